@@ -1,0 +1,37 @@
+/** What every project shares: native ESM, TypeScript through swc (esbuild and tsx emit no decorator metadata). */
+const shared = {
+  testEnvironment: '<rootDir>/test/support/open-handles.js',
+  // `lib` too, or files without a test vanish from the coverage.
+  roots: ['<rootDir>/lib', '<rootDir>/test'],
+  extensionsToTreatAsEsm: ['.ts'],
+  transform: { '^.+\\.ts$': '@swc/jest' },
+  moduleNameMapper: {
+    '^nestjs-task-queue$': '<rootDir>/lib/index.ts',
+    '^(\\.{1,2}/.*)\\.js$': '$1',
+  },
+};
+
+/** A project is a folder of `test/`. Those that talk to servers share one Redis and one PostgreSQL a run. */
+const project = (name, { servers = false } = {}) => ({
+  ...shared,
+  displayName: name,
+  testMatch: [`<rootDir>/test/${name}/**/*.test.ts`],
+  ...(servers && { globalSetup: '<rootDir>/test/support/global-setup.js' }),
+});
+
+export default {
+  projects: [
+    project('unit'),
+    project('contract', { servers: true }),
+    project('types'),
+    project('e2e', { servers: true }),
+    project('faults'),
+    project('package'),
+  ],
+  testTimeout: 30_000,
+  // The tests wait more than they compute.
+  maxWorkers: '100%',
+  workerIdleMemoryLimit: '1GB',
+  coverageProvider: 'v8',
+  collectCoverageFrom: ['lib/**/*.ts'],
+};

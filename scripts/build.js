@@ -1,0 +1,8 @@
+/** `npm run build`: the library, from scratch, so that nothing stays in `dist` whose source is gone. */
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { embeddedSnapshot, node, root, tsc } from './project.js';
+
+rmSync(join(root, 'dist'), { recursive: true, force: true });
+const built = (await node([tsc, '-p', 'tsconfig.build.json'])) && (await node([embeddedSnapshot]));
+process.exitCode = built ? 0 : 1;
