@@ -1,0 +1,236 @@
+import { randomUUID } from 'node:crypto';
+import type { MessageBus } from './store.js';
+
+/** The channel every process that runs tasks listens to. */
+const WORKERS = 'workers';
+/** The channel every process that waits for tasks listens to: a worker that starts asks who waits. */
+const WATCHERS = 'watchers';
+
+/** Without a notification, a watched task is looked at after 1 s, then ever more seldom, at least every 10 s. */
+const FIRST_POLL = 1_000;
+const SLOWEST_POLL = 10_000;
+/** Workers forget who watches a task when that is not repeated, as the poll does. */
+const INTEREST_LIFE = 3 * SLOWEST_POLL;
+/** Ids of tasks that changed just now are kept this long, for whoever begins to watch them at this moment. */
+const RECENT = 2_000;
+/** An id has at most 86 characters; PostgreSQL's notifications hold 8,000 bytes. */
+const IDS_PER_MESSAGE = 80;
+
+type WorkersMessage =
+  | { readonly type: 'watch'; readonly ids: readonly string[]; readonly inbox: string }
+  | { readonly type: 'cancel'; readonly id: string; readonly reason?: string };
+
+interface Watch {
+  readonly listeners: Set<() => void>;
+  nextPoll: number;
+  pollAfter: number;
+}
+
+/**
+ * Tells who waits for a task that it changed, across processes.
+ *
+ * BullMQ's own event stream carries every event of every task of a queue to everybody who waits for one of them. Here a
+ * process that waits says which tasks it waits for, the processes that run tasks remember, and tell it of those alone:
+ * a task nobody waits for costs nothing, and waiting costs a process as much as it waits for, whatever the others do.
+ *
+ * Messages may be lost, so each watched task is also looked at now and then, and what was said is said again.
+ */
+export class ChangeFeed {
+  private readonly watches = new Map<string, Watch>();
+  private readonly interests = new Map<string, Map<string, number>>();
+  private readonly unsaid = new Set<string>();
+  private readonly outbox = new Map<string, Set<string>>();
+  private readonly inbox = `inbox:${randomUUID()}`;
+  private readonly unsubscribers: (() => Promise<void>)[] = [];
+  private recent: Set<string> = new Set();
+  private earlier: Set<string> = new Set();
+  private listening: Promise<void> | undefined;
+  private serving: Promise<void> | undefined;
+  private pollTimer: NodeJS.Timeout | undefined;
+  private ageTimer: NodeJS.Timeout | undefined;
+  private closed = false;
+
+  constructor(private readonly bus: MessageBus) {}
+
+  /** Calls `listener` soon, and whenever the task may have changed, until the returned function is called. */
+  watch(id: string, listener: () => void): () => void {
+    const known = this.watches.get(id);
+    if (known) {
+      known.listeners.add(listener);
+      queueMicrotask(listener);
+    } else {
+      this.watches.set(id, {
+        listeners: new Set([listener]),
+        nextPoll: Date.now() + FIRST_POLL,
+        pollAfter: FIRST_POLL,
+      });
+      this.announce(id);
+    }
+    this.pollTimer ??= setInterval(() => this.poll(), FIRST_POLL).unref();
+    return () => {
+      const watch = this.watches.get(id);
+      watch?.listeners.delete(listener);
+      if (watch?.listeners.size === 0) this.watches.delete(id);
+      if (this.watches.size === 0) {
+        clearInterval(this.pollTimer);
+        this.pollTimer = undefined;
+      }
+    };
+  }
+
+  /** To be called by whoever changed a task, after the change is stored. */
+  changed(id: string): void {
+    this.wake(id);
+    if (!this.serving) return;
+    this.recent.add(id);
+    const inboxes = this.interests.get(id);
+    if (inboxes) for (const inbox of inboxes.keys()) this.tell(inbox, id);
+  }
+
+  /** As {@link changed}, from a process that may run no tasks and so knows of no interest: everybody who waits is told. */
+  async changedByRequest(id: string): Promise<void> {
+    this.wake(id);
+    await this.bus.publish(WATCHERS, JSON.stringify({ ids: [id] }));
+  }
+
+  /** Begins to remember who watches what, and to hear requests for cancellation. For processes that run tasks. */
+  serve(onCancel: (id: string, reason: string | undefined) => void): Promise<void> {
+    this.serving ??= this.beginToServe(onCancel).catch((error: unknown) => {
+      this.serving = undefined;
+      throw error;
+    });
+    return this.serving;
+  }
+
+  private async beginToServe(onCancel: (id: string, reason: string | undefined) => void): Promise<void> {
+    this.ageTimer ??= setInterval(() => this.age(), RECENT).unref();
+    await this.subscribe(WORKERS, (text) => {
+      const message = JSON.parse(text) as WorkersMessage;
+      if (message.type === 'cancel') onCancel(message.id, message.reason);
+      else for (const id of message.ids) this.remember(id, message.inbox);
+    });
+    await this.bus.publish(WATCHERS, JSON.stringify({ repeat: true }));
+  }
+
+  async requestCancel(id: string, reason: string | undefined): Promise<void> {
+    const message: WorkersMessage = reason === undefined ? { type: 'cancel', id } : { type: 'cancel', id, reason };
+    await this.bus.publish(WORKERS, JSON.stringify(message));
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    clearInterval(this.pollTimer);
+    clearInterval(this.ageTimer);
+    await Promise.allSettled(this.unsubscribers.map((unsubscribe) => unsubscribe()));
+  }
+
+  // The side that waits.
+
+  private wake(id: string): void {
+    for (const listener of this.watches.get(id)?.listeners ?? []) listener();
+  }
+
+  /** Says which tasks are waited for: all that were asked for in one turn of the event loop in one message. */
+  private announce(id: string): void {
+    this.unsaid.add(id);
+    if (this.unsaid.size === 1) setImmediate(() => void this.sayWhatIsWatched());
+  }
+
+  private async sayWhatIsWatched(): Promise<void> {
+    const ids = [...this.unsaid];
+    this.unsaid.clear();
+    if (this.closed) return;
+    try {
+      await Promise.race([this.listen(), tooLong()]);
+      const messages = chunks(ids).map((some): WorkersMessage => ({ type: 'watch', ids: some, inbox: this.inbox }));
+      await Promise.all(messages.map((message) => this.bus.publish(WORKERS, JSON.stringify(message))));
+    } catch {
+      // Out of reach: the poll says it again.
+    }
+    // Only now: what changes from here on is told, what changed before is seen by looking.
+    for (const id of ids) this.wake(id);
+  }
+
+  private listen(): Promise<void> {
+    this.listening ??= (async () => {
+      await this.subscribe(this.inbox, (text) => this.hear(text));
+      await this.subscribe(WATCHERS, (text) => this.hear(text));
+    })().catch((error: unknown) => {
+      this.listening = undefined;
+      throw error;
+    });
+    return this.listening;
+  }
+
+  private hear(text: string): void {
+    const { ids = [], repeat = false } = JSON.parse(text) as { ids?: string[]; repeat?: boolean };
+    for (const id of ids) this.wake(id);
+    if (repeat) for (const id of this.watches.keys()) this.announce(id);
+  }
+
+  private poll(): void {
+    const now = Date.now();
+    for (const [id, watch] of this.watches) {
+      if (watch.nextPoll > now) continue;
+      watch.pollAfter = Math.min(watch.pollAfter * 2, SLOWEST_POLL);
+      watch.nextPoll = now + watch.pollAfter;
+      this.announce(id);
+    }
+  }
+
+  // The side that runs tasks.
+
+  private remember(id: string, inbox: string): void {
+    const inboxes = this.interests.get(id) ?? new Map<string, number>();
+    inboxes.set(inbox, Date.now() + INTEREST_LIFE);
+    this.interests.set(id, inboxes);
+    // It may have changed after they looked and before this message came.
+    if (this.recent.has(id) || this.earlier.has(id)) this.tell(inbox, id);
+  }
+
+  /** All that changed in one turn of the event loop goes in one message to each who waits. */
+  private tell(inbox: string, id: string): void {
+    if (inbox === this.inbox) return;
+    if (this.outbox.size === 0) setImmediate(() => this.deliver());
+    this.outbox.set(inbox, (this.outbox.get(inbox) ?? new Set()).add(id));
+  }
+
+  private deliver(): void {
+    const messages = [...this.outbox];
+    this.outbox.clear();
+    for (const [inbox, ids] of messages) {
+      for (const some of chunks([...ids])) {
+        this.bus.publish(inbox, JSON.stringify({ ids: some })).catch(() => undefined);
+      }
+    }
+  }
+
+  private age(): void {
+    this.earlier = this.recent;
+    this.recent = new Set();
+    const now = Date.now();
+    for (const [id, inboxes] of this.interests) {
+      for (const [inbox, until] of inboxes) if (until < now) inboxes.delete(inbox);
+      if (inboxes.size === 0) this.interests.delete(id);
+    }
+  }
+
+  private async subscribe(channel: string, listener: (message: string) => void): Promise<void> {
+    const unsubscribe = await this.bus.subscribe(channel, listener);
+    if (this.closed) await unsubscribe();
+    else this.unsubscribers.push(unsubscribe);
+  }
+}
+
+/** A connection that is being made again for a minute is no reason to look at nothing meanwhile. */
+async function tooLong(): Promise<never> {
+  await new Promise((resolve) => setTimeout(resolve, FIRST_POLL).unref());
+  throw new Error('Nobody can be told for now.');
+}
+
+function chunks(ids: readonly string[]): string[][] {
+  const result: string[][] = [];
+  for (let start = 0; start < ids.length; start += IDS_PER_MESSAGE)
+    result.push(ids.slice(start, start + IDS_PER_MESSAGE));
+  return result;
+}

@@ -1,0 +1,36 @@
+import type { Connection } from '../connection.js';
+import type { Engine } from '../engine.js';
+import { BullMQEngine, type BullMQEngineOptions } from './bullmq-engine.js';
+import type { Store } from './store.js';
+
+export interface CreateEngineOptions extends BullMQEngineOptions {
+  readonly connection: Connection;
+  /** Redis key prefix, or PostgreSQL schema. */
+  readonly prefix: string;
+}
+
+/**
+ * The engine for a connection. Only the driver it needs is loaded, and nothing is connected yet.
+ *
+ * @throws ConfigurationError when the driver is not installed, with the command that installs it
+ */
+export async function createEngine(options: CreateEngineOptions): Promise<Engine> {
+  return new BullMQEngine(await createStore(options.connection, options.prefix), options);
+}
+
+async function createStore(connection: Connection, prefix: string): Promise<Store> {
+  switch (connection.kind) {
+    case 'redis': {
+      const { openRedis } = await import('./open-redis.js');
+      return openRedis(connection, prefix);
+    }
+    case 'postgres': {
+      const { openPostgres } = await import('./open-postgres.js');
+      return openPostgres(connection, prefix);
+    }
+    case 'embedded': {
+      const { openEmbeddedStore } = await import('./open-embedded-store.js');
+      return openEmbeddedStore(connection.folder, prefix);
+    }
+  }
+}

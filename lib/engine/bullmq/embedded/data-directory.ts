@@ -1,0 +1,103 @@
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { PGlite } from '@electric-sql/pglite';
+import { ConfigurationError } from '../../../errors.js';
+import type { StartPGlite } from './start-pglite.js';
+import { unpackTar } from './tar.js';
+
+/** Gives the prepared database (see `readPreparedDatabase`), or `undefined` when there is none. */
+export type ReadPrepared = () => Promise<Buffer | undefined>;
+
+/** Takes the one line that says why a start is slow. Nest's loggers fit. */
+export interface EmbeddedLogger {
+  log(message: string): void;
+}
+
+/** Creates the folder if need be; a new one tells git to leave it alone. */
+export async function makeFolder(folder: string): Promise<void> {
+  try {
+    const created = await mkdir(folder, { recursive: true });
+    if (created !== undefined) await writeFile(join(folder, '.gitignore'), '*\n');
+  } catch (error) {
+    throw new ConfigurationError(
+      `The folder ${folder} of the embedded engine cannot be used: ${(error as Error).message}. Make it writable, or ` +
+        'choose another one (connection: "pglite:<folder>"), or none, to keep tasks in memory ("pglite:").',
+      { cause: error },
+    );
+  }
+}
+
+/** A database that lives as long as the process. */
+export async function openInMemory(
+  start: StartPGlite,
+  readPrepared: ReadPrepared,
+  logger: EmbeddedLogger,
+): Promise<PGlite> {
+  const slow = await tryPrepared(readPrepared, async (tar) => await start({ loadDataDir: new Blob([tar]) }));
+  if ('db' in slow) return slow.db;
+  logger.log(slowStart(slow.reason));
+  return await start({});
+}
+
+/**
+ * The database in `folder`, which the caller has locked; made on first use. It takes its final name only when it is
+ * complete, so a process that dies meanwhile leaves nothing that a later one could take for a database.
+ *
+ * @throws ConfigurationError when there is a database that the installed PGlite cannot open. It is left as it is.
+ */
+export async function openFolder(
+  start: StartPGlite,
+  folder: string,
+  readPrepared: ReadPrepared,
+  logger: EmbeddedLogger,
+): Promise<PGlite> {
+  const database = join(folder, 'database');
+  const partial = join(folder, 'database.partial');
+  if (existsSync(database)) return await openExisting(start, folder, database);
+
+  await rm(partial, { recursive: true, force: true });
+  const slow = await tryPrepared(readPrepared, async (tar) => {
+    unpackTar(tar, partial);
+    await rename(partial, database);
+    return await start({ dataDir: database });
+  });
+  if ('db' in slow) return slow.db;
+  logger.log(slowStart(slow.reason));
+  await rm(database, { recursive: true, force: true });
+  await (await start({ dataDir: partial })).close();
+  await rename(partial, database);
+  return await start({ dataDir: database });
+}
+
+async function openExisting(start: StartPGlite, folder: string, database: string): Promise<PGlite> {
+  try {
+    return await start({ dataDir: database });
+  } catch (error) {
+    const version = await readFile(join(database, 'PG_VERSION'), 'utf8').catch(() => 'unknown');
+    throw new ConfigurationError(
+      `The database in ${folder}, of PostgreSQL version ${version.trim()}, cannot be opened by the installed ` +
+        `@electric-sql/pglite: ${(error as Error).message}. Install the version that wrote it, or move the folder away ` +
+        'to start with an empty one.',
+      { cause: error },
+    );
+  }
+}
+
+/** PostgreSQL itself looks whether a data directory fits it, and refuses one that does not. */
+async function tryPrepared(
+  readPrepared: ReadPrepared,
+  open: (tar: Buffer) => Promise<PGlite>,
+): Promise<{ db: PGlite } | { reason: string }> {
+  const tar = await readPrepared();
+  if (!tar) return { reason: 'this installation lacks the prepared one (made by `npm run build`)' };
+  try {
+    return { db: await open(tar) };
+  } catch (error) {
+    return { reason: `the prepared one does not fit the installed @electric-sql/pglite: ${(error as Error).message}` };
+  }
+}
+
+function slowStart(reason: string): string {
+  return `Initialising an embedded database takes some seconds, for ${reason}.`;
+}

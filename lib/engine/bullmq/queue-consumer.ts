@@ -1,0 +1,371 @@
+import { Logger } from '@nestjs/common';
+import { DelayedError, UnrecoverableError, WaitingChildrenError, WaitingError, type Job, type Worker } from 'bullmq';
+import { TaskCancelledError, WorkerClosingError, WorkerLostError } from '../../errors.js';
+import type { ConsumerOptions, Delivery, Outcome } from '../engine.js';
+import type { Json } from '../json.js';
+import { BlockedLoop } from './blocked-loop.js';
+import type { ChangeFeed } from './change-feed.js';
+import { LostTasks } from './lost-tasks.js';
+import { rootOf, type MemberFlows } from './member-flows.js';
+import { endsWithin, listOf, RunningTasks, type RunningTask } from './running-tasks.js';
+import { cancellation, isAbandonment, writeFailure } from './stored-failure.js';
+import { readData, readHeaders, readOptions, type StoredJobOptions } from './stored-task.js';
+import type { Store } from './store.js';
+import { waitForMembers } from './wait-for-members.js';
+
+/** Stacks kept of a task's failed attempts. */
+const STACKS_KEPT = 3;
+/** How often a process asks whether its running tasks were cancelled, in case the message was lost. */
+const CANCEL_POLL = 1_000;
+/** Between two looks at members that BullMQ does not count. */
+const LOOK_AGAIN = 500;
+/** How often what nobody can ask for any more is removed: BullMQ does that only when another job of the queue ends. */
+const SWEEP_INTERVAL = 60_000;
+const SWEEP_AT_ONCE = 1_000;
+/** How long the methods may still go on once their signals are aborted, before the tasks are given back. */
+const ABORT_GRACE = 2_000;
+/** How long it may take to store how the last tasks ended, and to close connections. */
+const CLOSE_GRACE = 3_000;
+/** Between two attempts to give a task back while the server cannot be reached. */
+const GIVE_BACK_AGAIN = 500;
+
+/** Field of the queue's metadata that asks for the cancellation of a running task. */
+export function cancelField(id: string): string {
+  return `cancel:${id}`;
+}
+
+/** What a consumer needs around it. */
+export interface ConsumerSurroundings {
+  readonly store: Store;
+  readonly feed: ChangeFeed;
+  readonly flows: MemberFlows;
+  /** Cancels a task and its members. */
+  readonly cancel: (id: string, reason: string | undefined) => Promise<unknown>;
+  /** A job whose worker gave no sign of life for so many milliseconds is run again by another. */
+  readonly abandonedAfter: number;
+  /** Hears of errors that nobody waits for. */
+  readonly onError: (error: Error) => void;
+}
+
+/** Takes jobs from one BullMQ queue and translates between deliveries and jobs, outcomes and BullMQ's terms. */
+export class QueueConsumer {
+  private readonly logger = new Logger('TaskQueue');
+  private readonly running = new RunningTasks();
+  /** Names of the tasks that have ended here, until that is stored. */
+  private readonly ending = new Map<string, string>();
+  private readonly losses = new LostTasks(this.logger);
+  private readonly worker: Worker;
+  private readonly blockedLoop: BlockedLoop;
+  private readonly cancelTimer: NodeJS.Timeout;
+  private readonly sweepTimer: NodeJS.Timeout;
+  private stopping: Promise<void> | undefined;
+  /** Nobody waits any more for what is not given back yet: another process finds it. */
+  private left = false;
+
+  constructor(
+    private readonly queue: string,
+    options: ConsumerOptions,
+    private readonly run: (delivery: Delivery) => Promise<Outcome>,
+    private readonly around: ConsumerSurroundings,
+  ) {
+    const { abandonedAfter, feed } = around;
+    this.worker = around.store.createWorker(queue, (job, token) => this.process(job, token), {
+      autorun: false,
+      concurrency: options.concurrency,
+      ...(options.rateLimit && { limiter: { max: options.rateLimit.max, duration: options.rateLimit.per } }),
+      lockDuration: abandonedAfter,
+      stalledInterval: abandonedAfter / 2,
+      maxStalledCount: 1,
+      // BullMQ goes by one age for all jobs of a queue, so it is the longest; shorter lives end when they are asked for.
+      removeOnComplete: { age: seconds(options.keep.succeeded) },
+      removeOnFail: { age: seconds(options.keep.failed) },
+      runRetryDelay: 1_000,
+      settings: { backoffStrategy: (_attempts, _type, error) => (error instanceof AttemptFailed ? error.delay : 0) },
+    });
+    this.worker.on('error', (error) => this.noticed(error));
+    this.worker.on('completed', ({ id = '', data }) => {
+      this.ending.delete(id);
+      feed.changed(id);
+      this.tellRoot(id, data);
+    });
+    this.worker.on('failed', (job, error) => {
+      if (!job?.id) return;
+      this.ending.delete(job.id);
+      feed.changed(job.id);
+      this.tellRoot(job.id, job.data);
+      if (isAbandonment(error.message)) this.losses.giveUp(job.id, job.name);
+    });
+    this.worker.on('stalled', (id) => feed.changed(id));
+    this.worker.on('lockRenewalFailed', (ids) => this.lose(ids));
+    // A hold is renewed when half of its time is over, so it may end when nothing happens for the other half.
+    this.blockedLoop = new BlockedLoop(abandonedAfter / 2, (blocked) => this.wasBlocked(blocked));
+    this.cancelTimer = setInterval(() => void this.askForCancellations(), CANCEL_POLL).unref();
+    this.sweepTimer = setInterval(() => void this.sweep(options.keep), SWEEP_INTERVAL).unref();
+  }
+
+  async start(): Promise<void> {
+    // Before: a worker that runs on a store it cannot use floods the event loop with errors.
+    await this.worker.waitUntilReady();
+    if (!this.stopping) this.worker.run().catch((error: unknown) => this.noticed(error as Error));
+  }
+
+  abort(id: string, reason: Error): void {
+    this.running.abort(reason, id);
+  }
+
+  stop(grace: number): Promise<void> {
+    this.stopping ??= this.drain(grace);
+    return this.stopping;
+  }
+
+  private async drain(grace: number): Promise<void> {
+    clearInterval(this.cancelTimer);
+    clearInterval(this.sweepTimer);
+    // From here on it takes no more. It is closed once the tasks have ended, and not before the server answers.
+    const closed = this.worker.close();
+    if (!(await this.running.haveEnded(grace))) {
+      this.running.abort(new WorkerClosingError());
+      await this.running.haveEnded(ABORT_GRACE);
+    }
+    const leftOver = this.running.all();
+    if (leftOver.length > 0) {
+      this.logger.warn(
+        `Could not give back ${listOf(leftOver)}: another process runs what this one left, after ${this.around.abandonedAfter} ms.`,
+      );
+    }
+    this.left = true;
+    await endsWithin(closed, CLOSE_GRACE);
+    this.blockedLoop.stop();
+    this.losses.tell();
+  }
+
+  private async process(job: Job, token: string | undefined): Promise<Json | undefined> {
+    const task = this.running.add(job.id as string, job.name);
+    try {
+      // Fetched in the very moment in which the application began to close.
+      const outcome: Outcome = this.stopping ? { kind: 'postponed', delay: 0 } : await this.outcomeOf(job, task.signal);
+      this.blockedLoop.look();
+      // Another process has it, or will: BullMQ is told to leave it alone.
+      if (task.lost) throw new WaitingError();
+      if (outcome.kind !== 'postponed' && outcome.kind !== 'waiting') this.ending.set(task.id, task.name);
+      return await this.settle(outcome, job, token);
+    } catch (error) {
+      if (
+        error instanceof AttemptFailed ||
+        error instanceof TaskFailed ||
+        error instanceof DelayedError ||
+        error instanceof WaitingError ||
+        error instanceof WaitingChildrenError
+      )
+        throw error;
+      // Not the task's error: how it ended could not be said. To fail it for that would be wrong; it is run again.
+      this.noticed(error as Error);
+      throw new WaitingError();
+    } finally {
+      this.running.remove(task);
+      if (task.signal.reason instanceof TaskCancelledError) this.forgetRequest(task.id);
+    }
+  }
+
+  private async outcomeOf(job: Job, signal: AbortSignal): Promise<Outcome> {
+    const id = job.id as string;
+    this.around.feed.changed(id);
+    const data = readData(job.data);
+    if ((job.opts as StoredJobOptions).task?.uniqueWhilePending) await job.removeDeduplicationKey();
+    if (data?.cancelled) return { kind: 'failed', failure: cancellation(data.cancelled.reason) };
+    return this.run({
+      id,
+      name: job.name,
+      queue: this.queue,
+      args: data?.args,
+      headers: readHeaders(data),
+      options: readOptions(job.opts),
+      attempt: job.attemptsMade + 1,
+      starts: job.attemptsStarted,
+      abandoned: job.stalledCounter,
+      enqueuedAt: job.timestamp,
+      ...(data?.note !== undefined && { note: data.note }),
+      root: data?.root ?? id,
+      memberCount: (data?.members ?? []).reduce((sum, { count }) => sum + count, 0),
+      members: () => this.around.flows.results(job, data?.members ?? []),
+      signal,
+      progress: (value) =>
+        this.besides(async () => {
+          await job.updateProgress(value as object);
+          this.around.feed.changed(id);
+        }),
+      log: (line) =>
+        this.besides(async () => {
+          await job.log(line);
+        }),
+    });
+  }
+
+  /** Says the outcome in BullMQ's terms: by returning, or by what is thrown. */
+  private async settle(outcome: Outcome, job: Job, token: string | undefined): Promise<Json | undefined> {
+    switch (outcome.kind) {
+      case 'succeeded':
+        return outcome.result;
+      case 'failed':
+        job.opts.stackTraceLimit = STACKS_KEPT;
+        throw new TaskFailed(writeFailure(outcome.failure));
+      case 'retry':
+        // The executor counted the attempts; BullMQ is only to put the job back.
+        job.opts.attempts = job.attemptsMade + 2;
+        job.opts.backoff = { type: 'decided' };
+        job.opts.stackTraceLimit = STACKS_KEPT;
+        throw new AttemptFailed(writeFailure(outcome.failure), outcome.delay);
+      case 'postponed':
+        if (outcome.delay > 0) {
+          await this.giveBack(() => job.moveToDelayed(Date.now() + outcome.delay, token));
+          this.around.feed.changed(job.id as string);
+          throw new DelayedError();
+        }
+        await this.giveBack(() => job.moveToWait(token));
+        this.around.feed.changed(job.id as string);
+        throw new WaitingError();
+      case 'waiting':
+        if (await waitForMembers(job, token, outcome, this.around.flows)) {
+          await this.cancelledWhileItBegan(job);
+          this.around.feed.changed(job.id as string);
+          throw new WaitingChildrenError();
+        }
+        // With nothing new to wait for, the members it knows of are about to be counted: it looks again soon.
+        return this.settle({ kind: 'postponed', delay: outcome.members.length > 0 ? 0 : LOOK_AGAIN }, job, token);
+    }
+  }
+
+  /** Somebody may have asked for it after the run had ended, when nobody listened any more. */
+  private async cancelledWhileItBegan(job: Job): Promise<void> {
+    const id = job.id as string;
+    const [reason] = await this.worker.getBackend().getQueueMetaFields([cancelField(id)]);
+    if (typeof reason === 'string') await this.around.cancel(id, reason || undefined);
+  }
+
+  /** Whoever watches a workflow watches its root. */
+  private tellRoot(id: string, data: unknown): void {
+    const root = rootOf(data);
+    if (root !== undefined && root !== id) this.around.feed.changed(root);
+  }
+
+  /** What a task tells while it runs is no reason for it to fail when nobody can be told. */
+  private async besides(tell: () => Promise<void>): Promise<void> {
+    try {
+      await tell();
+    } catch (error) {
+      if (!this.around.store.isOutage(error) && !isLoss(error as Error)) throw error;
+      this.noticed(error as Error);
+    }
+  }
+
+  /** For as long as it takes to reach the server. */
+  private async giveBack(move: () => Promise<unknown>): Promise<void> {
+    for (;;) {
+      try {
+        await move();
+        return;
+      } catch (error) {
+        if (this.left || !this.around.store.isOutage(error)) throw error;
+        await new Promise((resolve) => setTimeout(resolve, GIVE_BACK_AGAIN));
+      }
+    }
+  }
+
+  private lose(ids: readonly string[]): void {
+    for (const task of this.running.all()) {
+      if (task.lost || !ids.includes(task.id)) continue;
+      task.lost = true;
+      this.losses.lose(task.id, task.name);
+      this.abort(task.id, new WorkerLostError('This process lost its hold on the task; another may run it now.'));
+    }
+  }
+
+  private wasBlocked(milliseconds: number): void {
+    const tasks: readonly RunningTask[] = this.running.all();
+    if (tasks.length === 0) return;
+    this.logger.warn(
+      `The event loop was blocked for ${(milliseconds / 1000).toFixed(1)} s while these tasks ran: ${listOf(tasks)}. ` +
+        `A process that gives no sign of life for ${this.around.abandonedAfter / 1000} s counts as dead, and its tasks run again elsewhere. ` +
+        'Work that takes so long without a pause belongs in a worker thread.',
+    );
+  }
+
+  private noticed(error: Error): void {
+    if (RENEWAL_FAILED.test(error.message)) return;
+    const [, id, moved] = LOSS.exec(error.message) ?? [];
+    const lost = id ?? moved;
+    if (lost === undefined) return this.around.onError(error);
+    // It is said twice: how it ended cannot be stored, nor that it failed.
+    const name = this.ending.get(lost);
+    if (name !== undefined) this.losses.lose(lost, name);
+    this.ending.delete(lost);
+  }
+
+  private async sweep({ succeeded, failed }: ConsumerOptions['keep']): Promise<void> {
+    const backend = this.worker.getBackend();
+    try {
+      await backend.cleanJobsByState('completed', Date.now() - succeeded, SWEEP_AT_ONCE);
+      await backend.cleanJobsByState('failed', Date.now() - failed, SWEEP_AT_ONCE);
+    } catch {
+      // Out of reach: swept in a minute.
+    }
+  }
+
+  /** It has been heard; left there, it would cancel the task again when somebody retries it. */
+  private forgetRequest(id: string): void {
+    this.worker
+      .getBackend()
+      .removeQueueMetaFields([cancelField(id)])
+      .catch(() => undefined);
+  }
+
+  private async askForCancellations(): Promise<void> {
+    const before = Date.now() - CANCEL_POLL;
+    const ids = this.running
+      .undisturbed()
+      .filter(({ since }) => since <= before)
+      .map(({ id }) => id);
+    if (ids.length === 0) return;
+    try {
+      const reasons = await this.worker.getBackend().getQueueMetaFields(ids.map(cancelField));
+      reasons.forEach((reason, index) => {
+        if (reason !== null)
+          this.abort(ids[index] as string, new TaskCancelledError(reason || cancellation(undefined).message));
+      });
+    } catch {
+      // Out of reach: asked again in a second.
+    }
+  }
+}
+
+/** No attempt follows. */
+class TaskFailed extends UnrecoverableError {
+  constructor({ message, stack }: { message: string; stack: string }) {
+    super(message);
+    this.stack = stack;
+  }
+}
+
+/** Another attempt follows after `delay` milliseconds. */
+class AttemptFailed extends Error {
+  constructor(
+    { message, stack }: { message: string; stack: string },
+    readonly delay: number,
+  ) {
+    super(message);
+    this.stack = stack;
+  }
+}
+
+function seconds(milliseconds: number): number {
+  return Math.ceil(milliseconds / 1000);
+}
+
+/** BullMQ says that of each task, each time; `lockRenewalFailed` says it once. */
+const RENEWAL_FAILED = /could not renew lock/;
+/** BullMQ's words when a job that ran here is another's by now, or nobody's: its lock is gone, or the job itself. */
+const LOSS = /^(?:(?:Missing (?:lock|key)|Lock mismatch) for job (\S+)\. |Job (\S+) is not in the active state)/;
+
+function isLoss(error: Error): boolean {
+  return LOSS.test(error.message);
+}

@@ -1,0 +1,204 @@
+import {
+  createRedisBackend,
+  withBackend,
+  type BackendFactory,
+  type FlowProducer,
+  type JobJson,
+  type JobState,
+  type Processor,
+  type Queue,
+  type QueueOptions,
+  type RedisQueueBackend,
+  type Worker,
+  type WorkerOptions,
+} from 'bullmq';
+import { CallDeadline } from './call-deadline.js';
+import { RedisBus } from './redis-bus.js';
+import { resetSocket } from './reset-socket.js';
+import {
+  asConfigurationError,
+  endClient,
+  endWaiting,
+  ignore,
+  isOutage,
+  isUsable,
+  nextAttempt,
+  WORKER_OPTIONS,
+  type RedisClient,
+} from './redis-client.js';
+import type { MessageBus, Store } from './store.js';
+import { patient } from './worker-backend.js';
+
+const redis = withBackend(backendFactory());
+
+/** Redis or Valkey. One connection for commands, one more for all workers, one each that a worker blocks on. */
+export class RedisStore implements Store {
+  readonly bus: MessageBus;
+  readonly deadline = new CallDeadline();
+  private readonly copies: RedisClient[] = [];
+  private readonly listeners: ((error: Error) => void)[] = [];
+  private connecting: Promise<void> | undefined;
+  /** Bytes that had come when the last call began. */
+  private heard = 0;
+  private workerClient: RedisClient | undefined;
+  /** Looks jobs up in queues that have no object here, and never will: their names come from ids that anybody can send. */
+  private anchor: Queue | undefined;
+  private closing = false;
+
+  /**
+   * @param commands a client with `COMMAND_OPTIONS`, or the application's own
+   * @param own whether to close `commands` with the store
+   */
+  constructor(
+    readonly address: string,
+    private readonly commands: RedisClient,
+    private readonly own: boolean,
+    private readonly prefix: string,
+  ) {
+    commands.on('error', this.report);
+    this.bus = new RedisBus(prefix, commands, () => this.duplicate(commands, WORKER_OPTIONS));
+  }
+
+  async connect(): Promise<void> {
+    if (isUsable(this.commands)) {
+      if ('stream' in this.commands) this.heard = this.commands.stream.bytesRead;
+      return;
+    }
+    if (this.closing) throw new Error('Connection is closed.');
+    if (!this.own && this.commands.status === 'end')
+      throw new Error('Connection is closed. The application closed its client.');
+    // Whoever waits, waits for the same attempt.
+    this.connecting ??= nextAttempt(this.commands).finally(() => (this.connecting = undefined));
+    try {
+      await this.connecting;
+    } catch (error) {
+      throw asConfigurationError(error, this.address) ?? error;
+    }
+  }
+
+  async ping(): Promise<void> {
+    await this.connect();
+    await this.commands.ping();
+  }
+
+  abandon(): void {
+    // The application's own client may be busy with something of its own; a cluster has many connections.
+    if (!this.own || 'nodes' in this.commands || this.commands.stream?.bytesRead !== this.heard) return;
+    resetSocket(this.commands.stream);
+  }
+
+  createQueue(name: string, options: Omit<QueueOptions, 'connection' | 'prefix'> = {}): Queue {
+    // Once the client tries to connect, BullMQ waits for it; a first failure of its own would be final.
+    if (this.commands.status === 'wait') this.commands.connect().catch(ignore);
+    const queue = new redis.Queue(name, { ...options, connection: this.commands, prefix: this.prefix });
+    queue.on('error', this.report);
+    return queue;
+  }
+
+  createFlowProducer(): FlowProducer {
+    const flows = new redis.FlowProducer({ connection: this.commands, prefix: this.prefix });
+    flows.on('error', this.report);
+    return flows as unknown as FlowProducer;
+  }
+
+  createWorker(name: string, processor: Processor, options: Omit<WorkerOptions, 'connection' | 'prefix'>): Worker {
+    this.workerClient ??= this.duplicate(this.commands, WORKER_OPTIONS);
+    return new redis.Worker(name, processor, {
+      ...options,
+      connection: this.workerClient,
+      prefix: this.prefix,
+    }) as unknown as Worker;
+  }
+
+  /**
+   * BullMQ's `getState` searches lists, which takes longer the longer the queue is. The job's own fields and its lock
+   * say the same in constant time. Asking for the lock first makes a change between the two readings harmless: what was
+   * read last, the job, is the newer, and it alone says that a job ended.
+   */
+  async find(queue: string, id: string): Promise<{ json: JobJson; state: JobState } | undefined> {
+    const backend = (await this.lookUpQueue()).getBackend().forQueue(queue);
+    const key = backend.toKey(id);
+    const [locked, blocked, json] = await Promise.all([
+      this.commands.exists(`${key}:lock`),
+      this.commands.exists(`${key}:dependencies`),
+      backend.getJobData(id),
+    ]);
+    return json && { json, state: stateOf(json, locked === 1, blocked === 1) };
+  }
+
+  private async lookUpQueue(): Promise<Queue> {
+    const anchor = (this.anchor ??= this.createQueue('default', { skipMetasUpdate: true }));
+    try {
+      await anchor.waitUntilReady();
+      return anchor;
+    } catch (error) {
+      // What failed while it began to use the connection fails for ever.
+      this.anchor = undefined;
+      throw error;
+    }
+  }
+
+  isOutage(error: unknown): boolean {
+    return isOutage(error);
+  }
+
+  onError(listener: (error: Error) => void): void {
+    this.listeners.push(listener);
+  }
+
+  async close(): Promise<void> {
+    if (this.closing) return;
+    this.closing = true;
+    await this.anchor?.close().catch(ignore);
+    for (const client of this.copies) endClient(client);
+    if (this.own) endClient(this.commands);
+    this.commands.off('error', this.report);
+  }
+
+  private readonly report = (error: Error): void => {
+    if (this.closing) return;
+    const told = asConfigurationError(error, this.address) ?? error;
+    for (const listener of this.listeners) listener(told);
+  };
+
+  private duplicate(client: RedisClient, options: Record<string, unknown>): RedisClient {
+    const copy =
+      'nodes' in client
+        ? client.duplicate([], { ...options, redisOptions: { ...client.options.redisOptions, ...options } } as never)
+        : client.duplicate({ lazyConnect: false, ...options });
+    copy.on('error', this.report);
+    this.copies.push(copy);
+    return copy;
+  }
+}
+
+/**
+ * How long a worker waits for a job in one command, in seconds; then it asks again. BullMQ's own limit is 10, but a
+ * connection that broke without a word is noticed only when this time is over.
+ */
+const LONGEST_WAIT = 5;
+
+/** BullMQ's, with workers that are patient, and that can be closed while the server is gone. */
+function backendFactory(): BackendFactory<RedisQueueBackend> {
+  return (name, options, kind) => {
+    const backend = createRedisBackend(name, options, kind);
+    if (!kind?.withBlockingConnection) return backend;
+    const disconnectBlocking = backend.disconnectBlocking.bind(backend);
+    backend.disconnectBlocking = async (wait) => {
+      const client = await backend.blockingClient;
+      if (client) endWaiting(client);
+      await disconnectBlocking(wait);
+    };
+    Object.defineProperty(backend, 'maximumBlockTimeout', { value: LONGEST_WAIT });
+    return patient(backend);
+  };
+}
+
+function stateOf(json: JobJson, locked: boolean, blocked: boolean): JobState {
+  if (json.finishedOn) return json.returnvalue === undefined ? 'failed' : 'completed';
+  // A step with a delay has it while it waits for the one before.
+  if (blocked && !locked) return 'waiting-children';
+  if (json.delay) return 'delayed';
+  if (locked) return 'active';
+  return 'waiting';
+}

@@ -1,0 +1,117 @@
+import { ConfigurationError } from '../errors.js';
+
+/** The application's own client of ioredis, used and never closed. */
+export interface RedisClientLike {
+  readonly status: string;
+  readonly duplicate: object;
+  readonly defineCommand: object;
+}
+
+/** The application's own pool of pg, used and never closed. */
+export interface PostgresPoolLike {
+  readonly connect: object;
+  readonly query: object;
+  readonly totalCount: number;
+}
+
+/** Options of ioredis, or of its `Cluster` when there are `nodes`. */
+export interface RedisConnectionOptions {
+  readonly host?: string;
+  readonly port?: number;
+  readonly nodes?: { readonly host: string; readonly port: number }[];
+  readonly [option: string]: unknown;
+}
+
+/** Options of `pg.Pool`. Told from Redis' by `connectionString`, `database` or `user`. */
+export interface PostgresConnectionOptions {
+  readonly connectionString?: string;
+  readonly database?: string;
+  readonly user?: string;
+  readonly [option: string]: unknown;
+}
+
+/** What the option `connection` takes. */
+export type ConnectionOption =
+  | string
+  | RedisConnectionOptions
+  | PostgresConnectionOptions
+  | RedisClientLike
+  | PostgresPoolLike;
+
+/** The same, understood. */
+export type Connection =
+  | {
+      readonly kind: 'redis';
+      readonly url?: string;
+      readonly options?: RedisConnectionOptions;
+      readonly client?: RedisClientLike;
+    }
+  | {
+      readonly kind: 'postgres';
+      readonly url?: string;
+      readonly options?: PostgresConnectionOptions;
+      readonly pool?: PostgresPoolLike;
+    }
+  /** Without a folder it is in memory. */
+  | { readonly kind: 'embedded'; readonly folder?: string };
+
+const CURE =
+  'Use redis://host:6379, rediss://..., postgres://user:password@host:5432/database, pglite:<folder> or pglite: (in memory), ' +
+  'in the option connection or in TASK_QUEUE_URL.';
+
+/** @throws ConfigurationError naming the value, without its password */
+export function parseConnection(value: ConnectionOption): Connection {
+  if (typeof value === 'string') return parseUrl(value);
+  if (typeof value !== 'object' || value === null) {
+    throw new ConfigurationError(`connection is ${String(value)}, which is nothing to connect to. ${CURE}`);
+  }
+  if (isRedisClient(value)) return { kind: 'redis', client: value };
+  if (isPostgresPool(value)) return { kind: 'postgres', pool: value };
+  if ('connectionString' in value || 'database' in value || 'user' in value) {
+    return { kind: 'postgres', options: value as PostgresConnectionOptions };
+  }
+  if (['host', 'port', 'path', 'nodes', 'sentinels'].some((key) => key in value)) {
+    return { kind: 'redis', options: value as RedisConnectionOptions };
+  }
+  throw new ConfigurationError(
+    `connection is an object with ${Object.keys(value).join(', ') || 'nothing in it'}, from which neither a Redis nor a PostgreSQL server can be told. ${CURE}`,
+  );
+}
+
+function parseUrl(url: string): Connection {
+  if (url.startsWith('pglite:')) {
+    const folder = url.slice('pglite:'.length).replace(/^\/\//, '');
+    return folder === '' ? { kind: 'embedded' } : { kind: 'embedded', folder };
+  }
+  const scheme = /^([a-z]+):\/\//i.exec(url)?.[1]?.toLowerCase();
+  const kind = scheme === undefined ? undefined : KIND_OF_SCHEME[scheme];
+  if (!kind || !URL.canParse(url)) {
+    throw new ConfigurationError(
+      `connection is "${withoutPassword(url)}", which is no URL of a supported server. ${CURE}`,
+    );
+  }
+  return { kind, url };
+}
+
+const KIND_OF_SCHEME: Readonly<Record<string, 'redis' | 'postgres' | undefined>> = {
+  redis: 'redis',
+  rediss: 'redis',
+  postgres: 'postgres',
+  postgresql: 'postgres',
+};
+
+/** A URL as it may be logged. */
+export function withoutPassword(url: string): string {
+  return url
+    .replace(/^([a-z]+:\/\/)[^@/]*@/i, '$1')
+    .replace(/\?.*$/s, '')
+    .slice(0, 200);
+}
+
+function isRedisClient(value: object): value is RedisClientLike {
+  return 'defineCommand' in value && 'duplicate' in value;
+}
+
+function isPostgresPool(value: object): value is PostgresPoolLike {
+  return 'totalCount' in value && 'query' in value;
+}

@@ -1,0 +1,54 @@
+import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
+import { ApplicationConfig, HttpAdapterHost } from '@nestjs/core';
+import { TaskNotFoundError } from '../errors.js';
+import { Exchange } from './exchange.js';
+import type { HttpRequest, ResolvedHttpOptions } from './http.options.js';
+import { HTTP_OPTIONS } from './http.tokens.js';
+import { problemOf } from './problem-details.js';
+import { TaskHttpInterceptor } from './task-http.interceptor.js';
+import { TaskLinks } from './task-links.js';
+
+/** Connects the pieces with the application. */
+@Injectable()
+export class HttpSetup implements OnModuleInit {
+  constructor(
+    private readonly config: ApplicationConfig,
+    private readonly adapterHost: HttpAdapterHost,
+    private readonly interceptor: TaskHttpInterceptor,
+    private readonly links: TaskLinks,
+    @Inject(HTTP_OPTIONS) private readonly options: false | ResolvedHttpOptions,
+  ) {}
+
+  /**
+   * To be called from the module's `configure()`, which Nest calls after `app.useGlobalInterceptors()` and before it
+   * reads the routes. So ours is the innermost of the global ones and sees what handlers return before an interceptor of
+   * the app wraps it into an envelope or serialises it; under `APP_INTERCEPTOR` it would be the outermost.
+   */
+  configure(): void {
+    if (this.options) this.config.addGlobalInterceptor(this.interceptor);
+  }
+
+  /** After the routes are there, before the server takes more of them. */
+  onModuleInit(): void {
+    if (this.options && this.adapterHost.httpAdapter?.getType() === 'fastify') this.answerOverlongIds();
+  }
+
+  /**
+   * Fastify answers a parameter of more than 100 characters with 414 before any handler. No id is as long, so that is
+   * one more id nobody knows. A wildcard has no such limit, and every other route of the app comes before it.
+   */
+  private answerOverlongIds(): void {
+    const { httpAdapter } = this.adapterHost;
+    const url = `${this.links.base}/*`;
+    const answer = (request: HttpRequest & { params: Record<string, string> }, reply: { callNotFound(): void }) => {
+      const overlong = request.params['*'] ?? '';
+      const problem = problemOf(new TaskNotFoundError(overlong));
+      if (!problem || overlong.includes('/')) return reply.callNotFound();
+      const { body, headers } = problem;
+      new Exchange(httpAdapter, request, reply).answer({ status: body.status, headers, body: JSON.stringify(body) });
+    };
+    const fastify = httpAdapter.getInstance<{ hasRoute(route: { method: string; url: string }): boolean }>();
+    if (!fastify.hasRoute({ method: 'GET', url })) httpAdapter.get(url, answer);
+    if (!fastify.hasRoute({ method: 'DELETE', url })) httpAdapter.delete(url, answer);
+  }
+}

@@ -1,0 +1,110 @@
+import type { Type } from '@nestjs/common';
+
+/** The states, as `TaskStatus` has them. */
+const STATES = ['scheduled', 'queued', 'waiting', 'running', 'retrying', 'succeeded', 'failed', 'cancelled', 'expired'];
+
+const TIME = { type: 'string', format: 'date-time', nullable: true };
+
+const STATUS_SCHEMA = {
+  type: 'object',
+  required: ['id', 'name', 'queue', 'state', 'progress', 'result', 'error', 'attempt', 'maxAttempts', 'enqueuedAt'],
+  properties: {
+    id: { type: 'string' },
+    name: { type: 'string', example: 'ReportTasks.build' },
+    queue: { type: 'string', example: 'default' },
+    state: { type: 'string', enum: STATES },
+    progress: {
+      nullable: true,
+      description: 'What the task last reported: { current, total, message? }, or any JSON.',
+    },
+    result: { nullable: true, description: 'What the task returned, once it succeeded.' },
+    error: {
+      type: 'object',
+      nullable: true,
+      required: ['name', 'message'],
+      properties: { name: { type: 'string' }, message: { type: 'string' }, code: { type: 'string' } },
+    },
+    attempt: { type: 'integer', description: 'Number of the current or last attempt; 0 before the first.' },
+    maxAttempts: { type: 'integer' },
+    enqueuedAt: { type: 'string', format: 'date-time' },
+    startedAt: TIME,
+    finishedAt: TIME,
+    expiresAt: { ...TIME, description: 'Until when a final task can be asked for.' },
+  },
+};
+
+const PROBLEM_SCHEMA = {
+  type: 'object',
+  required: ['type', 'title', 'status', 'detail', 'code'],
+  properties: {
+    type: { type: 'string', example: 'about:blank' },
+    title: { type: 'string', example: 'Not Found' },
+    status: { type: 'integer', example: 404 },
+    detail: { type: 'string', example: 'There is no such task.' },
+    code: { type: 'string', example: 'TASK_NOT_FOUND' },
+  },
+};
+
+const TEXT = { type: 'string' };
+const STATUS = { 'application/json': { schema: STATUS_SCHEMA } };
+const PROBLEM = { 'application/problem+json': { schema: PROBLEM_SCHEMA } };
+const RETRY_AFTER = { description: 'Seconds, while the task is not final.', schema: { type: 'integer' } };
+const ID = { in: 'path', name: 'id', required: true, schema: TEXT };
+const REFUSALS = {
+  404: { description: 'Unknown, expired, or not yours.', content: PROBLEM },
+  503: { description: 'Tasks cannot be reached at the moment.', content: PROBLEM },
+};
+
+const GET = {
+  apiOperation: {
+    summary: 'The status of a task',
+    description:
+      'Answers at once; with `Prefer: wait=20` or `?wait=20` as soon as the task is final, at most after so many ' +
+      'seconds; with `Accept: text/event-stream` at every change, as events named `status`.',
+  },
+  apiParameters: [
+    ID,
+    { in: 'query', name: 'wait', required: false, schema: { type: 'integer', minimum: 0, maximum: 60 } },
+    { in: 'header', name: 'Prefer', required: false, schema: TEXT, example: 'wait=20' },
+    { in: 'header', name: 'If-None-Match', required: false, schema: TEXT },
+    { in: 'header', name: 'Last-Event-ID', required: false, schema: TEXT },
+  ],
+  apiResponse: {
+    200: {
+      description: 'The status.',
+      headers: { ETag: { schema: TEXT }, 'Retry-After': RETRY_AFTER },
+      content: { ...STATUS, 'text/event-stream': { schema: TEXT } },
+    },
+    204: { description: 'The stream of events is over: the client has the final one.' },
+    304: { description: 'The client has this status.' },
+    ...REFUSALS,
+  },
+};
+
+const CANCEL = {
+  apiOperation: { summary: 'Cancel a task' },
+  apiParameters: [ID],
+  apiResponse: {
+    200: { description: 'It was final already.', content: STATUS },
+    202: { description: 'It is being cancelled.', headers: { 'Retry-After': RETRY_AFTER }, content: STATUS },
+    ...REFUSALS,
+  },
+};
+
+/**
+ * Describes the controller for `@nestjs/swagger`, by the metadata that its decorators write. Calling them would mean
+ * loading it, which takes 200 ms and is wasted in every process that builds no document, workers above all.
+ */
+export function documentTaskController(type: Type): void {
+  Reflect.defineMetadata('swagger/apiUseTags', ['tasks'], type);
+  describe(type, 'get', GET);
+  describe(type, 'cancel', CANCEL);
+}
+
+function describe(type: Type, method: string, description: object): void {
+  const { value } = Object.getOwnPropertyDescriptor(type.prototype, method) as { value: object };
+  // Copies, for the reader may change what it is given, and there may be several such controllers.
+  for (const [key, part] of Object.entries(structuredClone(description))) {
+    Reflect.defineMetadata(`swagger/${key}`, part, value);
+  }
+}

@@ -1,0 +1,148 @@
+import { HttpException, Inject, Injectable, Logger } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import { TaskNotFoundError } from '../errors.js';
+import { isFinal, type TaskRecord } from '../results/task-record.js';
+import { TaskResults } from '../results/task-results.js';
+import { toStatus } from '../results/task-status.js';
+import { EventStreams } from './event-streams.js';
+import { Exchange } from './exchange.js';
+import { HeldRequests } from './held-requests.js';
+import type { HttpRequest, ResolvedHttpOptions } from './http.options.js';
+import { HTTP_OPTIONS } from './http.tokens.js';
+import { problemOf } from './problem-details.js';
+import { isKnown, prefersEvents } from './request-preferences.js';
+import { TaskView } from './task-view.js';
+
+/** Seconds after which asking again is worth while. */
+export const ASK_AGAIN_AFTER = '1';
+
+/** What `GET /tasks/:id` and `DELETE /tasks/:id` do. Refusals are answered here, so no filter of the app changes them. */
+@Injectable()
+export class TaskEndpoint {
+  private readonly logger = new Logger('TaskQueue');
+
+  constructor(
+    private readonly results: TaskResults,
+    private readonly view: TaskView,
+    private readonly streams: EventStreams,
+    private readonly requests: HeldRequests,
+    private readonly adapterHost: HttpAdapterHost,
+    @Inject(HTTP_OPTIONS) private readonly options: false | ResolvedHttpOptions,
+  ) {}
+
+  /** The status at once, once it is final, or at every change, as the request asks. */
+  get(request: HttpRequest, response: unknown): Promise<void> {
+    return this.serve(request, response, async (exchange, options) => {
+      const record = await this.admit(exchange, options);
+      // An interceptor of the app has answered meanwhile, or the client is gone.
+      if (exchange.isOver) return;
+      exchange.vary('Accept');
+      if (prefersEvents(exchange.header('accept')) && !exchange.isHead) return this.streams.open(exchange, record);
+      const wait = exchange.waitPreference(options.longestWait);
+      const headers: Record<string, string> = wait?.applied ? { 'Preference-Applied': wait.applied } : {};
+      if (!wait || wait.milliseconds === 0 || isFinal(record.state)) return this.answer(exchange, record, headers);
+      void this.answerOnceFinal(exchange, record, wait.milliseconds, headers);
+    });
+  }
+
+  /** Asks for cancellation: 202, or 200 when there was nothing left to cancel. */
+  cancel(request: HttpRequest, response: unknown): Promise<void> {
+    return this.serve(request, response, async (exchange, options) => {
+      const record = await this.admit(exchange, options);
+      const wasFinal = isFinal(record.state);
+      const after = wasFinal ? record : await this.results.cancel(record.id);
+      if (!after) throw new TaskNotFoundError(record.id);
+      // It may also have ended otherwise while it was being asked about.
+      const tooLate = wasFinal || (isFinal(after.state) && after.state !== 'cancelled');
+      exchange.answer({
+        status: tooLate ? 200 : 202,
+        headers: {
+          'Content-Type': 'application/json; charset=utf-8',
+          'Cache-Control': 'no-store',
+          ...(!isFinal(after.state) && { 'Retry-After': ASK_AGAIN_AFTER }),
+        },
+        body: this.view.of(after).json,
+      });
+    });
+  }
+
+  private async serve(
+    request: HttpRequest,
+    response: unknown,
+    work: (exchange: Exchange, options: ResolvedHttpOptions) => Promise<void>,
+  ): Promise<void> {
+    const exchange = new Exchange(this.adapterHost.httpAdapter, request, response);
+    try {
+      if (!this.options) throw new TaskNotFoundError(exchange.id);
+      await work(exchange, this.options);
+    } catch (error) {
+      this.refuse(exchange, error);
+    }
+  }
+
+  /** @throws TaskNotFoundError for what is unknown, and just the same for what this request may not see */
+  private async admit(exchange: Exchange, { authorize }: ResolvedHttpOptions): Promise<TaskRecord> {
+    const { id, request } = exchange;
+    const record = await this.results.find(id);
+    if (!record) throw new TaskNotFoundError(id);
+    if (!authorize) return record;
+    let allowed: boolean;
+    try {
+      allowed = await authorize(request, toStatus(record), record.headers);
+    } catch (error) {
+      // An HttpException is a way of saying no; anything else is a fault that nobody would see otherwise.
+      if (!(error instanceof HttpException))
+        this.logger.error(`http.authorize failed for task ${id}`, errorText(error));
+      throw new TaskNotFoundError(id);
+    }
+    if (allowed !== true) throw new TaskNotFoundError(id);
+    return record;
+  }
+
+  private async answerOnceFinal(
+    exchange: Exchange,
+    record: TaskRecord,
+    timeout: number,
+    headers: Readonly<Record<string, string>>,
+  ): Promise<void> {
+    let latest = record;
+    await this.requests.hold(exchange.detach(), timeout, async (signal) => {
+      try {
+        for await (const changed of this.results.updates(record.id, signal)) latest = changed;
+      } catch (error) {
+        if (error instanceof TaskNotFoundError) return this.refuse(exchange, error);
+        if (!signal.aborted && !problemOf(error)) throw error;
+      }
+      // Also when time is up or the application closes: `Retry-After` then says to come again.
+      this.answer(exchange, latest, headers);
+    });
+  }
+
+  private answer(exchange: Exchange, record: TaskRecord, more: Readonly<Record<string, string>>): void {
+    const { json, version, final } = this.view.of(record);
+    const headers = {
+      // Weak, for proxies may compress what they pass on. `private`: whoever asks next may not be allowed to see it.
+      ETag: `W/"${version}"`,
+      'Cache-Control': 'private, no-cache',
+      ...(!final && { 'Retry-After': ASK_AGAIN_AFTER }),
+      ...more,
+    };
+    if (isKnown(exchange.header('if-none-match'), version)) return exchange.answer({ status: 304, headers });
+    exchange.answer({
+      status: 200,
+      headers: { ...headers, 'Content-Type': 'application/json; charset=utf-8' },
+      body: json,
+    });
+  }
+
+  /** @throws what is no refusal but a fault: Nest answers 500 and logs it */
+  private refuse(exchange: Exchange, error: unknown): void {
+    const problem = problemOf(error);
+    if (!problem) throw error;
+    exchange.answer({ status: problem.body.status, headers: problem.headers, body: JSON.stringify(problem.body) });
+  }
+}
+
+function errorText(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

@@ -1,0 +1,59 @@
+import { ConfigurationError } from '../errors.js';
+import type { SchedulePolicy } from './schedule-options.js';
+import type { StoredSchedule } from './stored-schedule.js';
+import { parseTiming, type Timing } from './timetable.js';
+
+/** As task names: they stand in logs, and in URLs of administrators' pages. */
+const SCHEDULE_ID = /^[^\s\p{Cc}]{1,200}$/u;
+
+/** What is checked alike, whoever says it. */
+export type CheckedSettings = Omit<StoredSchedule, 'id' | 'source' | 'template' | 'since'>;
+
+export interface Settings extends SchedulePolicy {
+  readonly timezone?: string | undefined;
+  readonly endsAt?: Date | undefined;
+  readonly limit?: number | undefined;
+}
+
+/**
+ * A schedule's settings, complete and without anything that JSON would drop: what is stored has to equal what is read.
+ *
+ * @param what whose settings they are, in the error
+ * @throws ConfigurationError naming the setting and the value
+ */
+export function checkSettings(timing: Timing, settings: Settings, what: string): CheckedSettings {
+  const { timezone, overlap = 'allow', catchUp = 'one', endsAt, limit } = settings;
+  const { cron, every, timezone: zone } = parseTiming(timing, timezone, what);
+  checkChoice(overlap, ['skip', 'allow'], `overlap of ${what}`);
+  checkChoice(catchUp, ['none', 'one'], `catchUp of ${what}`);
+  if (endsAt !== undefined && !(endsAt instanceof Date && !Number.isNaN(endsAt.getTime()))) {
+    throw new ConfigurationError(`endsAt of ${what} is ${String(endsAt)}. Give a valid Date.`);
+  }
+  if (limit !== undefined && !(Number.isInteger(limit) && limit >= 1)) {
+    throw new ConfigurationError(`limit of ${what} is ${String(limit)}. Give a whole number of runs, at least 1.`);
+  }
+  return {
+    ...(cron !== undefined && { cron }),
+    ...(every !== undefined && { every }),
+    timezone: zone,
+    overlap,
+    catchUp,
+    ...(endsAt && { endsAt: endsAt.getTime() }),
+    ...(limit !== undefined && { limit }),
+  };
+}
+
+/** @throws ConfigurationError for what is no id */
+export function checkScheduleId(id: string, what: string): string {
+  if (typeof id === 'string' && SCHEDULE_ID.test(id)) return id;
+  throw new ConfigurationError(
+    `${what} has the id ${JSON.stringify(id)}. Give 1 to 200 characters without spaces.`,
+  );
+}
+
+function checkChoice(value: string, choices: readonly string[], what: string): void {
+  if (choices.includes(value)) return;
+  throw new ConfigurationError(
+    `${what} is ${JSON.stringify(value)}. Use ${choices.map((choice) => `'${choice}'`).join(' or ')}.`,
+  );
+}

@@ -1,0 +1,72 @@
+import { ConfigurationError } from '../errors.js';
+import { definitionsOf, type TaskDefinition } from '../tasks/task-definition.js';
+import type { TaskExplorer } from '../tasks/task-explorer.js';
+import type { TaskOptions } from '../tasks/task-options.js';
+import type { TaskTemplate } from '../tasks/task-template.js';
+import { checkScheduleId, checkSettings } from './check-settings.js';
+import type { DeclaredSchedule } from './reconcile.js';
+import { schedulesOf, type ScheduleDeclaration } from './schedule.decorator.js';
+
+/** The schedules that the decorators of this application ask for. */
+export class DeclaredSchedules {
+  private readonly byId = new Map<string, { readonly origin: string; readonly schedule: DeclaredSchedule }>();
+
+  constructor(
+    private readonly explorer: TaskExplorer,
+    private readonly defaults: TaskOptions,
+    /** What is to be enqueued for a task of this process. */
+    private readonly template: (task: string, args: readonly unknown[]) => Promise<TaskTemplate>,
+  ) {}
+
+  /**
+   * To be called once, when all tasks are known.
+   *
+   * @throws ConfigurationError naming class and method, when a schedule makes no sense
+   */
+  async load(): Promise<void> {
+    for (const { target } of this.explorer.classes()) {
+      const schedules = schedulesOf(target);
+      if (schedules.size === 0) continue;
+      const definitions = definitionsOf(target, this.defaults);
+      for (const [method, declarations] of schedules) {
+        const origin = `${target.name}.${method}`;
+        const definition = definitions.get(method);
+        if (!definition) {
+          throw new ConfigurationError(`${origin} has a @Schedule() and is no task. Decorate it with @Task() too.`);
+        }
+        await this.add(definition, declarations, origin);
+      }
+    }
+  }
+
+  list(): DeclaredSchedule[] {
+    return Array.from(this.byId.values(), ({ schedule }) => schedule);
+  }
+
+  has(id: string): boolean {
+    return this.byId.has(id);
+  }
+
+  private async add(
+    definition: TaskDefinition,
+    declarations: readonly ScheduleDeclaration[],
+    origin: string,
+  ): Promise<void> {
+    let unnamed = 0;
+    for (const { when, options } of declarations) {
+      const what = `@Schedule(${JSON.stringify(when)}) of ${origin}`;
+      const { id = ++unnamed === 1 ? definition.name : `${definition.name}#${unnamed}`, args = [] } = options;
+      const other = this.byId.get(checkScheduleId(id, what));
+      if (other) {
+        throw new ConfigurationError(
+          `Two schedules have the id "${id}", of ${other.origin} and of ${origin}. Give one of them another: @Schedule(…, { id }).`,
+        );
+      }
+      const settings = checkSettings(typeof when === 'object' ? when : { cron: when }, options, what);
+      const template = await this.template(definition.name, args).catch((error: Error) => {
+        throw new ConfigurationError(`${what}: ${error.message}`, { cause: error });
+      });
+      this.byId.set(id, { origin, schedule: { id, source: 'decorator', ...settings, template } });
+    }
+  }
+}

@@ -1,0 +1,57 @@
+import type { Provider } from '@nestjs/common';
+import type { Engine } from '../engine/engine.js';
+import type { TaskResults } from '../results/task-results.js';
+import type { TaskExplorer } from '../tasks/task-explorer.js';
+import type { TaskOptions } from '../tasks/task-options.js';
+import type { TaskTemplate } from '../tasks/task-template.js';
+import { DeclaredSchedules } from './declared-schedules.js';
+import { ScheduleBook } from './schedule-book.js';
+import { ScheduleClock } from './schedule-clock.js';
+import { ScheduleReconciler } from './schedule-reconciler.js';
+import { TaskSchedules } from './task-schedules.js';
+import { TickRunner } from './tick-runner.js';
+
+/** What schedules need of the rest of the application. */
+export interface ScheduleNeeds {
+  readonly engine: Engine;
+  readonly results: TaskResults;
+  readonly explorer: TaskExplorer;
+  readonly defaults: TaskOptions;
+  /** What is to be enqueued for a producer, or a task of this name. */
+  readonly template: (task: string | { readonly name: string }, args: readonly unknown[]) => Promise<TaskTemplate>;
+  /** The queues this process consumes; none in a process that runs no tasks. */
+  readonly queues: () => readonly string[];
+  /** Whether this process runs tasks. */
+  readonly enabled: boolean;
+}
+
+/** Injects the {@link ScheduleNeeds}. */
+export const SCHEDULE_NEEDS = Symbol('nestjs-task-queue: what schedules need');
+
+export const SCHEDULE_PROVIDERS: Provider[] = [
+  {
+    provide: ScheduleBook,
+    inject: [SCHEDULE_NEEDS],
+    useFactory: ({ engine }: ScheduleNeeds) => new ScheduleBook(engine.schedules),
+  },
+  {
+    provide: DeclaredSchedules,
+    inject: [SCHEDULE_NEEDS],
+    useFactory: ({ explorer, defaults, template }: ScheduleNeeds) =>
+      new DeclaredSchedules(explorer, defaults, template),
+  },
+  {
+    provide: ScheduleClock,
+    inject: [SCHEDULE_NEEDS, ScheduleBook, DeclaredSchedules],
+    useFactory: ({ engine, queues, enabled }: ScheduleNeeds, book: ScheduleBook, declared: DeclaredSchedules) => {
+      const reconciler = new ScheduleReconciler(book, engine.schedules, () => declared.list(), queues);
+      return new ScheduleClock(engine, book, new TickRunner(engine, book), reconciler, enabled);
+    },
+  },
+  {
+    provide: TaskSchedules,
+    inject: [SCHEDULE_NEEDS, ScheduleBook, DeclaredSchedules],
+    useFactory: ({ engine, results, template }: ScheduleNeeds, book: ScheduleBook, declared: DeclaredSchedules) =>
+      new TaskSchedules({ engine, results, book, declared, template }),
+  },
+];

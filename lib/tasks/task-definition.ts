@@ -1,0 +1,160 @@
+import { parseDuration } from '../duration.js';
+import type { Backoff } from '../engine/engine.js';
+import { isQueueName } from '../engine/task-id.js';
+import { ConfigurationError } from '../errors.js';
+import type { TaskContract } from './task-contract.js';
+import type { BackoffOption, ErrorClass, ErrorFilter, TaskOptions, UniqueOption } from './task-options.js';
+import { declarationsOf } from './task.decorator.js';
+
+/** A task as declared, with every default filled in and every option checked. Durations are milliseconds. */
+export interface TaskDefinition {
+  readonly name: string;
+  readonly queue: string;
+  readonly retries: number;
+  readonly backoff: Backoff;
+  readonly timeout: number | undefined;
+  readonly expires: number | undefined;
+  readonly priority: number;
+  readonly resultTtl: number | undefined;
+  readonly ignoreResult: boolean;
+  readonly mayRetry: (error: unknown) => boolean;
+  readonly unique: UniqueOption | undefined;
+  readonly schema: TaskOptions['schema'];
+  readonly delivery: NonNullable<TaskOptions['delivery']>;
+  /** Where it is declared, for messages: `ReportTasks.build`. */
+  readonly origin: string;
+}
+
+export const DEFAULT_QUEUE = 'default';
+
+/** Names are seen in logs and stored with each task; BullMQ and Redis set no other bound. */
+const TASK_NAME = /^(?!\$)[^\s\p{Cc}]{1,200}$/u;
+
+/**
+ * @param defaults the module's `defaults`, under the task's own options
+ * @param origin where the task is declared
+ * @throws ConfigurationError naming the task, the option and the value
+ */
+export function defineFrom(options: TaskOptions, defaults: TaskOptions, origin: string): TaskDefinition {
+  const merged = { ...defaults, ...withoutUndefined(options) };
+  const name = options.name ?? origin;
+  const of = (option: string) => `${option} of task "${name}"`;
+  if (!TASK_NAME.test(name)) {
+    throw new ConfigurationError(
+      `The name ${JSON.stringify(name)} of ${origin} is no task name: 1 to 200 characters without spaces, not beginning with "$".`,
+    );
+  }
+  return {
+    name,
+    queue: checkQueueName(merged.queue ?? DEFAULT_QUEUE, of('queue')),
+    retries: checkRetries(merged.retries ?? 0, of('retries')),
+    backoff: parseBackoff(merged.backoff ?? 'exponential', of('backoff')),
+    timeout: merged.timeout === undefined ? undefined : parseDuration(merged.timeout, of('timeout')),
+    expires: merged.expires === undefined ? undefined : parseDuration(merged.expires, of('expires')),
+    priority: checkPriority(merged.priority ?? 0, of('priority')),
+    resultTtl: merged.resultTtl === undefined ? undefined : parseDuration(merged.resultTtl, of('resultTtl')),
+    ignoreResult: merged.ignoreResult ?? false,
+    mayRetry: retryFilter(merged.retryOn, merged.giveUpOn, of),
+    unique: merged.unique && checkUnique(merged.unique, of('unique')),
+    schema: merged.schema && checkSchema(merged.schema, of('schema')),
+    delivery: checkDelivery(merged.delivery ?? 'at-least-once', of('delivery')),
+    origin,
+  };
+}
+
+/** The definitions of a class's tasks by method. The class itself names them, also those it inherits. */
+export function definitionsOf(target: Function, defaults: TaskOptions): Map<string, TaskDefinition> {
+  return new Map(
+    declarationsOf(target).map(({ method, options }) => [
+      method,
+      defineFrom(options, defaults, `${target.name}.${method}`),
+    ]),
+  );
+}
+
+export function definitionOfContract(contract: TaskContract, defaults: TaskOptions): TaskDefinition {
+  return defineFrom({ ...contract.options, name: contract.name }, defaults, contract.name);
+}
+
+export function checkQueueName(queue: string, what: string): string {
+  if (isQueueName(queue)) return queue;
+  throw new ConfigurationError(
+    `${what} is ${JSON.stringify(queue)}, which is no queue name: 1 to 63 letters, digits, "_" or "-", beginning with a letter or digit.`,
+  );
+}
+
+function checkDelivery(delivery: string, what: string): TaskDefinition['delivery'] {
+  if (delivery === 'at-least-once' || delivery === 'at-most-once') return delivery;
+  throw new ConfigurationError(`${what} is ${JSON.stringify(delivery)}. Use 'at-least-once' or 'at-most-once'.`);
+}
+
+export function checkRetries(retries: number, what: string): number {
+  if (Number.isInteger(retries) && retries >= 0 && retries <= 1_000) return retries;
+  throw new ConfigurationError(`${what} is ${String(retries)}. Give a whole number from 0 to 1000.`);
+}
+
+export function checkPriority(priority: number, what: string): number {
+  if (Number.isInteger(priority) && priority >= 0 && priority <= 9) return priority;
+  throw new ConfigurationError(`${what} is ${String(priority)}. Give a whole number from 0 (default) to 9 (first).`);
+}
+
+export function parseBackoff(option: BackoffOption, what: string): Backoff {
+  const { type, delay = '1s', max = '10m', jitter = 0.5 } = typeof option === 'string' ? { type: option } : option;
+  if (type !== 'fixed' && type !== 'exponential') {
+    throw new ConfigurationError(`${what} is ${JSON.stringify(type)}. Use 'fixed' or 'exponential'.`);
+  }
+  if (!(jitter >= 0 && jitter <= 1)) {
+    throw new ConfigurationError(`The jitter in ${what} is ${String(jitter)}. Give a share from 0 to 1.`);
+  }
+  return {
+    type,
+    delay: parseDuration(delay, `The delay in ${what}`),
+    max: parseDuration(max, `The max in ${what}`),
+    jitter,
+  };
+}
+
+function retryFilter(
+  retryOn: ErrorFilter | undefined,
+  giveUpOn: ErrorFilter | undefined,
+  of: (option: string) => string,
+): (error: unknown) => boolean {
+  const wanted = retryOn === undefined ? () => true : errorMatcher(retryOn, of('retryOn'));
+  const hopeless = giveUpOn === undefined ? () => false : errorMatcher(giveUpOn, of('giveUpOn'));
+  return (error) => !hopeless(error) && wanted(error);
+}
+
+function errorMatcher(filter: ErrorFilter, what: string): (error: unknown) => boolean {
+  if (typeof filter === 'function' && !isErrorClass(filter)) return filter as (error: unknown) => boolean;
+  const classes: readonly unknown[] = Array.isArray(filter) ? filter : [filter];
+  for (const item of classes) {
+    if (!isErrorClass(item))
+      throw new ConfigurationError(`${what} has ${String(item)} in it, which is no error class.`);
+  }
+  return (error) => classes.some((item) => error instanceof (item as ErrorClass));
+}
+
+function isErrorClass(value: unknown): value is ErrorClass {
+  return typeof value === 'function' && (value === Error || value.prototype instanceof Error);
+}
+
+function checkUnique(unique: UniqueOption, what: string): UniqueOption {
+  const { while: until, key } = unique;
+  if (!['pending', 'running', 'retained'].includes(until) || (key !== undefined && typeof key !== 'function')) {
+    throw new ConfigurationError(
+      `${what} is no { while: 'pending' | 'running' | 'retained', key?: (...args) => string }.`,
+    );
+  }
+  return unique;
+}
+
+function checkSchema(schema: NonNullable<TaskOptions['schema']>, what: string): NonNullable<TaskOptions['schema']> {
+  if (typeof schema['~standard']?.validate === 'function') return schema;
+  throw new ConfigurationError(
+    `${what} is no Standard Schema. Use a schema of zod, valibot or arktype for the list of arguments.`,
+  );
+}
+
+function withoutUndefined(options: TaskOptions): TaskOptions {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+}

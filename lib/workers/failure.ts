@@ -1,0 +1,38 @@
+import { HttpException } from '@nestjs/common';
+import { inspect } from 'node:util';
+import type { TaskFailure } from '../engine/engine.js';
+
+/** Messages and stacks are cut there: they are stored with each task and sent to each who asks. */
+const LONGEST_MESSAGE = 4_096;
+const LONGEST_STACK = 16_384;
+
+/** What is kept of anything that can be thrown: errors, also of another realm, strings, `undefined`. */
+export function toFailure(thrown: unknown): TaskFailure {
+  if (!isErrorLike(thrown)) {
+    const message = typeof thrown === 'string' ? thrown : `${inspect(thrown, { depth: 2 })} was thrown`;
+    return { name: 'Error', message: cut(message, LONGEST_MESSAGE) };
+  }
+  const { code, stack } = thrown as { code?: unknown; stack?: unknown };
+  return {
+    name: cut(String(thrown.name || 'Error'), 200),
+    message: cut(thrown.message || thrown.name, LONGEST_MESSAGE),
+    ...(typeof code === 'string' || typeof code === 'number' ? { code: cut(String(code), 200) } : {}),
+    ...(thrown instanceof HttpException && { exposable: true }),
+    ...(typeof stack === 'string' && { stack: cut(stack, LONGEST_STACK) }),
+  };
+}
+
+function isErrorLike(thrown: unknown): thrown is Error {
+  return (
+    typeof thrown === 'object' &&
+    thrown !== null &&
+    'message' in thrown &&
+    typeof thrown.message === 'string' &&
+    'name' in thrown &&
+    typeof thrown.name === 'string'
+  );
+}
+
+function cut(text: string, length: number): string {
+  return text.length > length ? `${text.slice(0, length - 1)}…` : text;
+}

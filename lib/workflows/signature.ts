@@ -1,0 +1,124 @@
+import type { TaskHandle } from '../results/task-handle.js';
+import type { EnqueueOptions } from '../tasks/task-options.js';
+import { describePlan } from './describe-plan.js';
+import { withLinks, type Plan } from './plan.js';
+import { runningStarter } from './running-starters.js';
+
+/** What an `onError` signature gets as its first argument. */
+export interface TaskError {
+  readonly name: string;
+  readonly message: string;
+  readonly code?: string;
+  /** The task that failed. */
+  readonly id: string;
+  readonly task: string;
+}
+
+/** Stores workflows; every producer's application has one. */
+export interface WorkflowStarter {
+  start(plan: Plan): Promise<TaskHandle>;
+}
+
+/** What a signature can do beyond carrying its plan. */
+interface Behaviour {
+  readonly starter: WorkflowStarter | undefined;
+  /** Enqueues a lone task as its producer does, with all that holds for calls and not for members of workflows. */
+  readonly alone?: () => Promise<TaskHandle>;
+  readonly rework: {
+    with(options: EnqueueOptions): Signature;
+    immutable(): Signature;
+  };
+}
+
+declare const INPUT: unique symbol;
+declare const RESULT: unique symbol;
+
+/**
+ * A call as a value: of one task (`producer.signature(...)`), or of several (`chain`, `group`, `chord`). It is never
+ * changed, nothing is stored before `enqueue()`, and the same signature may be used any number of times.
+ *
+ * @typeParam Input what it needs from an earlier result as its first argument; `void` when nothing is missing,
+ * `unknown` when it takes anything and heeds nothing
+ * @typeParam Result what it gives
+ */
+// eslint-disable-next-line typescript/no-explicit-any -- the only input and result every signature is assignable to
+export class Signature<Input = any, Result = any> {
+  /** Exists for the compiler alone. */
+  declare readonly [INPUT]: (input: Input) => void;
+  /** Exists for the compiler alone. */
+  declare readonly [RESULT]: Result;
+
+  readonly #plan: Plan;
+  readonly #behaviour: Behaviour;
+
+  /** @internal */
+  constructor(plan: Plan, behaviour: Behaviour) {
+    this.#plan = plan;
+    this.#behaviour = behaviour;
+    Object.freeze(this);
+  }
+
+  /**
+   * Stores it, all that can start in one atomic step, and resolves with a handle of its final result.
+   *
+   * @throws ConfigurationError for a task that cannot be part of a workflow: one that is unique, or with an idempotency key
+   * @throws as `producer.enqueue()`
+   */
+  async enqueue(this: Signature<void, Result>): Promise<TaskHandle<Result>> {
+    const { alone, starter } = this.#behaviour;
+    return (await (alone ? alone() : (starter ?? runningStarter()).start(this.#plan))) as TaskHandle<Result>;
+  }
+
+  /** The same, taking no earlier result: it fits anywhere in a chain. */
+  immutable(): Signature<unknown, Result> {
+    return this.#relinked(this.#behaviour.rework.immutable());
+  }
+
+  /**
+   * The same with these options; on a chain, group or chord for each of its tasks, except that `delay` holds for what
+   * starts first.
+   */
+  with(options: EnqueueOptions): Signature<Input, Result> {
+    return this.#relinked(this.#behaviour.rework.with(options));
+  }
+
+  /** The same, and once it succeeded another is enqueued, with the result as its first argument. */
+  onSuccess(other: Signature<Result>): Signature<Input, Result> {
+    return this.#with(withLinks(this.#plan, { onSuccess: [other.#plan] }));
+  }
+
+  /** The same, and once it failed another is enqueued, with the {@link TaskError} as its first argument. */
+  onError(other: Signature<TaskError>): Signature<Input, Result> {
+    return this.#with(withLinks(this.#plan, { onError: [other.#plan] }));
+  }
+
+  /** All of it as JSON. */
+  toJSON(): Plan {
+    return this.#plan;
+  }
+
+  /** @example `chain(Maths.add(1, 2), Maths.double())` */
+  toString(): string {
+    return describePlan(this.#plan);
+  }
+
+  /** @internal */
+  get plan(): Plan {
+    return this.#plan;
+  }
+
+  /** @internal */
+  get starter(): WorkflowStarter | undefined {
+    return this.#behaviour.starter;
+  }
+
+  #relinked<I>(reworked: Signature): Signature<I, Result> {
+    const { onSuccess, onError } = this.#plan;
+    return onSuccess || onError ? reworked.#with(withLinks(reworked.#plan, this.#plan)) : reworked;
+  }
+
+  #with(plan: Plan): Signature<Input, Result> {
+    const { starter, rework } = this.#behaviour;
+    return new Signature(plan, { starter, rework });
+  }
+}

@@ -1,0 +1,67 @@
+import type { Engine, Headers } from '../engine/engine.js';
+import { newTaskId } from '../engine/task-id.js';
+import { TaskHandle } from '../results/task-handle.js';
+import type { TaskResults } from '../results/task-results.js';
+import { DEFAULT_QUEUE, type TaskDefinition } from '../tasks/task-definition.js';
+import { validateArguments } from '../tasks/validate-arguments.js';
+import { compilePlan } from './compile-plan.js';
+import { describePlan } from './describe-plan.js';
+import { queueOf, stepsOf, tasksOf, type Plan, type TaskPlan } from './plan.js';
+import type { WorkflowStarter } from './signature.js';
+
+/** What starting a workflow needs of its application. */
+export interface StarterScope {
+  readonly engine: Engine;
+  readonly results: TaskResults;
+  /** Headers of the task that runs around the caller. */
+  readonly currentHeaders: () => Headers;
+  /** The definition of a task that is declared in this process. */
+  readonly definitionOf: (name: string) => TaskDefinition | undefined;
+}
+
+/** Stores workflows. */
+export class PlanStarter implements WorkflowStarter {
+  readonly #scope: StarterScope;
+
+  constructor(scope: StarterScope) {
+    this.#scope = scope;
+  }
+
+  async start(plan: Plan): Promise<TaskHandle> {
+    const { engine, results, currentHeaders } = this.#scope;
+    await this.#validate(plan);
+    const queue = queueOf(plan) ?? anyQueue(plan);
+    const root = newTaskId(queue);
+    const around = { headers: currentHeaders(), now: Date.now(), root, queue };
+    const tree = compilePlan(plan, root, around);
+    const { id, deduplicated, state } = await engine.enqueueTree(tree);
+    const name = 'task' in plan ? tree.name : describePlan(plan);
+    return new TaskHandle(results, { id, name, deduplicated, initialState: state });
+  }
+
+  /** Arguments that are complete already are checked here, as those of any call; the others where they run. */
+  async #validate(plan: Plan): Promise<void> {
+    const complete = completeTasks(plan).flatMap((task) => {
+      const definition = this.#scope.definitionOf(task.task);
+      return definition?.schema ? [{ definition, task }] : [];
+    });
+    await Promise.all(
+      complete.flatMap(({ definition, task }) =>
+        (task.each ? (task.args as TaskPlan['args'][]) : [task.args]).map((args) => validateArguments(definition, args)),
+      ),
+    );
+  }
+}
+
+/** The tasks that get no earlier result. */
+function completeTasks(plan: Plan): TaskPlan[] {
+  const [first, ...rest] = stepsOf(plan);
+  const later = rest.flatMap((step) => [...tasksOf(step)]).filter(({ immutable, each }) => immutable || each);
+  if (!first) return later;
+  return [...('group' in first ? first.group.flatMap(completeTasks) : [first]), ...later];
+}
+
+function anyQueue(plan: Plan): string {
+  for (const { queue } of tasksOf(plan)) return queue;
+  return DEFAULT_QUEUE;
+}
