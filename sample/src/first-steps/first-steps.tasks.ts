@@ -1,0 +1,18 @@
+import { Task, TaskContext, TaskProcessor } from 'nestjs-task-queue';
+import { setTimeout } from 'node:timers/promises';
+
+@TaskProcessor('first-steps')
+export class FirstSteps {
+  constructor(private readonly task: TaskContext) {}
+
+  @Task()
+  add(a: number, b: number): number {
+    return a + b;
+  }
+
+  /** In a queue of its own, or a hundred sleepers would keep additions waiting. */
+  @Task({ queue: 'naps' })
+  async sleep(seconds: number): Promise<void> {
+    await setTimeout(seconds * 1000, undefined, { signal: this.task.signal });
+  }
+}

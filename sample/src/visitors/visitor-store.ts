@@ -1,0 +1,81 @@
+import { Injectable, NotFoundException } from '@nestjs/common';
+import { randomUUID } from 'node:crypto';
+import { createWriteStream } from 'node:fs';
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import type { ReadableStream } from 'node:stream/web';
+
+/** An uploaded file, as multer hands it over. */
+export interface Upload {
+  path: string;
+  originalname: string;
+}
+
+/** A file as a task returns it: who owns it can fetch it at `href`. */
+export interface FileLink {
+  id: string;
+  name: string;
+  href: string;
+}
+
+/**
+ * What belongs to whom, on disk: `<data folder>/<visitor>/<id>/<name>`.
+ * Looking only into a visitor's own folder is the whole access control. The web and the worker processes share it; a
+ * program on several machines would use its database and an object store.
+ */
+@Injectable()
+export class VisitorStore {
+  private readonly folder = resolve(process.env.SAMPLE_DATA ?? '.sample-data');
+  /** Where uploads arrive, before somebody owns them. */
+  readonly incoming = join(this.folder, 'incoming');
+
+  /** Takes over a file that has upload. */
+  async keep(visitor: string, upload: Upload): Promise<FileLink> {
+    const { link, path } = await this.reserve(visitor, upload.originalname);
+    await rename(upload.path, path);
+    return link;
+  }
+
+  /** Stores what a task has made. When that fails, or the signal stops it, nothing is left behind. */
+  async save(visitor: string, name: string, content: ReadableStream, signal: AbortSignal): Promise<FileLink> {
+    const { link, path, folder } = await this.reserve(visitor, name);
+    try {
+      await pipeline(content, createWriteStream(path), { signal });
+      return link;
+    } catch (error) {
+      await rm(folder, { recursive: true, force: true });
+      throw error;
+    }
+  }
+
+  /** @throws NotFoundException the same whether it is somebody else's or nobody's */
+  async find(visitor: string, id: string): Promise<{ name: string; path: string }> {
+    const folder = this.folderOf(visitor, id);
+    const [name] = await readdir(folder).catch(() => []);
+    if (!name) throw new NotFoundException('There is no such file.');
+    return { name, path: join(folder, name) };
+  }
+
+  private async reserve(visitor: string, wish: string) {
+    const id = randomUUID();
+    const name = safeName(wish);
+    const folder = this.folderOf(visitor, id);
+    await mkdir(folder, { recursive: true });
+    return { link: { id, name, href: `/files/${id}` }, folder, path: join(folder, name) };
+  }
+
+  private folderOf(visitor: string, id: string): string {
+    return join(this.folder, visitor, basename(id));
+  }
+}
+
+/** A name every file system takes, whatever the browser sent. */
+function safeName(name: string): string {
+  return (
+    name
+      .replace(/[\p{Cc}/\\:*?"<>|]+/gu, '_')
+      .replace(/^\.+/, '')
+      .slice(-100) || 'file'
+  );
+}

@@ -1,0 +1,36 @@
+import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
+import { createHash, randomBytes } from 'node:crypto';
+import type { NextFunction, Request, Response } from 'express';
+
+const COOKIE = 'visitor';
+
+/**
+ * Gives every browser a random token in a cookie that no script can read. There are no accounts in this sample: who
+ * holds the token is the visitor.
+ */
+export function welcomeVisitor(request: Request, response: Response, next: NextFunction): void {
+  if (!tokenOf(request)) {
+    const token = randomBytes(32).toString('base64url');
+    response.cookie(COOKIE, token, { httpOnly: true, sameSite: 'lax', maxAge: 7 * 24 * 60 * 60 * 1000 });
+    request.headers.cookie = `${COOKIE}=${token}`;
+  }
+  next();
+}
+
+/**
+ * The visitor's name: a hash of the token, so that it may travel in a task's arguments and name a folder, and still
+ * nobody who reads it can make the cookie from it. `undefined` for a request without a token.
+ */
+export function visitorOf(request: Request): string | undefined {
+  const token = tokenOf(request);
+  return token && createHash('sha256').update(token).digest('base64url');
+}
+
+/** The visitor who asks, as a parameter of a controller's method. */
+export const Visitor = createParamDecorator((_: unknown, context: ExecutionContext) =>
+  visitorOf(context.switchToHttp().getRequest<Request>()),
+);
+
+function tokenOf(request: Request): string | undefined {
+  return /(?:^|; )visitor=([\w-]{43})(?:;|$)/.exec(request.headers.cookie ?? '')?.[1];
+}
