@@ -1,0 +1,254 @@
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { Injectable } from '@nestjs/common';
+import { getQueueToken } from '@nestjs/bullmq';
+import type { Queue } from 'bullmq';
+import {
+  ConfigurationError,
+  defineTask,
+  InjectTasks,
+  Task,
+  TaskContext,
+  TaskProcessor,
+  type TaskProducer,
+  type Tasks,
+} from 'nestjs-task-queue';
+import { boot, Gate, type Booted } from '../support/boot.js';
+import { describeEachEngine } from '../support/engines.js';
+
+const double = defineTask<(value: number) => Promise<number>>('maths.double', { queue: 'maths' });
+
+@TaskProcessor('letters')
+class Letters {
+  readonly order: string[] = [];
+  readonly gate = new Gate();
+
+  constructor(
+    private readonly task: TaskContext,
+    @InjectTasks(double) private readonly double: TaskProducer<(value: number) => Promise<number>>,
+  ) {}
+
+  @Task()
+  echo(...args: unknown[]): unknown {
+    return args;
+  }
+
+  @Task('letters.headers')
+  async headers(depth: number): Promise<unknown> {
+    if (depth > 0)
+      return (await this.own.headers.with({ headers: { depth: String(depth) } }).enqueue(depth - 1)).result();
+    return this.task.headers;
+  }
+
+  @Task()
+  async doubled(value: number): Promise<number> {
+    return (await this.double.enqueue(value)).result({ timeout: '10s' });
+  }
+
+  @Task({ queue: 'ordered' })
+  async hold(): Promise<void> {
+    await this.gate.opened;
+  }
+
+  @Task({ queue: 'ordered' })
+  note(text: string): void {
+    this.order.push(text);
+  }
+
+  @InjectTasks(Letters)
+  private readonly own!: Tasks<Letters>;
+}
+
+@Injectable()
+class Maths {
+  @Task()
+  async half(value: number): Promise<number> {
+    return value / 2;
+  }
+
+  @Task(double)
+  async double(value: number): Promise<number> {
+    return value * 2;
+  }
+}
+
+describeEachEngine('producing', (engine) => {
+  let booted: Booted;
+  let letters: Tasks<Letters>;
+
+  beforeAll(async () => {
+    booted = await boot(
+      { ...(await engine.place()), maxPayload: 10_000, queues: { ordered: { priorities: true, concurrency: 1 } } },
+      [Letters, Maths],
+    );
+    letters = booted.queue.of(Letters);
+  });
+  afterAll(() => booted.app.close());
+
+  it('sends arguments as JSON', async () => {
+    const handle = await letters.echo.enqueue('text', 1.5, null, true, [1, [2]], {
+      a: { b: undefined, when: new Date(0) },
+    });
+    expect(handle.id).toMatch(/^letters\.[A-Za-z0-9_-]{22}$/);
+    await expect(handle.result({ timeout: '10s' })).resolves.toEqual([
+      'text',
+      1.5,
+      null,
+      true,
+      [1, [2]],
+      { a: { when: '1970-01-01T00:00:00.000Z' } },
+    ]);
+  });
+
+  it.each([
+    ['a Map', [new Map()], 'args[0]'],
+    ['a BigInt', [{ amount: 1n }], 'args[0].amount'],
+    ['a function', [[() => 1]], 'args[0][0]'],
+    ['an instance', [{ user: new (class User {})() }], 'args[0].user'],
+    ['NaN', [1, { deep: { value: Number.NaN } }], 'args[1].deep.value'],
+    ['undefined', [undefined, 1], 'args[0]'],
+    ['NUL', ['a\u0000b'], 'args[0]'],
+    ['half a character', ['\ud800'], 'args[0]'],
+    ['a key that is no identifier', [{ 'a-b': Symbol('x') }], 'args[0]["a-b"]'],
+  ])('refuses %s and names the place', async (_what, args, path) => {
+    await expect(letters.echo.enqueue(...args)).rejects.toMatchObject({
+      code: 'NOT_SERIALIZABLE',
+      path,
+      message: expect.stringContaining(path) as unknown,
+    });
+  });
+
+  it('refuses a cycle and endless depth', async () => {
+    const cycle: Record<string, unknown> = {};
+    cycle['self'] = { cycle };
+    await expect(letters.echo.enqueue(cycle)).rejects.toMatchObject({
+      code: 'NOT_SERIALIZABLE',
+      path: 'args[0].self.cycle',
+    });
+    let deep: unknown = 1;
+    for (let level = 0; level < 100_000; level++) deep = [deep];
+    await expect(letters.echo.enqueue(deep)).rejects.toMatchObject({ code: 'NOT_SERIALIZABLE' });
+  });
+
+  it('refuses what is too large, with both sizes', async () => {
+    await expect(letters.echo.enqueue('ä'.repeat(5_000))).rejects.toMatchObject({
+      code: 'PAYLOAD_TOO_LARGE',
+      size: 10_004,
+      limit: 10_000,
+    });
+    await expect(letters.echo.with({ headers: { large: 'x'.repeat(20_000) } }).enqueue()).rejects.toMatchObject({
+      code: 'PAYLOAD_TOO_LARGE',
+    });
+  });
+
+  it('stores many, in order, and nothing when one is wrong', async () => {
+    const handles = await letters.echo.enqueueMany(Array.from({ length: 1_500 }, (_, index) => [index]));
+    expect(new Set(handles.map(({ id }) => id)).size).toBe(1_500);
+    const results = await Promise.all(
+      [handles[0], handles[1_000], handles[1_499]].map((handle) => handle?.result({ timeout: '30s' })),
+    );
+    expect(results).toEqual([[0], [1_000], [1_499]]);
+    const before = await booted.app.get<Queue>(getQueueToken('default')).getJobCounts();
+    await expect(letters.echo.enqueueMany([[1], [1n]])).rejects.toMatchObject({ path: 'args[1][0]' });
+    await expect(booted.app.get<Queue>(getQueueToken('default')).getJobCounts()).resolves.toEqual(before);
+    await expect(letters.echo.enqueueMany([])).resolves.toEqual([]);
+  });
+
+  it('runs a task not before its delay', async () => {
+    const start = Date.now();
+    const handle = await letters.echo.with({ delay: '300ms' }).enqueue('later');
+    expect(handle.initialState).toBe('scheduled');
+    await expect(handle.status()).resolves.toMatchObject({ state: 'scheduled', attempt: 0, startedAt: null });
+    await expect(handle.result({ timeout: '10s' })).resolves.toEqual(['later']);
+    expect(Date.now() - start).toBeGreaterThanOrEqual(295);
+    const soon = await letters.echo.with({ delay: new Date(Date.now() - 1_000) }).enqueue('now');
+    expect(soon.initialState).toBe('queued');
+  });
+
+  it('never runs a task that was not started before it expired', async () => {
+    const late = letters.echo.with({ delay: '200ms', expires: '50ms' });
+    const handle = await late.enqueue('too late');
+    await expect(handle.result({ timeout: '10s' })).rejects.toMatchObject({ code: 'TASK_EXPIRED' });
+    await expect(handle.status()).resolves.toMatchObject({ state: 'expired', result: null });
+    await expect(
+      (await letters.echo.with({ expires: '1h' }).enqueue('in time')).result({ timeout: '10s' }),
+    ).resolves.toEqual(['in time']);
+  });
+
+  it('starts tasks of higher priority first', async () => {
+    const native = booted.app.get(Letters);
+    const { hold, note } = letters;
+    const holding = await hold.enqueue();
+    for await (const { state } of holding.updates()) if (state === 'running') break;
+    const handles = [
+      await note.enqueue('low'),
+      await note.with({ priority: 9 }).enqueue('high'),
+      await note.with({ priority: 5 }).enqueue('middle'),
+    ];
+    native.gate.open();
+    await Promise.all(handles.map((handle) => handle.result({ timeout: '10s' })));
+    expect(native.order).toEqual(['high', 'middle', 'low']);
+  });
+
+  it('refuses a priority where there are none, and options that are none', async () => {
+    await expect(letters.echo.with({ priority: 1 }).enqueue()).rejects.toMatchObject({
+      code: 'CONFIGURATION',
+      message: expect.stringContaining('priorities: true') as unknown,
+    });
+    await expect(letters.note.with({ priority: 10 }).enqueue('x')).rejects.toBeInstanceOf(ConfigurationError);
+    await expect(letters.echo.with({ delay: '5 minutes' as never }).enqueue()).rejects.toBeInstanceOf(
+      ConfigurationError,
+    );
+    await expect(letters.echo.with({ retries: -1 }).enqueue()).rejects.toBeInstanceOf(ConfigurationError);
+    await expect(letters.echo.with({ queue: 'no:colon' }).enqueue()).rejects.toBeInstanceOf(ConfigurationError);
+    await expect(letters.echo.with({ headers: { a: 1 as never } }).enqueue()).rejects.toMatchObject({
+      path: 'headers.a',
+    });
+  });
+
+  it('leaves a producer as it is when making one with options', async () => {
+    const delayed = letters.echo.with({ delay: '1h', headers: { a: '1' } });
+    expect((await delayed.with({ delay: 0, headers: { b: '2' } }).enqueue()).initialState).toBe('queued');
+    expect((await delayed.enqueue()).initialState).toBe('scheduled');
+    expect((await letters.echo.enqueue()).initialState).toBe('queued');
+  });
+
+  it('carries headers from a task to what it enqueues', async () => {
+    const handle = await letters.headers.with({ headers: { tenant: 'acme' } }).enqueue(2);
+    await expect(handle.result({ timeout: '10s' })).resolves.toEqual({ tenant: 'acme', depth: '1' });
+  });
+
+  it('runs a task of a contract, from a class, a contract and a name', async () => {
+    await expect((await booted.queue.of(double).enqueue(21)).result({ timeout: '10s' })).resolves.toBe(42);
+    await expect((await booted.queue.of('maths.double').enqueue(4)).result({ timeout: '10s' })).resolves.toBe(8);
+    await expect((await letters.doubled.enqueue(5)).result({ timeout: '10s' })).resolves.toBe(10);
+  });
+
+  it('tells the mistake of a method that is no task', () => {
+    class Plain {
+      helper(): void {}
+    }
+    expect(() => booted.queue.of(Plain).helper).toThrow('Plain.helper is no task');
+  });
+
+  it('runs what any BullMQ client enqueued, and tells what is no task', async () => {
+    const native = booted.app.get<Queue>(getQueueToken('default'));
+    const id = 'default.AAAAAAAAAAAAAAAAAAAAAA';
+    await native.add('Maths.half', { args: [8] }, { jobId: id });
+    await expect(booted.queue.handle(id).result({ timeout: '10s' })).resolves.toBe(4);
+    const wrong = 'default.BBBBBBBBBBBBBBBBBBBBBB';
+    await native.add('Maths.half', { value: 8 }, { jobId: wrong });
+    await expect(booted.queue.handle(wrong).result({ timeout: '10s' })).rejects.toMatchObject({
+      cause: { code: 'INVALID_ARGUMENTS', message: expect.stringContaining('"args"') as unknown },
+    });
+  });
+
+  it('gives back a task of an unknown name instead of running or losing it', async () => {
+    const handle = await booted.queue.of('nobody.knows').enqueue();
+    for await (const { state, attempt } of handle.updates()) {
+      if (state !== 'retrying') continue;
+      expect(attempt).toBe(0);
+      break;
+    }
+    await expect(handle.cancel('a typing mistake')).resolves.toMatchObject({ state: 'cancelled' });
+  });
+});

@@ -1,0 +1,353 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { Injectable, type Provider, type Type } from '@nestjs/common';
+import {
+  ConfigurationError,
+  Schedule,
+  ScheduleNotFoundError,
+  Task,
+  TaskContext,
+  TaskSchedules,
+  type ScheduleStatus,
+  type Tasks,
+} from 'nestjs-task-queue';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { boot, Gate, type Booted } from '../support/boot.js';
+import { describeEachEngine, type Place } from '../support/engines.js';
+import { Witness } from '../support/witness.js';
+
+interface Run {
+  readonly schedule: string | undefined;
+  readonly tick: string | undefined;
+  readonly args: readonly unknown[];
+}
+
+@Injectable()
+class Clockwork {
+  readonly runs = new Witness<Run>();
+  readonly beside = new Witness<number>();
+  gate = new Gate();
+  private running = 0;
+
+  constructor(private readonly task: TaskContext) {}
+
+  @Schedule('* * * * * *', { id: 'second', args: ['a', 1] })
+  @Task()
+  tick(...args: unknown[]): number {
+    this.runs.note({ schedule: this.task.headers['schedule'], tick: this.task.headers['schedule-tick'], args });
+    return args.length;
+  }
+
+  @Schedule('0 7 * * 1-5', { timezone: 'Europe/Berlin', args: ['morning'] })
+  @Schedule('@monthly', { overlap: 'skip', catchUp: 'none', args: ['monthly'] })
+  @Schedule({ every: '10m' }, { id: 'often' })
+  @Task({ name: 'report', queue: 'reports', retries: 2 })
+  report(kind = ''): string {
+    return kind;
+  }
+
+  @Task()
+  async hold(): Promise<void> {
+    this.beside.note(++this.running);
+    await this.gate.opened;
+    this.running--;
+  }
+
+  @Task()
+  fail(): void {
+    throw Object.assign(new Error('no paper'), { code: 'E_PAPER' });
+  }
+
+  /** The runs of one schedule so far, once the condition holds for them. */
+  async of(id: string, condition: (runs: readonly Run[]) => boolean): Promise<readonly Run[]> {
+    const mine = (runs: readonly Run[]) => runs.filter(({ schedule }) => schedule === id);
+    return mine(await this.runs.until((runs) => condition(mine(runs))));
+  }
+}
+
+describeEachEngine('schedules', (engine) => {
+  describe('while the application runs', () => {
+    let booted: Booted;
+    let work: Clockwork;
+    let tasks: Tasks<Clockwork>;
+    let schedules: TaskSchedules;
+
+    beforeAll(async () => {
+      booted = await boot({ ...(await engine.place()), queues: { default: { concurrency: 20 } } }, [Clockwork]);
+      work = booted.app.get(Clockwork);
+      tasks = booted.queue.of(Clockwork);
+      schedules = booted.app.get(TaskSchedules);
+    });
+    afterAll(() => booted.app.close());
+
+    /** The status once the condition holds for it: what is stored tells nobody that it changed. */
+    async function status(id: string, condition: (status: ScheduleStatus) => boolean): Promise<ScheduleStatus> {
+      for (;;) {
+        const found = await schedules.get(id);
+        if (found && condition(found)) return found;
+      }
+    }
+
+    it('runs a decorated task at each tick once, with its arguments', async () => {
+      const runs = await work.of('second', ({ length }) => length === 3);
+      expect(runs.map(({ args }) => args)).toEqual([
+        ['a', 1],
+        ['a', 1],
+        ['a', 1],
+      ]);
+      const [first, second, third] = runs.map(({ tick }) => Date.parse(tick as string)) as [number, number, number];
+      expect(first % 1_000).toBe(0);
+      expect([second, third]).toEqual([first + 1_000, first + 2_000]);
+    });
+
+    it('tells what the last run was and how it ended, and gives its handle', async () => {
+      const { lastRun } = await status('second', ({ lastRun: last }) => last?.state === 'succeeded');
+      const { id, tick, error } = lastRun as NonNullable<typeof lastRun>;
+      expect({ tick: Number.isNaN(Date.parse(tick as string)), error }).toEqual({ tick: false, error: null });
+      expect(id).toMatch(/^default\.[\w-]{22}$/);
+      await expect(booted.queue.handle(id).status()).resolves.toMatchObject({ name: 'Clockwork.tick', state: 'succeeded', result: 2 });
+      await schedules.upsert('failing', { task: tasks.fail, cron: '@yearly' });
+      const handle = await schedules.runNow('failing');
+      await expect(handle.result({ timeout: '10s' })).rejects.toMatchObject({ code: 'TASK_FAILED' });
+      await expect(schedules.get('failing')).resolves.toMatchObject({
+        lastRun: { id: handle.id, tick: null, state: 'failed', error: { message: 'no paper', code: 'E_PAPER' } },
+      });
+    });
+
+    it('lists what the decorators say', async () => {
+      const listed = (await schedules.list()).filter(({ task }) => task === 'report');
+      expect(listed).toMatchObject([
+        { id: 'often', expression: 'every 10m', every: 600_000, cron: null, args: [], source: 'decorator' },
+        { id: 'report', expression: '0 7 * * 1-5', timezone: 'Europe/Berlin', args: ['morning'], queue: 'reports' },
+        { id: 'report#2', cron: '@monthly', timezone: 'UTC', overlap: 'skip', catchUp: 'none', args: ['monthly'] },
+      ]);
+      const [often] = listed as [ScheduleStatus];
+      expect(often).toMatchObject({ paused: false, runs: expect.any(Number) as unknown, limit: null, endsAt: null });
+      expect(often.nextRun).toBe(often.nextRuns[0]);
+      const times = often.nextRuns.map((time) => Date.parse(time));
+      expect(times).toHaveLength(5);
+      expect(times.every((time) => time % 600_000 === 0 && time > Date.now())).toBe(true);
+    });
+
+    it('makes, changes and removes schedules at run time', async () => {
+      const made = await schedules.upsert('made', { task: tasks.tick, args: ['one'], every: '200ms' });
+      expect(made).toMatchObject({ id: 'made', source: 'runtime', task: 'Clockwork.tick', lastRun: null, runs: 0 });
+      await work.of('made', ({ length }) => length >= 2);
+      const changed = await schedules.upsert('made', { task: tasks.tick, args: ['two'], every: '200ms', limit: 3 });
+      expect(changed).toMatchObject({ args: ['two'], limit: 3, runs: 0 });
+      const ended = await status('made', ({ runs }) => runs === 3);
+      expect(ended).toMatchObject({ nextRun: null, nextRuns: [] });
+      const runs = await work.of('made', (some) => some.filter(({ args }) => args[0] === 'two').length === 3);
+      expect(new Set(runs.map(({ tick }) => tick)).size).toBe(runs.length);
+      await expect(schedules.remove('made')).resolves.toBe(true);
+      await expect(schedules.get('made')).resolves.toBeUndefined();
+      await expect(schedules.remove('made')).resolves.toBe(false);
+    });
+
+    it('changes nothing when the same is said again', async () => {
+      const same = { task: tasks.tick, every: '200ms', limit: 2 } as const;
+      await schedules.upsert('same', same);
+      await status('same', ({ runs }) => runs === 2);
+      await expect(schedules.upsert('same', same)).resolves.toMatchObject({ runs: 2, nextRun: null });
+    });
+
+    it('runs no tick after the end', async () => {
+      const endsAt = new Date(Date.now() + 500);
+      const ending = await schedules.upsert('ending', { task: tasks.tick, every: '200ms', endsAt });
+      expect(ending.endsAt).toBe(endsAt.toISOString());
+      expect(ending.nextRuns.length).toBeLessThan(4);
+      const last = ending.nextRuns.at(-1);
+      const runs = await work.of('ending', (some) => some.some(({ tick }) => tick === last));
+      expect(runs.map(({ tick }) => tick).toSorted()).toEqual(ending.nextRuns);
+      await expect(schedules.get('ending')).resolves.toMatchObject({ nextRun: null });
+    });
+
+    it('pauses and resumes, without making up for the time between', async () => {
+      await schedules.upsert('pausing', { task: tasks.tick, every: '200ms' });
+      await work.of('pausing', ({ length }) => length >= 1);
+      await expect(schedules.pause('pausing')).resolves.toMatchObject({ paused: true, nextRun: null });
+      const pausedAt = Date.now();
+      // Another schedule shows that the ticks it was paused for would have been seen.
+      await schedules.upsert('meanwhile', { task: tasks.tick, every: '200ms', limit: 3 });
+      await status('meanwhile', ({ runs }) => runs === 3);
+      await expect(schedules.resume('pausing')).resolves.toMatchObject({ paused: false });
+      const resumedAt = Date.now();
+      const isLater = ({ tick }: Run) => Date.parse(tick as string) > resumedAt;
+      const runs = await work.of('pausing', (some) => some.some(isLater));
+      const between = runs.map(({ tick }) => Date.parse(tick as string)).filter((tick) => tick > pausedAt && tick < resumedAt);
+      expect(between).toEqual([]);
+      await schedules.remove('pausing');
+    });
+
+    it('runs at once when asked, also what is paused', async () => {
+      await schedules.upsert('yearly', { task: tasks.tick, args: ['by hand'], cron: '@yearly' });
+      await schedules.pause('yearly');
+      const handle = await schedules.runNow('yearly');
+      expect(handle).toMatchObject({ name: 'Clockwork.tick', deduplicated: false });
+      await expect(handle.result({ timeout: '10s' })).resolves.toBe(1);
+      const [run] = await work.of('yearly', ({ length }) => length === 1);
+      expect(run).toEqual({ schedule: 'yearly', tick: undefined, args: ['by hand'] });
+      await expect(schedules.get('yearly')).resolves.toMatchObject({ paused: true, runs: 0, lastRun: { id: handle.id, tick: null } });
+    });
+
+    it('never runs beside itself with overlap skip, and shows what it left out', async () => {
+      await schedules.upsert('alone', { task: tasks.hold, every: '200ms', overlap: 'skip' });
+      const { lastSkip, lastRun } = await status('alone', (found) => found.lastSkip !== null);
+      expect(lastSkip).toEqual({ tick: expect.any(String) as unknown, because: lastRun?.id });
+      const again = await schedules.runNow('alone');
+      expect(again).toMatchObject({ id: lastRun?.id, deduplicated: true });
+      await schedules.pause('alone');
+      expect(Math.max(...work.beside.notes)).toBe(1);
+      work.gate.open();
+      await again.result({ timeout: '10s' });
+      const runs = work.beside.notes.length;
+      await schedules.resume('alone');
+      await work.beside.until(({ length }) => length > runs);
+      expect(Math.max(...work.beside.notes)).toBe(1);
+      await schedules.remove('alone');
+    });
+
+    it('runs beside itself otherwise', async () => {
+      work.gate = new Gate();
+      await schedules.upsert('together', { task: tasks.hold, every: '200ms', limit: 2 });
+      await work.beside.until((counts) => counts.includes(2));
+      work.gate.open();
+    });
+
+    it('refuses what makes no sense', async () => {
+      const refused = (settings: object, text: string) =>
+        expect(schedules.upsert('bad', { task: tasks.tick, ...settings } as never)).rejects.toMatchObject({
+          code: 'CONFIGURATION',
+          message: expect.stringContaining(text) as unknown,
+        });
+      await refused({ cron: '61 * * * *' }, 'Schedule "bad" has the cron expression "61 * * * *"');
+      await refused({ cron: '@daily', timezone: 'Mars' }, 'timezone "Mars"');
+      await refused({ every: '5 minutes' }, 'every of Schedule "bad"');
+      await refused({ cron: '@daily', overlap: 'queue' }, 'overlap');
+      await refused({ cron: '@daily', limit: 0 }, 'limit');
+      await refused({ cron: '@daily', endsAt: new Date(NaN) }, 'endsAt');
+      await refused({ cron: '@daily', task: tasks.tick.with({ delay: '1h' }) }, 'delay');
+      await refused({ cron: '@daily', task: tasks.tick.with({ idempotencyKey: 'k' }) }, 'idempotencyKey');
+      await expect(schedules.upsert('a b', { task: tasks.tick, cron: '@daily' })).rejects.toBeInstanceOf(ConfigurationError);
+      await expect(schedules.upsert('bad', { task: tasks.tick, args: [1n], cron: '@daily' })).rejects.toMatchObject({ path: 'args[0]' });
+      await expect(schedules.get('bad')).resolves.toBeUndefined();
+    });
+
+    it('leaves to the code what the code says', async () => {
+      await expect(schedules.upsert('second', { task: tasks.tick, cron: '@daily' })).rejects.toThrow("schedules.pause('second')");
+      await expect(schedules.remove('second')).rejects.toThrow('@Schedule()');
+      for (const method of ['pause', 'resume', 'runNow'] as const) {
+        await expect(schedules[method]('nobody')).rejects.toBeInstanceOf(ScheduleNotFoundError);
+      }
+    });
+  });
+
+  describe('from one start to the next', () => {
+    let running: Booted | undefined;
+    afterEach(() => running?.app.close());
+
+    async function start(place: Place, providers: Provider[]): Promise<Booted> {
+      await running?.app.close();
+      running = await boot(place, providers);
+      return running;
+    }
+
+    it('keeps what was made at run time, and brings in line what the code says', async () => {
+      const place = await engine.place();
+      const before = (await start(place, [version({ same: '@daily', changes: '@daily', goes: '@daily' })])).app.get(TaskSchedules);
+      await before.upsert('made', { task: 'Version.task', cron: '@weekly', args: [1], limit: 5 });
+      await before.pause('same');
+      await before.pause('made');
+      const { id } = await before.runNow('same');
+      const after = (await start(place, [version({ same: '@daily', changes: '@hourly', comes: '@daily' })])).app.get(TaskSchedules);
+      expect((await after.list()).map(({ id: listed }) => listed)).toEqual(['changes', 'comes', 'made', 'same']);
+      await expect(after.get('changes')).resolves.toMatchObject({ cron: '@hourly' });
+      await expect(after.get('same')).resolves.toMatchObject({ paused: true, lastRun: { id } });
+      await expect(after.get('made')).resolves.toMatchObject({ paused: true, source: 'runtime', args: [1], limit: 5 });
+      await expect(after.resume('same')).resolves.toMatchObject({ paused: false, cron: '@daily' });
+    });
+
+    it('makes up for missed ticks once, or not at all', async () => {
+      const place = await engine.place();
+      const before = (await start(place, [Clockwork])).app.get(TaskSchedules);
+      await before.upsert('one', { task: 'Clockwork.tick', every: '1s' });
+      await before.upsert('none', { task: 'Clockwork.tick', every: '1s', catchUp: 'none' });
+      await running?.app.close();
+      // Ticks have to pass while nobody is there.
+      await sleep(1_500);
+      const work = (await start(place, [Clockwork])).app.get(Clockwork);
+      const [first] = await work.of('none', ({ length }) => length >= 1);
+      const made = await work.of('one', (runs) => runs.some(({ tick }) => tick === first?.tick));
+      // The one is the last that was missed; from then on both are the same.
+      expect(made.map(({ tick }) => Date.parse(tick as string)).toSorted()).toEqual([
+        Date.parse(first?.tick as string) - 1_000,
+        Date.parse(first?.tick as string),
+      ]);
+    });
+
+    it('does not start with a schedule that makes no sense', async () => {
+      const failing = async (...providers: Type[]) => boot({ connection: 'pglite:', http: false }, providers);
+      const wrong = { Version: version({ wrong: '61 * * * *' }) };
+      await expect(failing(wrong.Version)).rejects.toThrow('@Schedule("61 * * * *") of Version.task');
+      await expect(failing(TwiceTheSame)).rejects.toThrow('Two schedules have the id "same", of TwiceTheSame.one and of TwiceTheSame.two');
+      await expect(failing(NoTask)).rejects.toThrow('NoTask.method has a @Schedule() and is no task');
+      await expect(failing(BadArguments)).rejects.toThrow('@Schedule("@daily") of BadArguments.method: args[0] is a BigInt');
+    });
+  });
+
+  it('touches nobody else', async () => {
+    const [one, other] = await Promise.all([
+      boot(await engine.place(), [version({ mine: '@daily', both: '@daily' })]),
+      boot(await engine.place(), [version({ theirs: '@hourly', both: '@hourly' })]),
+    ]);
+    try {
+      const [mine, theirs] = [one.app.get(TaskSchedules), other.app.get(TaskSchedules)];
+      await mine.upsert('made', { task: 'Version.task', cron: '@daily' });
+      await theirs.upsert('made', { task: 'Version.task', cron: '@hourly' });
+      await mine.pause('both');
+      await mine.remove('made');
+      expect(await mine.list()).toMatchObject([{ id: 'both', cron: '@daily', paused: true }, { id: 'mine' }]);
+      expect(await theirs.list()).toMatchObject([
+        { id: 'both', cron: '@hourly', paused: false },
+        { id: 'made', cron: '@hourly' },
+        { id: 'theirs' },
+      ]);
+    } finally {
+      await Promise.all([one.app.close(), other.app.close()]);
+    }
+  });
+});
+
+/** A version of the code, with these schedules on one task. */
+function version(schedules: Record<string, string>): Type {
+  class Version {
+    task(..._args: unknown[]): void {}
+  }
+  const descriptor = Object.getOwnPropertyDescriptor(Version.prototype, 'task') as TypedPropertyDescriptor<() => void>;
+  Task()(Version.prototype, 'task', descriptor);
+  for (const [id, cron] of Object.entries(schedules)) Schedule(cron, { id })(Version.prototype, 'task', descriptor);
+  return Injectable()(Version) ?? Version;
+}
+
+@Injectable()
+class TwiceTheSame {
+  @Schedule('@daily', { id: 'same' })
+  @Task()
+  one(): void {}
+
+  @Schedule('@daily', { id: 'same' })
+  @Task()
+  two(): void {}
+}
+
+@Injectable()
+class NoTask {
+  @Schedule('@daily')
+  method(): void {}
+}
+
+@Injectable()
+class BadArguments {
+  @Schedule('@daily', { args: [1n] })
+  @Task()
+  method(_value: bigint): void {}
+}

@@ -1,0 +1,381 @@
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { BadRequestException, Injectable } from '@nestjs/common';
+import { Task, TaskContext, type TaskHandle, type TaskState, type Tasks } from 'nestjs-task-queue';
+import { z } from 'zod';
+import { boot, Gate, type Booted } from '../support/boot.js';
+import { describeEachEngine, type Place } from '../support/engines.js';
+
+class HopelessError extends Error {
+  override readonly name = 'HopelessError';
+}
+
+const QUICK = { type: 'fixed', delay: 20, jitter: 0 } as const;
+
+@Injectable()
+class Work {
+  readonly runs = new Map<string, number[]>();
+  gates = new Map<string, Gate>();
+
+  constructor(private readonly task: TaskContext) {}
+
+  /** Fails as often as told, then succeeds. */
+  @Task({ retries: 3, backoff: QUICK })
+  async flaky(failures: number): Promise<string> {
+    if (this.note() <= failures) throw Object.assign(new Error(`failure ${this.task.attempt}`), { code: 'E_FLAKY' });
+    return `attempt ${this.task.attempt} of ${this.task.maxAttempts}`;
+  }
+
+  @Task({ retries: 3, backoff: QUICK, giveUpOn: HopelessError })
+  async hopeless(): Promise<void> {
+    this.note();
+    throw new HopelessError('no use');
+  }
+
+  @Task({ retries: 3, backoff: QUICK, retryOn: (error: Error) => error.message.includes('again') })
+  async picky(message: string): Promise<void> {
+    this.note();
+    throw new Error(message);
+  }
+
+  @Task({ retries: 1, backoff: QUICK })
+  async later(times: number): Promise<number> {
+    const runs = this.note();
+    if (runs <= times) this.task.retry({ in: 20 });
+    return this.task.attempt;
+  }
+
+  @Task({ retries: 5, backoff: QUICK })
+  async final(): Promise<void> {
+    this.note();
+    this.task.fail('The card was declined.');
+  }
+
+  @Task({ retries: 1, backoff: QUICK })
+  async badRequest(): Promise<void> {
+    throw new BadRequestException('no such month');
+  }
+
+  @Task({ timeout: 100, retries: 1, backoff: QUICK })
+  async endless(heeds: boolean): Promise<string> {
+    this.note();
+    const { signal, deadline } = this.task;
+    await new Promise((resolve, reject) => {
+      if (heeds) signal.addEventListener('abort', () => reject(signal.reason as Error));
+      else setTimeout(resolve, 1_500);
+    });
+    return `too late for ${deadline?.toISOString()}`;
+  }
+
+  /** Runs until its gate opens or it is aborted. */
+  @Task({ retries: 2, backoff: { type: 'fixed', delay: '1h' } })
+  async held(key: string, fails = false): Promise<string> {
+    this.note(key);
+    if (fails) throw new Error('again in an hour');
+    const { signal } = this.task;
+    await Promise.race([
+      this.gate(key).opened,
+      new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error))),
+    ]);
+    return key;
+  }
+
+  @Task({ unique: { while: 'pending' } })
+  async onceWhilePending(key: string): Promise<string> {
+    return this.held(key);
+  }
+
+  @Task({ unique: { while: 'running', key: (options: { id: string }) => options.id } })
+  async onceWhileRunning(options: { id: string; note?: string }): Promise<string> {
+    return this.held(options.id);
+  }
+
+  @Task({ unique: { while: 'retained' } })
+  async onceWhileRetained(options: { a: number; b: number }): Promise<number> {
+    return options.a + options.b;
+  }
+
+  @Task()
+  async charge(order: { id: string; cents: number }): Promise<number> {
+    this.note(order.id);
+    return order.cents;
+  }
+
+  @Task({ schema: z.tuple([z.string().email(), z.coerce.number().int().positive()]), retries: 3, backoff: QUICK })
+  async checked(email: string, count: number): Promise<string> {
+    return `${email} ${typeof count} ${count}`;
+  }
+
+  @Task({ resultTtl: 150 })
+  async shortLived(): Promise<number> {
+    return 1;
+  }
+
+  @Task({ ignoreResult: true })
+  async ignored(): Promise<Map<string, string>> {
+    return new Map();
+  }
+
+  @Task({ queue: 'limited' })
+  async limited(): Promise<number> {
+    return Date.now();
+  }
+
+  gate(key: string): Gate {
+    const gate = this.gates.get(key) ?? new Gate();
+    this.gates.set(key, gate);
+    return gate;
+  }
+
+  private note(key = this.task.id): number {
+    const runs = this.runs.get(key) ?? [];
+    runs.push(Date.now());
+    this.runs.set(key, runs);
+    return runs.length;
+  }
+}
+
+/** The states a task goes through, each once. */
+async function statesOf(handle: TaskHandle<unknown>): Promise<TaskState[]> {
+  const states: TaskState[] = [];
+  for await (const { state } of handle.updates()) if (states.at(-1) !== state) states.push(state);
+  return states;
+}
+
+async function reaches(handle: TaskHandle<unknown>, wanted: TaskState): Promise<void> {
+  for await (const { state } of handle.updates()) if (state === wanted) return;
+  throw new Error(`The task ended without ever being ${wanted}.`);
+}
+
+describeEachEngine('trust', (engine) => {
+  let place: Place;
+  let booted: Booted;
+  let work: Tasks<Work>;
+  let native: Work;
+
+  beforeAll(async () => {
+    place = await engine.place();
+    booted = await boot({ ...place, queues: { limited: { rateLimit: { max: 5, per: 300 } } } }, [Work]);
+    work = booted.queue.of(Work);
+    native = booted.app.get(Work);
+  });
+  afterAll(() => booted.app.close());
+
+  it('retries until it succeeds', async () => {
+    const handle = await work.flaky.enqueue(2);
+    const states = await statesOf(handle);
+    await expect(handle.result()).resolves.toBe('attempt 3 of 4');
+    await expect(handle.status()).resolves.toMatchObject({
+      state: 'succeeded',
+      attempt: 3,
+      maxAttempts: 4,
+      error: null,
+    });
+    expect(states.filter((state) => state === 'retrying').length).toBeGreaterThanOrEqual(1);
+    expect(states.at(-1)).toBe('succeeded');
+  });
+
+  it('fails with the last error once no attempt is left', async () => {
+    const handle = await work.flaky.enqueue(9);
+    await expect(handle.result({ timeout: '10s' })).rejects.toMatchObject({
+      cause: { message: 'failure 4', code: 'E_FLAKY' },
+    });
+    await expect(handle.status()).resolves.toMatchObject({ state: 'failed', attempt: 4, maxAttempts: 4 });
+  });
+
+  it('shows the error and the attempt while it waits for the next', async () => {
+    const handle = await work.held.enqueue('waits', true);
+    await reaches(handle, 'retrying');
+    await expect(handle.status()).resolves.toMatchObject({
+      state: 'retrying',
+      attempt: 1,
+      maxAttempts: 3,
+      error: { message: 'again in an hour' },
+    });
+    await expect(handle.cancel('enough')).resolves.toMatchObject({
+      state: 'cancelled',
+      error: { message: 'enough', code: 'TASK_CANCELLED' },
+    });
+    await expect(handle.result({ timeout: '10s' })).rejects.toMatchObject({
+      code: 'TASK_CANCELLED',
+      message: 'enough',
+    });
+  });
+
+  it.each([
+    ['giveUpOn', () => work.hopeless.enqueue(), 1],
+    ['retryOn, not matching', () => work.picky.enqueue('never'), 1],
+    ['retryOn, matching', () => work.picky.enqueue('once again'), 4],
+    ['TaskContext.fail()', () => work.final.enqueue(), 1],
+  ])('makes the right number of attempts: %s', async (_name, enqueue, attempts) => {
+    const handle = await enqueue();
+    await expect(handle.result({ timeout: '10s' })).rejects.toMatchObject({ code: 'TASK_FAILED' });
+    await expect(handle.status()).resolves.toMatchObject({ attempt: attempts });
+    expect(native.runs.get(handle.id)).toHaveLength(attempts);
+  });
+
+  it('runs again later without using up an attempt', async () => {
+    const handle = await work.later.enqueue(4);
+    await expect(handle.result({ timeout: '10s' })).resolves.toBe(1);
+    expect(native.runs.get(handle.id)).toHaveLength(5);
+  });
+
+  it.each([true, false])('ends an attempt on time, when the method heeds its signal: %s', async (heeds) => {
+    const handle = await work.endless.enqueue(heeds);
+    const start = Date.now();
+    await expect(handle.result({ timeout: '10s' })).rejects.toMatchObject({
+      cause: { name: 'TaskTimeoutError', code: 'TASK_TIMEOUT' },
+    });
+    expect(Date.now() - start).toBeLessThan(1_400);
+    await expect(handle.status()).resolves.toMatchObject({ state: 'failed', attempt: 2 });
+    expect(native.runs.get(handle.id)).toHaveLength(2);
+  });
+
+  it('cancels a task that has not started: it never runs', async () => {
+    const handle = await work.charge.with({ delay: '1h' }).enqueue({ id: 'never', cents: 1 });
+    await expect(handle.cancel()).resolves.toMatchObject({ state: 'cancelled' });
+    await expect(handle.result({ timeout: '10s' })).rejects.toMatchObject({ code: 'TASK_CANCELLED' });
+    expect(native.runs.has('never')).toBe(false);
+  });
+
+  it('cancels a running task within a second', async () => {
+    const handle = await work.held.enqueue('cancelled');
+    await reaches(handle, 'running');
+    const start = Date.now();
+    await handle.cancel('not needed');
+    await expect(handle.result({ timeout: '10s' })).rejects.toMatchObject({
+      code: 'TASK_CANCELLED',
+      message: 'not needed',
+    });
+    expect(Date.now() - start).toBeLessThan(1_000);
+    await expect(handle.status()).resolves.toMatchObject({ state: 'cancelled', attempt: 1 });
+  });
+
+  it('changes nothing by cancelling a final task', async () => {
+    const handle = await work.charge.enqueue({ id: 'done', cents: 5 });
+    await handle.result({ timeout: '10s' });
+    await expect(handle.cancel()).resolves.toMatchObject({ state: 'succeeded', result: 5 });
+  });
+
+  it('runs a failed and a cancelled task again under its id', async () => {
+    const failed = await work.flaky.enqueue(4);
+    await expect(failed.result({ timeout: '10s' })).rejects.toMatchObject({ code: 'TASK_FAILED' });
+    await expect(failed.retry()).resolves.toMatchObject({ id: failed.id });
+    await expect(failed.result({ timeout: '10s' })).resolves.toBe('attempt 1 of 4');
+
+    const cancelled = await work.charge.with({ delay: '1h' }).enqueue({ id: 'revived', cents: 7 });
+    await cancelled.cancel();
+    await expect(cancelled.result({ timeout: '10s' })).rejects.toMatchObject({ code: 'TASK_CANCELLED' });
+    await cancelled.retry();
+    await expect(cancelled.result({ timeout: '10s' })).resolves.toBe(7);
+    await expect(cancelled.retry()).resolves.toMatchObject({ state: 'succeeded' });
+  });
+
+  it('runs a task that was cancelled while it ran again, to its end', async () => {
+    const handle = await work.held.enqueue('second chance');
+    await reaches(handle, 'running');
+    await handle.cancel();
+    await expect(handle.result({ timeout: '10s' })).rejects.toMatchObject({ code: 'TASK_CANCELLED' });
+    await handle.retry();
+    await reaches(handle, 'running');
+    // Longer than it takes to notice a request for cancellation whose message was lost.
+    await new Promise((resolve) => setTimeout(resolve, 2_200));
+    native.gate('second chance').open();
+    await expect(handle.result({ timeout: '10s' })).resolves.toBe('second chance');
+  });
+
+  it('keeps an equal task away while the first is pending', async () => {
+    const first = await work.onceWhilePending.with({ delay: 100 }).enqueue('pending');
+    const second = await work.onceWhilePending.enqueue('pending');
+    expect(second).toMatchObject({ id: first.id, deduplicated: true });
+    await reaches(first, 'running');
+    const third = await work.onceWhilePending.enqueue('pending');
+    expect(third.deduplicated).toBe(false);
+    native.gate('pending').open();
+    await Promise.all([first.result({ timeout: '10s' }), third.result({ timeout: '10s' })]);
+  });
+
+  it('keeps an equal task away while the first runs, equal by its key', async () => {
+    const first = await work.onceWhileRunning.enqueue({ id: 'running' });
+    await reaches(first, 'running');
+    expect(await work.onceWhileRunning.enqueue({ id: 'running', note: 'other' })).toMatchObject({
+      id: first.id,
+      deduplicated: true,
+    });
+    expect((await work.onceWhileRunning.enqueue({ id: 'other' })).deduplicated).toBe(false);
+    native.gate('running').open();
+    native.gate('other').open();
+    await first.result({ timeout: '10s' });
+    expect((await work.onceWhileRunning.enqueue({ id: 'running' })).deduplicated).toBe(false);
+  });
+
+  it('keeps an equal task away as long as the first can be asked for', async () => {
+    const first = await work.onceWhileRetained.enqueue({ a: 1, b: 2 });
+    await first.result({ timeout: '10s' });
+    const second = await work.onceWhileRetained.enqueue({ b: 2, a: 1 });
+    expect(second).toMatchObject({ id: first.id, deduplicated: true, initialState: 'succeeded' });
+    await expect(second.result({ timeout: '10s' })).resolves.toBe(3);
+    await first.forget();
+    expect((await work.onceWhileRetained.enqueue({ a: 1, b: 2 })).deduplicated).toBe(false);
+  });
+
+  it('enqueues once under an idempotency key, and tells a conflict', async () => {
+    const order = { id: 'order-1', cents: 100 };
+    const charge = work.charge.with({ idempotencyKey: 'order-1' });
+    const handles = await Promise.all(Array.from({ length: 100 }, () => charge.enqueue(order)));
+    expect(new Set(handles.map(({ id }) => id)).size).toBe(1);
+    expect(handles.filter(({ deduplicated }) => !deduplicated)).toHaveLength(1);
+    await expect(Promise.all(handles.map((handle) => handle.result({ timeout: '10s' })))).resolves.toEqual(
+      Array(100).fill(100),
+    );
+    expect(native.runs.get('order-1')).toHaveLength(1);
+    await expect(charge.enqueue({ ...order, cents: 1 })).rejects.toMatchObject({
+      code: 'IDEMPOTENCY_CONFLICT',
+      id: handles[0]?.id,
+    });
+    expect((await work.charge.with({ idempotencyKey: 'order-2' }).enqueue(order)).deduplicated).toBe(false);
+    await expect(work.onceWhileRetained.with({ idempotencyKey: 'x' }).enqueue({ a: 1, b: 1 })).rejects.toMatchObject({
+      code: 'CONFIGURATION',
+    });
+  });
+
+  it('checks arguments where they are enqueued and where they run', async () => {
+    await expect(work.checked.enqueue('nobody', -1)).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENTS',
+      issues: [{ path: 'args[0]' }, { path: 'args[1]' }],
+    });
+    const coerced = await booted.queue.of('Work.checked').enqueue('a@b.example', '3');
+    await expect(coerced.result({ timeout: '10s' })).resolves.toBe('a@b.example number 3');
+    if (engine.name === 'embedded') return;
+    // A producer that does not have the class knows no schema; the worker does.
+    const stranger = await boot({ ...place, role: 'producer' });
+    try {
+      const handle = await stranger.queue.of('Work.checked').enqueue('nobody', 1);
+      await expect(handle.result({ timeout: '10s' })).rejects.toMatchObject({ cause: { code: 'INVALID_ARGUMENTS' } });
+      await expect(handle.status()).resolves.toMatchObject({ attempt: 1 });
+    } finally {
+      await stranger.app.close();
+    }
+  });
+
+  it('answers as unknown once its time to live is over', async () => {
+    const handle = await work.shortLived.enqueue();
+    await handle.result({ timeout: '10s' });
+    const { expiresAt, finishedAt } = await handle.status();
+    expect(Date.parse(expiresAt as string) - Date.parse(finishedAt as string)).toBe(150);
+    await new Promise((resolve) => setTimeout(resolve, Date.parse(expiresAt as string) - Date.now() + 5));
+    await expect(handle.status()).rejects.toMatchObject({ code: 'TASK_NOT_FOUND' });
+  });
+
+  it('stores no result that is ignored', async () => {
+    await expect((await work.ignored.enqueue()).result({ timeout: '10s' })).resolves.toBeNull();
+  });
+
+  it('starts no more tasks in a window than the limit of the queue', async () => {
+    const handles = await work.limited.enqueueMany(Array.from({ length: 18 }, () => []));
+    const starts = (await Promise.all(handles.map((handle) => handle.result({ timeout: '20s' })))).sort(
+      (a, b) => a - b,
+    );
+    // 18 tasks at 5 per window of 300 ms need three windows after the first.
+    expect((starts.at(-1) as number) - (starts[0] as number)).toBeGreaterThanOrEqual(3 * 300 - 60);
+  });
+});

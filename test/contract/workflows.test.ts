@@ -1,0 +1,241 @@
+import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
+import { getQueueToken } from '@nestjs/bullmq';
+import type { Queue } from 'bullmq';
+import { chain, chord, group, WorkflowFailedError, type TaskHandle, type TaskStatus, type Tasks } from 'nestjs-task-queue';
+import { boot, Gate, type Booted } from '../support/boot.js';
+import { describeEachEngine } from '../support/engines.js';
+import { Maths } from '../support/maths.js';
+
+describeEachEngine('workflows', (engine) => {
+  let booted: Booted;
+  let maths: Tasks<Maths>;
+  let provider: Maths;
+
+  beforeAll(async () => {
+    booted = await boot({ ...(await engine.place()), queues: { default: { concurrency: 5 } } }, [Maths]);
+    maths = booted.queue.of(Maths);
+    provider = booted.app.get(Maths);
+  });
+  beforeEach(() => {
+    provider.calls.length = 0;
+    provider.links.length = 0;
+    provider.broken.clear();
+    provider.gate = new Gate();
+    provider.linked = new Gate();
+  });
+  afterAll(() => booted.app.close());
+
+  const { add, double, sum, fail, held, link, range, flaky, fan } = new Proxy({} as Tasks<Maths>, {
+    get: (_, name: keyof Tasks<Maths>) => new Proxy({}, { get: (__, call: 'signature') => (...args: never[]) => (maths[name][call] as (...given: never[]) => unknown)(...args) }),
+  });
+  const resultOf = async <R>(handle: TaskHandle<R> | Promise<TaskHandle<R>>): Promise<R> =>
+    (await handle).result({ timeout: '20s' });
+  /** Resolves once a status is as wanted. */
+  async function seen<R>(handle: TaskHandle<R>, wanted: (status: TaskStatus<R>) => boolean): Promise<TaskStatus<R>> {
+    for await (const status of handle.updates()) if (wanted(status)) return status;
+    throw new Error('it never was');
+  }
+
+  it('hands each result of a chain to the next', async () => {
+    const handle = await chain(add.signature(2, 2), add.signature(4), double.signature()).enqueue();
+    expect(handle.name).toBe('chain(Maths.add(2, 2), Maths.add(4), Maths.double())');
+    await expect(resultOf(handle)).resolves.toBe(16);
+    expect(provider.calls).toEqual(['add(2, 2)', 'add(4, 4)', 'double(8)']);
+    expect((await handle.children()).map(({ name, state }) => [name, state])).toEqual([
+      ['Maths.add', 'succeeded'],
+      ['Maths.add', 'succeeded'],
+      ['Maths.double', 'succeeded'],
+    ]);
+  });
+
+  it('gives the results of a group in order', async () => {
+    const handle = await group([1, 2, 3, 4].map((value) => add.signature(value, value))).enqueue();
+    expect(handle.initialState).toBe('waiting');
+    await expect(resultOf(handle)).resolves.toEqual([2, 4, 6, 8]);
+    const children = await handle.children();
+    await expect(Promise.all(children.map((child) => child.result()))).resolves.toEqual([2, 4, 6, 8]);
+  });
+
+  it('calls back with the results of a group', async () => {
+    const whole = chord(group([add.signature(1, 1), add.signature(2, 2)]), sum.signature());
+    await expect(resultOf(whole.enqueue())).resolves.toBe(6);
+    await expect(resultOf(chord([add.signature(1, 1)], sum.signature()).enqueue())).resolves.toBe(2);
+  });
+
+  it('nests: a chord of chains, inside a chain, after a step', async () => {
+    const chains = [1, 2, 3].map((value) => chain(add.signature(value), double.signature()));
+    const whole = chain(add.signature(1, 1), chord(chains, sum.signature()), double.signature());
+    // (2+1)*2 + (2+2)*2 + (2+3)*2 = 24
+    await expect(resultOf(whole.enqueue())).resolves.toBe(48);
+    const deep = group([group([add.signature(1, 2)]), group([group([add.signature(3, 4)])])]);
+    await expect(resultOf(deep.enqueue())).resolves.toEqual([[3], [[7]]]);
+    const after = chain(add.signature(1, 1), group([double.signature(), add.signature(5)]));
+    await expect(resultOf(after.enqueue())).resolves.toEqual([4, 7]);
+    const twice = chain(add.signature(1, 1), group([double.signature(), double.signature()]), group([sum.signature(), sum.signature()]), sum.signature());
+    await expect(resultOf(twice.enqueue())).resolves.toBe(16);
+  });
+
+  it('succeeds with [] for an empty group, wherever it stands', async () => {
+    await expect(resultOf(group([]).enqueue())).resolves.toEqual([]);
+    await expect(resultOf(booted.queue.enqueue(group([])))).resolves.toEqual([]);
+    await expect(resultOf(chord(group([]), sum.signature()).enqueue())).resolves.toBe(0);
+    await expect(resultOf(chain(add.signature(1, 1), group([])).enqueue())).resolves.toEqual([]);
+    await expect(resultOf(group([group([]), add.signature(1, 1)]).enqueue())).resolves.toEqual([[], 2]);
+  });
+
+  it('gives an immutable signature no earlier result', async () => {
+    await expect(resultOf(chain(add.signature(1, 1), add.signature(5, 5).immutable(), double.signature()).enqueue())).resolves.toBe(20);
+    await expect(resultOf(chain(add.signature(1, 1), group([add.signature(3, 3).immutable(), double.signature()])).enqueue())).resolves.toEqual([6, 4]);
+  });
+
+  it('stores nothing before it is enqueued, and may be enqueued twice', async () => {
+    const signature = chain(add.signature(1, 1), double.signature());
+    expect(JSON.parse(JSON.stringify(signature))).toEqual(signature.toJSON());
+    await expect(Promise.all([resultOf(signature.enqueue()), resultOf(signature.enqueue())])).resolves.toEqual([4, 4]);
+    expect(provider.calls.length).toBe(4);
+  });
+
+  it('hands on headers and options', async () => {
+    const whole = group([maths.headers.signature().with({ headers: { own: '1' } }), maths.headers.signature()]);
+    await expect(resultOf(whole.with({ headers: { all: '2' } }).enqueue())).resolves.toEqual([{ own: '1', all: '2' }, { all: '2' }]);
+    await expect(resultOf(chain(flaky.signature(1), double.signature().with({ delay: 50 })).enqueue())).resolves.toBe(2);
+  });
+
+  it('fails as a whole when a member fails, and does not run the rest', async () => {
+    const chained = await chain(add.signature(1, 1), maths.fail.signature('boom').immutable(), double.signature()).enqueue();
+    const error: WorkflowFailedError = await resultOf(chained).then(
+      () => { throw new Error('it succeeded'); },
+      (thrown: WorkflowFailedError) => thrown,
+    );
+    expect(error).toBeInstanceOf(WorkflowFailedError);
+    expect(error).toMatchObject({
+      code: 'WORKFLOW_FAILED',
+      id: chained.id,
+      position: 1,
+      member: { task: 'Maths.fail' },
+      cause: { name: 'Error', message: 'boom', code: 'E_FAIL' },
+      message: expect.stringMatching(/Maths\.fail.*boom/) as unknown,
+    });
+    await expect(chained.status()).resolves.toMatchObject({ state: 'failed', error: { name: 'WorkflowFailedError' } });
+    expect(provider.calls).not.toContain('double(4)');
+    expect((await chained.children()).map(({ state }) => state)).toEqual(['succeeded', 'failed', 'failed']);
+  });
+
+  it('does not run what has not started when a member of a group fails', async () => {
+    const values = Array.from({ length: 40 }, (_, index) => index);
+    const handle = await group([...values.slice(0, 3).map((value) => held.signature(value)), fail.signature('early'), ...values.map((value) => held.signature(value))]).enqueue();
+    await expect(resultOf(handle)).rejects.toMatchObject({ code: 'WORKFLOW_FAILED', position: 3, cause: { message: 'early' } });
+    const children = await handle.children();
+    await Promise.all(children.map((child) => child.result({ timeout: '10s' }).catch(() => undefined)));
+    const states = await Promise.all(children.map(async (child) => (await child.status()).state));
+    expect(new Set(states)).toEqual(new Set(['cancelled', 'failed']));
+    expect(provider.calls.length).toBeLessThan(20);
+  });
+
+  it('collects failures where it is told to', async () => {
+    const handle = await group([add.signature(1, 1), fail.signature('one'), chain(fail.signature('two'), double.signature())], { onFailure: 'collect' }).enqueue();
+    await expect(resultOf(handle)).resolves.toEqual([
+      { ok: true, value: 2 },
+      { ok: false, error: { name: 'Error', message: 'one', code: 'E_FAIL' } },
+      { ok: false, error: { name: 'WorkflowFailedError', code: 'WORKFLOW_FAILED', message: expect.stringContaining('two') as unknown } },
+    ]);
+    const later = chain(add.signature(1, 1), group([double.signature(), fail.signature('x').immutable()], { onFailure: 'collect' }));
+    await expect(resultOf(later.enqueue())).resolves.toMatchObject([{ ok: true, value: 4 }, { ok: false }]);
+  });
+
+  it('fails the whole for a member that is cancelled, expired or removed', async () => {
+    const cancelled = await group([held.signature(1), held.signature(2)]).enqueue();
+    const [first] = await cancelled.children();
+    await first?.cancel('not this one');
+    await expect(resultOf(cancelled)).rejects.toMatchObject({ code: 'WORKFLOW_FAILED', position: 0, cause: { name: 'TaskCancelledError', message: 'not this one' } });
+    const expired = chain(add.signature(1, 1), add.signature(2).with({ expires: 1, delay: 30 }), double.signature());
+    await expect(resultOf(expired.enqueue())).rejects.toMatchObject({ code: 'WORKFLOW_FAILED', position: 1, cause: { name: 'TaskExpiredError' } });
+    const removed = await chain(add.signature(1, 1).with({ delay: '1h' }), double.signature()).enqueue();
+    const native = booted.app.get<Queue>(getQueueToken('default'));
+    const [step] = await removed.children();
+    await native.remove(step?.id as string);
+    await expect(resultOf(removed)).rejects.toMatchObject({ code: 'WORKFLOW_FAILED', cause: { code: 'TASK_NOT_FOUND' } });
+  });
+
+  it('cancels all that has not run, and aborts what runs', async () => {
+    const handle = await chord([held.signature(1), chain(held.signature(2), double.signature())], sum.signature()).enqueue();
+    await seen(handle, () => provider.calls.length === 2);
+    await expect(handle.cancel('enough')).resolves.toMatchObject({ state: 'cancelled', error: { message: 'enough' } });
+    await expect(resultOf(handle)).rejects.toMatchObject({ code: 'TASK_CANCELLED', message: 'enough' });
+    const [members] = await handle.children();
+    const all = (await members?.children()) ?? [];
+    await Promise.all(all.map((child) => child.result({ timeout: '10s' }).catch(() => undefined)));
+    const states = await Promise.all(all.map(async (child) => (await child.status()).state));
+    expect(states).toEqual(['cancelled', 'cancelled']);
+    expect(provider.calls).toEqual(expect.not.arrayContaining(['double(2)']));
+  });
+
+  it('tells how far it is', async () => {
+    const handle = await chord([add.signature(1, 1), held.signature(2), add.signature(3, 3)], sum.signature()).enqueue();
+    const status = await seen(handle, ({ progress }) => (progress as { current: number } | null)?.current === 2);
+    expect(status).toMatchObject({ state: 'waiting', progress: { current: 2, total: 4 } });
+    provider.gate.open();
+    await expect(resultOf(handle)).resolves.toBe(10);
+  });
+
+  it('retries what failed, and goes on from there', async () => {
+    const handle = await chord([add.signature(1, 1), fail.signature('broken')], sum.signature()).enqueue();
+    await expect(resultOf(handle)).rejects.toMatchObject({ cause: { message: 'broken' } });
+    provider.broken.add('healed');
+    await handle.retry();
+    await expect(resultOf(handle)).resolves.toBe(102);
+    expect(provider.calls.filter((call) => call.startsWith('add'))).toHaveLength(1);
+  });
+
+  it('retries what was cancelled', async () => {
+    const handle = await chain(held.signature(1), group([double.signature(), held.signature(5).immutable()]), sum.signature()).enqueue();
+    await seen(handle, () => provider.calls.length === 1);
+    await handle.cancel();
+    const [step] = await handle.children();
+    await step?.result({ timeout: '10s' }).catch(() => undefined);
+    provider.gate.open();
+    await handle.retry();
+    await expect(resultOf(handle)).resolves.toBe(7);
+  });
+
+  it('starts what follows a success or a failure, once', async () => {
+    await resultOf(add.signature(1, 2).onSuccess(link.signature()).onError(link.signature()).enqueue());
+    await provider.linked.opened;
+    expect(provider.links).toEqual([3]);
+    provider.linked = new Gate();
+    const failing = await chain(fail.signature('bad'), double.signature()).onSuccess(link.signature()).onError(link.signature()).enqueue();
+    await expect(resultOf(failing)).rejects.toBeInstanceOf(WorkflowFailedError);
+    await provider.linked.opened;
+    expect(provider.links.slice(1)).toEqual([{ name: 'WorkflowFailedError', code: 'WORKFLOW_FAILED', message: expect.stringContaining('bad') as unknown, id: failing.id, task: 'Maths.double' }]);
+    provider.linked = new Gate();
+    await resultOf(group([add.signature(1, 1)]).onSuccess(chain(sum.signature(), link.signature())).enqueue());
+    await provider.linked.opened;
+    expect(provider.links.at(-1)).toBe(2);
+  });
+
+  it('lets a running task become another', async () => {
+    const handle = await fan.signature(3).enqueue();
+    await expect(resultOf(handle)).resolves.toEqual([0, 2, 4]);
+    await expect(handle.status()).resolves.toMatchObject({ attempt: 1, name: 'Maths.fan' });
+    expect(provider.calls.filter((call) => call.startsWith('fan'))).toHaveLength(1);
+    await expect(resultOf(chain(range.signature(3), sum.signature(), fan.signature(), sum.signature()).enqueue())).resolves.toBe(6);
+    const failing = await maths.becomeFailure.signature().enqueue();
+    await expect(resultOf(failing)).rejects.toMatchObject({ code: 'WORKFLOW_FAILED', cause: { message: 'replaced' } });
+  });
+
+  it('waits without holding a place in a worker', async () => {
+    const handles = await Promise.all(Array.from({ length: 8 }, (_, index) => fan.signature(index).enqueue()));
+    await expect(Promise.all(handles.map((handle) => resultOf(handle)))).resolves.toHaveLength(8);
+  });
+
+  it('maps within one task, and in chunks', async () => {
+    const pairs: [number, number][] = Array.from({ length: 7 }, (_, index) => [index, index]);
+    await expect(resultOf(maths.double.map([1, 2, 3]).enqueue())).resolves.toEqual([2, 4, 6]);
+    await expect(resultOf(maths.add.starmap(pairs.slice(0, 2)).enqueue())).resolves.toEqual([0, 2]);
+    const handle = await maths.add.chunks(pairs, 3).enqueue();
+    await expect(resultOf(handle)).resolves.toEqual([[0, 2, 4], [6, 8, 10], [12]]);
+    await expect(handle.children()).resolves.toHaveLength(3);
+    await expect(resultOf(maths.fail.map(['a', 'b']).enqueue())).rejects.toMatchObject({ cause: { message: 'a' } });
+    await expect(resultOf(maths.double.map([]).enqueue())).resolves.toEqual([]);
+  });
+});

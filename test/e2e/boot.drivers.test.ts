@@ -1,0 +1,30 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { expect, it } from '@jest/globals';
+
+const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
+
+it.each([
+  ['ioredis', 'redis://127.0.0.1:1'],
+  ['pg', 'postgres://127.0.0.1:1/db'],
+  ['@electric-sql/pglite', 'pglite:'],
+])('names the command that installs %s', async (name, connection) => {
+  const boot = promisify(execFile)(
+    process.execPath,
+    [
+      '--import',
+      path('../support/typescript-loader.js'),
+      '--import',
+      path('../support/without-package.js'),
+      path('../faults/support/program.ts'),
+    ],
+    { env: { ...process.env, WITHOUT_PACKAGE: name, OPTIONS: JSON.stringify({ connection }), JOURNAL: '/dev/null' } },
+  );
+  const { code, stderr, stdout } = await boot.then(
+    () => ({ code: 0, stderr: '', stdout: '' }),
+    (error: { code: number; stderr: string; stdout: string }) => error,
+  );
+  expect(code).toBe(1);
+  expect(stdout + stderr).toContain(`needs the package ${name}, which is not installed. Run: npm install ${name}.`);
+});

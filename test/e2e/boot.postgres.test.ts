@@ -1,0 +1,166 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import pg from 'pg';
+import { eventually } from '../support/eventually.js';
+import { createDatabase, freePrefix, startPostgres } from '../support/servers.js';
+import { bootAdder, bootError, bootsAndWorks } from './booting.js';
+
+const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
+
+describe('a PostgreSQL that is not there yet', () => {
+  it('is waited for: the application boots, calls fail in time, and once it is there everything works', async () => {
+    const server = await startPostgres();
+    await server.stop();
+    const { app, add, lines, works } = await bootAdder({ connection: server.url, enqueueTimeout: 700 });
+    try {
+      expect(lines.filter((line) => line.startsWith('ERROR'))).toEqual([
+        expect.stringMatching(/PostgreSQL at .* cannot be reached: .*ECONNREFUSED/),
+      ]);
+      const start = Date.now();
+      await expect(add.enqueue(1, 2)).rejects.toMatchObject({
+        code: 'ENGINE_UNAVAILABLE',
+        message: expect.stringContaining('cannot be reached'),
+      });
+      expect(Date.now() - start).toBeLessThan(1_200);
+      await server.restart();
+      await eventually(() => works().catch(() => false), 'it works by itself');
+      expect(lines.length).toBeLessThanOrEqual(4);
+    } finally {
+      await app.close();
+      await server.close();
+    }
+  });
+});
+
+describe('a PostgreSQL with passwords and TLS', () => {
+  const password = 'p@ss/w:rd';
+  let server: Awaited<ReturnType<typeof startPostgres>>;
+  beforeAll(async () => {
+    server = await startPostgres({ password, tls: true });
+  });
+  afterAll(() => server.close());
+
+  it('takes the password from the URL, and from options', async () => {
+    await expect(bootsAndWorks({ connection: server.url })).resolves.toBe(true);
+    const { port } = server;
+    const options = { host: '127.0.0.1', port, user: 'postgres', password, ssl: { ca: server.ca } };
+    await expect(bootsAndWorks({ connection: options })).resolves.toBe(true);
+  });
+
+  it.each([
+    ['a wrong password', (url: URL) => (url.password = 'wr0ng')],
+    ['no password', (url: URL) => (url.password = '')],
+    ['an unknown user', (url: URL) => (url.username = 'wr0ng')],
+    ['an unknown database', (url: URL) => (url.pathname = '/nowhere')],
+    ['a certificate that nobody vouches for', (url: URL) => (url.search = 'sslmode=verify-full')],
+  ])('refuses to boot with %s', async (_, spoil) => {
+    const url = new URL(server.url);
+    spoil(url);
+    const error = await bootError({ connection: url.href });
+    expect(error).toMatchObject({
+      code: 'CONFIGURATION',
+      message: expect.stringMatching(/Check user, password, database and TLS/),
+    });
+    expect(error.message.replace('user "wr0ng"', '')).not.toMatch(/p@ss|p%40ss|wr0ng/);
+  });
+});
+
+describe('the schema', () => {
+  let database: Awaited<ReturnType<typeof createDatabase>>;
+  let admin: pg.Client;
+  beforeAll(async () => {
+    database = await createDatabase(process.env['TEST_POSTGRES_URL'] as string);
+    admin = new pg.Client(database.url);
+    await admin.connect();
+  });
+  afterAll(async () => {
+    await admin.end();
+    await database.drop();
+  });
+
+  it('is made once by replicas that start together', async () => {
+    const options = { connection: database.url, prefix: freePrefix() };
+    await expect(Promise.all(Array.from({ length: 4 }, () => bootsAndWorks(options)))).resolves.toEqual([
+      true,
+      true,
+      true,
+      true,
+    ]);
+  });
+
+  it('is made by the command that the error names, when the role of the application may not', async () => {
+    const role = freePrefix();
+    await admin.query(`CREATE ROLE ${role} LOGIN`);
+    const url = new URL(database.url);
+    url.username = role;
+    const prefix = freePrefix();
+    const { message, code } = await bootError({ connection: url.href, prefix });
+    expect(code).toBe('CONFIGURATION');
+    const command = /npx nestjs-task-queue (migrate --url \S+ --prefix \S+ --grant \S+)/.exec(message)?.[1] as string;
+    const args = command.replace(/postgres:\S+/, database.url).split(' ');
+    const { stdout } = await promisify(execFile)(process.execPath, [
+      '--import',
+      path('../support/typescript-loader.js'),
+      path('../../lib/cli/main.ts'),
+      ...args,
+    ]);
+    expect(stdout).toContain(`The schema "${prefix}"`);
+    await expect(bootsAndWorks({ connection: url.href, prefix })).resolves.toBe(true);
+    await admin.query(`DROP OWNED BY ${role}; DROP ROLE ${role}`);
+  });
+
+  it('is refused when a newer BullMQ made it', async () => {
+    const prefix = freePrefix();
+    await bootsAndWorks({ connection: database.url, prefix });
+    await admin.query(`UPDATE ${prefix}.migration SET min_client_version = 99`);
+    await expect(bootError({ connection: database.url, prefix })).resolves.toMatchObject({
+      code: 'CONFIGURATION',
+      message: expect.stringContaining('Update the package bullmq'),
+    });
+  });
+});
+
+describe("the application's own pool", () => {
+  // Each of its connections has a search path of its own.
+  const open = (max: number) =>
+    new pg.Pool({
+      connectionString: process.env['TEST_POSTGRES_URL'],
+      max,
+      onConnect: async (client) => {
+        await client.query('SET search_path TO pg_catalog, app');
+      },
+    });
+
+  it('is used, left open, and gives the application its own search path at any time', async () => {
+    const pool = open(6);
+    const { app, add } = await bootAdder({ connection: pool });
+    const paths = new Set<string>();
+    const ask = async () =>
+      paths.add((await pool.query<{ search_path: string }>('SHOW search_path')).rows[0]?.search_path ?? '');
+    const handles = await Promise.all(
+      Array.from({ length: 40 }, async (_, n) => {
+        await ask();
+        return add.enqueue(n, 1);
+      }),
+    );
+    await expect(Promise.all(handles.map((handle) => handle.result({ timeout: '20s' })))).resolves.toEqual(
+      Array.from({ length: 40 }, (_, n) => n + 1),
+    );
+    await app.close();
+    await Promise.all(Array.from({ length: 6 }, ask));
+    expect(paths).toEqual(new Set(['pg_catalog, app']));
+    expect([pool.listenerCount('error'), pool.listenerCount('connect'), pool.ended]).toEqual([0, 0, false]);
+    await pool.end();
+  });
+
+  it('is refused when the workers would take all of its connections', async () => {
+    const pool = open(2);
+    await expect(bootError({ connection: pool })).resolves.toMatchObject({
+      code: 'CONFIGURATION',
+      message: expect.stringMatching(/has 2 connections.*max: 12/),
+    });
+    await pool.end();
+  });
+});

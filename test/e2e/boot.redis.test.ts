@@ -1,0 +1,182 @@
+import { createServer } from 'node:http';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Redis } from 'ioredis';
+import { eventually } from '../support/eventually.js';
+import { freePrefix, startRedis } from '../support/servers.js';
+import { bootAdder, bootError, bootsAndWorks } from './booting.js';
+
+const shared = () => process.env['TEST_REDIS_URL'] as string;
+
+it.each(['mysql://root:secret@db/app', 'localhost:6379', 'redis//host', 'http://user:secret@host'])(
+  'refuses %s at boot, without telling its password',
+  async (connection) => {
+    const error = await bootError({ connection });
+    expect(error).toMatchObject({
+      code: 'CONFIGURATION',
+      message: expect.stringMatching(/redis:\/\/host:6379.*TASK_QUEUE_URL/),
+    });
+    expect(error.message).not.toContain('secret');
+  },
+);
+
+describe('a Redis that is not there yet', () => {
+  it('is waited for: the application boots, calls fail in time, and once it is there everything works', async () => {
+    const server = await startRedis();
+    await server.stop();
+    const { app, add, lines, works } = await bootAdder({ connection: server.url, enqueueTimeout: 700 });
+    try {
+      expect(lines.filter((line) => line.startsWith('ERROR'))).toEqual([
+        expect.stringMatching(/Redis at .* cannot be reached: .*ECONNREFUSED/),
+      ]);
+      const start = Date.now();
+      await expect(add.enqueue(1, 2)).rejects.toMatchObject({
+        code: 'ENGINE_UNAVAILABLE',
+        message: expect.stringContaining('cannot be reached'),
+      });
+      expect(Date.now() - start).toBeLessThan(1_200);
+      await server.restart();
+      await eventually(() => works().catch(() => false), 'it works by itself');
+      expect(lines.length).toBeLessThanOrEqual(4);
+    } finally {
+      await app.close();
+      await server.close();
+    }
+  });
+});
+
+describe('a Redis with a password', () => {
+  const password = 'p@ss/w:rd';
+  let server: Awaited<ReturnType<typeof startRedis>>;
+  beforeAll(async () => {
+    server = await startRedis({ password });
+  });
+  afterAll(() => server.close());
+
+  it('takes it from the URL, and from options', async () => {
+    await expect(bootsAndWorks({ connection: server.url })).resolves.toBe(true);
+    await expect(bootsAndWorks({ connection: { host: '127.0.0.1', port: server.port, password } })).resolves.toBe(true);
+  });
+
+  it.each([
+    ['wrong', () => `redis://:wr0ng@127.0.0.1:${server.port}`],
+    ['missing', () => `redis://127.0.0.1:${server.port}`],
+  ])('refuses to boot when it is %s', async (_, connection) => {
+    const error = await bootError({ connection: connection() });
+    expect(error).toMatchObject({
+      code: 'CONFIGURATION',
+      message: expect.stringMatching(/(WRONGPASS|NOAUTH).*user and password/),
+    });
+    expect(error.message).not.toContain('wr0ng');
+  });
+});
+
+describe('what answers is no Redis', () => {
+  it('is told at boot of a web server', async () => {
+    const server = createServer((_, response) => response.end('Hello')).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    try {
+      const error = await bootError({ connection: `redis://127.0.0.1:${(server.address() as AddressInfo).port}` });
+      expect(error).toMatchObject({
+        code: 'CONFIGURATION',
+        message: expect.stringContaining('is no Redis: check host and port'),
+      });
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
+  });
+
+  it('is one line in the log with PostgreSQL, which only hangs up', async () => {
+    const { port } = new URL(process.env['TEST_POSTGRES_URL'] as string);
+    const { app, lines } = await bootAdder({ connection: `redis://127.0.0.1:${port}` });
+    await app.close();
+    expect(lines.filter((line) => line.startsWith('ERROR'))).toHaveLength(1);
+  });
+});
+
+describe('TLS', () => {
+  let server: Awaited<ReturnType<typeof startRedis>>;
+  beforeAll(async () => {
+    server = await startRedis({ tls: true, password: 'secret' });
+  });
+  afterAll(() => server.close());
+
+  it('works with a certificate of its own', async () => {
+    const tls = { ca: server.ca };
+    await expect(
+      bootsAndWorks({ connection: { host: '127.0.0.1', port: server.port, password: 'secret', tls } }),
+    ).resolves.toBe(true);
+  });
+
+  it('refuses to boot with a certificate that nobody vouches for', async () => {
+    await expect(bootError({ connection: server.url })).resolves.toMatchObject({
+      code: 'CONFIGURATION',
+      message: expect.stringMatching(/certificate.*tls: \{ ca/),
+    });
+  });
+
+  it('is one line in the log against a server without it, which waits for the end of a command', async () => {
+    const { app, lines } = await bootAdder({ connection: shared().replace('redis:', 'rediss:') });
+    await app.close();
+    expect(lines.filter((line) => line.startsWith('ERROR'))).toEqual([expect.stringContaining('ETIMEDOUT')]);
+  });
+});
+
+it('uses the database of the URL', async () => {
+  const prefix = freePrefix();
+  await expect(bootsAndWorks({ connection: `${shared()}/7`, prefix })).resolves.toBe(true);
+  const [there, elsewhere] = [new Redis(`${shared()}/7`), new Redis(shared())];
+  const keys = await there.keys(`${prefix}:*`);
+  expect(keys.length).toBeGreaterThan(0);
+  await expect(elsewhere.keys(`${prefix}:*`)).resolves.toEqual([]);
+  await there.del(keys);
+  there.disconnect();
+  elsewhere.disconnect();
+});
+
+describe("the application's own client", () => {
+  it('is used, left open, and left alone afterwards', async () => {
+    const client = new Redis(shared());
+    const listeners = () => client.eventNames().map((name) => [name, client.listenerCount(name)]);
+    const before = listeners();
+    await expect(bootsAndWorks({ connection: client })).resolves.toBe(true);
+    await expect(client.ping()).resolves.toBe('PONG');
+    expect(listeners()).toEqual(before);
+    client.disconnect();
+  });
+
+  it('is not opened again once the application closed it', async () => {
+    const client = new Redis(shared());
+    const { app, add } = await bootAdder({ connection: client, role: 'producer', enqueueTimeout: 300 });
+    await client.quit();
+    await expect(add.enqueue(1, 2)).rejects.toMatchObject({
+      code: 'ENGINE_UNAVAILABLE',
+      message: expect.stringContaining('The application closed its client'),
+    });
+    await app.close();
+    expect(client.status).toBe('end');
+  });
+});
+
+describe('a cluster', () => {
+  let server: Awaited<ReturnType<typeof startRedis>>;
+  beforeAll(async () => {
+    server = await startRedis({ cluster: true });
+  });
+  afterAll(() => server.close());
+
+  it('works with a prefix that is a hash tag', async () => {
+    const connection = { nodes: [{ host: '127.0.0.1', port: server.port }] };
+    await expect(bootsAndWorks({ connection, prefix: '{tasks}' })).resolves.toBe(true);
+  });
+
+  it('refuses any other prefix at boot', async () => {
+    const connection = { nodes: [{ host: '127.0.0.1', port: server.port }] };
+    await expect(bootError({ connection, prefix: 'tasks' })).resolves.toMatchObject({
+      code: 'CONFIGURATION',
+      message: expect.stringContaining("prefix: '{tasks}'"),
+    });
+  });
+});

@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { eventually } from '../../support/eventually.js';
+import type { World } from '../support/world.js';
+
+/** A worker is killed while it runs many tasks: each runs again elsewhere, none is lost and none finishes twice. */
+export async function killedWorker(world: World, { tasks }: { tasks: number }): Promise<void> {
+  const queues = { default: { concurrency: tasks } };
+  const web = await world.start({ role: 'producer' });
+  const victim = await world.start({ role: 'worker', queues });
+  const ids = await world.enqueue(web, 'slow', [1_500], tasks);
+  await world.started(ids);
+  await victim.kill();
+  const heir = await world.start({ role: 'worker', queues });
+  await world.finished(ids);
+  assert(world.noted('finished').every(({ pid }) => pid === heir.pid));
+  const states = await world.settled(web, ids);
+  assert.deepEqual(
+    new Set(states.map(({ state, attempt }) => `${state} in attempt ${attempt}`)),
+    new Set(['succeeded in attempt 1']),
+  );
+}
+
+/** A task kills its process twice: it fails, and those beside it go on. */
+export async function poisonTask(world: World): Promise<void> {
+  const web = await world.start({ role: 'producer' });
+  const crashes = [await world.start({ role: 'worker' }), await world.start({ role: 'worker' })];
+  const [poison = ''] = await world.enqueue(web, 'poison', []);
+  world.failedOnPurpose.push(poison);
+  const beside = await world.enqueue(web, 'slow', [300], 30);
+  await Promise.all(crashes.map(({ exited }) => exited));
+  const survivor = await world.start({ role: 'worker' });
+  const answer = await web.ask.result(poison, 20_000);
+  assert.match(answer.error?.message ?? '', /died or lost its connection, more than once/);
+  const [status] = await world.states(web, [poison]);
+  assert.equal(status?.state, 'failed');
+  assert.equal(status.error?.name, 'WorkerLostError');
+  assert.equal(world.noted('started', poison).length, 2);
+  await world.finished(beside);
+  await world.settled(web, beside);
+  await eventually(
+    () => survivor.lines.some((line) => line.includes(`Work.poison (${poison})`)),
+    'it is told of in the log',
+  );
+}
+
+/** A task that may not run twice was running when its process died: it fails and does not run again. */
+export async function atMostOnce(world: World): Promise<void> {
+  const web = await world.start({ role: 'producer' });
+  const victim = await world.start({ role: 'worker' });
+  const ids = await world.enqueue(web, 'once', [60_000], 5);
+  world.failedOnPurpose.push(...ids);
+  await world.started(ids);
+  await victim.kill();
+  await world.start({ role: 'worker' });
+  for (const { state, error } of await world.settled(web, ids)) {
+    assert.equal(state, 'failed');
+    assert.equal(error?.name, 'WorkerLostError');
+    assert.match(error.message, /at-most-once/);
+  }
+  assert.equal(world.noted('started').length, ids.length);
+}
+
+/** The event loop stands still for longer than a worker may be silent: that is told, with the task's name. */
+export async function blockedLoop(world: World): Promise<void> {
+  const web = await world.start({ role: 'producer' });
+  const worker = await world.start({ role: 'worker' });
+  const [id = ''] = await world.enqueue(web, 'block', [3_000]);
+  await world.started([id]);
+  await eventually(
+    () => worker.lines.some((line) => /blocked for [23]\.\d s .*Work\.block \(default/.test(line)),
+    () => `the block is logged:\n${worker.log.join('\n')}`,
+  );
+  // It ran into the same again, or its hold was not needed by anybody: it ends either way, and is told of.
+  const [status] = await world.settled(web, [id]);
+  assert(status?.state === 'succeeded' || status?.error?.name === 'WorkerLostError');
+  if (status.state !== 'succeeded') world.failedOnPurpose.push(id);
+}

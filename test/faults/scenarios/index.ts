@@ -1,0 +1,66 @@
+import type { EngineName, World } from '../support/world.js';
+import { atMostOnce, blockedLoop, killedWorker, poisonTask } from './delivery.js';
+import { again, outage, type OutageKind } from './outage.js';
+import { closing, closingUnconnected, graceIsOver, rollingDeploy } from './shutdown.js';
+
+/** Something that is broken for real, and what has to hold nevertheless: `run` throws when it does not. */
+export interface Scenario {
+  readonly topic: Topic;
+  readonly name: string;
+  readonly engines: readonly EngineName[];
+  readonly open?: { durable?: boolean };
+  run(world: World): Promise<void>;
+}
+
+export type Topic = 'delivery' | 'shutdown' | 'outage';
+
+const BOTH = ['redis', 'postgres'] as const;
+
+/** @param size `quick` for every test run, `full` for the table */
+export function scenarios(size: 'quick' | 'full'): Scenario[] {
+  const full = size === 'full';
+  const some = (topic: Topic, named: Record<string, Scenario['run']>): Scenario[] =>
+    Object.entries(named).map(([name, run]) => ({ topic, name, engines: BOTH, run }));
+  return [
+    ...some('delivery', {
+      'a worker is killed while it runs 50 tasks': (world) => killedWorker(world, { tasks: 50 }),
+      'a task kills its process, twice': poisonTask,
+      'a worker is killed while it runs at-most-once tasks': atMostOnce,
+      'the event loop is blocked': blockedLoop,
+    }),
+    ...some('shutdown', {
+      'workers are replaced under load': (world) => rollingDeploy(world, { tasks: full ? 300 : 100 }),
+      'a worker is stopped and its tasks take too long': graceIsOver,
+      'closing, twice': (world) => closing(world, 'runs'),
+      'closing while the server is stopped': (world) => closing(world, 'is stopped'),
+      'closing while the server is frozen': (world) => closing(world, 'is frozen'),
+      'closing before there ever was a server': closingUnconnected,
+    }),
+    ...outages(full),
+    ...some('outage', { 'the connection is cut again and again': (world) => again(world, full ? 50 : 5) }),
+  ];
+}
+
+function outages(full: boolean): Scenario[] {
+  const kinds: [name: string, kind: OutageKind, engines: readonly EngineName[], within: number][] = [
+    ['the server is restarted', 'restart', BOTH, 5_000],
+    // Of PostgreSQL nothing sensible is left then.
+    ['the server is restarted without its data', 'emptied', ['redis'], 5_000],
+    ['the connections are cut', 'cut', BOTH, 4_000],
+    ['the network is frozen', 'frozen', BOTH, 5_000],
+    ['the server is frozen', 'stopped', BOTH, 5_000],
+    // Nobody says so: it is noticed when nobody answers for as long as an answer may take.
+    ['the connections are forgotten by the network', 'forgotten', BOTH, 25_000],
+  ];
+  return kinds.flatMap(([name, kind, engines, within]) =>
+    (['web and worker', 'one process'] as const)
+      .filter((roles) => full || roles === 'web and worker')
+      .map((roles) => ({
+        topic: 'outage' as const,
+        name: `${name} (${roles})`,
+        engines,
+        open: { durable: kind !== 'emptied' },
+        run: (world: World) => outage(world, kind, roles, { within }),
+      })),
+  );
+}

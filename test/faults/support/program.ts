@@ -1,0 +1,78 @@
+/**
+ * One process of an application: `JOURNAL`, the options of the module in `OPTIONS`, and what its parent asks it to do.
+ * It lives until it is closed, stopped by a signal, killed, or left by its parent.
+ */
+import 'reflect-metadata';
+import { ConsoleLogger, Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { TaskQueue, TaskQueueModule, type TaskQueueOptions } from '../../../lib/index.js';
+import { Work } from './work.js';
+
+@Module({
+  imports: [TaskQueueModule.forRoot(JSON.parse(process.env['OPTIONS'] as string) as TaskQueueOptions)],
+  providers: [Work],
+})
+class App {}
+
+const app = await NestFactory.createApplicationContext(App, { logger: new ConsoleLogger({ colors: false }) });
+app.enableShutdownHooks();
+const queue = app.get(TaskQueue);
+
+/** What the parent can ask for. */
+const methods = {
+  /** The id of the stored task, or why there is none, and how long that took. */
+  async enqueue(task: string, args: unknown[]): Promise<{ id?: string; error?: Described; took: number }> {
+    const start = Date.now();
+    try {
+      const { id } = await queue.of(`Work.${task}`).enqueue(...args);
+      return { id, took: Date.now() - start };
+    } catch (error) {
+      return { ...described(error), took: Date.now() - start };
+    }
+  },
+  async result(id: string, timeout?: number): Promise<{ result?: unknown; error?: Described }> {
+    try {
+      return { result: await queue.handle(id).result(timeout === undefined ? {} : { timeout }) };
+    } catch (error) {
+      return described(error);
+    }
+  },
+  async status(id: string) {
+    return await queue.handle(id).status();
+  },
+  async close() {
+    await app.close();
+    await app.close();
+    // Nothing else may keep this process alive from here on.
+    process.disconnect();
+  },
+  /** Bytes in use, and what keeps the event loop alive. */
+  async usage() {
+    for (let round = 0; round < 3; round++) globalThis.gc?.();
+    return { heap: process.memoryUsage().heapUsed, open: process.getActiveResourcesInfo().length };
+  },
+};
+export type Methods = typeof methods;
+
+process.on('message', ({ call, method, args }: { call: number; method: keyof Methods; args: never[] }) => {
+  const ask = methods[method] as (...args: never[]) => Promise<unknown>;
+  const answer = (message: object) => process.connected && process.send?.({ call, ...message });
+  ask(...args).then(
+    (value) => answer({ value }),
+    (error: Error) => answer({ error: `${error.name}: ${error.message}` }),
+  );
+});
+// Without its parent nobody would stop it.
+process.once('disconnect', () => setTimeout(() => process.kill(process.pid, 'SIGKILL'), 30_000).unref());
+process.send?.({ ready: true });
+
+interface Described {
+  name: string;
+  message: string;
+  code: string | undefined;
+}
+
+function described(error: unknown): { error: Described } {
+  const { name, message, code } = error as Error & { code?: string };
+  return { error: { name, message, code } };
+}

@@ -1,0 +1,90 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { execFile } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { startGuard, type Guard } from '../support/guard.js';
+
+/** What a user gets: the packed library, installed into an empty project with nothing but the required peers. */
+
+const root = join(import.meta.dirname, '../..');
+const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+  name: string;
+  bin: Record<string, string>;
+  exports: Record<string, unknown>;
+  devDependencies: Record<string, string>;
+  peerDependencies: Record<string, string>;
+  peerDependenciesMeta: Record<string, { optional: boolean }>;
+};
+const isOptional = (peer: string) => manifest.peerDependenciesMeta[peer]?.optional === true;
+const peers = Object.keys(manifest.peerDependencies);
+const entryPoints = Object.keys(manifest.exports)
+  .filter((path) => path !== './package.json')
+  .map((path) => join(manifest.name, path));
+
+let guard: Guard;
+let tarball: string;
+let project: string;
+
+beforeAll(async () => {
+  guard = await startGuard();
+  project = guard.folder;
+  const packed = await npm(root, 'pack', '--ignore-scripts', '--json', '--pack-destination', project);
+  const [{ filename }] = JSON.parse(packed) as [{ filename: string }];
+  tarball = join(project, filename);
+  writeFileSync(join(project, 'package.json'), '{ "private": true }');
+  const required = peers.filter((peer) => !isOptional(peer));
+  await npm(project, 'install', tarball, ...required.map((peer) => `${peer}@${manifest.devDependencies[peer]}`));
+}, 300_000);
+
+afterAll(() => guard.close());
+
+test('publint finds nothing', async () => {
+  await tool('publint', 'run', tarball, '--strict');
+});
+
+test('types resolve as the code does', async () => {
+  await tool('attw', tarball, '--profile', 'esm-only');
+});
+
+test('the optional peers are not installed', () => {
+  const installed = peers.filter((peer) => existsSync(join(project, 'node_modules', peer)));
+  expect(installed).toEqual(peers.filter((peer) => !isOptional(peer)));
+});
+
+test.each(entryPoints)('import("%s")', async (entryPoint) => {
+  expect(await exportsOf(`await import('${entryPoint}')`)).not.toEqual([]);
+});
+
+test.each(entryPoints)('require("%s")', async (entryPoint) => {
+  expect(await exportsOf(`createRequire(import.meta.url)('${entryPoint}')`)).not.toEqual([]);
+});
+
+test.each(Object.keys(manifest.bin))('%s --help', async (command) => {
+  const { stdout } = await execute(join(project, 'node_modules/.bin', command), ['--help'], { cwd: project });
+  expect(stdout).toContain(command);
+});
+
+const execute = promisify(execFile);
+
+/** The names an expression's value exports; anything printed to stderr, a warning say, is a failure. */
+async function exportsOf(expression: string): Promise<string[]> {
+  const code = `import { createRequire } from 'node:module'; console.log(JSON.stringify(Object.keys(${expression})));`;
+  const { stdout, stderr } = await execute(process.execPath, ['--input-type=module', '-e', code], { cwd: project });
+  expect(stderr).toBe('');
+  return JSON.parse(stdout) as string[];
+}
+
+/** Rejects, with what the tool printed, unless it is content. */
+async function tool(name: string, ...args: string[]): Promise<void> {
+  await execute(join(root, 'node_modules/.bin', name), args, { cwd: root }).catch(
+    (error: { stdout: string; stderr: string }) => {
+      throw new Error(error.stdout + error.stderr);
+    },
+  );
+}
+
+async function npm(folder: string, ...args: string[]): Promise<string> {
+  const { stdout } = await execute('npm', args, { cwd: folder, shell: process.platform === 'win32' });
+  return stdout;
+}

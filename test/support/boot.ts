@@ -1,0 +1,27 @@
+import type { INestApplicationContext, Provider } from '@nestjs/common';
+import { Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { TaskQueue, TaskQueueModule, type TaskQueueOptions } from 'nestjs-task-queue';
+
+export interface Booted {
+  readonly app: INestApplicationContext;
+  readonly queue: TaskQueue;
+}
+
+/** An application without HTTP that has these providers and options. Silent, for its failures are the tests' subject. */
+export async function boot(options: TaskQueueOptions, providers: Provider[] = []): Promise<Booted> {
+  @Module({ imports: [TaskQueueModule.forRoot(options)], providers })
+  class App {}
+  const app = await NestFactory.createApplicationContext(App, { logger: false, abortOnError: false });
+  return { app, queue: app.get(TaskQueue) };
+}
+
+/** A promise and what settles it, for tests that hold a task until they have looked at it. */
+export class Gate {
+  readonly opened: Promise<void>;
+  open!: () => void;
+
+  constructor() {
+    this.opened = new Promise((resolve) => (this.open = resolve));
+  }
+}

@@ -1,0 +1,13 @@
+import { PostgresConnection, PostgresQueueBackend, withBackend, type PgPool } from 'bullmq';
+
+/** BullMQ's classes on the pool, which needs no preparations. */
+export function bullmqOn(pool: PgPool) {
+  class ReadyConnection extends PostgresConnection {
+    override waitUntilReady() {
+      return Promise.resolve();
+    }
+  }
+  return withBackend<PostgresQueueBackend, PgPool>(
+    (name, options) => new PostgresQueueBackend(new ReadyConnection(pool), name, options),
+  );
+}

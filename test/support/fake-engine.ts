@@ -1,0 +1,137 @@
+import {
+  isFinal,
+  type Consumer,
+  type Engine,
+  type Receipt,
+  type TaskCall,
+  type TaskRecord,
+  type TaskTree,
+} from '../../lib/engine/engine.js';
+import { newTaskId } from '../../lib/engine/task-id.js';
+import { FakeScheduleStore } from './fake-schedule-store.js';
+
+/** Tasks in a `Map`, changed by the test: for what stands on the port and not on an engine. It runs nothing. */
+export class FakeEngine implements Engine {
+  private readonly records = new Map<string, TaskRecord>();
+  private readonly listeners = new Map<string, Set<() => void>>();
+  /** What every question is answered with, once set. */
+  failure: Error | undefined;
+  readonly cancelled: string[] = [];
+  finds = 0;
+  readonly schedules = new FakeScheduleStore();
+
+  /** A stored task, `running` unless said otherwise. */
+  add(known: Partial<TaskRecord> = {}): string {
+    const id = known.id ?? newTaskId('default');
+    this.records.set(id, {
+      id,
+      name: 'Reports.build',
+      queue: 'default',
+      state: 'running',
+      progress: null,
+      result: null,
+      error: null,
+      attempt: 1,
+      maxAttempts: 1,
+      enqueuedAt: Date.UTC(2026, 0, 1),
+      startedAt: Date.UTC(2026, 0, 1, 0, 0, 1),
+      finishedAt: null,
+      expiresAt: null,
+      headers: {},
+      ...known,
+    });
+    return id;
+  }
+
+  change(id: string, change: Partial<TaskRecord>): void {
+    this.add({ ...this.known(id), ...change, id });
+    this.notify(id);
+  }
+
+  succeed(id: string, result: TaskRecord['result'] = null): void {
+    this.change(id, { state: 'succeeded', result, finishedAt: Date.UTC(2026, 0, 1, 0, 1) });
+  }
+
+  drop(id: string): void {
+    this.records.delete(id);
+    this.notify(id);
+  }
+
+  /** How many tasks somebody waits for. */
+  get watched(): number {
+    return this.listeners.size;
+  }
+
+  start(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  async enqueue(calls: readonly TaskCall[]): Promise<Receipt[]> {
+    if (this.failure) throw this.failure;
+    return calls.map(({ id, name, queue }) => {
+      this.add({ id, name, queue, state: 'queued', attempt: 0, startedAt: null });
+      return { id, deduplicated: false, state: 'queued' };
+    });
+  }
+
+  async find(id: string): Promise<TaskRecord | undefined> {
+    this.finds++;
+    if (this.failure) throw this.failure;
+    return this.records.get(id);
+  }
+
+  watch(id: string, listener: () => void): () => void {
+    const listeners = this.listeners.get(id) ?? new Set();
+    this.listeners.set(id, listeners.add(listener));
+    queueMicrotask(listener);
+    return () => {
+      listeners.delete(listener);
+      if (listeners.size === 0) this.listeners.delete(id);
+    };
+  }
+
+  async enqueueTree(tree: TaskTree): Promise<Receipt> {
+    const [receipt] = await this.enqueue([tree]);
+    return receipt as Receipt;
+  }
+
+  async cancel(id: string): Promise<TaskRecord | undefined> {
+    if (this.failure) throw this.failure;
+    this.cancelled.push(id);
+    const record = this.records.get(id);
+    if (!record || isFinal(record.state)) return record;
+    // As on a real engine: a running task is only asked to stop.
+    if (record.state !== 'running') this.change(id, { state: 'cancelled', finishedAt: Date.UTC(2026, 0, 1, 0, 1) });
+    return this.records.get(id);
+  }
+
+  async retry(id: string): Promise<TaskRecord | undefined> {
+    return this.records.get(id);
+  }
+
+  async forget(id: string): Promise<boolean> {
+    return this.records.delete(id);
+  }
+
+  consume(): Consumer {
+    return { started: Promise.resolve(), stop: () => Promise.resolve() };
+  }
+
+  native(): unknown {
+    return undefined;
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  private known(id: string): TaskRecord {
+    const record = this.records.get(id);
+    if (!record) throw new Error(`The test never added ${id}.`);
+    return record;
+  }
+
+  private notify(id: string): void {
+    for (const listener of this.listeners.get(id) ?? []) listener();
+  }
+}

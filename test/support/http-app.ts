@@ -1,0 +1,82 @@
+import {
+  Module,
+  type DynamicModule,
+  type INestApplication,
+  type LoggerService,
+  type Provider,
+  type Type,
+} from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { ExpressAdapter } from '@nestjs/platform-express';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import type { AddressInfo } from 'node:net';
+import { httpPieces } from '../../lib/http/http-pieces.js';
+import { HttpSetup } from '../../lib/http/http-setup.js';
+import type { HttpOptions, ResolvedHttpOptions } from '../../lib/http/http.options.js';
+import { HTTP_OPTIONS } from '../../lib/http/http.tokens.js';
+import { TaskResults } from '../../lib/results/task-results.js';
+import { FakeEngine } from './fake-engine.js';
+
+export const platforms = ['express', 'fastify'] as const;
+export type Platform = (typeof platforms)[number];
+
+@Module({})
+class TasksOverHttpModule {
+  constructor(private readonly setup: HttpSetup) {}
+
+  configure(): void {
+    this.setup.configure();
+  }
+}
+
+/** A module that has the HTTP pieces and a fake engine, and nothing else. */
+export function tasksOverHttp(engine: FakeEngine, http?: false | HttpOptions): DynamicModule {
+  const { controllers, providers } = httpPieces({ inject: [], useFactory: () => http });
+  return {
+    module: TasksOverHttpModule,
+    controllers,
+    providers: [...providers, { provide: TaskResults, useFactory: () => new TaskResults(engine) }],
+    exports: [TaskResults, HTTP_OPTIONS],
+    global: true,
+  };
+}
+
+export interface Setting {
+  engine?: FakeEngine;
+  http?: false | HttpOptions;
+  controllers?: Type[];
+  providers?: Provider[];
+  /** Patience of the endpoint, in milliseconds, where its own would be too much for a test. */
+  patience?: Partial<Pick<ResolvedHttpOptions, 'longestWait' | 'heartbeat'>>;
+  /** Called before the application starts. */
+  prepare?(app: INestApplication): void;
+}
+
+/** Log lines of level error, with their stacks. */
+export class ErrorLog implements LoggerService {
+  readonly errors: string[] = [];
+  log(): void {}
+  warn(): void {}
+  error(...parts: unknown[]): void {
+    this.errors.push(parts.map(String).join('\n'));
+  }
+}
+
+/** An application that listens on a free port. */
+export async function startApp(platform: Platform, setting: Setting = {}) {
+  const engine = setting.engine ?? new FakeEngine();
+  const log = new ErrorLog();
+  const module: DynamicModule = {
+    module: class AppModule {},
+    imports: [tasksOverHttp(engine, setting.http)],
+    controllers: setting.controllers ?? [],
+    providers: setting.providers ?? [],
+  };
+  const adapter = platform === 'express' ? new ExpressAdapter() : new FastifyAdapter();
+  const app = await NestFactory.create(module, adapter, { logger: log, abortOnError: false });
+  if (setting.http !== false) Object.assign(app.get<object>(HTTP_OPTIONS), setting.patience);
+  setting.prepare?.(app);
+  await app.listen(0, '127.0.0.1');
+  const { port } = app.getHttpServer().address() as AddressInfo;
+  return { app, engine, log, url: `http://127.0.0.1:${port}` };
+}

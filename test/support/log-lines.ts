@@ -1,0 +1,20 @@
+import type { LoggerService } from '@nestjs/common';
+
+/** What the library logs, as `LEVEL message`; what Nest says of itself is left out. */
+export class LogLines implements LoggerService {
+  readonly lines: string[] = [];
+
+  log(message: unknown, ...rest: unknown[]): void {
+    this.add('LOG', message, rest);
+  }
+  warn(message: unknown, ...rest: unknown[]): void {
+    this.add('WARN', message, rest);
+  }
+  error(message: unknown, ...rest: unknown[]): void {
+    this.add('ERROR', message, rest);
+  }
+
+  private add(level: string, message: unknown, rest: unknown[]): void {
+    if (rest.at(-1) === 'TaskQueue') this.lines.push(`${level} ${String(message)}`);
+  }
+}

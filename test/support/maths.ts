@@ -1,0 +1,92 @@
+import { Injectable } from '@nestjs/common';
+import { group, InjectTasks, Task, TaskContext, type Tasks } from 'nestjs-task-queue';
+import { Gate } from './boot.js';
+
+/** Tasks that workflows are made of, in tests. */
+@Injectable()
+export class Maths {
+  /** What was called, in order. */
+  readonly calls: string[] = [];
+  /** What is thrown by `fail`, until it is taken out. */
+  readonly broken = new Set<string>();
+  readonly links: unknown[] = [];
+  linked = new Gate();
+  gate = new Gate();
+
+  constructor(
+    private readonly task: TaskContext,
+    @InjectTasks(Maths) private readonly own: Tasks<Maths>,
+  ) {}
+
+  @Task()
+  async add(a: number, b: number): Promise<number> {
+    this.calls.push(`add(${a}, ${b})`);
+    return a + b;
+  }
+
+  @Task()
+  double(value: number): number {
+    this.calls.push(`double(${value})`);
+    return value * 2;
+  }
+
+  @Task()
+  sum(values: number[]): number {
+    this.calls.push(`sum(${JSON.stringify(values)})`);
+    return values.reduce((sum, value) => sum + value, 0);
+  }
+
+  @Task()
+  range(length: number): number[] {
+    return Array.from({ length }, (_, index) => index);
+  }
+
+  @Task({ retries: 1, backoff: { type: 'fixed', delay: 10, jitter: 0 } })
+  async flaky(value: number): Promise<number> {
+    if (this.task.attempt === 1) throw new Error('once');
+    return value;
+  }
+
+  @Task()
+  async fail(message: string): Promise<number> {
+    this.calls.push(`fail(${message})`);
+    if (this.broken.has('healed')) return 100;
+    throw Object.assign(new Error(message), { code: 'E_FAIL' });
+  }
+
+  @Task()
+  async held(value: number): Promise<number> {
+    this.calls.push(`held(${value})`);
+    const { signal } = this.task;
+    await Promise.race([
+      this.gate.opened,
+      new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error))),
+    ]);
+    return value;
+  }
+
+  @Task()
+  link(value: unknown): void {
+    this.links.push(value);
+    this.linked.open();
+  }
+
+  @Task()
+  headers(): Record<string, string> {
+    return { ...this.task.headers };
+  }
+
+  /** Becomes as many additions as told. */
+  @Task()
+  async fan(numbers: number): Promise<number[]> {
+    this.calls.push(`fan(${numbers})`);
+    return this.task.replaceWith(
+      group(Array.from({ length: numbers }, (_, index) => this.own.add.signature(index, index))),
+    );
+  }
+
+  @Task()
+  async becomeFailure(): Promise<number> {
+    return this.task.replaceWith(this.own.fail.signature('replaced'));
+  }
+}

@@ -1,0 +1,257 @@
+import { execFileSync } from 'node:child_process';
+import { randomInt, randomUUID } from 'node:crypto';
+import { chownSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import pg from 'pg';
+import { startGuard } from './guard.js';
+import { signalFamily } from './processes.js';
+import { findProgram } from './programs.js';
+
+/**
+ * @typedef {object} ServerOptions
+ * @property {boolean} [durable] what the server acknowledged survives `kill()`. Default false, which is much faster
+ * @property {string} [password] what clients have to give. Default: none
+ * @property {boolean} [tls] speaks TLS, with a self-signed certificate: `ca`. Default false
+ */
+
+/**
+ * A server of the test's own: on 127.0.0.1, on a random port, in a temporary folder. It lives as long as the process
+ * that started it, or until `close()`.
+ *
+ * @typedef {object} Server
+ * @property {string} url
+ * @property {number} port
+ * @property {number} pid changes with `restart()`
+ * @property {string} folder
+ * @property {string | undefined} ca the certificate to trust, with `tls`
+ * @property {() => Promise<void>} stop orderly; the data stays
+ * @property {() => Promise<void>} kill by SIGKILL, as in a power cut; only what was durable stays
+ * @property {() => Promise<void>} restart stops it if it runs; same port, same data
+ * @property {() => void} freeze connections stay open and nothing answers, as in a partition
+ * @property {() => void} thaw
+ * @property {() => Promise<void>} close stops it and removes its folder; twice does no harm
+ */
+
+/**
+ * A Redis (or Valkey).
+ *
+ * @param {ServerOptions & { cluster?: boolean }} [options] `cluster`: a cluster of one node
+ * @returns {Promise<Server>}
+ */
+export async function startRedis({ durable = false, password, tls = false, cluster = false } = {}) {
+  const command = findProgram('redis');
+  const guard = await startGuard();
+  const port = await freePort();
+  const ca = tls ? makeCertificate(guard.folder) : undefined;
+  const server = await startServer(guard, {
+    command,
+    args: [
+      ...['--bind', '127.0.0.1', '--dir', guard.folder],
+      ...(tls ? ['--port', '0', '--tls-port', `${port}`, '--tls-auth-clients', 'no'] : ['--port', `${port}`]),
+      ...(tls ? ['--tls-cert-file', 'tls.crt', '--tls-key-file', 'tls.key', '--tls-ca-cert-file', 'tls.crt'] : []),
+      // A save point that nobody reaches: with one, an orderly stop writes the data down for the next start.
+      ...(durable ? ['--save', '', '--appendonly', 'yes', '--appendfsync', 'always'] : ['--save', '86400 1']),
+      ...(password ? ['--requirepass', password] : []),
+      ...(cluster ? ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1'] : []),
+    ],
+    readyText: 'Ready to accept connections',
+    port,
+    url: `${tls ? 'rediss' : 'redis'}://${password ? `:${encodeURIComponent(password)}@` : ''}127.0.0.1:${port}`,
+    ca,
+  });
+  if (cluster) await ownEverySlot(server);
+  return server;
+}
+
+/**
+ * A PostgreSQL, with the superuser `postgres`.
+ *
+ * @param {ServerOptions} [options]
+ * @returns {Promise<Server>}
+ */
+export async function startPostgres({ durable = false, password, tls = false } = {}) {
+  const command = findProgram('postgres');
+  const initdb = findProgram('initdb');
+  const guard = await startGuard(unprivilegedUser());
+  const port = await freePort();
+  const ca = tls ? makeCertificate(guard.folder, guard.user) : undefined;
+  if (password) writeFileSync(join(guard.folder, 'password'), password);
+  await guard.run(initdb, [
+    ...['-D', 'data', '-U', 'postgres', '--encoding=UTF8', '--no-locale', '--no-sync'],
+    ...(password ? ['--auth=scram-sha-256', '--pwfile=password'] : ['--auth=trust']),
+  ]);
+  const settings = {
+    port,
+    listen_addresses: '127.0.0.1',
+    unix_socket_directories: '',
+    max_connections: 200,
+    ...(tls && { ssl: 'on', ssl_cert_file: '../tls.crt', ssl_key_file: '../tls.key' }),
+    ...(!durable && { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }),
+  };
+  return startServer(guard, {
+    command,
+    args: ['-D', 'data', ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
+    readyText: 'database system is ready to accept connections',
+    port,
+    url: `postgres://postgres${password ? `:${encodeURIComponent(password)}` : ''}@127.0.0.1:${port}/postgres`,
+    ca,
+  });
+}
+
+/**
+ * A new, empty database on a server, for one suite.
+ *
+ * @param {string} adminUrl of a role that may create databases
+ */
+export async function createDatabase(adminUrl) {
+  const name = freePrefix();
+  const url = new URL(adminUrl);
+  url.pathname = `/${name}`;
+  await query(adminUrl, `CREATE DATABASE ${name}`);
+  return { url: url.href, drop: () => query(adminUrl, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`) };
+}
+
+/** A name nobody else uses, good as a Redis prefix and as the name of a schema or database. */
+export function freePrefix() {
+  return `test_${randomUUID().replaceAll('-', '').slice(0, 16)}`;
+}
+
+/**
+ * @param {string} url
+ * @param {string} sql
+ */
+async function query(url, sql) {
+  const client = new pg.Client(url);
+  await client.connect();
+  try {
+    await client.query(sql);
+  } finally {
+    await client.end();
+  }
+}
+
+/**
+ * PostgreSQL refuses to run as root: then somebody else has to.
+ *
+ * @returns {import('./guard.js').User | undefined}
+ */
+function unprivilegedUser() {
+  if (process.getuid?.() !== 0) return undefined;
+  const id = (/** @type {string} */ flag, /** @type {string} */ name) =>
+    Number(execFileSync('id', [flag, name], { stdio: ['ignore', 'pipe', 'ignore'] }));
+  for (const name of ['postgres', 'nobody']) {
+    try {
+      return { uid: id('-u', name), gid: id('-g', name) };
+    } catch {
+      // No such user: the next.
+    }
+  }
+  throw new Error('PostgreSQL does not run as root, and there is no user "postgres" or "nobody" to run it as.');
+}
+
+/**
+ * A port outside the range from which systems take the local ports of outgoing connections: so that nobody moves in
+ * while a test has its server stopped.
+ */
+async function freePort() {
+  for (;;) {
+    const port = randomInt(20_000, 32_000);
+    const probe = createServer();
+    const free = await new Promise((resolve) => {
+      probe.once('error', () => resolve(false));
+      probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)));
+    });
+    if (free) return port;
+  }
+}
+
+/**
+ * Writes `tls.crt` and `tls.key`.
+ *
+ * @param {string} folder
+ * @param {import('./guard.js').User} [owner]
+ */
+function makeCertificate(folder, owner) {
+  execFileSync(
+    findProgram('openssl'),
+    [
+      ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'],
+      ...['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1,DNS:localhost'],
+      ...['-keyout', 'tls.key', '-out', 'tls.crt'],
+    ],
+    { cwd: folder, stdio: 'ignore' },
+  );
+  if (owner) for (const name of ['tls.crt', 'tls.key']) chownSync(join(folder, name), owner.uid, owner.gid);
+  return readFileSync(join(folder, 'tls.crt'), 'utf8');
+}
+
+/** @param {Server} server */
+async function ownEverySlot({ url, ca }) {
+  const client = new Redis(url, ca ? { tls: { ca } } : {});
+  await client.cluster('ADDSLOTS', ...Array.from({ length: 16_384 }, (_, slot) => slot));
+  client.disconnect();
+}
+
+/**
+ * @param {import('./guard.js').Guard} guard
+ * @param {object} program
+ * @param {string} program.command
+ * @param {string[]} program.args
+ * @param {string} program.readyText
+ * @param {number} program.port
+ * @param {string} program.url
+ * @param {string} [program.ca]
+ * @returns {Promise<Server>}
+ */
+async function startServer(guard, { command, args, readyText, port, url, ca }) {
+  /** @type {{ pid: number, ended: Promise<void> } | undefined} */
+  let running;
+  let pid = 0;
+
+  async function start() {
+    const program = await guard.start(command, args, readyText);
+    running = program;
+    ({ pid } = program);
+    void program.ended.then(() => (running = undefined));
+  }
+
+  /** @param {() => void} signal */
+  async function end(signal) {
+    if (!running) return;
+    const { ended } = running;
+    signal();
+    guard.keepAlive(true);
+    await ended;
+    guard.keepAlive(false);
+  }
+
+  const thaw = () => signalFamily(pid, 'SIGCONT');
+  const stop = () =>
+    end(() => {
+      thaw();
+      // Orderly and without waiting for clients, with both servers (PostgreSQL's SIGTERM waits for them).
+      process.kill(pid, 'SIGINT');
+    });
+
+  await start();
+  return {
+    url,
+    port,
+    ca,
+    folder: guard.folder,
+    get pid() {
+      return pid;
+    },
+    stop,
+    kill: () => end(() => signalFamily(pid, 'SIGKILL')),
+    async restart() {
+      await stop();
+      await start();
+    },
+    freeze: () => signalFamily(pid, 'SIGSTOP'),
+    thaw,
+    close: guard.close,
+  };
+}

@@ -1,0 +1,26 @@
+/**
+ * `node --import <this file> program.ts` runs a test's helper program from its source, as Jest runs the tests, so that
+ * a program that has to be a process of its own needs no build.
+ */
+import { existsSync } from 'node:fs';
+import { register } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { isMainThread } from 'node:worker_threads';
+import { transformFile } from '@swc/core';
+
+// Node loads this file twice: in the program, and again, as the loader it registers, in a thread of its own.
+if (isMainThread) register(import.meta.url);
+
+/** @type {import('node:module').ResolveHook} */
+export async function resolve(specifier, context, nextResolve) {
+  const source = specifier.replace(/\.js$/, '.ts');
+  const isSource = specifier.startsWith('.') && existsSync(new URL(source, context.parentURL));
+  return await nextResolve(isSource ? source : specifier, context);
+}
+
+/** @type {import('node:module').LoadHook} */
+export async function load(url, context, nextLoad) {
+  if (!url.endsWith('.ts')) return await nextLoad(url, context);
+  const { code } = await transformFile(fileURLToPath(url), { sourceMaps: 'inline' });
+  return { format: 'module', source: code, shortCircuit: true };
+}

@@ -1,0 +1,11 @@
+/** `node --import <this file>` with `WITHOUT_PACKAGE=pg`: a machine on which that package is not installed. */
+import { register } from 'node:module';
+import { isMainThread } from 'node:worker_threads';
+
+if (isMainThread) register(import.meta.url);
+
+/** @type {import('node:module').ResolveHook} */
+export async function resolve(specifier, context, nextResolve) {
+  if (specifier !== process.env.WITHOUT_PACKAGE) return await nextResolve(specifier, context);
+  throw Object.assign(new Error(`Cannot find package '${specifier}'`), { code: 'ERR_MODULE_NOT_FOUND' });
+}

@@ -1,0 +1,154 @@
+import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
+import { EventEmitter } from 'node:events';
+import { ChangeFeed } from '../../../lib/engine/bullmq/change-feed.js';
+import type { MessageBus } from '../../../lib/engine/bullmq/store.js';
+
+/** The network between processes: counts what is said, and loses it when told so. */
+class Network {
+  readonly said: string[] = [];
+  lossy = false;
+  private readonly channels = new EventEmitter();
+
+  bus(): MessageBus {
+    return {
+      publish: async (channel, message) => {
+        this.said.push(channel);
+        if (!this.lossy) setImmediate(() => this.channels.emit(channel, message));
+      },
+      subscribe: async (channel, listener) => {
+        this.channels.on(channel, listener);
+        return async () => void this.channels.off(channel, listener);
+      },
+    };
+  }
+}
+
+let network: Network;
+let worker: ChangeFeed;
+let web: ChangeFeed;
+const cancelled = jest.fn<(id: string, reason: string | undefined) => void>();
+
+beforeEach(async () => {
+  jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick', 'queueMicrotask'] });
+  network = new Network();
+  worker = new ChangeFeed(network.bus());
+  web = new ChangeFeed(network.bus());
+  await worker.serve(cancelled);
+});
+afterEach(async () => {
+  await worker.close();
+  await web.close();
+  jest.useRealTimers();
+});
+
+/** Lets everything that was said arrive. */
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
+}
+
+it('looks once at the beginning, then at each change', async () => {
+  const listener = jest.fn();
+  const unwatch = web.watch('q.1', listener);
+  await settle();
+  expect(listener).toHaveBeenCalledTimes(1);
+  worker.changed('q.1');
+  await settle();
+  expect(listener).toHaveBeenCalledTimes(2);
+  worker.changed('q.2');
+  await settle();
+  expect(listener).toHaveBeenCalledTimes(2);
+  unwatch();
+  worker.changed('q.1');
+  await settle();
+  expect(listener).toHaveBeenCalledTimes(2);
+});
+
+it('says nothing about tasks nobody waits for', async () => {
+  network.said.length = 0;
+  for (let task = 0; task < 1_000; task++) worker.changed(`q.${task}`);
+  await settle();
+  expect(network.said).toEqual([]);
+});
+
+it('announces all tasks of one turn in as few messages as fit', async () => {
+  network.said.length = 0;
+  for (let task = 0; task < 100; task++) web.watch(`q.${task}`, () => undefined);
+  await settle();
+  expect(network.said.filter((channel) => channel === 'workers')).toHaveLength(2);
+  network.said.length = 0;
+  for (let task = 0; task < 60; task++) worker.changed(`q.${task}`);
+  await settle();
+  expect(network.said).toHaveLength(1);
+});
+
+it('tells of a change that came between the look and the announcement', async () => {
+  const listener = jest.fn();
+  worker.changed('q.1');
+  web.watch('q.1', listener);
+  await settle();
+  // Once for the look, once since the worker knows that it changed just now.
+  expect(listener).toHaveBeenCalledTimes(2);
+});
+
+it('looks by itself when messages are lost', async () => {
+  const listener = jest.fn();
+  network.lossy = true;
+  web.watch('q.1', listener);
+  await settle();
+  expect(listener).toHaveBeenCalledTimes(1);
+  worker.changed('q.1');
+  await settle();
+  expect(listener).toHaveBeenCalledTimes(1);
+  await jest.advanceTimersByTimeAsync(1_000);
+  await settle();
+  expect(listener).toHaveBeenCalledTimes(2);
+  await jest.advanceTimersByTimeAsync(60_000);
+  await settle();
+  // Ever more seldom: after 1, 3, 7, 15, then every 10 seconds.
+  expect(listener.mock.calls.length).toBeGreaterThanOrEqual(6);
+  expect(listener.mock.calls.length).toBeLessThanOrEqual(10);
+});
+
+it('tells a worker that starts later who waits', async () => {
+  const listener = jest.fn();
+  web.watch('q.1', listener);
+  await settle();
+  const second = new ChangeFeed(network.bus());
+  await second.serve(cancelled);
+  await settle();
+  const before = listener.mock.calls.length;
+  second.changed('q.1');
+  await settle();
+  expect(listener.mock.calls.length).toBe(before + 1);
+  await second.close();
+});
+
+it('forgets who does not ask again', async () => {
+  const unwatch = web.watch('q.1', () => undefined);
+  await settle();
+  unwatch();
+  await jest.advanceTimersByTimeAsync(35_000);
+  network.said.length = 0;
+  worker.changed('q.1');
+  await settle();
+  expect(network.said).toEqual([]);
+});
+
+it('carries requests to cancel to the processes that run tasks', async () => {
+  await web.requestCancel('q.1', 'enough');
+  await web.requestCancel('q.2', undefined);
+  await settle();
+  expect(cancelled.mock.calls).toEqual([
+    ['q.1', 'enough'],
+    ['q.2', undefined],
+  ]);
+});
+
+it('tells everybody of a change made by request', async () => {
+  const listener = jest.fn();
+  worker.watch('q.1', listener);
+  await settle();
+  await web.changedByRequest('q.1');
+  await settle();
+  expect(listener).toHaveBeenCalledTimes(2);
+});

@@ -1,0 +1,203 @@
+import { beforeAll, afterAll, describe, expect, it } from '@jest/globals';
+import type { PgNotification, PgPool } from 'bullmq';
+import { type EmbeddedDatabase, openEmbedded } from '../../../lib/engine/bullmq/embedded/open-embedded.js';
+import { withPreparedDatabase } from '../../support/embedded.js';
+
+withPreparedDatabase();
+let database: EmbeddedDatabase;
+let pool: PgPool;
+
+beforeAll(async () => {
+  database = await openEmbedded({ schema: 'tasks', logger: console });
+  pool = database.pool;
+  await pool.query('CREATE TABLE note (text text)');
+});
+afterAll(() => database.close());
+
+const notes = async () =>
+  (await pool.query<{ text: string }>('SELECT text FROM note ORDER BY text')).rows.map(({ text }) => text);
+
+describe('the pool of an embedded database', () => {
+  describe('transactions', () => {
+    it('keeps the statements of others out of a transaction, and lets them go on after it', async () => {
+      await pool.query('TRUNCATE note');
+      const [client, other] = [await pool.connect(), await pool.connect()];
+      const order: string[] = [];
+      const run = (who: string, result: Promise<unknown>) => result.then(() => order.push(who));
+
+      await client.query('BEGIN');
+      const outside = [run('other', other.query("INSERT INTO note VALUES ('other')")), run('pool', notes())];
+      await run('client', client.query('INSERT INTO note VALUES ($1)', ['client']));
+      await run('client', client.query('ROLLBACK'));
+      await Promise.all(outside);
+      expect(order).toEqual(['client', 'client', 'other', 'pool']);
+      expect(await notes()).toEqual(['other']);
+      client.release();
+      other.release();
+    });
+
+    it('runs two at once one after the other, also when one fails', async () => {
+      await pool.query('TRUNCATE note');
+      const transaction = async (text: string, statement: string) => {
+        const client = await pool.connect();
+        try {
+          await client.query('BEGIN');
+          await client.query('INSERT INTO note VALUES ($1)', [text]);
+          await client.query(statement);
+          await client.query('COMMIT');
+        } catch (error) {
+          await client.query('ROLLBACK');
+          throw error;
+        } finally {
+          client.release();
+        }
+      };
+      const results = await Promise.allSettled([
+        transaction('first', 'SELECT 1'),
+        transaction('second', 'SELECT 1 / 0'),
+        transaction('third', 'SELECT 1'),
+      ]);
+      expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+      expect(await notes()).toEqual(['first', 'third']);
+    });
+
+    it('rolls back what a client left open when it is released', async () => {
+      await pool.query('TRUNCATE note');
+      const client = await pool.connect();
+      await client.query('BEGIN');
+      void client.query("INSERT INTO note VALUES ('lost')");
+      client.release();
+      expect(await notes()).toEqual([]);
+    });
+
+    it('rolls back what the pool itself was asked to begin, for nobody could end it', async () => {
+      await pool.query('BEGIN');
+      expect(await notes()).toEqual([]);
+    });
+
+    it('rolls back at the end of the pool, and does not wait for the client', async () => {
+      const own = await openEmbedded({ schema: 'tasks', logger: console });
+      const client = await own.pool.connect();
+      await client.query('BEGIN');
+      const waiting = own.pool.query('SELECT 1 AS one');
+      await own.close();
+      expect((await waiting).rows).toEqual([{ one: 1 }]);
+    });
+
+    it('lets others work while clients are held', async () => {
+      const held = await Promise.all(Array.from({ length: 20 }, () => pool.connect()));
+      await Promise.all(held.map((client) => client.query('LISTEN somewhere')));
+      expect((await pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
+      held.forEach((client) => client.release());
+    });
+  });
+
+  describe('values, as pg gives and takes them', () => {
+    it.each([
+      ['9007199254740993::int8', '9007199254740993'],
+      ['count(*)', '1'],
+      ['1::int4', 1],
+      ['1.5::numeric', '1.5'],
+      ["'{}'::jsonb", {}],
+      [`'[1, "two"]'::json`, [1, 'two']],
+      ["'text'::text", 'text'],
+      ["ARRAY['a', 'b']", ['a', 'b']],
+      ['ARRAY[1, 2]::int8[]', ['1', '2']],
+      ["'waiting'::job_state", 'waiting'],
+      ["'2026-11-22T10:00:00Z'::timestamptz", new Date('2026-11-22T10:00:00Z')],
+      ['true', true],
+      ['NULL', null],
+    ])('%s', async (expression, expected) => {
+      const { rows } = await pool.query(`SELECT ${expression} AS value`);
+      expect(rows).toEqual([{ value: expected }]);
+      const withParameters = await pool.query(`SELECT ${expression} AS value WHERE $1`, [true]);
+      expect(withParameters.rows).toEqual([{ value: expected }]);
+    });
+
+    it('parameters', async () => {
+      const { rows } = await pool.query(
+        'SELECT $1::text[] AS texts, $2::bigint[] AS numbers, $3::jsonb AS json, $4::bigint AS number, $5::text AS nothing',
+        [['a', '"b", {c}'], [1, 2], JSON.stringify({ deep: ['✓'] }), Date.UTC(2026), undefined],
+      );
+      expect(rows).toEqual([
+        {
+          texts: ['a', '"b", {c}'],
+          numbers: ['1', '2'],
+          json: { deep: ['✓'] },
+          number: `${Date.UTC(2026)}`,
+          nothing: null,
+        },
+      ]);
+    });
+
+    it('several statements in one text, and the number of rows', async () => {
+      const { rowCount } = await pool.query('TRUNCATE note; INSERT INTO note SELECT generate_series(1, 3)');
+      expect(rowCount).toBe(3);
+      expect((await pool.query("DELETE FROM note WHERE text > '1'")).rowCount).toBe(2);
+      expect((await pool.query("SET application_name TO 'x'")).rowCount).toBeNull();
+    });
+
+    it('errors', async () => {
+      const refused = pool.query("DO $$ BEGIN RAISE 'no' USING ERRCODE = 'BM001', DETAIL = '-3'; END $$");
+      await expect(refused).rejects.toMatchObject({ code: 'BM001', detail: '-3', message: 'no' });
+    });
+
+    it('errors without the values that were sent', async () => {
+      const error: unknown = await pool.query('SELECT $1::int', ['secret-4711']).catch((reason: unknown) => reason);
+      expect(error).toMatchObject({ code: '22P02' });
+      expect(error).not.toHaveProperty('params');
+      expect(error).not.toHaveProperty('query');
+    });
+  });
+
+  describe('notifications', () => {
+    const record = (into: PgNotification[]) => (notification: PgNotification) => into.push(notification);
+
+    it('reach every client that listens, and no other', async () => {
+      const clients = await Promise.all([pool.connect(), pool.connect(), pool.connect()]);
+      const heard: PgNotification[][] = [[], [], []];
+      clients.forEach((client, index) => client.on('notification', record(heard[index]!)));
+      await clients[0].query('LISTEN one');
+      await clients[1].query('-- why\nLISTEN one;\n');
+      await clients[1].query('LISTEN "A:two"');
+      await clients[2].query('LISTEN two');
+      await clients[2].query('UNLISTEN two');
+      await pool.query(`SELECT pg_notify('one', 'a'), pg_notify('A:two', 'b'), pg_notify('two', 'c')`);
+      await pool.query('SELECT 1');
+      expect(heard).toEqual([
+        [{ channel: 'one', payload: 'a' }],
+        [
+          { channel: 'one', payload: 'a' },
+          { channel: 'A:two', payload: 'b' },
+        ],
+        [],
+      ]);
+      clients.forEach((client) => client.release());
+    });
+
+    it('that came while nobody was listening reach the next listener, once', async () => {
+      const client = await pool.connect();
+      await client.query('LISTEN jobs');
+      await pool.query("SELECT pg_notify('jobs', 'a')");
+      await pool.query("SELECT pg_notify('jobs', 'a')");
+      const [first, second]: PgNotification[][] = [[], []];
+      const listener = record(first!);
+      client.on('notification', listener);
+      await pool.query('SELECT 1');
+      client.removeListener('notification', listener);
+      client.on('notification', record(second!));
+      await pool.query('SELECT 1');
+      expect(first).toEqual([{ channel: 'jobs', payload: 'a' }]);
+      expect(second).toEqual([]);
+      client.release();
+    });
+  });
+
+  it('clears away what updates leave behind, which PGlite has no process for', async () => {
+    await pool.query("TRUNCATE note; INSERT INTO note VALUES ('')");
+    for (let update = 0; update < 3_000; update++) await pool.query('UPDATE note SET text = $1', ['x'.repeat(1_000)]);
+    const { rows } = await pool.query<{ pages: number }>("SELECT pg_relation_size('note')::int / 8192 AS pages");
+    // 3,000 rows that nobody sees any more would fill 430.
+    expect(rows[0]!.pages).toBeLessThan(300);
+  });
+});

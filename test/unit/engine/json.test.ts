@@ -1,0 +1,61 @@
+import { expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { storableText, toJson } from '../../../lib/engine/json.js';
+import { NotSerializableError } from '../../../lib/errors.js';
+
+it('gives any JSON back as JSON.parse(JSON.stringify()) does', () => {
+  fc.assert(
+    fc.property(fc.jsonValue({ noUnicodeString: false }), (value) => {
+      fc.pre(!/\\u0000|\\ud[89a-f]/i.test(JSON.stringify(value)));
+      expect(toJson(value, 'value')).toEqual(JSON.parse(JSON.stringify(value)));
+    }),
+  );
+});
+
+it('either refuses a value or gives what survives JSON', () => {
+  fc.assert(
+    fc.property(
+      fc.anything({
+        withBigInt: true,
+        withDate: true,
+        withMap: true,
+        withSet: true,
+        withTypedArray: true,
+        withSparseArray: true,
+      }),
+      (value) => {
+        try {
+          const json = toJson(value, 'value');
+          expect(JSON.parse(JSON.stringify(json))).toEqual(JSON.parse(JSON.stringify(value)));
+        } catch (error) {
+          expect(error).toBeInstanceOf(NotSerializableError);
+          expect((error as NotSerializableError).path).toMatch(/^value/);
+        }
+      },
+    ),
+  );
+});
+
+it('keeps a key named __proto__ a key', () => {
+  const json = toJson(JSON.parse('{"__proto__": {"admin": true}}'), 'value') as Record<string, unknown>;
+  expect(Object.keys(json)).toEqual(['__proto__']);
+  expect((json as { admin?: boolean }).admin).toBeUndefined();
+});
+
+it('allows the same object twice, side by side', () => {
+  const shared = { a: 1 };
+  expect(toJson([shared, shared], 'value')).toEqual([{ a: 1 }, { a: 1 }]);
+});
+
+it('takes what toJSON gives, and refuses an invalid date', () => {
+  expect(toJson({ url: new URL('http://localhost/') }, 'value')).toEqual({ url: 'http://localhost/' });
+  expect(() => toJson({ when: new Date(Number.NaN) }, 'value')).toThrow('value.when is an invalid Date');
+});
+
+it('makes any text storable', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary' }), (text) => {
+      expect(() => toJson(storableText(text), 'text')).not.toThrow();
+    }),
+  );
+});

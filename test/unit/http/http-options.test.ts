@@ -1,0 +1,66 @@
+import { describe, expect, test } from '@jest/globals';
+import type { Request } from 'express';
+import { ConfigurationError } from '../../../lib/errors.js';
+import { resolveHttpOptions, type HttpOptions, type HttpRequest } from '../../../lib/http/http.options.js';
+
+const resolve = (options?: HttpOptions, env: NodeJS.ProcessEnv = {}) => {
+  const resolved = resolveHttpOptions(options, env);
+  if (!resolved) throw new Error('It is switched off.');
+  return resolved;
+};
+
+test('the defaults', () => {
+  expect(resolve()).toMatchObject({ path: 'tasks', authorize: undefined, longestWait: 60_000, heartbeat: 15_000 });
+  expect(resolveHttpOptions(false)).toBe(false);
+});
+
+test('slashes around the path do not matter', () => {
+  expect(resolve({ path: '/internal/my.tasks/' }).path).toBe('internal/my.tasks');
+});
+
+describe('which failures show', () => {
+  const plain = { name: 'TypeError', message: 'x of undefined' };
+  const forCallers = { name: 'NotFoundException', message: 'no such user', exposable: true };
+  const shown = (exposeErrors: HttpOptions['exposeErrors'], env: NodeJS.ProcessEnv = {}) => {
+    const { mayShow } = resolve(exposeErrors === undefined ? {} : { exposeErrors }, env);
+    return [mayShow(plain), mayShow(forCallers)];
+  };
+
+  test.each<[string, HttpOptions['exposeErrors'], string, boolean[]]>([
+    ['nothing', undefined, 'test', [true, true]],
+    ['nothing', undefined, 'production', [false, true]],
+    ['true', true, 'production', [true, true]],
+    ['false', false, 'test', [false, true]],
+    ['a list', ['TypeError'], 'production', [true, true]],
+    ['another list', ['RangeError'], 'test', [false, true]],
+    ['a function', ({ name }) => name === 'TypeError', 'production', [true, false]],
+  ])('said by %s (%p) under NODE_ENV=%s: %p', (_, option, NODE_ENV, expected) => {
+    expect(shown(option, { NODE_ENV })).toEqual(expected);
+  });
+});
+
+test.each<[unknown, RegExp]>([
+  [true, /^http is true\. Give false/],
+  [[], /^http is \[\]/],
+  [{ pth: 'x' }, /^There is no option http\.pth\. Those there are: path, authorize, exposeErrors\.$/],
+  [{ path: '' }, /^http\.path is ""\. Give a plain path, such as 'tasks'/],
+  [{ path: 'a//b' }, /^http\.path is "a\/\/b"/],
+  [{ path: 'tasks/:tenant' }, /^http\.path is "tasks\/:tenant"/],
+  [{ path: '../x' }, /^http\.path is/],
+  [{ path: 7 }, /^http\.path is 7/],
+  [{ authorize: 'admin' }, /^http\.authorize is "admin"\. Give a function/],
+  [{ exposeErrors: 'all' }, /^http\.exposeErrors is "all"\. Give true, false, a list/],
+  [{ exposeErrors: [Error] }, /^http\.exposeErrors is/],
+])('%j is refused', (options, message) => {
+  expect(() => resolveHttpOptions(options as HttpOptions)).toThrow(message);
+  expect(() => resolveHttpOptions(options as HttpOptions)).toThrow(ConfigurationError);
+});
+
+test('authorize may be written for the platform at hand', () => {
+  const forExpress: HttpOptions = { authorize: (request: Request, { id }) => request.params['id'] === id };
+  const forFastify: HttpOptions = {
+    authorize: async (request: HttpRequest & { ip: string }) => request.ip === '127.0.0.1',
+  };
+  expect(resolve(forExpress).authorize).toBe(forExpress.authorize);
+  expect(resolve(forFastify).authorize).toBe(forFastify.authorize);
+});

@@ -1,0 +1,184 @@
+import { describe, expect, it } from '@jest/globals';
+import { reconcile, type DeclaredSchedule } from '../../../lib/schedules/reconcile.js';
+import type { KnownVersion, Snapshot } from '../../../lib/schedules/schedule-book.js';
+import { Schedule } from '../../../lib/schedules/schedule.js';
+import type { StoredSchedule } from '../../../lib/schedules/stored-schedule.js';
+import { timetableOf } from '../../../lib/schedules/timetable.js';
+
+const MINUTE = 60_000;
+
+function declare(id: string, settings: { every?: number; queue?: string } = {}): DeclaredSchedule {
+  const { every = MINUTE, queue = 'default' } = settings;
+  return {
+    id,
+    source: 'decorator',
+    every,
+    timezone: 'UTC',
+    overlap: 'allow',
+    catchUp: 'one',
+    template: { name: id, queue, args: [], headers: {}, options: {} },
+  };
+}
+
+/** A store, and processes that reconcile with it one after the other. */
+class World {
+  readonly stored = new Map<string, StoredSchedule>();
+  private readonly versions = new Map<string, KnownVersion>();
+  now = Date.UTC(2026, 0, 1);
+
+  process(declared: DeclaredSchedule[], queues = ['default']) {
+    let present: number | undefined;
+    return () => {
+      const plan = reconcile({ declared, queues, snapshot: this.snapshot(), now: this.now, present });
+      for (const schedule of plan.put) this.stored.set(schedule.id, schedule);
+      for (const id of plan.remove) this.stored.delete(id);
+      for (const version of plan.versions) this.versions.set(version.queue + version.fingerprint, version);
+      for (const version of plan.forget) this.versions.delete(version.queue + version.fingerprint);
+      present ??= this.now;
+      return plan;
+    };
+  }
+
+  /** Lets processes say that they are there, every half minute. */
+  pass(minutes: number, ...processes: (() => unknown)[]): void {
+    for (let half = 0; half < minutes * 2; half++) {
+      this.now += MINUTE / 2;
+      for (const process of processes) process();
+    }
+  }
+
+  get ids(): string[] {
+    return [...this.stored.keys()].toSorted();
+  }
+
+  get versionCount(): number {
+    return this.versions.size;
+  }
+
+  private snapshot(): Snapshot {
+    const schedules = Array.from(this.stored, ([id, stored]) => [id, new Schedule(stored, timetableOf(stored))] as const);
+    return { schedules: new Map(schedules), versions: [...this.versions.values()], outdated: [] };
+  }
+}
+
+describe('reconciling', () => {
+  it('sets what is new, changes what changed, removes what is gone and leaves the rest alone', () => {
+    const world = new World();
+    world.stored.set('made-at-run-time', { ...declare('made-at-run-time'), source: 'runtime', since: 1 });
+    world.process([declare('same'), declare('changes'), declare('goes')])();
+    const { since } = world.stored.get('same') as StoredSchedule;
+    world.now += 10 * MINUTE;
+    const plan = world.process([declare('same'), declare('changes', { every: 2 * MINUTE }), declare('comes')])();
+    expect(world.ids).toEqual(['changes', 'comes', 'made-at-run-time', 'same']);
+    expect(plan.put.map(({ id }) => id).toSorted()).toEqual(['changes', 'comes']);
+    expect(world.stored.get('same')).toMatchObject({ since });
+    // Nothing was missed of times that did not count before.
+    expect(world.stored.get('changes')).toMatchObject({ every: 2 * MINUTE, since: world.now });
+  });
+
+  it('changes nothing when it is done again', () => {
+    const world = new World();
+    const process = world.process([declare('a')]);
+    process();
+    world.now += MINUTE;
+    expect(process()).toMatchObject({ put: [], remove: new Set() });
+  });
+
+  it('keeps the beginning of a schedule whose task changed and whose times did not', () => {
+    const world = new World();
+    world.process([declare('a')])();
+    const { since } = world.stored.get('a') as StoredSchedule;
+    world.now += MINUTE;
+    const changed = declare('a');
+    world.process([{ ...changed, template: { ...changed.template, args: ['other'] } }])();
+    expect(world.stored.get('a')).toMatchObject({ since, template: { args: ['other'] } });
+  });
+
+  it('leaves the queues alone that other processes run', () => {
+    const world = new World();
+    world.process([declare('mine'), declare('theirs', { queue: 'theirs' })], ['theirs'])();
+    expect(world.ids).toEqual(['theirs']);
+    world.process([], ['mine'])();
+    expect(world.ids).toEqual(['theirs']);
+  });
+
+  it.each([
+    [['a', 'b']],
+    [['b', 'a']],
+  ])('moves a schedule to another queue (%j)', (queues) => {
+    const world = new World();
+    world.process([declare('moves', { queue: 'a' })], queues)();
+    world.now += 10 * MINUTE;
+    world.process([declare('moves', { queue: 'b' })], queues)();
+    expect(world.stored.get('moves')).toMatchObject({ template: { queue: 'b' } });
+  });
+
+  it('keeps a schedule made at run time whose id a decorator wants', () => {
+    const world = new World();
+    const made: StoredSchedule = { ...declare('a'), source: 'runtime', since: 1 };
+    world.stored.set('a', made);
+    expect(world.process([declare('a')])()).toMatchObject({ taken: ['a'], put: [] });
+    expect(world.stored.get('a')).toBe(made);
+  });
+});
+
+describe('during a deploy', () => {
+  it('the newer version decides while both run, and an old process that starts again brings nothing back', () => {
+    const world = new World();
+    const old = world.process([declare('removed'), declare('kept')]);
+    world.pass(5, old);
+    const newer = world.process([declare('kept')]);
+    world.pass(5, newer, old);
+    expect(world.ids).toEqual(['kept']);
+    const oldAgain = world.process([declare('removed'), declare('kept')]);
+    oldAgain();
+    expect(world.ids).toEqual(['kept']);
+    world.pass(5, oldAgain, newer, old);
+    expect(world.ids).toEqual(['kept']);
+    world.pass(5, newer);
+    expect(world.ids).toEqual(['kept']);
+  });
+
+  it('an old process that was frozen brings nothing back when it wakes up', () => {
+    const world = new World();
+    const old = world.process([declare('removed')]);
+    world.pass(1, old);
+    const newer = world.process([]);
+    world.pass(10, newer);
+    old();
+    expect(world.ids).toEqual([]);
+  });
+
+  it('what a straggler brings back after all is removed again within two minutes of its end', () => {
+    const world = new World();
+    const old = world.process([declare('removed')]);
+    world.pass(1, old);
+    const newer = world.process([]);
+    world.pass(10, newer);
+    // Nobody has heard of the old version for so long that this looks like a roll-back.
+    const straggler = world.process([declare('removed')]);
+    world.pass(1, straggler, newer);
+    expect(world.ids).toEqual(['removed']);
+    world.pass(2, newer);
+    expect(world.ids).toEqual([]);
+  });
+
+  it('the older version decides again once the newer one is rolled back', () => {
+    const world = new World();
+    const old = world.process([declare('a')]);
+    world.pass(5, old);
+    const newer = world.process([declare('b')]);
+    world.pass(5, old, newer);
+    expect(world.ids).toEqual(['b']);
+    world.pass(2, old);
+    expect(world.ids).toEqual(['a']);
+  });
+
+  it('versions of which nobody has heard for a day are forgotten', () => {
+    const world = new World();
+    world.process([declare('a')])();
+    world.now += 25 * 60 * MINUTE;
+    world.process([declare('b')])();
+    expect(world.versionCount).toBe(1);
+  });
+});

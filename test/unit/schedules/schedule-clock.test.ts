@@ -1,0 +1,254 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import type { Engine, TaskCall, TaskRecord } from '../../../lib/engine/engine.js';
+import { EngineUnavailableError } from '../../../lib/errors.js';
+import { ScheduleBook } from '../../../lib/schedules/schedule-book.js';
+import { ScheduleClock } from '../../../lib/schedules/schedule-clock.js';
+import { ScheduleReconciler } from '../../../lib/schedules/schedule-reconciler.js';
+import type { StoredSchedule } from '../../../lib/schedules/stored-schedule.js';
+import { TickRunner } from '../../../lib/schedules/tick-runner.js';
+import { FakeScheduleStore } from '../../support/fake-schedule-store.js';
+
+/** What processes share: a store, and an engine that stores an id once and knows which tasks have not ended. */
+class World {
+  readonly store = new FakeScheduleStore();
+  readonly calls = new Map<string, TaskCall>();
+  /** Keys of unfinished tasks that keep equal ones away. */
+  readonly busy = new Map<string, string>();
+  private readonly clocks: ScheduleClock[] = [];
+
+  readonly engine = {
+    schedules: this.store,
+    enqueue: async ([call]: TaskCall[]) => {
+      if (!this.store.reachable) throw new EngineUnavailableError('out of reach');
+      const { id, unique } = call as TaskCall;
+      const other = unique && this.busy.get(unique.key);
+      if (!this.calls.has(id) && !other) this.calls.set(id, call as TaskCall);
+      return [{ id: other ?? id, deduplicated: other !== undefined, state: 'queued' }];
+    },
+    find: async (): Promise<TaskRecord | undefined> => undefined,
+  } as unknown as Engine;
+
+  /** A process that looks to the schedules. */
+  async start(): Promise<ScheduleClock> {
+    const book = new ScheduleBook(this.store);
+    const reconciler = new ScheduleReconciler(book, this.store, () => [], () => []);
+    const clock = new ScheduleClock(this.engine, book, new TickRunner(this.engine, book), reconciler, true);
+    this.clocks.push(clock);
+    await clock.onApplicationBootstrap();
+    return clock;
+  }
+
+  async put(settings: Partial<StoredSchedule>): Promise<void> {
+    const stored: StoredSchedule = {
+      id: 'it',
+      source: 'runtime',
+      timezone: 'UTC',
+      overlap: 'allow',
+      catchUp: 'one',
+      since: Date.now(),
+      template: { name: 'a.task', queue: 'default', args: [], headers: {}, options: {} },
+      ...settings,
+    };
+    await new ScheduleBook(this.store).put([stored]);
+    await this.store.announce();
+  }
+
+  /** The ticks that became tasks, in order. */
+  get ticks(): string[] {
+    return [...this.calls.values()].map(({ headers }) => (headers['schedule-tick'] as string).slice(5, 19));
+  }
+
+  async stop(): Promise<void> {
+    const stopped = this.clocks.map((clock) => clock.onModuleDestroy());
+    // One that hangs is given up after a while.
+    await jest.advanceTimersByTimeAsync(2_000);
+    await Promise.all(stopped);
+  }
+}
+
+describe('the clock', () => {
+  let world: World;
+
+  beforeEach(() => {
+    jest.useFakeTimers({ now: Date.UTC(2026, 0, 1, 12, 0, 0, 500), doNotFake: ['nextTick', 'setImmediate'] });
+    world = new World();
+  });
+
+  afterEach(async () => {
+    await world.stop();
+    jest.useRealTimers();
+  });
+
+  const pass = (milliseconds: number) => jest.advanceTimersByTimeAsync(milliseconds);
+
+  it('makes one task of each tick, however many processes look to it', async () => {
+    await world.put({ cron: '*/10 * * * * *' });
+    await Promise.all([world.start(), world.start(), world.start()]);
+    await pass(30_000);
+    expect(world.ticks).toEqual(['01-01T12:00:10', '01-01T12:00:20', '01-01T12:00:30']);
+    expect([...world.calls.keys()].every((id) => /^default\.[\w-]{22}$/.test(id))).toBe(true);
+  });
+
+  it('loses no tick as long as one process is left', async () => {
+    await world.put({ cron: '* * * * * *' });
+    let [one, other] = await Promise.all([world.start(), world.start()]);
+    for (let round = 0; round < 5; round++) {
+      await pass(1_700);
+      await one.onModuleDestroy();
+      await pass(300);
+      one = await world.start();
+      [one, other] = [other, one];
+    }
+    expect(world.ticks).toHaveLength(10);
+    expect(new Set(world.ticks).size).toBe(10);
+  });
+
+  it('finds a tick again whose process died before it could note it', async () => {
+    await world.put({ cron: '*/10 * * * * *' });
+    const dying = await world.start();
+    const note = jest.spyOn(world.store, 'set').mockImplementation(() => new Promise(() => undefined));
+    await pass(10_000);
+    expect(world.ticks).toEqual(['01-01T12:00:10']);
+    note.mockRestore();
+    void dying.onModuleDestroy();
+    await world.start();
+    await pass(10_000);
+    expect(world.ticks).toEqual(['01-01T12:00:10', '01-01T12:00:20']);
+  });
+
+  /** Half an hour of each of these days. */
+  async function passDays(first: number, days: number): Promise<void> {
+    for (let day = 0; day < days; day++) {
+      jest.setSystemTime(first + day * 24 * 3_600_000);
+      await pass(2_000);
+      for (let quarter = 0; quarter < 8; quarter++) {
+        jest.setSystemTime(Date.now() + 14 * 60_000 + 30_000);
+        await pass(30_000);
+      }
+    }
+  }
+
+  it('ticks at the hour through both changes of the clocks', async () => {
+    // Two hours a day are looked at, in leaps: the rest is none of this test's business.
+    await world.put({ cron: '30 2 * * *', timezone: 'Europe/Berlin', catchUp: 'none', since: 0 });
+    await world.start();
+    await passDays(Date.UTC(2026, 2, 28, 0, 0, 1), 3);
+    await passDays(Date.UTC(2026, 9, 24, 0, 0, 1), 3);
+    expect(world.ticks).toEqual([
+      '03-28T01:30:00',
+      '03-29T01:00:00', // 3:00, for there is no 2:30
+      '03-30T00:30:00',
+      '10-24T00:30:00',
+      '10-25T00:30:00', // and not an hour later again
+      '10-26T01:30:00',
+    ]);
+  });
+
+  it('ticks on leap day', async () => {
+    await world.put({ cron: '30 0 * * *', catchUp: 'none', since: 0 });
+    await world.start();
+    await passDays(Date.UTC(2028, 1, 28, 0, 0, 1), 3);
+    expect(world.ticks).toEqual(['02-28T00:30:00', '02-29T00:30:00', '03-01T00:30:00']);
+  });
+
+  it.each([
+    ['one', ['01-01T13:30:20', '01-01T13:30:30']],
+    ['none', ['01-01T13:30:30']],
+  ] as const)('with catchUp %s after the clock was put forward', async (catchUp, expected) => {
+    await world.put({ cron: '*/10 * * * * *', catchUp });
+    await world.start();
+    await pass(1_000);
+    jest.setSystemTime(Date.UTC(2026, 0, 1, 13, 30, 25));
+    await pass(5_000);
+    await pass(4_000);
+    expect(world.ticks).toEqual(expected);
+  });
+
+  it('runs nothing twice after the clock was put back, and goes on', async () => {
+    await world.put({ cron: '*/10 * * * * *' });
+    await world.start();
+    await pass(20_000);
+    jest.setSystemTime(Date.UTC(2026, 0, 1, 11, 59, 55));
+    await pass(25_000);
+    expect(world.ticks).toEqual(['01-01T12:00:10', '01-01T12:00:20']);
+    await pass(10_000);
+    expect(world.ticks).toEqual(['01-01T12:00:10', '01-01T12:00:20', '01-01T12:00:30']);
+  });
+
+  it.each([
+    ['one', ['01-01T12:00:30', '01-01T12:00:40']],
+    ['none', ['01-01T12:00:40']],
+  ] as const)('with catchUp %s after no process was there', async (catchUp, expected) => {
+    await world.put({ cron: '*/10 * * * * *', catchUp });
+    await pass(34_000);
+    await Promise.all([world.start(), world.start()]);
+    await pass(10_000);
+    expect(world.ticks).toEqual(expected);
+  });
+
+  it.each([
+    ['one', ['01-01T12:00:10', '01-01T12:00:40', '01-01T12:00:50']],
+    ['none', ['01-01T12:00:10', '01-01T12:00:50']],
+  ] as const)('with catchUp %s after the engine was out of reach', async (catchUp, expected) => {
+    await world.put({ cron: '*/10 * * * * *', catchUp });
+    await world.start();
+    await pass(15_000);
+    world.store.reachable = false;
+    await pass(30_000);
+    expect(world.ticks).toEqual(['01-01T12:00:10']);
+    world.store.reachable = true;
+    await pass(10_000);
+    expect(world.ticks).toEqual(expected);
+  });
+
+  it('makes up for no tick before it was there, paused or different', async () => {
+    await world.start();
+    await pass(60_000);
+    await world.put({ cron: '*/10 * * * * *' });
+    await pass(1_000);
+    expect(world.ticks).toEqual([]);
+    await pass(9_000);
+    expect(world.ticks).toEqual(['01-01T12:01:10']);
+    await new ScheduleBook(world.store).putPause('it', { paused: true, at: Date.now() });
+    await world.store.announce();
+    await pass(30_000);
+    await new ScheduleBook(world.store).putPause('it', { paused: false, at: Date.now() });
+    await world.store.announce();
+    await pass(5_000);
+    expect(world.ticks).toEqual(['01-01T12:01:10']);
+    await pass(5_000);
+    expect(world.ticks).toEqual(['01-01T12:01:10', '01-01T12:01:50']);
+  });
+
+  it('notices a change although its announcement was lost', async () => {
+    await world.put({ cron: '*/10 * * * * *' });
+    await world.start();
+    jest.spyOn(world.store, 'announce').mockResolvedValue();
+    await world.put({ cron: '0 0 1 1 *' });
+    await pass(30_000);
+    expect(world.ticks).toEqual([]);
+  });
+
+  it('leaves out a tick while the earlier run has not ended, and says so', async () => {
+    await world.put({ cron: '*/10 * * * * *', overlap: 'skip' });
+    await Promise.all([world.start(), world.start()]);
+    await pass(10_000);
+    const [first] = [...world.calls.values()] as [TaskCall];
+    world.busy.set(first.unique?.key as string, first.id);
+    await pass(20_000);
+    expect(world.ticks).toEqual(['01-01T12:00:10']);
+    const book = new ScheduleBook(world.store);
+    expect(await book.get('it')).toMatchObject({ skip: { tick: Date.UTC(2026, 0, 1, 12, 0, 30), because: first.id } });
+    world.busy.clear();
+    await pass(10_000);
+    expect(world.ticks).toEqual(['01-01T12:00:10', '01-01T12:00:40']);
+  });
+
+  it('keeps little of what is past', async () => {
+    await world.put({ cron: '*/10 * * * * *' });
+    await world.start();
+    await pass(3_600_000);
+    expect(world.calls.size).toBe(360);
+    expect(world.store.texts.size).toBeLessThan(40);
+  });
+});

@@ -1,0 +1,147 @@
+import { describe, expect, it, test } from '@jest/globals';
+import fc from 'fast-check';
+import { ConfigurationError } from '../../../lib/errors.js';
+import { parseTiming, timetableOf, type ParsedTiming } from '../../../lib/schedules/timetable.js';
+
+/** The next ticks after a moment, as UTC text without seconds. */
+function ticks(cron: string, timezone: string, after: string, count: number): string[] {
+  const timetable = timetableOf({ cron, timezone });
+  const found: string[] = [];
+  let time: number | undefined = Date.parse(after);
+  while (found.length < count) {
+    time = timetable.next(time);
+    if (time === undefined) break;
+    found.push(new Date(time).toISOString().slice(0, 16));
+  }
+  return found;
+}
+
+const parse = (cron: string, timezone?: string) => () => parseTiming({ cron }, timezone, '@Schedule() of Reports.build');
+
+describe('a timetable', () => {
+  test('a fixed time that the spring leaves out is moved to the end of the gap', () => {
+    expect(ticks('30 2 * * *', 'Europe/Berlin', '2026-03-28T00:00Z', 3)).toEqual([
+      '2026-03-28T01:30',
+      '2026-03-29T01:00', // 3:00, for there is no 2:30
+      '2026-03-30T00:30',
+    ]);
+  });
+
+  test('a midnight that the spring leaves out loses no day', () => {
+    expect(ticks('@daily', 'America/Havana', '2026-03-07T00:00Z', 3)).toEqual([
+      '2026-03-07T05:00',
+      '2026-03-08T05:00', // 1:00
+      '2026-03-09T04:00',
+    ]);
+  });
+
+  test('a fixed time that the autumn brings twice counts once', () => {
+    expect(ticks('30 2 * * *', 'Europe/Berlin', '2026-10-24T00:00Z', 3)).toEqual([
+      '2026-10-24T00:30',
+      '2026-10-25T00:30',
+      '2026-10-26T01:30',
+    ]);
+  });
+
+  test('every hour is every hour that passes, in spring and autumn', () => {
+    expect(ticks('0 * * * *', 'Europe/Berlin', '2026-03-28T23:30Z', 4)).toEqual([
+      '2026-03-29T00:00',
+      '2026-03-29T01:00',
+      '2026-03-29T02:00',
+      '2026-03-29T03:00',
+    ]);
+    expect(ticks('0 * * * *', 'Europe/Berlin', '2026-10-24T23:30Z', 4)).toEqual([
+      '2026-10-25T00:00',
+      '2026-10-25T01:00',
+      '2026-10-25T02:00',
+      '2026-10-25T03:00',
+    ]);
+  });
+
+  test('the 29th of February comes every four years, but not in 2100', () => {
+    expect(ticks('0 0 29 2 *', 'UTC', '2095-01-01T00:00Z', 2)).toEqual(['2096-02-29T00:00', '2104-02-29T00:00']);
+  });
+
+  test('day and weekday mean either, as in cron', () => {
+    expect(ticks('0 0 13 * 5', 'UTC', '2026-01-08T12:00Z', 3)).toEqual([
+      '2026-01-09T00:00',
+      '2026-01-13T00:00',
+      '2026-01-16T00:00',
+    ]);
+  });
+
+  test('six fields begin with the seconds', () => {
+    const { next } = timetableOf({ cron: '*/20 * * * * *', timezone: 'UTC' });
+    expect(next(Date.UTC(2026, 0, 1) + 1)).toBe(Date.UTC(2026, 0, 1, 0, 0, 20));
+  });
+
+  test.each([
+    ['@hourly', '2026-05-06T11:00'],
+    ['@daily', '2026-05-07T00:00'],
+    ['@midnight', '2026-05-07T00:00'],
+    ['@weekly', '2026-05-10T00:00'],
+    ['@monthly', '2026-06-01T00:00'],
+    ['@yearly', '2027-01-01T00:00'],
+    ['@annually', '2027-01-01T00:00'],
+  ])('%s', (macro, next) => {
+    expect(parse(macro)).not.toThrow();
+    expect(ticks(macro, 'UTC', '2026-05-06T10:11Z', 1)).toEqual([next]);
+  });
+
+  test('a period is at its multiples, for whoever asks and whenever', () => {
+    const { next, previous } = timetableOf({ every: 600_000, timezone: 'UTC' });
+    const at = (text: string) => Date.parse(`2026-01-01T${text}Z`);
+    expect(next(at('10:00:00'))).toBe(at('10:10:00'));
+    expect(next(at('10:09:59'))).toBe(at('10:10:00'));
+    expect(previous(at('10:10:00'))).toBe(at('10:10:00'));
+    expect(previous(at('10:19:59'))).toBe(at('10:10:00'));
+  });
+
+  it('gives the same ticks from wherever one asks, forwards and backwards', () => {
+    const zones = ['UTC', 'Europe/Berlin', 'America/New_York', 'America/Havana', 'Australia/Lord_Howe', 'Africa/Cairo'];
+    const crons = ['30 2 * * *', '0 0 * * *', '*/30 * * * *', '15 1-3 * * *', '0 12 * * 1-5', '0 0 L * *', '0 */2 * * *'];
+    const moments = fc.integer({ min: Date.UTC(2026, 0), max: Date.UTC(2027, 0) });
+    fc.assert(
+      fc.property(fc.constantFrom(...zones), fc.constantFrom(...crons), moments, fc.double({ min: 0, max: 1, noNaN: true }), (timezone, cron, from, share) => {
+        const { next, previous } = timetableOf({ cron, timezone });
+        const first = next(from) as number;
+        const second = next(first) as number;
+        const between = first + Math.floor((second - 1 - first) * share);
+        expect(first).toBeGreaterThan(from);
+        expect(next(between)).toBe(second);
+        expect(previous(between)).toBe(first);
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
+
+describe('a timing', () => {
+  it('is UTC unless said otherwise, whatever zone the process is in', () => {
+    expect(parseTiming({ cron: '0 7 * * *' }, undefined, 'x')).toEqual({ cron: '0 7 * * *', timezone: 'UTC' } satisfies ParsedTiming);
+    expect(parseTiming({ every: '10m' }, undefined, 'x')).toEqual({ every: 600_000, timezone: 'UTC' });
+  });
+
+  it.each(['', '5', '* * * *', '* * * * * * *', '61 * * * *', '0 0 0 * *', 'noon', '@reboot', '@fortnightly', 'H * * * *', '0 0 30 2 *', '2026-12-24T00:00:00'])(
+    'refuses the expression %j',
+    (cron) => {
+      expect(parse(cron)).toThrow(ConfigurationError);
+      expect(parse(cron)).toThrow(`@Schedule() of Reports.build has the cron expression ${JSON.stringify(cron)}`);
+    },
+  );
+
+  it('refuses a zone that there is not', () => {
+    expect(parse('0 7 * * *', 'Mars/Olympus')).toThrow('@Schedule() of Reports.build has the timezone "Mars/Olympus"');
+  });
+
+  it.each([0, -1, 99, 1.5, 'soon', NaN])('refuses the period %j', (every) => {
+    const parsing = () => parseTiming({ every: every as number }, undefined, '@Schedule() of Reports.build');
+    expect(parsing).toThrow(ConfigurationError);
+    expect(parsing).toThrow('every of @Schedule() of Reports.build');
+  });
+
+  it('refuses two times, and none', () => {
+    expect(() => parseTiming({ cron: '@daily', every: 1000 } as never, undefined, 'It')).toThrow('not both');
+    expect(() => parseTiming({} as never, undefined, 'It')).toThrow('needs either');
+  });
+});

@@ -1,0 +1,78 @@
+import {
+  Injectable,
+  UseInterceptors,
+  type CallHandler,
+  type ExecutionContext,
+  type NestInterceptor,
+} from '@nestjs/common';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { Task, TaskCancelledError, WorkerClosingError } from 'nestjs-task-queue';
+import { NEVER, Observable, Subject, timeout } from 'rxjs';
+import { RunningTasks } from './run-tasks.js';
+
+let subscribed = new Subject<void>();
+let unsubscribed = 0;
+
+class Pass implements NestInterceptor {
+  intercept(_: ExecutionContext, next: CallHandler): Observable<unknown> {
+    return next.handle();
+  }
+}
+
+class Limit implements NestInterceptor {
+  intercept(_: ExecutionContext, next: CallHandler): Observable<unknown> {
+    return next.handle().pipe(timeout(1));
+  }
+}
+
+@Injectable()
+class Endless {
+  @Task()
+  run(): Observable<never> {
+    return new Observable(() => {
+      subscribed.complete();
+      return () => void unsubscribed++;
+    });
+  }
+
+  @Task()
+  @UseInterceptors(Pass)
+  intercepted(): Observable<never> {
+    return this.run();
+  }
+
+  @Task()
+  @UseInterceptors(Limit)
+  limited(): Observable<never> {
+    return NEVER;
+  }
+}
+
+let tasks: RunningTasks;
+beforeAll(async () => {
+  tasks = await RunningTasks.start({ providers: [Endless] });
+});
+afterAll(() => tasks.close());
+
+it.each<[string, Error, object]>([
+  ['Endless.run', new TaskCancelledError('not wanted'), { kind: 'failed', failure: { name: 'TaskCancelledError' } }],
+  [
+    'Endless.intercepted',
+    new TaskCancelledError('not wanted'),
+    { kind: 'failed', failure: { name: 'TaskCancelledError' } },
+  ],
+  ['Endless.run', new WorkerClosingError(), { kind: 'postponed' }],
+])('unsubscribes from what %s returned when the run is to end', async (name, reason, outcome) => {
+  subscribed = new Subject();
+  unsubscribed = 0;
+  const control = new AbortController();
+  const run = tasks.run(name, [], { signal: control.signal });
+  await new Promise<void>((resolve) => subscribed.subscribe({ complete: resolve }));
+  control.abort(reason);
+  await expect(run).resolves.toMatchObject(outcome);
+  expect(unsubscribed).toBe(1);
+});
+
+it('fails when the timeout of an interceptor is over', async () => {
+  await expect(tasks.result('Endless.limited')).rejects.toMatchObject({ name: 'TimeoutError' });
+});

@@ -1,0 +1,114 @@
+import { Module, type INestApplication, type Logger, type ModuleMetadata } from '@nestjs/common';
+import { ApplicationConfig, DiscoveryModule, ModuleRef, ModulesContainer } from '@nestjs/core';
+import { Test } from '@nestjs/testing';
+import type { Delivery } from '../../../lib/engine/engine.js';
+import type { RunOutcome } from '../../../lib/workflows/workflow-runner.js';
+import { newTaskId } from '../../../lib/engine/task-id.js';
+import { TaskExplorer } from '../../../lib/tasks/task-explorer.js';
+import { TaskRegistry } from '../../../lib/tasks/task-registry.js';
+import type { AppEnhancerOptions } from '../../../lib/workers/enhancers/app-enhancers.js';
+import { HandlerFactory } from '../../../lib/workers/handler-factory.js';
+import { TaskContext } from '../../../lib/workers/task-context.js';
+import { TaskExecutor } from '../../../lib/workers/task-executor.js';
+
+export interface TasksToRun extends ModuleMetadata {
+  readonly enhancers?: AppEnhancerOptions;
+  /** What an application says before it starts: `app.useGlobalGuards(…)`. */
+  readonly configure?: (app: INestApplication) => void;
+  readonly logger?: Pick<Logger, 'error' | 'warn' | 'log'>;
+}
+
+/** An application with tasks and no engine: the test hands a task to the executor itself. */
+export class RunningTasks {
+  private constructor(
+    readonly app: INestApplication,
+    private readonly executor: TaskExecutor,
+  ) {}
+
+  static async start({
+    enhancers = { global: true },
+    configure,
+    logger = QUIET,
+    ...metadata
+  }: TasksToRun): Promise<RunningTasks> {
+    @Module({
+      imports: [DiscoveryModule],
+      providers: [
+        TaskContext,
+        TaskExplorer,
+        {
+          provide: HandlerFactory,
+          inject: [ApplicationConfig, ModulesContainer, ModuleRef, TaskContext],
+          useFactory: (
+            config: ApplicationConfig,
+            modules: ModulesContainer,
+            moduleRef: ModuleRef,
+            context: TaskContext,
+          ) => new HandlerFactory(config, modules, moduleRef, context, enhancers),
+        },
+      ],
+      exports: [TaskContext],
+    })
+    class Tasks {}
+    const built = await Test.createTestingModule({
+      ...metadata,
+      imports: [{ module: Tasks, global: true }, ...(metadata.imports ?? [])],
+    })
+      .setLogger(logger)
+      .compile();
+    const app = built.createNestApplication({ logger });
+    configure?.(app);
+    await app.init();
+    try {
+      return new RunningTasks(app, executorOf(app));
+    } catch (error) {
+      await app.close();
+      throw error;
+    }
+  }
+
+  /** How one attempt ends. */
+  run(name: string, args: readonly unknown[] = [], known: Partial<Delivery> = {}): Promise<RunOutcome> {
+    return this.executor.run({
+      id: newTaskId('default'),
+      name,
+      queue: 'default',
+      args: JSON.parse(JSON.stringify(args)) as Delivery['args'],
+      headers: {},
+      options: {},
+      attempt: 1,
+      starts: 1,
+      abandoned: 0,
+      enqueuedAt: Date.now(),
+      root: '',
+      memberCount: 0,
+      members: () => Promise.resolve([]),
+      signal: new AbortController().signal,
+      progress: () => Promise.resolve(),
+      log: () => Promise.resolve(),
+      ...known,
+    });
+  }
+
+  /** What the task returns. @throws an Error with what was kept of the one it failed with */
+  async result(name: string, ...args: readonly unknown[]): Promise<unknown> {
+    const outcome = await this.run(name, args);
+    if (outcome.kind === 'succeeded') return outcome.result;
+    throw Object.assign(new Error(), 'failure' in outcome ? outcome.failure : outcome);
+  }
+
+  close(): Promise<void> {
+    return this.app.close();
+  }
+}
+
+const QUIET = { error: () => undefined, warn: () => undefined, log: () => undefined };
+
+function executorOf(app: INestApplication): TaskExecutor {
+  const registry = new TaskRegistry();
+  const factory = app.get(HandlerFactory);
+  for (const task of app.get(TaskExplorer).explore({})) {
+    registry.add({ definition: task.definition, call: factory.create(task) });
+  }
+  return new TaskExecutor(registry, app.get(TaskContext), { maxPayload: 1e6, unknownTaskReturns: 12 });
+}
