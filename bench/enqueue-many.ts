@@ -1,0 +1,53 @@
+import { getQueueToken } from '@nestjs/bullmq';
+import type { Queue } from 'bullmq';
+import { compare, type Course, type Row } from './harness/compare.js';
+import type { Contenders } from './harness/contender.js';
+import { appAt, bullmqAt, perSecond } from './harness/peers.js';
+
+export const about = '10,000 tasks in one call, with a small object as argument.';
+
+const AMOUNT = 10_000;
+const payload = { userId: 17, template: 'welcome', locale: 'en' };
+
+export const contenders: Contenders = {
+  async addBulk(place) {
+    const { Queue, options } = bullmqAt(place);
+    const queue = new Queue('default', options);
+    await queue.waitUntilReady();
+    return {
+      async round() {
+        const jobs = Array.from({ length: AMOUNT }, () => ({ name: 'Mails.send', data: payload }));
+        const start = performance.now();
+        await queue.addBulk(jobs);
+        const rate = perSecond(AMOUNT, start);
+        await queue.drain();
+        return { 'tasks/s': rate };
+      },
+      close: () => queue.close(),
+    };
+  },
+
+  async enqueueMany(place) {
+    const { app, queue } = await appAt(place, { role: 'producer' });
+    const send = queue.of<(mail: typeof payload) => void>('Mails.send');
+    return {
+      async round() {
+        const calls = Array.from({ length: AMOUNT }, (): [typeof payload] => [payload]);
+        const start = performance.now();
+        await send.enqueueMany(calls);
+        const rate = perSecond(AMOUNT, start);
+        await app.get<Queue>(getQueueToken('default')).drain();
+        return { 'tasks/s': rate };
+      },
+      close: () => app.close(),
+    };
+  },
+};
+
+export async function run(course: Course): Promise<Row[]> {
+  const match = { peer: { name: 'addBulk' }, rivals: [{ name: 'enqueueMany', target: { atLeast: 0.9 } }] };
+  return [
+    ...(await compare(course, { what: 'Redis', store: 'redis', ...match })),
+    ...(await compare(course, { what: 'PostgreSQL', store: 'postgres', ...match })),
+  ];
+}

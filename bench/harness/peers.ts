@@ -1,0 +1,45 @@
+import { createPostgresBackend, createRedisBackend, withBackend, type Queue, type QueueEvents, type QueueOptions, type Worker } from 'bullmq';
+import { Module, type DynamicModule, type INestApplicationContext, type ModuleMetadata } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { TaskQueue, TaskQueueModule, type TaskQueueOptions } from 'nestjs-task-queue';
+import type { Place } from './contender.js';
+
+export interface BullMQ {
+  readonly Queue: new (name: string, options: QueueOptions) => Queue;
+  readonly Worker: typeof Worker;
+  readonly QueueEvents: new (name: string, options: QueueOptions) => QueueEvents;
+  /** For any of them. */
+  readonly options: QueueOptions;
+}
+
+/** BullMQ as its documentation says to use it. */
+export function bullmqAt({ store, connection, prefix }: Place): BullMQ {
+  const { hostname: host, port } = new URL(connection);
+  if (store === 'redis') {
+    return { ...withBackend(createRedisBackend), options: { connection: { host, port: Number(port) }, prefix } } as unknown as BullMQ;
+  }
+  const options = { connection: { connectionString: connection, schema: prefix, migrate: true } };
+  return { ...withBackend(createPostgresBackend), options } as unknown as BullMQ;
+}
+
+export interface App {
+  readonly app: INestApplicationContext;
+  readonly queue: TaskQueue;
+}
+
+/** This package in an application without HTTP, as its README says to use it. */
+export async function appAt(place: Place, options: TaskQueueOptions, metadata: ModuleMetadata = {}): Promise<App> {
+  const app = await NestFactory.createApplicationContext(moduleAt(place, options, metadata), { logger: ['error', 'warn'] });
+  return { app, queue: app.get(TaskQueue) };
+}
+
+export function moduleAt({ connection, prefix }: Place, options: TaskQueueOptions, metadata: ModuleMetadata = {}): DynamicModule {
+  @Module({})
+  class BenchModule {}
+  return { module: BenchModule, ...metadata, imports: [TaskQueueModule.forRoot({ connection, prefix, ...options }), ...(metadata.imports ?? [])] };
+}
+
+/** So many a second, of so many done since `start`. */
+export function perSecond(count: number, start: number): number {
+  return (count / (performance.now() - start)) * 1000;
+}

@@ -1,0 +1,76 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpus, loadavg, release, totalmem } from 'node:os';
+import { findProgram } from '../../test/support/programs.js';
+import type { Row } from './compare.js';
+
+const results = new URL('../RESULTS.md', import.meta.url);
+
+/** What the figures of one comparison stand for. */
+export interface Section {
+  /** What it is called on the command line. */
+  readonly name: string;
+  /** What was done, and to whom. */
+  readonly about: string;
+  readonly rows: readonly Row[];
+  /** Seconds it took. */
+  readonly took: number;
+}
+
+const HEAD = ['what', 'ours', 'peer', 'ratio', 'must be', 'met'] as const;
+
+export function table(rows: readonly Row[]): string {
+  const cells = rows.map(({ what, ours, peer, ratio, must, met }) => [what, ours, peer, ratio, must, met === undefined ? '' : met ? 'yes' : 'NO']);
+  const widths = HEAD.map((head, column) => Math.max(head.length, ...cells.map((row) => (row[column] as string).length)));
+  const line = (row: readonly string[]) => `| ${row.map((cell, column) => cell.padEnd(widths[column] as number)).join(' | ')} |`;
+  return [line(HEAD), line(widths.map((width) => '-'.repeat(width))), ...cells.map(line)].join('\n');
+}
+
+/** Puts a section into `RESULTS.md` in the place of the one before it; the others stay as they were measured. */
+export function record(section: Section, order: readonly string[]): void {
+  const sections = new Map(read());
+  const load = loadavg()[0]?.toFixed(1);
+  const when = new Date().toISOString().slice(0, 16).replace('T', ' ');
+  sections.set(section.name, `${section.about}\n\n${table(section.rows)}\n\n${when} UTC, ${section.took.toFixed(0)} s, load ${load}, ${machine()}.`);
+  const parts = order.filter((name) => sections.has(name)).map((name) => `## ${name}\n\n${sections.get(name)}\n`);
+  writeFileSync(results, `${INTRODUCTION}\n${parts.join('\n')}`);
+}
+
+/** By name, what stands under each heading. */
+function read(): [string, string][] {
+  if (!existsSync(results)) return [];
+  const parts = readFileSync(results, 'utf8').split(/^## /m).slice(1);
+  return parts.map((part) => {
+    const end = part.indexOf('\n');
+    return [part.slice(0, end), part.slice(end).trim()];
+  });
+}
+
+const INTRODUCTION = `# Results
+
+Written by \`npm run bench\`. Each contender works in a process of its own, in turn with its peer, for several rounds after
+one to warm up. Figures are medians. A ratio is ours divided by its peer's, the median of the rounds' own ratios, with the
+smallest and the largest; the processor time is that of the measured process, divided by its peer's. Absolute figures
+belong to the machine. Redis runs without persistence, PostgreSQL with its defaults: what it acknowledged is on the disk.
+`;
+
+function machine(): string {
+  const [processor] = cpus();
+  const memory = Math.round(totalmem() / 2 ** 30);
+  return `${cpus().length} × ${processor?.model.trim()}, ${memory} GB, Linux ${release()}, ${versions()}`;
+}
+
+function versions(): string {
+  const packages = ['bullmq', 'ioredis', 'pg', '@nestjs/core', '@nestjs/bullmq'].map((name) => `${name} ${versionOf(name)}`);
+  const servers = (['redis', 'postgres'] as const).map((key) => {
+    const said = execFileSync(findProgram(key), ['--version'], { encoding: 'utf8' });
+    return `${key === 'redis' ? 'Redis' : 'PostgreSQL'} ${/\d+\.\d+(\.\d+)?/.exec(said)?.[0]}`;
+  });
+  return [`Node ${process.versions.node}`, ...servers, ...packages].join(', ');
+}
+
+/** Read as a file, for not every package exports its package.json. */
+function versionOf(name: string): string {
+  const file = new URL(`../../node_modules/${name}/package.json`, import.meta.url);
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+}

@@ -1,0 +1,78 @@
+import { Task } from 'nestjs-task-queue';
+import { compare, percentile, type Course, type Row } from './harness/compare.js';
+import type { Contender, Contenders } from './harness/contender.js';
+import { appAt, bullmqAt } from './harness/peers.js';
+
+export const about =
+  'One caller who enqueues a task that does nothing, waits for its result, and enqueues the next; the worker is another process.';
+
+const TIMES = 300;
+
+async function latencies(enqueueAndWait: (n: number) => Promise<unknown>): Promise<Record<string, number>> {
+  const times: number[] = [];
+  for (let n = 0; n < TIMES; n++) {
+    const start = performance.now();
+    await enqueueAndWait(n);
+    times.push(performance.now() - start);
+  }
+  return { 'ms p50': percentile(times, 50), 'ms p99': percentile(times, 99) };
+}
+
+/** A contender that only works for another. */
+const helper = (close: () => Promise<void>): Contender => ({ round: async () => ({}), close });
+
+class Sums {
+  @Task('Sums.add')
+  async add(a: number, b: number): Promise<number> {
+    return a + b;
+  }
+}
+
+export const contenders: Contenders = {
+  async 'BullMQ Worker'(place) {
+    const { Worker, options } = bullmqAt(place);
+    const worker = new Worker('default', async ({ data }) => data.a + data.b, options);
+    await worker.waitUntilReady();
+    return helper(() => worker.close());
+  },
+
+  async waitUntilFinished(place) {
+    const { Queue, QueueEvents, options } = bullmqAt(place);
+    const queue = new Queue('default', options);
+    const events = new QueueEvents('default', options);
+    await events.waitUntilReady();
+    return {
+      round: () => latencies(async (n) => (await queue.add('Sums.add', { a: n, b: 1 })).waitUntilFinished(events)),
+      close: async () => {
+        await events.close();
+        await queue.close();
+      },
+    };
+  },
+
+  async '@Task'(place) {
+    const { app } = await appAt(place, { role: 'worker' }, { providers: [Sums] });
+    return helper(() => app.close());
+  },
+
+  async 'handle.result'(place) {
+    const { app, queue } = await appAt(place, { role: 'producer' });
+    const add = queue.of<Sums['add']>('Sums.add');
+    return {
+      round: () => latencies(async (n) => (await add.enqueue(n, 1)).result()),
+      close: () => app.close(),
+    };
+  },
+};
+
+export async function run(course: Course): Promise<Row[]> {
+  const match = {
+    peer: { name: 'waitUntilFinished' },
+    rivals: [{ name: 'handle.result', target: { atMost: 1 } }],
+    beside: { waitUntilFinished: 'BullMQ Worker', 'handle.result': '@Task' },
+  };
+  return [
+    ...(await compare(course, { what: 'Redis', store: 'redis', ...match })),
+    ...(await compare(course, { what: 'PostgreSQL', store: 'postgres', ...match })),
+  ];
+}

@@ -1,0 +1,158 @@
+import {
+  BullModule,
+  getQueueToken,
+  Processor,
+  WorkerHost,
+} from '@nestjs/bullmq';
+import {
+  Injectable,
+  Module,
+  UseGuards,
+  UseInterceptors,
+  UsePipes,
+  type CallHandler,
+  type CanActivate,
+  type NestInterceptor,
+  type PipeTransform,
+  type Type,
+} from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import type { Job, Queue } from 'bullmq';
+import { Task } from 'nestjs-task-queue';
+import { compare, type Course, type Entry, type Row } from './harness/compare.js';
+import type { Contender, Contenders, Place, StartContender } from './harness/contender.js';
+import { appAt, bullmqAt, perSecond } from './harness/peers.js';
+
+export const about = 'Tasks that do nothing, concurrency 20, one process: from the first that starts to the last.';
+
+const CONCURRENCY = 20;
+const amount = { redis: 8_000, postgres: 2_000, embedded: 0 };
+const payload = { userId: 17, template: 'welcome', locale: 'en' };
+
+/** Counts tasks that run, and says how fast the last so many were. */
+class Counter {
+  private expected = 0;
+  private start = 0;
+  private done: ((rate: number) => void) | undefined;
+  private count = 0;
+
+  expect(count: number): Promise<number> {
+    this.expected = count;
+    this.count = 0;
+    return new Promise((resolve) => (this.done = resolve));
+  }
+
+  readonly next = (): void => {
+    if (this.count++ === 0) this.start = performance.now();
+    if (this.count === this.expected) this.done?.(perSecond(this.count, this.start));
+  };
+}
+
+/** The tasks wait until all are stored. */
+async function runAll(queue: Queue, total: number, counter: Counter, enqueue: () => Promise<unknown>): Promise<number> {
+  await queue.pause();
+  await enqueue();
+  const rate = counter.expect(total);
+  await queue.resume();
+  return rate;
+}
+
+function contender(queue: Queue, place: Place, counter: Counter, enqueue: (count: number) => Promise<unknown>, close: () => Promise<void>): Contender {
+  const total = amount[place.store];
+  return { round: async () => ({ 'tasks/s': await runAll(queue, total, counter, () => enqueue(total)) }), close };
+}
+
+const jobs = (count: number) => Array.from({ length: count }, () => ({ name: 'Mails.send', data: payload }));
+
+/** This package, running the one task of `Tasks`. */
+function taskQueue(define: (counter: Counter) => Type): StartContender {
+  return async (place) => {
+    const counter = new Counter();
+    const { app, queue } = await appAt(place, { queues: { default: { concurrency: CONCURRENCY } } }, { providers: [define(counter)] });
+    const send = queue.of<(mail: typeof payload) => void>('Mails.send');
+    const enqueue = (count: number) => send.enqueueMany(Array.from({ length: count }, (): [typeof payload] => [payload]));
+    return contender(app.get<Queue>(getQueueToken('default')), place, counter, enqueue, () => app.close());
+  };
+}
+
+export const contenders: Contenders = {
+  async 'BullMQ Worker'(place) {
+    const { Queue, Worker, options } = bullmqAt(place);
+    const counter = new Counter();
+    const queue = new Queue('default', options);
+    const worker = new Worker('default', async () => counter.next(), { ...options, concurrency: CONCURRENCY });
+    await worker.waitUntilReady();
+    return contender(queue, place, counter, (count) => queue.addBulk(jobs(count)), async () => {
+      await worker.close();
+      await queue.close();
+    });
+  },
+
+  async '@Processor'(place) {
+    const counter = new Counter();
+    @Processor('default', { concurrency: CONCURRENCY })
+    class Mails extends WorkerHost {
+      async process(_job: Job): Promise<void> {
+        counter.next();
+      }
+    }
+    @Module({ imports: [BullModule.forRoot(bullmqAt(place).options), BullModule.registerQueue({ name: 'default' })], providers: [Mails] })
+    class App {}
+    const app = await NestFactory.createApplicationContext(App, { logger: ['error', 'warn'] });
+    const queue = app.get<Queue>(getQueueToken('default'));
+    return contender(queue, place, counter, (count) => queue.addBulk(jobs(count)), () => app.close());
+  },
+
+  '@Task': taskQueue((counter) => {
+    class Mails {
+      @Task('Mails.send')
+      async send(_mail: typeof payload): Promise<void> {
+        counter.next();
+      }
+    }
+    return Mails;
+  }),
+
+  '@Task with enhancers': taskQueue((counter) => {
+    @Injectable()
+    class Guard implements CanActivate {
+      canActivate = () => true;
+    }
+    @Injectable()
+    class Interceptor implements NestInterceptor {
+      intercept = (_context: unknown, next: CallHandler) => next.handle();
+    }
+    @Injectable()
+    class Pipe implements PipeTransform {
+      transform = (value: unknown) => value;
+    }
+    class Mails {
+      @Task('Mails.send')
+      @UseGuards(Guard)
+      @UseInterceptors(Interceptor)
+      @UsePipes(Pipe)
+      async send(_mail: typeof payload): Promise<void> {
+        counter.next();
+      }
+    }
+    return Mails;
+  }),
+};
+
+export async function run(course: Course): Promise<Row[]> {
+  const peer = { name: 'BullMQ Worker' };
+  const ours: Entry[] = [
+    { name: '@Task', target: { atLeast: 0.95 } },
+    { name: '@Task with enhancers', target: { atLeast: 0.8 } },
+  ];
+  return [
+    ...(await compare(course, { what: 'Redis', store: 'redis', peer, rivals: ours })),
+    ...(await compare(course, {
+      what: 'Redis, as Nest has it',
+      store: 'redis',
+      peer: { name: '@Processor' },
+      rivals: [{ name: '@Task', target: { atLeast: 1 } }],
+    })),
+    ...(await compare(course, { what: 'PostgreSQL', store: 'postgres', peer, rivals: ours })),
+  ];
+}

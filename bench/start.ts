@@ -1,0 +1,68 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { Task } from 'nestjs-task-queue';
+import { compare, percentile, type Course, type Row } from './harness/compare.js';
+import type { Contenders } from './harness/contender.js';
+import { appAt, bullmqAt } from './harness/peers.js';
+
+export const about = 'From the call that enqueues to the first line of the task, one at a time, in a process whose worker is idle.';
+
+const TIMES = 300;
+/** So long after one task the worker waits for the next. */
+const IDLE_AFTER = 3;
+
+/** Enqueues one after the other, each when the one before has started. */
+class Stopwatch {
+  private started: ((at: number) => void) | undefined;
+
+  readonly start = (): void => this.started?.(performance.now());
+
+  async measure(enqueue: () => Promise<unknown>): Promise<Record<string, number>> {
+    const times: number[] = [];
+    for (let n = 0; n < TIMES; n++) {
+      const startedAt = new Promise<number>((resolve) => (this.started = resolve));
+      const before = performance.now();
+      await enqueue();
+      times.push((await startedAt) - before);
+      await pause(IDLE_AFTER);
+    }
+    return { 'ms p50': percentile(times, 50), 'ms p99': percentile(times, 99) };
+  }
+}
+
+export const contenders: Contenders = {
+  async 'queue.add'(place) {
+    const { Queue, Worker, options } = bullmqAt(place);
+    const stopwatch = new Stopwatch();
+    const queue = new Queue('default', options);
+    const worker = new Worker('default', async () => stopwatch.start(), options);
+    await worker.waitUntilReady();
+    return {
+      round: () => stopwatch.measure(() => queue.add('Clock.start', {})),
+      close: async () => {
+        await worker.close();
+        await queue.close();
+      },
+    };
+  },
+
+  async enqueue(place) {
+    const stopwatch = new Stopwatch();
+    class Clock {
+      @Task('Clock.start')
+      async start(): Promise<void> {
+        stopwatch.start();
+      }
+    }
+    const { app, queue } = await appAt(place, {}, { providers: [Clock] });
+    const start = queue.of<Clock['start']>('Clock.start');
+    return { round: () => stopwatch.measure(() => start.enqueue()), close: () => app.close() };
+  },
+};
+
+export async function run(course: Course): Promise<Row[]> {
+  const match = { peer: { name: 'queue.add' }, rivals: [{ name: 'enqueue', target: { atMost: 1.1 } }] };
+  return [
+    ...(await compare(course, { what: 'Redis', store: 'redis', ...match })),
+    ...(await compare(course, { what: 'PostgreSQL', store: 'postgres', ...match })),
+  ];
+}
