@@ -207,7 +207,6 @@ export class BullMQEngine implements Engine {
         feed: this.feed,
         flows: this.flows,
         cancel: (id, reason) => this.cancel(id, reason),
-        putFirst: (id) => this.putFirst(id),
         abandonedAfter: this.options.abandonedAfter,
         onError: (error) => this.availability.noticed(error),
       });
@@ -250,15 +249,6 @@ export class BullMQEngine implements Engine {
     // First the connections: a queue that never reached its server would wait for it before it closes.
     await this.store.close();
     await Promise.allSettled([...this.queues.values()].map((queue) => queue.close()));
-  }
-
-  /** A task that is due runs before all others of its priority. */
-  private async putFirst(id: string): Promise<void> {
-    const queue = queueOfTask(id) as string;
-    const found = await this.store.find(queue, id);
-    if (found?.state !== 'waiting' && found?.state !== 'prioritized') return;
-    const { priority } = found.json.opts;
-    await this.native(queue).getBackend().changePriority(id, priority, true);
   }
 
   private async enqueueOne(call: TaskCall): Promise<Receipt> {

@@ -15,6 +15,7 @@ import {
   type WorkerOptions,
 } from 'bullmq';
 import type { CallDeadline } from './call-deadline.js';
+import { failureFirst } from './failure-first.js';
 import type { PostgresPools } from './postgres-pools.js';
 import { grantSchema, migrateSchema, needsMigration } from './postgres-schema.js';
 import type { MessageBus, Store } from './store.js';
@@ -150,7 +151,7 @@ export class PostgresStore implements Store {
         },
       };
       const backend = new PostgresQueueBackend(new SharedPoolConnection(pool), name, options);
-      return ofWorker ? patient(backend) : backend;
+      return ofWorker ? failureFirst(patient(backend)) : backend;
     };
   }
 

@@ -41,8 +41,6 @@ export interface ConsumerSurroundings {
   readonly flows: MemberFlows;
   /** Cancels a task and its members. */
   readonly cancel: (id: string, reason: string | undefined) => Promise<unknown>;
-  /** Has a task that is due run next. */
-  readonly putFirst: (id: string) => Promise<void>;
   /** A job whose worker gave no sign of life for so many milliseconds is run again by another. */
   readonly abandonedAfter: number;
   /** Hears of errors that nobody waits for. */
@@ -95,7 +93,6 @@ export class QueueConsumer {
       this.ending.delete(job.id);
       feed.changed(job.id);
       this.tellRoot(job.id, job.data);
-      if (job.parent?.id && job.opts.continueParentOnFailure) this.hurry(job.parent.id);
       if (isAbandonment(error.message)) this.losses.giveUp(job.id, job.name);
     });
     this.worker.on('stalled', (id) => feed.changed(id));
@@ -249,14 +246,6 @@ export class QueueConsumer {
   private tellRoot(id: string, data: unknown): void {
     const root = rootOf(data);
     if (root !== undefined && root !== id) this.around.feed.changed(root);
-  }
-
-  /**
-   * What waits for a task that failed fails now, and not after all that was there before it: on PostgreSQL, BullMQ puts
-   * it at the end of its queue, perhaps behind the very members it is to keep from running.
-   */
-  private hurry(waiting: string): void {
-    this.around.putFirst(waiting).catch((error: unknown) => this.noticed(error as Error));
   }
 
   /** What a task tells while it runs is no reason for it to fail when nobody can be told. */
