@@ -55,7 +55,17 @@ export const contenders: Contenders = {
 export async function run(course: Course): Promise<Row[]> {
   const peer = { name: 'queue.add' };
   return [
-    ...(await compare(course, { what: 'Redis', store: 'redis', peer, rivals: [{ name: 'enqueue', target: { atLeast: 1.1 } }] })),
-    ...(await compare(course, { what: 'PostgreSQL', store: 'postgres', peer, rivals: [{ name: 'enqueue', target: { atLeast: 4 } }] })),
+    ...(await compare(course, {
+      what: 'Redis',
+      store: 'redis',
+      peer,
+      rivals: [{ name: 'enqueue', target: { atLeast: 1.1 } }],
+    })),
+    ...(await compare(course, {
+      what: 'PostgreSQL',
+      store: 'postgres',
+      peer,
+      rivals: [{ name: 'enqueue', target: { atLeast: 4 } }],
+    })),
   ];
 }

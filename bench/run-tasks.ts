@@ -1,9 +1,4 @@
-import {
-  BullModule,
-  getQueueToken,
-  Processor,
-  WorkerHost,
-} from '@nestjs/bullmq';
+import { BullModule, getQueueToken, Processor, WorkerHost } from '@nestjs/bullmq';
 import {
   Injectable,
   Module,
@@ -57,7 +52,13 @@ async function runAll(queue: Queue, total: number, counter: Counter, enqueue: ()
   return rate;
 }
 
-function contender(queue: Queue, place: Place, counter: Counter, enqueue: (count: number) => Promise<unknown>, close: () => Promise<void>): Contender {
+function contender(
+  queue: Queue,
+  place: Place,
+  counter: Counter,
+  enqueue: (count: number) => Promise<unknown>,
+  close: () => Promise<void>,
+): Contender {
   const total = amount[place.store];
   return { round: async () => ({ 'tasks/s': await runAll(queue, total, counter, () => enqueue(total)) }), close };
 }
@@ -68,9 +69,14 @@ const jobs = (count: number) => Array.from({ length: count }, () => ({ name: 'Ma
 function taskQueue(define: (counter: Counter) => Type): StartContender {
   return async (place) => {
     const counter = new Counter();
-    const { app, queue } = await appAt(place, { queues: { default: { concurrency: CONCURRENCY } } }, { providers: [define(counter)] });
+    const { app, queue } = await appAt(
+      place,
+      { queues: { default: { concurrency: CONCURRENCY } } },
+      { providers: [define(counter)] },
+    );
     const send = queue.of<(mail: typeof payload) => void>('Mails.send');
-    const enqueue = (count: number) => send.enqueueMany(Array.from({ length: count }, (): [typeof payload] => [payload]));
+    const enqueue = (count: number) =>
+      send.enqueueMany(Array.from({ length: count }, (): [typeof payload] => [payload]));
     return contender(app.get<Queue>(getQueueToken('default')), place, counter, enqueue, () => app.close());
   };
 }
@@ -82,10 +88,16 @@ export const contenders: Contenders = {
     const queue = new Queue('default', options);
     const worker = new Worker('default', async () => counter.next(), { ...options, concurrency: CONCURRENCY });
     await worker.waitUntilReady();
-    return contender(queue, place, counter, (count) => queue.addBulk(jobs(count)), async () => {
-      await worker.close();
-      await queue.close();
-    });
+    return contender(
+      queue,
+      place,
+      counter,
+      (count) => queue.addBulk(jobs(count)),
+      async () => {
+        await worker.close();
+        await queue.close();
+      },
+    );
   },
 
   async '@Processor'(place) {
@@ -96,11 +108,20 @@ export const contenders: Contenders = {
         counter.next();
       }
     }
-    @Module({ imports: [BullModule.forRoot(bullmqAt(place).options), BullModule.registerQueue({ name: 'default' })], providers: [Mails] })
+    @Module({
+      imports: [BullModule.forRoot(bullmqAt(place).options), BullModule.registerQueue({ name: 'default' })],
+      providers: [Mails],
+    })
     class App {}
     const app = await NestFactory.createApplicationContext(App, { logger: ['error', 'warn'] });
     const queue = app.get<Queue>(getQueueToken('default'));
-    return contender(queue, place, counter, (count) => queue.addBulk(jobs(count)), () => app.close());
+    return contender(
+      queue,
+      place,
+      counter,
+      (count) => queue.addBulk(jobs(count)),
+      () => app.close(),
+    );
   },
 
   '@Task': taskQueue((counter) => {

@@ -4,7 +4,8 @@ import { compare, percentile, type Course, type Row } from './harness/compare.js
 import type { Contenders } from './harness/contender.js';
 import { appAt, bullmqAt } from './harness/peers.js';
 
-export const about = 'From the call that enqueues to the first line of the task, one at a time, in a process whose worker is idle.';
+export const about =
+  'From the call that enqueues to the first line of the task, one at a time, in a process whose worker is idle.';
 
 const TIMES = 300;
 /** So long after one task the worker waits for the next. */

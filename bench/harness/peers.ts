@@ -1,4 +1,12 @@
-import { createPostgresBackend, createRedisBackend, withBackend, type Queue, type QueueEvents, type QueueOptions, type Worker } from 'bullmq';
+import {
+  createPostgresBackend,
+  createRedisBackend,
+  withBackend,
+  type Queue,
+  type QueueEvents,
+  type QueueOptions,
+  type Worker,
+} from 'bullmq';
 import { Module, type DynamicModule, type INestApplicationContext, type ModuleMetadata } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { TaskQueue, TaskQueueModule, type TaskQueueOptions } from 'nestjs-task-queue';
@@ -16,7 +24,10 @@ export interface BullMQ {
 export function bullmqAt({ store, connection, prefix }: Place): BullMQ {
   const { hostname: host, port } = new URL(connection);
   if (store === 'redis') {
-    return { ...withBackend(createRedisBackend), options: { connection: { host, port: Number(port) }, prefix } } as unknown as BullMQ;
+    return {
+      ...withBackend(createRedisBackend),
+      options: { connection: { host, port: Number(port) }, prefix },
+    } as unknown as BullMQ;
   }
   const options = { connection: { connectionString: connection, schema: prefix, migrate: true } };
   return { ...withBackend(createPostgresBackend), options } as unknown as BullMQ;
@@ -29,14 +40,24 @@ export interface App {
 
 /** This package in an application without HTTP, as its README says to use it. */
 export async function appAt(place: Place, options: TaskQueueOptions, metadata: ModuleMetadata = {}): Promise<App> {
-  const app = await NestFactory.createApplicationContext(moduleAt(place, options, metadata), { logger: ['error', 'warn'] });
+  const app = await NestFactory.createApplicationContext(moduleAt(place, options, metadata), {
+    logger: ['error', 'warn'],
+  });
   return { app, queue: app.get(TaskQueue) };
 }
 
-export function moduleAt({ connection, prefix }: Place, options: TaskQueueOptions, metadata: ModuleMetadata = {}): DynamicModule {
+export function moduleAt(
+  { connection, prefix }: Place,
+  options: TaskQueueOptions,
+  metadata: ModuleMetadata = {},
+): DynamicModule {
   @Module({})
   class BenchModule {}
-  return { module: BenchModule, ...metadata, imports: [TaskQueueModule.forRoot({ connection, prefix, ...options }), ...(metadata.imports ?? [])] };
+  return {
+    module: BenchModule,
+    ...metadata,
+    imports: [TaskQueueModule.forRoot({ connection, prefix, ...options }), ...(metadata.imports ?? [])],
+  };
 }
 
 /** So many a second, of so many done since `start`. */

@@ -20,9 +20,19 @@ export interface Section {
 const HEAD = ['what', 'ours', 'peer', 'ratio', 'must be', 'met'] as const;
 
 export function table(rows: readonly Row[]): string {
-  const cells = rows.map(({ what, ours, peer, ratio, must, met }) => [what, ours, peer, ratio, must, met === undefined ? '' : met ? 'yes' : 'NO']);
-  const widths = HEAD.map((head, column) => Math.max(head.length, ...cells.map((row) => (row[column] as string).length)));
-  const line = (row: readonly string[]) => `| ${row.map((cell, column) => cell.padEnd(widths[column] as number)).join(' | ')} |`;
+  const cells = rows.map(({ what, ours, peer, ratio, must, met }) => [
+    what,
+    ours,
+    peer,
+    ratio,
+    must,
+    met === undefined ? '' : met ? 'yes' : 'NO',
+  ]);
+  const widths = HEAD.map((head, column) =>
+    Math.max(head.length, ...cells.map((row) => (row[column] as string).length)),
+  );
+  const line = (row: readonly string[]) =>
+    `| ${row.map((cell, column) => cell.padEnd(widths[column] as number)).join(' | ')} |`;
   return [line(HEAD), line(widths.map((width) => '-'.repeat(width))), ...cells.map(line)].join('\n');
 }
 
@@ -31,7 +41,10 @@ export function record(section: Section, order: readonly string[]): void {
   const sections = new Map(read());
   const load = loadavg()[0]?.toFixed(1);
   const when = new Date().toISOString().slice(0, 16).replace('T', ' ');
-  sections.set(section.name, `${section.about}\n\n${table(section.rows)}\n\n${when} UTC, ${section.took.toFixed(0)} s, load ${load}, ${machine()}.`);
+  sections.set(
+    section.name,
+    `${section.about}\n\n${table(section.rows)}\n\n${when} UTC, ${section.took.toFixed(0)} s, load ${load}, ${machine()}.`,
+  );
   const parts = order.filter((name) => sections.has(name)).map((name) => `## ${name}\n\n${sections.get(name)}\n`);
   writeFileSync(results, `${INTRODUCTION}\n${parts.join('\n')}`);
 }
@@ -61,7 +74,9 @@ function machine(): string {
 }
 
 function versions(): string {
-  const packages = ['bullmq', 'ioredis', 'pg', '@nestjs/core', '@nestjs/bullmq'].map((name) => `${name} ${versionOf(name)}`);
+  const packages = ['bullmq', 'ioredis', 'pg', '@nestjs/core', '@nestjs/bullmq'].map(
+    (name) => `${name} ${versionOf(name)}`,
+  );
   const servers = (['redis', 'postgres'] as const).map((key) => {
     const said = execFileSync(findProgram(key), ['--version'], { encoding: 'utf8' });
     return `${key === 'redis' ? 'Redis' : 'PostgreSQL'} ${/\d+\.\d+(\.\d+)?/.exec(said)?.[0]}`;

@@ -26,7 +26,12 @@ export class Rival {
   static async start(file: string, name: string, place: Place, variant = 0, profiles?: string): Promise<Rival> {
     const profile = profiles ? `${profiles}/${place.store}-${name.replaceAll(/\W+/g, '-')}.cpuprofile` : '';
     const child = fork(path('contender-process.ts'), [file, name, JSON.stringify(place), `${variant}`, profile], {
-      execArgv: ['--import', path('../../test/support/typescript-loader.js'), '--expose-gc', '--disable-warning=DeprecationWarning'],
+      execArgv: [
+        '--import',
+        path('../../test/support/typescript-loader.js'),
+        '--expose-gc',
+        '--disable-warning=DeprecationWarning',
+      ],
       env: { ...process.env, NODE_ENV: 'production' },
     });
     return new Rival(child, await answerOf(child, name));
@@ -65,7 +70,9 @@ export class Rival {
 async function answerOf(child: ChildProcess, what: string): Promise<unknown> {
   const done = new AbortController();
   const { signal } = done;
-  const [message] = (await Promise.race([once(child, 'message', { signal }), once(child, 'exit', { signal })])) as [unknown];
+  const [message] = (await Promise.race([once(child, 'message', { signal }), once(child, 'exit', { signal })])) as [
+    unknown,
+  ];
   done.abort();
   if (typeof message === 'object' && message !== null) return (message as { answer?: unknown }).answer;
   throw new Error(`The process of a contender ended during "${what}".`);

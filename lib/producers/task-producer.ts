@@ -119,7 +119,8 @@ export class TaskProducer<F extends TaskFunction = TaskFunction> {
 
   /** A group of tasks that each run the method for `size` of these lists of arguments; gives a list of lists. */
   chunks(list: readonly Readonly<Parameters<F>>[], size: number): Signature<unknown, ResultOfTask<F>[][]> {
-    if (!Number.isInteger(size) || size < 1) throw new RangeError(`The size of a chunk is ${String(size)}. Give a whole number from 1.`);
+    if (!Number.isInteger(size) || size < 1)
+      throw new RangeError(`The size of a chunk is ${String(size)}. Give a whole number from 1.`);
     const chunks: Signature<unknown, ResultOfTask<F>[]>[] = [];
     for (let start = 0; start < list.length; start += size) chunks.push(this.starmap(list.slice(start, start + size)));
     return group(chunks);

@@ -23,7 +23,7 @@ export async function childrenOf(record: TaskRecord, engine: Pick<Engine, 'find'
 /** A step and those before it, which wait in it as its first member, and so on. */
 async function stepsUpTo(id: string, engine: Pick<Engine, 'find'>): Promise<Child[]> {
   const steps: Child[] = [];
-  for (let at: string | undefined = id; at !== undefined; ) {
+  for (let at: string | undefined = id; at !== undefined;) {
     const found = await engine.find(at);
     steps.unshift(found ?? { id: at });
     at = (found?.note as { after?: true } | undefined)?.after && found && memberIds(at, found.members)[0];

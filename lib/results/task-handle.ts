@@ -151,7 +151,8 @@ function resultOf<R>(record: TaskRecord): R {
     case 'expired':
       throw new TaskExpiredError(failure.message);
     default:
-      if (record.error?.member) throw new WorkflowFailedError(record.id, record.name, failure.message, record.error.member);
+      if (record.error?.member)
+        throw new WorkflowFailedError(record.id, record.name, failure.message, record.error.member);
       throw new TaskFailedError(record.id, record.name, failure);
   }
 }

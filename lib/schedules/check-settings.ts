@@ -46,9 +46,7 @@ export function checkSettings(timing: Timing, settings: Settings, what: string):
 /** @throws ConfigurationError for what is no id */
 export function checkScheduleId(id: string, what: string): string {
   if (typeof id === 'string' && SCHEDULE_ID.test(id)) return id;
-  throw new ConfigurationError(
-    `${what} has the id ${JSON.stringify(id)}. Give 1 to 200 characters without spaces.`,
-  );
+  throw new ConfigurationError(`${what} has the id ${JSON.stringify(id)}. Give 1 to 200 characters without spaces.`);
 }
 
 function checkChoice(value: string, choices: readonly string[], what: string): void {

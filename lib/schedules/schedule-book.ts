@@ -126,7 +126,10 @@ export class ScheduleBook {
   async putVersions(versions: readonly KnownVersion[]): Promise<void> {
     await this.store.set(
       Object.fromEntries(
-        versions.map(({ queue, fingerprint, since, seen }) => [keys.version(queue, fingerprint), textOf({ since, seen })]),
+        versions.map(({ queue, fingerprint, since, seen }) => [
+          keys.version(queue, fingerprint),
+          textOf({ since, seen }),
+        ]),
       ),
     );
   }

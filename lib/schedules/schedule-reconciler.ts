@@ -40,7 +40,15 @@ export class ScheduleReconciler {
     this.lastAt = now;
     for (const id of plan.taken) this.complain(id);
     if (plan.put.length + plan.remove.size === 0) return false;
-    this.logger.log(`Schedules: ${[...list('set', plan.put.map(({ id }) => id)), ...list('removed', [...plan.remove])].join('; ')}.`);
+    this.logger.log(
+      `Schedules: ${[
+        ...list(
+          'set',
+          plan.put.map(({ id }) => id),
+        ),
+        ...list('removed', [...plan.remove]),
+      ].join('; ')}.`,
+    );
     await this.store.announce().catch(() => undefined);
     return true;
   }

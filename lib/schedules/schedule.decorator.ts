@@ -14,7 +14,8 @@ const SCHEDULES = Symbol('schedules');
 type MethodTaking<A extends Arguments> = <F extends TaskFunction>(
   target: object,
   key: string,
-  descriptor: TypedPropertyDescriptor<F> & (Changeable<A> extends Parameters<F> ? unknown : WrongArguments<Parameters<F>>),
+  descriptor: TypedPropertyDescriptor<F> &
+    (Changeable<A> extends Parameters<F> ? unknown : WrongArguments<Parameters<F>>),
 ) => void;
 
 /** Exists for the compiler's message: the method takes other arguments. */

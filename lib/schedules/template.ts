@@ -27,6 +27,9 @@ export function callOf(stored: StoredSchedule, id: string, tick: number | undefi
 function uniqueness({ id, overlap }: StoredSchedule, own: Uniqueness | undefined): Uniqueness | undefined {
   // A rule of the task that is as strict counts for everybody who enqueues it.
   if (overlap === 'allow' || (own && own.while !== 'pending')) return own;
-  const key = createHash('sha256').update(JSON.stringify(['schedule', id])).digest('base64url').slice(0, 32);
+  const key = createHash('sha256')
+    .update(JSON.stringify(['schedule', id]))
+    .digest('base64url')
+    .slice(0, 32);
   return { key, while: 'running' };
 }

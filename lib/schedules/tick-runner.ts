@@ -54,14 +54,19 @@ export class TickRunner {
       }
     }
     await this.book.note(noted);
-    const outage = attempts.find(({ status, reason }: { status: string; reason?: unknown }) => status === 'rejected' && reason instanceof EngineUnavailableError);
+    const outage = attempts.find(
+      ({ status, reason }: { status: string; reason?: unknown }) =>
+        status === 'rejected' && reason instanceof EngineUnavailableError,
+    );
     if (outage) throw (outage as PromiseRejectedResult).reason;
     return noted.length === ticks.length;
   }
 
   private call(schedule: Schedule, tick: number, secret: string): TaskCall {
     const { id, template } = schedule.stored;
-    const digest = createHmac('sha256', secret).update(JSON.stringify([id, tick])).digest('base64url');
+    const digest = createHmac('sha256', secret)
+      .update(JSON.stringify([id, tick]))
+      .digest('base64url');
     return callOf(schedule.stored, `${template.queue}.${digest.slice(0, ID_CHARACTERS)}`, tick);
   }
 

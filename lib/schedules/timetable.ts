@@ -109,10 +109,9 @@ function checkFields(cron: string, what: string): string {
   try {
     timetableOf({ cron: text, timezone: DEFAULT_ZONE });
   } catch (error) {
-    throw new ConfigurationError(
-      `${said}, which makes no sense: ${(error as Error).message.replace(/^\w+: /, '')}`,
-      { cause: error },
-    );
+    throw new ConfigurationError(`${said}, which makes no sense: ${(error as Error).message.replace(/^\w+: /, '')}`, {
+      cause: error,
+    });
   }
   return text;
 }

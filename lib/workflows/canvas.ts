@@ -33,9 +33,7 @@ export function chain<I, A, B>(a: S<I, A>, b: S<A, B>): S<I, B>;
 export function chain<I, A, B, C>(a: S<I, A>, b: S<A, B>, c: S<B, C>): S<I, C>;
 export function chain<I, A, B, C, D>(a: S<I, A>, b: S<A, B>, c: S<B, C>, d: S<C, D>): S<I, D>;
 export function chain<I, A, B, C, D, E>(a: S<I, A>, b: S<A, B>, c: S<B, C>, d: S<C, D>, e: S<D, E>): S<I, E>;
-export function chain<I, A, B, C, D, E, F>(
-  ...steps: [S<I, A>, S<A, B>, S<B, C>, S<C, D>, S<D, E>, S<E, F>]
-): S<I, F>;
+export function chain<I, A, B, C, D, E, F>(...steps: [S<I, A>, S<A, B>, S<B, C>, S<C, D>, S<D, E>, S<E, F>]): S<I, F>;
 export function chain<I, A, B, C, D, E, F, G>(
   ...steps: [S<I, A>, S<A, B>, S<B, C>, S<C, D>, S<D, E>, S<E, F>, S<F, G>]
 ): S<I, G>;
@@ -92,7 +90,10 @@ function sequence(steps: readonly Signature[], kind: { readonly chord?: true } =
       rework: {
         with: ({ delay, ...others }: EnqueueOptions) =>
           sequence(
-            [first.with({ ...others, ...(delay !== undefined && { delay }) }), ...rest.map((step) => step.with(others))],
+            [
+              first.with({ ...others, ...(delay !== undefined && { delay }) }),
+              ...rest.map((step) => step.with(others)),
+            ],
             kind,
           ),
         immutable: () => sequence([first.immutable(), ...rest], kind),

@@ -44,13 +44,7 @@ function treeOf(steps: readonly (TaskPlan | GroupPlan)[], id: string, around: Co
   return 'group' in plan ? groupTree(plan, id, around, first, note) : taskTree(plan, id, around, first, note);
 }
 
-function taskTree(
-  plan: TaskPlan,
-  id: string,
-  around: Compilation,
-  members: TaskTree[],
-  note: TaskNote,
-): TaskTree {
+function taskTree(plan: TaskPlan, id: string, around: Compilation, members: TaskTree[], note: TaskNote): TaskTree {
   if (plan.alone !== undefined) {
     throw new ConfigurationError(`Task "${plan.task}" ${plan.alone}, so it cannot be part of a workflow.`);
   }

@@ -47,7 +47,9 @@ export class PlanStarter implements WorkflowStarter {
     });
     await Promise.all(
       complete.flatMap(({ definition, task }) =>
-        (task.each ? (task.args as TaskPlan['args'][]) : [task.args]).map((args) => validateArguments(definition, args)),
+        (task.each ? (task.args as TaskPlan['args'][]) : [task.args]).map((args) =>
+          validateArguments(definition, args),
+        ),
       ),
     );
   }

@@ -104,7 +104,11 @@ describeEachEngine('schedules', (engine) => {
       const { id, tick, error } = lastRun as NonNullable<typeof lastRun>;
       expect({ tick: Number.isNaN(Date.parse(tick as string)), error }).toEqual({ tick: false, error: null });
       expect(id).toMatch(/^default\.[\w-]{22}$/);
-      await expect(booted.queue.handle(id).status()).resolves.toMatchObject({ name: 'Clockwork.tick', state: 'succeeded', result: 2 });
+      await expect(booted.queue.handle(id).status()).resolves.toMatchObject({
+        name: 'Clockwork.tick',
+        state: 'succeeded',
+        result: 2,
+      });
       await schedules.upsert('failing', { task: tasks.fail, cron: '@yearly' });
       const handle = await schedules.runNow('failing');
       await expect(handle.result({ timeout: '10s' })).rejects.toMatchObject({ code: 'TASK_FAILED' });
@@ -173,7 +177,9 @@ describeEachEngine('schedules', (engine) => {
       const resumedAt = Date.now();
       const isLater = ({ tick }: Run) => Date.parse(tick as string) > resumedAt;
       const runs = await work.of('pausing', (some) => some.some(isLater));
-      const between = runs.map(({ tick }) => Date.parse(tick as string)).filter((tick) => tick > pausedAt && tick < resumedAt);
+      const between = runs
+        .map(({ tick }) => Date.parse(tick as string))
+        .filter((tick) => tick > pausedAt && tick < resumedAt);
       expect(between).toEqual([]);
       await schedules.remove('pausing');
     });
@@ -186,7 +192,11 @@ describeEachEngine('schedules', (engine) => {
       await expect(handle.result({ timeout: '10s' })).resolves.toBe(1);
       const [run] = await work.of('yearly', ({ length }) => length === 1);
       expect(run).toEqual({ schedule: 'yearly', tick: undefined, args: ['by hand'] });
-      await expect(schedules.get('yearly')).resolves.toMatchObject({ paused: true, runs: 0, lastRun: { id: handle.id, tick: null } });
+      await expect(schedules.get('yearly')).resolves.toMatchObject({
+        paused: true,
+        runs: 0,
+        lastRun: { id: handle.id, tick: null },
+      });
     });
 
     it('never runs beside itself with overlap skip, and shows what it left out', async () => {
@@ -227,13 +237,19 @@ describeEachEngine('schedules', (engine) => {
       await refused({ cron: '@daily', endsAt: new Date(NaN) }, 'endsAt');
       await refused({ cron: '@daily', task: tasks.tick.with({ delay: '1h' }) }, 'delay');
       await refused({ cron: '@daily', task: tasks.tick.with({ idempotencyKey: 'k' }) }, 'idempotencyKey');
-      await expect(schedules.upsert('a b', { task: tasks.tick, cron: '@daily' })).rejects.toBeInstanceOf(ConfigurationError);
-      await expect(schedules.upsert('bad', { task: tasks.tick, args: [1n], cron: '@daily' })).rejects.toMatchObject({ path: 'args[0]' });
+      await expect(schedules.upsert('a b', { task: tasks.tick, cron: '@daily' })).rejects.toBeInstanceOf(
+        ConfigurationError,
+      );
+      await expect(schedules.upsert('bad', { task: tasks.tick, args: [1n], cron: '@daily' })).rejects.toMatchObject({
+        path: 'args[0]',
+      });
       await expect(schedules.get('bad')).resolves.toBeUndefined();
     });
 
     it('leaves to the code what the code says', async () => {
-      await expect(schedules.upsert('second', { task: tasks.tick, cron: '@daily' })).rejects.toThrow("schedules.pause('second')");
+      await expect(schedules.upsert('second', { task: tasks.tick, cron: '@daily' })).rejects.toThrow(
+        "schedules.pause('second')",
+      );
       await expect(schedules.remove('second')).rejects.toThrow('@Schedule()');
       for (const method of ['pause', 'resume', 'runNow'] as const) {
         await expect(schedules[method]('nobody')).rejects.toBeInstanceOf(ScheduleNotFoundError);
@@ -253,12 +269,16 @@ describeEachEngine('schedules', (engine) => {
 
     it('keeps what was made at run time, and brings in line what the code says', async () => {
       const place = await engine.place();
-      const before = (await start(place, [version({ same: '@daily', changes: '@daily', goes: '@daily' })])).app.get(TaskSchedules);
+      const before = (await start(place, [version({ same: '@daily', changes: '@daily', goes: '@daily' })])).app.get(
+        TaskSchedules,
+      );
       await before.upsert('made', { task: 'Version.task', cron: '@weekly', args: [1], limit: 5 });
       await before.pause('same');
       await before.pause('made');
       const { id } = await before.runNow('same');
-      const after = (await start(place, [version({ same: '@daily', changes: '@hourly', comes: '@daily' })])).app.get(TaskSchedules);
+      const after = (await start(place, [version({ same: '@daily', changes: '@hourly', comes: '@daily' })])).app.get(
+        TaskSchedules,
+      );
       expect((await after.list()).map(({ id: listed }) => listed)).toEqual(['changes', 'comes', 'made', 'same']);
       await expect(after.get('changes')).resolves.toMatchObject({ cron: '@hourly' });
       await expect(after.get('same')).resolves.toMatchObject({ paused: true, lastRun: { id } });
@@ -288,9 +308,13 @@ describeEachEngine('schedules', (engine) => {
       const failing = async (...providers: Type[]) => boot({ connection: 'pglite:', http: false }, providers);
       const wrong = { Version: version({ wrong: '61 * * * *' }) };
       await expect(failing(wrong.Version)).rejects.toThrow('@Schedule("61 * * * *") of Version.task');
-      await expect(failing(TwiceTheSame)).rejects.toThrow('Two schedules have the id "same", of TwiceTheSame.one and of TwiceTheSame.two');
+      await expect(failing(TwiceTheSame)).rejects.toThrow(
+        'Two schedules have the id "same", of TwiceTheSame.one and of TwiceTheSame.two',
+      );
       await expect(failing(NoTask)).rejects.toThrow('NoTask.method has a @Schedule() and is no task');
-      await expect(failing(BadArguments)).rejects.toThrow('@Schedule("@daily") of BadArguments.method: args[0] is a BigInt');
+      await expect(failing(BadArguments)).rejects.toThrow(
+        '@Schedule("@daily") of BadArguments.method: args[0] is a BigInt',
+      );
     });
   });
 

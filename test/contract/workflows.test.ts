@@ -1,7 +1,15 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import { getQueueToken } from '@nestjs/bullmq';
 import type { Queue } from 'bullmq';
-import { chain, chord, group, WorkflowFailedError, type TaskHandle, type TaskStatus, type Tasks } from 'nestjs-task-queue';
+import {
+  chain,
+  chord,
+  group,
+  WorkflowFailedError,
+  type TaskHandle,
+  type TaskStatus,
+  type Tasks,
+} from 'nestjs-task-queue';
 import { boot, Gate, type Booted } from '../support/boot.js';
 import { describeEachEngine } from '../support/engines.js';
 import { Maths } from '../support/maths.js';
@@ -26,7 +34,16 @@ describeEachEngine('workflows', (engine) => {
   afterAll(() => booted.app.close());
 
   const { add, double, sum, fail, held, link, range, flaky, fan } = new Proxy({} as Tasks<Maths>, {
-    get: (_, name: keyof Tasks<Maths>) => new Proxy({}, { get: (__, call: 'signature') => (...args: never[]) => (maths[name][call] as (...given: never[]) => unknown)(...args) }),
+    get: (_, name: keyof Tasks<Maths>) =>
+      new Proxy(
+        {},
+        {
+          get:
+            (__, call: 'signature') =>
+            (...args: never[]) =>
+              (maths[name][call] as (...given: never[]) => unknown)(...args),
+        },
+      ),
   });
   const resultOf = async <R>(handle: TaskHandle<R> | Promise<TaskHandle<R>>): Promise<R> =>
     (await handle).result({ timeout: '20s' });
@@ -71,7 +88,12 @@ describeEachEngine('workflows', (engine) => {
     await expect(resultOf(deep.enqueue())).resolves.toEqual([[3], [[7]]]);
     const after = chain(add.signature(1, 1), group([double.signature(), add.signature(5)]));
     await expect(resultOf(after.enqueue())).resolves.toEqual([4, 7]);
-    const twice = chain(add.signature(1, 1), group([double.signature(), double.signature()]), group([sum.signature(), sum.signature()]), sum.signature());
+    const twice = chain(
+      add.signature(1, 1),
+      group([double.signature(), double.signature()]),
+      group([sum.signature(), sum.signature()]),
+      sum.signature(),
+    );
     await expect(resultOf(twice.enqueue())).resolves.toBe(16);
   });
 
@@ -84,8 +106,12 @@ describeEachEngine('workflows', (engine) => {
   });
 
   it('gives an immutable signature no earlier result', async () => {
-    await expect(resultOf(chain(add.signature(1, 1), add.signature(5, 5).immutable(), double.signature()).enqueue())).resolves.toBe(20);
-    await expect(resultOf(chain(add.signature(1, 1), group([add.signature(3, 3).immutable(), double.signature()])).enqueue())).resolves.toEqual([6, 4]);
+    await expect(
+      resultOf(chain(add.signature(1, 1), add.signature(5, 5).immutable(), double.signature()).enqueue()),
+    ).resolves.toBe(20);
+    await expect(
+      resultOf(chain(add.signature(1, 1), group([add.signature(3, 3).immutable(), double.signature()])).enqueue()),
+    ).resolves.toEqual([6, 4]);
   });
 
   it('stores nothing before it is enqueued, and may be enqueued twice', async () => {
@@ -97,14 +123,25 @@ describeEachEngine('workflows', (engine) => {
 
   it('hands on headers and options', async () => {
     const whole = group([maths.headers.signature().with({ headers: { own: '1' } }), maths.headers.signature()]);
-    await expect(resultOf(whole.with({ headers: { all: '2' } }).enqueue())).resolves.toEqual([{ own: '1', all: '2' }, { all: '2' }]);
-    await expect(resultOf(chain(flaky.signature(1), double.signature().with({ delay: 50 })).enqueue())).resolves.toBe(2);
+    await expect(resultOf(whole.with({ headers: { all: '2' } }).enqueue())).resolves.toEqual([
+      { own: '1', all: '2' },
+      { all: '2' },
+    ]);
+    await expect(resultOf(chain(flaky.signature(1), double.signature().with({ delay: 50 })).enqueue())).resolves.toBe(
+      2,
+    );
   });
 
   it('fails as a whole when a member fails, and does not run the rest', async () => {
-    const chained = await chain(add.signature(1, 1), maths.fail.signature('boom').immutable(), double.signature()).enqueue();
+    const chained = await chain(
+      add.signature(1, 1),
+      maths.fail.signature('boom').immutable(),
+      double.signature(),
+    ).enqueue();
     const error: WorkflowFailedError = await resultOf(chained).then(
-      () => { throw new Error('it succeeded'); },
+      () => {
+        throw new Error('it succeeded');
+      },
       (thrown: WorkflowFailedError) => thrown,
     );
     expect(error).toBeInstanceOf(WorkflowFailedError);
@@ -123,8 +160,16 @@ describeEachEngine('workflows', (engine) => {
 
   it('does not run what has not started when a member of a group fails', async () => {
     const values = Array.from({ length: 40 }, (_, index) => index);
-    const handle = await group([...values.slice(0, 3).map((value) => held.signature(value)), fail.signature('early'), ...values.map((value) => held.signature(value))]).enqueue();
-    await expect(resultOf(handle)).rejects.toMatchObject({ code: 'WORKFLOW_FAILED', position: 3, cause: { message: 'early' } });
+    const handle = await group([
+      ...values.slice(0, 3).map((value) => held.signature(value)),
+      fail.signature('early'),
+      ...values.map((value) => held.signature(value)),
+    ]).enqueue();
+    await expect(resultOf(handle)).rejects.toMatchObject({
+      code: 'WORKFLOW_FAILED',
+      position: 3,
+      cause: { message: 'early' },
+    });
     const children = await handle.children();
     await Promise.all(children.map((child) => child.result({ timeout: '10s' }).catch(() => undefined)));
     const states = await Promise.all(children.map(async (child) => (await child.status()).state));
@@ -133,13 +178,26 @@ describeEachEngine('workflows', (engine) => {
   });
 
   it('collects failures where it is told to', async () => {
-    const handle = await group([add.signature(1, 1), fail.signature('one'), chain(fail.signature('two'), double.signature())], { onFailure: 'collect' }).enqueue();
+    const handle = await group(
+      [add.signature(1, 1), fail.signature('one'), chain(fail.signature('two'), double.signature())],
+      { onFailure: 'collect' },
+    ).enqueue();
     await expect(resultOf(handle)).resolves.toEqual([
       { ok: true, value: 2 },
       { ok: false, error: { name: 'Error', message: 'one', code: 'E_FAIL' } },
-      { ok: false, error: { name: 'WorkflowFailedError', code: 'WORKFLOW_FAILED', message: expect.stringContaining('two') as unknown } },
+      {
+        ok: false,
+        error: {
+          name: 'WorkflowFailedError',
+          code: 'WORKFLOW_FAILED',
+          message: expect.stringContaining('two') as unknown,
+        },
+      },
     ]);
-    const later = chain(add.signature(1, 1), group([double.signature(), fail.signature('x').immutable()], { onFailure: 'collect' }));
+    const later = chain(
+      add.signature(1, 1),
+      group([double.signature(), fail.signature('x').immutable()], { onFailure: 'collect' }),
+    );
     await expect(resultOf(later.enqueue())).resolves.toMatchObject([{ ok: true, value: 4 }, { ok: false }]);
   });
 
@@ -147,18 +205,32 @@ describeEachEngine('workflows', (engine) => {
     const cancelled = await group([held.signature(1), held.signature(2)]).enqueue();
     const [first] = await cancelled.children();
     await first?.cancel('not this one');
-    await expect(resultOf(cancelled)).rejects.toMatchObject({ code: 'WORKFLOW_FAILED', position: 0, cause: { name: 'TaskCancelledError', message: 'not this one' } });
+    await expect(resultOf(cancelled)).rejects.toMatchObject({
+      code: 'WORKFLOW_FAILED',
+      position: 0,
+      cause: { name: 'TaskCancelledError', message: 'not this one' },
+    });
     const expired = chain(add.signature(1, 1), add.signature(2).with({ expires: 1, delay: 30 }), double.signature());
-    await expect(resultOf(expired.enqueue())).rejects.toMatchObject({ code: 'WORKFLOW_FAILED', position: 1, cause: { name: 'TaskExpiredError' } });
+    await expect(resultOf(expired.enqueue())).rejects.toMatchObject({
+      code: 'WORKFLOW_FAILED',
+      position: 1,
+      cause: { name: 'TaskExpiredError' },
+    });
     const removed = await chain(add.signature(1, 1).with({ delay: '1h' }), double.signature()).enqueue();
     const native = booted.app.get<Queue>(getQueueToken('default'));
     const [step] = await removed.children();
     await native.remove(step?.id as string);
-    await expect(resultOf(removed)).rejects.toMatchObject({ code: 'WORKFLOW_FAILED', cause: { code: 'TASK_NOT_FOUND' } });
+    await expect(resultOf(removed)).rejects.toMatchObject({
+      code: 'WORKFLOW_FAILED',
+      cause: { code: 'TASK_NOT_FOUND' },
+    });
   });
 
   it('cancels all that has not run, and aborts what runs', async () => {
-    const handle = await chord([held.signature(1), chain(held.signature(2), double.signature())], sum.signature()).enqueue();
+    const handle = await chord(
+      [held.signature(1), chain(held.signature(2), double.signature())],
+      sum.signature(),
+    ).enqueue();
     await seen(handle, () => provider.calls.length === 2);
     await expect(handle.cancel('enough')).resolves.toMatchObject({ state: 'cancelled', error: { message: 'enough' } });
     await expect(resultOf(handle)).rejects.toMatchObject({ code: 'TASK_CANCELLED', message: 'enough' });
@@ -171,7 +243,10 @@ describeEachEngine('workflows', (engine) => {
   });
 
   it('tells how far it is', async () => {
-    const handle = await chord([add.signature(1, 1), held.signature(2), add.signature(3, 3)], sum.signature()).enqueue();
+    const handle = await chord(
+      [add.signature(1, 1), held.signature(2), add.signature(3, 3)],
+      sum.signature(),
+    ).enqueue();
     const status = await seen(handle, ({ progress }) => (progress as { current: number } | null)?.current === 2);
     expect(status).toMatchObject({ state: 'waiting', progress: { current: 2, total: 4 } });
     provider.gate.open();
@@ -188,7 +263,11 @@ describeEachEngine('workflows', (engine) => {
   });
 
   it('retries what was cancelled', async () => {
-    const handle = await chain(held.signature(1), group([double.signature(), held.signature(5).immutable()]), sum.signature()).enqueue();
+    const handle = await chain(
+      held.signature(1),
+      group([double.signature(), held.signature(5).immutable()]),
+      sum.signature(),
+    ).enqueue();
     await seen(handle, () => provider.calls.length === 1);
     await handle.cancel();
     const [step] = await handle.children();
@@ -203,12 +282,27 @@ describeEachEngine('workflows', (engine) => {
     await provider.linked.opened;
     expect(provider.links).toEqual([3]);
     provider.linked = new Gate();
-    const failing = await chain(fail.signature('bad'), double.signature()).onSuccess(link.signature()).onError(link.signature()).enqueue();
+    const failing = await chain(fail.signature('bad'), double.signature())
+      .onSuccess(link.signature())
+      .onError(link.signature())
+      .enqueue();
     await expect(resultOf(failing)).rejects.toBeInstanceOf(WorkflowFailedError);
     await provider.linked.opened;
-    expect(provider.links.slice(1)).toEqual([{ name: 'WorkflowFailedError', code: 'WORKFLOW_FAILED', message: expect.stringContaining('bad') as unknown, id: failing.id, task: 'Maths.double' }]);
+    expect(provider.links.slice(1)).toEqual([
+      {
+        name: 'WorkflowFailedError',
+        code: 'WORKFLOW_FAILED',
+        message: expect.stringContaining('bad') as unknown,
+        id: failing.id,
+        task: 'Maths.double',
+      },
+    ]);
     provider.linked = new Gate();
-    await resultOf(group([add.signature(1, 1)]).onSuccess(chain(sum.signature(), link.signature())).enqueue());
+    await resultOf(
+      group([add.signature(1, 1)])
+        .onSuccess(chain(sum.signature(), link.signature()))
+        .enqueue(),
+    );
     await provider.linked.opened;
     expect(provider.links.at(-1)).toBe(2);
   });
@@ -218,7 +312,9 @@ describeEachEngine('workflows', (engine) => {
     await expect(resultOf(handle)).resolves.toEqual([0, 2, 4]);
     await expect(handle.status()).resolves.toMatchObject({ attempt: 1, name: 'Maths.fan' });
     expect(provider.calls.filter((call) => call.startsWith('fan'))).toHaveLength(1);
-    await expect(resultOf(chain(range.signature(3), sum.signature(), fan.signature(), sum.signature()).enqueue())).resolves.toBe(6);
+    await expect(
+      resultOf(chain(range.signature(3), sum.signature(), fan.signature(), sum.signature()).enqueue()),
+    ).resolves.toBe(6);
     const failing = await maths.becomeFailure.signature().enqueue();
     await expect(resultOf(failing)).rejects.toMatchObject({ code: 'WORKFLOW_FAILED', cause: { message: 'replaced' } });
   });

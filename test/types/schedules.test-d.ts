@@ -98,7 +98,12 @@ typeTest('a decorator knows its options', () => {
 typeTest('the arguments of a schedule at run time are those of the producer', async () => {
   const status = await schedules.upsert('a', { task: reports.build, args: ['morning'], cron: '@daily' });
   expectType<Equal<typeof status, ScheduleStatus>>();
-  await schedules.upsert('a', { task: reports.build.with({ retries: 3 }), args: ['evening', 2], every: '1h', limit: 3 });
+  await schedules.upsert('a', {
+    task: reports.build.with({ retries: 3 }),
+    args: ['evening', 2],
+    every: '1h',
+    limit: 3,
+  });
   await schedules.upsert('a', { task: reports.clean, cron: '@daily', endsAt: new Date() });
   await schedules.upsert('a', { task: reports.list, args: [{ tags: [] }], cron: '@daily', timezone: 'UTC' });
   // @ts-expect-error it needs an argument

@@ -1,4 +1,15 @@
-import { chain, chord, defineTask, group, Task, type Signature, type TaskContext, type TaskHandle, type TaskQueue, type Tasks } from 'nestjs-task-queue';
+import {
+  chain,
+  chord,
+  defineTask,
+  group,
+  Task,
+  type Signature,
+  type TaskContext,
+  type TaskHandle,
+  type TaskQueue,
+  type Tasks,
+} from 'nestjs-task-queue';
 import { expectType, typeTest, type Equal } from '../support/type-test.js';
 
 class Maths {
@@ -118,7 +129,10 @@ typeTest('a group gives a list', async () => {
 typeTest('the callback of a chord takes the list', () => {
   const ofGroup = chord(group([add.signature(1, 2), add.signature(3, 4)]), sum.signature());
   expectType<Equal<typeof ofGroup, Signature<void, number>>>();
-  const ofList = chord([1, 2].map((value) => double.signature(value)), sum.signature());
+  const ofList = chord(
+    [1, 2].map((value) => double.signature(value)),
+    sum.signature(),
+  );
   expectType<Equal<typeof ofList, Signature<void | number, number>>>();
   // @ts-expect-error strings are no numbers
   chord(group([text.signature(1)]), sum.signature());
@@ -144,7 +158,10 @@ typeTest('immutable(), with() and links keep what they should', () => {
 typeTest('map, starmap and chunks', () => {
   const mapped = text.map([1, 2]);
   expectType<Equal<typeof mapped, Signature<unknown, string[]>>>();
-  const starred = add.starmap([[1, 2], [3, 4]]);
+  const starred = add.starmap([
+    [1, 2],
+    [3, 4],
+  ]);
   expectType<Equal<typeof starred, Signature<unknown, number[]>>>();
   const chunked = add.chunks([[1, 2]], 10);
   expectType<Equal<typeof chunked, Signature<unknown, number[][]>>>();

@@ -102,7 +102,9 @@ export class BullMQEngine implements Engine {
   private readonly progressSource: ProgressSource = {
     find: (id) => this.plain(id),
     ended: async ({ id, queue }) => {
-      const counts = await this.ensure('find', () => this.native(queue).getBackend().getDependencyCounts(id, ['processed', 'ignored', 'failed']));
+      const counts = await this.ensure('find', () =>
+        this.native(queue).getBackend().getDependencyCounts(id, ['processed', 'ignored', 'failed']),
+      );
       return counts.reduce((sum, count) => sum + count, 0);
     },
   };

@@ -44,7 +44,8 @@ export class MemberFlows {
       );
       // BullMQ does not tell when this failed. What was stored was stored together, so the last one stands for all.
       const last = some.at(-1) as TaskTree;
-      if (!(await this.store.find(last.queue, last.id))) throw new Error(`The members of task ${link.id} could not be stored.`);
+      if (!(await this.store.find(last.queue, last.id)))
+        throw new Error(`The members of task ${link.id} could not be stored.`);
     }
   }
 

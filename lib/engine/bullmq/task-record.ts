@@ -57,7 +57,13 @@ export function toRecord(
 function taskState(
   json: JobJson,
   jobState: JobState,
-  facts: { failure: TaskFailure | null; hasMembers: boolean; cancelledAt: number | undefined; expiresAt: number | undefined; now: number },
+  facts: {
+    failure: TaskFailure | null;
+    hasMembers: boolean;
+    cancelledAt: number | undefined;
+    expiresAt: number | undefined;
+    now: number;
+  },
 ): TaskState {
   switch (jobState) {
     case 'completed':

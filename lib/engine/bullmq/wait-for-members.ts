@@ -23,7 +23,14 @@ export async function waitForMembers(
     const { adding, ...data } = job.data;
     if (!adding) await job.updateData({ ...data, adding: true });
     await flows.addTo(job, adding ? await flows.missing(members) : members);
-    await job.updateData({ ...data, note, members: rangesOf(members.map(({ queue }) => queue), data.members) });
+    await job.updateData({
+      ...data,
+      note,
+      members: rangesOf(
+        members.map(({ queue }) => queue),
+        data.members,
+      ),
+    });
     // One that failed meanwhile found nobody who waits, so it woke nobody.
     const { ignored = 0, failed = 0 } = await job.getDependenciesCount({ ignored: true, failed: true });
     if (ignored + failed > 0 && members.some(({ onFailure }) => onFailure !== 'wait')) return false;

@@ -25,7 +25,7 @@ export async function workflowProgress(
 ): Promise<{ current: number; total: number }> {
   let current = 0;
   let total = 0;
-  for (let step: TaskRecord | undefined = record; step; ) {
+  for (let step: TaskRecord | undefined = record; step;) {
     const { after, group } = (step.note ?? {}) as ProgressNote;
     const stored = count(step) - (after ? 1 : 0);
     const units = group ? Math.max(stored, group.later?.length ?? 0) : 1;
@@ -34,7 +34,10 @@ export async function workflowProgress(
     if (isOver) current += units;
     else if (group && !group.later && stored > 0) current += Math.max(0, (await source.ended(step)) - (after ? 1 : 0));
     if (!after) break;
-    const [before] = memberIds(step.id, step.members?.slice(0, 1).map(({ queue }) => ({ queue, count: 1 })));
+    const [before] = memberIds(
+      step.id,
+      step.members?.slice(0, 1).map(({ queue }) => ({ queue, count: 1 })),
+    );
     step = before === undefined ? undefined : await source.find(before);
   }
   return { current, total };

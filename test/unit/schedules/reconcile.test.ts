@@ -56,7 +56,10 @@ class World {
   }
 
   private snapshot(): Snapshot {
-    const schedules = Array.from(this.stored, ([id, stored]) => [id, new Schedule(stored, timetableOf(stored))] as const);
+    const schedules = Array.from(
+      this.stored,
+      ([id, stored]) => [id, new Schedule(stored, timetableOf(stored))] as const,
+    );
     return { schedules: new Map(schedules), versions: [...this.versions.values()], outdated: [] };
   }
 }
@@ -102,10 +105,7 @@ describe('reconciling', () => {
     expect(world.ids).toEqual(['theirs']);
   });
 
-  it.each([
-    [['a', 'b']],
-    [['b', 'a']],
-  ])('moves a schedule to another queue (%j)', (queues) => {
+  it.each([[['a', 'b']], [['b', 'a']]])('moves a schedule to another queue (%j)', (queues) => {
     const world = new World();
     world.process([declare('moves', { queue: 'a' })], queues)();
     world.now += 10 * MINUTE;

@@ -31,7 +31,12 @@ class World {
   /** A process that looks to the schedules. */
   async start(): Promise<ScheduleClock> {
     const book = new ScheduleBook(this.store);
-    const reconciler = new ScheduleReconciler(book, this.store, () => [], () => []);
+    const reconciler = new ScheduleReconciler(
+      book,
+      this.store,
+      () => [],
+      () => [],
+    );
     const clock = new ScheduleClock(this.engine, book, new TickRunner(this.engine, book), reconciler, true);
     this.clocks.push(clock);
     await clock.onApplicationBootstrap();

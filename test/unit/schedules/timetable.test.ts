@@ -16,7 +16,8 @@ function ticks(cron: string, timezone: string, after: string, count: number): st
   return found;
 }
 
-const parse = (cron: string, timezone?: string) => () => parseTiming({ cron }, timezone, '@Schedule() of Reports.build');
+const parse = (cron: string, timezone?: string) => () =>
+  parseTiming({ cron }, timezone, '@Schedule() of Reports.build');
 
 describe('a timetable', () => {
   test('a fixed time that the spring leaves out is moved to the end of the gap', () => {
@@ -99,18 +100,32 @@ describe('a timetable', () => {
 
   it('gives the same ticks from wherever one asks, forwards and backwards', () => {
     const zones = ['UTC', 'Europe/Berlin', 'America/New_York', 'America/Havana', 'Australia/Lord_Howe', 'Africa/Cairo'];
-    const crons = ['30 2 * * *', '0 0 * * *', '*/30 * * * *', '15 1-3 * * *', '0 12 * * 1-5', '0 0 L * *', '0 */2 * * *'];
+    const crons = [
+      '30 2 * * *',
+      '0 0 * * *',
+      '*/30 * * * *',
+      '15 1-3 * * *',
+      '0 12 * * 1-5',
+      '0 0 L * *',
+      '0 */2 * * *',
+    ];
     const moments = fc.integer({ min: Date.UTC(2026, 0), max: Date.UTC(2027, 0) });
     fc.assert(
-      fc.property(fc.constantFrom(...zones), fc.constantFrom(...crons), moments, fc.double({ min: 0, max: 1, noNaN: true }), (timezone, cron, from, share) => {
-        const { next, previous } = timetableOf({ cron, timezone });
-        const first = next(from) as number;
-        const second = next(first) as number;
-        const between = first + Math.floor((second - 1 - first) * share);
-        expect(first).toBeGreaterThan(from);
-        expect(next(between)).toBe(second);
-        expect(previous(between)).toBe(first);
-      }),
+      fc.property(
+        fc.constantFrom(...zones),
+        fc.constantFrom(...crons),
+        moments,
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        (timezone, cron, from, share) => {
+          const { next, previous } = timetableOf({ cron, timezone });
+          const first = next(from) as number;
+          const second = next(first) as number;
+          const between = first + Math.floor((second - 1 - first) * share);
+          expect(first).toBeGreaterThan(from);
+          expect(next(between)).toBe(second);
+          expect(previous(between)).toBe(first);
+        },
+      ),
       { numRuns: 300 },
     );
   });
@@ -118,17 +133,30 @@ describe('a timetable', () => {
 
 describe('a timing', () => {
   it('is UTC unless said otherwise, whatever zone the process is in', () => {
-    expect(parseTiming({ cron: '0 7 * * *' }, undefined, 'x')).toEqual({ cron: '0 7 * * *', timezone: 'UTC' } satisfies ParsedTiming);
+    expect(parseTiming({ cron: '0 7 * * *' }, undefined, 'x')).toEqual({
+      cron: '0 7 * * *',
+      timezone: 'UTC',
+    } satisfies ParsedTiming);
     expect(parseTiming({ every: '10m' }, undefined, 'x')).toEqual({ every: 600_000, timezone: 'UTC' });
   });
 
-  it.each(['', '5', '* * * *', '* * * * * * *', '61 * * * *', '0 0 0 * *', 'noon', '@reboot', '@fortnightly', 'H * * * *', '0 0 30 2 *', '2026-12-24T00:00:00'])(
-    'refuses the expression %j',
-    (cron) => {
-      expect(parse(cron)).toThrow(ConfigurationError);
-      expect(parse(cron)).toThrow(`@Schedule() of Reports.build has the cron expression ${JSON.stringify(cron)}`);
-    },
-  );
+  it.each([
+    '',
+    '5',
+    '* * * *',
+    '* * * * * * *',
+    '61 * * * *',
+    '0 0 0 * *',
+    'noon',
+    '@reboot',
+    '@fortnightly',
+    'H * * * *',
+    '0 0 30 2 *',
+    '2026-12-24T00:00:00',
+  ])('refuses the expression %j', (cron) => {
+    expect(parse(cron)).toThrow(ConfigurationError);
+    expect(parse(cron)).toThrow(`@Schedule() of Reports.build has the cron expression ${JSON.stringify(cron)}`);
+  });
 
   it('refuses a zone that there is not', () => {
     expect(parse('0 7 * * *', 'Mars/Olympus')).toThrow('@Schedule() of Reports.build has the timezone "Mars/Olympus"');
