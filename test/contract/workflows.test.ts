@@ -13,6 +13,7 @@ import {
 import { boot, Gate, type Booted } from '../support/boot.js';
 import { describeEachEngine } from '../support/engines.js';
 import { Maths } from '../support/maths.js';
+import { until } from '../support/until.js';
 
 describeEachEngine('workflows', (engine) => {
   let booted: Booted;
@@ -231,7 +232,7 @@ describeEachEngine('workflows', (engine) => {
       [held.signature(1), chain(held.signature(2), double.signature())],
       sum.signature(),
     ).enqueue();
-    await seen(handle, () => provider.calls.length === 2);
+    await until(() => provider.calls.length === 2);
     await expect(handle.cancel('enough')).resolves.toMatchObject({ state: 'cancelled', error: { message: 'enough' } });
     await expect(resultOf(handle)).rejects.toMatchObject({ code: 'TASK_CANCELLED', message: 'enough' });
     const [members] = await handle.children();
@@ -268,7 +269,7 @@ describeEachEngine('workflows', (engine) => {
       group([double.signature(), held.signature(5).immutable()]),
       sum.signature(),
     ).enqueue();
-    await seen(handle, () => provider.calls.length === 1);
+    await until(() => provider.calls.length === 1);
     await handle.cancel();
     const [step] = await handle.children();
     await step?.result({ timeout: '10s' }).catch(() => undefined);
