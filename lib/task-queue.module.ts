@@ -89,13 +89,14 @@ export class TaskQueueModule
   }
 
   async onModuleInit(): Promise<void> {
-    for (const task of this.explorer.explore(this.options.defaults)) {
-      this.registry.add({ definition: task.definition, call: this.handlers.create(task) });
-    }
-    await this.schedules.load();
     try {
+      for (const task of this.explorer.explore(this.options.defaults)) {
+        this.registry.add({ definition: task.definition, call: this.handlers.create(task) });
+      }
+      await this.schedules.load();
       await this.engine.start();
     } catch (error) {
+      // Nest tells nobody that the application did not start.
       await this.engine.close();
       throw error;
     }

@@ -13,6 +13,7 @@ import {
 import { setTimeout as sleep } from 'node:timers/promises';
 import { boot, Gate, type Booted } from '../support/boot.js';
 import { describeEachEngine, type Place } from '../support/engines.js';
+import { eventually } from '../support/eventually.js';
 import { Witness } from '../support/witness.js';
 
 interface Run {
@@ -81,10 +82,12 @@ describeEachEngine('schedules', (engine) => {
 
     /** The status once the condition holds for it: what is stored tells nobody that it changed. */
     async function status(id: string, condition: (status: ScheduleStatus) => boolean): Promise<ScheduleStatus> {
-      for (;;) {
-        const found = await schedules.get(id);
-        if (found && condition(found)) return found;
-      }
+      let found: ScheduleStatus | undefined;
+      await eventually(
+        async () => (found = await schedules.get(id)) !== undefined && condition(found),
+        () => `schedule ${id} is as wanted; it is ${JSON.stringify(found)}`,
+      );
+      return found as ScheduleStatus;
     }
 
     it('runs a decorated task at each tick once, with its arguments', async () => {

@@ -9,8 +9,16 @@ import type { Store } from './store.js';
 /** A store in this process: PGlite behind the interface of a pool, opened by the first who needs it. */
 export function openEmbeddedStore(folder: string | undefined, schema: string): Store {
   let opening: Promise<EmbeddedDatabase> | undefined;
-  const open = () =>
-    (opening ??= openEmbedded({ ...(folder !== undefined && { folder }), schema, logger: new Logger('TaskQueue') }));
+  let closed = false;
+  const open = () => {
+    // pg's words, by which BullMQ tells a late query from a fault.
+    if (closed && !opening) return Promise.reject(new Error('Cannot use a pool after calling end on the pool'));
+    return (opening ??= openEmbedded({
+      ...(folder !== undefined && { folder }),
+      schema,
+      logger: new Logger('TaskQueue'),
+    }));
+  };
   const pool: PgPool = {
     query: async (text, params) => (await open()).pool.query(text, params),
     connect: async () => (await open()).pool.connect(),
@@ -24,6 +32,7 @@ export function openEmbeddedStore(folder: string | undefined, schema: string): S
     },
   };
   const close = async () => {
+    closed = true;
     const database = await opening?.catch(() => undefined);
     await database?.close();
   };

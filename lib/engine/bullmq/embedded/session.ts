@@ -1,4 +1,11 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import type { PGlite } from '@electric-sql/pglite';
+
+/**
+ * PGlite works without ever giving way to the event loop, and so does whoever answers it at once. After so many
+ * milliseconds timers and sockets have their turn, or a busy database would stop the whole process.
+ */
+const GIVE_WAY_AFTER = 10;
 
 /** Whoever sends statements: a checked-out client, or a single query of the pool. Compared by identity. */
 export type Sender = object;
@@ -20,6 +27,7 @@ export class Session {
   /** Pending while statements are being run. */
   private pumping?: Promise<void>;
   private ended = false;
+  private gaveWayAt = 0;
 
   constructor(private readonly db: PGlite) {}
 
@@ -54,6 +62,10 @@ export class Session {
     for (;;) {
       const next = this.next();
       if (next) {
+        if (performance.now() - this.gaveWayAt > GIVE_WAY_AFTER) {
+          await turn();
+          this.gaveWayAt = performance.now();
+        }
         await next.run();
         this.holder = this.isInTransaction() ? next.sender : undefined;
       } else if (this.holder && (this.ended || this.gone.has(this.holder))) {
