@@ -92,11 +92,11 @@ class Team {
 
   rowsAgainst(peer: Team): Row[] {
     const { target, name } = this.entry;
-    const cpu = median(this.cpu.map((value, round) => value / (peer.cpu[round] as number)));
-    return Object.keys(this.results[0] as Figures).map((unit) => {
-      const own = this.results.map((figures) => figures[unit] as number);
-      const others = peer.results.map((figures) => figures[unit] as number);
-      const ratios = own.map((value, round) => value / (others[round] as number));
+    const cpu = median(this.cpu.map((value, round) => value / peer.cpu[round]));
+    return Object.keys(this.results[0]).map((unit) => {
+      const own = this.results.map((figures) => figures[unit]);
+      const others = peer.results.map((figures) => figures[unit]);
+      const ratios = own.map((value, round) => value / others[round]);
       const ratio = median(ratios);
       return {
         what: `${this.match.what}: ${name}`,

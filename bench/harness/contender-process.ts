@@ -29,13 +29,15 @@ const answers: Readonly<Record<string, () => unknown>> = {
   },
 };
 
-process.on('message', async (question: string) => {
-  process.send!({ answer: await answers[question]?.() });
-  if (question === 'close') process.disconnect();
-});
+process.on('message', (question: string) => void answer(question));
 process.once('disconnect', () => setTimeout(process.exit, 5_000).unref());
 await beginProfile();
 process.send!({ answer: contender.info });
+
+async function answer(question: string): Promise<void> {
+  process.send!({ answer: await answers[question]?.() });
+  if (question === 'close') process.disconnect();
+}
 
 /** Once the contender has started, so that this is not in it. */
 async function beginProfile(): Promise<void> {

@@ -28,11 +28,8 @@ export function table(rows: readonly Row[]): string {
     must,
     met === undefined ? '' : met ? 'yes' : 'NO',
   ]);
-  const widths = HEAD.map((head, column) =>
-    Math.max(head.length, ...cells.map((row) => (row[column] as string).length)),
-  );
-  const line = (row: readonly string[]) =>
-    `| ${row.map((cell, column) => cell.padEnd(widths[column] as number)).join(' | ')} |`;
+  const widths = HEAD.map((head, column) => Math.max(head.length, ...cells.map((row) => row[column].length)));
+  const line = (row: readonly string[]) => `| ${row.map((cell, column) => cell.padEnd(widths[column])).join(' | ')} |`;
   return [line(HEAD), line(widths.map((width) => '-'.repeat(width))), ...cells.map(line)].join('\n');
 }
 

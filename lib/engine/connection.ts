@@ -68,10 +68,10 @@ export function parseConnection(value: ConnectionOption): Connection {
   if (isRedisClient(value)) return { kind: 'redis', client: value };
   if (isPostgresPool(value)) return { kind: 'postgres', pool: value };
   if ('connectionString' in value || 'database' in value || 'user' in value) {
-    return { kind: 'postgres', options: value as PostgresConnectionOptions };
+    return { kind: 'postgres', options: value };
   }
   if (['host', 'port', 'path', 'nodes', 'sentinels'].some((key) => key in value)) {
-    return { kind: 'redis', options: value as RedisConnectionOptions };
+    return { kind: 'redis', options: value };
   }
   throw new ConfigurationError(
     `connection is an object with ${Object.keys(value).join(', ') || 'nothing in it'}, from which neither a Redis nor a PostgreSQL server can be told. ${CURE}`,

@@ -95,7 +95,7 @@ export class TaskEndpoint {
         this.logger.error(`http.authorize failed for task ${id}`, errorText(error));
       throw new TaskNotFoundError(id);
     }
-    if (allowed !== true) throw new TaskNotFoundError(id);
+    if (!allowed) throw new TaskNotFoundError(id);
     return record;
   }
 

@@ -94,6 +94,6 @@ function writesItsOwnResponse(context: ExecutionContext): boolean {
   if (Reflect.getMetadata(RESPONSE_PASSTHROUGH_METADATA, type, name) === true) return false;
   const parameters: object = (Reflect.getMetadata(ROUTE_ARGS_METADATA, type, name) as object | undefined) ?? {};
   return Object.keys(parameters).some((key) =>
-    [RouteParamtypes.RESPONSE, RouteParamtypes.NEXT].includes(Number(key.split(':', 1)[0])),
+    [RouteParamtypes.RESPONSE, RouteParamtypes.NEXT].some((kind) => key.startsWith(`${kind}:`)),
   );
 }

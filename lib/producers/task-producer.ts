@@ -7,7 +7,8 @@ import { TaskHandle } from '../results/task-handle.js';
 import type { TaskResults } from '../results/task-results.js';
 import { group } from '../workflows/canvas.js';
 import type { TaskPlan } from '../workflows/plan.js';
-import { Signature, type WorkflowStarter } from '../workflows/signature.js';
+import type { WorkflowStarter } from '../workflows/running-starters.js';
+import { Signature } from '../workflows/signature.js';
 import type { TaskFunction } from '../tasks/task-contract.js';
 import {
   checkPriority,

@@ -221,7 +221,7 @@ function isOutdated(
   return !latest || parsed.tick < latest.tick;
 }
 
-function withoutTick<T extends { readonly tick: number }>({ tick: _, ...rest }: T): Omit<T, 'tick'> {
+function withoutTick<T extends { readonly tick: number }>({ tick: _tick, ...rest }: T): Omit<T, 'tick'> {
   return rest;
 }
 

@@ -53,7 +53,7 @@ export function parseTiming({ cron, every }: Timing, timezone: string | undefine
     throw new ConfigurationError(`${what} needs either a cron expression or { every }, and not both.`);
   }
   if (every !== undefined) return { every: checkPeriod(every, what), timezone: zone };
-  const parsed = { cron: checkFields(cron as string, what), timezone: zone };
+  const parsed = { cron: checkFields(cron, what), timezone: zone };
   if (timetableOf(parsed).next(Date.now()) === undefined) {
     throw new ConfigurationError(`${what} has the cron expression "${cron}", whose time never comes.`);
   }

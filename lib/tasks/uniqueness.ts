@@ -45,7 +45,7 @@ function digest(...parts: readonly string[]): string {
 function canonical(value: Json): string {
   return JSON.stringify(value, (_key, item: Json) =>
     typeof item === 'object' && item !== null && !Array.isArray(item)
-      ? Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1)))
+      ? Object.fromEntries(Object.entries(item).toSorted(([a], [b]) => (a < b ? -1 : 1)))
       : item,
   );
 }

@@ -14,7 +14,7 @@ export function toFailure(thrown: unknown): TaskFailure {
   }
   const { code, stack } = thrown as { code?: unknown; stack?: unknown };
   return {
-    name: cut(String(thrown.name || 'Error'), 200),
+    name: cut(thrown.name || 'Error', 200),
     message: cut(thrown.message || thrown.name, LONGEST_MESSAGE),
     ...(typeof code === 'string' || typeof code === 'number' ? { code: cut(String(code), 200) } : {}),
     ...(thrown instanceof HttpException && { exposable: true }),

@@ -40,7 +40,7 @@ export class TimeLimit {
       const giveUp = () => {
         this.settling = setTimeout(() => reject(this.reason as Error), SETTLE_TIME);
       };
-      if (this.signal.aborted) return reject(this.reason as Error);
+      if (this.signal.aborted) return reject(this.reason);
       this.signal.addEventListener('abort', giveUp, { once: true });
       // Inside the promise's executor, so that what a plain function throws is a rejection, too.
       Promise.resolve(call()).then(resolve, reject);

@@ -3,7 +3,7 @@ import { type Plan } from './plan.js';
 import { Signature } from './signature.js';
 
 /** What a signature gives. */
-export type ResultOf<S> = S extends Signature<infer _Input, infer Result> ? Result : never;
+export type ResultOf<T> = T extends Signature<infer _Input, infer Result> ? Result : never;
 
 /** What all of some signatures can take. */
 type InputOfAll<T extends readonly Signature[]> = T extends readonly []

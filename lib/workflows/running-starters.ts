@@ -1,5 +1,11 @@
 import { ConfigurationError } from '../errors.js';
-import type { WorkflowStarter } from './signature.js';
+import type { TaskHandle } from '../results/task-handle.js';
+import type { Plan } from './plan.js';
+
+/** Stores workflows; every producer's application has one. */
+export interface WorkflowStarter {
+  start(plan: Plan): Promise<TaskHandle>;
+}
 
 /** The applications that run in this process, and only as long as they run. */
 const RUNNING = new Set<WorkflowStarter>();

@@ -2,7 +2,7 @@ import type { TaskHandle } from '../results/task-handle.js';
 import type { EnqueueOptions } from '../tasks/task-options.js';
 import { describePlan } from './describe-plan.js';
 import { withLinks, type Plan } from './plan.js';
-import { runningStarter } from './running-starters.js';
+import { runningStarter, type WorkflowStarter } from './running-starters.js';
 
 /** What an `onError` signature gets as its first argument. */
 export interface TaskError {
@@ -12,11 +12,6 @@ export interface TaskError {
   /** The task that failed. */
   readonly id: string;
   readonly task: string;
-}
-
-/** Stores workflows; every producer's application has one. */
-export interface WorkflowStarter {
-  start(plan: Plan): Promise<TaskHandle>;
 }
 
 /** What a signature can do beyond carrying its plan. */

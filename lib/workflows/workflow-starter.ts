@@ -7,7 +7,7 @@ import { validateArguments } from '../tasks/validate-arguments.js';
 import { compilePlan } from './compile-plan.js';
 import { describePlan } from './describe-plan.js';
 import { queueOf, stepsOf, tasksOf, type Plan, type TaskPlan } from './plan.js';
-import type { WorkflowStarter } from './signature.js';
+import type { WorkflowStarter } from './running-starters.js';
 
 /** What starting a workflow needs of its application. */
 export interface StarterScope {

@@ -36,10 +36,12 @@ for (const type of ['dragover', 'dragleave', 'drop']) {
     if (type === 'drop' && file) void upload(file, input);
   });
 }
-tryExample.addEventListener('click', async () => {
+tryExample.addEventListener('click', () => void uploadExample());
+
+async function uploadExample() {
   const example = await fetch('people/example.xlsx');
   await upload(new File([await example.blob()], 'people-example.xlsx'), tryExample);
-});
+}
 
 const upload = (file, button) =>
   attempt(importing.section, button, async () => {

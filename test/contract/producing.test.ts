@@ -144,7 +144,7 @@ describeEachEngine('producing', (engine) => {
     const handles = await letters.echo.enqueueMany(Array.from({ length: 1_500 }, (_, index) => [index]));
     expect(new Set(handles.map(({ id }) => id)).size).toBe(1_500);
     const results = await Promise.all(
-      [handles[0], handles[1_000], handles[1_499]].map((handle) => handle?.result({ timeout: '30s' })),
+      [0, 1_000, 1_499].map(async (index) => handles[index]?.result({ timeout: '30s' })),
     );
     expect(results).toEqual([[0], [1_000], [1_499]]);
     const before = await booted.app.get<Queue>(getQueueToken('default')).getJobCounts();

@@ -135,13 +135,13 @@ class Work {
 }
 
 /** The states a task goes through, each once. */
-async function statesOf(handle: TaskHandle<unknown>): Promise<TaskState[]> {
+async function statesOf(handle: TaskHandle): Promise<TaskState[]> {
   const states: TaskState[] = [];
   for await (const { state } of handle.updates()) if (states.at(-1) !== state) states.push(state);
   return states;
 }
 
-async function reaches(handle: TaskHandle<unknown>, wanted: TaskState): Promise<void> {
+async function reaches(handle: TaskHandle, wanted: TaskState): Promise<void> {
   for await (const { state } of handle.updates()) if (state === wanted) return;
   throw new Error(`The task ended without ever being ${wanted}.`);
 }
@@ -372,7 +372,7 @@ describeEachEngine('trust', (engine) => {
 
   it('starts no more tasks in a window than the limit of the queue', async () => {
     const handles = await work.limited.enqueueMany(Array.from({ length: 18 }, () => []));
-    const starts = (await Promise.all(handles.map((handle) => handle.result({ timeout: '20s' })))).sort(
+    const starts = (await Promise.all(handles.map((handle) => handle.result({ timeout: '20s' })))).toSorted(
       (a, b) => a - b,
     );
     // 18 tasks at 5 per window of 300 ms need three windows after the first.

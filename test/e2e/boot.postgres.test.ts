@@ -128,9 +128,7 @@ describe("the application's own pool", () => {
     new pg.Pool({
       connectionString: process.env['TEST_POSTGRES_URL'],
       max,
-      onConnect: async (client) => {
-        await client.query('SET search_path TO pg_catalog, app');
-      },
+      onConnect: (client) => void client.query('SET search_path TO pg_catalog, app'),
     });
 
   it('is used, left open, and gives the application its own search path at any time', async () => {

@@ -11,11 +11,7 @@ export interface Reply {
 }
 
 /** One request on a connection of its own; the path goes out as it is written. */
-export async function request(
-  url: string,
-  path: string,
-  { method = 'GET', headers = {} as Headers } = {},
-): Promise<Reply> {
+export async function request(url: string, path: string, { method = 'GET', headers = {} } = {}): Promise<Reply> {
   const message = await open(url, path, method, headers);
   let text = '';
   for await (const chunk of message.setEncoding('utf8')) text += chunk;

@@ -1,5 +1,3 @@
-/* oxlint-disable typescript/no-unnecessary-type-parameters -- the type parameters are what is compared */
-
 /** Whether two types are the same: `any` equals only itself, and a union is not its members. */
 export type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 

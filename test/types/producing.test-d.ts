@@ -161,7 +161,7 @@ typeTest('producers are injected', () => {
 });
 
 typeTest('a handle cannot be awaited by mistake', async () => {
-  const handle = await await await reports.build.enqueue('a');
+  const handle = await reports.build.enqueue('a');
   expectType<Equal<typeof handle, TaskHandle<{ url: string }>>>();
   // @ts-expect-error
   void handle.then;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { ConfigurationError } from '../../lib/errors.js';
-import { resolveOptions, type TaskQueueOptions } from '../../lib/task-queue.options.js';
+import { resolveOptions } from '../../lib/task-queue.options.js';
 
 describe('without options', () => {
   it('runs on the embedded engine, in a folder or in memory under test', () => {
@@ -75,7 +75,7 @@ it.each<[string, object, NodeJS.ProcessEnv?]>([
   ['backoff', { defaults: { backoff: 'linear' } }],
   ['conection', { conection: 'redis://h' }],
 ])('names the option %s when it is wrong: %j', (option, options, env = {}) => {
-  const resolve = () => resolveOptions(options as TaskQueueOptions, env);
+  const resolve = () => resolveOptions(options, env);
   expect(resolve).toThrow(ConfigurationError);
   expect(resolve).toThrow(option);
   expect(resolve).not.toThrow('secret');

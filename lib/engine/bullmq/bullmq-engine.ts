@@ -291,7 +291,7 @@ export class BullMQEngine implements Engine {
 
   /** The job of a task that was found. */
   private job({ record, json }: { record: TaskRecord; json: JobJson }): Job<StoredData> {
-    return Job.fromJSON(this.native(record.queue), json, record.id) as Job<StoredData>;
+    return Job.fromJSON<StoredData>(this.native(record.queue), json, record.id);
   }
 
   private abort(id: string, reason: string | undefined): void {

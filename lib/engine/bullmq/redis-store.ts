@@ -98,7 +98,7 @@ export class RedisStore implements Store {
   createFlowProducer(): FlowProducer {
     const flows = new redis.FlowProducer({ connection: this.commands, prefix: this.prefix });
     flows.on('error', this.report);
-    return flows as unknown as FlowProducer;
+    return flows;
   }
 
   createWorker(name: string, processor: Processor, options: Omit<WorkerOptions, 'connection' | 'prefix'>): Worker {
@@ -107,7 +107,7 @@ export class RedisStore implements Store {
       ...options,
       connection: this.workerClient,
       prefix: this.prefix,
-    }) as unknown as Worker;
+    });
   }
 
   /**

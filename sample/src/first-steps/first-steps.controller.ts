@@ -38,7 +38,7 @@ export class FirstStepsController {
   watch(@Query('ids') ids: string, @SseSignal() signal: AbortSignal): Observable<MessageEvent> {
     const statesOf = (id: string) =>
       from(this.queue.handle(id).updates({ signal })).pipe(catchError(() => of({ id, state: 'gone' })));
-    return from(String(ids).split(',')).pipe(
+    return from(ids.split(',')).pipe(
       mergeMap(statesOf),
       map(({ id, state }) => ({ data: { id, state } })),
     );

@@ -10,5 +10,5 @@ export function workbook(
     name: 'People',
     columns: columns.map((column) => ({ ...column })),
     freezePane: { rows: 1 },
-  }) as ReadableStream<Uint8Array>;
+  });
 }

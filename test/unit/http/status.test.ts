@@ -273,7 +273,7 @@ describe.each(platforms)('authorize on %s', (platform) => {
 
   test('is given the request and the status', async () => {
     const { app, engine, url } = await startApp(platform, {
-      http: { authorize: async (request, { name }) => request.headers['x-user'] === name },
+      http: { authorize: async ({ headers }, { name }) => headers['x-user'] === name },
     });
     const id = engine.add({ name: 'ann' });
     expect((await request(url, `/tasks/${id}`, { headers: { 'X-User': 'ann' } })).status).toBe(200);
@@ -286,7 +286,7 @@ describe.each(platforms)('authorize on %s', (platform) => {
 
   test('is given the headers the task was enqueued with, which go nowhere else', async () => {
     const { app, engine, url } = await startApp(platform, {
-      http: { authorize: (request, _status, { owner }) => request.headers['x-user'] === owner },
+      http: { authorize: ({ headers }, _status, { owner }) => headers['x-user'] === owner },
     });
     const id = engine.add({ headers: { owner: 'ann' } });
     const answer = await request(url, `/tasks/${id}`, { headers: { 'X-User': 'ann' } });
