@@ -30,6 +30,12 @@ const methods = {
       return { ...described(error), took: Date.now() - start };
     }
   },
+  /** Many at once, as so many requests would; the ids of those that were stored. */
+  async enqueueMany(task: string, args: unknown[], times: number): Promise<string[]> {
+    const enqueue = () => queue.of(`Work.${task}`).enqueue(...args);
+    const handles = await Promise.allSettled(Array.from({ length: times }, enqueue));
+    return handles.flatMap((handle) => (handle.status === 'fulfilled' ? [handle.value.id] : []));
+  },
   async result(id: string, timeout?: number): Promise<{ result?: unknown; error?: Described }> {
     try {
       return { result: await queue.handle(id).result(timeout === undefined ? {} : { timeout }) };

@@ -83,6 +83,12 @@ export class TestProcess {
     await this.exited;
   }
 
+  /** As a deployment does it. */
+  async stop(): Promise<void> {
+    this.child.kill('SIGTERM');
+    await this.exited;
+  }
+
   private call(method: string, args: unknown[]): Promise<unknown> {
     const call = ++this.lastCall;
     return new Promise((resolve, reject) => {

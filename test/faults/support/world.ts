@@ -83,6 +83,14 @@ export class World {
     return ids;
   }
 
+  /** The same in one call of the process. */
+  async enqueueMany(process: TestProcess, task: string, args: unknown[], times: number): Promise<string[]> {
+    const ids = await process.ask.enqueueMany(task, args, times);
+    for (const id of ids) this.enqueued.push(id);
+    this.refused += times - ids.length;
+    return ids;
+  }
+
   /** What the processes wrote down: how often, and by which of them. */
   noted(what: 'started' | 'finished' | 'aborted', id?: string): { id: string; pid: number; more: string }[] {
     return readFileSync(this.journal, 'utf8')
@@ -124,6 +132,7 @@ export class World {
   counts(): Counts {
     const finished = this.noted('finished').map(({ id }) => id);
     const once = new Set(finished);
+    const enqueued = new Set(this.enqueued);
     return {
       enqueued: this.enqueued.length,
       refused: this.refused,
@@ -134,7 +143,7 @@ export class World {
       duplicated: finished.length - once.size,
       unexpected: new Set(
         this.noted('started')
-          .filter(({ id }) => !this.enqueued.includes(id))
+          .filter(({ id }) => !enqueued.has(id))
           .map(({ id }) => id),
       ).size,
     };
