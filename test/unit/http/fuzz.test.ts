@@ -37,12 +37,7 @@ describe.each(platforms)('whatever comes over HTTP on %s', (platform) => {
         fc.webQueryParameters(),
         fc.constantFrom('GET', 'DELETE', 'HEAD'),
         async (given, query, method) => {
-          const message = await open(
-            started.url,
-            `/tasks/${id}?wait=${query}`,
-            method,
-            given as Record<string, string>,
-          );
+          const message = await open(started.url, `/tasks/${id}?wait=${query}`, method, given);
           message.destroy();
           expect(message.statusCode).toBeLessThan(500);
         },
