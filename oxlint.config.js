@@ -3,7 +3,7 @@ import { defineConfig } from 'oxlint';
 
 /**
  * Imports between the folders of `lib/` run one way: a folder may use itself, the files beside the folders, and what
- * stands here. `task-queue.module.ts`, `index.ts` and the entry points (`cli/`, `testing/`) put the rest together, so
+ * stands here. `task-queue.module.ts` with its providers, `index.ts` and the entry points (`cli/`, `testing/`) put the rest together, so
  * only they are free, and nobody inside imports them.
  */
 const mayImport = {
@@ -20,7 +20,7 @@ const mayImport = {
   http: ['results'],
   health: ['results'],
 };
-const entryPoints = ['index', 'task-queue.module', 'cli', 'testing'];
+const entryPoints = ['index', 'task-queue.module', 'task-queue.providers', 'cli', 'testing'];
 const folders = readdirSync(new URL('lib', import.meta.url), { withFileTypes: true })
   .filter((entry) => entry.isDirectory())
   .map((entry) => entry.name);
@@ -31,7 +31,7 @@ const engineLibraries = {
 };
 const bullmqEngine = {
   regex: '^\\.{1,2}/(.*/)?bullmq/',
-  message: 'Only lib/task-queue.module.ts chooses the engine; import the port from lib/engine.',
+  message: 'Only lib/task-queue.providers.ts chooses the engine; import the port from lib/engine.',
 };
 const otherFolders = (own, allowed) => ({
   regex: `^(\\.\\./)+(${[...entryPoints, ...folders].filter((name) => name !== own && !allowed.includes(name)).join('|')})(/|\\.js$)`,
@@ -90,7 +90,7 @@ export default defineConfig({
     // Type tests say what does not make sense, in order to see it refused.
     { files: ['test/types/**'], rules: { 'typescript/await-thenable': 'off' } },
     restrict(['lib/**'], engineLibraries, bullmqEngine),
-    restrict(['lib/task-queue.module.ts', 'lib/cli/**', 'lib/testing/**'], engineLibraries),
+    restrict(['lib/task-queue.providers.ts', 'lib/cli/**', 'lib/testing/**'], engineLibraries),
     restrict(['lib/errors.ts'], { regex: '^\\.', message: 'lib/errors.ts stands below everything else.' }),
     ...Object.entries(mayImport).map(([folder, allowed]) =>
       folder === 'engine/bullmq'

@@ -1,0 +1,166 @@
+import type { Provider } from '@nestjs/common';
+import { ApplicationConfig, ModuleRef, ModulesContainer } from '@nestjs/core';
+import { createEngine } from './engine/bullmq/create-engine.js';
+import type { ConsumerOptions, Engine } from './engine/engine.js';
+import { TaskHttpInterceptor } from './http/task-http.interceptor.js';
+import { injectedSources } from './producers/inject-tasks.decorator.js';
+import type { TaskProducer } from './producers/task-producer.js';
+import { TaskQueue } from './producers/task-queue.js';
+import { TaskResults } from './results/task-results.js';
+import { SCHEDULE_NEEDS, SCHEDULE_PROVIDERS, type ScheduleNeeds } from './schedules/schedule-providers.js';
+import { TaskSchedules } from './schedules/task-schedules.js';
+import { MODULE_OPTIONS_TOKEN } from './task-queue.configurable.js';
+import { QUEUE_DEFAULTS, resolveOptions, type ResolvedOptions, type TaskQueueOptions } from './task-queue.options.js';
+import { ENGINE, nativeQueueToken, RESOLVED_OPTIONS } from './task-queue.tokens.js';
+import { TaskExplorer } from './tasks/task-explorer.js';
+import { TaskRegistry } from './tasks/task-registry.js';
+import { HandlerFactory } from './workers/handler-factory.js';
+import { TaskContext } from './workers/task-context.js';
+import { TaskExecutor } from './workers/task-executor.js';
+import { TaskWorkers } from './workers/task-workers.js';
+import { WorkflowRunner } from './workflows/workflow-runner.js';
+import { PlanStarter } from './workflows/workflow-starter.js';
+
+/** A task of an unknown name is put back so often before it fails: about five minutes, the time of a deploy. */
+const UNKNOWN_TASK_RETURNS = 12;
+
+/** The library's own, whatever the options. */
+export const PROVIDERS: Provider[] = [
+  {
+    provide: RESOLVED_OPTIONS,
+    inject: [MODULE_OPTIONS_TOKEN],
+    useFactory: (options: TaskQueueOptions) => resolveOptions(options),
+  },
+  {
+    provide: ENGINE,
+    inject: [RESOLVED_OPTIONS],
+    useFactory: ({ connection, prefix, retention, enqueueTimeout, abandonedAfter, queues }: ResolvedOptions) =>
+      createEngine({
+        connection,
+        prefix,
+        retention,
+        timeout: enqueueTimeout,
+        abandonedAfter,
+        hasPriorities: (queue) => queues.get(queue)?.priorities ?? false,
+      }),
+  },
+  TaskContext,
+  TaskRegistry,
+  TaskExplorer,
+  {
+    provide: HandlerFactory,
+    inject: [ApplicationConfig, ModulesContainer, ModuleRef, TaskContext, RESOLVED_OPTIONS],
+    useFactory: (
+      config: ApplicationConfig,
+      modules: ModulesContainer,
+      moduleRef: ModuleRef,
+      context: TaskContext,
+      { enhancers }: ResolvedOptions,
+    ) => new HandlerFactory(config, modules, moduleRef, context, { ...enhancers, except: [TaskHttpInterceptor] }),
+  },
+  { provide: TaskResults, inject: [ENGINE], useFactory: (engine: Engine) => new TaskResults(engine) },
+  {
+    provide: TaskExecutor,
+    inject: [TaskRegistry, TaskContext, RESOLVED_OPTIONS],
+    useFactory: (registry: TaskRegistry, context: TaskContext, { maxPayload }: ResolvedOptions) =>
+      new TaskExecutor(registry, context, { maxPayload, unknownTaskReturns: UNKNOWN_TASK_RETURNS }),
+  },
+  {
+    provide: WorkflowRunner,
+    inject: [ENGINE, TaskExecutor, RESOLVED_OPTIONS],
+    useFactory: (engine: Engine, executor: TaskExecutor, { maxPayload }: ResolvedOptions) =>
+      new WorkflowRunner({ engine, maxPayload, run: (delivery) => executor.run(delivery) }),
+  },
+  {
+    provide: PlanStarter,
+    inject: [ENGINE, TaskResults, TaskContext, TaskRegistry],
+    useFactory: (engine: Engine, results: TaskResults, context: TaskContext, registry: TaskRegistry) =>
+      new PlanStarter({
+        engine,
+        results,
+        currentHeaders: () => context.current()?.headers ?? {},
+        definitionOf: (name) => registry.get(name)?.definition,
+      }),
+  },
+  {
+    provide: TaskWorkers,
+    inject: [ENGINE, WorkflowRunner, TaskRegistry, RESOLVED_OPTIONS],
+    useFactory: (engine: Engine, runner: WorkflowRunner, registry: TaskRegistry, options: ResolvedOptions) =>
+      new TaskWorkers(engine, runner, () => consumedQueues(options, registry), options.grace),
+  },
+  {
+    provide: TaskQueue,
+    inject: [ENGINE, TaskResults, PlanStarter, TaskContext, TaskRegistry, RESOLVED_OPTIONS],
+    useFactory: (
+      engine: Engine,
+      results: TaskResults,
+      starter: PlanStarter,
+      context: TaskContext,
+      registry: TaskRegistry,
+      { defaults, maxPayload, queues }: ResolvedOptions,
+    ) =>
+      new TaskQueue(
+        {
+          engine,
+          results,
+          starter,
+          maxPayload,
+          hasPriorities: (queue) => queues.get(queue)?.priorities ?? false,
+          currentHeaders: () => context.current()?.headers ?? {},
+        },
+        defaults,
+        (name) => registry.get(name)?.definition,
+      ),
+  },
+  {
+    provide: SCHEDULE_NEEDS,
+    inject: [ENGINE, TaskResults, TaskExplorer, TaskQueue, TaskRegistry, RESOLVED_OPTIONS],
+    useFactory: (
+      engine: Engine,
+      results: TaskResults,
+      explorer: TaskExplorer,
+      taskQueue: TaskQueue,
+      registry: TaskRegistry,
+      options: ResolvedOptions,
+    ): ScheduleNeeds => ({
+      engine,
+      results,
+      explorer,
+      defaults: options.defaults,
+      template: (task, args) => (typeof task === 'string' ? taskQueue.of(task) : (task as TaskProducer)).template(args),
+      queues: () => [...consumedQueues(options, registry).keys()],
+      enabled: options.role !== 'producer',
+    }),
+  },
+  ...SCHEDULE_PROVIDERS,
+];
+
+/** What other modules of the application may inject. */
+export const EXPORTS = [TaskQueue, TaskSchedules, TaskContext, TaskResults, TaskWorkers, RESOLVED_OPTIONS, ENGINE];
+
+/** A producer for everything that was asked for with `@InjectTasks()`. */
+export function producers(): Provider[] {
+  return Array.from(injectedSources(), ([source, token]) => ({
+    provide: token,
+    inject: [TaskQueue],
+    useFactory: (taskQueue: TaskQueue) => taskQueue.of(source as never) as unknown,
+  }));
+}
+
+function consumedQueues(options: ResolvedOptions, registry: TaskRegistry): Map<string, ConsumerOptions> {
+  const { role, consume, queues, retention } = options;
+  if (role === 'producer') return new Map();
+  const names = consume === '*' ? registry.queues() : consume;
+  const longest = registry.longestResultTtl();
+  const keep = { succeeded: Math.max(retention.ttl, longest), failed: Math.max(retention.failedTtl, longest) };
+  return new Map(Array.from(names, (name) => [name, { ...(queues.get(name) ?? QUEUE_DEFAULTS), keep }]));
+}
+
+/** BullMQ's own queues, where `@InjectQueue(name)` of `@nestjs/bullmq` looks for them. */
+export function nativeQueues(names: readonly string[]): Provider[] {
+  return [...new Set(names)].map((name) => ({
+    provide: nativeQueueToken(name),
+    inject: [ENGINE],
+    useFactory: (engine: Engine) => engine.native(name),
+  }));
+}
