@@ -15,10 +15,11 @@ import {
 } from '../engine.js';
 import { memberIds, queueOfTask } from '../task-id.js';
 import { Availability } from './availability.js';
+import { cancelField } from './cancel-requests.js';
 import { ChangeFeed } from './change-feed.js';
 import { EnqueueBatch } from './enqueue-batch.js';
 import { inBatches, MemberFlows } from './member-flows.js';
-import { cancelField, QueueConsumer } from './queue-consumer.js';
+import { QueueConsumer } from './queue-consumer.js';
 import { isDeepStrictEqual } from 'node:util';
 import { readData, toJob, type Retention, type StoredData } from './stored-task.js';
 import { toRecord } from './task-record.js';

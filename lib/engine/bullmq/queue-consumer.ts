@@ -1,46 +1,26 @@
 import { Logger } from '@nestjs/common';
-import { DelayedError, UnrecoverableError, WaitingChildrenError, WaitingError, type Job, type Worker } from 'bullmq';
+import { WaitingError, type Job, type Worker } from 'bullmq';
 import { TaskCancelledError, WorkerClosingError, WorkerLostError } from '../../errors.js';
 import type { ConsumerOptions, Delivery, Outcome } from '../engine.js';
 import type { Json } from '../json.js';
 import { BlockedLoop } from './blocked-loop.js';
-import type { ChangeFeed } from './change-feed.js';
+import { CancelRequests } from './cancel-requests.js';
 import { LostTasks } from './lost-tasks.js';
-import { rootOf, type MemberFlows } from './member-flows.js';
+import { rootOf } from './member-flows.js';
+import { delayUntilRetry, isVerdict, OutcomeSettler, type SettlerSurroundings } from './outcome-settler.js';
+import { sweepRegularly } from './retention-sweep.js';
 import { endsWithin, listOf, RunningTasks, type RunningTask } from './running-tasks.js';
-import { cancellation, isAbandonment, writeFailure } from './stored-failure.js';
+import { cancellation, isAbandonment } from './stored-failure.js';
 import { readData, readHeaders, readOptions, type StoredJobOptions } from './stored-task.js';
 import type { Store } from './store.js';
-import { waitForMembers } from './wait-for-members.js';
 
-/** Stacks kept of a task's failed attempts. */
-const STACKS_KEPT = 3;
-/** How often a process asks whether its running tasks were cancelled, in case the message was lost. */
-const CANCEL_POLL = 1_000;
-/** Between two looks at members that BullMQ does not count. */
-const LOOK_AGAIN = 500;
-/** How often what nobody can ask for any more is removed: BullMQ does that only when another job of the queue ends. */
-const SWEEP_INTERVAL = 60_000;
-const SWEEP_AT_ONCE = 1_000;
 /** How long the methods may still go on once their signals are aborted, before the tasks are given back. */
 const ABORT_GRACE = 2_000;
 /** How long it may take to store how the last tasks ended, and to close connections. */
 const CLOSE_GRACE = 3_000;
-/** Between two attempts to give a task back while the server cannot be reached. */
-const GIVE_BACK_AGAIN = 500;
-
-/** Field of the queue's metadata that asks for the cancellation of a running task. */
-export function cancelField(id: string): string {
-  return `cancel:${id}`;
-}
-
 /** What a consumer needs around it. */
-export interface ConsumerSurroundings {
+export interface ConsumerSurroundings extends SettlerSurroundings {
   readonly store: Store;
-  readonly feed: ChangeFeed;
-  readonly flows: MemberFlows;
-  /** Cancels a task and its members. */
-  readonly cancel: (id: string, reason: string | undefined) => Promise<unknown>;
   /** A job whose worker gave no sign of life for so many milliseconds is run again by another. */
   readonly abandonedAfter: number;
   /** Hears of errors that nobody waits for. */
@@ -56,11 +36,10 @@ export class QueueConsumer {
   private readonly losses = new LostTasks(this.logger);
   private readonly worker: Worker;
   private readonly blockedLoop: BlockedLoop;
-  private readonly cancelTimer: NodeJS.Timeout;
-  private readonly sweepTimer: NodeJS.Timeout;
+  private readonly cancelRequests: CancelRequests;
+  private readonly settler: OutcomeSettler;
+  private readonly stopSweeping: () => void;
   private stopping: Promise<void> | undefined;
-  /** Nobody waits any more for what is not given back yet: another process finds it. */
-  private left = false;
 
   constructor(
     private readonly queue: string,
@@ -80,7 +59,7 @@ export class QueueConsumer {
       removeOnComplete: { age: seconds(options.keep.succeeded) },
       removeOnFail: { age: seconds(options.keep.failed) },
       runRetryDelay: 1_000,
-      settings: { backoffStrategy: (_attempts, _type, error) => (error instanceof AttemptFailed ? error.delay : 0) },
+      settings: { backoffStrategy: delayUntilRetry },
     });
     this.worker.on('error', (error) => this.noticed(error));
     this.worker.on('completed', ({ id = '', data }) => {
@@ -99,8 +78,10 @@ export class QueueConsumer {
     this.worker.on('lockRenewalFailed', (ids) => this.lose(ids));
     // A hold is renewed when half of its time is over, so it may end when nothing happens for the other half.
     this.blockedLoop = new BlockedLoop(abandonedAfter / 2, (blocked) => this.wasBlocked(blocked));
-    this.cancelTimer = setInterval(() => void this.askForCancellations(), CANCEL_POLL).unref();
-    this.sweepTimer = setInterval(() => void this.sweep(options.keep), SWEEP_INTERVAL).unref();
+    const backend = this.worker.getBackend();
+    this.cancelRequests = new CancelRequests(backend, this.running);
+    this.settler = new OutcomeSettler(around, this.cancelRequests);
+    this.stopSweeping = sweepRegularly(backend, options.keep);
   }
 
   async start(): Promise<void> {
@@ -119,8 +100,8 @@ export class QueueConsumer {
   }
 
   private async drain(grace: number): Promise<void> {
-    clearInterval(this.cancelTimer);
-    clearInterval(this.sweepTimer);
+    this.cancelRequests.stop();
+    this.stopSweeping();
     // From here on it takes no more. It is closed once the tasks have ended, and not before the server answers.
     const closed = this.worker.close();
     if (!(await this.running.haveEnded(grace))) {
@@ -133,7 +114,7 @@ export class QueueConsumer {
         `Could not give back ${listOf(leftOver)}: another process runs what this one left, after ${this.around.abandonedAfter} ms.`,
       );
     }
-    this.left = true;
+    this.settler.leave();
     await endsWithin(closed, CLOSE_GRACE);
     this.blockedLoop.stop();
     this.losses.tell();
@@ -148,22 +129,15 @@ export class QueueConsumer {
       // Another process has it, or will: BullMQ is told to leave it alone.
       if (task.lost) throw new WaitingError();
       if (outcome.kind !== 'postponed' && outcome.kind !== 'waiting') this.ending.set(task.id, task.name);
-      return await this.settle(outcome, job, token);
+      return await this.settler.settle(outcome, job, token);
     } catch (error) {
-      if (
-        error instanceof AttemptFailed ||
-        error instanceof TaskFailed ||
-        error instanceof DelayedError ||
-        error instanceof WaitingError ||
-        error instanceof WaitingChildrenError
-      )
-        throw error;
+      if (isVerdict(error)) throw error;
       // Not the task's error: how it ended could not be said. To fail it for that would be wrong; it is run again.
       this.noticed(error as Error);
       throw new WaitingError();
     } finally {
       this.running.remove(task);
-      if (task.signal.reason instanceof TaskCancelledError) this.forgetRequest(task.id);
+      if (task.signal.reason instanceof TaskCancelledError) this.cancelRequests.forget(task.id);
     }
   }
 
@@ -201,47 +175,6 @@ export class QueueConsumer {
     });
   }
 
-  /** Says the outcome in BullMQ's terms: by returning, or by what is thrown. */
-  private async settle(outcome: Outcome, job: Job, token: string | undefined): Promise<Json | undefined> {
-    switch (outcome.kind) {
-      case 'succeeded':
-        return outcome.result;
-      case 'failed':
-        job.opts.stackTraceLimit = STACKS_KEPT;
-        throw new TaskFailed(writeFailure(outcome.failure));
-      case 'retry':
-        // The executor counted the attempts; BullMQ is only to put the job back.
-        job.opts.attempts = job.attemptsMade + 2;
-        job.opts.backoff = { type: 'decided' };
-        job.opts.stackTraceLimit = STACKS_KEPT;
-        throw new AttemptFailed(writeFailure(outcome.failure), outcome.delay);
-      case 'postponed':
-        if (outcome.delay > 0) {
-          await this.giveBack(() => job.moveToDelayed(Date.now() + outcome.delay, token));
-          this.around.feed.changed(job.id as string);
-          throw new DelayedError();
-        }
-        await this.giveBack(() => job.moveToWait(token));
-        this.around.feed.changed(job.id as string);
-        throw new WaitingError();
-      case 'waiting':
-        if (await waitForMembers(job, token, outcome, this.around.flows)) {
-          await this.cancelledWhileItBegan(job);
-          this.around.feed.changed(job.id as string);
-          throw new WaitingChildrenError();
-        }
-        // With nothing new to wait for, the members it knows of are about to be counted: it looks again soon.
-        return this.settle({ kind: 'postponed', delay: outcome.members.length > 0 ? 0 : LOOK_AGAIN }, job, token);
-    }
-  }
-
-  /** Somebody may have asked for it after the run had ended, when nobody listened any more. */
-  private async cancelledWhileItBegan(job: Job): Promise<void> {
-    const id = job.id as string;
-    const [reason] = await this.worker.getBackend().getQueueMetaFields([cancelField(id)]);
-    if (typeof reason === 'string') await this.around.cancel(id, reason || undefined);
-  }
-
   /** Whoever watches a workflow watches its root. */
   private tellRoot(id: string, data: unknown): void {
     const root = rootOf(data);
@@ -255,19 +188,6 @@ export class QueueConsumer {
     } catch (error) {
       if (!this.around.store.isOutage(error) && !isLoss(error as Error)) throw error;
       this.noticed(error as Error);
-    }
-  }
-
-  /** For as long as it takes to reach the server. */
-  private async giveBack(move: () => Promise<unknown>): Promise<void> {
-    for (;;) {
-      try {
-        await move();
-        return;
-      } catch (error) {
-        if (this.left || !this.around.store.isOutage(error)) throw error;
-        await new Promise((resolve) => setTimeout(resolve, GIVE_BACK_AGAIN));
-      }
     }
   }
 
@@ -299,61 +219,6 @@ export class QueueConsumer {
     const name = this.ending.get(lost);
     if (name !== undefined) this.losses.lose(lost, name);
     this.ending.delete(lost);
-  }
-
-  private async sweep({ succeeded, failed }: ConsumerOptions['keep']): Promise<void> {
-    const backend = this.worker.getBackend();
-    try {
-      await backend.cleanJobsByState('completed', Date.now() - succeeded, SWEEP_AT_ONCE);
-      await backend.cleanJobsByState('failed', Date.now() - failed, SWEEP_AT_ONCE);
-    } catch {
-      // Out of reach: swept in a minute.
-    }
-  }
-
-  /** It has been heard; left there, it would cancel the task again when somebody retries it. */
-  private forgetRequest(id: string): void {
-    this.worker
-      .getBackend()
-      .removeQueueMetaFields([cancelField(id)])
-      .catch(() => undefined);
-  }
-
-  private async askForCancellations(): Promise<void> {
-    const before = Date.now() - CANCEL_POLL;
-    const ids = this.running
-      .undisturbed()
-      .filter(({ since }) => since <= before)
-      .map(({ id }) => id);
-    if (ids.length === 0) return;
-    try {
-      const reasons = await this.worker.getBackend().getQueueMetaFields(ids.map(cancelField));
-      reasons.forEach((reason, index) => {
-        if (reason !== null)
-          this.abort(ids[index] as string, new TaskCancelledError(reason || cancellation(undefined).message));
-      });
-    } catch {
-      // Out of reach: asked again in a second.
-    }
-  }
-}
-
-/** No attempt follows. */
-class TaskFailed extends UnrecoverableError {
-  constructor({ message, stack }: { message: string; stack: string }) {
-    super(message);
-    this.stack = stack;
-  }
-}
-
-/** Another attempt follows after `delay` milliseconds. */
-class AttemptFailed extends Error {
-  constructor(
-    { message, stack }: { message: string; stack: string },
-    readonly delay: number,
-  ) {
-    super(message);
-    this.stack = stack;
   }
 }
 
