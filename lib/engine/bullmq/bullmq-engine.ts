@@ -1,4 +1,6 @@
-import { Job, type JobJson, type JobState, type Queue } from 'bullmq';
+import { isDeepStrictEqual } from 'node:util';
+import type { Queue } from 'bullmq';
+import { IdempotencyConflictError, TaskCancelledError } from '../../errors.js';
 import {
   isFinal,
   type Consumer,
@@ -13,20 +15,17 @@ import {
   type TaskState,
   type Uniqueness,
 } from '../engine.js';
-import { memberIds, queueOfTask } from '../task-id.js';
+import { queueOfTask } from '../task-id.js';
 import { Availability } from './availability.js';
-import { cancelField } from './cancel-requests.js';
 import { ChangeFeed } from './change-feed.js';
 import { EnqueueBatch } from './enqueue-batch.js';
-import { inBatches, MemberFlows } from './member-flows.js';
+import { MemberFlows } from './member-flows.js';
 import { QueueConsumer } from './queue-consumer.js';
-import { isDeepStrictEqual } from 'node:util';
-import { readData, toJob, type Retention, type StoredData } from './stored-task.js';
-import { toRecord } from './task-record.js';
-import { workflowProgress, type ProgressSource } from './workflow-progress.js';
 import { QueueMetaStore } from './queue-meta-store.js';
+import { readData, toJob, type Retention } from './stored-task.js';
+import { StoredTasks } from './stored-tasks.js';
 import type { Store } from './store.js';
-import { IdempotencyConflictError, TaskCancelledError } from '../../errors.js';
+import { TaskChanges } from './task-changes.js';
 
 export interface BullMQEngineOptions {
   /** Whether the queue of this name orders its tasks by priority. */
@@ -38,21 +37,14 @@ export interface BullMQEngineOptions {
   readonly abandonedAfter: number;
 }
 
-/** A task that is stored, and the job it is stored as. */
-interface Found {
-  readonly record: TaskRecord;
-  readonly json: JobJson;
-}
-
-/** How long a worker takes at most to end a task that was cancelled before it started. */
-const ENDING_LIMIT = 1_000;
-
 /** The engine of production: BullMQ, on whatever store it is given. */
 export class BullMQEngine implements Engine {
   readonly schedules: QueueMetaStore;
   private readonly availability: Availability;
   private readonly feed: ChangeFeed;
   private readonly flows: MemberFlows;
+  private readonly tasks: StoredTasks;
+  private readonly changes: TaskChanges;
   private readonly queues = new Map<string, Queue>();
   private readonly batches = new Map<string, EnqueueBatch>();
   private readonly consumers = new Map<string, QueueConsumer>();
@@ -65,6 +57,9 @@ export class BullMQEngine implements Engine {
     this.availability = new Availability(store, options.timeout);
     this.feed = new ChangeFeed(store.bus);
     this.flows = new MemberFlows(store, options.hasPriorities);
+    const native = (queue: string) => this.native(queue);
+    this.tasks = new StoredTasks(store, this.availability, native, options.retention);
+    this.changes = new TaskChanges(this.tasks, this.feed, this.availability, native);
     this.schedules = new QueueMetaStore((name) => this.readyQueue(name), this.availability, store.bus);
   }
 
@@ -90,113 +85,24 @@ export class BullMQEngine implements Engine {
     return { id: tree.id, deduplicated: false, state: 'waiting' };
   }
 
-  async find(id: string): Promise<TaskRecord | undefined> {
-    const record = await this.plain(id);
-    if (record?.state !== 'waiting' || record.progress !== null) return record;
-    return { ...record, progress: await workflowProgress(record, this.progressSource) };
+  find(id: string): Promise<TaskRecord | undefined> {
+    return this.tasks.find(id);
   }
-
-  private async plain(id: string): Promise<TaskRecord | undefined> {
-    return (await this.look(id))?.record;
-  }
-
-  private readonly progressSource: ProgressSource = {
-    find: (id) => this.plain(id),
-    ended: async ({ id, queue }) => {
-      const counts = await this.ensure('find', () =>
-        this.native(queue).getBackend().getDependencyCounts(id, ['processed', 'ignored', 'failed']),
-      );
-      return counts.reduce((sum, count) => sum + count, 0);
-    },
-  };
 
   watch(id: string, listener: () => void): () => void {
     return this.feed.watch(id, listener);
   }
 
-  async cancel(id: string, reason: string | undefined): Promise<TaskRecord | undefined> {
-    const found = await this.look(id);
-    if (!found) return undefined;
-    const { record } = found;
-    if (isFinal(record.state) && (found.json.finishedOn !== undefined || !record.members)) return record;
-    const cancelled = record.state === 'cancelled' ? record : await this.cancelOne(found, reason);
-    // After the task itself, which would take it for a failure otherwise.
-    await inBatches(memberIds(id, record.members), (member) => this.cancel(member, reason));
-    return cancelled;
+  cancel(id: string, reason: string | undefined): Promise<TaskRecord | undefined> {
+    return this.changes.cancel(id, reason);
   }
 
-  private async cancelOne(found: Found, reason: string | undefined): Promise<TaskRecord | undefined> {
-    const { id, queue } = found.record;
-    return this.ensure('cancel', async () => {
-      const job = this.job(found);
-      const data: StoredData = { ...job.data, cancelled: { at: Date.now(), ...(reason !== undefined && { reason }) } };
-      // For a worker that takes it from now on. One that has it already is told, and finds the request if the message
-      // is lost; so this order leaves no gap between the two.
-      await job.updateData(data);
-      const state = await job.getState();
-      if (state === 'active') {
-        await this.native(queue)
-          .getBackend()
-          .setQueueMeta({ [cancelField(id)]: reason ?? '' });
-        await this.feed.requestCancel(id, reason);
-      } else if (state === 'delayed') {
-        // Its turn is now, so that a worker clears it away. It may have come by itself meanwhile.
-        await job.promote().catch(() => undefined);
-      }
-      await this.feed.changedByRequest(id);
-      if (state === 'waiting-children') {
-        // It may have begun to wait this moment, and stored that over the request: then it is asked again.
-        const now = await this.look(id);
-        if (now && !isFinal(now.record.state) && now.record.state !== 'running') return this.cancel(id, reason);
-        return now?.record;
-      }
-      if (state === 'active' || state === 'completed' || state === 'failed' || state === 'unknown')
-        return this.find(id);
-      // Whatever a worker does with it now, it ends without running.
-      return this.record(id, { ...found.json, data: JSON.stringify(data) }, queue, state);
-    });
+  retry(id: string): Promise<TaskRecord | undefined> {
+    return this.changes.retry(id);
   }
 
-  async retry(id: string): Promise<TaskRecord | undefined> {
-    const found = await this.look(id);
-    if (!found || (found.record.state !== 'failed' && found.record.state !== 'cancelled')) return found?.record;
-    // Members first: the task looks at them as soon as it runs.
-    await inBatches(memberIds(id, found.record.members), (member) => this.retry(member));
-    await this.ensure('retry', async () => {
-      const job = this.job(found);
-      const { cancelled, ...data } = job.data;
-      if (cancelled) {
-        await job.updateData(data);
-        await this.native(found.record.queue)
-          .getBackend()
-          .removeQueueMetaFields([cancelField(id)]);
-      }
-      if (await this.hasFailed(found.record)) {
-        await job.retry('failed', { resetAttemptsMade: true, resetAttemptsStarted: true });
-      }
-      await this.feed.changedByRequest(id);
-    });
-    return this.find(id);
-  }
-
-  /** A worker may be about to end a cancelled task that it fetched before it was to run again. */
-  private async hasFailed({ id, queue }: TaskRecord): Promise<boolean> {
-    const giveUp = Date.now() + ENDING_LIMIT;
-    for (;;) {
-      const found = await this.store.find(queue, id);
-      if (found?.state !== 'active' || Date.now() > giveUp) return found?.state === 'failed';
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-  }
-
-  async forget(id: string): Promise<boolean> {
-    const found = await this.look(id);
-    if (!found?.json.finishedOn) return false;
-    await this.ensure('forget', async () => {
-      await this.job(found).remove();
-      await this.feed.changedByRequest(id);
-    });
-    return true;
+  forget(id: string): Promise<boolean> {
+    return this.changes.forget(id);
   }
 
   consume(queue: string, options: ConsumerOptions, run: (delivery: Delivery) => Promise<Outcome>): Consumer {
@@ -261,7 +167,7 @@ export class BullMQEngine implements Engine {
       if (id === call.id)
         return { id, deduplicated: false, state: (call.options.startAt ?? 0) > now ? 'scheduled' : 'queued' };
       const { unique } = call as { unique: Uniqueness };
-      const winner = await this.look(id);
+      const winner = await this.tasks.look(id);
       if (winner && keepsAway(winner.record.state, unique)) {
         if (
           unique.idempotencyKey !== undefined &&
@@ -274,25 +180,6 @@ export class BullMQEngine implements Engine {
       // The key outlived its task, or the task will never start: it stands in nobody's way any more.
       await this.ensure('enqueue', () => this.native(call.queue).getBackend().removeDeduplicationKey(unique.key, id));
     }
-  }
-
-  private async look(id: string): Promise<Found | undefined> {
-    const queue = queueOfTask(id);
-    if (queue === undefined) return undefined;
-    const found = await this.ensure('find', () => this.store.find(queue, id));
-    if (!found) return undefined;
-    const record = this.record(id, found.json, queue, found.state);
-    if (!record) return undefined;
-    return { record, json: found.json };
-  }
-
-  private record(id: string, json: JobJson, queue: string, state: JobState): TaskRecord | undefined {
-    return toRecord(id, json, queue, state, this.options.retention, Date.now());
-  }
-
-  /** The job of a task that was found. */
-  private job({ record, json }: { record: TaskRecord; json: JobJson }): Job<StoredData> {
-    return Job.fromJSON<StoredData>(this.native(record.queue), json, record.id);
   }
 
   private abort(id: string, reason: string | undefined): void {

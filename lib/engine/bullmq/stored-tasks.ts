@@ -1,0 +1,68 @@
+import { Job, type JobJson, type JobState, type Queue } from 'bullmq';
+import type { TaskRecord } from '../engine.js';
+import { queueOfTask } from '../task-id.js';
+import type { Availability } from './availability.js';
+import type { Retention, StoredData } from './stored-task.js';
+import type { Store } from './store.js';
+import { toRecord } from './task-record.js';
+import { workflowProgress, type ProgressSource } from './workflow-progress.js';
+
+/** A task that is stored, and the job it is stored as. */
+export interface Found {
+  readonly record: TaskRecord;
+  readonly json: JobJson;
+}
+
+/** Looks tasks up. One whose time is over is not there, though the engine may still store it. */
+export class StoredTasks {
+  constructor(
+    private readonly store: Store,
+    private readonly availability: Availability,
+    private readonly native: (queue: string) => Queue,
+    private readonly retention: Retention,
+  ) {}
+
+  /** With how far it is, when it is a workflow that waits. */
+  async find(id: string): Promise<TaskRecord | undefined> {
+    const record = await this.plain(id);
+    if (record?.state !== 'waiting' || record.progress !== null) return record;
+    return { ...record, progress: await workflowProgress(record, this.progressSource) };
+  }
+
+  async look(id: string): Promise<Found | undefined> {
+    const queue = queueOfTask(id);
+    if (queue === undefined) return undefined;
+    const found = await this.availability.ensure('find', () => this.store.find(queue, id));
+    if (!found) return undefined;
+    const record = this.record(id, found.json, queue, found.state);
+    return record && { record, json: found.json };
+  }
+
+  /** What is stored at this very moment, without a second attempt. */
+  async stateOf({ id, queue }: TaskRecord): Promise<JobState | undefined> {
+    return (await this.store.find(queue, id))?.state;
+  }
+
+  record(id: string, json: JobJson, queue: string, state: JobState): TaskRecord | undefined {
+    return toRecord(id, json, queue, state, this.retention, Date.now());
+  }
+
+  /** The job of a task that was found. */
+  job({ record, json }: Found): Job<StoredData> {
+    return Job.fromJSON<StoredData>(this.native(record.queue), json, record.id);
+  }
+
+  private async plain(id: string): Promise<TaskRecord | undefined> {
+    return (await this.look(id))?.record;
+  }
+
+  private readonly progressSource: ProgressSource = {
+    find: (id) => this.plain(id),
+    ended: async ({ id, queue }) => {
+      const counts = await this.availability.ensure('find', () =>
+        this.native(queue).getBackend().getDependencyCounts(id, ['processed', 'ignored', 'failed']),
+      );
+      return counts.reduce((sum, count) => sum + count, 0);
+    },
+  };
+}
