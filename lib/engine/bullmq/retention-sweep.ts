@@ -6,7 +6,11 @@ const SWEEP_INTERVAL = 60_000;
 const SWEEP_AT_ONCE = 1_000;
 
 /** Removes ended tasks when their time is over, also from a queue that went quiet. @returns what ends it */
-export function sweepRegularly(backend: IQueueBackend, { succeeded, failed }: ConsumerOptions['keep']): () => void {
+export function sweepRegularly(
+  backend: IQueueBackend,
+  { succeeded, failed }: ConsumerOptions['keep'],
+  interval = SWEEP_INTERVAL,
+): () => void {
   const sweep = async () => {
     try {
       await backend.cleanJobsByState('completed', Date.now() - succeeded, SWEEP_AT_ONCE);
@@ -15,6 +19,6 @@ export function sweepRegularly(backend: IQueueBackend, { succeeded, failed }: Co
       // Out of reach: swept in a minute.
     }
   };
-  const timer = setInterval(() => void sweep(), SWEEP_INTERVAL).unref();
+  const timer = setInterval(() => void sweep(), interval).unref();
   return () => clearInterval(timer);
 }

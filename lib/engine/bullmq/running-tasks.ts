@@ -2,7 +2,6 @@
 export interface RunningTask {
   readonly id: string;
   readonly name: string;
-  readonly since: number;
   readonly signal: AbortSignal;
   /** Another process may run it now: how it ends here counts no more. */
   lost: boolean;
@@ -15,7 +14,7 @@ export class RunningTasks {
 
   add(id: string, name: string): RunningTask {
     const controller = new AbortController();
-    const task = { id, name, since: Date.now(), signal: controller.signal, lost: false };
+    const task = { id, name, signal: controller.signal, lost: false };
     this.entries.set(task, controller);
     return task;
   }

@@ -32,7 +32,9 @@ export function toRecord(
       : null;
   const expiresAt = finishedAt === null ? null : finishedAt + timeToLive(state, opts, retention);
   if (expiresAt !== null && expiresAt <= now) return undefined;
-  const made = json.attemptsMade ?? 0;
+  // A worker that only cleared the task away made no attempt, though BullMQ counts one.
+  const clearedAway = state === 'expired' || (state === 'cancelled' && wasTakenAfter(json, cancelled?.at));
+  const made = (json.attemptsMade ?? 0) - (jobState === 'failed' && clearedAway ? 1 : 0);
   return {
     id,
     name: json.name,
@@ -71,8 +73,7 @@ function taskState(
     case 'failed':
       return FINAL_STATE_OF_CODE[facts.failure?.code ?? ''] ?? 'failed';
     case 'active':
-      // Taken after the request, it is only cleared away.
-      return facts.cancelledAt !== undefined && (json.processedOn ?? 0) >= facts.cancelledAt ? 'cancelled' : 'running';
+      return wasTakenAfter(json, facts.cancelledAt) ? 'cancelled' : 'running';
     case 'waiting-children':
       return facts.cancelledAt === undefined ? 'waiting' : 'cancelled';
     default:
@@ -83,6 +84,11 @@ function taskState(
       if (facts.expiresAt !== undefined && facts.expiresAt <= facts.now) return 'expired';
       return jobState === 'delayed' ? 'scheduled' : 'queued';
   }
+}
+
+/** Taken after the request, a task is only cleared away. */
+function wasTakenAfter(json: JobJson, cancelledAt: number | undefined): boolean {
+  return cancelledAt !== undefined && (json.processedOn ?? 0) >= cancelledAt;
 }
 
 /** Cancelled and expired tasks are failed jobs to BullMQ; the code tells them apart. */

@@ -1,0 +1,127 @@
+import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
+import { getQueueToken } from '@nestjs/bullmq';
+import { Injectable } from '@nestjs/common';
+import type { Queue } from 'bullmq';
+import { Task, TaskContext, type TaskState, type TaskHandle, type Tasks } from 'nestjs-task-queue';
+import { ChangeFeed } from '../../lib/engine/bullmq/change-feed.js';
+import { sweepRegularly } from '../../lib/engine/bullmq/retention-sweep.js';
+import { boot, type Booted } from '../support/boot.js';
+import { describeEachEngine } from '../support/engines.js';
+import { eventually } from '../support/eventually.js';
+
+const WINDOW = 300;
+
+@Injectable()
+class Work {
+  static readonly aborted: string[] = [];
+
+  constructor(private readonly task: TaskContext) {}
+
+  @Task()
+  async endless(): Promise<void> {
+    await new Promise((_, reject) =>
+      this.task.signal.addEventListener('abort', () => {
+        Work.aborted.push(this.task.id);
+        reject(this.task.signal.reason as Error);
+      }),
+    );
+  }
+
+  @Task({ retries: 2, backoff: { type: 'fixed', delay: '1h' } })
+  async hopeless(): Promise<void> {
+    throw new Error('again in an hour');
+  }
+
+  @Task({ unique: { while: 'running', key: () => 'the only one' }, queue: 'held' })
+  async single(_caller: number): Promise<void> {}
+
+  @Task({ queue: 'limited' })
+  async limited(): Promise<number> {
+    return Date.now();
+  }
+
+  @Task({ queue: 'quiet' })
+  async once(): Promise<void> {}
+}
+
+/** An application, and another on the same engine where that may be used by several. */
+describeEachEngine('in several processes', (engine) => {
+  let one: Booted;
+  let other: Booted;
+  let work: Tasks<Work>;
+  let workOfOther: Tasks<Work>;
+
+  beforeAll(async () => {
+    const options = {
+      ...(await engine.place()),
+      consume: ['default', 'limited', 'quiet'],
+      queues: { limited: { rateLimit: { max: 5, per: WINDOW } }, held: {}, quiet: {} },
+    };
+    one = await boot(options, [Work]);
+    other = engine.name === 'embedded' ? one : await boot(options, [Work]);
+    work = one.queue.of(Work);
+    workOfOther = other.queue.of(Work);
+  });
+  afterAll(() => Promise.all([one.app.close(), other.app.close()]));
+
+  async function reaches(handle: TaskHandle, wanted: TaskState): Promise<void> {
+    for await (const { state } of handle.updates()) if (state === wanted) return;
+  }
+
+  it.each([false, true])('a running task is cancelled within a second, its message lost: %s', async (lost) => {
+    const send = jest.spyOn(ChangeFeed.prototype, 'requestCancel');
+    if (lost) send.mockResolvedValue();
+    // So that some of them run in the other.
+    const handles = await work.endless.enqueueMany(Array.from({ length: 6 }, () => []));
+    await Promise.all(handles.map((handle) => reaches(handle, 'running')));
+    const start = Date.now();
+    await Promise.all(handles.map(({ id }) => other.queue.handle(id).cancel()));
+    await eventually(() => handles.every(({ id }) => Work.aborted.includes(id)), 'all are aborted', 5_000);
+    expect(Date.now() - start).toBeLessThan(1_000);
+    send.mockRestore();
+    for (const handle of handles) await expect(handle.result()).rejects.toMatchObject({ code: 'TASK_CANCELLED' });
+  });
+
+  it('a task that waits for its next attempt is cancelled', async () => {
+    const handle = await work.hopeless.enqueue();
+    await reaches(handle, 'retrying');
+    await expect(other.queue.handle(handle.id).cancel('no use')).resolves.toMatchObject({ state: 'cancelled' });
+    await expect(handle.result({ timeout: '10s' })).rejects.toMatchObject({
+      code: 'TASK_CANCELLED',
+      message: 'no use',
+    });
+    await expect(handle.status()).resolves.toMatchObject({ state: 'cancelled', attempt: 1 });
+  });
+
+  it('a hundred callers at once make one task', async () => {
+    const callers = Array.from({ length: 100 }, (_, caller) =>
+      (caller % 2 ? work : workOfOther).single.enqueue(caller),
+    );
+    const handles = await Promise.all(callers);
+    expect(new Set(handles.map(({ id }) => id)).size).toBe(1);
+    expect(handles.filter(({ deduplicated }) => !deduplicated)).toHaveLength(1);
+    await expect(one.app.get<Queue>(getQueueToken('held')).getJobCounts('waiting')).resolves.toEqual({ waiting: 1 });
+  });
+
+  it('the limit of a queue holds over all of its workers, window after window', async () => {
+    const handles = await work.limited.enqueueMany(Array.from({ length: 23 }, () => []));
+    const results = await Promise.all(handles.map((handle) => handle.result({ timeout: '20s' })));
+    const starts = results.toSorted((a, b) => a - b);
+    for (const [index, start] of starts.entries()) {
+      const fiveLater = starts[index + 5];
+      if (index % 5 === 0 && fiveLater !== undefined) expect(fiveLater - start).toBeGreaterThan(WINDOW - 60);
+    }
+  });
+
+  it('what nobody can ask for any more is removed from a queue that went quiet', async () => {
+    await (await work.once.enqueue()).result({ timeout: '10s' });
+    const queue = one.app.get<Queue>(getQueueToken('quiet'));
+    await expect(queue.getJobCounts('completed')).resolves.toEqual({ completed: 1 });
+    const stop = sweepRegularly(queue.getBackend(), { succeeded: 100, failed: 100 }, 50);
+    try {
+      await eventually(async () => (await queue.getJobCounts('completed'))['completed'] === 0, 'it is removed', 5_000);
+    } finally {
+      stop();
+    }
+  });
+});
