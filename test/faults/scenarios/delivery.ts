@@ -20,6 +20,19 @@ export async function killedWorker(world: World, { tasks }: { tasks: number }): 
   );
 }
 
+/** Many processes enqueue the same task at the same moment: it is one, and all of them follow it. */
+export async function manyCallers(world: World): Promise<void> {
+  const callers = await Promise.all(Array.from({ length: 4 }, () => world.start({ role: 'producer' })));
+  const ids = await Promise.all(callers.map((caller) => caller.ask.enqueueMany('single', [50], 25)));
+  assert.equal(ids.flat().length, 100);
+  const [id = '', ...others] = new Set(ids.flat());
+  assert.deepEqual(others, []);
+  world.enqueued.push(id);
+  await world.start({ role: 'worker' });
+  for (const caller of callers) assert.equal((await caller.ask.result(id, 20_000)).result, id);
+  assert.equal(world.noted('started').length, 1);
+}
+
 /** A task kills its process twice: it fails, and those beside it go on. */
 export async function poisonTask(world: World): Promise<void> {
   const web = await world.start({ role: 'producer' });

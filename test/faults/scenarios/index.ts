@@ -1,5 +1,5 @@
 import type { EngineName, World } from '../support/world.js';
-import { atMostOnce, blockedLoop, killedWorker, poisonTask } from './delivery.js';
+import { atMostOnce, blockedLoop, killedWorker, manyCallers, poisonTask } from './delivery.js';
 import { again, outage, type OutageKind } from './outage.js';
 import { closing, closingUnconnected, graceIsOver, rollingDeploy } from './shutdown.js';
 
@@ -27,6 +27,7 @@ export function scenarios(size: 'quick' | 'full'): Scenario[] {
       'a task kills its process, twice': poisonTask,
       'a worker is killed while it runs at-most-once tasks': atMostOnce,
       'the event loop is blocked': blockedLoop,
+      'four processes enqueue the same task, a hundred times at once': manyCallers,
     }),
     ...some('shutdown', {
       'workers are replaced under load': (world) => rollingDeploy(world, { tasks: full ? 300 : 100 }),

@@ -42,6 +42,12 @@ export class Work {
     return this.slow(milliseconds);
   }
 
+  /** There is only one of it, whoever enqueues it. */
+  @Task({ unique: { while: 'running', key: () => 'single' } })
+  async single(milliseconds: number): Promise<string> {
+    return this.slow(milliseconds);
+  }
+
   /** Takes its process along. */
   @Task()
   async poison(): Promise<void> {
