@@ -102,17 +102,20 @@ export class PostgresStore implements Store {
     }) as unknown as Worker;
   }
 
-  /** State first: a task that ends between the two readings then has an older state, which its record corrects. */
+  /** A job may move between the two readings, its state and all else: then they do not fit, and it is read again. */
   async find(queue: string, id: string): Promise<{ json: JobJson; state: JobState } | undefined> {
     this.anchor ??= this.createQueue('default', { skipMetasUpdate: true });
     const backend = this.anchor.getBackend().forQueue(queue);
-    for (;;) {
+    for (let reading = 1; ; reading++) {
       const state = await backend.getState(id);
       if (state === 'unknown') return undefined;
       const json = await backend.getJobData(id);
       if (!json) return undefined;
       const finished = json.finishedOn !== undefined;
-      if (finished === (state === 'completed' || state === 'failed')) return { json, state };
+      if (finished !== (state === 'completed' || state === 'failed')) continue;
+      if (finished || reading === READINGS) return { json, state };
+      const started = json.attemptsStarted > json.attemptsMade;
+      if (state === 'active' ? started : !started || (await backend.getState(id)) === state) return { json, state };
     }
   }
 
@@ -177,6 +180,9 @@ export class PostgresStore implements Store {
 class SharedPoolConnection extends PostgresConnection {
   override async waitUntilReady(): Promise<void> {}
 }
+
+/** After so many, a job that is not over is taken as it was read: it moves faster than it can be looked at. */
+const READINGS = 5;
 
 /** Connection exceptions, a server that starts or stops, too many connections; and Node's own. */
 const OUTAGE_CODE =

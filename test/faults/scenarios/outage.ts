@@ -40,6 +40,8 @@ const outages = {
     end: async ({ proxy }) => (await proxy).thaw(),
     lasts: 4_000,
     unreachable: true,
+    // What was on its way when the network froze may arrive when it thaws.
+    hears: true,
   },
   forgotten: { begin: async ({ proxy }) => (await proxy).forget(), end: () => undefined, lasts: 0, unreachable: false },
   stopped: {
