@@ -40,8 +40,6 @@ const outages = {
     end: async ({ proxy }) => (await proxy).thaw(),
     lasts: 4_000,
     unreachable: true,
-    // What was on its way when the network froze may arrive when it thaws.
-    hears: true,
   },
   forgotten: { begin: async ({ proxy }) => (await proxy).forget(), end: () => undefined, lasts: 0, unreachable: false },
   stopped: {
@@ -144,8 +142,7 @@ export async function again(world: World, times: number): Promise<void> {
   const after = await process.ask.usage();
   const grown = (after.heap - before.heap) / 1024 / 1024;
   assert(grown < 5 + times / 10, `The heap has grown by ${grown.toFixed(1)} MB.`);
-  // Two lines each time, and as many besides as in any other outage.
-  assertShortLog(process, 2 * (times + 3) + 6);
+  assertShortLog(process, 2 * (times + 3));
 }
 
 /** A line when it is lost, a line when it is found, and a few for the tasks. */
