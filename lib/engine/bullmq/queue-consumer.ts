@@ -27,12 +27,15 @@ export interface ConsumerSurroundings extends SettlerSurroundings {
   readonly onError: (error: Error) => void;
 }
 
+/** A task as it was when it was taken. */
+type Ending = Pick<Job, 'name' | 'processedOn' | 'attemptsMade'>;
+
 /** Takes jobs from one BullMQ queue and translates between deliveries and jobs, outcomes and BullMQ's terms. */
 export class QueueConsumer {
   private readonly logger = new Logger('TaskQueue');
   private readonly running = new RunningTasks();
-  /** Names of the tasks that have ended here, until that is stored. */
-  private readonly ending = new Map<string, string>();
+  /** Tasks that have ended here, until that is stored. */
+  private readonly ending = new Map<string, Ending>();
   private readonly losses = new LostTasks(this.logger);
   private readonly worker: Worker;
   private readonly blockedLoop: BlockedLoop;
@@ -122,13 +125,15 @@ export class QueueConsumer {
 
   private async process(job: Job, token: string | undefined): Promise<Json | undefined> {
     const task = this.running.add(job.id as string, job.name);
+    const { name, processedOn, attemptsMade } = job;
     try {
       // Fetched in the very moment in which the application began to close.
       const outcome: Outcome = this.stopping ? { kind: 'postponed', delay: 0 } : await this.outcomeOf(job, task.signal);
       this.blockedLoop.look();
       // Another process has it, or will: BullMQ is told to leave it alone.
       if (task.lost) throw new WaitingError();
-      if (outcome.kind !== 'postponed' && outcome.kind !== 'waiting') this.ending.set(task.id, task.name);
+      if (outcome.kind !== 'postponed' && outcome.kind !== 'waiting')
+        this.ending.set(task.id, { name, processedOn, attemptsMade });
       return await this.settler.settle(outcome, job, token);
     } catch (error) {
       if (isVerdict(error)) throw error;
@@ -216,9 +221,17 @@ export class QueueConsumer {
     const lost = id ?? moved;
     if (lost === undefined) return this.around.onError(error);
     // It is said twice: how it ended cannot be stored, nor that it failed.
-    const name = this.ending.get(lost);
-    if (name !== undefined) this.losses.lose(lost, name);
+    const ending = this.ending.get(lost);
     this.ending.delete(lost);
+    if (ending) void this.checkLoss(lost, ending);
+  }
+
+  /** Perhaps it was stored, and only the answer did not come: then nobody has taken it since, and its attempt counts. */
+  private async checkLoss(id: string, { name, processedOn, attemptsMade }: Ending): Promise<void> {
+    const found = await this.around.store.find(this.queue, id).catch(() => undefined);
+    const isStored = found?.json.processedOn === processedOn && (found?.json.attemptsMade ?? 0) > attemptsMade;
+    if (isStored) this.around.feed.changed(id);
+    else this.losses.lose(id, name);
   }
 }
 

@@ -38,8 +38,6 @@ export class RedisStore implements Store {
   private readonly copies: RedisClient[] = [];
   private readonly listeners: ((error: Error) => void)[] = [];
   private connecting: Promise<void> | undefined;
-  /** Bytes that had come when the last call began. */
-  private heard = 0;
   private workerClient: RedisClient | undefined;
   /** Looks jobs up in queues that have no object here, and never will: their names come from ids that anybody can send. */
   private anchor: Queue | undefined;
@@ -60,10 +58,7 @@ export class RedisStore implements Store {
   }
 
   async connect(): Promise<void> {
-    if (isUsable(this.commands)) {
-      if ('stream' in this.commands) this.heard = this.commands.stream.bytesRead;
-      return;
-    }
+    if (isUsable(this.commands)) return;
     if (this.closing) throw new Error('Connection is closed.');
     if (!this.own && this.commands.status === 'end')
       throw new Error('Connection is closed. The application closed its client.');
@@ -83,7 +78,10 @@ export class RedisStore implements Store {
 
   abandon(): void {
     // The application's own client may be busy with something of its own; a cluster has many connections.
-    if (!this.own || 'nodes' in this.commands || this.commands.stream?.bytesRead !== this.heard) return;
+    if (!this.own || 'nodes' in this.commands) return;
+    // One that is just being made carries nothing yet. On one that is open Redis answers in order: what came meanwhile
+    // were the answers of earlier calls, and this one's caller must not find it carried out later.
+    if (!isUsable(this.commands)) return;
     resetSocket(this.commands.stream);
   }
 
