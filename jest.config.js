@@ -11,20 +11,20 @@ const shared = {
   },
 };
 
-/** A project is a folder of `test/`. Those that talk to servers share one Redis and one PostgreSQL a run. */
-const project = (name, { servers = false } = {}) => ({
+/** A project is a folder of `test/`; what its tests need to be there is prepared before the first of them. */
+const project = (name) => ({
   ...shared,
   displayName: name,
   testMatch: [`<rootDir>/test/${name}/**/*.test.ts`],
-  ...(servers && { globalSetup: '<rootDir>/test/support/global-setup.js' }),
+  globalSetup: '<rootDir>/test/support/global-setup.js',
 });
 
 export default {
   projects: [
     project('unit'),
-    project('contract', { servers: true }),
+    project('contract'),
     project('types'),
-    project('e2e', { servers: true }),
+    project('e2e'),
     project('faults'),
     project('package'),
   ],

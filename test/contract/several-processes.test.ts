@@ -9,7 +9,7 @@ import { boot, type Booted } from '../support/boot.js';
 import { describeEachEngine } from '../support/engines.js';
 import { eventually } from '../support/eventually.js';
 
-const WINDOW = 300;
+const WINDOW = 600;
 
 @Injectable()
 class Work {
@@ -107,10 +107,13 @@ describeEachEngine('in several processes', (engine) => {
     const handles = await work.limited.enqueueMany(Array.from({ length: 23 }, () => []));
     const results = await Promise.all(handles.map((handle) => handle.result({ timeout: '20s' })));
     const starts = results.toSorted((a, b) => a - b);
+    // A busy machine lets a method begin later than it was taken, so one window may look shorter than it was by half.
     for (const [index, start] of starts.entries()) {
       const fiveLater = starts[index + 5];
-      if (index % 5 === 0 && fiveLater !== undefined) expect(fiveLater - start).toBeGreaterThan(WINDOW - 60);
+      if (index % 5 === 0 && fiveLater !== undefined) expect(fiveLater - start).toBeGreaterThan(WINDOW / 2);
     }
+    // All four together cannot: two windows at once would take half as long.
+    expect((starts.at(-1) as number) - (starts[0] as number)).toBeGreaterThan(3.5 * WINDOW);
   });
 
   it('what nobody can ask for any more is removed from a queue that went quiet', async () => {

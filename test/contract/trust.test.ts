@@ -11,6 +11,11 @@ class HopelessError extends Error {
 
 const QUICK = { type: 'fixed', delay: 20, jitter: 0 } as const;
 
+/** Of a queue's limit, in milliseconds. */
+const WINDOW = 600;
+/** Milliseconds a result can be asked for: long enough to be seen on a busy machine. */
+const SHORT_LIFE = 1_000;
+
 @Injectable()
 class Work {
   readonly runs = new Map<string, number[]>();
@@ -105,7 +110,7 @@ class Work {
     return `${email} ${typeof count} ${count}`;
   }
 
-  @Task({ resultTtl: 150 })
+  @Task({ resultTtl: SHORT_LIFE })
   async shortLived(): Promise<number> {
     return 1;
   }
@@ -154,7 +159,7 @@ describeEachEngine('trust', (engine) => {
 
   beforeAll(async () => {
     place = await engine.place();
-    booted = await boot({ ...place, queues: { limited: { rateLimit: { max: 5, per: 300 } } } }, [Work]);
+    booted = await boot({ ...place, queues: { limited: { rateLimit: { max: 5, per: WINDOW } } } }, [Work]);
     work = booted.queue.of(Work);
     native = booted.app.get(Work);
   });
@@ -361,7 +366,7 @@ describeEachEngine('trust', (engine) => {
     const handle = await work.shortLived.enqueue();
     await handle.result({ timeout: '10s' });
     const { expiresAt, finishedAt } = await handle.status();
-    expect(Date.parse(expiresAt as string) - Date.parse(finishedAt as string)).toBe(150);
+    expect(Date.parse(expiresAt as string) - Date.parse(finishedAt as string)).toBe(SHORT_LIFE);
     await new Promise((resolve) => setTimeout(resolve, Date.parse(expiresAt as string) - Date.now() + 5));
     await expect(handle.status()).rejects.toMatchObject({ code: 'TASK_NOT_FOUND' });
   });
@@ -375,7 +380,8 @@ describeEachEngine('trust', (engine) => {
     const starts = (await Promise.all(handles.map((handle) => handle.result({ timeout: '20s' })))).toSorted(
       (a, b) => a - b,
     );
-    // 18 tasks at 5 per window of 300 ms need three windows after the first.
-    expect((starts.at(-1) as number) - (starts[0] as number)).toBeGreaterThanOrEqual(3 * 300 - 60);
+    // 18 tasks at 5 per window need three windows after the first. A busy machine lets a method begin later than it was
+    // taken; so much later not.
+    expect((starts.at(-1) as number) - (starts[0] as number)).toBeGreaterThan(2.5 * WINDOW);
   });
 });

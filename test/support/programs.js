@@ -5,21 +5,22 @@ import { delimiter, join } from 'node:path';
 /**
  * @typedef {object} Program
  * @property {string[]} names what it may be called
- * @property {string} aptPackage Debian's package of it
+ * @property {string[]} aptPackages Debian's packages of it
  * @property {string} variable the environment variable that makes looking for it unnecessary
  */
 
-/** @type {Record<'redis' | 'postgres' | 'initdb' | 'chromium' | 'openssl', Program>} */
+/** @type {Record<'redis' | 'postgres' | 'initdb' | 'chromium' | 'openssl' | 'celery', Program>} */
 const programs = {
-  redis: { names: ['redis-server', 'valkey-server'], aptPackage: 'redis-server', variable: 'TEST_REDIS_URL' },
-  postgres: { names: ['postgres'], aptPackage: 'postgresql', variable: 'TEST_POSTGRES_URL' },
-  initdb: { names: ['initdb'], aptPackage: 'postgresql', variable: 'TEST_POSTGRES_URL' },
+  redis: { names: ['redis-server', 'valkey-server'], aptPackages: ['redis-server'], variable: 'TEST_REDIS_URL' },
+  postgres: { names: ['postgres'], aptPackages: ['postgresql'], variable: 'TEST_POSTGRES_URL' },
+  initdb: { names: ['initdb'], aptPackages: ['postgresql'], variable: 'TEST_POSTGRES_URL' },
   chromium: {
     names: ['chromium', 'chromium-browser', 'google-chrome'],
-    aptPackage: 'chromium',
+    aptPackages: ['chromium'],
     variable: 'CHROMIUM_PATH',
   },
-  openssl: { names: ['openssl'], aptPackage: 'openssl', variable: 'PATH' },
+  celery: { names: ['celery'], aptPackages: ['celery', 'python3-redis'], variable: 'PATH' },
+  openssl: { names: ['openssl'], aptPackages: ['openssl'], variable: 'PATH' },
 };
 
 /**
@@ -34,7 +35,7 @@ export function findProgram(key) {
   if (path) return path;
   throw new Error(
     `The tests need ${program.names.join(' or ')}, which is not on PATH and could not be installed. ` +
-      `Run "sudo apt-get install ${program.aptPackage}" (or your system's equivalent), or set ${program.variable}.`,
+      `Run "sudo apt-get install ${program.aptPackages.join(' ')}" (or your system's equivalent), or set ${program.variable}.`,
   );
 }
 
@@ -73,12 +74,12 @@ function isExecutable(path) {
  *
  * @param {Program} program
  */
-function install({ names, aptPackage }) {
+function install({ names, aptPackages }) {
   const sudo = process.getuid?.() === 0 ? [] : ['sudo', '-n'];
   const aptGet = [...sudo, 'env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get'];
-  process.stderr.write(`${names[0]} was not found: installing ${aptPackage} through apt-get.\n`);
+  process.stderr.write(`${names[0]} was not found: installing ${aptPackages.join(' ')} through apt-get.\n`);
   try {
-    for (const args of [['update'], ['install', '-y', '--no-install-recommends', aptPackage]]) {
+    for (const args of [['update'], ['install', '-y', '--no-install-recommends', ...aptPackages]]) {
       const [command = '', ...rest] = [...aptGet, ...args];
       // Everything to stderr: stdout is for results.
       execFileSync(command, rest, { stdio: ['ignore', 2, 2] });
