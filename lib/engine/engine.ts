@@ -12,6 +12,7 @@
  *
  * Times are milliseconds since 1970, durations are milliseconds.
  */
+import type { Interruption } from './interruption.js';
 import type { Json } from './json.js';
 import type { ScheduleStore } from './schedule-store.js';
 
@@ -191,8 +192,8 @@ export interface Delivery {
   readonly memberCount: number;
   /** What became of its members so far, in order. */
   members(): Promise<readonly MemberResult[]>;
-  /** Aborted with the reason: cancelled, the application closes, or another worker took the task over. */
-  readonly signal: AbortSignal;
+  /** Wanted when it is cancelled, the application closes, or another worker took the task over. */
+  readonly interruption: Interruption;
   progress(value: Json): Promise<void>;
   log(line: string): Promise<void>;
 }

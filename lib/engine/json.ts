@@ -18,85 +18,136 @@ const MAX_DEPTH = 500;
  * @throws NotSerializableError naming the path and the reason
  */
 export function toJson(value: unknown, path: string): Json {
-  return convert(value, path, []);
+  return convert(value, { root: path, keys: [], parents: [] });
 }
 
-function convert(value: unknown, path: string, parents: readonly object[]): Json {
+/** Where in the value we are; put into words only when something is wrong there. */
+interface Place {
+  readonly root: string;
+  readonly keys: (string | number)[];
+  readonly parents: object[];
+}
+
+function convert(value: unknown, place: Place): Json {
   switch (typeof value) {
     case 'string':
-      return checkText(value, path);
+      return checkText(value, place);
     case 'boolean':
       return value;
     case 'number':
       if (Number.isFinite(value)) return value;
-      throw new NotSerializableError(path, `is ${value}, which JSON cannot hold. Send null or a string instead.`);
+      throw refusal(place, `is ${value}, which JSON cannot hold. Send null or a string instead.`);
     case 'object':
-      return value === null ? null : convertObject(value, path, parents);
+      return value === null ? null : convertObject(value, place);
     case 'bigint':
-      throw new NotSerializableError(path, 'is a BigInt, which JSON cannot hold. Send it as a string.');
+      throw refusal(place, 'is a BigInt, which JSON cannot hold. Send it as a string.');
     default:
-      throw new NotSerializableError(path, `is ${article(typeof value)}, which JSON cannot hold.`);
+      throw refusal(place, `is ${article(typeof value)}, which JSON cannot hold.`);
   }
 }
 
-function convertObject(value: object, path: string, parents: readonly object[]): Json {
+function convertObject(value: object, place: Place): Json {
+  const { parents } = place;
   if (parents.includes(value)) {
-    throw new NotSerializableError(path, 'refers back to an object that contains it, which JSON cannot hold.');
+    throw refusal(place, 'refers back to an object that contains it, which JSON cannot hold.');
   }
   if (parents.length >= MAX_DEPTH) {
-    throw new NotSerializableError(path.slice(0, 80), `... is nested more than ${MAX_DEPTH} levels deep.`);
+    throw new NotSerializableError(pathOf(place).slice(0, 80), `... is nested more than ${MAX_DEPTH} levels deep.`);
   }
-  const chain = [...parents, value];
-  if (hasToJson(value)) return convertWithToJson(value, path, chain);
-  if (Array.isArray(value)) return Array.from(value, (item, index) => convert(item, `${path}[${index}]`, chain));
-  if (!isPlain(value)) {
-    throw new NotSerializableError(
-      path,
-      `is an instance of ${className(value)}, which JSON would flatten or empty. Send a plain object, or give the class a toJSON().`,
-    );
-  }
-  return convertProperties(value, path, chain);
+  parents.push(value);
+  const converted = convertContent(value, place);
+  parents.pop();
+  return converted;
 }
 
-function convertWithToJson(value: { toJSON(): unknown }, path: string, chain: readonly object[]): Json {
-  if (value instanceof Date && Number.isNaN(value.getTime())) {
-    throw new NotSerializableError(path, 'is an invalid Date.');
-  }
+function convertContent(value: object, place: Place): Json {
+  if (hasToJson(value)) return convertWithToJson(value, place);
+  if (Array.isArray(value)) return convertItems(value, place);
+  if (isPlain(value)) return convertProperties(value, place);
+  throw refusal(
+    place,
+    `is an instance of ${className(value)}, which JSON would flatten or empty. Send a plain object, or give the class a toJSON().`,
+  );
+}
+
+function convertWithToJson(value: { toJSON(): unknown }, place: Place): Json {
+  if (value instanceof Date && Number.isNaN(value.getTime())) throw refusal(place, 'is an invalid Date.');
   const replaced = value.toJSON();
-  return replaced === value ? convertProperties(value, path, chain) : convert(replaced, path, chain);
+  return replaced === value ? convertProperties(value, place) : convert(replaced, place);
 }
 
-function convertProperties(value: object, path: string, chain: readonly object[]): Json {
+function convertItems(list: readonly unknown[], place: Place): Json {
+  const { keys } = place;
+  // Also for the holes of a sparse list, which are `undefined`.
+  return Array.from(list, (item, index) => {
+    keys.push(index);
+    const converted = convert(item, place);
+    keys.pop();
+    return converted;
+  });
+}
+
+function convertProperties(value: object, place: Place): Json {
+  const { keys } = place;
   const copy: Record<string, Json> = {};
   for (const [key, item] of Object.entries(value)) {
     if (item === undefined) continue;
-    const itemPath = isIdentifier(key) ? `${path}.${key}` : `${path}[${JSON.stringify(key)}]`;
-    checkText(key, itemPath);
-    // Not `copy[key] = …`: a key named __proto__ would set the prototype instead.
-    Object.defineProperty(copy, key, {
-      value: convert(item, itemPath, chain),
-      enumerable: true,
-      writable: true,
-      configurable: true,
-    });
+    keys.push(key);
+    checkText(key, place);
+    const converted = convert(item, place);
+    keys.pop();
+    if (key !== '__proto__') copy[key] = converted;
+    // Assigned, it would set the prototype instead.
+    else Object.defineProperty(copy, key, { value: converted, enumerable: true, writable: true, configurable: true });
   }
   return copy;
 }
 
-function checkText(text: string, path: string): string {
+function refusal(place: Place, reason: string): NotSerializableError {
+  return new NotSerializableError(pathOf(place), reason);
+}
+
+function pathOf({ root, keys }: Place): string {
+  const step = (key: string | number) =>
+    typeof key === 'string' && isIdentifier(key) ? `.${key}` : `[${JSON.stringify(key)}]`;
+  return root + keys.map(step).join('');
+}
+
+function checkText(text: string, place: Place): string {
   if (text.includes('\u0000')) {
-    throw new NotSerializableError(
-      path,
-      'contains a NUL character, which PostgreSQL cannot store. Remove it or send base64.',
-    );
+    throw refusal(place, 'contains a NUL character, which PostgreSQL cannot store. Remove it or send base64.');
   }
   if (!text.isWellFormed()) {
-    throw new NotSerializableError(
-      path,
-      'contains half a surrogate pair, so it is not Unicode text. Send base64 instead.',
-    );
+    throw refusal(place, 'contains half a surrogate pair, so it is not Unicode text. Send base64 instead.');
   }
   return text;
+}
+
+/**
+ * The size of a value's JSON text in bytes, when that is more than `limit`; otherwise `undefined`, mostly without
+ * writing the text.
+ */
+export function sizeBeyond(value: Json, limit: number): number | undefined {
+  if (sizeAtMost(value) <= limit) return undefined;
+  const size = Buffer.byteLength(JSON.stringify(value));
+  return size > limit ? size : undefined;
+}
+
+/** Bytes that one unit of a string takes at most: escaped, as `\u001f` is. */
+const LONGEST_UNIT = 6;
+/** As long as `-1.7976931348623157e+308`, and longer than `false`. */
+const LONGEST_SCALAR = 24;
+
+function sizeAtMost(value: Json | undefined): number {
+  if (typeof value === 'string') return value.length * LONGEST_UNIT + 2;
+  if (typeof value !== 'object' || value === null) return LONGEST_SCALAR;
+  let size = 2;
+  if (Array.isArray(value)) {
+    for (const item of value as readonly Json[]) size += sizeAtMost(item) + 1;
+  } else {
+    for (const [key, item] of Object.entries(value)) size += key.length * LONGEST_UNIT + 4 + sizeAtMost(item);
+  }
+  return size;
 }
 
 /** Text as every engine can store it, for messages nobody can be asked to mend. */

@@ -1,6 +1,6 @@
 import { parseDuration, type Duration } from '../duration.js';
 import type { CallOptions, Engine, Headers, Receipt, TaskCall } from '../engine/engine.js';
-import { toJson, type Json } from '../engine/json.js';
+import { sizeBeyond, toJson, type Json } from '../engine/json.js';
 import { newTaskId } from '../engine/task-id.js';
 import { ConfigurationError, NotSerializableError, PayloadTooLargeError } from '../errors.js';
 import { TaskHandle } from '../results/task-handle.js';
@@ -79,7 +79,8 @@ export class TaskProducer<F extends TaskFunction = TaskFunction> {
    * @throws EngineUnavailableError when the engine cannot be reached within `enqueueTimeout`
    */
   async enqueue(...args: Parameters<F>): Promise<TaskHandle<Awaited<ReturnType<F>>>> {
-    const call = await this.#call(args, this.#callOptions(), this.#headers());
+    const call = this.#call(args, this.#callOptions(), this.#headers());
+    if (this.#definition.schema) await validateArguments(this.#definition, call.args);
     const [receipt] = await this.#scope.engine.enqueue([call]);
     return this.#handle(receipt as Receipt);
   }
@@ -94,7 +95,8 @@ export class TaskProducer<F extends TaskFunction = TaskFunction> {
   async enqueueMany(list: readonly Readonly<Parameters<F>>[]): Promise<TaskHandle<Awaited<ReturnType<F>>>[]> {
     const options = this.#callOptions();
     const headers = this.#headers();
-    const calls = await Promise.all(list.map((args, index) => this.#call(args, options, headers, `[${index}]`)));
+    const calls = list.map((args, index) => this.#call(args, options, headers, index));
+    if (this.#definition.schema) await Promise.all(calls.map((call) => validateArguments(this.#definition, call.args)));
     const receipts = await this.#scope.engine.enqueue(calls);
     return receipts.map((receipt) => this.#handle(receipt));
   }
@@ -143,7 +145,8 @@ export class TaskProducer<F extends TaskFunction = TaskFunction> {
     }
     // Counted from 0, a moment is a duration.
     const { expiresAt, ...options } = this.#callOptions(0);
-    const { id: _, ...call } = await this.#call(args, options, this.#checkedHeaders(headers));
+    const { id: _, ...call } = this.#call(args, options, this.#checkedHeaders(headers));
+    await validateArguments(this.#definition, call.args);
     return { ...call, ...(expiresAt !== undefined && { expires: expiresAt }) };
   }
 
@@ -151,21 +154,20 @@ export class TaskProducer<F extends TaskFunction = TaskFunction> {
     return new TaskHandle(this.#scope.results, { id, name: this.name, deduplicated, initialState: state });
   }
 
-  async #call(args: readonly unknown[], options: CallOptions, headers: Headers, which = ''): Promise<TaskCall> {
-    const json = this.#json(args, which);
-    if (this.#definition.schema) await validateArguments(this.#definition, json);
+  /** @param index of the call among several, for the path in errors */
+  #call(args: readonly unknown[], options: CallOptions, headers: Headers, index?: number): TaskCall {
+    const json = this.#json(args, index);
     const queue = this.#queue;
     const unique = uniquenessOf(this.#definition, json, this.#options.idempotencyKey);
     return { id: newTaskId(queue), name: this.name, queue, args: json, headers, options, ...(unique && { unique }) };
   }
 
-  #json(args: readonly unknown[], which = ''): readonly Json[] {
-    const json = toJson([...args], `args${which}`) as readonly Json[];
-    const size = Buffer.byteLength(JSON.stringify(json));
-    if (size > this.#scope.maxPayload) {
-      throw new PayloadTooLargeError(`The arguments of task "${this.name}"`, size, this.#scope.maxPayload);
-    }
-    return json;
+  #json(args: readonly unknown[], index?: number): readonly Json[] {
+    const json = toJson([...args], index === undefined ? 'args' : `args[${index}]`) as readonly Json[];
+    const { maxPayload } = this.#scope;
+    const size = sizeBeyond(json, maxPayload);
+    if (size === undefined) return json;
+    throw new PayloadTooLargeError(`The arguments of task "${this.name}"`, size, maxPayload);
   }
 
   #signature(args: readonly Json[], kind: Pick<TaskPlan, 'immutable' | 'each'>): Signature {
@@ -246,9 +248,8 @@ export class TaskProducer<F extends TaskFunction = TaskFunction> {
       if (typeof value !== 'string')
         throw new NotSerializableError(`headers.${name}`, `is ${typeof value}; headers are text.`);
     }
-    toJson(headers, 'headers');
-    const size = Buffer.byteLength(JSON.stringify(headers));
-    if (size > MAX_HEADERS) throw new PayloadTooLargeError(`The headers of task "${this.name}"`, size, MAX_HEADERS);
+    const size = sizeBeyond(toJson(headers, 'headers'), MAX_HEADERS);
+    if (size !== undefined) throw new PayloadTooLargeError(`The headers of task "${this.name}"`, size, MAX_HEADERS);
     return headers;
   }
 }

@@ -44,8 +44,7 @@ export class HandlerFactory {
     const enhancers = this.reader.read(method, this.app.static(), task);
     this.reader.warnOfMissingTypes(enhancers, task.definition.name);
     // A task without enhancers is a method call, and costs no more.
-    if (isBare(enhancers))
-      return async (args) => settle(endWith(this.context.current()?.signal, await method.call(args)));
+    if (isBare(enhancers)) return async (args) => settle(endWith(this.context.current(), await method.call(args)));
     const enhanced = new EnhancedMethod(method, enhancers, this.context);
     return (args) => enhanced.call(args);
   }

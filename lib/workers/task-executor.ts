@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import type { Delivery, Outcome, TaskFailure } from '../engine/engine.js';
-import { toJson, type Json } from '../engine/json.js';
+import { sizeBeyond, toJson, type Json } from '../engine/json.js';
 import {
   InvalidArgumentsError,
   PayloadTooLargeError,
@@ -49,16 +49,14 @@ export class TaskExecutor {
     if (!task) return this.unknown(delivery);
     const refusal = refuse(delivery, task.definition);
     if (refusal) return this.failed(delivery, toFailure(refusal));
-    const limit = new TimeLimit(delivery.signal, delivery.options.timeout ?? task.definition.timeout);
+    const limit = new TimeLimit(delivery.interruption, delivery.options.timeout ?? task.definition.timeout);
     const progress = new ProgressReporter(delivery.progress);
     try {
       const args = await validateArguments(task.definition, delivery.args ?? []);
       const run = this.open(delivery, task, limit, progress);
-      const returned = await limit.race(() =>
-        this.context.run(run, () => {
-          limit.enter();
-          return task.call(args);
-        }),
+      const returned = await limit.race(
+        () => task.call(args),
+        (body) => this.context.run(run, body),
       );
       await progress.flush();
       return this.returned(returned, delivery, task.definition, limit);
@@ -85,7 +83,9 @@ export class TaskExecutor {
       maxAttempts: attemptsOf(delivery, definition),
       enqueuedAt: new Date(enqueuedAt),
       headers,
-      signal: limit.signal,
+      get signal() {
+        return limit.interruption.signal;
+      },
       deadline: limit.deadline,
       progress: (value) => progress.report(this.checked(value, 'progress', 'The progress report')),
       log,
@@ -151,8 +151,8 @@ export class TaskExecutor {
 
   private checked(value: unknown, path: string, what: string): Json {
     const json = toJson(value, path);
-    const size = Buffer.byteLength(JSON.stringify(json));
-    if (size > this.options.maxPayload) throw new PayloadTooLargeError(what, size, this.options.maxPayload);
+    const size = sizeBeyond(json, this.options.maxPayload);
+    if (size !== undefined) throw new PayloadTooLargeError(what, size, this.options.maxPayload);
     return json;
   }
 }

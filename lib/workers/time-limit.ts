@@ -1,66 +1,56 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
+import { Interruption } from '../engine/interruption.js';
 import { TaskTimeoutError } from '../errors.js';
 
 /** How long a method may take to notice that its signal was aborted before its attempt ends without it. */
 const SETTLE_TIME = 250;
 
-/** The signal of one attempt: aborted from outside, or when its time is up. */
+/** When one attempt has to end: interrupted from outside, or when its time is up. */
 export class TimeLimit {
   readonly deadline: Date | undefined;
-  private readonly controller = new AbortController();
+  readonly interruption = new Interruption();
   private readonly timer: NodeJS.Timeout | undefined;
+  private readonly ignoreOuter: () => void;
   private settling: NodeJS.Timeout | undefined;
-  private inContext = (abort: () => void): void => abort();
+  private within = (body: () => void): void => body();
 
-  constructor(
-    private readonly outer: AbortSignal,
-    timeout: number | undefined,
-  ) {
-    outer.addEventListener('abort', this.forward, { once: true });
-    if (outer.aborted) this.forward();
+  constructor(outer: Interruption, timeout: number | undefined) {
+    this.ignoreOuter = outer.whenWanted(() => this.interrupt(outer.reason));
     if (timeout === undefined) return;
     this.deadline = new Date(Date.now() + timeout);
     this.timer = setTimeout(() => {
-      this.abort(new TaskTimeoutError(`The attempt took longer than its timeout of ${timeout} ms.`));
+      this.interrupt(new TaskTimeoutError(`The attempt took longer than its timeout of ${timeout} ms.`));
     }, timeout);
   }
 
-  get signal(): AbortSignal {
-    return this.controller.signal;
-  }
-
-  /** Why it was aborted; `undefined` when it was not. */
+  /** Why it has to end; `undefined` when it has not. */
   get reason(): unknown {
-    return this.controller.signal.reason;
+    return this.interruption.reason;
   }
 
-  /** What the call returns or throws; soon after the signal is aborted, its reason, whatever the call is still doing. */
-  race<T>(call: () => T): Promise<Awaited<T>> {
+  /**
+   * What the call returns or throws; soon after it is interrupted, the reason, whatever the call is still doing.
+   *
+   * @param within runs the call, and later what listens to the signal: inside the task, with its context
+   */
+  race<T>(call: () => T, within: <R>(body: () => R) => R): Promise<Awaited<T>> {
+    this.within = within;
     return new Promise<Awaited<T>>((resolve, reject) => {
-      const giveUp = () => {
+      if (this.interruption.isWanted) return reject(this.reason);
+      this.interruption.whenWanted(() => {
         this.settling = setTimeout(() => reject(this.reason as Error), SETTLE_TIME);
-      };
-      if (this.signal.aborted) return reject(this.reason);
-      this.signal.addEventListener('abort', giveUp, { once: true });
+      });
       // Inside the promise's executor, so that what a plain function throws is a rejection, too.
-      Promise.resolve(call()).then(resolve, reject);
+      Promise.resolve(within(call)).then(resolve, reject);
     });
   }
 
   clear(): void {
-    this.outer.removeEventListener('abort', this.forward);
+    this.ignoreOuter();
     clearTimeout(this.timer);
     clearTimeout(this.settling);
   }
 
-  /** What listens to the signal runs where this was called: inside the task, with its context. */
-  enter(): void {
-    this.inContext = AsyncLocalStorage.snapshot();
+  private interrupt(reason: unknown): void {
+    this.within(() => this.interruption.want(reason));
   }
-
-  private abort(reason: unknown): void {
-    this.inContext(() => this.controller.abort(reason));
-  }
-
-  private readonly forward = (): void => this.abort(this.outer.reason);
 }

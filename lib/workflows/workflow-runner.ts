@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Delivery, Engine, MemberResult, Outcome } from '../engine/engine.js';
-import type { Json } from '../engine/json.js';
+import { sizeBeyond, type Json } from '../engine/json.js';
 import { memberId } from '../engine/task-id.js';
 import { compileMembers, compilePlan, withFailure, type Compilation } from './compile-plan.js';
 import { failureOfMember, isCancellation, payloadTooLarge } from './failed-member.js';
@@ -110,9 +110,9 @@ export class WorkflowRunner {
   }
 
   private list(values: readonly Json[]): Outcome {
-    const size = Buffer.byteLength(JSON.stringify(values));
     const { maxPayload } = this.options;
-    if (size > maxPayload) return { kind: 'failed', failure: payloadTooLarge(size, maxPayload) };
+    const size = sizeBeyond(values, maxPayload);
+    if (size !== undefined) return { kind: 'failed', failure: payloadTooLarge(size, maxPayload) };
     return { kind: 'succeeded', result: values };
   }
 
@@ -127,7 +127,7 @@ export class WorkflowRunner {
 
   /** Stores what follows before the end itself is stored; its ids follow from the task's, so twice is as good as once. */
   private async followed(delivery: Delivery, note: TaskNote, outcome: Outcome): Promise<Outcome> {
-    const { id, name: task, signal } = delivery;
+    const { id, name: task, interruption } = delivery;
     let links: readonly Plan[] | undefined;
     let given: Json | undefined;
     if (outcome.kind === 'succeeded') [links, given] = [note.onSuccess, outcome.result ?? null];
@@ -144,7 +144,7 @@ export class WorkflowRunner {
           await this.options.engine.enqueueTree(tree);
           break;
         } catch {
-          if (signal.aborted) return { kind: 'postponed', delay: 0 };
+          if (interruption.isWanted) return { kind: 'postponed', delay: 0 };
           await wait(LINK_AGAIN);
         }
       }

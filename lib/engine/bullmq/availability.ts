@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { ConfigurationError, EngineUnavailableError } from '../../errors.js';
-import { TooLateError } from './call-deadline.js';
+import { TooLateError, type CheckDeadline } from './call-deadline.js';
 import type { Store } from './store.js';
 
 /** Between two attempts of a call while the store cannot be reached. */
@@ -33,18 +33,19 @@ export class Availability {
   }
 
   /**
-   * Runs a call that may be repeated without harm, until it succeeds.
+   * Runs a call that may be repeated without harm, until it succeeds. What changes something checks first whether it is
+   * still wanted.
    *
    * @throws EngineUnavailableError when the store cannot be reached in time
    */
-  async ensure<T>(what: string, call: () => Promise<T>): Promise<T> {
+  async ensure<T>(what: string, call: (check: CheckDeadline) => Promise<T>): Promise<T> {
     const deadline = Date.now() + this.timeout;
     for (;;) {
       if (this.closed) throw new EngineUnavailableError(`${what}: the application closes.`);
       try {
-        const result = await this.store.deadline.limit(deadline, async () => {
+        const result = await this.store.deadline.limit(deadline, async (check) => {
           await this.connect();
-          return call();
+          return call(check);
         });
         this.recovered();
         return result;

@@ -17,12 +17,13 @@ import {
 } from '../engine.js';
 import { queueOfTask } from '../task-id.js';
 import { Availability } from './availability.js';
+import type { CheckDeadline } from './call-deadline.js';
 import { ChangeFeed } from './change-feed.js';
 import { EnqueueBatch } from './enqueue-batch.js';
 import { MemberFlows } from './member-flows.js';
 import { QueueConsumer } from './queue-consumer.js';
 import { QueueMetaStore } from './queue-meta-store.js';
-import { readData, toJob, type Retention } from './stored-task.js';
+import { readData, toJobEntry, type JobEntry, type Retention } from './stored-task.js';
 import { StoredTasks } from './stored-tasks.js';
 import type { Store } from './store.js';
 import { TaskChanges } from './task-changes.js';
@@ -36,6 +37,9 @@ export interface BullMQEngineOptions {
   /** Milliseconds without a sign of life after which a worker counts as dead, and its tasks run again elsewhere. */
   readonly abandonedAfter: number;
 }
+
+/** While the store works on one, the next is made and sent. */
+const ROUND_TRIPS_AHEAD = 2;
 
 /** The engine of production: BullMQ, on whatever store it is given. */
 export class BullMQEngine implements Engine {
@@ -67,19 +71,33 @@ export class BullMQEngine implements Engine {
     return this.availability.whenReachable(async () => undefined);
   }
 
-  enqueue(calls: readonly TaskCall[]): Promise<Receipt[]> {
-    return Promise.all(calls.map((call) => this.enqueueOne(call)));
+  async enqueue(calls: readonly TaskCall[]): Promise<Receipt[]> {
+    const now = Date.now();
+    const ids = await this.storeCalls(calls, now);
+    const receipts = calls.map(({ id, options }): Receipt => {
+      return { id, deduplicated: false, state: (options.startAt ?? 0) > now ? 'scheduled' : 'queued' };
+    });
+    const others = calls.flatMap((call, index) => {
+      const id = ids[index] as string;
+      return id === call.id ? [] : [{ call, index, id }];
+    });
+    await Promise.all(
+      others.map(async ({ call, index, id }) => {
+        receipts[index] = await this.standIn(call, id);
+      }),
+    );
+    return receipts;
   }
 
   async enqueueTree(tree: TaskTree): Promise<Receipt> {
-    if (tree.members.length === 0) return this.enqueueOne(tree);
+    if (tree.members.length === 0) return (await this.enqueue([tree]))[0] as Receipt;
     let tried = false;
-    await this.ensure('enqueue a workflow', async () => {
+    await this.ensure('enqueue a workflow', async (check) => {
       // Perhaps only the answer was lost. To store it a second time would have it wait for members that ended.
       if (tried && (await this.store.find(tree.queue, tree.id))) return;
       tried = true;
       await this.readyQueue(tree.queue);
-      this.store.deadline.check();
+      check();
       await this.flows.add(tree);
     });
     return { id: tree.id, deduplicated: false, state: 'waiting' };
@@ -109,7 +127,7 @@ export class BullMQEngine implements Engine {
     let stopped = false;
     let consumer: QueueConsumer | undefined;
     const started = this.availability.whenReachable(async () => {
-      await this.feed.serve((id, reason) => this.abort(id, reason));
+      await this.feed.serve((id, reason) => this.interrupt(id, reason));
       if (stopped) return;
       consumer = new QueueConsumer(queue, options, run, {
         store: this.store,
@@ -160,45 +178,52 @@ export class BullMQEngine implements Engine {
     await Promise.allSettled([...this.queues.values()].map((queue) => queue.close()));
   }
 
-  private async enqueueOne(call: TaskCall): Promise<Receipt> {
-    for (;;) {
-      const now = Date.now();
-      const id = await this.batch(call.queue).add(toJob(call, now, this.options.hasPriorities(call.queue)));
-      if (id === call.id)
-        return { id, deduplicated: false, state: (call.options.startAt ?? 0) > now ? 'scheduled' : 'queued' };
-      const { unique } = call as { unique: Uniqueness };
-      const winner = await this.tasks.look(id);
-      if (winner && keepsAway(winner.record.state, unique)) {
-        if (
-          unique.idempotencyKey !== undefined &&
-          !isDeepStrictEqual(readData(JSON.parse(winner.json.data))?.args, call.args)
-        ) {
-          throw new IdempotencyConflictError(unique.idempotencyKey, id);
-        }
-        return { id, deduplicated: true, state: winner.record.state };
-      }
-      // The key outlived its task, or the task will never start: it stands in nobody's way any more.
-      await this.ensure('enqueue', () => this.native(call.queue).getBackend().removeDeduplicationKey(unique.key, id));
-    }
+  /** @returns for each the id under which it, or an earlier one in its place, is stored */
+  private async storeCalls(calls: readonly TaskCall[], now: number): Promise<readonly string[]> {
+    const [first] = calls;
+    if (!first) return [];
+    const { queue } = first;
+    const entryOf = (call: TaskCall) => toJobEntry(call, now, this.options.hasPriorities(call.queue));
+    if (calls.every((call) => call.queue === queue)) return this.batch(queue).add(calls.map(entryOf));
+    const ids = await Promise.all(calls.map((call) => this.batch(call.queue).add([entryOf(call)])));
+    return ids.flat();
   }
 
-  private abort(id: string, reason: string | undefined): void {
+  /** What becomes of a call when the engine has a task that keeps it away, or had one. */
+  private async standIn(call: TaskCall, id: string): Promise<Receipt> {
+    const { unique } = call as { unique: Uniqueness };
+    const winner = await this.tasks.look(id);
+    if (winner && keepsAway(winner.record.state, unique)) {
+      if (
+        unique.idempotencyKey !== undefined &&
+        !isDeepStrictEqual(readData(JSON.parse(winner.json.data))?.args, call.args)
+      ) {
+        throw new IdempotencyConflictError(unique.idempotencyKey, id);
+      }
+      return { id, deduplicated: true, state: winner.record.state };
+    }
+    // The key outlived its task, or the task will never start: it stands in nobody's way any more.
+    await this.ensure('enqueue', () => this.native(call.queue).getBackend().removeDeduplicationKey(unique.key, id));
+    return (await this.enqueue([call]))[0] as Receipt;
+  }
+
+  private interrupt(id: string, reason: string | undefined): void {
     const queue = queueOfTask(id);
     if (queue === undefined) return;
-    this.consumers.get(queue)?.abort(id, new TaskCancelledError(reason ?? 'The task was cancelled.'));
+    this.consumers.get(queue)?.interrupt(id, new TaskCancelledError(reason ?? 'The task was cancelled.'));
   }
 
   private batch(queue: string): EnqueueBatch {
     let batch = this.batches.get(queue);
     if (!batch) {
-      batch = new EnqueueBatch((jobs) =>
-        this.ensure(`enqueue to "${queue}"`, async () => {
-          const ready = await this.readyQueue(queue);
+      const store = (jobs: readonly JobEntry[]) =>
+        this.ensure(`enqueue to "${queue}"`, async (check) => {
+          const backend = (await this.readyQueue(queue)).getBackend();
           // Whoever was told meanwhile that it failed does not expect it to be stored.
-          this.store.deadline.check();
-          return ready.addBulk(jobs);
-        }),
-      );
+          check();
+          return backend.addJobs([...jobs]);
+        });
+      batch = new EnqueueBatch(store, this.store.keepsOrder ? ROUND_TRIPS_AHEAD : 1);
       this.batches.set(queue, batch);
     }
     return batch;
@@ -216,7 +241,7 @@ export class BullMQEngine implements Engine {
     }
   }
 
-  private ensure<T>(what: string, call: () => Promise<T>): Promise<T> {
+  private ensure<T>(what: string, call: (check: CheckDeadline) => Promise<T>): Promise<T> {
     return this.availability.ensure(what, call);
   }
 }

@@ -9,31 +9,43 @@ export class TooLateError extends Error {
   }
 }
 
+/** Throws {@link TooLateError} when nobody waits for the call any more. */
+export type CheckDeadline = () => void;
+
 /**
  * Until when the call that is under way is wanted. Its caller is told that it failed as soon as its time is up; so
  * whoever waited for a connection has to look here before it sends anything, or a task would be stored all the same,
  * after its caller has enqueued another in its place.
  */
 export class CallDeadline {
-  private readonly current = new AsyncLocalStorage<number>();
-
   /** @throws TooLateError once the deadline has passed, whatever the call is still doing */
-  async limit<T>(deadline: number, call: () => Promise<T>): Promise<T> {
+  async limit<T>(deadline: number, call: (check: CheckDeadline) => Promise<T>): Promise<T> {
     let timer: NodeJS.Timeout | undefined;
     const timeout = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(new TooLateError()), Math.max(deadline - Date.now(), 0));
     });
     try {
-      return await Promise.race([this.current.run(deadline, call), timeout]);
+      return await Promise.race([call(() => refuseLate(deadline)), timeout]);
     } finally {
       clearTimeout(timer);
     }
   }
+}
 
-  /** @throws TooLateError when nobody waits for this call any more */
+/**
+ * The same, known also to pools of connections, to which BullMQ hands on nothing of ours. It costs every promise of the
+ * process a little (before Node 24), so only who needs it has it.
+ */
+export class PoolDeadline extends CallDeadline {
+  private readonly current = new AsyncLocalStorage<number>();
+
+  override limit<T>(deadline: number, call: (check: CheckDeadline) => Promise<T>): Promise<T> {
+    return super.limit(deadline, (check) => this.current.run(deadline, () => call(check)));
+  }
+
+  /** @throws TooLateError when nobody waits for the call that is under way any more */
   check(): void {
-    const deadline = this.current.getStore();
-    if (deadline !== undefined && Date.now() >= deadline) throw new TooLateError();
+    refuseLate(this.current.getStore());
   }
 
   /** Calls `end` when the time of the call that is under way is up, until the returned function is called. */
@@ -43,4 +55,8 @@ export class CallDeadline {
     const timer = setTimeout(end, Math.max(deadline - Date.now(), 0));
     return () => clearTimeout(timer);
   }
+}
+
+function refuseLate(deadline: number | undefined): void {
+  if (deadline !== undefined && Date.now() >= deadline) throw new TooLateError();
 }

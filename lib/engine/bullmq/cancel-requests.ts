@@ -42,7 +42,7 @@ export class CancelRequests {
       const reasons = await this.backend.getQueueMetaFields(ids.map(cancelField));
       for (const [index, reason] of reasons.entries()) {
         if (reason === null) continue;
-        this.running.abort(new TaskCancelledError(reason || cancellation(undefined).message), ids[index]);
+        this.running.interrupt(new TaskCancelledError(reason || cancellation(undefined).message), ids[index]);
       }
     } catch {
       // Out of reach: asked again soon.

@@ -1,16 +1,19 @@
-import type { BulkJobOptions, Job } from 'bullmq';
 import { EngineUnavailableError } from '../../errors.js';
+import type { JobEntry } from './stored-task.js';
 
-export interface NewJob {
-  readonly name: string;
-  readonly data: unknown;
-  readonly opts: BulkJobOptions;
+/** Jobs that were added together, and whoever waits for them. */
+interface Addition {
+  readonly jobs: readonly JobEntry[];
+  readonly ids: string[];
+  missing: number;
+  resolve(ids: readonly string[]): void;
+  reject(error: unknown): void;
 }
 
+/** One job of an addition. */
 interface Waiting {
-  readonly job: NewJob;
-  resolve(id: string): void;
-  reject(error: unknown): void;
+  readonly addition: Addition;
+  readonly index: number;
 }
 
 /** Jobs of one round trip at most. */
@@ -18,47 +21,70 @@ const ROUND_TRIP = 1_000;
 
 /**
  * Gathers the jobs that are added to a queue in one turn of the event loop, whoever adds them, and stores them in one
- * round trip: a database that takes a millisecond for one row takes hardly more for a hundred. One that comes alone
- * waits no longer than to the end of the turn.
+ * round trip per thousand: a database that takes a millisecond for one row takes hardly more for a hundred. One that
+ * comes alone waits no longer than to the end of the turn.
  */
 export class EnqueueBatch {
   private waiting: Waiting[] = [];
 
-  /** @param store stores jobs in one round trip; repeating it must be harmless */
-  constructor(private readonly store: (jobs: NewJob[]) => Promise<Job[]>) {}
+  /**
+   * @param store stores jobs in one round trip and gives their ids; repeating it must be harmless
+   * @param ahead round trips that are begun before the first is answered: more than one only where the store keeps them
+   * in order
+   */
+  constructor(
+    private readonly store: (jobs: readonly JobEntry[]) => Promise<readonly string[]>,
+    private readonly ahead: number,
+  ) {}
 
-  /** @returns the id of the job that stands for it: its own, or that of an earlier one that keeps it away */
-  add(job: NewJob): Promise<string> {
+  /** @returns for each the id of the job that stands for it: its own, or that of an earlier one that keeps it away */
+  add(jobs: readonly JobEntry[]): Promise<readonly string[]> {
     return new Promise((resolve, reject) => {
-      this.waiting.push({ job, resolve, reject });
-      if (this.waiting.length === 1) setImmediate(() => void this.flush());
+      const addition: Addition = { jobs, ids: [], missing: jobs.length, resolve, reject };
+      if (jobs.length === 0) return resolve([]);
+      if (this.waiting.length === 0) setImmediate(() => void this.flush());
+      for (let index = 0; index < jobs.length; index++) this.waiting.push({ addition, index });
     });
   }
 
   private async flush(): Promise<void> {
     const all = this.waiting;
     this.waiting = [];
+    const begun: Promise<void>[] = [];
     for (let start = 0; start < all.length; start += ROUND_TRIP) {
-      await this.storeTogether(all.slice(start, start + ROUND_TRIP));
+      if (begun.length === this.ahead) await begun.shift();
+      begun.push(this.storeTogether(all.slice(start, start + ROUND_TRIP)));
     }
   }
 
   private async storeTogether(batch: readonly Waiting[]): Promise<void> {
     try {
-      const stored = await this.store(batch.map(({ job }) => job));
-      batch.forEach(({ resolve }, index) => resolve(stored[index]?.id as string));
+      const ids = await this.store(batch.map(jobOf));
+      batch.forEach((waiting, position) => stored(waiting, ids[position] as string));
     } catch (error) {
       if (batch.length === 1 || error instanceof EngineUnavailableError) {
-        for (const { reject } of batch) reject(error);
+        for (const { addition } of batch) addition.reject(error);
         return;
       }
       // One of them spoils it for all, so each is tried by itself and gets its own error. What was stored before the
       // failure has its id already, and is not stored twice.
       await Promise.all(
-        batch.map(({ job, resolve, reject }) =>
-          this.store([job]).then(([stored]) => resolve(stored?.id as string), reject),
+        batch.map((waiting) =>
+          this.store([jobOf(waiting)]).then(
+            ([id]) => stored(waiting, id as string),
+            (own: unknown) => waiting.addition.reject(own),
+          ),
         ),
       );
     }
   }
+}
+
+function jobOf({ addition, index }: Waiting): JobEntry {
+  return addition.jobs[index] as JobEntry;
+}
+
+function stored({ addition, index }: Waiting, id: string): void {
+  addition.ids[index] = id;
+  if (--addition.missing === 0) addition.resolve(addition.ids);
 }

@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type { PgPool } from 'bullmq';
 import { openEmbedded, type EmbeddedDatabase } from './embedded/open-embedded.js';
-import { CallDeadline } from './call-deadline.js';
+import { PoolDeadline } from './call-deadline.js';
 import { LocalBus } from './local-bus.js';
 import { PostgresStore } from './postgres-store.js';
 import type { Store } from './store.js';
@@ -42,7 +42,7 @@ export function openEmbeddedStore(folder: string | undefined, schema: string): S
     {
       queries: pool,
       listeners: pool,
-      deadline: new CallDeadline(),
+      deadline: new PoolDeadline(),
       checkHeld: () => undefined,
       dropIdle: () => undefined,
       close,

@@ -1,6 +1,6 @@
 import type { Pool, PoolConfig } from 'pg';
 import { withoutPassword, type Connection } from '../connection.js';
-import { CallDeadline } from './call-deadline.js';
+import { PoolDeadline } from './call-deadline.js';
 import { loadDriver } from './load-driver.js';
 import { PostgresBus } from './postgres-bus.js';
 import { openPools, sharePool, type PostgresPools } from './postgres-pools.js';
@@ -10,7 +10,7 @@ type PostgresConnection = Extract<Connection, { kind: 'postgres' }>;
 
 /** A store on PostgreSQL, with pools of its own unless the application gave one. Connects later. */
 export async function openPostgres({ url, options, pool }: PostgresConnection, schema: string): Promise<PostgresStore> {
-  const deadline = new CallDeadline();
+  const deadline = new PoolDeadline();
   if (pool)
     return build(
       'PostgreSQL (the pool of the application)',

@@ -1,7 +1,7 @@
 import { quoteSchemaName, type PgPool } from 'bullmq';
 import type { Pool, PoolClient, PoolConfig } from 'pg';
 import { ConfigurationError } from '../../errors.js';
-import type { CallDeadline } from './call-deadline.js';
+import type { PoolDeadline } from './call-deadline.js';
 import { cut, guardedPool, heartbeat, type Prepare } from './guarded-pool.js';
 
 /** Where a PostgreSQL store gets its connections. */
@@ -10,7 +10,7 @@ export interface PostgresPools {
   readonly queries: PgPool;
   /** For the connections that each worker and the message bus hold as long as they live, and for migrations. */
   readonly listeners: PgPool;
-  readonly deadline: CallDeadline;
+  readonly deadline: PoolDeadline;
   /** @throws ConfigurationError when so many that are held for long leave none for queries */
   checkHeld(count: number): void;
   /** Ends connections that nobody uses at the moment. */
@@ -31,7 +31,7 @@ export function openPools(
   PoolClass: typeof Pool,
   options: PoolConfig,
   schema: string,
-  deadline: CallDeadline,
+  deadline: PoolDeadline,
 ): PostgresPools {
   const config: PoolConfig = {
     max: POOL_SIZE,
@@ -59,7 +59,7 @@ export function openPools(
  * The application's pool, whose connections have a search path of their own: each is switched to ours while we use it,
  * and back before the application gets it again. That costs two short queries more for each of ours.
  */
-export function sharePool(pool: Pool, schema: string, deadline: CallDeadline): PostgresPools {
+export function sharePool(pool: Pool, schema: string, deadline: PoolDeadline): PostgresPools {
   const switched: Prepare = async (client) => {
     const { rows } = await client.query<{ before: string }>(
       `SELECT current_setting('search_path') AS before, set_config('search_path', $1, false)`,

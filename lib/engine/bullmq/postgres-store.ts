@@ -14,7 +14,7 @@ import {
   type Worker,
   type WorkerOptions,
 } from 'bullmq';
-import type { CallDeadline } from './call-deadline.js';
+import type { PoolDeadline } from './call-deadline.js';
 import { failureFirst } from './failure-first.js';
 import type { PostgresPools } from './postgres-pools.js';
 import { grantSchema, migrateSchema, needsMigration } from './postgres-schema.js';
@@ -30,7 +30,8 @@ export class PostgresStore implements Store {
   private readonly errorListeners: ((error: Error) => void)[] = [];
   /** Looks jobs up in queues that have no object here, and never will: their names come from ids that anybody can send. */
   private anchor: Queue | undefined;
-  readonly deadline: CallDeadline;
+  readonly keepsOrder = false;
+  readonly deadline: PoolDeadline;
   private preparing: Promise<void> | undefined;
   private readonly consumed = new Set<string>();
   private closing: Promise<void> | undefined;

@@ -2,6 +2,7 @@ import { Logger } from '@nestjs/common';
 import { WaitingError, type Job, type Worker } from 'bullmq';
 import { TaskCancelledError, WorkerClosingError, WorkerLostError } from '../../errors.js';
 import type { ConsumerOptions, Delivery, Outcome } from '../engine.js';
+import type { Interruption } from '../interruption.js';
 import type { Json } from '../json.js';
 import { BlockedLoop } from './blocked-loop.js';
 import { CancelRequests } from './cancel-requests.js';
@@ -93,8 +94,8 @@ export class QueueConsumer {
     if (!this.stopping) this.worker.run().catch((error: unknown) => this.noticed(error as Error));
   }
 
-  abort(id: string, reason: Error): void {
-    this.running.abort(reason, id);
+  interrupt(id: string, reason: Error): void {
+    this.running.interrupt(reason, id);
   }
 
   stop(grace: number): Promise<void> {
@@ -108,7 +109,7 @@ export class QueueConsumer {
     // From here on it takes no more. It is closed once the tasks have ended, and not before the server answers.
     const closed = this.worker.close();
     if (!(await this.running.haveEnded(grace))) {
-      this.running.abort(new WorkerClosingError());
+      this.running.interrupt(new WorkerClosingError());
       await this.running.haveEnded(ABORT_GRACE);
     }
     const leftOver = this.running.all();
@@ -128,7 +129,9 @@ export class QueueConsumer {
     const { name, processedOn, attemptsMade } = job;
     try {
       // Fetched in the very moment in which the application began to close.
-      const outcome: Outcome = this.stopping ? { kind: 'postponed', delay: 0 } : await this.outcomeOf(job, task.signal);
+      const outcome: Outcome = this.stopping
+        ? { kind: 'postponed', delay: 0 }
+        : await this.outcomeOf(job, task.interruption);
       this.blockedLoop.look();
       // Another process has it, or will: BullMQ is told to leave it alone.
       if (task.lost) throw new WaitingError();
@@ -142,11 +145,11 @@ export class QueueConsumer {
       throw new WaitingError();
     } finally {
       this.running.remove(task);
-      if (task.signal.reason instanceof TaskCancelledError) this.cancelRequests.forget(task.id);
+      if (task.interruption.reason instanceof TaskCancelledError) this.cancelRequests.forget(task.id);
     }
   }
 
-  private async outcomeOf(job: Job, signal: AbortSignal): Promise<Outcome> {
+  private async outcomeOf(job: Job, interruption: Interruption): Promise<Outcome> {
     const id = job.id as string;
     this.around.feed.changed(id);
     const data = readData(job.data);
@@ -167,7 +170,7 @@ export class QueueConsumer {
       root: data?.root ?? id,
       memberCount: (data?.members ?? []).reduce((sum, { count }) => sum + count, 0),
       members: () => this.around.flows.results(job, data?.members ?? []),
-      signal,
+      interruption,
       progress: (value) =>
         this.besides(async () => {
           await job.updateProgress(value as object);
@@ -201,7 +204,7 @@ export class QueueConsumer {
       if (task.lost || !ids.includes(task.id)) continue;
       task.lost = true;
       this.losses.lose(task.id, task.name);
-      this.abort(task.id, new WorkerLostError('This process lost its hold on the task; another may run it now.'));
+      this.interrupt(task.id, new WorkerLostError('This process lost its hold on the task; another may run it now.'));
     }
   }
 

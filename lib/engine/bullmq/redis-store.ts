@@ -34,6 +34,7 @@ const redis = withBackend(backendFactory());
 /** Redis or Valkey. One connection for commands, one more for all workers, one each that a worker blocks on. */
 export class RedisStore implements Store {
   readonly bus: MessageBus;
+  readonly keepsOrder = true;
   readonly deadline = new CallDeadline();
   private readonly copies: RedisClient[] = [];
   private readonly listeners: ((error: Error) => void)[] = [];

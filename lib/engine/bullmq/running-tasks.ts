@@ -1,48 +1,49 @@
+import { Interruption } from '../interruption.js';
+
 /** One task that runs in this process. */
 export interface RunningTask {
   readonly id: string;
   readonly name: string;
-  readonly signal: AbortSignal;
+  readonly interruption: Interruption;
   /** Another process may run it now: how it ends here counts no more. */
   lost: boolean;
 }
 
 /** The tasks of one queue that run in this process. After an interruption the same task may be among them twice. */
 export class RunningTasks {
-  private readonly entries = new Map<RunningTask, AbortController>();
+  private readonly tasks = new Set<RunningTask>();
   private onEmpty: (() => void)[] = [];
 
   add(id: string, name: string): RunningTask {
-    const controller = new AbortController();
-    const task = { id, name, signal: controller.signal, lost: false };
-    this.entries.set(task, controller);
+    const task = { id, name, interruption: new Interruption(), lost: false };
+    this.tasks.add(task);
     return task;
   }
 
   remove(task: RunningTask): void {
-    this.entries.delete(task);
-    if (this.entries.size > 0) return;
+    this.tasks.delete(task);
+    if (this.tasks.size > 0) return;
     for (const resolve of this.onEmpty) resolve();
     this.onEmpty = [];
   }
 
-  /** Those whose signals are not aborted yet. */
+  /** Those that nobody wants to end yet. */
   undisturbed(): RunningTask[] {
-    return this.all().filter(({ signal }) => !signal.aborted);
+    return this.all().filter(({ interruption }) => !interruption.isWanted);
   }
 
   all(): RunningTask[] {
-    return [...this.entries.keys()];
+    return [...this.tasks];
   }
 
-  /** Aborts the signal of a task, or of all. The first reason stays. */
-  abort(reason: Error, id?: string): void {
-    for (const [task, controller] of this.entries) if (id === undefined || task.id === id) controller.abort(reason);
+  /** Wants a task to end, or all of them. The first reason stays. */
+  interrupt(reason: Error, id?: string): void {
+    for (const task of this.tasks) if (id === undefined || task.id === id) task.interruption.want(reason);
   }
 
   /** Whether all have ended within so many milliseconds. */
   async haveEnded(limit: number): Promise<boolean> {
-    if (this.entries.size === 0) return true;
+    if (this.tasks.size === 0) return true;
     return endsWithin(new Promise<void>((resolve) => this.onEmpty.push(resolve)), limit);
   }
 }

@@ -6,7 +6,9 @@ export interface Store {
   /** For log lines and errors: where it is, without credentials. */
   readonly address: string;
   readonly bus: MessageBus;
-  /** Of the call that is under way; looked at before anything is sent that changes what is stored. */
+  /** Whether what is sent later is done later, without waiting for answers: one connection carries all commands. */
+  readonly keepsOrder: boolean;
+  /** Limits the time of each call. */
   readonly deadline: CallDeadline;
   /**
    * Resolves once the store can be used; each call tries once.

@@ -1,4 +1,4 @@
-import type { JobsOptions } from 'bullmq';
+import type { JobJson, JobsOptions } from 'bullmq';
 import type { Backoff, CallOptions, Headers, MemberRange, TaskCall, TaskTree } from '../engine.js';
 import type { Json } from '../json.js';
 import { rangesOf } from '../task-id.js';
@@ -47,30 +47,66 @@ const RETAINED_KEY_TTL = 400 * 24 * 60 * 60 * 1000;
 /** Priority 9 is BullMQ's 1 (first), priority 0 its 10. */
 const LOWEST_PRIORITY = 10;
 
-/** The arguments of BullMQ's `addBulk` for one call. */
+/** What BullMQ's producers take for one call. */
 export function toJob(
   call: TaskCall | TaskTree,
   now: number,
   priorities: boolean,
 ): { name: string; data: StoredData; opts: StoredJobOptions } {
-  const { attempts, startAt, priority, ...rest } = call.options;
-  const { unique } = call;
-  const task: StoredOptions = { ...rest, ...(unique?.while === 'pending' && { uniqueWhilePending: true }) };
   return {
     name: call.name,
-    data: { args: call.args, headers: call.headers, ...('members' in call && ofWorkflow(call)) },
-    opts: {
-      jobId: call.id,
-      timestamp: now,
-      ...(attempts !== undefined && attempts > 1 && { attempts }),
-      ...(startAt !== undefined && startAt > now && { delay: startAt - now }),
-      ...(priorities && { priority: LOWEST_PRIORITY - (priority ?? 0) }),
-      ...(unique && {
-        deduplication: { id: unique.key, ...(unique.while === 'retained' && { ttl: RETAINED_KEY_TTL }) },
-      }),
-      ...(Object.keys(task).length > 0 && { task }),
-    },
+    data: toData(call),
+    opts: { jobId: call.id, timestamp: now, ...toOptions(call, now, priorities) },
   };
+}
+
+/** A job as BullMQ's backends store it. */
+export interface JobEntry {
+  readonly job: JobJson;
+  readonly jobId: string;
+}
+
+/**
+ * The same for a backend: BullMQ's `Job` would take as long to make the entry of it as all else that is done for a call.
+ */
+export function toJobEntry(call: TaskCall | TaskTree, now: number, priorities: boolean): JobEntry {
+  const { id, name, unique } = call;
+  const opts = toOptions(call, now, priorities);
+  return {
+    jobId: id,
+    job: {
+      id,
+      name,
+      data: JSON.stringify(toData(call)),
+      opts,
+      timestamp: now,
+      progress: 0,
+      attemptsMade: 0,
+      attemptsStarted: 0,
+      stalledCounter: 0,
+      ...(opts.delay !== undefined && { delay: opts.delay }),
+      ...(opts.priority !== undefined && { priority: opts.priority }),
+      ...(unique && { deduplicationId: unique.key }),
+    } as JobJson,
+  };
+}
+
+function toData(call: TaskCall | TaskTree): StoredData {
+  const { args, headers } = call;
+  return 'members' in call ? { args, headers, ...ofWorkflow(call) } : { args, headers };
+}
+
+/** A queue's tasks mostly have none, and then nothing is stored of them. */
+function toOptions({ options, unique }: TaskCall, now: number, priorities: boolean): StoredJobOptions {
+  const { attempts, startAt, priority, ...rest } = options;
+  const opts: { -readonly [K in keyof StoredJobOptions]: StoredJobOptions[K] } = {};
+  if (attempts !== undefined && attempts > 1) opts.attempts = attempts;
+  if (startAt !== undefined && startAt > now) opts.delay = startAt - now;
+  if (priorities) opts.priority = LOWEST_PRIORITY - (priority ?? 0);
+  if (unique) opts.deduplication = { id: unique.key, ...(unique.while === 'retained' && { ttl: RETAINED_KEY_TTL }) };
+  const task: StoredOptions = unique?.while === 'pending' ? { ...rest, uniqueWhilePending: true } : rest;
+  if (Object.keys(task).length > 0) opts.task = task;
+  return opts;
 }
 
 /** What is stored of a workflow with each of its jobs. */

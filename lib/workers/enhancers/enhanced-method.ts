@@ -82,7 +82,7 @@ export class EnhancedMethod {
     };
     try {
       const piped = pipes.isEmpty ? args : await pipes.apply(args, failed);
-      return endWith(this.context.current()?.signal, await this.method.call(piped));
+      return endWith(this.context.current(), await this.method.call(piped));
     } catch (error) {
       course.decision = decisionOf(error);
       throw error;

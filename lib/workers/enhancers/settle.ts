@@ -5,11 +5,11 @@ export function settle(returned: unknown): unknown {
   return isObservable(returned) ? lastValueFrom(returned, { defaultValue: undefined }) : returned;
 }
 
-/** An Observable of a task is unsubscribed from, and fails with the signal's reason, once the run is to end. */
-export function endWith(signal: AbortSignal | undefined, returned: unknown): unknown {
-  if (!isObservable(returned) || !signal) return returned;
+/** An Observable of a task is unsubscribed from, and fails with the signal's reason, once its run is to end. */
+export function endWith(run: { readonly signal: AbortSignal } | undefined, returned: unknown): unknown {
+  if (!isObservable(returned) || !run) return returned;
   // `from`, for it may be of another copy of rxjs.
-  return from(returned).pipe(takeUntil(failOnAbort(signal)));
+  return from(returned).pipe(takeUntil(failOnAbort(run.signal)));
 }
 
 function failOnAbort(signal: AbortSignal): Observable<never> {

@@ -1,6 +1,6 @@
-import { expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { storableText, toJson } from '../../../lib/engine/json.js';
+import { sizeBeyond, storableText, toJson, type Json } from '../../../lib/engine/json.js';
 import { NotSerializableError } from '../../../lib/errors.js';
 
 it('gives any JSON back as JSON.parse(JSON.stringify()) does', () => {
@@ -58,4 +58,23 @@ it('makes any text storable', () => {
       expect(() => toJson(storableText(text), 'text')).not.toThrow();
     }),
   );
+});
+
+describe('the size of JSON', () => {
+  it('is told only when it is more than allowed, and then exactly', () => {
+    const json = fc.jsonValue().map((value) => value as Json);
+    fc.assert(
+      fc.property(json, fc.nat(200), (value, limit) => {
+        const size = Buffer.byteLength(JSON.stringify(value));
+        expect(sizeBeyond(value, limit)).toBe(size > limit ? size : undefined);
+      }),
+    );
+  });
+
+  it('counts bytes, and what has to be escaped', () => {
+    expect(sizeBeyond('€€€', 10)).toBe(11);
+    expect(sizeBeyond('€€€', 11)).toBeUndefined();
+    expect(sizeBeyond('\u0001', 7)).toBe(8);
+    expect(sizeBeyond({ a: [-1.5e300, null, true] }, 22)).toBe(JSON.stringify({ a: [-1.5e300, null, true] }).length);
+  });
 });

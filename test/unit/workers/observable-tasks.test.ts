@@ -7,6 +7,7 @@ import {
 } from '@nestjs/common';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { Task, TaskCancelledError, WorkerClosingError } from 'nestjs-task-queue';
+import { Interruption } from '../../../lib/engine/interruption.js';
 import { NEVER, Observable, Subject, timeout } from 'rxjs';
 import { RunningTasks } from './run-tasks.js';
 
@@ -65,10 +66,10 @@ it.each<[string, Error, object]>([
 ])('unsubscribes from what %s returned when the run is to end', async (name, reason, outcome) => {
   subscribed = new Subject();
   unsubscribed = 0;
-  const control = new AbortController();
-  const run = tasks.run(name, [], { signal: control.signal });
+  const interruption = new Interruption();
+  const run = tasks.run(name, [], { interruption });
   await new Promise<void>((resolve) => subscribed.subscribe({ complete: resolve }));
-  control.abort(reason);
+  interruption.want(reason);
   await expect(run).resolves.toMatchObject(outcome);
   expect(unsubscribed).toBe(1);
 });

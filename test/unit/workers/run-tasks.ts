@@ -2,6 +2,7 @@ import { Module, type INestApplication, type Logger, type ModuleMetadata } from 
 import { ApplicationConfig, DiscoveryModule, ModuleRef, ModulesContainer } from '@nestjs/core';
 import { Test } from '@nestjs/testing';
 import type { Delivery } from '../../../lib/engine/engine.js';
+import { Interruption } from '../../../lib/engine/interruption.js';
 import type { RunOutcome } from '../../../lib/workflows/workflow-runner.js';
 import { newTaskId } from '../../../lib/engine/task-id.js';
 import { TaskExplorer } from '../../../lib/tasks/task-explorer.js';
@@ -83,7 +84,7 @@ export class RunningTasks {
       root: '',
       memberCount: 0,
       members: () => Promise.resolve([]),
-      signal: new AbortController().signal,
+      interruption: new Interruption(),
       progress: () => Promise.resolve(),
       log: () => Promise.resolve(),
       ...known,
