@@ -2,9 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Task } from 'nestjs-task-queue';
-import { median, type Course, type Row, type Target } from './harness/compare.js';
+import type { Course, Row, Target } from './harness/compare.js';
 import type { Contenders, Figures } from './harness/contender.js';
-import { appAt, perSecond } from './harness/peers.js';
+import { median, perSecond } from './harness/figures.js';
+import { appAt } from './peers/apps.js';
 import { freePlace, Rival } from './harness/rival.js';
 
 export const about =

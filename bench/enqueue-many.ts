@@ -2,12 +2,13 @@ import { getQueueToken } from '@nestjs/bullmq';
 import type { Queue } from 'bullmq';
 import { compare, type Course, type Row } from './harness/compare.js';
 import type { Contenders } from './harness/contender.js';
-import { appAt, bullmqAt, perSecond } from './harness/peers.js';
+import { perSecond } from './harness/figures.js';
+import { PAYLOAD, type Payload } from './harness/workload.js';
+import { appAt, bullmqAt } from './peers/apps.js';
 
 export const about = '10,000 tasks in one call, with a small object as argument.';
 
 const AMOUNT = 10_000;
-const payload = { userId: 17, template: 'welcome', locale: 'en' };
 
 export const contenders: Contenders = {
   async addBulk(place) {
@@ -16,7 +17,7 @@ export const contenders: Contenders = {
     await queue.waitUntilReady();
     return {
       async round() {
-        const jobs = Array.from({ length: AMOUNT }, () => ({ name: 'Mails.send', data: payload }));
+        const jobs = Array.from({ length: AMOUNT }, () => ({ name: 'Mails.send', data: PAYLOAD }));
         const start = performance.now();
         await queue.addBulk(jobs);
         const rate = perSecond(AMOUNT, start);
@@ -29,10 +30,10 @@ export const contenders: Contenders = {
 
   async enqueueMany(place) {
     const { app, queue } = await appAt(place, { role: 'producer' });
-    const send = queue.of<(mail: typeof payload) => void>('Mails.send');
+    const send = queue.of<(mail: Payload) => void>('Mails.send');
     return {
       async round() {
-        const calls = Array.from({ length: AMOUNT }, (): [typeof payload] => [payload]);
+        const calls = Array.from({ length: AMOUNT }, (): [Payload] => [PAYLOAD]);
         const start = performance.now();
         await send.enqueueMany(calls);
         const rate = perSecond(AMOUNT, start);

@@ -2,24 +2,15 @@ import { getQueueToken } from '@nestjs/bullmq';
 import type { Queue } from 'bullmq';
 import { compare, type Course, type Row } from './harness/compare.js';
 import type { Contenders } from './harness/contender.js';
-import { appAt, bullmqAt, perSecond } from './harness/peers.js';
+import { enqueueByMany, PAYLOAD, type Payload } from './harness/workload.js';
+import { appAt, bullmqAt } from './peers/apps.js';
+import { enqueueWithBee } from './peers/bee-queue.js';
+import { enqueueWithCelery } from './peers/celery.js';
+import { enqueueWithBoss } from './peers/pg-boss.js';
 
 export const about =
-  '100 callers who each enqueue one task after the other, with a small object as argument, as web requests do.';
-
-const CALLERS = 100;
-const payload = { userId: 17, template: 'welcome', locale: 'en' };
-
-/** Tasks a second. */
-async function enqueueByMany(total: number, enqueue: () => Promise<unknown>): Promise<number> {
-  const start = performance.now();
-  await Promise.all(
-    Array.from({ length: CALLERS }, async () => {
-      for (let sent = 0; sent < total / CALLERS; sent++) await enqueue();
-    }),
-  );
-  return perSecond(total, start);
-}
+  '100 callers who each enqueue one task after the other, with a small object as argument, as web requests do. ' +
+  'Celery has one caller, for that is all a process of it can have.';
 
 const amount = { redis: 10_000, postgres: 4_000, embedded: 0 };
 
@@ -30,7 +21,7 @@ export const contenders: Contenders = {
     await queue.waitUntilReady();
     return {
       async round() {
-        const rate = await enqueueByMany(amount[place.store], () => queue.add('Mails.send', payload));
+        const rate = await enqueueByMany(amount[place.store], () => queue.add('Mails.send', PAYLOAD));
         await queue.drain();
         return { 'tasks/s': rate };
       },
@@ -40,32 +31,35 @@ export const contenders: Contenders = {
 
   async enqueue(place) {
     const { app, queue } = await appAt(place, { role: 'producer' });
-    const send = queue.of<(mail: typeof payload) => void>('Mails.send');
+    const send = queue.of<(mail: Payload) => void>('Mails.send');
     return {
       async round() {
-        const rate = await enqueueByMany(amount[place.store], () => send.enqueue(payload));
+        const rate = await enqueueByMany(amount[place.store], () => send.enqueue(PAYLOAD));
         await app.get<Queue>(getQueueToken('default')).drain();
         return { 'tasks/s': rate };
       },
       close: () => app.close(),
     };
   },
+
+  'bee-queue': enqueueWithBee(amount.redis),
+  'pg-boss': enqueueWithBoss(amount.postgres),
+  Celery: enqueueWithCelery(5_000),
 };
 
 export async function run(course: Course): Promise<Row[]> {
-  const peer = { name: 'queue.add' };
+  const against = (what: string, store: 'redis' | 'postgres', peer: string, atLeast?: number) =>
+    compare(course, {
+      what,
+      store,
+      peer: { name: peer },
+      rivals: [{ name: 'enqueue', ...(atLeast !== undefined && { target: { atLeast } }) }],
+    });
   return [
-    ...(await compare(course, {
-      what: 'Redis',
-      store: 'redis',
-      peer,
-      rivals: [{ name: 'enqueue', target: { atLeast: 1.1 } }],
-    })),
-    ...(await compare(course, {
-      what: 'PostgreSQL',
-      store: 'postgres',
-      peer,
-      rivals: [{ name: 'enqueue', target: { atLeast: 4 } }],
-    })),
+    ...(await against('Redis', 'redis', 'queue.add', 1.1)),
+    ...(await against('Redis', 'redis', 'bee-queue')),
+    ...(await against('Redis', 'redis', 'Celery', 6)),
+    ...(await against('PostgreSQL', 'postgres', 'queue.add', 4)),
+    ...(await against('PostgreSQL', 'postgres', 'pg-boss')),
   ];
 }

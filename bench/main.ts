@@ -7,7 +7,10 @@ import { startPostgres, startRedis } from '../test/support/servers.js';
 import type { Course, Row } from './harness/compare.js';
 import { record, table } from './harness/report.js';
 
-const ORDER = ['enqueue', 'enqueue-many', 'run-tasks', 'start', 'result', 'embedded'];
+const ORDER = [
+  ...['enqueue', 'enqueue-many', 'run-tasks', 'start', 'result', 'clients', 'waiter', 'status', 'waiting', 'boot'],
+  ...['embedded', 'scale-out'],
+];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -1,7 +1,9 @@
 import { Task } from 'nestjs-task-queue';
-import { compare, percentile, type Course, type Row } from './harness/compare.js';
-import type { Contender, Contenders } from './harness/contender.js';
-import { appAt, bullmqAt } from './harness/peers.js';
+import { compare, type Course, type Row } from './harness/compare.js';
+import type { Contenders } from './harness/contender.js';
+import { percentile } from './harness/figures.js';
+import { helper } from './harness/helper.js';
+import { appAt, bullmqAt } from './peers/apps.js';
 
 export const about =
   'One caller who enqueues a task that does nothing, waits for its result, and enqueues the next; the worker is another process.';
@@ -17,9 +19,6 @@ async function latencies(enqueueAndWait: (n: number) => Promise<unknown>): Promi
   }
   return { 'ms p50': percentile(times, 50), 'ms p99': percentile(times, 99) };
 }
-
-/** A contender that only works for another. */
-const helper = (close: () => Promise<void>): Contender => ({ round: async () => ({}), close });
 
 class Sums {
   @Task('Sums.add')

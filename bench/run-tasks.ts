@@ -14,34 +14,19 @@ import {
 import { NestFactory } from '@nestjs/core';
 import type { Job, Queue } from 'bullmq';
 import { Task } from 'nestjs-task-queue';
-import { compare, type Course, type Entry, type Row } from './harness/compare.js';
+import { compare, type Course, type Entry, type Row, type Target } from './harness/compare.js';
 import type { Contender, Contenders, Place, StartContender } from './harness/contender.js';
-import { appAt, bullmqAt, perSecond } from './harness/peers.js';
+import { CONCURRENCY, Counter, PAYLOAD, type Payload } from './harness/workload.js';
+import { appAt, bullmqAt } from './peers/apps.js';
+import { runWithBee } from './peers/bee-queue.js';
+import { runWithCelery } from './peers/celery.js';
+import { runWithBoss } from './peers/pg-boss.js';
 
-export const about = 'Tasks that do nothing, concurrency 20, one process: from the first that starts to the last.';
+export const about =
+  'Tasks that do nothing, concurrency 20, one process: from the first that starts to the last. ' +
+  'Celery works in two processes, one for each core, and stores results, as we do; bee-queue and pg-boss do not.';
 
-const CONCURRENCY = 20;
 const amount = { redis: 8_000, postgres: 2_000, embedded: 0 };
-const payload = { userId: 17, template: 'welcome', locale: 'en' };
-
-/** Counts tasks that run, and says how fast the last so many were. */
-class Counter {
-  private expected = 0;
-  private start = 0;
-  private done: ((rate: number) => void) | undefined;
-  private count = 0;
-
-  expect(count: number): Promise<number> {
-    this.expected = count;
-    this.count = 0;
-    return new Promise((resolve) => (this.done = resolve));
-  }
-
-  readonly next = (): void => {
-    if (this.count++ === 0) this.start = performance.now();
-    if (this.count === this.expected) this.done?.(perSecond(this.count, this.start));
-  };
-}
 
 /** The tasks wait until all are stored. */
 async function runAll(queue: Queue, total: number, counter: Counter, enqueue: () => Promise<unknown>): Promise<number> {
@@ -63,7 +48,7 @@ function contender(
   return { round: async () => ({ 'tasks/s': await runAll(queue, total, counter, () => enqueue(total)) }), close };
 }
 
-const jobs = (count: number) => Array.from({ length: count }, () => ({ name: 'Mails.send', data: payload }));
+const jobs = (count: number) => Array.from({ length: count }, () => ({ name: 'Mails.send', data: PAYLOAD }));
 
 /** This package, running the one task of `Tasks`. */
 function taskQueue(define: (counter: Counter) => Type): StartContender {
@@ -74,9 +59,8 @@ function taskQueue(define: (counter: Counter) => Type): StartContender {
       { queues: { default: { concurrency: CONCURRENCY } } },
       { providers: [define(counter)] },
     );
-    const send = queue.of<(mail: typeof payload) => void>('Mails.send');
-    const enqueue = (count: number) =>
-      send.enqueueMany(Array.from({ length: count }, (): [typeof payload] => [payload]));
+    const send = queue.of<(mail: Payload) => void>('Mails.send');
+    const enqueue = (count: number) => send.enqueueMany(Array.from({ length: count }, (): [Payload] => [PAYLOAD]));
     return contender(app.get<Queue>(getQueueToken('default')), place, counter, enqueue, () => app.close());
   };
 }
@@ -127,7 +111,7 @@ export const contenders: Contenders = {
   '@Task': taskQueue((counter) => {
     class Mails {
       @Task('Mails.send')
-      async send(_mail: typeof payload): Promise<void> {
+      async send(_mail: Payload): Promise<void> {
         counter.next();
       }
     }
@@ -152,28 +136,29 @@ export const contenders: Contenders = {
       @UseGuards(Guard)
       @UseInterceptors(Interceptor)
       @UsePipes(Pipe)
-      async send(_mail: typeof payload): Promise<void> {
+      async send(_mail: Payload): Promise<void> {
         counter.next();
       }
     }
     return Mails;
   }),
+
+  'bee-queue': runWithBee(amount.redis),
+  'pg-boss': runWithBoss(amount.postgres),
+  Celery: runWithCelery(3_000),
 };
 
 export async function run(course: Course): Promise<Row[]> {
-  const peer = { name: 'BullMQ Worker' };
-  const ours: Entry[] = [
-    { name: '@Task', target: { atLeast: 0.95 } },
-    { name: '@Task with enhancers', target: { atLeast: 0.8 } },
-  ];
+  const against = (what: string, store: 'redis' | 'postgres', peer: string, rivals: readonly Entry[]) =>
+    compare(course, { what, store, peer: { name: peer }, rivals });
+  const plain = (target?: Target): Entry => ({ name: '@Task', ...(target && { target }) });
+  const worker: Entry[] = [plain({ atLeast: 0.95 }), { name: '@Task with enhancers', target: { atLeast: 0.8 } }];
   return [
-    ...(await compare(course, { what: 'Redis', store: 'redis', peer, rivals: ours })),
-    ...(await compare(course, {
-      what: 'Redis, as Nest has it',
-      store: 'redis',
-      peer: { name: '@Processor' },
-      rivals: [{ name: '@Task', target: { atLeast: 1 } }],
-    })),
-    ...(await compare(course, { what: 'PostgreSQL', store: 'postgres', peer, rivals: ours })),
+    ...(await against('Redis', 'redis', 'BullMQ Worker', worker)),
+    ...(await against('Redis, as Nest has it', 'redis', '@Processor', [plain({ atLeast: 1 })])),
+    ...(await against('Redis', 'redis', 'bee-queue', [plain()])),
+    ...(await against('Redis', 'redis', 'Celery', [plain({ atLeast: 8 })])),
+    ...(await against('PostgreSQL', 'postgres', 'BullMQ Worker', worker)),
+    ...(await against('PostgreSQL', 'postgres', 'pg-boss', [plain()])),
   ];
 }

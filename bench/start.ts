@@ -1,8 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Task } from 'nestjs-task-queue';
-import { compare, percentile, type Course, type Row } from './harness/compare.js';
+import { compare, type Course, type Row } from './harness/compare.js';
 import type { Contenders } from './harness/contender.js';
-import { appAt, bullmqAt } from './harness/peers.js';
+import { percentile } from './harness/figures.js';
+import { appAt, bullmqAt } from './peers/apps.js';
 
 export const about =
   'From the call that enqueues to the first line of the task, one at a time, in a process whose worker is idle.';

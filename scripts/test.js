@@ -15,6 +15,7 @@ const phases = {
     await check(['node_modules/oxlint/bin/oxlint', '-c', 'oxlint.config.js']),
     await check(['node_modules/oxfmt/bin/oxfmt', '--check']),
     await check([tsc, '--noEmit']),
+    await check([tsc, '-p', 'bench', '--noEmit']),
   ],
   build: async () => [await check(['scripts/build.js']), await check([tsc, '-b', 'sample'])],
   unit: () => jest('unit'),

@@ -1,4 +1,5 @@
 import type { Figures, Place } from './contender.js';
+import { median, readable } from './figures.js';
 import { freePlace, Rival } from './rival.js';
 
 /** One line of a table. */
@@ -130,19 +131,4 @@ export function meets(ratio: number, target: Target): boolean {
 
 export function describe(target: Target): string {
   return 'atLeast' in target ? `at least ${target.atLeast}` : `at most ${target.atMost}`;
-}
-
-export function median(values: readonly number[]): number {
-  return percentile(values, 50);
-}
-
-/** The value that so many percent of the values do not exceed. */
-export function percentile(values: readonly number[], percent: number): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.min(Math.floor((sorted.length * percent) / 100), sorted.length - 1)] as number;
-}
-
-/** Three digits that count. */
-export function readable(value: number): string {
-  return value >= 100 ? Math.round(value).toLocaleString('en') : value.toPrecision(3);
 }

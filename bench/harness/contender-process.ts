@@ -6,6 +6,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { Session } from 'node:inspector/promises';
 import { dirname } from 'node:path';
 import type { Contenders, Place } from './contender.js';
+import { processorTime } from './processor-time.js';
 
 const [file = '', name = '', place = '', variant = '', profile = ''] = process.argv.slice(2);
 const { contenders } = (await import(file)) as { contenders: Contenders };
@@ -15,9 +16,9 @@ const contender = await start(JSON.parse(place) as Place, Number(variant));
 const profiler = profile ? new Session() : undefined;
 
 const answers: Readonly<Record<string, () => unknown>> = {
+  ...contender.steps,
   round: () => contender.round(),
-  /** Milliseconds of processor time so far. */
-  cpu: () => (process.cpuUsage().user + process.cpuUsage().system) / 1000,
+  cpu: processorTime,
   /** Resident bytes once garbage is gone. */
   memory: () => {
     globalThis.gc?.();

@@ -45,6 +45,11 @@ export class Rival {
     return this.ask('round') as Promise<Figures>;
   }
 
+  /** One of {@link Contender.steps}. */
+  step(name: string): Promise<Figures> {
+    return this.ask(name) as Promise<Figures>;
+  }
+
   /** Milliseconds of processor time it has used so far. */
   cpu(): Promise<number> {
     return this.ask('cpu') as Promise<number>;

@@ -10,7 +10,7 @@ import {
 import { Module, type DynamicModule, type INestApplicationContext, type ModuleMetadata } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { TaskQueue, TaskQueueModule, type TaskQueueOptions } from 'nestjs-task-queue';
-import type { Place } from './contender.js';
+import type { Place } from '../harness/contender.js';
 
 export interface BullMQ {
   readonly Queue: new (name: string, options: QueueOptions) => Queue;
@@ -58,9 +58,4 @@ export function moduleAt(
     ...metadata,
     imports: [TaskQueueModule.forRoot({ connection, prefix, ...options }), ...(metadata.imports ?? [])],
   };
-}
-
-/** So many a second, of so many done since `start`. */
-export function perSecond(count: number, start: number): number {
-  return (count / (performance.now() - start)) * 1000;
 }

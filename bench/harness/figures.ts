@@ -1,0 +1,19 @@
+/** So many a second, of so many done since `start`. */
+export function perSecond(count: number, start: number): number {
+  return (count / (performance.now() - start)) * 1000;
+}
+
+export function median(values: readonly number[]): number {
+  return percentile(values, 50);
+}
+
+/** The value that so many percent of the values do not exceed. */
+export function percentile(values: readonly number[], percent: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.min(Math.floor((sorted.length * percent) / 100), sorted.length - 1)];
+}
+
+/** Three digits that count. */
+export function readable(value: number): string {
+  return value >= 100 ? Math.round(value).toLocaleString('en') : value.toPrecision(3);
+}
