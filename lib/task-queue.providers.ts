@@ -73,11 +73,18 @@ export const PROVIDERS: Provider[] = [
   },
   {
     provide: PlanStarter,
-    inject: [ENGINE, TaskResults, TaskContext, TaskRegistry],
-    useFactory: (engine: Engine, results: TaskResults, context: TaskContext, registry: TaskRegistry) =>
+    inject: [ENGINE, TaskResults, TaskContext, TaskRegistry, RESOLVED_OPTIONS],
+    useFactory: (
+      engine: Engine,
+      results: TaskResults,
+      context: TaskContext,
+      registry: TaskRegistry,
+      { maxPayload }: ResolvedOptions,
+    ) =>
       new PlanStarter({
         engine,
         results,
+        maxPayload,
         currentHeaders: () => context.current()?.headers ?? {},
         definitionOf: (name) => registry.get(name)?.definition,
       }),

@@ -175,7 +175,9 @@ export class TaskProducer<F extends TaskFunction = TaskFunction> {
     const again = (producer: TaskProducer<F>, some: typeof kind) => producer.#signature(args, { ...kind, ...some });
     return new Signature(plan, {
       starter: this.#scope.starter,
-      ...(!kind.each && { alone: () => this.enqueue(...(args as Parameters<F>)) }),
+      ...(!kind.each && {
+        alone: (input) => this.enqueue(...([...(kind.immutable ? [] : input), ...args] as Parameters<F>)),
+      }),
       rework: {
         with: (options) => again(this.with(options), {}),
         immutable: () => again(this, { immutable: true }),

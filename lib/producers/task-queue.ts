@@ -3,7 +3,7 @@ import { TaskHandle } from '../results/task-handle.js';
 import { isContract, type TaskContract, type TaskFunction } from '../tasks/task-contract.js';
 import { defineFrom, definitionOfContract, definitionsOf, type TaskDefinition } from '../tasks/task-definition.js';
 import type { TaskOptions } from '../tasks/task-options.js';
-import type { Signature } from '../workflows/signature.js';
+import type { MissingArguments, Signature } from '../workflows/signature.js';
 import { TaskProducer, type ProducerScope } from './task-producer.js';
 import type { Tasks } from './tasks.js';
 import { UnknownTaskError } from '../errors.js';
@@ -61,8 +61,15 @@ export class TaskQueue {
     return new TaskHandle<R>(this.#scope.results, { id });
   }
 
-  /** Stores a workflow. `signature.enqueue()` does the same, but for a group without members, which belongs nowhere. */
-  async enqueue<R>(signature: Signature<void, R>): Promise<TaskHandle<R>> {
+  /**
+   * Stores a workflow, and is there for a group without members, which belongs to no application; with any other it does
+   * what `signature.enqueue()` does.
+   *
+   * @param input what the signature still lacks
+   * @throws as `signature.enqueue()`
+   */
+  async enqueue<I, R>(signature: Signature<I, R>, ...input: MissingArguments<I>): Promise<TaskHandle<R>> {
+    if (signature.starter) return signature.enqueue(...input);
     return (await this.#scope.starter.start(signature.plan)) as TaskHandle<R>;
   }
 

@@ -4,7 +4,8 @@ import type { Plan } from './plan.js';
 
 /** Stores workflows; every producer's application has one. */
 export interface WorkflowStarter {
-  start(plan: Plan): Promise<TaskHandle>;
+  /** @param input the first argument of whatever starts first, if it lacks one; not checked yet */
+  start(plan: Plan, input?: readonly unknown[]): Promise<TaskHandle>;
 }
 
 /** The applications that run in this process, and only as long as they run. */

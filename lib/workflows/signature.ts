@@ -18,12 +18,23 @@ export interface TaskError {
 interface Behaviour {
   readonly starter: WorkflowStarter | undefined;
   /** Enqueues a lone task as its producer does, with all that holds for calls and not for members of workflows. */
-  readonly alone?: () => Promise<TaskHandle>;
+  readonly alone?: (input: readonly unknown[]) => Promise<TaskHandle>;
   readonly rework: {
     with(options: EnqueueOptions): Signature;
     immutable(): Signature;
   };
 }
+
+/** The arguments of `enqueue()`: what is missing, and nothing where nothing is. */
+export type MissingArguments<Input> = 0 extends 1 & Input
+  ? [input?: unknown]
+  : unknown extends Input
+    ? []
+    : [Exclude<Input, void>] extends [never]
+      ? []
+      : void extends Input
+        ? [input?: Exclude<Input, void>]
+        : [input: Input];
 
 declare const INPUT: unique symbol;
 declare const RESULT: unique symbol;
@@ -56,12 +67,19 @@ export class Signature<Input = any, Result = any> {
   /**
    * Stores it, all that can start in one atomic step, and resolves with a handle of its final result.
    *
+   * @param input what is still missing: the first argument of whatever starts first, of each member of a group
+   * @example const scaled = chain(maths.add.signature(4), maths.double.signature());
+   * await scaled.enqueue(16); // (16 + 4) * 2
    * @throws ConfigurationError for a task that cannot be part of a workflow: one that is unique, or with an idempotency key
    * @throws as `producer.enqueue()`
    */
-  async enqueue(this: Signature<void, Result>): Promise<TaskHandle<Result>> {
+  async enqueue<Missing>(
+    this: Signature<Missing, Result>,
+    ...input: MissingArguments<NoInfer<Missing>>
+  ): Promise<TaskHandle<Result>> {
     const { alone, starter } = this.#behaviour;
-    return (await (alone ? alone() : (starter ?? runningStarter()).start(this.#plan))) as TaskHandle<Result>;
+    const started = alone ? alone(input) : (starter ?? runningStarter()).start(this.#plan, input);
+    return (await started) as TaskHandle<Result>;
   }
 
   /** The same, taking no earlier result: it fits anywhere in a chain. */

@@ -1,18 +1,22 @@
 import type { Engine, Headers } from '../engine/engine.js';
+import { toJson } from '../engine/json.js';
 import { newTaskId } from '../engine/task-id.js';
+import { PayloadTooLargeError } from '../errors.js';
 import { TaskHandle } from '../results/task-handle.js';
 import type { TaskResults } from '../results/task-results.js';
 import { DEFAULT_QUEUE, type TaskDefinition } from '../tasks/task-definition.js';
 import { validateArguments } from '../tasks/validate-arguments.js';
 import { compilePlan } from './compile-plan.js';
 import { describePlan } from './describe-plan.js';
-import { queueOf, stepsOf, tasksOf, type Plan, type TaskPlan } from './plan.js';
+import { queueOf, stepsOf, tasksOf, withInput, type Plan, type TaskPlan } from './plan.js';
 import type { WorkflowStarter } from './running-starters.js';
 
 /** What starting a workflow needs of its application. */
 export interface StarterScope {
   readonly engine: Engine;
   readonly results: TaskResults;
+  /** Bytes of JSON of the arguments of a task. */
+  readonly maxPayload: number;
   /** Headers of the task that runs around the caller. */
   readonly currentHeaders: () => Headers;
   /** The definition of a task that is declared in this process. */
@@ -27,8 +31,9 @@ export class PlanStarter implements WorkflowStarter {
     this.#scope = scope;
   }
 
-  async start(plan: Plan): Promise<TaskHandle> {
+  async start(partial: Plan, input: readonly unknown[] = []): Promise<TaskHandle> {
     const { engine, results, currentHeaders } = this.#scope;
+    const plan = input.length > 0 ? this.#complete(partial, input[0]) : partial;
     await this.#validate(plan);
     const queue = queueOf(plan) ?? anyQueue(plan);
     const root = newTaskId(queue);
@@ -37,6 +42,16 @@ export class PlanStarter implements WorkflowStarter {
     const { id, deduplicated, state } = await engine.enqueueTree(tree);
     const name = 'task' in plan ? tree.name : describePlan(plan);
     return new TaskHandle(results, { id, name, deduplicated, initialState: state });
+  }
+
+  #complete(partial: Plan, input: unknown): Plan {
+    const { maxPayload } = this.#scope;
+    const plan = withInput(partial, toJson(input, 'args[0]'));
+    for (const { task, args } of completeTasks(plan)) {
+      const size = Buffer.byteLength(JSON.stringify(args));
+      if (size > maxPayload) throw new PayloadTooLargeError(`The arguments of task "${task}"`, size, maxPayload);
+    }
+    return plan;
   }
 
   /** Arguments that are complete already are checked here, as those of any call; the others where they run. */

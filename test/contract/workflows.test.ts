@@ -122,6 +122,42 @@ describeEachEngine('workflows', (engine) => {
     expect(provider.calls.length).toBe(4);
   });
 
+  it('takes what it lacks when it is enqueued', async () => {
+    await expect(resultOf(add.signature(2).enqueue(4))).resolves.toBe(6);
+    await expect(resultOf(chain(add.signature(4), double.signature()).enqueue(16))).resolves.toBe(40);
+    await expect(resultOf(group([add.signature(1), double.signature()]).enqueue(5))).resolves.toEqual([6, 10]);
+    await expect(resultOf(chord([add.signature(1), add.signature(2)], sum.signature()).enqueue(1))).resolves.toBe(5);
+    await expect(resultOf(booted.queue.enqueue(add.signature(2), 4))).resolves.toBe(6);
+    expect(provider.calls).toContain('add(4, 2)');
+    await add.signature(7).onSuccess(link.signature()).enqueue(5);
+    await provider.linked.opened;
+    expect(provider.links).toEqual([12]);
+  });
+
+  it('checks what it is given as any argument', async () => {
+    const { percent } = maths;
+    await expect(resultOf(chain(percent.signature(50), double.signature()).enqueue(8))).resolves.toBe(8);
+    for (const partial of [percent.signature(50), chain(percent.signature(50), double.signature())] as const) {
+      await expect(partial.enqueue(Number.NaN)).rejects.toMatchObject({ code: 'NOT_SERIALIZABLE', path: 'args[0]' });
+      await expect(partial.enqueue(-1)).rejects.toMatchObject({ code: 'INVALID_ARGUMENTS' });
+      const endless = 'x'.repeat(2 ** 20) as unknown as number;
+      await expect(partial.enqueue(endless)).rejects.toMatchObject({
+        code: 'PAYLOAD_TOO_LARGE',
+        message: expect.stringContaining('Maths.percent') as unknown,
+      });
+    }
+    expect(provider.calls).toEqual(['double(4)']);
+  });
+
+  it('enqueues a lone task as its producer does, also through the queue', async () => {
+    const once = maths.only.signature(1);
+    const [first, second] = [await booted.queue.enqueue(once), await once.enqueue()];
+    expect(second).toMatchObject({ id: first.id, deduplicated: true });
+    provider.gate.open();
+    await expect(resultOf(first)).resolves.toBe(1);
+    await expect(chain(once, double.signature()).enqueue()).rejects.toThrow(/"Maths\.only" is unique/);
+  });
+
   it('hands on headers and options', async () => {
     const whole = group([maths.headers.signature().with({ headers: { own: '1' } }), maths.headers.signature()]);
     await expect(resultOf(whole.with({ headers: { all: '2' } }).enqueue())).resolves.toEqual([

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { group, InjectTasks, Task, TaskContext, type Tasks } from 'nestjs-task-queue';
+import { z } from 'zod';
 import { Gate } from './boot.js';
 
 /** Tasks that workflows are made of, in tests. */
@@ -63,6 +64,17 @@ export class Maths {
       new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error))),
     ]);
     return value;
+  }
+
+  @Task({ schema: z.tuple([z.number().min(0), z.number()]) })
+  percent(of: number, percent: number): number {
+    return (of * percent) / 100;
+  }
+
+  /** There is only one of it until it ends. */
+  @Task({ unique: { while: 'running' } })
+  async only(value: number): Promise<number> {
+    return this.held(value);
   }
 
   @Task()

@@ -86,6 +86,34 @@ typeTest('what lacks an input cannot be enqueued', async () => {
   await add.signature(2).immutable().enqueue();
 });
 
+typeTest('what lacks an input is enqueued with it', async () => {
+  const handle = await add.signature(2).enqueue(4);
+  expectType<Equal<typeof handle, TaskHandle<number>>>();
+  await double.signature(5).enqueue(4);
+  await chain(add.signature(2), double.signature()).enqueue(4);
+  await group([add.signature(2), double.signature()]).enqueue(4);
+  await queue.of('any.name').signature().enqueue('anything');
+  const given = await queue.enqueue(chain(add.signature(2), text.signature()), 4);
+  expectType<Equal<typeof given, TaskHandle<string>>>();
+  await queue.enqueue(add.signature(1, 2));
+  // @ts-expect-error
+  await queue.enqueue(add.signature(2));
+  // @ts-expect-error
+  await queue.enqueue(add.signature(1, 2), 3);
+  // @ts-expect-error text is no number
+  await add.signature(2).enqueue('4');
+  // @ts-expect-error nothing is missing
+  await add.signature(1, 2).enqueue(3);
+  // @ts-expect-error nothing is missing
+  await chain(add.signature(1, 2), double.signature()).enqueue(3);
+  // @ts-expect-error it heeds nothing
+  await add.signature(2).immutable().enqueue(3);
+  // @ts-expect-error it heeds nothing
+  await text.map([1, 2]).enqueue(3);
+  // @ts-expect-error one of two lacks a number, the other nothing
+  await group([add.signature(1, 2), add.signature(1)]).enqueue(3);
+});
+
 typeTest('each result of a chain fits the next', async () => {
   const whole = chain(add.signature(1, 2), double.signature(), text.signature(), join.signature('b'));
   expectType<Equal<typeof whole, Signature<void, string>>>();
