@@ -1,137 +1,143 @@
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
+import { getQueueToken } from '@nestjs/bullmq';
+import type { JobType, Queue } from 'bullmq';
 import fc from 'fast-check';
-import { chain, chord, group, WorkflowFailedError, type Signature, type Tasks } from 'nestjs-task-queue';
-import { boot, type Booted } from '../support/boot.js';
+import { chain, group, WorkflowFailedError, type Signature, type TaskQueueError, type Tasks } from 'nestjs-task-queue';
+import { boot, Gate, type Booted } from '../support/boot.js';
 import { describeEachEngine } from '../support/engines.js';
-import { Maths } from '../support/maths.js';
+import { comparable, evaluate, type LinkRun } from '../support/evaluate-shape.js';
+import { eventually } from '../support/eventually.js';
+import { SHAPE_LISTENER, ShapeTasks, signatureOf, type ShapeListener } from '../support/shape-tasks.js';
+import { until } from '../support/until.js';
+import { shapes, tagged } from '../support/workflow-shapes.js';
 
-/** A workflow as the test describes it. Every part gets an earlier result. */
-type Shape =
-  | { readonly kind: 'add'; readonly value: number }
-  | { readonly kind: 'immutable'; readonly value: number }
-  | { readonly kind: 'double' | 'sum' | 'fail' }
-  | { readonly kind: 'chain'; readonly steps: readonly Shape[] }
-  | { readonly kind: 'group'; readonly members: readonly Shape[]; readonly collect: boolean }
-  | { readonly kind: 'chord'; readonly members: readonly Shape[]; readonly callback: Shape };
+/** Of all runs of a property together. */
+const TIME_LIMIT = 60_000;
 
-const value = fc.integer({ min: -9, max: 9 });
-const task: fc.Arbitrary<Shape> = fc.oneof(
-  { weight: 6, arbitrary: fc.record({ kind: fc.constant('add' as const), value }) },
-  { weight: 3, arbitrary: fc.record({ kind: fc.constant('immutable' as const), value }) },
-  { weight: 2, arbitrary: fc.constant<Shape>({ kind: 'double' }) },
-  { weight: 1, arbitrary: fc.constant<Shape>({ kind: 'sum' }) },
-  { weight: 1, arbitrary: fc.constant<Shape>({ kind: 'fail' }) },
-);
-
-function shapes(depth: number): fc.Arbitrary<Shape> {
-  if (depth === 0) return task;
-  const inner = shapes(depth - 1);
-  const members = fc.array(inner, { maxLength: 4 });
-  const callback = fc.oneof(fc.constant<Shape>({ kind: 'sum' }), inner);
-  return fc.oneof(
-    task,
-    fc.record({ kind: fc.constant('chain' as const), steps: fc.array(inner, { minLength: 1, maxLength: 4 }) }),
-    fc.record({ kind: fc.constant('group' as const), members, collect: fc.boolean() }),
-    fc.record({ kind: fc.constant('chord' as const), members, callback }),
-  );
-}
-
-/** What a shape gives in plain JavaScript; throws where a member fails. */
-function evaluate(shape: Shape, input: unknown): unknown {
-  switch (shape.kind) {
-    case 'add':
-      return (input as number) + shape.value;
-    case 'immutable':
-      return shape.value + shape.value;
-    case 'double':
-      return jsonNumber((input as number) * 2);
-    case 'sum':
-      return (input as number[]).reduce((sum, each) => sum + each, 0);
-    case 'fail':
-      throw new Error('on purpose');
-    case 'chain':
-      return shape.steps.reduce((result, step) => evaluate(step, result), input);
-    case 'group':
-      return shape.members.map((member) => (shape.collect ? collected(member, input) : evaluate(member, input)));
-    case 'chord':
-      return evaluate(
-        shape.callback,
-        shape.members.map((member) => evaluate(member, input)),
-      );
-  }
-}
-
-function collected(member: Shape, input: unknown): unknown {
-  try {
-    return { ok: true, value: evaluate(member, input) };
-  } catch {
-    return { ok: false, error: expect.objectContaining({ message: expect.any(String) as unknown }) as unknown };
-  }
-}
-
-/** A result has to survive JSON. */
-function jsonNumber(result: number): number {
-  if (!Number.isFinite(result)) throw new Error('Not JSON.');
-  return result;
-}
-
-function signatureOf(shape: Shape, maths: Tasks<Maths>): Signature {
-  const all = (some: readonly Shape[]) => some.map((each) => signatureOf(each, maths));
-  switch (shape.kind) {
-    case 'add':
-      return maths.add.signature(shape.value);
-    case 'immutable':
-      return maths.add.signature(shape.value, shape.value).immutable();
-    case 'fail':
-      return maths.fail.signature('on purpose').immutable();
-    case 'double':
-      return maths.double.signature();
-    case 'sum':
-      return maths.sum.signature();
-    case 'chain':
-      return (chain as (...steps: Signature[]) => Signature)(...all(shape.steps));
-    case 'group':
-      return shape.collect ? group(all(shape.members), { onFailure: 'collect' }) : group(all(shape.members));
-    case 'chord':
-      return chord(group(all(shape.members)) as Signature, signatureOf(shape.callback, maths));
-  }
-}
+/** Where a job is that is not final. */
+const UNFINISHED: JobType[] = ['wait', 'prioritized', 'delayed', 'active', 'waiting-children'];
+/** How a workflow may end that is disturbed. */
+const ENDS = ['SUCCEEDED', 'WORKFLOW_FAILED', 'TASK_CANCELLED', 'TASK_EXPIRED'];
 
 describeEachEngine('any workflow', (engine) => {
   let booted: Booted;
-  let maths: Tasks<Maths>;
+  let tasks: Tasks<ShapeTasks>;
+  let native: Queue;
+  /** So many tasks run freely, those after them once the gate is open. */
+  const heard = {
+    started: 0,
+    free: Number.POSITIVE_INFINITY,
+    held: new Gate(),
+    gate: new Gate(),
+    links: [] as LinkRun[],
+  };
+  const listener: ShapeListener = {
+    async started() {
+      if (heard.started++ < heard.free) return;
+      heard.held.open();
+      await heard.gate.opened;
+    },
+    linked: (_id, link) => heard.links.push(link),
+    ended: () => undefined,
+  };
 
   beforeAll(async () => {
-    booted = await boot({ ...(await engine.place()), queues: { default: { concurrency: 5 } } }, [Maths]);
-    maths = booted.queue.of(Maths);
+    booted = await boot({ ...(await engine.place()), queues: { default: { concurrency: 5 } } }, [
+      ShapeTasks,
+      { provide: SHAPE_LISTENER, useValue: listener },
+    ]);
+    tasks = booted.queue.of(ShapeTasks);
+    native = booted.app.get<Queue>(getQueueToken('default'));
+  });
+  beforeEach(() => {
+    heard.links.length = 0;
+    heard.free = Number.POSITIVE_INFINITY;
   });
   afterAll(() => booted.app.close());
 
-  it('gives what it gives in memory, or fails as a whole', async () => {
-    await fc.assert(
-      fc.asyncProperty(shapes(3), async (shape) => {
-        const whole: Signature = chain(maths.add.signature(1, 1), signatureOf(shape, maths));
-        const handle = await whole.enqueue();
-        let expected: { result: unknown } | undefined;
-        try {
-          expected = { result: evaluate(shape, 2) };
-        } catch {
-          // A member fails, so the whole does.
-        }
-        const result: Promise<unknown> = handle.result({ timeout: '20s' });
-        if (expected) return expect(result).resolves.toEqual(expected.result);
-        const error: unknown = await result.catch((thrown: unknown) => thrown);
-        expect(error).toBeInstanceOf(WorkflowFailedError);
-        expect(error).toMatchObject({ code: 'WORKFLOW_FAILED' });
-      }),
-      // Shrinking would run a failing workflow a hundred times more.
-      { numRuns: engine.name === 'embedded' ? 10 : 25, endOnFailure: true },
-    );
+  const runs = (times: number) => ({
+    numRuns: engine.name === 'embedded' ? Math.ceil(times / 3) : times,
+    // Shrinking would run a failing workflow a hundred times more.
+    endOnFailure: true,
   });
+  const linksOf = (name: string) => heard.links.filter(({ tag }) => tag.startsWith(`${name}.`)).toSorted(byTag);
+  /** That nothing is left of any workflow that waits or runs. */
+  const nothingLeft = () =>
+    eventually(
+      async () => {
+        const counts = await native.getJobCounts(...UNFINISHED);
+        return Object.values(counts).every((count) => count === 0);
+      },
+      'every job of the workflows becomes final',
+      15_000,
+    );
+
+  it(
+    'gives what it gives in memory, or fails as a whole, and each link runs once',
+    async () => {
+      const ended: { name: string; links: readonly LinkRun[]; knowsLinks: boolean }[] = [];
+      await fc.assert(
+        fc.asyncProperty(shapes(3), async (described) => {
+          const name = `${ended.length}`;
+          const shape = tagged(described, name);
+          const { result, links, knowsLinks } = evaluate(shape, 2);
+          ended.push({ name, links: links.toSorted(byTag), knowsLinks });
+          const whole: Signature = chain(tasks.give.signature(2), signatureOf(shape, tasks));
+          const given: Promise<unknown> = (await whole.enqueue()).result({ timeout: '20s' });
+          if (result.ok) expect(comparable(await given)).toEqual(result.value);
+          else await expect(given).rejects.toBeInstanceOf(WorkflowFailedError);
+          if (knowsLinks) await until(() => linksOf(name).length >= links.length);
+        }),
+        runs(50),
+      );
+      await nothingLeft();
+      for (const { name, links, knowsLinks } of ended) {
+        const ran = linksOf(name);
+        if (knowsLinks) expect(ran).toEqual(links);
+        else expect(new Set(ran.map(({ tag }) => tag)).size).toBe(ran.length);
+      }
+    },
+    TIME_LIMIT,
+  );
+
+  const disturbances = fc.constantFrom('cancel a member', 'remove a member', 'expire', 'cancel the whole');
+  it(
+    'becomes final whatever is done to it, and leaves nothing that waits',
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(shapes(3), disturbances, fc.nat(5), fc.nat(), async (shape, disturbance, after, which) => {
+          Object.assign(heard, { started: 0, free: after, held: new Gate(), gate: new Gate() });
+          const rest = signatureOf(shape, tasks);
+          const whole: Signature = chain(
+            tasks.give.signature(2),
+            disturbance === 'expire' ? rest.with({ expires: after + 1 }) : rest,
+          );
+          const handle = await whole.enqueue();
+          const end = handle.result({ timeout: '15s' }).then(
+            () => 'SUCCEEDED',
+            ({ code }: TaskQueueError) => code,
+          );
+          await Promise.race([heard.held.opened, end]);
+          // Nothing else is in the queue.
+          const members = (await native.getJobs(UNFINISHED)).filter(({ id }) => id !== handle.id);
+          const member = members[which % members.length]?.id;
+          if (disturbance === 'cancel the whole') await handle.cancel();
+          if (disturbance === 'cancel a member') await booted.queue.handle(member ?? handle.id).cancel();
+          // One that runs is locked, and cannot be removed.
+          if (disturbance === 'remove a member' && member) await native.remove(member).catch(() => 0);
+          heard.gate.open();
+          expect(ENDS).toContain(await end);
+          await nothingLeft();
+        }),
+        runs(40),
+      );
+    },
+    TIME_LIMIT,
+  );
 
   if (engine.name === 'redis') {
     it('stores a group of 10,000 within 5 s, and gives its results in order', async () => {
-      const members = Array.from({ length: 10_000 }, (_, index) => maths.add.signature(index, 1));
+      const members = Array.from({ length: 10_000 }, (_, index) => tasks.add.signature(index, 1));
       const start = performance.now();
       const handle = await group(members).enqueue();
       expect(performance.now() - start).toBeLessThan(5_000);
@@ -139,3 +145,7 @@ describeEachEngine('any workflow', (engine) => {
     });
   }
 });
+
+function byTag(a: LinkRun, b: LinkRun): number {
+  return a.tag.localeCompare(b.tag) || JSON.stringify(a.value).localeCompare(JSON.stringify(b.value));
+}

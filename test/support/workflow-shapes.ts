@@ -1,0 +1,78 @@
+import fc from 'fast-check';
+
+/** A workflow as a test describes it, in JSON. Every part gets an earlier result. */
+export type Shape =
+  | { readonly kind: 'add' | 'immutable'; readonly value: number }
+  | { readonly kind: Exclude<Step, 'add'> | 'flaky' | 'fail' }
+  | { readonly kind: 'map'; readonly values: readonly number[] }
+  | { readonly kind: 'chunks'; readonly values: readonly number[]; readonly size: number }
+  /** A task that becomes this. */
+  | { readonly kind: 'become'; readonly of: Shape }
+  /** Followed by a task that is told how it ended, under this name. */
+  | { readonly kind: 'linked'; readonly of: Shape; readonly tag: string }
+  | { readonly kind: 'chain'; readonly steps: readonly Shape[] }
+  | { readonly kind: 'group'; readonly members: readonly Shape[]; readonly collect: boolean }
+  | { readonly kind: 'chord'; readonly members: readonly Shape[]; readonly callback: Shape };
+
+/** What tasks do, here and in plain JavaScript: the same with whatever they get, be it an error. */
+export const STEPS = {
+  add: (input: unknown, value: number): unknown => (input as number) + value,
+  double: (input: unknown): unknown => (input as number) * 2,
+  sum: (input: unknown): unknown => (input as number[]).reduce((sum, each) => sum + each, 0),
+  text: (input: unknown): unknown => String(input),
+  wrap: (input: unknown): unknown => ({ value: input }),
+  nothing: (): unknown => null,
+};
+type Step = keyof typeof STEPS;
+
+const value = fc.integer({ min: -9, max: 9 });
+const values = fc.array(value, { maxLength: 5 });
+const task: fc.Arbitrary<Shape> = fc.oneof(
+  { weight: 6, arbitrary: fc.record({ kind: fc.constant('add' as const), value }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant('immutable' as const), value }) },
+  { weight: 5, arbitrary: fc.record({ kind: fc.constantFrom('double', 'text', 'wrap', 'nothing', 'flaky') }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('sum', 'fail') }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('map' as const), values }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant('chunks' as const), values, size: fc.integer({ min: 1, max: 3 }) }),
+  },
+);
+
+/** Workflows that are nested so deep. */
+export function shapes(depth: number): fc.Arbitrary<Shape> {
+  if (depth === 0) return task;
+  const inner = shapes(depth - 1);
+  const members = fc.array(inner, { maxLength: 4 });
+  const callback = fc.oneof(fc.constant<Shape>({ kind: 'sum' }), inner);
+  return fc.oneof(
+    task,
+    fc.record({ kind: fc.constant('become' as const), of: inner }),
+    fc.record({ kind: fc.constant('linked' as const), of: inner, tag: fc.constant('') }),
+    fc.record({ kind: fc.constant('chain' as const), steps: fc.array(inner, { minLength: 1, maxLength: 4 }) }),
+    fc.record({ kind: fc.constant('group' as const), members, collect: fc.boolean() }),
+    fc.record({ kind: fc.constant('chord' as const), members, callback }),
+  );
+}
+
+/** The same with a tag for each of its links that no other has: `<name>.0`, `<name>.1`, … */
+export function tagged(shape: Shape, name: string): Shape {
+  let count = 0;
+  const visit = (at: Shape): Shape => {
+    switch (at.kind) {
+      case 'linked':
+        return { ...at, tag: `${name}.${count++}`, of: visit(at.of) };
+      case 'become':
+        return { ...at, of: visit(at.of) };
+      case 'chain':
+        return { ...at, steps: at.steps.map(visit) };
+      case 'group':
+        return { ...at, members: at.members.map(visit) };
+      case 'chord':
+        return { ...at, members: at.members.map(visit), callback: visit(at.callback) };
+      default:
+        return at;
+    }
+  };
+  return visit(shape);
+}
