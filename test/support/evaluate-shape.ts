@@ -31,12 +31,13 @@ export function evaluate(shape: Shape, input: unknown): Expected {
   return { result, links: evaluation.links, knowsLinks: evaluation.knowsLinks };
 }
 
-/** A result without the messages of errors that were collected in it. */
+/** A result without the messages of errors that were collected in it, its keys in order. */
 export function comparable(result: unknown): unknown {
   if (Array.isArray(result)) return result.map(comparable);
   if (typeof result !== 'object' || result === null) return result;
   if ('ok' in result && result.ok === false) return { ok: false, error: FAILED };
-  return Object.fromEntries(Object.entries(result).map(([key, each]) => [key, comparable(each)]));
+  const entries = Object.entries(result).toSorted(([a], [b]) => a.localeCompare(b));
+  return Object.fromEntries(entries.map(([key, each]) => [key, comparable(each)]));
 }
 
 class Evaluation {

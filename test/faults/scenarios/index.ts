@@ -2,6 +2,7 @@ import type { EngineName, World } from '../support/world.js';
 import { atMostOnce, blockedLoop, killedWorker, manyCallers, poisonTask } from './delivery.js';
 import { again, outage, type OutageKind } from './outage.js';
 import { closing, closingUnconnected, graceIsOver, rollingDeploy } from './shutdown.js';
+import { killedWorkflows } from './workflows.js';
 
 /** Something that is broken for real, and what has to hold nevertheless: `run` throws when it does not. */
 export interface Scenario {
@@ -27,6 +28,8 @@ export function scenarios(size: 'quick' | 'full'): Scenario[] {
       'a task kills its process, twice': poisonTask,
       'a worker is killed while it runs at-most-once tasks': atMostOnce,
       'the event loop is blocked': blockedLoop,
+      'workers are killed again and again while workflows run': (world) =>
+        killedWorkflows(world, full ? { kills: 8, each: 30 } : { kills: 2, each: 15 }),
       'four processes enqueue the same task, a hundred times at once': manyCallers,
     }),
     ...some('shutdown', {

@@ -4,19 +4,26 @@
  */
 import 'reflect-metadata';
 import { ConsoleLogger, Module } from '@nestjs/common';
+import { getQueueToken } from '@nestjs/bullmq';
 import { NestFactory } from '@nestjs/core';
-import { TaskQueue, TaskQueueModule, type TaskQueueOptions } from '../../../lib/index.js';
+import type { Queue } from 'bullmq';
+import { chain, TaskQueue, TaskQueueModule, type Signature, type TaskQueueOptions } from '../../../lib/index.js';
+import { SHAPE_LISTENER, ShapeTasks, signatureOf } from '../../support/shape-tasks.js';
+import type { Shape } from '../../support/workflow-shapes.js';
+import { SHAPE_JOURNAL } from './shape-journal.js';
 import { Work } from './work.js';
 
 @Module({
   imports: [TaskQueueModule.forRoot(JSON.parse(process.env['OPTIONS'] as string) as TaskQueueOptions)],
-  providers: [Work],
+  providers: [Work, ShapeTasks, { provide: SHAPE_LISTENER, useValue: SHAPE_JOURNAL }],
 })
 class App {}
 
 const app = await NestFactory.createApplicationContext(App, { logger: new ConsoleLogger({ colors: false }) });
 app.enableShutdownHooks();
 const queue = app.get(TaskQueue);
+
+const native = () => app.get<Queue>(getQueueToken('default'));
 
 /** What the parent can ask for. */
 const methods = {
@@ -45,6 +52,28 @@ const methods = {
   },
   async status(id: string) {
     return await queue.handle(id).status();
+  },
+  /** A workflow that begins with 2; its last step writes down that it ended. */
+  async enqueueShape(shape: Shape): Promise<string> {
+    const shapes = queue.of(ShapeTasks);
+    const whole = chain(
+      shapes.give.signature(2),
+      signatureOf(shape, shapes) as Signature<unknown, unknown>,
+      shapes.end.signature(),
+    );
+    return (await whole.enqueue()).id;
+  },
+  /** Tasks that a worker has taken. */
+  async running(): Promise<string[]> {
+    return (await native().getActive()).map(({ id = '' }) => id);
+  },
+  /** How many jobs are in any state that is not final. */
+  async unfinished(): Promise<number> {
+    const counts = await native().getJobCounts('wait', 'prioritized', 'delayed', 'active', 'waiting-children');
+    return Object.values(counts).reduce((sum, count) => sum + count, 0);
+  },
+  async isFinal(id: string): Promise<boolean> {
+    return (await queue.handle(id).status()).finishedAt !== null;
   },
   async close() {
     await app.close();

@@ -1,13 +1,6 @@
-import { appendFileSync } from 'node:fs';
 import { Injectable } from '@nestjs/common';
 import { Task, TaskContext } from '../../../lib/index.js';
-
-/** Where every process writes down at once what it begins and ends, so that it is known whatever happens to it. */
-const journal = process.env['JOURNAL'] as string;
-
-function note(what: 'started' | 'finished' | 'aborted', id: string, more: string | number = ''): void {
-  appendFileSync(journal, `${what} ${id} ${process.pid} ${more}\n`);
-}
+import { note } from './journal.js';
 
 /** The tasks of the scenarios. */
 @Injectable()

@@ -5,6 +5,7 @@ import type { TaskQueueOptions, TaskStatus } from '../../../lib/index.js';
 import { eventually } from '../../support/eventually.js';
 import { freePrefix, startPostgres, startRedis } from '../../support/servers.js';
 import { startProxy, type TcpProxy } from '../../support/tcp-proxy.js';
+import type { Noted } from './journal.js';
 import { TestProcess } from './test-process.js';
 
 export type EngineName = 'redis' | 'postgres';
@@ -92,7 +93,7 @@ export class World {
   }
 
   /** What the processes wrote down: how often, and by which of them. */
-  noted(what: 'started' | 'finished' | 'aborted', id?: string): { id: string; pid: number; more: string }[] {
+  noted(what: Noted, id?: string): { id: string; pid: number; more: string }[] {
     return readFileSync(this.journal, 'utf8')
       .split('\n')
       .map((line) => line.split(' '))
