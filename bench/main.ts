@@ -8,8 +8,8 @@ import type { Course, Row } from './harness/compare.js';
 import { record, table } from './harness/report.js';
 
 const ORDER = [
-  ...['enqueue', 'enqueue-many', 'run-tasks', 'start', 'result', 'clients', 'waiter', 'status', 'waiting', 'boot'],
-  ...['embedded', 'scale-out'],
+  ...['enqueue', 'enqueue-many', 'run-tasks', 'start', 'result', 'workflows', 'clients', 'waiter', 'status'],
+  ...['waiting', 'boot', 'embedded', 'scale-out'],
 ];
 
 const { values, positionals } = parseArgs({

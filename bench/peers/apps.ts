@@ -2,6 +2,7 @@ import {
   createPostgresBackend,
   createRedisBackend,
   withBackend,
+  type FlowProducer,
   type Queue,
   type QueueEvents,
   type QueueOptions,
@@ -15,6 +16,7 @@ import type { Place } from '../harness/contender.js';
 export interface BullMQ {
   readonly Queue: new (name: string, options: QueueOptions) => Queue;
   readonly Worker: typeof Worker;
+  readonly FlowProducer: new (options: QueueOptions) => FlowProducer;
   readonly QueueEvents: new (name: string, options: QueueOptions) => QueueEvents;
   /** For any of them. */
   readonly options: QueueOptions;
