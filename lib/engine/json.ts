@@ -35,7 +35,8 @@ function convert(value: unknown, place: Place): Json {
     case 'boolean':
       return value;
     case 'number':
-      if (Number.isFinite(value)) return value;
+      // JSON has no -0.
+      if (Number.isFinite(value)) return value || 0;
       throw refusal(place, `is ${value}, which JSON cannot hold. Send null or a string instead.`);
     case 'object':
       return value === null ? null : convertObject(value, place);

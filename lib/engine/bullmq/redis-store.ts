@@ -111,18 +111,27 @@ export class RedisStore implements Store {
 
   /**
    * BullMQ's `getState` searches lists, which takes longer the longer the queue is. The job's own fields and its lock
-   * say the same in constant time. Asking for the lock first makes a change between the two readings harmless: what was
-   * read last, the job, is the newer, and it alone says that a job ended.
+   * say the same in constant time; of one that ended the fields alone, so it costs one command. One whose lock is gone
+   * may have ended since it was read: it is read again, until it is what it was.
    */
   async find(queue: string, id: string): Promise<{ json: JobJson; state: JobState } | undefined> {
     const backend = (await this.lookUpQueue()).getBackend().forQueue(queue);
     const key = backend.toKey(id);
-    const [locked, blocked, json] = await Promise.all([
-      this.commands.exists(`${key}:lock`),
-      this.commands.exists(`${key}:dependencies`),
-      backend.getJobData(id),
-    ]);
-    return json && { json, state: stateOf(json, locked === 1, blocked === 1) };
+    let known: JobJson | undefined;
+    for (;;) {
+      const json = await backend.getJobData(id);
+      if (!json) return undefined;
+      if (json.finishedOn) return { json, state: json.returnvalue === undefined ? 'failed' : 'completed' };
+      const [locked, blocked] = await Promise.all([
+        this.commands.exists(`${key}:lock`),
+        this.commands.exists(`${key}:dependencies`),
+      ]);
+      const hasStarted = json.attemptsStarted > 0;
+      if (locked || !hasStarted || (known && isSame(known, json))) {
+        return { json, state: stateOf(json, locked === 1, blocked === 1) };
+      }
+      known = json;
+    }
   }
 
   private async lookUpQueue(): Promise<Queue> {
@@ -193,11 +202,15 @@ function backendFactory(): BackendFactory<RedisQueueBackend> {
   };
 }
 
+/** Of a job that has not ended. */
 function stateOf(json: JobJson, locked: boolean, blocked: boolean): JobState {
-  if (json.finishedOn) return json.returnvalue === undefined ? 'failed' : 'completed';
   // A step with a delay has it while it waits for the one before.
   if (blocked && !locked) return 'waiting-children';
   if (json.delay) return 'delayed';
   if (locked) return 'active';
   return 'waiting';
+}
+
+function isSame(a: JobJson, b: JobJson): boolean {
+  return a.attemptsStarted === b.attemptsStarted && a.attemptsMade === b.attemptsMade && a.delay === b.delay;
 }
