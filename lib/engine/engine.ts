@@ -260,6 +260,8 @@ export interface Engine {
   enqueueTree(tree: TaskTree): Promise<Receipt>;
   /** The task of this id; `undefined` when there is none or its time to live is over. */
   find(id: string): Promise<TaskRecord | undefined>;
+  /** How many members of a task have ended so far. */
+  countEnded(record: TaskRecord): Promise<number>;
   /**
    * Calls `listener` whenever the task may have changed, until the returned function is called. The listener gets no
    * record: it asks with {@link find}. Lost notifications are made up for by a slow poll.

@@ -1,6 +1,7 @@
 import type { Engine, TaskRecord } from '../engine/engine.js';
 import { childrenOf, type Child } from './children.js';
 import { TaskWatcher } from './task-watcher.js';
+import { withProgress } from './workflow-progress.js';
 
 /** Everything that can be asked or done about a stored task. Handles and the HTTP endpoint both stand on it. */
 export class TaskResults {
@@ -11,8 +12,8 @@ export class TaskResults {
   }
 
   /** `undefined` for what is unknown, malformed, expired or another application's: one answer for all of them. */
-  find(id: string): Promise<TaskRecord | undefined> {
-    return this.engine.find(id);
+  async find(id: string): Promise<TaskRecord | undefined> {
+    return withProgress(await this.engine.find(id), this.engine);
   }
 
   /** See {@link TaskWatcher.updates}. */
@@ -37,8 +38,8 @@ export class TaskResults {
     return this.engine.cancel(id, reason);
   }
 
-  retry(id: string): Promise<TaskRecord | undefined> {
-    return this.engine.retry(id);
+  async retry(id: string): Promise<TaskRecord | undefined> {
+    return withProgress(await this.engine.retry(id), this.engine);
   }
 
   forget(id: string): Promise<boolean> {

@@ -1,5 +1,5 @@
-import type { TaskRecord } from '../engine.js';
-import { memberIds } from '../task-id.js';
+import type { Engine, TaskRecord } from '../engine/engine.js';
+import { memberIds } from '../engine/task-id.js';
 
 /** What the note of a task says about how far its workflow is: the rest of a note is nobody's business here. */
 interface ProgressNote {
@@ -9,10 +9,16 @@ interface ProgressNote {
   readonly group?: { readonly later?: readonly unknown[] };
 }
 
-export interface ProgressSource {
-  find(id: string): Promise<TaskRecord | undefined>;
-  /** How many members of a task ended. */
-  ended(record: TaskRecord): Promise<number>;
+/** Whom progress is counted with. */
+export type ProgressSource = Pick<Engine, 'find' | 'countEnded'>;
+
+/** The record with how far it is, when it is a workflow that waits. */
+export async function withProgress(
+  record: TaskRecord | undefined,
+  source: ProgressSource,
+): Promise<TaskRecord | undefined> {
+  if (record?.state !== 'waiting' || record.progress !== null) return record;
+  return { ...record, progress: await workflowProgress(record, source) };
 }
 
 /**
@@ -32,7 +38,8 @@ export async function workflowProgress(
     total += units;
     const isOver = step.state === 'succeeded';
     if (isOver) current += units;
-    else if (group && !group.later && stored > 0) current += Math.max(0, (await source.ended(step)) - (after ? 1 : 0));
+    else if (group && !group.later && stored > 0)
+      current += Math.max(0, (await source.countEnded(step)) - (after ? 1 : 0));
     if (!after) break;
     const [before] = memberIds(
       step.id,

@@ -18,6 +18,7 @@ export class FakeEngine implements Engine {
   failure: Error | undefined;
   readonly cancelled: string[] = [];
   finds = 0;
+  counts = 0;
   readonly schedules = new FakeScheduleStore();
 
   /** A stored task, `running` unless said otherwise. */
@@ -78,6 +79,11 @@ export class FakeEngine implements Engine {
     this.finds++;
     if (this.failure) throw this.failure;
     return this.records.get(id);
+  }
+
+  async countEnded({ id }: TaskRecord): Promise<number> {
+    this.counts++;
+    return [...this.records.values()].filter(({ state, id: member }) => member !== id && isFinal(state)).length;
   }
 
   watch(id: string, listener: () => void): () => void {

@@ -107,6 +107,10 @@ export class BullMQEngine implements Engine {
     return this.tasks.find(id);
   }
 
+  countEnded(record: TaskRecord): Promise<number> {
+    return this.tasks.countEnded(record);
+  }
+
   watch(id: string, listener: () => void): () => void {
     return this.feed.watch(id, listener);
   }

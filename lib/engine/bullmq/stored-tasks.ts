@@ -5,7 +5,6 @@ import type { Availability } from './availability.js';
 import type { Retention, StoredData } from './stored-task.js';
 import type { Store } from './store.js';
 import { toRecord } from './task-record.js';
-import { workflowProgress, type ProgressSource } from './workflow-progress.js';
 
 /** A task that is stored, and the job it is stored as. */
 export interface Found {
@@ -22,11 +21,8 @@ export class StoredTasks {
     private readonly retention: Retention,
   ) {}
 
-  /** With how far it is, when it is a workflow that waits. */
   async find(id: string): Promise<TaskRecord | undefined> {
-    const record = await this.plain(id);
-    if (record?.state !== 'waiting' || record.progress !== null) return record;
-    return { ...record, progress: await workflowProgress(record, this.progressSource) };
+    return (await this.look(id))?.record;
   }
 
   async look(id: string): Promise<Found | undefined> {
@@ -52,17 +48,10 @@ export class StoredTasks {
     return Job.fromJSON<StoredData>(this.native(record.queue), json, record.id);
   }
 
-  private async plain(id: string): Promise<TaskRecord | undefined> {
-    return (await this.look(id))?.record;
+  async countEnded({ id, queue }: TaskRecord): Promise<number> {
+    const counts = await this.availability.ensure('find', () =>
+      this.native(queue).getBackend().getDependencyCounts(id, ['processed', 'ignored', 'failed']),
+    );
+    return counts.reduce((sum, count) => sum + count, 0);
   }
-
-  private readonly progressSource: ProgressSource = {
-    find: (id) => this.plain(id),
-    ended: async ({ id, queue }) => {
-      const counts = await this.availability.ensure('find', () =>
-        this.native(queue).getBackend().getDependencyCounts(id, ['processed', 'ignored', 'failed']),
-      );
-      return counts.reduce((sum, count) => sum + count, 0);
-    },
-  };
 }
