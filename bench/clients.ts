@@ -1,4 +1,5 @@
-import { connect, type Socket } from 'node:net';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { getQueueToken } from '@nestjs/bullmq';
 import { NestFactory } from '@nestjs/core';
@@ -20,7 +21,9 @@ export const about =
 
 /** So long a task takes; so many run at once. */
 const TASK = 10;
-const AT_ONCE = 4;
+const TASKS_AT_ONCE = 4;
+/** Clients that connect at once: fewer than a server lets wait at its door. */
+const AT_ONCE = 100;
 
 class Waits {
   @Task('Waits.end')
@@ -29,14 +32,14 @@ class Waits {
   }
 }
 
-/** One request, as a browser or another service sends it. @returns milliseconds from the end of the task to the answer */
-function follow(port: number, id: string, kind: 'poll' | 'events', sockets: Socket[]): Promise<number> {
+/** One request, as a browser or another service sends it, on a connection of its own. */
+async function follow(port: number, id: string, kind: 'poll' | 'events'): Promise<Client> {
   const path = kind === 'poll' ? `/tasks/${id}?wait=60` : `/tasks/${id}`;
   const accept = kind === 'poll' ? 'application/json' : 'text/event-stream';
   const socket = connect(port, '127.0.0.1').setEncoding('utf8');
-  sockets.push(socket);
+  await once(socket, 'connect');
   socket.write(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: ${accept}\r\n\r\n`);
-  return new Promise((resolve, reject) => {
+  const answered = new Promise<number>((resolve, reject) => {
     let text = '';
     socket.on('data', (chunk: string) => {
       text += chunk;
@@ -48,6 +51,12 @@ function follow(port: number, id: string, kind: 'poll' | 'events', sockets: Sock
     socket.once('error', reject);
     socket.once('close', () => reject(new Error(`The connection ended without an answer: ${text}`)));
   });
+  return { answered };
+}
+
+interface Client {
+  /** Milliseconds from the end of the task to the answer. */
+  readonly answered: Promise<number>;
 }
 
 /** All clients; `port` is that of the web process. */
@@ -55,25 +64,24 @@ function clients(tasks: number): StartContender {
   return async (place, port) => {
     const { app, queue } = await appAt(place, { role: 'producer' });
     const native = app.get<Queue>(getQueueToken('default'));
-    const sockets: Socket[] = [];
-    let answers: Promise<number>[] = [];
+    const crowd: Client[] = [];
     return helper(() => app.close(), {
       steps: {
         async connect() {
           await native.pause();
           const handles = await queue.of('Waits.end').enqueueMany(Array.from({ length: tasks }, () => []));
-          for (let client = 0; client < 2 * EACH; client++) {
-            const { id } = handles[client % tasks];
-            answers.push(follow(port, id, client < EACH ? 'poll' : 'events', sockets));
-            // As many as a server accepts in one go.
-            if (client % 100 === 99) await pause(20);
+          while (crowd.length < 2 * EACH) {
+            const some = Array.from({ length: AT_ONCE }, (_, index) => {
+              const client = crowd.length + index;
+              return follow(port, handles[client % tasks].id, client < EACH ? 'poll' : 'events');
+            });
+            crowd.push(...(await Promise.all(some)));
           }
           return {};
         },
         async finish() {
           await native.resume();
-          const times = await Promise.all(answers);
-          answers = [];
+          const times = await Promise.all(crowd.map(({ answered }) => answered));
           return { p50: percentile(times, 50), p99: percentile(times, 99) };
         },
       },
@@ -98,7 +106,7 @@ export const contenders: Contenders = {
   async worker(place) {
     const { app } = await appAt(
       place,
-      { role: 'worker', queues: { default: { concurrency: AT_ONCE } } },
+      { role: 'worker', queues: { default: { concurrency: TASKS_AT_ONCE } } },
       { providers: [Waits] },
     );
     return helper(() => app.close());

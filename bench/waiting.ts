@@ -19,8 +19,9 @@ export const about =
 const WAITING = 1_000_000;
 /** So many are measured a round. */
 const TIMES = 300;
-/** Stored for the second comparison. */
-const STORED = 50_000;
+/** Stored for the second comparison: with a payload of the other comparisons, and so many characters more. */
+const STORED = 30_000;
+const LONGER = [0, 200, 1_000];
 const AT_ONCE = 10_000;
 
 async function fill(count: number, store: (count: number) => Promise<unknown>): Promise<void> {
@@ -71,31 +72,36 @@ export const contenders: Contenders = {
     };
   },
 
-  async 'stored by us'(place) {
+  async 'stored by us'(place, longer) {
     const { app, queue } = await appAt(place, { role: 'producer' });
     const send = queue.of<(mail: Payload) => void>('Mails.send');
     return helper(() => app.close(), {
       async round() {
-        await fill(STORED, (count) => send.enqueueMany(Array.from({ length: count }, (): [Payload] => [PAYLOAD])));
+        const calls = (count: number) => Array.from({ length: count }, (): [Payload] => [payloadOf(longer)]);
+        await fill(STORED, (count) => send.enqueueMany(calls(count)));
         return {};
       },
     });
   },
 
-  async 'stored by BullMQ'(place) {
+  async 'stored by BullMQ'(place, longer) {
     const { Queue, options } = bullmqAt(place);
     const queue = new Queue('default', options);
     await queue.waitUntilReady();
     return helper(() => queue.close(), {
       async round() {
-        await fill(STORED, (count) =>
-          queue.addBulk(Array.from({ length: count }, () => ({ name: 'Mails.send', data: PAYLOAD }))),
-        );
+        const jobs = (count: number) =>
+          Array.from({ length: count }, () => ({ name: 'Mails.send', data: payloadOf(longer) }));
+        await fill(STORED, (count) => queue.addBulk(jobs(count)));
         return {};
       },
     });
   },
 };
+
+function payloadOf(longer: number): Payload {
+  return longer > 0 ? { ...PAYLOAD, template: 'x'.repeat(longer) } : PAYLOAD;
+}
 
 /** Bytes that the server has stored: in memory, or in the tables of the place with their indexes. */
 async function storedBytes({ store, connection, prefix }: Place): Promise<number> {
@@ -117,9 +123,14 @@ async function storedBytes({ store, connection, prefix }: Place): Promise<number
 }
 
 /** Of one task, once what a connection needs is there. */
-async function bytesPerTask({ file, server }: Course, store: 'redis' | 'postgres', name: string): Promise<number> {
+async function bytesPerTask(
+  { file, server }: Course,
+  store: 'redis' | 'postgres',
+  name: string,
+  longer: number,
+): Promise<number> {
   const place = freePlace(store, await server(store));
-  const rival = await Rival.start(file, name, place);
+  const rival = await Rival.start(file, name, place, longer);
   const before = await storedBytes(place);
   await rival.round();
   await pause(200);
@@ -128,11 +139,11 @@ async function bytesPerTask({ file, server }: Course, store: 'redis' | 'postgres
   return bytes;
 }
 
-async function storage(course: Course, what: string, store: 'redis' | 'postgres'): Promise<Row> {
-  const peer = await bytesPerTask(course, store, 'stored by BullMQ');
-  const own = await bytesPerTask(course, store, 'stored by us');
+async function storage(course: Course, what: string, store: 'redis' | 'postgres', longer: number): Promise<Row> {
+  const peer = await bytesPerTask(course, store, 'stored by BullMQ', longer);
+  const own = await bytesPerTask(course, store, 'stored by us', longer);
   return {
-    what: `${what}: stored of a task`,
+    what: `${what}: stored of a task, payload of ${JSON.stringify(payloadOf(longer)).length} bytes`,
     ours: `${own.toFixed(0)} bytes`,
     peer: `BullMQ job: ${peer.toFixed(0)} bytes`,
     ratio: (own / peer).toFixed(2),
@@ -148,7 +159,7 @@ export async function run(course: Course): Promise<Row[]> {
     ['Redis', 'redis'],
     ['PostgreSQL', 'postgres'],
   ] as const) {
-    rows.push(await storage(course, what, store));
+    for (const longer of LONGER) rows.push(await storage(course, what, store, longer));
     rows.push(
       ...(await compare(course, {
         what: `${what}, ${waiting.toLocaleString('en')} waiting against ${TIMES}`,
