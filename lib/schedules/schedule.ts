@@ -13,10 +13,19 @@ export type AtTick<T> = T & { readonly tick: number };
 
 /** So many ticks of one schedule are handed out at once; the rest follows. */
 const AT_ONCE = 1_000;
+/**
+ * A tick is acted on although a later one was acted on already, by a process that was faster or started meanwhile, or
+ * after an attempt that failed. One that is older than this against the last is settled: it was missed.
+ */
+const LATE = 60_000;
 
 /** A schedule with what is known of its ticks. Answers what is due; does nothing. */
 export class Schedule {
   readonly #timetable: Timetable;
+  /** The ticks of the last while of which it is known what became of them. */
+  readonly #settled = new Set<number>();
+  #settledUntil = -Infinity;
+  #runs = 0;
   run: AtTick<StoredRun> | undefined;
   skip: AtTick<StoredSkip> | undefined;
   pause: StoredPause | undefined;
@@ -40,7 +49,7 @@ export class Schedule {
 
   /** Runs that count against the limit. */
   get runs(): number {
-    return this.run && this.run.tick > this.stored.since ? this.run.count : 0;
+    return this.#runs;
   }
 
   /** The task that was started last, by a tick or by hand. */
@@ -49,12 +58,16 @@ export class Schedule {
     return run && (!manual || run.at >= manual.at) ? run.task : manual?.task;
   }
 
-  /** Notes what became of a tick, if nothing later is known. */
+  /** Notes what became of a tick; `run` and `skip` stay the latest. */
   noteRun(run: AtTick<StoredRun>): void {
+    this.#settled.add(run.tick);
+    // One that came late counts after a later one.
+    if (run.tick > this.stored.since) this.#runs = Math.max(this.#runs, run.count);
     if (!this.run || run.tick >= this.run.tick) this.run = run;
   }
 
   noteSkip(skip: AtTick<StoredSkip>): void {
+    this.#settled.add(skip.tick);
     if (!this.skip || skip.tick >= this.skip.tick) this.skip = skip;
   }
 
@@ -66,15 +79,12 @@ export class Schedule {
    */
   due(now: number, watchingSince: number): number[] {
     if (this.paused) return [];
-    const settled = this.#settledUntil;
-    const first = this.#timetable.next(settled);
-    if (first === undefined || first > now) return [];
     const ticks: number[] = [];
-    const missed = settled < watchingSince ? this.#missed(settled, Math.min(watchingSince, now)) : undefined;
+    const missed = this.#missed(now, watchingSince);
     if (missed !== undefined) ticks.push(missed);
-    let tick = this.#timetable.next(Math.max(settled, watchingSince));
+    let tick = this.#timetable.next(this.#skipSettled(watchingSince, now));
     while (tick !== undefined && tick <= now && ticks.length < AT_ONCE) {
-      ticks.push(tick);
+      if (!this.#settled.has(tick)) ticks.push(tick);
       tick = this.#timetable.next(tick);
     }
     return this.#allowed(ticks);
@@ -83,7 +93,7 @@ export class Schedule {
   /** The ticks to come, at most `count`. */
   upcoming(now: number, count: number): number[] {
     const ticks: number[] = [];
-    let tick = this.paused ? undefined : this.#timetable.next(Math.max(now, this.#settledUntil));
+    let tick = this.paused ? undefined : this.#timetable.next(Math.max(now, this.#latest));
     while (tick !== undefined && ticks.length < count) {
       ticks.push(tick);
       tick = this.#timetable.next(tick);
@@ -91,17 +101,36 @@ export class Schedule {
     return this.#allowed(ticks);
   }
 
-  /** Up to here all that there was to do is done. */
-  get #settledUntil(): number {
-    const { stored, pause, run, skip } = this;
-    return Math.max(stored.since, pause?.at ?? 0, run?.tick ?? 0, skip?.tick ?? 0);
+  /** No tick up to here was ever meant. */
+  get #beginning(): number {
+    return Math.max(this.stored.since, this.pause?.at ?? 0);
   }
 
-  #missed(settled: number, until: number): number | undefined {
+  /** The last tick that was acted on. */
+  get #latest(): number {
+    return Math.max(this.#beginning, this.run?.tick ?? 0, this.skip?.tick ?? 0);
+  }
+
+  /** The last tick before somebody watched, unless that or a later one was acted on. */
+  #missed(now: number, watchingSince: number): number | undefined {
     const { catchUp, endsAt = Infinity } = this.stored;
-    if (catchUp === 'none') return undefined;
-    const last = this.#timetable.previous(Math.min(until, endsAt));
-    return last !== undefined && last > settled ? last : undefined;
+    const latest = this.#latest;
+    if (catchUp === 'none' || latest >= watchingSince) return undefined;
+    // Going back takes long, and mostly there is nothing.
+    if ((this.#timetable.next(latest) ?? Infinity) > now) return undefined;
+    const last = this.#timetable.previous(Math.min(watchingSince, now, endsAt));
+    return last !== undefined && last > latest ? last : undefined;
+  }
+
+  /** Up to where each tick is settled, from where somebody has to look at them. */
+  #skipSettled(watchingSince: number, now: number): number {
+    const from = Math.max(this.#beginning, watchingSince, this.#latest - LATE);
+    if (this.#settledUntil < from) this.#settledUntil = from;
+    for (;;) {
+      const tick = this.#timetable.next(this.#settledUntil);
+      if (tick === undefined || tick > now || !this.#settled.has(tick)) return this.#settledUntil;
+      this.#settledUntil = tick;
+    }
   }
 
   #allowed(ticks: readonly number[]): number[] {

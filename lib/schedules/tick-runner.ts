@@ -48,6 +48,8 @@ export class TickRunner {
         noted.push({ schedule, run: { tick, task, at, count } });
       } else {
         noted.push({ schedule, skip: { tick, because: task, at } });
+        // Once for a task that takes long, not at every tick it takes.
+        if (schedule.skip?.because === task) continue;
         this.logger.warn(
           `Schedule "${schedule.id}" leaves out its run of ${new Date(tick).toISOString()}: task ${task} has not ended.`,
         );

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
 import type { Engine, TaskCall, TaskRecord } from '../../../lib/engine/engine.js';
 import { EngineUnavailableError } from '../../../lib/errors.js';
 import { ScheduleBook } from '../../../lib/schedules/schedule-book.js';
@@ -119,6 +120,25 @@ describe('the clock', () => {
     await world.start();
     await pass(10_000);
     expect(world.ticks).toEqual(['01-01T12:00:10', '01-01T12:00:20']);
+  });
+
+  it('comes back to a tick that could not be enqueued, though a later one could and everything was read again', async () => {
+    await world.put({ cron: '*/10 * * * * *' });
+    await world.start();
+    const { enqueue } = world.engine;
+    const refused = jest.spyOn(world.engine, 'enqueue').mockImplementation(async (calls) => {
+      if (calls[0]?.headers['schedule-tick']?.includes('12:00:10')) throw new Error('no room');
+      return enqueue(calls);
+    });
+    const log = jest.spyOn(Logger.prototype, 'error').mockImplementation(() => undefined);
+    await pass(21_000);
+    expect(world.ticks).toEqual(['01-01T12:00:20']);
+    expect(log).toHaveBeenCalledWith(expect.stringContaining('no room'));
+    log.mockRestore();
+    refused.mockRestore();
+    await world.store.announce();
+    await pass(2_000);
+    expect(world.ticks).toEqual(['01-01T12:00:20', '01-01T12:00:10']);
   });
 
   /** Half an hour of each of these days. */

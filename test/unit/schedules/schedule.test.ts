@@ -30,10 +30,38 @@ describe('what is due', () => {
     const ten = schedule();
     expect(ten.due(at(9), at(0))).toEqual([]);
     expect(ten.due(at(35), at(0))).toEqual([at(10), at(20), at(30)]);
-    ten.noteRun(run(at(20), 1));
+    ten.noteRun(run(at(10), 1));
+    ten.noteRun(run(at(20), 2));
     expect(ten.due(at(35), at(0))).toEqual([at(30)]);
     ten.noteSkip({ tick: at(30), because: 'default.x', at: at(30) });
     expect(ten.due(at(35), at(0))).toEqual([]);
+  });
+
+  it('is a tick too that nobody has acted on although somebody acted on a later one', () => {
+    const ten = schedule();
+    ten.noteRun(run(at(20), 1));
+    expect(ten.due(at(35), at(0))).toEqual([at(10), at(30)]);
+    ten.noteRun(run(at(30), 2));
+    expect(ten.due(at(35), at(0))).toEqual([at(10)]);
+    ten.noteRun(run(at(10), 3));
+    expect(ten.due(at(35), at(0))).toEqual([]);
+    // Who began to watch later has missed it.
+    const late = schedule();
+    late.noteRun(run(at(20), 1));
+    expect(late.due(at(35), at(15))).toEqual([at(30)]);
+    // And after an hour nobody comes back to it.
+    const old = schedule();
+    old.noteRun(run(at(3_600), 1));
+    expect(old.due(at(3_605), at(0))).toEqual([3_550, 3_560, 3_570, 3_580, 3_590].map(at));
+  });
+
+  it('is counted although it came late', () => {
+    const ten = schedule({ limit: 3 });
+    ten.noteRun(run(at(20), 1));
+    ten.noteRun(run(at(10), 2));
+    expect(ten.run).toMatchObject({ tick: at(20) });
+    expect(ten.runs).toBe(2);
+    expect(ten.due(at(95), at(0))).toEqual([at(30)]);
   });
 
   it('is one for all that were missed, or none', () => {
