@@ -1,6 +1,7 @@
 import type { EngineName, World } from '../support/world.js';
 import { atMostOnce, blockedLoop, killedWorker, manyCallers, poisonTask } from './delivery.js';
 import { again, outage, type OutageKind } from './outage.js';
+import { missedTicks, noOverlap, replicasComeAndGo } from './schedules.js';
 import { closing, closingUnconnected, graceIsOver, rollingDeploy } from './shutdown.js';
 import { killedWorkflows } from './workflows.js';
 
@@ -13,7 +14,7 @@ export interface Scenario {
   run(world: World): Promise<void>;
 }
 
-export type Topic = 'delivery' | 'shutdown' | 'outage';
+export type Topic = 'delivery' | 'shutdown' | 'outage' | 'schedules';
 
 const BOTH = ['redis', 'postgres'] as const;
 
@@ -42,6 +43,18 @@ export function scenarios(size: 'quick' | 'full'): Scenario[] {
     }),
     ...outages(full),
     ...some('outage', { 'the connection is cut again and again': (world) => again(world, full ? 50 : 5) }),
+    ...some('schedules', {
+      'schedules while replicas come and go': (world) => replicasComeAndGo(world, { rounds: full ? 20 : 2 }),
+      'schedules while all replicas are gone': (world) => missedTicks(world, 'all replicas are killed'),
+      'a schedule that skips, and its worker is killed': noOverlap,
+    }),
+    {
+      topic: 'schedules',
+      name: 'schedules while the server is away',
+      engines: BOTH,
+      open: { durable: true },
+      run: (world) => missedTicks(world, 'the server is stopped'),
+    },
   ];
 }
 

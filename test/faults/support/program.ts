@@ -1,5 +1,6 @@
 /**
- * One process of an application: `JOURNAL`, the options of the module in `OPTIONS`, and what its parent asks it to do.
+ * One process of an application: `JOURNAL`, the options of the module in `OPTIONS`, whether it has decorated schedules in
+ * `SCHEDULED`, and what its parent asks it to do.
  * It lives until it is closed, stopped by a signal, killed, or left by its parent.
  */
 import 'reflect-metadata';
@@ -7,21 +8,34 @@ import { ConsoleLogger, Module } from '@nestjs/common';
 import { getQueueToken } from '@nestjs/bullmq';
 import { NestFactory } from '@nestjs/core';
 import type { Queue } from 'bullmq';
-import { chain, TaskQueue, TaskQueueModule, type Signature, type TaskQueueOptions } from '../../../lib/index.js';
+import {
+  chain,
+  TaskQueue,
+  TaskQueueModule,
+  TaskSchedules,
+  type ScheduleStatus,
+  type Signature,
+  type TaskQueueOptions,
+} from '../../../lib/index.js';
 import { SHAPE_LISTENER, ShapeTasks, signatureOf } from '../../support/shape-tasks.js';
 import type { Shape } from '../../support/workflow-shapes.js';
 import { SHAPE_JOURNAL } from './shape-journal.js';
+import { TimedWork } from './timed-work.js';
 import { Work } from './work.js';
 
 @Module({
   imports: [TaskQueueModule.forRoot(JSON.parse(process.env['OPTIONS'] as string) as TaskQueueOptions)],
-  providers: [Work, ShapeTasks, { provide: SHAPE_LISTENER, useValue: SHAPE_JOURNAL }],
+  providers: [
+    ...[Work, ShapeTasks, { provide: SHAPE_LISTENER, useValue: SHAPE_JOURNAL }],
+    ...(process.env['SCHEDULED'] ? [TimedWork] : []),
+  ],
 })
 class App {}
 
 const app = await NestFactory.createApplicationContext(App, { logger: new ConsoleLogger({ colors: false }) });
 app.enableShutdownHooks();
 const queue = app.get(TaskQueue);
+const schedules = app.get(TaskSchedules);
 
 const native = () => app.get<Queue>(getQueueToken('default'));
 
@@ -75,6 +89,13 @@ const methods = {
   async isFinal(id: string): Promise<boolean> {
     return (await queue.handle(id).status()).finishedAt !== null;
   },
+  /** Sets a schedule of `TimedWork.tick`. */
+  async schedule(id: string, { every, args = [], ...settings }: TimedSettings): Promise<ScheduleStatus> {
+    return await schedules.upsert(id, { task: 'TimedWork.tick', every, args, ...settings });
+  },
+  async scheduleStatus(id: string): Promise<ScheduleStatus | undefined> {
+    return await schedules.get(id);
+  },
   async close() {
     await app.close();
     await app.close();
@@ -100,6 +121,13 @@ process.on('message', ({ call, method, args }: { call: number; method: keyof Met
 // Without its parent nobody would stop it.
 process.once('disconnect', () => setTimeout(() => process.kill(process.pid, 'SIGKILL'), 30_000).unref());
 process.send?.({ ready: true });
+
+interface TimedSettings {
+  every: number;
+  args?: unknown[];
+  overlap?: 'skip' | 'allow';
+  catchUp?: 'none' | 'one';
+}
 
 interface Described {
   name: string;

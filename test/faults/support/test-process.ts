@@ -42,10 +42,10 @@ export class TestProcess {
   }
 
   /** Resolves when the application has booted, or is over before. */
-  static async start(options: TaskQueueOptions, journal: string): Promise<TestProcess> {
+  static async start(options: TaskQueueOptions, env: { JOURNAL: string; SCHEDULED?: string }): Promise<TestProcess> {
     const child = fork(path('program.ts'), [], {
       execArgv: ['--expose-gc', '--enable-source-maps', '--import', path('../../support/typescript-loader.js')],
-      env: { ...process.env, NODE_ENV: 'production', OPTIONS: JSON.stringify(options), JOURNAL: journal },
+      env: { ...process.env, NODE_ENV: 'production', OPTIONS: JSON.stringify(options), ...env },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
     const started = new TestProcess(child);

@@ -5,7 +5,7 @@ import type { TaskQueueOptions, TaskStatus } from '../../../lib/index.js';
 import { eventually } from '../../support/eventually.js';
 import { freePrefix, startPostgres, startRedis } from '../../support/servers.js';
 import { startProxy, type TcpProxy } from '../../support/tcp-proxy.js';
-import type { Noted } from './journal.js';
+import type { Happening } from './journal.js';
 import { TestProcess } from './test-process.js';
 
 export type EngineName = 'redis' | 'postgres';
@@ -22,6 +22,14 @@ export interface Counts {
   duplicated: number;
   /** Ran although enqueueing them failed. */
   unexpected: number;
+}
+
+/** Something that a process wrote down. */
+export interface Entry {
+  readonly what: Happening;
+  readonly id: string;
+  readonly pid: number;
+  readonly more: string;
 }
 
 /** How long something may take that happens by itself. */
@@ -59,7 +67,7 @@ export class World {
   }
 
   /** Starts a process. Times are short, so that what takes a minute in production takes seconds. */
-  async start(options: TaskQueueOptions = {}): Promise<TestProcess> {
+  async start(options: TaskQueueOptions = {}, { scheduled = false } = {}): Promise<TestProcess> {
     const process = await TestProcess.start(
       {
         connection: this.server.url,
@@ -69,7 +77,7 @@ export class World {
         shutdown: { grace: '1s' },
         ...options,
       },
-      this.journal,
+      { JOURNAL: this.journal, ...(scheduled && { SCHEDULED: 'yes' }) },
     );
     this.processes.push(process);
     return process;
@@ -92,13 +100,18 @@ export class World {
     return ids;
   }
 
-  /** What the processes wrote down: how often, and by which of them. */
-  noted(what: Noted, id?: string): { id: string; pid: number; more: string }[] {
+  /** What the processes wrote down, in that order. */
+  entries(): Entry[] {
     return readFileSync(this.journal, 'utf8')
       .split('\n')
+      .slice(0, -1)
       .map((line) => line.split(' '))
-      .filter(([kind, of]) => kind === what && (id === undefined || of === id))
-      .map(([, of = '', pid, more = '']) => ({ id: of, pid: Number(pid), more }));
+      .map(([what, id = '', pid, more = '']) => ({ what: what as Happening, id, pid: Number(pid), more }));
+  }
+
+  /** Of one kind: how often, and by which of them. */
+  noted(what: Happening, id?: string): Entry[] {
+    return this.entries().filter((entry) => entry.what === what && (id === undefined || entry.id === id));
   }
 
   async started(ids: readonly string[], times = 1): Promise<void> {
