@@ -1,4 +1,4 @@
-import { attempt, cancel, follow, isFinal, post, remembered } from './tasks.js';
+import { attempt, cancel, follow, isFinal, post, remembered, setText, STATES } from './tasks.js';
 
 const MEGABYTE = 1024 * 1024;
 const TOO_LARGE = 'The file is larger than 20 MB. Split it, or leave out what is no table.';
@@ -119,19 +119,6 @@ function taskList(name, describe) {
   };
 }
 
-const STATES = {
-  scheduled: 'Waiting',
-  queued: 'Waiting',
-  waiting: 'Waiting',
-  running: 'Running',
-  retrying: 'Trying again',
-  succeeded: 'Done',
-  failed: 'Failed',
-  cancelled: 'Cancelled',
-  expired: 'Too late',
-  gone: 'Gone',
-};
-
 function tell({ state, progress, error }) {
   if (state === 'failed') return error.message;
   if (state === 'cancelled') return 'Stopped before its end. Nothing was kept.';
@@ -139,11 +126,6 @@ function tell({ state, progress, error }) {
   if (state === 'gone') return 'Finished long ago, or started by somebody else.';
   if (progress) return `${progress.current.toLocaleString('en')} of ${count(progress.total, 'row')}`;
   return state === 'running' ? 'Reading the file …' : 'Waiting for a worker …';
-}
-
-/** Only changes are written: a screen reader reads each aloud. */
-function setText(element, text) {
-  if (element.textContent !== text) element.textContent = text;
 }
 
 function downloads(...links) {

@@ -10,13 +10,34 @@ let streams = 0;
 
 export const isFinal = (state) => FINAL.includes(state);
 
-/** Sends a form or a JSON body; an answer that says no becomes an error with its reason. */
-export async function post(url, body) {
-  const isForm = body instanceof FormData;
+/** How a task's state is told. */
+export const STATES = {
+  scheduled: 'Waiting',
+  queued: 'Waiting',
+  waiting: 'Waiting',
+  running: 'Running',
+  retrying: 'Trying again',
+  succeeded: 'Done',
+  failed: 'Failed',
+  cancelled: 'Cancelled',
+  expired: 'Too late',
+  gone: 'Gone',
+};
+
+/** Only changes are written: a screen reader reads each aloud. */
+export function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+export const post = (url, body) => send('POST', url, body);
+
+/** Sends a form, a JSON body or nothing; an answer that says no becomes an error with its reason. */
+export async function send(method, url, body) {
+  const isJson = body !== undefined && !(body instanceof FormData);
   const response = await fetch(url, {
-    method: 'POST',
-    headers: isForm ? {} : { 'Content-Type': 'application/json' },
-    body: isForm ? body : JSON.stringify(body),
+    method,
+    headers: isJson ? { 'Content-Type': 'application/json' } : {},
+    body: isJson ? JSON.stringify(body) : body,
   }).catch(() => {
     throw new Error('The server cannot be reached. Try again in a moment.');
   });

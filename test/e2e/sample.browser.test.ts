@@ -2,13 +2,10 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { open, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Browser, type BrowserContext, chromium, type Locator, type Page } from 'playwright-core';
+import { CHROMIUM_FLAGS } from '../support/chromium.js';
 import { findChromium } from '../support/programs.js';
 import { dataFolder, type Sample, startSample } from '../support/sample.js';
 import { readWorkbook } from '../support/workbook.js';
-
-const CHROMIUM_FLAGS =
-  '--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking ' +
-  '--disable-component-update --disable-sync';
 
 let data: Awaited<ReturnType<typeof dataFolder>>;
 let sample: Sample;
@@ -24,7 +21,7 @@ beforeAll(async () => {
     startSample({ TASK_QUEUE_URL: 'pglite:', SAMPLE_DATA: join(data.path, 'data') }),
     chromium.launch({
       executablePath: findChromium(),
-      args: CHROMIUM_FLAGS.split(' '),
+      args: CHROMIUM_FLAGS,
     }),
   ]);
 });

@@ -1,0 +1,27 @@
+import type { Duration } from 'nestjs-task-queue';
+import { z } from 'zod';
+
+/** Only these tasks can be scheduled from outside: what a browser says must not choose freely. */
+const TASKS = ['daily.quote', 'daily.report'] as const;
+
+/**
+ * A schedule as the page sends it. Whether expression, period, zone and arguments make sense is checked by the library,
+ * which says in words what is wrong.
+ */
+export const scheduleForm = z.object({
+  task: z.enum(TASKS),
+  args: z.array(z.json()),
+  when: z.union([
+    z.object({ cron: z.string().max(200) }),
+    z.object({ every: z.custom<Duration>((value) => typeof value === 'string' && value.length <= 50) }),
+  ]),
+  timezone: z.string().max(100).default('UTC'),
+  overlap: z.enum(['skip', 'allow']),
+  catchUp: z.enum(['one', 'none']),
+  endsAt: z.iso.datetime().optional(),
+  limit: z.int().optional(),
+});
+export const newScheduleForm = scheduleForm.extend({ id: z.string() });
+
+export type ScheduleForm = z.infer<typeof scheduleForm>;
+export type NewScheduleForm = z.infer<typeof newScheduleForm>;

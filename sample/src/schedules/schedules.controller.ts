@@ -1,0 +1,74 @@
+import {
+  Body,
+  ConflictException,
+  Controller,
+  Delete,
+  Get,
+  HttpCode,
+  Param,
+  Post,
+  Put,
+  UseFilters,
+} from '@nestjs/common';
+import { type ScheduleStatus, type TaskHandle, TaskSchedules } from 'nestjs-task-queue';
+import { ScheduleErrorsFilter } from './schedule-errors.filter.js';
+import { type NewScheduleForm, newScheduleForm, type ScheduleForm, scheduleForm } from './schedule-form.js';
+
+/**
+ * What an administrator's page needs. Everybody is an administrator in this sample: in a real application
+ * `@UseGuards(AdministratorsOnly)` stands here, and `authorize` in app.module.ts asks the same question.
+ */
+@Controller('schedules')
+@UseFilters(ScheduleErrorsFilter)
+export class SchedulesController {
+  constructor(private readonly schedules: TaskSchedules) {}
+
+  @Get()
+  list(): Promise<ScheduleStatus[]> {
+    return this.schedules.list();
+  }
+
+  @Post()
+  async create(@Body({ schema: newScheduleForm }) { id, ...form }: NewScheduleForm): Promise<ScheduleStatus> {
+    if (await this.schedules.get(id)) throw new ConflictException(`There is a schedule “${id}” already.`);
+    return this.save(id, form);
+  }
+
+  @Put(':id')
+  change(@Param('id') id: string, @Body({ schema: scheduleForm }) form: ScheduleForm): Promise<ScheduleStatus> {
+    return this.save(id, form);
+  }
+
+  @Post(':id/pause')
+  @HttpCode(200)
+  pause(@Param('id') id: string): Promise<ScheduleStatus> {
+    return this.schedules.pause(id);
+  }
+
+  @Post(':id/resume')
+  @HttpCode(200)
+  resume(@Param('id') id: string): Promise<ScheduleStatus> {
+    return this.schedules.resume(id);
+  }
+
+  /** A run now: the answer is `202 Accepted` with the address of its task. */
+  @Post(':id/runs')
+  run(@Param('id') id: string): Promise<TaskHandle> {
+    return this.schedules.runNow(id);
+  }
+
+  @Delete(':id')
+  @HttpCode(204)
+  async remove(@Param('id') id: string): Promise<void> {
+    await this.schedules.remove(id);
+  }
+
+  private save(id: string, { when, endsAt, limit, ...form }: ScheduleForm): Promise<ScheduleStatus> {
+    return this.schedules.upsert(id, {
+      ...form,
+      ...when,
+      ...(endsAt !== undefined && { endsAt: new Date(endsAt) }),
+      ...(limit !== undefined && { limit }),
+    });
+  }
+}
