@@ -40,9 +40,12 @@ export interface ReconcilePlan {
  * During a deploy processes of two versions of the code run side by side. The version that appeared last decides; an
  * older process, also one that starts again, changes nothing as long as a newer one is alive. When the newer one is
  * gone, as after a roll-back, the older decides again.
+ *
+ * A queue that nobody has consumed for a day went with its last task, and so do its schedules.
  */
 export function reconcile({ declared, queues, snapshot, now, present }: ReconcileInput): ReconcilePlan {
   const stored = new Map(Array.from(snapshot.schedules, ([id, schedule]) => [id, schedule.stored]));
+  const isRemembered = ({ seen }: KnownVersion) => seen >= now - VERSION_MEMORY;
   const put: StoredSchedule[] = [];
   const remove = new Set<string>();
   const versions: KnownVersion[] = [];
@@ -66,9 +69,16 @@ export function reconcile({ declared, queues, snapshot, now, present }: Reconcil
       if (source === 'decorator' && template.queue === queue && !mine.some((one) => one.id === id)) remove.add(id);
     }
   }
+  // Who just started may be the first of many after a long pause.
+  if (present !== undefined && now - present > VERSION_LIFE) {
+    const queuesInUse = new Set([...snapshot.versions.filter(isRemembered), ...versions].map(({ queue }) => queue));
+    for (const { id, source, template } of stored.values()) {
+      if (source === 'decorator' && !queuesInUse.has(template.queue)) remove.add(id);
+    }
+  }
   // One that moved to another queue is put there, not removed here.
   for (const { id } of put) remove.delete(id);
-  const forget = snapshot.versions.filter(({ seen }) => seen < now - VERSION_MEMORY);
+  const forget = snapshot.versions.filter((version) => !isRemembered(version));
   return { put, remove, versions, forget, taken };
 }
 

@@ -105,6 +105,30 @@ describe('reconciling', () => {
     expect(world.ids).toEqual(['theirs']);
   });
 
+  it('removes what belongs to a queue that nobody has consumed for a day, but nothing of one that is only down', () => {
+    const world = new World();
+    const both = world.process([declare('here'), declare('there', { queue: 'gone' })], ['default', 'gone']);
+    both();
+    world.stored.set('made', { ...declare('made', { queue: 'gone' }), source: 'runtime', since: 1 });
+    const without = world.process([declare('here')]);
+    world.pass(60, without);
+    expect(world.ids).toEqual(['here', 'made', 'there']);
+    world.pass(24 * 60, without);
+    expect(world.ids).toEqual(['here', 'made']);
+  });
+
+  it('removes nothing after a long pause before the others had the time to start', () => {
+    const world = new World();
+    const those = world.process([declare('theirs', { queue: 'theirs' })], ['theirs']);
+    those();
+    world.now += 3 * 24 * 60 * MINUTE;
+    const these = world.process([declare('mine')]);
+    world.pass(1, these);
+    expect(world.ids).toEqual(['mine', 'theirs']);
+    world.pass(5, these, those);
+    expect(world.ids).toEqual(['mine', 'theirs']);
+  });
+
   it.each([[['a', 'b']], [['b', 'a']]])('moves a schedule to another queue (%j)', (queues) => {
     const world = new World();
     world.process([declare('moves', { queue: 'a' })], queues)();

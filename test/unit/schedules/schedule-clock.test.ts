@@ -5,6 +5,7 @@ import { EngineUnavailableError } from '../../../lib/errors.js';
 import { ScheduleBook } from '../../../lib/schedules/schedule-book.js';
 import { ScheduleClock } from '../../../lib/schedules/schedule-clock.js';
 import { ScheduleReconciler } from '../../../lib/schedules/schedule-reconciler.js';
+import { toScheduleStatus } from '../../../lib/schedules/schedule-status.js';
 import type { StoredSchedule } from '../../../lib/schedules/stored-schedule.js';
 import { TickRunner } from '../../../lib/schedules/tick-runner.js';
 import { FakeScheduleStore } from '../../support/fake-schedule-store.js';
@@ -15,6 +16,8 @@ class World {
   readonly calls = new Map<string, TaskCall>();
   /** Keys of unfinished tasks that keep equal ones away. */
   readonly busy = new Map<string, string>();
+  /** What is known of tasks. */
+  readonly records = new Map<string, TaskRecord>();
   private readonly clocks: ScheduleClock[] = [];
 
   readonly engine = {
@@ -26,7 +29,7 @@ class World {
       if (!this.calls.has(id) && !other) this.calls.set(id, call as TaskCall);
       return [{ id: other ?? id, deduplicated: other !== undefined, state: 'queued' }];
     },
-    find: async (): Promise<TaskRecord | undefined> => undefined,
+    find: async (id: string): Promise<TaskRecord | undefined> => this.records.get(id),
   } as unknown as Engine;
 
   /** A process that looks to the schedules. */
@@ -267,6 +270,24 @@ describe('the clock', () => {
     world.busy.clear();
     await pass(10_000);
     expect(world.ticks).toEqual(['01-01T12:00:10', '01-01T12:00:40']);
+  });
+
+  it('knows how the last run ended also when its task is known no more', async () => {
+    await world.put({ cron: '0 * * * * *' });
+    await world.start();
+    await pass(60_000);
+    const [id] = [...world.calls.keys()] as [string];
+    const error = { name: 'Error', message: 'no paper', code: 'E_PAPER', stack: 'where the paper is' };
+    world.records.set(id, { id, state: 'failed', finishedAt: 1, error } as unknown as TaskRecord);
+    await pass(20_000);
+    world.records.clear();
+    const last = await new ScheduleBook(world.store).get('it');
+    expect(last && toScheduleStatus(last, undefined, Date.now()).lastRun).toMatchObject({
+      id,
+      state: 'failed',
+      error: { name: 'Error', message: 'no paper', code: 'E_PAPER' },
+    });
+    expect(JSON.stringify(last?.end)).not.toContain('where');
   });
 
   it('keeps little of what is past', async () => {
