@@ -44,7 +44,7 @@ export function scenarios(size: 'quick' | 'full'): Scenario[] {
     ...outages(full),
     ...some('outage', { 'the connection is cut again and again': (world) => again(world, full ? 50 : 5) }),
     ...some('schedules', {
-      'schedules while replicas come and go': (world) => replicasComeAndGo(world, { rounds: full ? 20 : 2 }),
+      'schedules while replicas come and go': (world) => replicasComeAndGo(world, { rounds: full ? 10 : 2 }),
       'schedules while all replicas are gone': (world) => missedTicks(world, 'all replicas are killed'),
       'a schedule that skips, and its worker is killed': noOverlap,
     }),

@@ -55,11 +55,9 @@ export async function replicasComeAndGo(
   const [survivor] = living as [TestProcess];
   await world.settled(survivor, await world.enqueue(survivor, 'slow', [1]));
   for (const id of Object.keys(periods)) {
-    const ticks = ticksOf(world, id);
-    assert.deepEqual(ticks.doubled, [], `Ticks of ${id} have two tasks with the seed ${seed}.`);
-    world.enqueued.push(...ticks.tasks);
+    assert.deepEqual(ticksOf(world, id).doubled, [], `Ticks of ${id} have two tasks with the seed ${seed}.`);
   }
-  await world.finished();
+  await finish(world, living, Object.keys(periods));
 }
 
 /** What makes ticks pass unseen. */
@@ -68,7 +66,7 @@ export type Absence = 'all replicas are killed' | 'the server is stopped';
 /** Nobody is there for several ticks: one run makes up for them, or none, as the schedule says. */
 export async function missedTicks(world: World, absence: Absence): Promise<void> {
   const start = () => Promise.all([1, 2].map(() => world.start({ role: 'worker' }, { scheduled: true })));
-  const replicas = await start();
+  let replicas = await start();
   await replicas[0]?.ask.schedule('none', { every: EVERY, catchUp: 'none' });
   const ids = ['decorated', 'none'];
   const ticked = (after: number) =>
@@ -85,19 +83,15 @@ export async function missedTicks(world: World, absence: Absence): Promise<void>
   await sleep(Math.max(begin + OUTAGE - Date.now(), 0));
   const end = Date.now();
   if (absence === 'the server is stopped') await world.server.restart();
-  else await start();
+  else replicas = await start();
   await ticked(end + EVERY);
 
   const [one, none] = ids.map((id) => ticksOf(world, id).gap(EVERY));
   assert(one && none && none.before <= begin && none.after > end, JSON.stringify({ begin, end, one, none }));
   // The run that makes up is that of the last tick that was missed. From then on both are the same.
   assert.equal(one.after, none.after - EVERY);
-  for (const id of ids) {
-    const ticks = ticksOf(world, id);
-    assert.deepEqual(ticks.doubled, []);
-    world.enqueued.push(...ticks.tasks);
-  }
-  await world.finished();
+  for (const id of ids) assert.deepEqual(ticksOf(world, id).doubled, []);
+  await finish(world, replicas, ids);
 }
 
 /**
@@ -144,6 +138,16 @@ export async function noOverlap(world: World): Promise<void> {
   assert.deepEqual([begun.length, begun[0]?.pid === pid, begun[1]?.pid === pid], [2, true, false]);
   const told = replicas.flatMap(({ lines }) => lines.filter((line) => line.includes(interrupted)));
   assert(told.some((line) => line.includes('Schedule "alone" leaves out its run')));
-  world.enqueued.push(...ticksOf(world, 'alone').tasks, ...ticksOf(world, 'decorated').tasks);
+  await finish(
+    world,
+    replicas.filter((replica) => replica.pid !== pid),
+    ['alone', 'decorated'],
+  );
+}
+
+/** Lets what runs come to its end, and keeps book of all that ran. */
+async function finish(world: World, living: readonly TestProcess[], schedules: readonly string[]): Promise<void> {
+  await Promise.all(living.map((replica) => replica.stop()));
+  for (const id of schedules) world.enqueued.push(...ticksOf(world, id).tasks);
   await world.finished();
 }
