@@ -78,12 +78,14 @@ export class Schedule {
    * most the last is handed out
    */
   due(now: number, watchingSince: number): number[] {
-    if (this.paused) return [];
+    const { endsAt = Infinity, limit = Infinity } = this.stored;
+    if (this.paused || this.runs >= limit) return [];
+    const until = Math.min(now, endsAt);
     const ticks: number[] = [];
-    const missed = this.#missed(now, watchingSince);
+    const missed = this.#missed(until, watchingSince);
     if (missed !== undefined) ticks.push(missed);
-    let tick = this.#timetable.next(this.#skipSettled(watchingSince, now));
-    while (tick !== undefined && tick <= now && ticks.length < AT_ONCE) {
+    let tick = this.#timetable.next(this.#skipSettled(watchingSince, until));
+    while (tick !== undefined && tick <= until && ticks.length < AT_ONCE) {
       if (!this.#settled.has(tick)) ticks.push(tick);
       tick = this.#timetable.next(tick);
     }
@@ -112,23 +114,22 @@ export class Schedule {
   }
 
   /** The last tick before somebody watched, unless that or a later one was acted on. */
-  #missed(now: number, watchingSince: number): number | undefined {
-    const { catchUp, endsAt = Infinity } = this.stored;
+  #missed(until: number, watchingSince: number): number | undefined {
     const latest = this.#latest;
-    if (catchUp === 'none' || latest >= watchingSince) return undefined;
+    if (this.stored.catchUp === 'none' || latest >= watchingSince) return undefined;
     // Going back takes long, and mostly there is nothing.
-    if ((this.#timetable.next(latest) ?? Infinity) > now) return undefined;
-    const last = this.#timetable.previous(Math.min(watchingSince, now, endsAt));
+    if ((this.#timetable.next(latest) ?? Infinity) > until) return undefined;
+    const last = this.#timetable.previous(Math.min(watchingSince, until));
     return last !== undefined && last > latest ? last : undefined;
   }
 
   /** Up to where each tick is settled, from where somebody has to look at them. */
-  #skipSettled(watchingSince: number, now: number): number {
+  #skipSettled(watchingSince: number, until: number): number {
     const from = Math.max(this.#beginning, watchingSince, this.#latest - LATE);
     if (this.#settledUntil < from) this.#settledUntil = from;
     for (;;) {
       const tick = this.#timetable.next(this.#settledUntil);
-      if (tick === undefined || tick > now || !this.#settled.has(tick)) return this.#settledUntil;
+      if (tick === undefined || tick > until || !this.#settled.has(tick)) return this.#settledUntil;
       this.#settledUntil = tick;
     }
   }

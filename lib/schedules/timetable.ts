@@ -81,17 +81,25 @@ export function timetableOf({ cron, every, timezone }: ParsedTiming): Timetable 
   });
 }
 
-/** Between two ticks the answer stays the same, and it is asked for much more often than there are ticks. */
+/** So many answers are kept: the ticks of a minute, at one a second, and some more. */
+const REMEMBERED = 100;
+
+/**
+ * Between two ticks the answer stays the same, and it is asked for much more often than there are ticks. The same ticks
+ * are gone through whenever the schedules were read again.
+ */
 function remembering({ next, previous }: Timetable): Timetable {
   let from = Infinity;
   let to: number | undefined;
+  const known = new Map<number, number | undefined>();
   return {
     previous,
     next: (time) => {
-      if (time < from || (to !== undefined && time >= to)) {
-        to = next(time);
-        from = time;
-      }
+      if (time >= from && (to === undefined || time < to)) return to;
+      to = known.has(time) ? known.get(time) : next(time);
+      from = time;
+      known.set(time, to);
+      if (known.size > REMEMBERED) known.delete(known.keys().next().value as number);
       return to;
     },
   };

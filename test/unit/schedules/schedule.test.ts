@@ -105,6 +105,17 @@ describe('what is due', () => {
     expect(ten.upcoming(at(35), 5)).toEqual([]);
   });
 
+  it.each([{ limit: 2 }, { endsAt: at(20) }])('takes no time once it has ended (%j)', (end) => {
+    let questions = 0;
+    const { next, previous } = timetableOf({ every: 10 * SECOND, timezone: 'UTC' });
+    const counting = (time: number) => (++questions, next(time));
+    const ten = new Schedule({ ...schedule(end).stored }, { next: counting, previous });
+    ten.noteRun(run(at(10), 1));
+    ten.noteRun(run(at(20), 2));
+    expect(ten.due(at(24 * 3_600), at(0))).toEqual([]);
+    expect(questions).toBeLessThan(10);
+  });
+
   it('counts anew when the times are changed', () => {
     const ten = schedule({ limit: 2, since: at(31) });
     ten.noteRun(run(at(30), 2));
