@@ -10,6 +10,7 @@ const list = section.querySelector('.tasks');
 const title = section.querySelector('h2');
 const cards = new Map();
 let timer;
+let lastQuestion = 0;
 
 const actions = {
   run: ({ id }) => send('POST', `${path(id)}/runs`),
@@ -31,9 +32,11 @@ void refresh();
 async function refresh() {
   clearTimeout(timer);
   if (document.hidden) return;
+  const question = ++lastQuestion;
   const schedules = await load();
+  // Who asked later knows better.
+  if (question !== lastQuestion) return;
   if (schedules) show(schedules);
-  clearTimeout(timer);
   timer = setTimeout(() => void refresh(), PAUSE);
 }
 
@@ -59,18 +62,22 @@ function show(schedules) {
     cards.delete(id);
   }
   for (const [index, schedule] of schedules.entries()) {
-    const card = cards.get(schedule.id) ?? scheduleCard(act);
+    const card = cards.get(schedule.id) ?? scheduleCard((...press) => void act(...press));
     cards.set(schedule.id, card);
     card.show(schedule);
     if (list.children[index] !== card.element) list.insertBefore(card.element, list.children[index] ?? null);
   }
 }
 
-function act(name, schedule, element, button) {
-  void attempt(element, button, async () => {
+async function act(name, schedule, element, button) {
+  await attempt(element, button, async () => {
     await actions[name](schedule);
     await refresh();
   });
+  // A button that cannot be pressed loses the focus, also to the one that takes its place.
+  if (document.activeElement !== document.body) return;
+  const other = element.querySelector(`[data-action=${name === 'pause' ? 'resume' : 'pause'}]`);
+  (button.hidden ? other : button).focus();
 }
 
 function path(id) {

@@ -184,6 +184,10 @@ test('who has no mouse finds everything, and on a phone nothing is wider than th
   await page.keyboard.press('Tab');
   await page.keyboard.press('Enter');
   await says('quote-of-the-day', 'Paused');
+  // The button that takes the place of the one that was pressed has the focus now.
+  await card('quote-of-the-day').locator('[data-action=resume]:focus').waitFor();
+  await page.keyboard.press('Enter');
+  await says('quote-of-the-day', 'Active');
 });
 
 test('a restart keeps them', async () => {
