@@ -147,7 +147,10 @@ export async function noOverlap(world: World): Promise<void> {
 
 /** Lets what runs come to its end, and keeps book of all that ran. */
 async function finish(world: World, living: readonly TestProcess[], schedules: readonly string[]): Promise<void> {
+  const ran = () => schedules.flatMap((id) => ticksOf(world, id).tasks);
+  // What a killed process left behind too; what begins after that ends before its process stops.
+  await world.finished(ran());
   await Promise.all(living.map((replica) => replica.stop()));
-  for (const id of schedules) world.enqueued.push(...ticksOf(world, id).tasks);
+  world.enqueued.push(...ran());
   await world.finished();
 }

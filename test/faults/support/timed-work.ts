@@ -12,8 +12,8 @@ export class TimedWork {
   @Task()
   async tick(milliseconds = 0): Promise<string> {
     const { id, attempt, headers } = this.task;
-    note('started', id, attempt);
     if (headers['schedule-tick']) note('ticked', id, `${headers['schedule']}@${headers['schedule-tick']}`);
+    note('started', id, attempt);
     if (milliseconds > 0) await sleep(milliseconds);
     note('finished', id);
     return id;
