@@ -44,7 +44,13 @@ export class HandlerFactory {
     const enhancers = this.reader.read(method, this.app.static(), task);
     this.reader.warnOfMissingTypes(enhancers, task.definition.name);
     // A task without enhancers is a method call, and costs no more.
-    if (isBare(enhancers)) return async (args) => settle(endWith(this.context.current(), await method.call(args)));
+    if (isBare(enhancers)) {
+      const finish = (returned: unknown) => settle(endWith(this.context.current(), returned));
+      return (args) => {
+        const returned = method.call(args);
+        return isThenable(returned) ? Promise.resolve(returned).then(finish) : finish(returned);
+      };
+    }
     const enhanced = new EnhancedMethod(method, enhancers, this.context);
     return (args) => enhanced.call(args);
   }
@@ -74,4 +80,8 @@ function livesOn({ provider }: FoundTask): boolean {
 function classOf({ provider }: FoundTask): Function {
   const { metatype, isNotMetatype } = provider;
   return isNotMetatype || !metatype ? (provider.instance as object).constructor : metatype;
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
 }

@@ -10,7 +10,7 @@ const INTERVAL = 50;
 export class ProgressReporter {
   private next: { readonly value: Json } | undefined;
   private timer: NodeJS.Timeout | undefined;
-  private storing: Promise<void> = Promise.resolve();
+  private storing: Promise<void> | undefined;
   private lastAt = 0;
 
   constructor(private readonly store: (value: Json) => Promise<void>) {}
@@ -26,6 +26,11 @@ export class ProgressReporter {
     }, wait);
   }
 
+  /** Whether nothing was ever reported. */
+  get isUnused(): boolean {
+    return !this.next && !this.storing;
+  }
+
   /** Stores what is left. To be awaited before the task's end is stored, or its last report would come after it. */
   async flush(): Promise<void> {
     clearTimeout(this.timer);
@@ -34,7 +39,8 @@ export class ProgressReporter {
     if (next) {
       this.next = undefined;
       this.lastAt = Date.now();
-      this.storing = this.storing.catch(() => undefined).then(() => this.store(next.value));
+      const before = this.storing?.catch(() => undefined) ?? Promise.resolve();
+      this.storing = before.then(() => this.store(next.value));
     }
     await this.storing;
   }

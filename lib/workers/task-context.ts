@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { Injectable } from '@nestjs/common';
 import { parseDuration, type Duration } from '../duration.js';
 import type { Headers } from '../engine/engine.js';
+import type { Interruption } from '../engine/interruption.js';
 import type { Json } from '../engine/json.js';
 import type { Signature } from '../workflows/signature.js';
 
@@ -35,9 +36,9 @@ export interface TaskRun {
   readonly queue: string;
   readonly attempt: number;
   readonly maxAttempts: number;
-  readonly enqueuedAt: Date;
+  readonly enqueuedAt: number;
   readonly headers: Headers;
-  readonly signal: AbortSignal;
+  readonly interruption: Interruption;
   readonly deadline: Date | undefined;
   progress(value: unknown): Promise<void>;
   log(line: string): Promise<void>;
@@ -76,7 +77,7 @@ export class TaskContext {
   }
 
   get enqueuedAt(): Date {
-    return this.#run.enqueuedAt;
+    return new Date(this.#run.enqueuedAt);
   }
 
   get headers(): Headers {
@@ -88,7 +89,7 @@ export class TaskContext {
    * to `fetch` and the like, and call `signal.throwIfAborted()` in loops.
    */
   get signal(): AbortSignal {
-    return this.#run.signal;
+    return this.#run.interruption.signal;
   }
 
   /** When this attempt's time limit is over; `undefined` without a limit. */

@@ -52,13 +52,14 @@ export class TaskExecutor {
     const limit = new TimeLimit(delivery.interruption, delivery.options.timeout ?? task.definition.timeout);
     const progress = new ProgressReporter(delivery.progress);
     try {
-      const args = await validateArguments(task.definition, delivery.args ?? []);
+      const given = delivery.args ?? [];
+      const args = task.definition.schema ? await validateArguments(task.definition, given) : given;
       const run = this.open(delivery, task, limit, progress);
       const returned = await limit.race(
         () => task.call(args),
         (body) => this.context.run(run, body),
       );
-      await progress.flush();
+      if (!progress.isUnused) await progress.flush();
       return this.returned(returned, delivery, task.definition, limit);
     } catch (error) {
       await progress.flush().catch(() => undefined);
@@ -80,15 +81,13 @@ export class TaskExecutor {
       name,
       queue,
       attempt,
-      maxAttempts: attemptsOf(delivery, definition),
-      enqueuedAt: new Date(enqueuedAt),
+      enqueuedAt,
       headers,
-      get signal() {
-        return limit.interruption.signal;
-      },
+      log,
+      maxAttempts: attemptsOf(delivery, definition),
+      interruption: limit.interruption,
       deadline: limit.deadline,
       progress: (value) => progress.report(this.checked(value, 'progress', 'The progress report')),
-      log,
     };
   }
 

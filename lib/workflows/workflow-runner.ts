@@ -37,10 +37,20 @@ export class WorkflowRunner {
   constructor(private readonly options: RunnerOptions) {}
 
   /** Never rejects for what a task does; an engine that cannot be asked is an error. */
-  async run(delivery: Delivery): Promise<Outcome> {
-    const note = (delivery.note ?? {}) as TaskNote;
-    const outcome = await this.outcomeOf(delivery, note);
-    return this.followed(delivery, note, outcome);
+  run(delivery: Delivery): Promise<Outcome> {
+    const { note, memberCount } = delivery;
+    return note === undefined && memberCount === 0
+      ? this.alone(delivery)
+      : this.member(delivery, (note ?? {}) as TaskNote);
+  }
+
+  private async alone(delivery: Delivery): Promise<Outcome> {
+    const outcome = await this.options.run(delivery);
+    return outcome.kind === 'replaced' ? this.replaced(delivery, {}, outcome.plan) : outcome;
+  }
+
+  private async member(delivery: Delivery, note: TaskNote): Promise<Outcome> {
+    return this.followed(delivery, note, await this.outcomeOf(delivery, note));
   }
 
   private async outcomeOf(delivery: Delivery, note: TaskNote): Promise<Outcome> {

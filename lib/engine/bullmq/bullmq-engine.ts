@@ -225,6 +225,9 @@ export class BullMQEngine implements Engine {
           const backend = (await this.readyQueue(queue)).getBackend();
           // Whoever was told meanwhile that it failed does not expect it to be stored.
           check();
+          const [first] = jobs;
+          // On PostgreSQL storing several at once takes four times as long as storing one, however many they are.
+          if (jobs.length === 1 && first) return [await backend.addJob(first.job, first.jobId)];
           return backend.addJobs([...jobs]);
         });
       batch = new EnqueueBatch(store, this.store.keepsOrder ? ROUND_TRIPS_AHEAD : 1);

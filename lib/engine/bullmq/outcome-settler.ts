@@ -1,6 +1,5 @@
 import { DelayedError, UnrecoverableError, WaitingChildrenError, WaitingError, type Job } from 'bullmq';
 import type { Outcome } from '../engine.js';
-import type { Json } from '../json.js';
 import type { CancelRequests } from './cancel-requests.js';
 import type { ChangeFeed } from './change-feed.js';
 import type { MemberFlows } from './member-flows.js';
@@ -23,7 +22,10 @@ export interface SettlerSurroundings {
   readonly cancel: (id: string, reason: string | undefined) => Promise<unknown>;
 }
 
-/** Says how a run ended in BullMQ's terms: by returning a result, or by the error that is thrown. */
+/** A result is returned; all else is said by what is thrown. */
+type Unsuccessful = Exclude<Outcome, { kind: 'succeeded' }>;
+
+/** Says in BullMQ's terms how a run ended that gave no result. */
 export class OutcomeSettler {
   private left = false;
 
@@ -38,10 +40,8 @@ export class OutcomeSettler {
   }
 
   /** @throws a {@link isVerdict verdict}, or what went wrong while it was said */
-  async settle(outcome: Outcome, job: Job, token: string | undefined): Promise<Json | undefined> {
+  async settle(outcome: Unsuccessful, job: Job, token: string | undefined): Promise<never> {
     switch (outcome.kind) {
-      case 'succeeded':
-        return outcome.result;
       case 'failed':
         job.opts.stackTraceLimit = STACKS_KEPT;
         throw new TaskFailed(writeFailure(outcome.failure));

@@ -128,16 +128,14 @@ export class QueueConsumer {
     const task = this.running.add(job.id as string, job.name);
     const { name, processedOn, attemptsMade } = job;
     try {
-      // Fetched in the very moment in which the application began to close.
-      const outcome: Outcome = this.stopping
-        ? { kind: 'postponed', delay: 0 }
-        : await this.outcomeOf(job, task.interruption);
+      if ((job.opts as StoredJobOptions).task?.uniqueWhilePending) await job.removeDeduplicationKey();
+      const outcome = await this.outcomeOf(job, task.interruption);
       this.blockedLoop.look();
       // Another process has it, or will: BullMQ is told to leave it alone.
       if (task.lost) throw new WaitingError();
       if (outcome.kind !== 'postponed' && outcome.kind !== 'waiting')
         this.ending.set(task.id, { name, processedOn, attemptsMade });
-      return await this.settler.settle(outcome, job, token);
+      return outcome.kind === 'succeeded' ? outcome.result : await this.settler.settle(outcome, job, token);
     } catch (error) {
       if (isVerdict(error)) throw error;
       // Not the task's error: how it ended could not be said. To fail it for that would be wrong; it is run again.
@@ -149,11 +147,12 @@ export class QueueConsumer {
     }
   }
 
-  private async outcomeOf(job: Job, interruption: Interruption): Promise<Outcome> {
+  private outcomeOf(job: Job, interruption: Interruption): Outcome | Promise<Outcome> {
+    // Fetched in the very moment in which the application began to close.
+    if (this.stopping) return { kind: 'postponed', delay: 0 };
     const id = job.id as string;
     this.around.feed.changed(id);
     const data = readData(job.data);
-    if ((job.opts as StoredJobOptions).task?.uniqueWhilePending) await job.removeDeduplicationKey();
     if (data?.cancelled) return { kind: 'failed', failure: cancellation(data.cancelled.reason) };
     return this.run({
       id,
@@ -168,7 +167,7 @@ export class QueueConsumer {
       enqueuedAt: job.timestamp,
       ...(data?.note !== undefined && { note: data.note }),
       root: data?.root ?? id,
-      memberCount: (data?.members ?? []).reduce((sum, { count }) => sum + count, 0),
+      memberCount: data?.members?.reduce((sum, { count }) => sum + count, 0) ?? 0,
       members: () => this.around.flows.results(job, data?.members ?? []),
       interruption,
       progress: (value) =>

@@ -126,8 +126,9 @@ export function readData(data: unknown): StoredData | undefined {
 
 /** Headers as they are promised to tasks, whatever a foreign client stored there. */
 export function readHeaders(data: StoredData | undefined): Headers {
-  const entries = Object.entries(data?.headers ?? {}).filter(([, value]) => typeof value === 'string');
-  return Object.fromEntries(entries);
+  const entries = Object.entries(data?.headers ?? {});
+  const texts = entries.filter(([, value]) => typeof value === 'string');
+  return texts.length === entries.length ? (data?.headers ?? {}) : Object.fromEntries(texts);
 }
 
 export function readOptions(opts: StoredJobOptions): CallOptions {

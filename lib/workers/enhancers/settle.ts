@@ -1,4 +1,5 @@
 import { from, isObservable, lastValueFrom, Observable, takeUntil } from 'rxjs';
+import type { Interruption } from '../../engine/interruption.js';
 
 /** What a method, interceptor or filter returned, come true: of an Observable the last value, `undefined` if it had none. */
 export function settle(returned: unknown): unknown {
@@ -6,10 +7,10 @@ export function settle(returned: unknown): unknown {
 }
 
 /** An Observable of a task is unsubscribed from, and fails with the signal's reason, once its run is to end. */
-export function endWith(run: { readonly signal: AbortSignal } | undefined, returned: unknown): unknown {
+export function endWith(run: { readonly interruption: Interruption } | undefined, returned: unknown): unknown {
   if (!isObservable(returned) || !run) return returned;
   // `from`, for it may be of another copy of rxjs.
-  return from(returned).pipe(takeUntil(failOnAbort(run.signal)));
+  return from(returned).pipe(takeUntil(failOnAbort(run.interruption.signal)));
 }
 
 function failOnAbort(signal: AbortSignal): Observable<never> {
