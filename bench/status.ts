@@ -3,14 +3,15 @@ import { NestFactory } from '@nestjs/core';
 import autocannon from 'autocannon';
 import { Redis } from 'ioredis';
 import { Task, TaskQueue } from 'nestjs-task-queue';
-import { compare, type Course, type Row } from './harness/compare.js';
-import type { Contenders, Figures } from './harness/contender.js';
+import { compare, type Course, type Row, type Target } from './harness/compare.js';
+import type { Contenders, Figures, StartContender } from './harness/contender.js';
+import { helper } from './harness/helper.js';
 import type { Rival } from './harness/rival.js';
 import { PAYLOAD, type Payload } from './harness/workload.js';
-import { moduleAt } from './peers/apps.js';
+import { appAt, moduleAt } from './peers/apps.js';
 
 export const about =
-  'GET /tasks/:id of a task that succeeded, asked by 50 clients at once, against a handler of the same application that reads one Redis hash.';
+  'GET /tasks/:id of a task that succeeded, asked of a web process by 50 clients at once, against a handler of the same application, or of one without this package, that reads one Redis hash.';
 
 const CLIENTS = 50;
 const SECONDS = 4;
@@ -35,12 +36,16 @@ class HashController {
   }
 }
 
-export const contenders: Contenders = {
-  async 'Redis hash'(place) {
+/** @param ofPackage whether the application uses this package too */
+function hashHandler(ofPackage: boolean): StartContender {
+  return async (place) => {
     const redis = new Redis(place.connection);
-    @Module({ controllers: [HashController], providers: [{ provide: Redis, useValue: redis }] })
-    class App {}
-    const app = await NestFactory.create(App, { logger: ['error', 'warn'] });
+    const metadata = { controllers: [HashController], providers: [{ provide: Redis, useValue: redis }] };
+    @Module(metadata)
+    class Plain {}
+    const app = await NestFactory.create(ofPackage ? moduleAt(place, { role: 'producer' }, metadata) : Plain, {
+      logger: ['error', 'warn'],
+    });
     const key = `${place.prefix}:hash`;
     await redis.hset(key, { id: key, name: 'Mails.send', state: 'succeeded', result: JSON.stringify(PAYLOAD) });
     await app.listen(0, '127.0.0.1');
@@ -52,10 +57,20 @@ export const contenders: Contenders = {
         redis.disconnect();
       },
     };
+  };
+}
+
+export const contenders: Contenders = {
+  'Redis hash': hashHandler(true),
+  'Redis hash, without this package': hashHandler(false),
+
+  async worker(place) {
+    const { app } = await appAt(place, { role: 'worker' }, { providers: [Mails] });
+    return helper(() => app.close());
   },
 
   async 'GET /tasks/:id'(place) {
-    const app = await NestFactory.create(moduleAt(place, {}, { providers: [Mails] }), { logger: ['error', 'warn'] });
+    const app = await NestFactory.create(moduleAt(place, { role: 'producer' }), { logger: ['error', 'warn'] });
     await app.listen(0, '127.0.0.1');
     const handle = await app.get(TaskQueue).of<Mails['send']>('Mails.send').enqueue(PAYLOAD);
     await handle.result();
@@ -74,13 +89,19 @@ async function requests({ info }: Rival): Promise<Figures> {
 }
 
 export async function run(course: Course): Promise<Row[]> {
-  const rows = await compare(course, {
-    what: 'Redis',
-    store: 'redis',
-    peer: { name: 'Redis hash' },
-    rivals: [{ name: 'GET /tasks/:id', target: { atLeast: 0.8 } }],
-    measure: requests,
-  });
+  const against = (peer: string, target?: Target) =>
+    compare(course, {
+      what: 'Redis',
+      store: 'redis',
+      peer: { name: peer },
+      rivals: [{ name: 'GET /tasks/:id', ...(target && { target }) }],
+      beside: { 'GET /tasks/:id': 'worker' },
+      measure: requests,
+    });
+  const rows = [
+    ...(await against('Redis hash', { atLeast: 0.8 })),
+    ...(await against('Redis hash, without this package')),
+  ];
   // The target is about throughput; how long an answer takes is only shown.
   return rows.map((row) => (row.ours.endsWith('p99') ? { ...row, must: '', met: undefined } : row));
 }

@@ -237,6 +237,14 @@ export interface Consumer {
   stop(grace: number): Promise<void>;
 }
 
+/** What somebody who watches a task wants to hear of. */
+export interface Interest {
+  /** Only that it may have become final; otherwise of every change. */
+  readonly endOnly: boolean;
+  /** It was stored this moment, by this process: nothing is to be told of it yet. */
+  readonly isNew: boolean;
+}
+
 /** A place where tasks wait. Nothing in it is optional: every engine does all of it. */
 export interface Engine {
   /**
@@ -263,10 +271,10 @@ export interface Engine {
   /** How many members of a task have ended so far. */
   countEnded(record: TaskRecord): Promise<number>;
   /**
-   * Calls `listener` whenever the task may have changed, until the returned function is called. The listener gets no
-   * record: it asks with {@link find}. Lost notifications are made up for by a slow poll.
+   * Calls `listener` soon, unless the task is new, and whenever it may have changed, until the returned function is
+   * called. The listener gets no record: it asks with {@link find}. Lost notifications are made up for by a slow poll.
    */
-  watch(id: string, listener: () => void): () => void;
+  watch(id: string, listener: () => void, interest: Interest): () => void;
   /**
    * Asks for cancellation, also of all members that are not final; the record as it is afterwards, `undefined` when
    * there is no such task.

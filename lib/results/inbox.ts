@@ -7,7 +7,7 @@ export class Inbox implements Observer {
   private failure: { readonly error: unknown } | undefined;
   private wake: (() => void) | undefined;
 
-  constructor(readonly wantsProgress: boolean) {}
+  constructor(readonly wantsChanges: boolean) {}
 
   next(record: TaskRecord): void {
     this.waiting = record;

@@ -11,6 +11,9 @@ import {
 import type { TaskResults } from './task-results.js';
 import { toStatus, type TaskStatus } from './task-status.js';
 
+/** So many milliseconds after it was enqueued, whoever runs a task still remembers what became of it. */
+const NEW = 500;
+
 /**
  * A stored task, wherever it runs. `enqueue` gives one, `taskQueue.handle(id)` makes one from an id. Handles are cheap:
  * they hold no connection and need no closing.
@@ -29,6 +32,8 @@ export class TaskHandle<R = unknown> {
   readonly initialState: TaskState | undefined;
 
   readonly #results: TaskResults;
+  /** When this process stored the task, by the clock of `performance.now()`. */
+  readonly #enqueuedAt: number;
 
   /** @internal */
   constructor(
@@ -45,6 +50,7 @@ export class TaskHandle<R = unknown> {
     this.deduplicated = known.deduplicated ?? false;
     this.initialState = known.initialState;
     this.#results = results;
+    this.#enqueuedAt = known.initialState && !known.deduplicated ? performance.now() : -Infinity;
   }
 
   /** @throws TaskNotFoundError, EngineUnavailableError */
@@ -63,7 +69,8 @@ export class TaskHandle<R = unknown> {
    */
   async result(options: { timeout?: Duration; signal?: AbortSignal } = {}): Promise<R> {
     const timeout = options.timeout === undefined ? undefined : parseDuration(options.timeout, 'result({ timeout })');
-    const record = await this.#results.settled(this.id, { timeout, signal: options.signal });
+    const isNew = performance.now() - this.#enqueuedAt < NEW;
+    const record = await this.#results.settled(this.id, { timeout, signal: options.signal, isNew });
     if (!record || !isFinal(record.state)) {
       throw new ResultTimeoutError(
         `Task ${this.id} is ${record?.state ?? 'out of reach'} after ${timeout} ms. It goes on; ask again, or wait longer.`,

@@ -1,6 +1,6 @@
 import type { Engine, TaskRecord } from '../engine/engine.js';
 import { childrenOf, type Child } from './children.js';
-import { TaskWatcher } from './task-watcher.js';
+import { TaskWatcher, type SettledOptions } from './task-watcher.js';
 import { withProgress } from './workflow-progress.js';
 
 /** Everything that can be asked or done about a stored task. Handles and the HTTP endpoint both stand on it. */
@@ -22,10 +22,7 @@ export class TaskResults {
   }
 
   /** See {@link TaskWatcher.settled}. */
-  settled(
-    id: string,
-    options?: { timeout?: number; signal?: AbortSignal | undefined },
-  ): Promise<TaskRecord | undefined> {
+  settled(id: string, options?: SettledOptions): Promise<TaskRecord | undefined> {
     return this.watcher.settled(id, options);
   }
 

@@ -1,12 +1,12 @@
 import { TaskNotFoundError } from '../errors.js';
-import type { Engine, TaskRecord } from '../engine/engine.js';
+import type { Engine, Interest, TaskRecord } from '../engine/engine.js';
 import type { Json } from '../engine/json.js';
 import { workflowProgress } from './workflow-progress.js';
 
 /** What somebody who waits hears: each changed record, or why there will be none. */
 export interface Observer {
-  /** Whether to count how far a workflow is. */
-  readonly wantsProgress: boolean;
+  /** Whether every change is of interest, and how far a workflow is; otherwise only the end. */
+  readonly wantsChanges: boolean;
   next(record: TaskRecord): void;
   fail(error: unknown): void;
 }
@@ -14,28 +14,41 @@ export interface Observer {
 /** How far a workflow is takes a look at each of its steps: it is counted no more often than this, in milliseconds. */
 const COUNT_INTERVAL = 100;
 
+/** Questions to the engine that are under way at the same time. */
+const QUESTIONS = 2;
+
 /** One task that somebody waits for. */
 export class WatchedTask {
   private readonly observers = new Set<Observer>();
-  private readonly unwatch: () => void;
+  private unwatch: () => void;
+  private endOnly = true;
   private latest: TaskRecord | undefined;
   private fingerprint = '';
-  private asking = false;
+  private asking = 0;
+  private asked = 0;
+  private answered = 0;
   private askAgain = false;
   private progress: Json | null = null;
   private countedAt = -Infinity;
   private counting: NodeJS.Timeout | undefined;
   private countAgain = false;
 
+  /** @param isNew see {@link Interest.isNew} */
   constructor(
     private readonly engine: Engine,
     private readonly id: string,
+    isNew: boolean,
   ) {
-    this.unwatch = engine.watch(id, () => this.changed());
+    this.unwatch = this.watch({ endOnly: true, isNew });
   }
 
   add(observer: Observer): void {
     this.observers.add(observer);
+    if (observer.wantsChanges && this.endOnly) {
+      this.endOnly = false;
+      this.unwatch();
+      this.unwatch = this.watch({ endOnly: false, isNew: false });
+    }
     if (!this.latest) return;
     tell(observer, this.latest);
     this.countLater(this.latest);
@@ -54,15 +67,22 @@ export class WatchedTask {
     for (const observer of this.observers) observer.fail(error);
   }
 
-  /** Asks once however many changes arrive meanwhile, and once more after that, so that the last one is not missed. */
+  private watch(interest: Interest): () => void {
+    return this.engine.watch(this.id, () => this.changed(), interest);
+  }
+
+  /**
+   * Asks, also while an earlier question is under way, which may have been too early; but no more than that, however many
+   * changes arrive meanwhile, and once more after that, so that the last one is not missed.
+   */
   private changed(): void {
-    if (this.asking) {
+    if (this.asking === QUESTIONS) {
       this.askAgain = true;
       return;
     }
-    this.asking = true;
+    this.asking++;
     void this.look().finally(() => {
-      this.asking = false;
+      this.asking--;
       if (!this.askAgain) return;
       this.askAgain = false;
       this.changed();
@@ -71,6 +91,7 @@ export class WatchedTask {
 
   /** Asks now, whatever else is under way. Never rejects. */
   async look(): Promise<void> {
+    const question = ++this.asked;
     let record: TaskRecord | undefined;
     try {
       record = await this.engine.find(this.id);
@@ -78,6 +99,9 @@ export class WatchedTask {
       // The engine cannot be reached: its next poll asks again, and who waits has a time limit of its own.
       return;
     }
+    // Overtaken by the answer to a later question.
+    if (question < this.answered) return;
+    this.answered = question;
     if (!record) return this.fail(new TaskNotFoundError(this.id));
     this.show(record);
     this.countLater(record);
@@ -94,7 +118,7 @@ export class WatchedTask {
 
   /** Besides everything else: nobody who waits for the end is to wait for this. */
   private countLater(record: TaskRecord): void {
-    if (record.state !== 'waiting' || ![...this.observers].some(({ wantsProgress }) => wantsProgress)) return;
+    if (record.state !== 'waiting' || ![...this.observers].some(({ wantsChanges }) => wantsChanges)) return;
     if (this.counting) {
       this.countAgain = true;
       return;
@@ -123,7 +147,7 @@ export class WatchedTask {
 
 /** Whoever wants to know how far it is hears of a workflow once that was counted. */
 function tell(observer: Observer, record: TaskRecord): void {
-  if (!(observer.wantsProgress && isUncounted(record))) observer.next(record);
+  if (!(observer.wantsChanges && isUncounted(record))) observer.next(record);
 }
 
 /** A workflow that waits, and says nothing of itself. */

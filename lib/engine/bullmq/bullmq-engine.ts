@@ -7,6 +7,7 @@ import {
   type ConsumerOptions,
   type Delivery,
   type Engine,
+  type Interest,
   type Outcome,
   type Receipt,
   type TaskCall,
@@ -111,8 +112,8 @@ export class BullMQEngine implements Engine {
     return this.tasks.countEnded(record);
   }
 
-  watch(id: string, listener: () => void): () => void {
-    return this.feed.watch(id, listener);
+  watch(id: string, listener: () => void, interest: Interest): () => void {
+    return this.feed.watch(id, listener, interest);
   }
 
   cancel(id: string, reason: string | undefined): Promise<TaskRecord | undefined> {

@@ -19,16 +19,17 @@ export type CheckDeadline = () => void;
  */
 export class CallDeadline {
   /** @throws TooLateError once the deadline has passed, whatever the call is still doing */
-  async limit<T>(deadline: number, call: (check: CheckDeadline) => Promise<T>): Promise<T> {
-    let timer: NodeJS.Timeout | undefined;
-    const timeout = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new TooLateError()), Math.max(deadline - Date.now(), 0));
+  limit<T>(deadline: number, call: (check: CheckDeadline) => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new TooLateError()), Math.max(deadline - Date.now(), 0));
+      const inTime =
+        <A>(settle: (answer: A) => void) =>
+        (answer: A) => {
+          clearTimeout(timer);
+          settle(answer);
+        };
+      call(() => refuseLate(deadline)).then(inTime(resolve), inTime(reject));
     });
-    try {
-      return await Promise.race([call(() => refuseLate(deadline)), timeout]);
-    } finally {
-      clearTimeout(timer);
-    }
   }
 }
 

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { Interest } from '../engine.js';
 import type { MessageBus } from './store.js';
 
 /** The channel every process that runs tasks listens to. */
@@ -17,11 +18,12 @@ const RECENT = 2_000;
 const IDS_PER_MESSAGE = 80;
 
 type WorkersMessage =
-  | { readonly type: 'watch'; readonly ids: readonly string[]; readonly inbox: string }
+  | { readonly type: 'watch'; readonly ids: readonly string[]; readonly inbox: string; readonly endOnly: boolean }
   | { readonly type: 'cancel'; readonly id: string; readonly reason?: string };
 
 interface Watch {
   readonly listeners: Set<() => void>;
+  endOnly: boolean;
   nextPoll: number;
   pollAfter: number;
 }
@@ -37,13 +39,17 @@ interface Watch {
  */
 export class ChangeFeed {
   private readonly watches = new Map<string, Watch>();
-  private readonly interests = new Map<string, Map<string, number>>();
-  private readonly unsaid = new Set<string>();
+  private readonly interests = new Map<string, Map<string, { until: number; endOnly: boolean }>>();
+  /** With whether to look at the task then. */
+  private readonly unsaid = new Map<string, boolean>();
   private readonly outbox = new Map<string, Set<string>>();
   private readonly inbox = `inbox:${randomUUID()}`;
   private readonly unsubscribers: (() => Promise<void>)[] = [];
-  private recent: Set<string> = new Set();
-  private earlier: Set<string> = new Set();
+  /** With whether they may have become final. */
+  private recent = new Map<string, boolean>();
+  private earlier = new Map<string, boolean>();
+  /** Who was told of a task's end before the worker had its answer. */
+  private toldEarly = new Map<string, ReadonlySet<string>>();
   private listening: Promise<void> | undefined;
   private serving: Promise<void> | undefined;
   private pollTimer: NodeJS.Timeout | undefined;
@@ -52,19 +58,20 @@ export class ChangeFeed {
 
   constructor(private readonly bus: MessageBus) {}
 
-  /** Calls `listener` soon, and whenever the task may have changed, until the returned function is called. */
-  watch(id: string, listener: () => void): () => void {
+  /** Calls `listener` as {@link Interest} says, until the returned function is called. */
+  watch(id: string, listener: () => void, { endOnly, isNew }: Interest): () => void {
     const known = this.watches.get(id);
-    if (known) {
-      known.listeners.add(listener);
-      queueMicrotask(listener);
+    if (!known) {
+      const listeners = new Set([listener]);
+      this.watches.set(id, { listeners, endOnly, nextPoll: Date.now() + FIRST_POLL, pollAfter: FIRST_POLL });
+      this.announce(id, !isNew);
     } else {
-      this.watches.set(id, {
-        listeners: new Set([listener]),
-        nextPoll: Date.now() + FIRST_POLL,
-        pollAfter: FIRST_POLL,
-      });
-      this.announce(id);
+      known.listeners.add(listener);
+      if (!isNew) queueMicrotask(listener);
+      if (known.endOnly && !endOnly) {
+        known.endOnly = false;
+        this.announce(id);
+      }
     }
     this.pollTimer ??= setInterval(() => this.poll(), FIRST_POLL).unref();
     return () => {
@@ -78,13 +85,35 @@ export class ChangeFeed {
     };
   }
 
-  /** To be called by whoever changed a task, after the change is stored. */
-  changed(id: string): void {
-    this.wake(id);
+  /**
+   * To be called by whoever changed a task, after the change is stored.
+   *
+   * @param isEnd whether it may be final by now
+   */
+  changed(id: string, isEnd = false): void {
+    if (isEnd || this.watches.get(id)?.endOnly === false) this.wake(id);
     if (!this.serving) return;
-    this.recent.add(id);
-    const inboxes = this.interests.get(id);
-    if (inboxes) for (const inbox of inboxes.keys()) this.tell(inbox, id);
+    this.recent.set(id, isEnd || this.recent.get(id) === true);
+    const know = isEnd ? this.toldEarly.get(id) : undefined;
+    this.toldEarly.delete(id);
+    for (const [inbox, { endOnly }] of this.interests.get(id) ?? []) {
+      if ((isEnd || !endOnly) && !know?.has(inbox)) this.tell(inbox, id);
+    }
+  }
+
+  /**
+   * To be called in the turn of the event loop in which a worker is told how a task ended: where the message cannot be
+   * faster than that, whoever waits in another process is told at once, and not only when the worker has its answer.
+   */
+  ending(id: string): void {
+    const publish = this.bus.publishBehindWorkers;
+    const inboxes = publish && this.interests.get(id);
+    if (!inboxes) return;
+    const others = new Set([...inboxes.keys()].filter((inbox) => inbox !== this.inbox));
+    this.toldEarly.set(id, others);
+    setImmediate(() => {
+      for (const inbox of others) publish(inbox, JSON.stringify({ ids: [id] })).catch(() => undefined);
+    });
   }
 
   /** As {@link changed}, from a process that may run no tasks and so knows of no interest: everybody who waits is told. */
@@ -107,7 +136,7 @@ export class ChangeFeed {
     await this.subscribe(WORKERS, (text) => {
       const message = JSON.parse(text) as WorkersMessage;
       if (message.type === 'cancel') onCancel(message.id, message.reason);
-      else for (const id of message.ids) this.remember(id, message.inbox);
+      else for (const id of message.ids) this.remember(id, message.inbox, message.endOnly);
     });
     await this.bus.publish(WATCHERS, JSON.stringify({ repeat: true }));
   }
@@ -130,25 +159,37 @@ export class ChangeFeed {
     for (const listener of this.watches.get(id)?.listeners ?? []) listener();
   }
 
-  /** Says which tasks are waited for: all that were asked for in one turn of the event loop in one message. */
-  private announce(id: string): void {
-    this.unsaid.add(id);
-    if (this.unsaid.size === 1) setImmediate(() => void this.sayWhatIsWatched());
+  /** Says which tasks are waited for: all that were asked for in one turn of the event loop in as few messages as fit. */
+  private announce(id: string, look = true): void {
+    if (this.unsaid.size === 0) setImmediate(() => void this.sayWhatIsWatched());
+    this.unsaid.set(id, look || this.unsaid.get(id) === true);
   }
 
   private async sayWhatIsWatched(): Promise<void> {
-    const ids = [...this.unsaid];
+    const ids = [...this.unsaid.keys()];
+    const toLookAt = ids.filter((id) => this.unsaid.get(id));
     this.unsaid.clear();
     if (this.closed) return;
+    const begun = Date.now();
+    let told: Promise<unknown>;
     try {
       await Promise.race([this.listen(), tooLong()]);
-      const messages = chunks(ids).map((some): WorkersMessage => ({ type: 'watch', ids: some, inbox: this.inbox }));
-      await Promise.all(messages.map((message) => this.bus.publish(WORKERS, JSON.stringify(message))));
+      told = Promise.all(this.interestIn(ids).map((message) => this.bus.publish(WORKERS, JSON.stringify(message))));
     } catch {
       // Out of reach: the poll says it again.
+      return ids.forEach((id) => this.wake(id));
     }
-    // Only now: what changes from here on is told, what changed before is seen by looking.
-    for (const id of ids) this.wake(id);
+    // At once: what changes before somebody is told is remembered there for a while, unless the message takes too long.
+    for (const id of toLookAt) this.wake(id);
+    await told.catch(() => undefined);
+    if (Date.now() - begun > RECENT / 2) for (const id of ids) this.wake(id);
+  }
+
+  private interestIn(ids: readonly string[]): WorkersMessage[] {
+    return [true, false].flatMap((endOnly) => {
+      const some = ids.filter((id) => (this.watches.get(id)?.endOnly ?? false) === endOnly);
+      return chunks(some).map((part): WorkersMessage => ({ type: 'watch', ids: part, inbox: this.inbox, endOnly }));
+    });
   }
 
   private listen(): Promise<void> {
@@ -180,12 +221,13 @@ export class ChangeFeed {
 
   // The side that runs tasks.
 
-  private remember(id: string, inbox: string): void {
-    const inboxes = this.interests.get(id) ?? new Map<string, number>();
-    inboxes.set(inbox, Date.now() + INTEREST_LIFE);
+  private remember(id: string, inbox: string, endOnly: boolean): void {
+    const inboxes = this.interests.get(id) ?? new Map<string, { until: number; endOnly: boolean }>();
+    inboxes.set(inbox, { until: Date.now() + INTEREST_LIFE, endOnly });
     this.interests.set(id, inboxes);
     // It may have changed after they looked and before this message came.
-    if (this.recent.has(id) || this.earlier.has(id)) this.tell(inbox, id);
+    const isEnd = this.recent.get(id) ?? this.earlier.get(id);
+    if (isEnd !== undefined && (isEnd || !endOnly)) this.tell(inbox, id);
   }
 
   /** All that changed in one turn of the event loop goes in one message to each who waits. */
@@ -207,10 +249,11 @@ export class ChangeFeed {
 
   private age(): void {
     this.earlier = this.recent;
-    this.recent = new Set();
+    this.recent = new Map();
+    this.toldEarly = new Map();
     const now = Date.now();
     for (const [id, inboxes] of this.interests) {
-      for (const [inbox, until] of inboxes) if (until < now) inboxes.delete(inbox);
+      for (const [inbox, { until }] of inboxes) if (until < now) inboxes.delete(inbox);
       if (inboxes.size === 0) this.interests.delete(id);
     }
   }

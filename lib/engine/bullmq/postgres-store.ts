@@ -108,10 +108,8 @@ export class PostgresStore implements Store {
     this.anchor ??= this.createQueue('default', { skipMetasUpdate: true });
     const backend = this.anchor.getBackend().forQueue(queue);
     for (let reading = 1; ; reading++) {
-      const state = await backend.getState(id);
-      if (state === 'unknown') return undefined;
-      const json = await backend.getJobData(id);
-      if (!json) return undefined;
+      const [state, json] = await Promise.all([backend.getState(id), backend.getJobData(id)]);
+      if (state === 'unknown' || !json) return undefined;
       const finished = json.finishedOn !== undefined;
       if (finished !== (state === 'completed' || state === 'failed')) continue;
       if (finished || reading === READINGS) return { json, state };

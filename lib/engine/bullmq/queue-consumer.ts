@@ -68,13 +68,13 @@ export class QueueConsumer {
     this.worker.on('error', (error) => this.noticed(error));
     this.worker.on('completed', ({ id = '', data }) => {
       this.ending.delete(id);
-      feed.changed(id);
+      feed.changed(id, true);
       this.tellRoot(id, data);
     });
     this.worker.on('failed', (job, error) => {
       if (!job?.id) return;
       this.ending.delete(job.id);
-      feed.changed(job.id);
+      feed.changed(job.id, true);
       this.tellRoot(job.id, job.data);
       if (isAbandonment(error.message)) this.losses.giveUp(job.id, job.name);
     });
@@ -135,6 +135,7 @@ export class QueueConsumer {
       if (task.lost) throw new WaitingError();
       if (outcome.kind !== 'postponed' && outcome.kind !== 'waiting')
         this.ending.set(task.id, { name, processedOn, attemptsMade });
+      if (outcome.kind === 'succeeded' || outcome.kind === 'failed') this.around.feed.ending(task.id);
       return outcome.kind === 'succeeded' ? outcome.result : await this.settler.settle(outcome, job, token);
     } catch (error) {
       if (isVerdict(error)) throw error;
@@ -232,7 +233,7 @@ export class QueueConsumer {
   private async checkLoss(id: string, { name, processedOn, attemptsMade }: Ending): Promise<void> {
     const found = await this.around.store.find(this.queue, id).catch(() => undefined);
     const isStored = found?.json.processedOn === processedOn && (found?.json.attemptsMade ?? 0) > attemptsMade;
-    if (isStored) this.around.feed.changed(id);
+    if (isStored) this.around.feed.changed(id, true);
     else this.losses.lose(id, name);
   }
 }

@@ -12,12 +12,18 @@ export class RedisBus implements MessageBus {
   constructor(
     private readonly prefix: string,
     private readonly publisher: RedisClient,
+    /** The connection of this process's workers: Redis does what is sent on one connection in that order. */
+    private readonly workers: () => RedisClient | undefined,
     private readonly openSubscriber: () => RedisClient,
   ) {}
 
   async publish(channel: string, message: string): Promise<void> {
     await this.publisher.publish(this.key(channel), message);
   }
+
+  readonly publishBehindWorkers = async (channel: string, message: string): Promise<void> => {
+    await (this.workers() ?? this.publisher).publish(this.key(channel), message);
+  };
 
   async subscribe(channel: string, listener: (message: string) => void): Promise<() => Promise<void>> {
     const key = this.key(channel);

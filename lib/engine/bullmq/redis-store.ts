@@ -3,6 +3,7 @@ import {
   withBackend,
   type BackendFactory,
   type FlowProducer,
+  type IQueueBackend,
   type JobJson,
   type JobState,
   type Processor,
@@ -42,6 +43,8 @@ export class RedisStore implements Store {
   private workerClient: RedisClient | undefined;
   /** Looks jobs up in queues that have no object here, and never will: their names come from ids that anybody can send. */
   private anchor: Queue | undefined;
+  private readonly used = new Set<string>();
+  private readonly backends = new Map<string, IQueueBackend>();
   private closing = false;
 
   /**
@@ -55,7 +58,12 @@ export class RedisStore implements Store {
     private readonly prefix: string,
   ) {
     commands.on('error', this.report);
-    this.bus = new RedisBus(prefix, commands, () => this.duplicate(commands, WORKER_OPTIONS));
+    this.bus = new RedisBus(
+      prefix,
+      commands,
+      () => this.workerClient,
+      () => this.duplicate(commands, WORKER_OPTIONS),
+    );
   }
 
   async connect(): Promise<void> {
@@ -89,6 +97,7 @@ export class RedisStore implements Store {
   createQueue(name: string, options: Omit<QueueOptions, 'connection' | 'prefix'> = {}): Queue {
     // Once the client tries to connect, BullMQ waits for it; a first failure of its own would be final.
     if (this.commands.status === 'wait') this.commands.connect().catch(ignore);
+    this.used.add(name);
     const queue = new redis.Queue(name, { ...options, connection: this.commands, prefix: this.prefix });
     queue.on('error', this.report);
     return queue;
@@ -115,7 +124,7 @@ export class RedisStore implements Store {
    * may have ended since it was read: it is read again, until it is what it was.
    */
   async find(queue: string, id: string): Promise<{ json: JobJson; state: JobState } | undefined> {
-    const backend = (await this.lookUpQueue()).getBackend().forQueue(queue);
+    const backend = this.backends.get(queue) ?? (await this.openBackend(queue));
     const key = backend.toKey(id);
     let known: JobJson | undefined;
     for (;;) {
@@ -134,6 +143,13 @@ export class RedisStore implements Store {
     }
   }
 
+  /** Kept for the queues that are used here; to make one takes longer than to ask it something. */
+  private async openBackend(queue: string): Promise<IQueueBackend> {
+    const backend = (await this.lookUpQueue()).getBackend().forQueue(queue);
+    if (this.used.has(queue)) this.backends.set(queue, backend);
+    return backend;
+  }
+
   private async lookUpQueue(): Promise<Queue> {
     const anchor = (this.anchor ??= this.createQueue('default', { skipMetasUpdate: true }));
     try {
@@ -142,6 +158,7 @@ export class RedisStore implements Store {
     } catch (error) {
       // What failed while it began to use the connection fails for ever.
       this.anchor = undefined;
+      this.backends.clear();
       throw error;
     }
   }

@@ -40,6 +40,11 @@ export interface Store {
 /** Fire-and-forget messages between the processes of one application. Any of them may be lost. */
 export interface MessageBus {
   publish(channel: string, message: string): Promise<void>;
+  /**
+   * Publishes a message that arrives after the workers of this process have done what they asked for so far, without
+   * waiting for the answer; `undefined` where that cannot be.
+   */
+  readonly publishBehindWorkers: ((channel: string, message: string) => Promise<void>) | undefined;
   /** Resolves once messages arrive, with what ends it. */
   subscribe(channel: string, listener: (message: string) => void): Promise<() => Promise<void>>;
 }

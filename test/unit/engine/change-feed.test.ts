@@ -11,6 +11,7 @@ class Network {
 
   bus(): MessageBus {
     return {
+      publishBehindWorkers: undefined,
       publish: async (channel, message) => {
         this.said.push(channel);
         if (!this.lossy) setImmediate(() => this.channels.emit(channel, message));
@@ -22,6 +23,9 @@ class Network {
     };
   }
 }
+
+const CHANGES = { endOnly: false, isNew: false };
+const END_OF_NEW = { endOnly: true, isNew: true };
 
 let network: Network;
 let worker: ChangeFeed;
@@ -48,7 +52,7 @@ async function settle(): Promise<void> {
 
 it('looks once at the beginning, then at each change', async () => {
   const listener = jest.fn();
-  const unwatch = web.watch('q.1', listener);
+  const unwatch = web.watch('q.1', listener, CHANGES);
   await settle();
   expect(listener).toHaveBeenCalledTimes(1);
   worker.changed('q.1');
@@ -72,7 +76,7 @@ it('says nothing about tasks nobody waits for', async () => {
 
 it('announces all tasks of one turn in as few messages as fit', async () => {
   network.said.length = 0;
-  for (let task = 0; task < 100; task++) web.watch(`q.${task}`, () => undefined);
+  for (let task = 0; task < 100; task++) web.watch(`q.${task}`, () => undefined, CHANGES);
   await settle();
   expect(network.said.filter((channel) => channel === 'workers')).toHaveLength(2);
   network.said.length = 0;
@@ -84,7 +88,7 @@ it('announces all tasks of one turn in as few messages as fit', async () => {
 it('tells of a change that came between the look and the announcement', async () => {
   const listener = jest.fn();
   worker.changed('q.1');
-  web.watch('q.1', listener);
+  web.watch('q.1', listener, CHANGES);
   await settle();
   // Once for the look, once since the worker knows that it changed just now.
   expect(listener).toHaveBeenCalledTimes(2);
@@ -93,7 +97,7 @@ it('tells of a change that came between the look and the announcement', async ()
 it('looks by itself when messages are lost', async () => {
   const listener = jest.fn();
   network.lossy = true;
-  web.watch('q.1', listener);
+  web.watch('q.1', listener, CHANGES);
   await settle();
   expect(listener).toHaveBeenCalledTimes(1);
   worker.changed('q.1');
@@ -111,7 +115,7 @@ it('looks by itself when messages are lost', async () => {
 
 it('tells a worker that starts later who waits', async () => {
   const listener = jest.fn();
-  web.watch('q.1', listener);
+  web.watch('q.1', listener, CHANGES);
   await settle();
   const second = new ChangeFeed(network.bus());
   await second.serve(cancelled);
@@ -124,7 +128,7 @@ it('tells a worker that starts later who waits', async () => {
 });
 
 it('forgets who does not ask again', async () => {
-  const unwatch = web.watch('q.1', () => undefined);
+  const unwatch = web.watch('q.1', () => undefined, CHANGES);
   await settle();
   unwatch();
   await jest.advanceTimersByTimeAsync(35_000);
@@ -146,9 +150,78 @@ it('carries requests to cancel to the processes that run tasks', async () => {
 
 it('tells everybody of a change made by request', async () => {
   const listener = jest.fn();
-  worker.watch('q.1', listener);
+  worker.watch('q.1', listener, CHANGES);
   await settle();
   await web.changedByRequest('q.1');
   await settle();
   expect(listener).toHaveBeenCalledTimes(2);
+});
+
+it('tells of the end alone whoever wants to know no more, and looks at nothing new before that', async () => {
+  const listener = jest.fn();
+  web.watch('q.1', listener, END_OF_NEW);
+  await settle();
+  worker.changed('q.1');
+  await settle();
+  expect(listener).not.toHaveBeenCalled();
+  worker.changed('q.1', true);
+  await settle();
+  expect(listener).toHaveBeenCalledTimes(1);
+});
+
+it('tells of an end that came before the announcement', async () => {
+  const listener = jest.fn();
+  worker.changed('q.1');
+  worker.changed('q.1', true);
+  web.watch('q.1', listener, END_OF_NEW);
+  await settle();
+  expect(listener).toHaveBeenCalledTimes(1);
+});
+
+it('tells of every change as soon as one of those who wait wants to know', async () => {
+  const [end, changes] = [jest.fn(), jest.fn()];
+  web.watch('q.1', end, END_OF_NEW);
+  await settle();
+  web.watch('q.1', changes, CHANGES);
+  await settle();
+  const before = changes.mock.calls.length;
+  worker.changed('q.1');
+  await settle();
+  expect(changes.mock.calls.length).toBe(before + 1);
+});
+
+it('looks at what is new, too, when messages are lost', async () => {
+  const listener = jest.fn();
+  network.lossy = true;
+  web.watch('q.1', listener, END_OF_NEW);
+  await settle();
+  expect(listener).not.toHaveBeenCalled();
+  await jest.advanceTimersByTimeAsync(2_000);
+  await settle();
+  expect(listener).toHaveBeenCalled();
+});
+
+it('tells of an end once, and early where the message cannot be faster than the end', async () => {
+  const listener = jest.fn();
+  const early = new ChangeFeed({ ...network.bus(), publishBehindWorkers: network.bus().publish });
+  await early.serve(cancelled);
+  web.watch('q.1', listener, END_OF_NEW);
+  await settle();
+  early.ending('q.1');
+  await settle();
+  expect(listener).toHaveBeenCalledTimes(1);
+  early.changed('q.1', true);
+  await settle();
+  expect(listener).toHaveBeenCalledTimes(1);
+  await early.close();
+});
+
+it('tells of the end alone in the same process, too', async () => {
+  const listener = jest.fn();
+  worker.watch('q.1', listener, END_OF_NEW);
+  await settle();
+  worker.changed('q.1');
+  expect(listener).not.toHaveBeenCalled();
+  worker.changed('q.1', true);
+  expect(listener).toHaveBeenCalledTimes(1);
 });
