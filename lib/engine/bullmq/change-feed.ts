@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Interest } from '../engine.js';
+import { Interests, RECENT } from './interests.js';
 import type { MessageBus } from './store.js';
 
 /** The channel every process that runs tasks listens to. */
@@ -12,8 +13,6 @@ const FIRST_POLL = 1_000;
 const SLOWEST_POLL = 10_000;
 /** Workers forget who watches a task when that is not repeated, as the poll does. */
 const INTEREST_LIFE = 3 * SLOWEST_POLL;
-/** Ids of tasks that changed just now are kept this long, for whoever begins to watch them at this moment. */
-const RECENT = 2_000;
 /** An id has at most 86 characters; PostgreSQL's notifications hold 8,000 bytes. */
 const IDS_PER_MESSAGE = 80;
 
@@ -39,17 +38,12 @@ interface Watch {
  */
 export class ChangeFeed {
   private readonly watches = new Map<string, Watch>();
-  private readonly interests = new Map<string, Map<string, { until: number; endOnly: boolean }>>();
+  private readonly interests = new Interests((inbox, id) => this.tell(inbox, id));
   /** With whether to look at the task then. */
   private readonly unsaid = new Map<string, boolean>();
   private readonly outbox = new Map<string, Set<string>>();
   private readonly inbox = `inbox:${randomUUID()}`;
   private readonly unsubscribers: (() => Promise<void>)[] = [];
-  /** With whether they may have become final. */
-  private recent = new Map<string, boolean>();
-  private earlier = new Map<string, boolean>();
-  /** Who was told of a task's end before the worker had its answer. */
-  private toldEarly = new Map<string, ReadonlySet<string>>();
   private listening: Promise<void> | undefined;
   private serving: Promise<void> | undefined;
   private pollTimer: NodeJS.Timeout | undefined;
@@ -92,13 +86,7 @@ export class ChangeFeed {
    */
   changed(id: string, isEnd = false): void {
     if (isEnd || this.watches.get(id)?.endOnly === false) this.wake(id);
-    if (!this.serving) return;
-    this.recent.set(id, isEnd || this.recent.get(id) === true);
-    const know = isEnd ? this.toldEarly.get(id) : undefined;
-    this.toldEarly.delete(id);
-    for (const [inbox, { endOnly }] of this.interests.get(id) ?? []) {
-      if ((isEnd || !endOnly) && !know?.has(inbox)) this.tell(inbox, id);
-    }
+    if (this.serving) this.interests.changed(id, isEnd);
   }
 
   /**
@@ -107,12 +95,13 @@ export class ChangeFeed {
    */
   ending(id: string): void {
     const publish = this.bus.publishBehindWorkers;
-    const inboxes = publish && this.interests.get(id);
-    if (!inboxes) return;
-    const others = new Set([...inboxes.keys()].filter((inbox) => inbox !== this.inbox));
-    this.toldEarly.set(id, others);
+    if (!publish) return;
+    const inboxes = this.interests.ending(id);
+    if (inboxes.size === 0) return;
     setImmediate(() => {
-      for (const inbox of others) publish(inbox, JSON.stringify({ ids: [id] })).catch(() => undefined);
+      for (const inbox of inboxes) {
+        if (inbox !== this.inbox) publish(inbox, JSON.stringify({ ids: [id] })).catch(() => undefined);
+      }
     });
   }
 
@@ -132,11 +121,11 @@ export class ChangeFeed {
   }
 
   private async beginToServe(onCancel: (id: string, reason: string | undefined) => void): Promise<void> {
-    this.ageTimer ??= setInterval(() => this.age(), RECENT).unref();
+    this.ageTimer ??= setInterval(() => this.interests.age(Date.now()), RECENT).unref();
     await this.subscribe(WORKERS, (text) => {
       const message = JSON.parse(text) as WorkersMessage;
       if (message.type === 'cancel') onCancel(message.id, message.reason);
-      else for (const id of message.ids) this.remember(id, message.inbox, message.endOnly);
+      else this.remember(message.ids, message.inbox, message.endOnly);
     });
     await this.bus.publish(WATCHERS, JSON.stringify({ repeat: true }));
   }
@@ -221,13 +210,9 @@ export class ChangeFeed {
 
   // The side that runs tasks.
 
-  private remember(id: string, inbox: string, endOnly: boolean): void {
-    const inboxes = this.interests.get(id) ?? new Map<string, { until: number; endOnly: boolean }>();
-    inboxes.set(inbox, { until: Date.now() + INTEREST_LIFE, endOnly });
-    this.interests.set(id, inboxes);
-    // It may have changed after they looked and before this message came.
-    const isEnd = this.recent.get(id) ?? this.earlier.get(id);
-    if (isEnd !== undefined && (isEnd || !endOnly)) this.tell(inbox, id);
+  private remember(ids: readonly string[], inbox: string, endOnly: boolean): void {
+    const until = Date.now() + INTEREST_LIFE;
+    for (const id of ids) this.interests.remember(id, inbox, endOnly, until);
   }
 
   /** All that changed in one turn of the event loop goes in one message to each who waits. */
@@ -244,17 +229,6 @@ export class ChangeFeed {
       for (const some of chunks([...ids])) {
         this.bus.publish(inbox, JSON.stringify({ ids: some })).catch(() => undefined);
       }
-    }
-  }
-
-  private age(): void {
-    this.earlier = this.recent;
-    this.recent = new Map();
-    this.toldEarly = new Map();
-    const now = Date.now();
-    for (const [id, inboxes] of this.interests) {
-      for (const [inbox, { until }] of inboxes) if (until < now) inboxes.delete(inbox);
-      if (inboxes.size === 0) this.interests.delete(id);
     }
   }
 

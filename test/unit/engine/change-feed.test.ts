@@ -225,3 +225,13 @@ it('tells of the end alone in the same process, too', async () => {
   worker.changed('q.1', true);
   expect(listener).toHaveBeenCalledTimes(1);
 });
+
+it('remembers for a while that a task ended, whatever else is said of it', async () => {
+  worker.changed('q.1', true);
+  await jest.advanceTimersByTimeAsync(2_000);
+  worker.changed('q.1');
+  const listener = jest.fn();
+  web.watch('q.1', listener, END_OF_NEW);
+  await settle();
+  expect(listener).toHaveBeenCalledTimes(1);
+});

@@ -1,0 +1,63 @@
+/** Ids of tasks that changed just now are kept for so many milliseconds, for whoever begins to watch them at this moment. */
+export const RECENT = 2_000;
+
+interface Watcher {
+  /** It is forgotten then, unless it says again that it waits. */
+  until: number;
+  endOnly: boolean;
+}
+
+/** Who waits for which task, as the processes know that run tasks: those who wait have an inbox each, and say so. */
+export class Interests {
+  private readonly watchers = new Map<string, Map<string, Watcher>>();
+  /** With whether they may have become final. */
+  private recent = new Map<string, boolean>();
+  private earlier = new Map<string, boolean>();
+  /** Who was told of a task's end before the worker had its answer. */
+  private toldEarly = new Map<string, ReadonlySet<string>>();
+
+  /** @param tell tells the owner of an inbox that a task changed */
+  constructor(private readonly tell: (inbox: string, id: string) => void) {}
+
+  /** @param endOnly whether it only wants to hear that the task may have become final */
+  remember(id: string, inbox: string, endOnly: boolean, until: number): void {
+    const watchers = this.watchers.get(id) ?? new Map<string, Watcher>();
+    this.watchers.set(id, watchers.set(inbox, { until, endOnly }));
+    if (!this.recent.has(id) && !this.earlier.has(id)) return;
+    // It may have changed after they looked and before this message came.
+    const isEnd = this.recent.get(id) || this.earlier.get(id) || false;
+    if (isEnd || !endOnly) this.tell(inbox, id);
+  }
+
+  /** Tells whoever waits for it, except those who know. */
+  changed(id: string, isEnd: boolean): void {
+    this.recent.set(id, isEnd || this.recent.get(id) === true);
+    const knowing = isEnd ? this.toldEarly.get(id) : undefined;
+    this.toldEarly.delete(id);
+    for (const [inbox, { endOnly }] of this.watchers.get(id) ?? []) {
+      if ((isEnd || !endOnly) && !knowing?.has(inbox)) this.tell(inbox, id);
+    }
+  }
+
+  /** Whom to tell that a task is about to end, before {@link changed} does. */
+  ending(id: string): ReadonlySet<string> {
+    const watchers = this.watchers.get(id);
+    if (!watchers) return NOBODY;
+    const inboxes = new Set(watchers.keys());
+    this.toldEarly.set(id, inboxes);
+    return inboxes;
+  }
+
+  /** To be called every {@link RECENT} milliseconds. */
+  age(now: number): void {
+    this.earlier = this.recent;
+    this.recent = new Map();
+    this.toldEarly = new Map();
+    for (const [id, watchers] of this.watchers) {
+      for (const [inbox, { until }] of watchers) if (until < now) watchers.delete(inbox);
+      if (watchers.size === 0) this.watchers.delete(id);
+    }
+  }
+}
+
+const NOBODY: ReadonlySet<string> = new Set();
