@@ -32,8 +32,8 @@ export class TaskHandle<R = unknown> {
   readonly initialState: TaskState | undefined;
 
   readonly #results: TaskResults;
-  /** When this process stored the task, by the clock of `performance.now()`. */
-  readonly #enqueuedAt: number;
+  /** When this process stored the task, by the clock of `performance.now()`; until it did something else to it. */
+  #enqueuedAt: number;
 
   /** @internal */
   constructor(
@@ -97,6 +97,7 @@ export class TaskHandle<R = unknown> {
    * @returns the status afterwards
    */
   async cancel(reason?: string): Promise<TaskStatus<R>> {
+    this.#enqueuedAt = -Infinity;
     return toStatus<R>(await this.found(this.#results.cancel(this.id, reason)));
   }
 
@@ -106,6 +107,7 @@ export class TaskHandle<R = unknown> {
    * @returns the status afterwards
    */
   async retry(): Promise<TaskStatus<R>> {
+    this.#enqueuedAt = -Infinity;
     return toStatus<R>(await this.found(this.#results.retry(this.id)));
   }
 
@@ -126,6 +128,7 @@ export class TaskHandle<R = unknown> {
    * @returns false when it is not final, or not there
    */
   forget(): Promise<boolean> {
+    this.#enqueuedAt = -Infinity;
     return this.#results.forget(this.id);
   }
 

@@ -52,8 +52,8 @@ export class TaskExecutor {
     const limit = new TimeLimit(delivery.interruption, delivery.options.timeout ?? task.definition.timeout);
     const progress = new ProgressReporter(delivery.progress);
     try {
-      const given = delivery.args ?? [];
-      const args = task.definition.schema ? await validateArguments(task.definition, given) : given;
+      // Awaited also without a schema: what a guard enters by `AsyncLocalStorage.enterWith()` then stays in this run.
+      const args = await validateArguments(task.definition, delivery.args ?? []);
       const run = this.open(delivery, task, limit, progress);
       const returned = await limit.race(
         () => task.call(args),

@@ -55,13 +55,15 @@ export class ChangeFeed {
   /** Calls `listener` as {@link Interest} says, until the returned function is called. */
   watch(id: string, listener: () => void, { endOnly, isNew }: Interest): () => void {
     const known = this.watches.get(id);
+    // Of what ends in this process it is told here, so it has to be remembered here.
+    const look = !isNew || this.interests.hasJustChanged(id, endOnly);
     if (!known) {
       const listeners = new Set([listener]);
       this.watches.set(id, { listeners, endOnly, nextPoll: Date.now() + FIRST_POLL, pollAfter: FIRST_POLL });
-      this.announce(id, !isNew);
+      this.announce(id, look);
     } else {
       known.listeners.add(listener);
-      if (!isNew) queueMicrotask(listener);
+      if (look) queueMicrotask(listener);
       if (known.endOnly && !endOnly) {
         known.endOnly = false;
         this.announce(id);
@@ -99,9 +101,7 @@ export class ChangeFeed {
     const inboxes = this.interests.ending(id);
     if (inboxes.size === 0) return;
     setImmediate(() => {
-      for (const inbox of inboxes) {
-        if (inbox !== this.inbox) publish(inbox, JSON.stringify({ ids: [id] })).catch(() => undefined);
-      }
+      for (const inbox of inboxes) publish(inbox, JSON.stringify({ ids: [id] })).catch(() => undefined);
     });
   }
 
@@ -211,13 +211,14 @@ export class ChangeFeed {
   // The side that runs tasks.
 
   private remember(ids: readonly string[], inbox: string, endOnly: boolean): void {
+    // Who waits in this process is told without a message.
+    if (inbox === this.inbox) return;
     const until = Date.now() + INTEREST_LIFE;
     for (const id of ids) this.interests.remember(id, inbox, endOnly, until);
   }
 
   /** All that changed in one turn of the event loop goes in one message to each who waits. */
   private tell(inbox: string, id: string): void {
-    if (inbox === this.inbox) return;
     if (this.outbox.size === 0) setImmediate(() => this.deliver());
     this.outbox.set(inbox, (this.outbox.get(inbox) ?? new Set()).add(id));
   }

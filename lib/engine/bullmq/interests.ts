@@ -7,7 +7,9 @@ interface Watcher {
   endOnly: boolean;
 }
 
-/** Who waits for which task, as the processes know that run tasks: those who wait have an inbox each, and say so. */
+/**
+ * Who waits for which task in other processes, as those know that run tasks: who waits has an inbox, and says so.
+ */
 export class Interests {
   private readonly watchers = new Map<string, Map<string, Watcher>>();
   /** With whether they may have become final. */
@@ -23,10 +25,14 @@ export class Interests {
   remember(id: string, inbox: string, endOnly: boolean, until: number): void {
     const watchers = this.watchers.get(id) ?? new Map<string, Watcher>();
     this.watchers.set(id, watchers.set(inbox, { until, endOnly }));
-    if (!this.recent.has(id) && !this.earlier.has(id)) return;
-    // It may have changed after they looked and before this message came.
-    const isEnd = this.recent.get(id) || this.earlier.get(id) || false;
-    if (isEnd || !endOnly) this.tell(inbox, id);
+    // After they looked, and before this message came.
+    if (this.hasJustChanged(id, endOnly)) this.tell(inbox, id);
+  }
+
+  /** @param endOnly whether it may just have become final */
+  hasJustChanged(id: string, endOnly: boolean): boolean {
+    if (!endOnly) return this.recent.has(id) || this.earlier.has(id);
+    return this.recent.get(id) === true || this.earlier.get(id) === true;
   }
 
   /** Tells whoever waits for it, except those who know. */

@@ -235,3 +235,11 @@ it('remembers for a while that a task ended, whatever else is said of it', async
   await settle();
   expect(listener).toHaveBeenCalledTimes(1);
 });
+
+it('tells of an end just before in the same process', async () => {
+  worker.changed('q.1', true);
+  const listener = jest.fn();
+  worker.watch('q.1', listener, END_OF_NEW);
+  await settle();
+  expect(listener).toHaveBeenCalledTimes(1);
+});
