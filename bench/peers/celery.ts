@@ -79,7 +79,13 @@ class CeleryPeer {
   private spawn(args: string[]): ChildProcess {
     return spawn(PYTHON, args, {
       cwd: folder,
-      env: { ...process.env, CELERY_REDIS: this.url, C_FORCE_ROOT: '1', PYTHONDONTWRITEBYTECODE: '1' },
+      env: {
+        ...process.env,
+        CELERY_REDIS: this.url,
+        C_FORCE_ROOT: '1',
+        PYTHONDONTWRITEBYTECODE: '1',
+        PYTHONWARNINGS: 'ignore',
+      },
       stdio: ['pipe', 'pipe', 'inherit'],
     });
   }

@@ -14,9 +14,6 @@ export interface Observer {
 /** How far a workflow is takes a look at each of its steps: it is counted no more often than this, in milliseconds. */
 const COUNT_INTERVAL = 100;
 
-/** Questions to the engine that are under way at the same time. */
-const QUESTIONS = 2;
-
 /** One task that somebody waits for. */
 export class WatchedTask {
   private readonly observers = new Set<Observer>();
@@ -24,9 +21,7 @@ export class WatchedTask {
   private endOnly = true;
   private latest: TaskRecord | undefined;
   private fingerprint = '';
-  private asking = 0;
-  private asked = 0;
-  private answered = 0;
+  private asking = false;
   private askAgain = false;
   private progress: Json | null = null;
   private countedAt = -Infinity;
@@ -71,18 +66,15 @@ export class WatchedTask {
     return this.engine.watch(this.id, () => this.changed(), interest);
   }
 
-  /**
-   * Asks, also while an earlier question is under way, which may have been too early; but no more than that, however many
-   * changes arrive meanwhile, and once more after that, so that the last one is not missed.
-   */
+  /** Asks once however many changes arrive meanwhile, and once more after that, so that the last one is not missed. */
   private changed(): void {
-    if (this.asking === QUESTIONS) {
+    if (this.asking) {
       this.askAgain = true;
       return;
     }
-    this.asking++;
+    this.asking = true;
     void this.look().finally(() => {
-      this.asking--;
+      this.asking = false;
       if (!this.askAgain) return;
       this.askAgain = false;
       this.changed();
@@ -91,7 +83,6 @@ export class WatchedTask {
 
   /** Asks now, whatever else is under way. Never rejects. */
   async look(): Promise<void> {
-    const question = ++this.asked;
     let record: TaskRecord | undefined;
     try {
       record = await this.engine.find(this.id);
@@ -99,9 +90,6 @@ export class WatchedTask {
       // The engine cannot be reached: its next poll asks again, and who waits has a time limit of its own.
       return;
     }
-    // Overtaken by the answer to a later question.
-    if (question < this.answered) return;
-    this.answered = question;
     if (!record) return this.fail(new TaskNotFoundError(this.id));
     this.show(record);
     this.countLater(record);

@@ -9,7 +9,7 @@ class HopelessError extends Error {
   override readonly name = 'HopelessError';
 }
 
-const QUICK = { type: 'fixed', delay: 20, jitter: 0 } as const;
+const QUICK = { type: 'fixed', delay: 60, jitter: 0 } as const;
 
 /** Of a queue's limit, in milliseconds. */
 const WINDOW = 600;

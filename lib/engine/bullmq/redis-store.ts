@@ -135,8 +135,9 @@ export class RedisStore implements Store {
         this.commands.exists(`${key}:lock`),
         this.commands.exists(`${key}:dependencies`),
       ]);
-      const hasStarted = json.attemptsStarted > 0;
-      if (locked || !hasStarted || (known && isSame(known, json))) {
+      // A delay is only there as long as the job is delayed.
+      const mayHaveEnded = json.attemptsStarted > 0 && !json.delay;
+      if (locked || !mayHaveEnded || (known && isSame(known, json))) {
         return { json, state: stateOf(json, locked === 1, blocked === 1) };
       }
       known = json;
