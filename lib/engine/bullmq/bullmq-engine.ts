@@ -39,9 +39,6 @@ export interface BullMQEngineOptions {
   readonly abandonedAfter: number;
 }
 
-/** While the store works on one, the next is made and sent. */
-const ROUND_TRIPS_AHEAD = 2;
-
 /** The engine of production: BullMQ, on whatever store it is given. */
 export class BullMQEngine implements Engine {
   readonly schedules: QueueMetaStore;
@@ -231,7 +228,7 @@ export class BullMQEngine implements Engine {
           if (jobs.length === 1 && first) return [await backend.addJob(first.job, first.jobId)];
           return backend.addJobs([...jobs]);
         });
-      batch = new EnqueueBatch(store, this.store.keepsOrder ? ROUND_TRIPS_AHEAD : 1);
+      batch = new EnqueueBatch(store, this.store.portions);
       this.batches.set(queue, batch);
     }
     return batch;

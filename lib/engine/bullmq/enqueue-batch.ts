@@ -16,25 +16,26 @@ interface Waiting {
   readonly index: number;
 }
 
-/** Jobs of one round trip at most. */
-const ROUND_TRIP = 1_000;
+/** How many jobs go to the store at a time, and how many such parts may be under way. */
+export interface Portions {
+  readonly size: number;
+  readonly atOnce: number;
+}
 
 /**
- * Gathers the jobs that are added to a queue in one turn of the event loop, whoever adds them, and stores them in one
- * round trip per thousand: a database that takes a millisecond for one row takes hardly more for a hundred. One that
- * comes alone waits no longer than to the end of the turn.
+ * Gathers the jobs that are added to a queue in one turn of the event loop, whoever adds them, and stores them together:
+ * a database that takes a millisecond for one row takes hardly more for a hundred. One that comes alone waits no longer
+ * than to the end of the turn.
  */
 export class EnqueueBatch {
   private waiting: Waiting[] = [];
 
   /**
    * @param store stores jobs in one round trip and gives their ids; repeating it must be harmless
-   * @param ahead round trips that are begun before the first is answered: more than one only where the store keeps them
-   * in order
    */
   constructor(
     private readonly store: (jobs: readonly JobEntry[]) => Promise<readonly string[]>,
-    private readonly ahead: number,
+    private readonly portions: Portions,
   ) {}
 
   /** @returns for each the id of the job that stands for it: its own, or that of an earlier one that keeps it away */
@@ -50,10 +51,11 @@ export class EnqueueBatch {
   private async flush(): Promise<void> {
     const all = this.waiting;
     this.waiting = [];
+    const { size, atOnce } = this.portions;
     const begun: Promise<void>[] = [];
-    for (let start = 0; start < all.length; start += ROUND_TRIP) {
-      if (begun.length === this.ahead) await begun.shift();
-      begun.push(this.storeTogether(all.slice(start, start + ROUND_TRIP)));
+    for (let start = 0; start < all.length; start += size) {
+      if (begun.length === atOnce) await begun.shift();
+      begun.push(this.storeTogether(all.slice(start, start + size)));
     }
   }
 

@@ -35,7 +35,11 @@ const redis = withBackend(backendFactory());
 /** Redis or Valkey. One connection for commands, one more for all workers, one each that a worker blocks on. */
 export class RedisStore implements Store {
   readonly bus: MessageBus;
-  readonly keepsOrder = true;
+  /**
+   * One connection keeps them in order without waiting for answers. Small ones, so that Redis works on some while others
+   * are made, and answers some callers while it works on those of others.
+   */
+  readonly portions = { size: 40, atOnce: 25 };
   readonly deadline = new CallDeadline();
   private readonly copies: RedisClient[] = [];
   private readonly listeners: ((error: Error) => void)[] = [];

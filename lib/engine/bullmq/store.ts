@@ -1,13 +1,14 @@
 import type { CallDeadline } from './call-deadline.js';
-import type { FlowProducer, JobJson, JobState, Queue, QueueOptions, Worker, WorkerOptions, Processor } from 'bullmq';
+import type { Portions } from './enqueue-batch.js';
+import type { FlowProducer, JobJson, JobState, Processor, Queue, QueueOptions, Worker, WorkerOptions } from 'bullmq';
 
 /** What differs between the databases BullMQ runs on: connecting, looking a job up, and telling other processes. */
 export interface Store {
   /** For log lines and errors: where it is, without credentials. */
   readonly address: string;
   readonly bus: MessageBus;
-  /** Whether what is sent later is done later, without waiting for answers: one connection carries all commands. */
-  readonly keepsOrder: boolean;
+  /** How tasks are sent that are enqueued together. They are to be stored in their order. */
+  readonly portions: Portions;
   /** Limits the time of each call. */
   readonly deadline: CallDeadline;
   /**
