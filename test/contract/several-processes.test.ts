@@ -105,15 +105,14 @@ describeEachEngine('in several processes', (engine) => {
 
   it('the limit of a queue holds over all of its workers, window after window', async () => {
     const handles = await work.limited.enqueueMany(Array.from({ length: 23 }, () => []));
-    const results = await Promise.all(handles.map((handle) => handle.result({ timeout: '20s' })));
-    const starts = results.toSorted((a, b) => a - b);
-    // A busy machine lets a method begin later than it was taken, so one window may look shorter than it was by half.
+    await Promise.all(handles.map((handle) => handle.result({ timeout: '20s' })));
+    // When they were taken: on a busy machine a method begins later.
+    const statuses = await Promise.all(handles.map((handle) => handle.status()));
+    const starts = statuses.map(({ startedAt }) => Date.parse(startedAt as string)).toSorted((a, b) => a - b);
     for (const [index, start] of starts.entries()) {
       const fiveLater = starts[index + 5];
-      if (index % 5 === 0 && fiveLater !== undefined) expect(fiveLater - start).toBeGreaterThan(WINDOW / 2);
+      if (index % 5 === 0 && fiveLater !== undefined) expect(fiveLater - start).toBeGreaterThan(WINDOW - 60);
     }
-    // All four together cannot: two windows at once would take half as long.
-    expect((starts.at(-1) as number) - (starts[0] as number)).toBeGreaterThan(3.5 * WINDOW);
   });
 
   it('what nobody can ask for any more is removed from a queue that went quiet', async () => {
