@@ -81,8 +81,9 @@ export class TaskProducer<F extends TaskFunction = TaskFunction> {
   async enqueue(...args: Parameters<F>): Promise<TaskHandle<Awaited<ReturnType<F>>>> {
     const call = this.#call(args, this.#callOptions(), this.#headers());
     if (this.#definition.schema) await validateArguments(this.#definition, call.args);
+    const enqueuedAt = performance.now();
     const [receipt] = await this.#scope.engine.enqueue([call]);
-    return this.#handle(receipt as Receipt);
+    return this.#handle(receipt as Receipt, enqueuedAt);
   }
 
   /**
@@ -97,8 +98,9 @@ export class TaskProducer<F extends TaskFunction = TaskFunction> {
     const headers = this.#headers();
     const calls = list.map((args, index) => this.#call(args, options, headers, index));
     if (this.#definition.schema) await Promise.all(calls.map((call) => validateArguments(this.#definition, call.args)));
+    const enqueuedAt = performance.now();
     const receipts = await this.#scope.engine.enqueue(calls);
-    return receipts.map((receipt) => this.#handle(receipt));
+    return receipts.map((receipt) => this.#handle(receipt, enqueuedAt));
   }
 
   /**
@@ -150,8 +152,8 @@ export class TaskProducer<F extends TaskFunction = TaskFunction> {
     return { ...call, ...(expiresAt !== undefined && { expires: expiresAt }) };
   }
 
-  #handle({ id, deduplicated, state }: Receipt): TaskHandle<Awaited<ReturnType<F>>> {
-    return new TaskHandle(this.#scope.results, { id, name: this.name, deduplicated, initialState: state });
+  #handle({ id, deduplicated, state }: Receipt, enqueuedAt: number): TaskHandle<Awaited<ReturnType<F>>> {
+    return new TaskHandle(this.#scope.results, { id, name: this.name, deduplicated, initialState: state, enqueuedAt });
   }
 
   /** @param index of the call among several, for the path in errors */

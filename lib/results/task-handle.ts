@@ -32,7 +32,7 @@ export class TaskHandle<R = unknown> {
   readonly initialState: TaskState | undefined;
 
   readonly #results: TaskResults;
-  /** When this process stored the task, by the clock of `performance.now()`; until it did something else to it. */
+  /** When this process began to store the task, by the clock of `performance.now()`; until it did something else to it. */
   #enqueuedAt: number;
 
   /** @internal */
@@ -43,6 +43,8 @@ export class TaskHandle<R = unknown> {
       readonly name?: string;
       readonly deduplicated?: boolean;
       readonly initialState?: TaskState;
+      /** When storing it began, by the clock of `performance.now()`; of many stored at once some may have ended by now. */
+      readonly enqueuedAt?: number;
     },
   ) {
     this.id = known.id;
@@ -50,7 +52,7 @@ export class TaskHandle<R = unknown> {
     this.deduplicated = known.deduplicated ?? false;
     this.initialState = known.initialState;
     this.#results = results;
-    this.#enqueuedAt = known.initialState && !known.deduplicated ? performance.now() : -Infinity;
+    this.#enqueuedAt = known.deduplicated ? -Infinity : (known.enqueuedAt ?? -Infinity);
   }
 
   /** @throws TaskNotFoundError, EngineUnavailableError */

@@ -39,9 +39,10 @@ export class PlanStarter implements WorkflowStarter {
     const root = newTaskId(queue);
     const around = { headers: currentHeaders(), now: Date.now(), root, queue };
     const tree = compilePlan(plan, root, around);
+    const enqueuedAt = performance.now();
     const { id, deduplicated, state } = await engine.enqueueTree(tree);
     const name = 'task' in plan ? tree.name : describePlan(plan);
-    return new TaskHandle(results, { id, name, deduplicated, initialState: state });
+    return new TaskHandle(results, { id, name, deduplicated, initialState: state, enqueuedAt });
   }
 
   #complete(partial: Plan, input: unknown): Plan {

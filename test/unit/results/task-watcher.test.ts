@@ -1,5 +1,6 @@
 import { expect, it } from '@jest/globals';
-import type { TaskRecord } from '../../../lib/engine/engine.js';
+import type { Interest, TaskRecord } from '../../../lib/engine/engine.js';
+import { TaskHandle } from '../../../lib/results/task-handle.js';
 import { TaskResults } from '../../../lib/results/task-results.js';
 import { FakeEngine } from '../../support/fake-engine.js';
 
@@ -61,3 +62,25 @@ async function hasCounted(engine: FakeEngine): Promise<string | TaskRecord> {
   while (engine.counts === 0) await new Promise((resolve) => setImmediate(resolve));
   return 'counting';
 }
+
+it('does not look at what was enqueued this moment, and looks at once when storing took its time', async () => {
+  const engine = new FakeEngine();
+  const asked: boolean[] = [];
+  const watch = engine.watch.bind(engine);
+  engine.watch = (id: string, listener: () => void, interest?: Interest) => {
+    asked.push(interest?.isNew ?? false);
+    return watch(id, listener);
+  };
+  const now = performance.now();
+  for (const enqueuedAt of [now, now - 5_000, undefined]) {
+    const id = engine.add();
+    const handle = new TaskHandle(new TaskResults(engine), {
+      id,
+      initialState: 'queued',
+      ...(enqueuedAt !== undefined && { enqueuedAt }),
+    });
+    engine.succeed(id);
+    await handle.result();
+  }
+  expect(asked).toEqual([true, false, false]);
+});
