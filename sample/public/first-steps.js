@@ -1,4 +1,4 @@
-import { attempt, cancel, finish, isFinal, post, remembered } from './tasks.js';
+import { attempt, cancel, enable, finish, isFinal, post, remembered } from './tasks.js';
 
 const section = document.getElementById('first-steps');
 
@@ -43,6 +43,7 @@ panel.querySelector('button').addEventListener('click', () => {
 });
 
 for (const { ids } of memory.list()) watch(ids);
+enable(section);
 
 function watch(ids) {
   const states = new Map(ids.map((id) => [id, 'queued']));

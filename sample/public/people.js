@@ -1,4 +1,4 @@
-import { attempt, cancel, follow, isFinal, post, remembered, setText, STATES } from './tasks.js';
+import { attempt, cancel, enable, follow, isFinal, post, remembered, setText, STATES } from './tasks.js';
 
 const MEGABYTE = 1024 * 1024;
 const TOO_LARGE = 'The file is larger than 20 MB. Split it, or leave out what is no table.';
@@ -70,6 +70,8 @@ exporting.section.querySelector('form').addEventListener('submit', (event) => {
     exporting.add({ id, title: count(rows, 'row') });
   });
 });
+
+for (const { section } of [importing, exporting]) enable(section);
 
 /* Tasks as cards */
 

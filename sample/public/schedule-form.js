@@ -1,4 +1,4 @@
-import { attempt, send } from './tasks.js';
+import { attempt, enable, send } from './tasks.js';
 
 const editor = document.getElementById('editor');
 const title = editor.querySelector('h2');
@@ -41,6 +41,7 @@ form.addEventListener('submit', (event) => {
   });
 });
 begin();
+enable(form);
 
 /** Fills the form with a schedule that is there. */
 export function editSchedule(schedule) {
@@ -64,8 +65,9 @@ export function editSchedule(schedule) {
 
 function begin() {
   edited = undefined;
-  args.value = task.selectedOptions[0].dataset.args;
-  timezone.value = ownZone;
+  // Who was faster than this script keeps what is typed in already.
+  args.value ||= task.selectedOptions[0].dataset.args;
+  timezone.value ||= ownZone;
   form.querySelector('.error').hidden = true;
   explain();
 }

@@ -121,6 +121,11 @@ export function remembered(key) {
   };
 }
 
+/** What is pressed before its script is there would be lost, so the HTML disables it: now it works. */
+export function enable(section) {
+  for (const control of section.querySelectorAll('button, [type=file]')) control.disabled = false;
+}
+
 /** Runs what a button or form does: while it runs no second click counts, and what goes wrong is said beside it. */
 export async function attempt(section, button, action) {
   const error = section.querySelector('.error');

@@ -132,6 +132,16 @@ test('a schedule is made, changed, paused, resumed and removed, and a reload fin
   expect(await card(id).count()).toBe(0);
 });
 
+test('what is pressed before the script of the page has come counts once it has', async () => {
+  await page.route('**/schedules.js', async (route) => {
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    await route.continue();
+  });
+  await page.reload({ waitUntil: 'commit' });
+  await create('impatient');
+  await editor().getByText('Created.').waitFor();
+});
+
 test('what makes no sense is refused in words, beside the form', async () => {
   const said = editor().getByRole('alert');
   await create('wrong', '61 * * * *');
