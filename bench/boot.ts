@@ -1,82 +1,45 @@
-import { Injectable, Module, type DynamicModule, type Type } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
 import { Redis } from 'ioredis';
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
 import type { Course, Row } from './harness/compare.js';
-import type { Contender, Contenders, Place } from './harness/contender.js';
 import { median } from './harness/figures.js';
-import { freePlace, Rival } from './harness/rival.js';
+import { freePlace } from './harness/rival.js';
 
-const QUEUES = 20;
-const TASKS_OF_EACH = 10;
 /** README: one for commands, one to hear of changes, one for all workers, and one for each queue. */
-const CONNECTIONS = 3 + QUEUES;
+const CONNECTIONS = 3 + 20;
 /** Milliseconds. */
 const AT_MOST = 300;
 
-export const about = `The start of a process with ${QUEUES * TASKS_OF_EACH} tasks on ${QUEUES} queues, until it listens and works, against the same application without the module; and how many connections it then has to Redis.`;
+export const about =
+  'The start of a process with 200 tasks on 20 queues, until it listens and works, against the same application without the module; and how many connections it then has to Redis.';
 
-/** Providers whose methods are tasks, or were if `decorate` did anything. */
-function providers(decorate: (queue: string) => (method: string) => MethodDecorator): Type[] {
-  return Array.from({ length: QUEUES }, (_, queue) => {
-    const decorateMethod = decorate(`queue-${queue}`);
-    class Work {}
-    Object.defineProperty(Work, 'name', { value: `Work${queue}` });
-    for (let task = 0; task < TASKS_OF_EACH; task++) {
-      const key = `task${task}`;
-      const descriptor = { value: async () => undefined, writable: true, configurable: true };
-      Object.defineProperty(Work.prototype, key, descriptor);
-      decorateMethod(key)(Work.prototype, key, descriptor);
-    }
-    Injectable()(Work);
-    return Work;
-  });
-}
+const app = fileURLToPath(new URL('peers/boot-app.js', import.meta.url));
 
-async function listen(module: Type | DynamicModule): Promise<Contender> {
-  const app = await NestFactory.create(module, { logger: ['error', 'warn'] });
-  await app.listen(0, '127.0.0.1');
-  // Since the process began.
-  const info = performance.now();
-  return { info, round: async () => ({}), close: () => app.close() };
-}
-
-export const contenders: Contenders = {
-  async without() {
-    @Module({ providers: providers(() => () => () => undefined) })
-    class App {}
-    return listen(App);
-  },
-
-  async with(place) {
-    // Here, for what it takes to load it belongs to the start.
-    const { Task, TaskQueueModule } = await import('nestjs-task-queue');
-    const { connection, prefix }: Place = place;
-    @Module({
-      imports: [TaskQueueModule.forRoot({ connection, prefix })],
-      providers: providers((queue) => () => Task({ queue })),
-    })
-    class App {}
-    return listen(App);
-  },
-};
-
-export async function run({ file, rounds, server }: Course): Promise<Row[]> {
-  const place = freePlace('redis', await server('redis'));
-  const redis = new Redis(place.connection);
+export async function run({ rounds, server }: Course): Promise<Row[]> {
+  const { connection, prefix } = freePlace('redis', await server('redis'));
+  const redis = new Redis(connection);
   const connected = async () => Number(/connected_clients:(\d+)/.exec(await redis.info('clients'))?.[1]);
+  const before = await connected();
   const connections: number[] = [];
-  async function start(name: string): Promise<number> {
-    const before = await connected();
-    const rival = await Rival.start(file, name, place);
-    if (name === 'with') connections.push((await connected()) - before);
-    await rival.close();
-    return rival.info as number;
+
+  /** In milliseconds. */
+  async function start(...args: string[]): Promise<number> {
+    const child = fork(app, args, { execArgv: [], env: { ...process.env, NODE_ENV: 'production' } });
+    const exited = once(child, 'exit');
+    const [answer] = (await Promise.race([once(child, 'message'), exited])) as [unknown];
+    if (args.length > 0) connections.push((await connected()) - before);
+    if (child.connected) child.disconnect();
+    const [code] = (await exited) as [number | null];
+    if (code !== 0) throw new Error(`The application ended with ${code}.`);
+    return answer as number;
   }
+
   const without: number[] = [];
   const own: number[] = [];
   for (let round = 0; round <= rounds; round++) {
-    without.push(await start('without'));
-    own.push(await start('with'));
+    without.push(await start());
+    own.push(await start(connection, prefix));
   }
   redis.disconnect();
   // The first fills the caches of the file system.
@@ -84,7 +47,7 @@ export async function run({ file, rounds, server }: Course): Promise<Row[]> {
   const most = Math.max(...connections);
   return [
     {
-      what: `start with ${QUEUES * TASKS_OF_EACH} tasks on ${QUEUES} queues`,
+      what: 'start with 200 tasks on 20 queues',
       ours: `${median(own).toFixed(0)} ms`,
       peer: `without the module: ${median(without).toFixed(0)} ms`,
       ratio: `${median(more).toFixed(0)} ms more (${Math.min(...more).toFixed(0)} to ${Math.max(...more).toFixed(0)})`,

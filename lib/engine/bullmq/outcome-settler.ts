@@ -1,4 +1,5 @@
-import { DelayedError, UnrecoverableError, WaitingChildrenError, WaitingError, type Job } from 'bullmq';
+import type { Job } from 'bullmq';
+import { bullmq } from './bullmq.js';
 import type { Outcome } from '../engine.js';
 import type { CancelRequests } from './cancel-requests.js';
 import type { ChangeFeed } from './change-feed.js';
@@ -57,7 +58,7 @@ export class OutcomeSettler {
         if (await waitForMembers(job, token, outcome, this.around.flows)) {
           await this.cancelIfAsked(job);
           this.around.feed.changed(job.id as string);
-          throw new WaitingChildrenError();
+          throw new bullmq.WaitingChildrenError();
         }
         // With nothing new to wait for, the members it knows of are about to be counted: it looks again soon.
         return this.postpone(job, outcome.members.length > 0 ? 0 : LOOK_AGAIN, token);
@@ -67,7 +68,7 @@ export class OutcomeSettler {
   private async postpone(job: Job, delay: number, token: string | undefined): Promise<never> {
     await this.giveBack(() => (delay > 0 ? job.moveToDelayed(Date.now() + delay, token) : job.moveToWait(token)));
     this.around.feed.changed(job.id as string);
-    throw delay > 0 ? new DelayedError() : new WaitingError();
+    throw delay > 0 ? new bullmq.DelayedError() : new bullmq.WaitingError();
   }
 
   /** Somebody may have asked for it after the run had ended, when nobody listened any more. */
@@ -102,7 +103,7 @@ export function delayUntilRetry(_attempts: number, _type?: string, error?: Error
 }
 
 /** No attempt follows. */
-class TaskFailed extends UnrecoverableError {
+class TaskFailed extends bullmq.UnrecoverableError {
   constructor({ message, stack }: { message: string; stack: string }) {
     super(message);
     this.stack = stack;
@@ -120,4 +121,4 @@ class AttemptFailed extends Error {
   }
 }
 
-const VERDICTS = [AttemptFailed, TaskFailed, DelayedError, WaitingError, WaitingChildrenError];
+const VERDICTS = [AttemptFailed, TaskFailed, bullmq.DelayedError, bullmq.WaitingError, bullmq.WaitingChildrenError];

@@ -1,5 +1,6 @@
-import { quoteSchemaName, type PgPool } from 'bullmq';
+import type { PgPool } from 'bullmq';
 import type { Pool, PoolClient, PoolConfig } from 'pg';
+import { bullmq } from './bullmq.js';
 import { ConfigurationError } from '../../errors.js';
 import type { PoolDeadline } from './call-deadline.js';
 import { cut, guardedPool, heartbeat, type Prepare } from './guarded-pool.js';
@@ -38,7 +39,7 @@ export function openPools(
     connectionTimeoutMillis: 5_000,
     keepAlive: true,
     ...options,
-    options: [options.options, `-c search_path=${quoteSchemaName(schema)}`].filter(Boolean).join(' '),
+    options: [options.options, `-c search_path=${bullmq.quoteSchemaName(schema)}`].filter(Boolean).join(' '),
   };
   const queries = endable(new PoolClass({ query_timeout: QUERY_LIMIT, ...config }));
   // As many as there are workers, each for as long as it lives: a bound would only make one of them wait for ever.
@@ -63,7 +64,7 @@ export function sharePool(pool: Pool, schema: string, deadline: PoolDeadline): P
   const switched: Prepare = async (client) => {
     const { rows } = await client.query<{ before: string }>(
       `SELECT current_setting('search_path') AS before, set_config('search_path', $1, false)`,
-      [quoteSchemaName(schema)],
+      [bullmq.quoteSchemaName(schema)],
     );
     return async () => {
       await client.query(`SELECT set_config('search_path', $1, false)`, [rows[0]?.before]);

@@ -1,10 +1,5 @@
-import {
-  assertSchemaCompatibility,
-  LATEST_SCHEMA_VERSION,
-  quoteSchemaName,
-  runMigrations,
-  type PgQueryable,
-} from 'bullmq';
+import type { PgQueryable } from 'bullmq';
+import { bullmq } from './bullmq.js';
 import { ConfigurationError } from '../../errors.js';
 
 /**
@@ -14,7 +9,7 @@ import { ConfigurationError } from '../../errors.js';
  */
 export async function needsMigration(client: PgQueryable, schema: string, address: string): Promise<boolean> {
   try {
-    return (await installedVersion(client, schema)) < LATEST_SCHEMA_VERSION;
+    return (await installedVersion(client, schema)) < bullmq.LATEST_SCHEMA_VERSION;
   } catch (error) {
     throw (await asConfigurationError(error, client, schema, address)) ?? error;
   }
@@ -29,7 +24,7 @@ export async function needsMigration(client: PgQueryable, schema: string, addres
  */
 export async function migrateSchema(client: PgQueryable, schema: string, address: string): Promise<void> {
   try {
-    await runMigrations(client, schema);
+    await bullmq.runMigrations(client, schema);
   } catch (error) {
     throw (await asConfigurationError(error, client, schema, address)) ?? error;
   }
@@ -38,7 +33,7 @@ export async function migrateSchema(client: PgQueryable, schema: string, address
 /** 0 when there is nothing yet. */
 async function installedVersion(client: PgQueryable, schema: string): Promise<number> {
   try {
-    return await assertSchemaCompatibility(client, schema);
+    return await bullmq.assertSchemaCompatibility(client, schema);
   } catch (error) {
     if (nameOf(error) === 'SchemaMigrationRequiredError') return 0;
     throw error;
@@ -88,7 +83,7 @@ async function asConfigurationError(
  * @param client of the schema's owner
  */
 export async function grantSchema(client: PgQueryable, schema: string, role: string): Promise<void> {
-  const [on, to] = [quoteSchemaName(schema), `"${role.replaceAll('"', '""')}"`];
+  const [on, to] = [bullmq.quoteSchemaName(schema), `"${role.replaceAll('"', '""')}"`];
   const tables = `SELECT, INSERT, UPDATE, DELETE ON TABLES TO ${to}`;
   const sequences = `USAGE, SELECT, UPDATE ON SEQUENCES TO ${to}`;
   // BullMQ makes a sequence for each queue when it is first used.

@@ -1,19 +1,18 @@
-import {
-  PostgresConnection,
+import type {
+  BackendFactory,
+  FlowProducer,
+  JobJson,
+  JobState,
+  PgPool,
+  PgQueryResult,
   PostgresQueueBackend,
-  withBackend,
-  type BackendFactory,
-  type FlowProducer,
-  type JobJson,
-  type JobState,
-  type PgPool,
-  type PgQueryResult,
-  type Processor,
-  type Queue,
-  type QueueOptions,
-  type Worker,
-  type WorkerOptions,
+  Processor,
+  Queue,
+  QueueOptions,
+  Worker,
+  WorkerOptions,
 } from 'bullmq';
+import { bullmq } from './bullmq.js';
 import type { PoolDeadline } from './call-deadline.js';
 import { failureFirst } from './failure-first.js';
 import type { PostgresPools } from './postgres-pools.js';
@@ -26,7 +25,7 @@ import { patient } from './worker-backend.js';
  * not multiply the connections.
  */
 export class PostgresStore implements Store {
-  private readonly classes: ReturnType<typeof withBackend<PostgresQueueBackend, PgPool>>;
+  private readonly classes: ReturnType<typeof bullmq.withBackend<PostgresQueueBackend, PgPool>>;
   private readonly errorListeners: ((error: Error) => void)[] = [];
   /** Looks jobs up in queues that have no object here, and never will: their names come from ids that anybody can send. */
   private anchor: Queue | undefined;
@@ -44,7 +43,7 @@ export class PostgresStore implements Store {
     readonly bus: MessageBus,
   ) {
     this.deadline = pools.deadline;
-    this.classes = withBackend(this.backendFactory());
+    this.classes = bullmq.withBackend(this.backendFactory());
     pools.queries.on('error', this.report);
     if (pools.listeners !== pools.queries) pools.listeners.on('error', this.report);
   }
@@ -153,7 +152,7 @@ export class PostgresStore implements Store {
           return this;
         },
       };
-      const backend = new PostgresQueueBackend(new SharedPoolConnection(pool), name, options);
+      const backend = new bullmq.PostgresQueueBackend(new SharedPoolConnection(pool), name, options);
       return ofWorker ? failureFirst(patient(backend)) : backend;
     };
   }
@@ -177,7 +176,7 @@ export class PostgresStore implements Store {
  * BullMQ's connection, on pools that are prepared already. BullMQ itself would look for its tables in the schema
  * `bullmq`, for a pool cannot tell it another.
  */
-class SharedPoolConnection extends PostgresConnection {
+class SharedPoolConnection extends bullmq.PostgresConnection {
   override async waitUntilReady(): Promise<void> {}
 }
 

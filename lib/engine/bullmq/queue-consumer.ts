@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
-import { WaitingError, type Job, type Worker } from 'bullmq';
+import type { Job, Worker } from 'bullmq';
+import { bullmq } from './bullmq.js';
 import { TaskCancelledError, WorkerClosingError, WorkerLostError } from '../../errors.js';
 import type { ConsumerOptions, Delivery, Outcome } from '../engine.js';
 import type { Interruption } from '../interruption.js';
@@ -132,7 +133,7 @@ export class QueueConsumer {
       const outcome = await this.outcomeOf(job, task.interruption);
       this.blockedLoop.look();
       // Another process has it, or will: BullMQ is told to leave it alone.
-      if (task.lost) throw new WaitingError();
+      if (task.lost) throw new bullmq.WaitingError();
       if (outcome.kind !== 'postponed' && outcome.kind !== 'waiting')
         this.ending.set(task.id, { name, processedOn, attemptsMade });
       if (outcome.kind === 'succeeded' || outcome.kind === 'failed') this.around.feed.ending(task.id);
@@ -141,7 +142,7 @@ export class QueueConsumer {
       if (isVerdict(error)) throw error;
       // Not the task's error: how it ended could not be said. To fail it for that would be wrong; it is run again.
       this.noticed(error as Error);
-      throw new WaitingError();
+      throw new bullmq.WaitingError();
     } finally {
       this.running.remove(task);
       if (task.interruption.reason instanceof TaskCancelledError) this.cancelRequests.forget(task.id);

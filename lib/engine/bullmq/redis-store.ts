@@ -1,18 +1,17 @@
-import {
-  createRedisBackend,
-  withBackend,
-  type BackendFactory,
-  type FlowProducer,
-  type IQueueBackend,
-  type JobJson,
-  type JobState,
-  type Processor,
-  type Queue,
-  type QueueOptions,
-  type RedisQueueBackend,
-  type Worker,
-  type WorkerOptions,
+import type {
+  BackendFactory,
+  FlowProducer,
+  IQueueBackend,
+  JobJson,
+  JobState,
+  Processor,
+  Queue,
+  QueueOptions,
+  RedisQueueBackend,
+  Worker,
+  WorkerOptions,
 } from 'bullmq';
+import { bullmq } from './bullmq.js';
 import { CallDeadline } from './call-deadline.js';
 import { RedisBus } from './redis-bus.js';
 import { resetSocket } from './reset-socket.js';
@@ -30,7 +29,7 @@ import {
 import type { MessageBus, Store } from './store.js';
 import { patient } from './worker-backend.js';
 
-const redis = withBackend(backendFactory());
+const redis = bullmq.withBackend(backendFactory());
 
 /** Redis or Valkey. One connection for commands, one more for all workers, one each that a worker blocks on. */
 export class RedisStore implements Store {
@@ -114,7 +113,7 @@ export class RedisStore implements Store {
   }
 
   createWorker(name: string, processor: Processor, options: Omit<WorkerOptions, 'connection' | 'prefix'>): Worker {
-    this.workerClient ??= this.duplicate(this.commands, WORKER_OPTIONS);
+    this.workerClient ??= withBareCopies(this.duplicate(this.commands, WORKER_OPTIONS));
     return new redis.Worker(name, processor, {
       ...options,
       connection: this.workerClient,
@@ -211,7 +210,7 @@ const LONGEST_WAIT = 5;
 /** BullMQ's, with workers that are patient, and that can be closed while the server is gone. */
 function backendFactory(): BackendFactory<RedisQueueBackend> {
   return (name, options, kind) => {
-    const backend = createRedisBackend(name, options, kind);
+    const backend = bullmq.createRedisBackend(name, options, kind);
     if (!kind?.withBlockingConnection) return backend;
     const disconnectBlocking = backend.disconnectBlocking.bind(backend);
     backend.disconnectBlocking = async (wait) => {
@@ -222,6 +221,16 @@ function backendFactory(): BackendFactory<RedisQueueBackend> {
     Object.defineProperty(backend, 'maximumBlockTimeout', { value: LONGEST_WAIT });
     return patient(backend);
   };
+}
+
+/**
+ * A copy is what a worker of BullMQ waits on, and runs one command: to make fifty scripts ready on each takes longer than
+ * to connect.
+ */
+function withBareCopies(client: RedisClient): RedisClient {
+  const duplicate = client.duplicate.bind(client) as (...options: unknown[]) => RedisClient;
+  const duplicateBare = (...options: unknown[]) => Object.assign(duplicate(...options), { defineCommand: ignore });
+  return Object.assign(client, { duplicate: duplicateBare });
 }
 
 /** Of a job that has not ended. */

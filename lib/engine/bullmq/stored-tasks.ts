@@ -1,4 +1,5 @@
-import { Job, type JobJson, type JobState, type Queue } from 'bullmq';
+import type { Job, JobJson, JobState, Queue } from 'bullmq';
+import { bullmq } from './bullmq.js';
 import type { TaskRecord } from '../engine.js';
 import { queueOfTask } from '../task-id.js';
 import type { Availability } from './availability.js';
@@ -45,7 +46,7 @@ export class StoredTasks {
 
   /** The job of a task that was found. */
   job({ record, json }: Found): Job<StoredData> {
-    return Job.fromJSON<StoredData>(this.native(record.queue), json, record.id);
+    return bullmq.Job.fromJSON<StoredData>(this.native(record.queue), json, record.id);
   }
 
   async countEnded({ id, queue }: TaskRecord): Promise<number> {

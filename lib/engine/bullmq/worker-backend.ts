@@ -1,4 +1,5 @@
-import { isNotConnectionError, type IQueueBackend } from 'bullmq';
+import type { IQueueBackend } from 'bullmq';
+import { bullmq } from './bullmq.js';
 
 /** How long a worker waits after it could not take a job. */
 const PAUSE = 1_000;
@@ -13,7 +14,7 @@ export function patient<B extends Pick<IQueueBackend, 'moveToActive'>>(backend: 
     try {
       return await moveToActive(...args);
     } catch (error) {
-      if (isNotConnectionError(error as Error)) await new Promise((resolve) => setTimeout(resolve, PAUSE));
+      if (bullmq.isNotConnectionError(error as Error)) await new Promise((resolve) => setTimeout(resolve, PAUSE));
       throw error;
     }
   };

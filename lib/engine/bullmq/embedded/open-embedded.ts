@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { PGlite } from '@electric-sql/pglite';
-import { type PgPool, runMigrations } from 'bullmq';
+import type { PgPool } from 'bullmq';
+import { bullmq } from '../bullmq.js';
 import { type EmbeddedLogger, makeFolder, openFolder, openInMemory, type ReadPrepared } from './data-directory.js';
 import { type FolderLock, lockFolder } from './folder-lock.js';
 import { loadPGlite } from './pglite-driver.js';
@@ -66,7 +67,7 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedDa
 async function migrate(pool: PGlitePool, schema: string): Promise<void> {
   const client = await pool.connect();
   try {
-    await runMigrations(client, schema);
+    await bullmq.runMigrations(client, schema);
   } finally {
     client.release();
   }

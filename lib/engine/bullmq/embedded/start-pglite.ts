@@ -1,5 +1,5 @@
 import type { PGlite, PGliteOptions } from '@electric-sql/pglite';
-import { quoteSchemaName } from 'bullmq';
+import { bullmq } from '../bullmq.js';
 import type { PGliteDriver } from './pglite-driver.js';
 
 /** Starts one PGlite; which one, the options say. Rejects with what PostgreSQL said about it. */
@@ -11,7 +11,7 @@ const int8 = 20;
 /** Settings that make a PGlite what BullMQ expects of a connection to `schema`. */
 export function pgliteStarter(driver: PGliteDriver, schema: string): StartPGlite {
   const settings = [
-    `search_path=${quoteSchemaName(schema)}`,
+    `search_path=${bullmq.quoteSchemaName(schema)}`,
     // PGlite's 128 MB would be the larger part of the process; tasks that wait fit into far less.
     'shared_buffers=32MB',
     // Reports on a slow recovery. Its timer goes on after the start, and would keep a process alive for ever.
