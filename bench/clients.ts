@@ -116,13 +116,13 @@ export const contenders: Contenders = {
   'all for one': clients(1),
 };
 
-async function measure({ file, server }: Course, kind: string): Promise<Figures> {
+async function measure({ file, server, profiles }: Course, kind: string): Promise<Figures> {
   const place = freePlace('redis', await server('redis'));
   const redis = new Redis(place.connection);
   const connections = async () => Number(/connected_clients:(\d+)/.exec(await redis.info('clients'))?.[1]);
   const worker = await Rival.start(file, 'worker', place);
   const before = await connections();
-  const web = await Rival.start(file, 'web', place);
+  const web = await Rival.start(file, 'web', place, 0, profiles);
   const crowd = await Rival.start(file, kind, place, web.info as number);
   const withoutWeb = (await connections()) - before;
   const idle = await web.memory();

@@ -1,9 +1,7 @@
-import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { Inject, Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { TaskQueueError } from '../errors.js';
-import { isFinal, type TaskRecord } from '../results/task-record.js';
-import { TaskResults } from '../results/task-results.js';
+import type { TaskRecord } from '../results/task-record.js';
 import type { Exchange } from './exchange.js';
 import { HeldRequests } from './held-requests.js';
 import type { ResolvedHttpOptions } from './http.options.js';
@@ -33,7 +31,6 @@ export class EventStreams implements OnModuleDestroy {
   private pulse: NodeJS.Timeout | undefined;
 
   constructor(
-    private readonly results: TaskResults,
     private readonly view: TaskView,
     private readonly requests: HeldRequests,
     @Inject(HTTP_OPTIONS) private readonly options: false | Pick<ResolvedHttpOptions, 'heartbeat'>,
@@ -42,52 +39,31 @@ export class EventStreams implements OnModuleDestroy {
   /** Answers with the task's changes, beginning with this record unless the client says that it has it. */
   open(exchange: Exchange, record: TaskRecord): void {
     const lastSeen = exchange.header('last-event-id');
-    const { final, version } = this.view.of(record);
+    const view = this.view.of(record);
     // An `EventSource` reconnects when a stream ends, also after the final event; this answer makes it stop.
-    if (final && lastSeen === version) {
+    if (view.final && lastSeen === view.version) {
       return exchange.answer({ status: 204, headers: { 'Cache-Control': 'no-store' } });
     }
     const response = exchange.detach();
     response.writeHead(200, HEADERS);
     response.write(RECONNECT_AFTER);
-    void this.requests.hold(response, undefined, (signal) => this.follow(response, record, lastSeen, signal));
+    const stream = new EventStream(response, lastSeen);
+    stream.write(view);
+    if (view.final) return;
+    this.enter(response);
+    this.requests.hold(response, record.id, {
+      show: (changed) => stream.write(this.view.of(changed)),
+      finish(error) {
+        // A client whose task was forgotten, or whose process closes, learns it when it connects again.
+        if (error !== undefined && !(error instanceof TaskQueueError)) throw error;
+        stream.end();
+      },
+      over: () => this.leave(response),
+    });
   }
 
   onModuleDestroy(): void {
     clearInterval(this.pulse);
-  }
-
-  private async follow(
-    response: ServerResponse,
-    record: TaskRecord,
-    lastSeen: string | undefined,
-    signal: AbortSignal,
-  ): Promise<void> {
-    this.enter(response);
-    try {
-      let seen = lastSeen;
-      const write = ({ version, json, final }: View): boolean => {
-        if (version === seen) return true;
-        seen = version;
-        const event = `id: ${version}\nevent: status\ndata: ${json}\n\n`;
-        if (!final) return response.write(event);
-        // The last event and the end in one packet: they may be for thousands at once.
-        response.end(event);
-        return true;
-      };
-      write(this.view.of(record));
-      const changes = isFinal(record.state) ? [] : this.results.updates(record.id, signal);
-      for await (const changed of changes) {
-        // Somebody who reads slowly is given the newest status once there is room, and not all those in between.
-        if (!write(this.view.of(changed))) await once(response, 'drain', { signal });
-      }
-    } catch (error) {
-      // A client whose task was forgotten, or whose process closes, learns it when it connects again.
-      if (!signal.aborted && !(error instanceof TaskQueueError)) throw error;
-    } finally {
-      this.leave(response);
-    }
-    response.end();
   }
 
   private enter(response: ServerResponse): void {
@@ -105,5 +81,42 @@ export class EventStreams implements OnModuleDestroy {
 
   private beat(): void {
     for (const response of this.streams) if (!response.writableNeedDrain) response.write(SIGN_OF_LIFE);
+  }
+}
+
+/** Writes each view that differs from the one before; somebody who reads slowly is spared those in between. */
+class EventStream {
+  /** The newest, for a client that has to read what came before first. */
+  private waiting: View | undefined;
+
+  constructor(
+    private readonly response: ServerResponse,
+    private seen: string | undefined,
+  ) {}
+
+  write(view: View): void {
+    if (this.response.writableNeedDrain) {
+      if (!this.waiting) this.response.once('drain', () => this.writeWaiting());
+      this.waiting = view;
+      return;
+    }
+    const { version, json, final } = view;
+    if (version === this.seen) return;
+    this.seen = version;
+    const event = `id: ${version}\nevent: status\ndata: ${json}\n\n`;
+    // The last event and the end in one packet: they may be for thousands at once.
+    if (final) this.response.end(event);
+    else this.response.write(event);
+  }
+
+  end(): void {
+    this.waiting = undefined;
+    this.response.end();
+  }
+
+  private writeWaiting(): void {
+    const view = this.waiting;
+    this.waiting = undefined;
+    if (view) this.write(view);
   }
 }

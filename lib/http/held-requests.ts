@@ -1,52 +1,100 @@
 import type { ServerResponse } from 'node:http';
 import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
+import { isFinal, type TaskRecord } from '../results/task-record.js';
+import { TaskResults } from '../results/task-results.js';
+import type { Observer } from '../results/watched-task.js';
 
-/** Why the signal of a held request was aborted; one for all, as each exception would cost a stack. */
-const NOBODY_WAITS = Symbol('the client left, the application closes, or it was asked to wait no longer');
+/** How a request is answered over time. What these throw is logged, and the client cut off. */
+export interface Answering {
+  /** The task as it is now, then at every change; a final one is the last. */
+  show(record: TaskRecord): void;
+  /** No more will be shown: the task cannot be followed (`error`), time is up, or the application closes. */
+  finish(error?: unknown): void;
+  /** It is over, whatever the reason: the client may have left. */
+  over?(): void;
+}
 
-/** The requests that are answered over time: long polls and streams of events. None outlives its client or the app. */
+/**
+ * The requests that are answered over time: long polls and streams of events. None outlives its client or the app.
+ *
+ * They are called back instead of being awaited: thousands may wait in one process, and each generator, signal and pending
+ * promise has its price, in memory while they wait and in time once all are answered.
+ */
 @Injectable()
 export class HeldRequests implements OnModuleDestroy {
   private readonly logger = new Logger('TaskQueue');
-  private readonly held = new Set<AbortController>();
+  private readonly held = new Set<HeldRequest>();
   private closing = false;
+
+  constructor(private readonly results: TaskResults) {}
 
   /** How many there are. */
   get size(): number {
     return this.held.size;
   }
 
-  /**
-   * Does `work` for one of them; its signal is aborted when the client leaves, when the application closes, and after
-   * `timeout` milliseconds if there is such a limit. Never rejects: nobody is there any more to catch what it throws, so
-   * that is logged, and the connection is cut off.
-   */
-  async hold(
-    response: ServerResponse,
-    timeout: number | undefined,
-    work: (signal: AbortSignal) => Promise<void>,
-  ): Promise<void> {
-    const controller = new AbortController();
-    const release = () => controller.abort(NOBODY_WAITS);
-    if (this.closing || response.destroyed) release();
-    const timer = timeout === undefined ? undefined : setTimeout(release, timeout);
-    response.once('close', release);
-    this.held.add(controller);
-    try {
-      await work(controller.signal);
-    } catch (error) {
-      this.logger.error(error);
-      response.destroy();
-    } finally {
-      clearTimeout(timer);
-      this.held.delete(controller);
-      response.off('close', release);
-    }
+  /** Holds one until its task is final, its client leaves, the application closes, or `timeout` milliseconds are over. */
+  hold(response: ServerResponse, id: string, answering: Answering, timeout?: number): void {
+    const request = new HeldRequest(response, answering, this.held, this.logger);
+    this.held.add(request);
+    if (this.closing || response.destroyed) request.finish();
+    else request.begin(this.results.follow(id, request), timeout);
   }
 
   /** Nest's first hook at shutdown: the server closes only once nobody is waiting for an answer any more. */
   onModuleDestroy(): void {
     this.closing = true;
-    for (const controller of this.held) controller.abort(NOBODY_WAITS);
+    for (const request of this.held) request.finish();
+  }
+}
+
+class HeldRequest implements Observer {
+  readonly wantsChanges = true;
+  private leave: (() => void) | undefined;
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly response: ServerResponse,
+    private readonly answering: Answering,
+    private readonly held: Set<HeldRequest>,
+    private readonly logger: Logger,
+  ) {}
+
+  begin(leave: () => void, timeout: number | undefined): void {
+    this.leave = leave;
+    if (timeout !== undefined) this.timer = setTimeout(() => this.finish(), timeout);
+    this.response.once('close', this.release);
+  }
+
+  next(record: TaskRecord): void {
+    this.attempt(() => this.answering.show(record));
+    if (isFinal(record.state)) this.release();
+  }
+
+  fail(error: unknown): void {
+    this.finish(error);
+  }
+
+  finish(error?: unknown): void {
+    this.release();
+    this.attempt(() => this.answering.finish(error));
+  }
+
+  private readonly release = (): void => {
+    clearTimeout(this.timer);
+    this.leave?.();
+    this.response.off('close', this.release);
+    if (this.held.delete(this)) this.answering.over?.();
+  };
+
+  /** Nobody is there any more to catch what goes wrong. */
+  private attempt(answer: () => void): void {
+    try {
+      answer();
+    } catch (error) {
+      this.release();
+      this.logger.error(error);
+      this.response.destroy();
+    }
   }
 }

@@ -6,7 +6,7 @@ import { TaskResults } from '../results/task-results.js';
 import { toStatus } from '../results/task-status.js';
 import { EventStreams } from './event-streams.js';
 import { Exchange } from './exchange.js';
-import { HeldRequests } from './held-requests.js';
+import { HeldRequests, type Answering } from './held-requests.js';
 import type { HttpRequest, ResolvedHttpOptions } from './http.options.js';
 import { HTTP_OPTIONS } from './http.tokens.js';
 import { problemOf } from './problem-details.js';
@@ -41,7 +41,7 @@ export class TaskEndpoint {
       const wait = exchange.waitPreference(options.longestWait);
       const headers: Record<string, string> = wait?.applied ? { 'Preference-Applied': wait.applied } : {};
       if (!wait || wait.milliseconds === 0 || isFinal(record.state)) return this.answer(exchange, record, headers);
-      void this.answerOnceFinal(exchange, record, wait.milliseconds, headers);
+      this.answerOnceFinal(exchange, record, wait.milliseconds, headers);
     });
   }
 
@@ -99,23 +99,26 @@ export class TaskEndpoint {
     return record;
   }
 
-  private async answerOnceFinal(
+  private answerOnceFinal(
     exchange: Exchange,
     record: TaskRecord,
     timeout: number,
     headers: Readonly<Record<string, string>>,
-  ): Promise<void> {
+  ): void {
     let latest = record;
-    await this.requests.hold(exchange.detach(), timeout, async (signal) => {
-      try {
-        for await (const changed of this.results.updates(record.id, signal)) latest = changed;
-      } catch (error) {
+    const answering: Answering = {
+      show: (changed) => {
+        latest = changed;
+        if (isFinal(changed.state)) this.answer(exchange, changed, headers);
+      },
+      finish: (error) => {
         if (error instanceof TaskNotFoundError) return this.refuse(exchange, error);
-        if (!signal.aborted && !problemOf(error)) throw error;
-      }
-      // Also when time is up or the application closes: `Retry-After` then says to come again.
-      this.answer(exchange, latest, headers);
-    });
+        if (error !== undefined && !problemOf(error)) throw error;
+        // `Retry-After` says to come again.
+        this.answer(exchange, latest, headers);
+      },
+    };
+    this.requests.hold(exchange.detach(), record.id, answering, timeout);
   }
 
   private answer(exchange: Exchange, record: TaskRecord, more: Readonly<Record<string, string>>): void {

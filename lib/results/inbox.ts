@@ -3,11 +3,10 @@ import type { Observer } from './watched-task.js';
 
 /** Holds the newest record until its reader takes it: a slow reader skips what is outdated and never misses the end. */
 export class Inbox implements Observer {
+  readonly wantsChanges = true;
   private waiting: TaskRecord | undefined;
   private failure: { readonly error: unknown } | undefined;
   private wake: (() => void) | undefined;
-
-  constructor(readonly wantsChanges: boolean) {}
 
   next(record: TaskRecord): void {
     this.waiting = record;

@@ -1,6 +1,7 @@
 import type { Engine, TaskRecord } from '../engine/engine.js';
 import { childrenOf, type Child } from './children.js';
 import { TaskWatcher, type SettledOptions } from './task-watcher.js';
+import type { Observer } from './watched-task.js';
 import { withProgress } from './workflow-progress.js';
 
 /** Everything that can be asked or done about a stored task. Handles and the HTTP endpoint both stand on it. */
@@ -14,6 +15,11 @@ export class TaskResults {
   /** `undefined` for what is unknown, malformed, expired or another application's: one answer for all of them. */
   async find(id: string): Promise<TaskRecord | undefined> {
     return withProgress(await this.engine.find(id), this.engine);
+  }
+
+  /** See {@link TaskWatcher.follow}. */
+  follow(id: string, observer: Observer): () => void {
+    return this.watcher.follow(id, observer);
   }
 
   /** See {@link TaskWatcher.updates}. */

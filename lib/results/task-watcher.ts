@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { EngineUnavailableError } from '../errors.js';
-import { isFinal, type Engine, type Interest, type TaskRecord } from '../engine/engine.js';
+import { isFinal, type Engine, type TaskRecord } from '../engine/engine.js';
 import { Inbox } from './inbox.js';
 import { WatchedTask, type Observer } from './watched-task.js';
 
@@ -9,8 +9,6 @@ const LAST_LOOK = 1_000;
 
 /** In so many milliseconds the engine's poll has had everybody look. */
 const SURELY_LOOKED = 3_000;
-
-const TIME_IS_UP = Symbol('time is up');
 
 export interface SettledOptions {
   readonly timeout?: number | undefined;
@@ -28,29 +26,30 @@ export class TaskWatcher {
   constructor(private readonly engine: Engine) {}
 
   /**
+   * Tells `observer` of the task as it is now, then at every change, until the function that this gives is called. The
+   * first time is never before that is given.
+   *
+   * @param isNew it was enqueued this moment: nobody looks at it before its end is told, or a second has passed
+   */
+  follow(id: string, observer: Observer, isNew = false): () => void {
+    const task = this.watched.get(id) ?? new WatchedTask(this.engine, id, isNew);
+    this.watched.set(id, task);
+    task.add(observer);
+    return () => {
+      if (task.remove(observer) && this.watched.get(id) === task) this.watched.delete(id);
+    };
+  }
+
+  /**
    * The task now, then at every change, ending with its final record.
    *
    * @throws TaskNotFoundError when there is no such task, or none any more
    * @throws the signal's reason once that is aborted
    */
-  updates(id: string, signal?: AbortSignal): AsyncGenerator<TaskRecord, void, undefined> {
-    return this.follow(id, signal, { endOnly: false, isNew: false });
-  }
-
-  private async *follow(
-    id: string,
-    signal: AbortSignal | undefined,
-    { endOnly, isNew }: Interest,
-  ): AsyncGenerator<TaskRecord, void, undefined> {
-    const inbox = new Inbox(!endOnly);
-    const leave = this.join(id, inbox, isNew);
-    const onAbort = () => inbox.fail(signal?.reason);
-    if (signal) {
-      // One signal may end any number of waits; Node takes more than ten listeners for a leak.
-      setMaxListeners(0, signal);
-      signal.addEventListener('abort', onAbort, { once: true });
-    }
-    if (signal?.aborted) onAbort();
+  async *updates(id: string, signal?: AbortSignal): AsyncGenerator<TaskRecord, void, undefined> {
+    const inbox = new Inbox();
+    const leave = this.follow(id, inbox);
+    const ignore = onAbort(signal, (reason) => inbox.fail(reason));
     try {
       for (;;) {
         const record = await inbox.take();
@@ -58,7 +57,7 @@ export class TaskWatcher {
         if (isFinal(record.state)) return;
       }
     } finally {
-      signal?.removeEventListener('abort', onAbort);
+      ignore();
       leave();
     }
   }
@@ -67,23 +66,30 @@ export class TaskWatcher {
    * The task's record as soon as it is final, or as it is after `timeout` milliseconds: `undefined` when the engine
    * could not be asked until then.
    *
-   * @param options.isNew it was enqueued this moment: nobody looks at it before its end is told, or a second has passed
+   * @param options.isNew as for {@link follow}
    * @throws as {@link updates}
    */
-  async settled(id: string, { timeout, signal, isNew = false }: SettledOptions = {}): Promise<TaskRecord | undefined> {
-    const limit = new AbortController();
-    const timer = timeout === undefined ? undefined : setTimeout(() => limit.abort(TIME_IS_UP), timeout);
-    let latest: TaskRecord | undefined;
-    try {
-      const either = signal ? AbortSignal.any([signal, limit.signal]) : limit.signal;
-      const interest = { endOnly: true, isNew: isNew && (timeout ?? Infinity) > SURELY_LOOKED };
-      for await (const record of this.follow(id, either, interest)) latest = record;
-    } catch (error) {
-      if (error !== TIME_IS_UP) throw error;
-    } finally {
-      clearTimeout(timer);
-    }
-    return latest;
+  settled(id: string, { timeout, signal, isNew = false }: SettledOptions = {}): Promise<TaskRecord | undefined> {
+    return new Promise((resolve, reject) => {
+      let latest: TaskRecord | undefined;
+      const end = (settle: () => void) => {
+        leave();
+        ignore();
+        clearTimeout(timer);
+        settle();
+      };
+      const observer: Observer = {
+        wantsChanges: false,
+        next(record) {
+          latest = record;
+          if (isFinal(record.state)) end(() => resolve(record));
+        },
+        fail: (error) => end(() => reject(error)),
+      };
+      const leave = this.follow(id, observer, isNew && (timeout ?? Infinity) > SURELY_LOOKED);
+      const timer = timeout === undefined ? undefined : setTimeout(() => end(() => resolve(latest)), timeout);
+      const ignore = onAbort(signal, observer.fail);
+    });
   }
 
   /** Answers everybody who still waits: the application closes. Those whose task has just ended are told so. */
@@ -95,17 +101,15 @@ export class TaskWatcher {
     clearTimeout(timer);
     for (const task of this.watched.values()) task.fail(reason);
   }
+}
 
-  private join(id: string, observer: Observer, isNew: boolean): () => void {
-    let task = this.watched.get(id);
-    if (!task) {
-      task = new WatchedTask(this.engine, id, isNew);
-      this.watched.set(id, task);
-    }
-    const joined = task;
-    joined.add(observer);
-    return () => {
-      if (joined.remove(observer) && this.watched.get(id) === joined) this.watched.delete(id);
-    };
-  }
+/** Calls `listener` with the reason once the signal is aborted, at the earliest in a moment; gives what takes that back. */
+function onAbort(signal: AbortSignal | undefined, listener: (reason: unknown) => void): () => void {
+  if (!signal) return () => undefined;
+  const call = () => listener(signal.reason);
+  if (signal.aborted) queueMicrotask(call);
+  // One signal may end any number of waits; Node takes more than ten listeners for a leak.
+  setMaxListeners(0, signal);
+  signal.addEventListener('abort', call, { once: true });
+  return () => signal.removeEventListener('abort', call);
 }

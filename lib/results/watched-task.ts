@@ -44,9 +44,13 @@ export class WatchedTask {
       this.unwatch();
       this.unwatch = this.watch({ endOnly: false, isNew: false });
     }
-    if (!this.latest) return;
-    tell(observer, this.latest);
-    this.countLater(this.latest);
+    const known = this.latest;
+    if (!known) return;
+    queueMicrotask(() => {
+      // Who heard of a change meanwhile knows better.
+      if (this.latest === known && this.observers.has(observer)) tell(observer, known);
+    });
+    this.countLater(known);
   }
 
   /** True when that was the last one, and the engine is no longer watched. */
