@@ -1,5 +1,6 @@
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { createServer, type Server, type ServerResponse } from 'node:http';
+import { connect, type AddressInfo } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { getQueueToken } from '@nestjs/bullmq';
 import { NestFactory } from '@nestjs/core';
@@ -19,9 +20,13 @@ export const about =
   `${EACH.toLocaleString('en')} clients who wait by long polling and as many by server-sent events, on one web process: each for a task of its own, of which 400 end a second, or all for the same task. ` +
   'How long after the end of its task a client has its answer, what it costs the web process in resident memory, and how many connections the process has to Redis without and with them.';
 
+const KINDS = ['each for its own', 'all for one'] as const;
+
 /** So long a task takes; so many run at once. */
 const TASK = 10;
 const TASKS_AT_ONCE = 4;
+/** Bytes of a status beside the time at which it ended. */
+const STATUS = 250;
 /** Clients that connect at once: fewer than a server lets wait at its door. */
 const AT_ONCE = 100;
 
@@ -79,8 +84,11 @@ function clients(tasks: number): StartContender {
           }
           return {};
         },
-        async finish() {
+        async release() {
           await native.resume();
+          return {};
+        },
+        async answers() {
           const times = await Promise.all(crowd.map(({ answered }) => answered));
           return { p50: percentile(times, 50), p99: percentile(times, 99) };
         },
@@ -93,14 +101,26 @@ export const contenders: Contenders = {
   async web(place) {
     const app = await NestFactory.create(moduleAt(place, { role: 'producer' }), { logger: ['error', 'warn'] });
     await app.listen(0, '127.0.0.1');
-    const server = app.getHttpServer() as import('node:http').Server;
-    return helper(() => app.close(), {
-      info: (server.address() as import('node:net').AddressInfo).port,
-      steps: {
-        clients: () =>
-          new Promise((resolve) => server.getConnections((_error, count) => resolve({ connections: count }))),
-      },
+    return helper(() => app.close(), webServer(app.getHttpServer() as Server));
+  },
+
+  /** Node's server alone, which answers everybody at once with as much as we do. */
+  async bare() {
+    const waiting: ServerResponse[] = [];
+    const server = createServer((request, response) => {
+      waiting.push(response);
+      if (request.headers.accept !== 'text/event-stream') return;
+      response.writeHead(200, { 'Content-Type': 'text/event-stream' });
+      response.write('retry: 2000\n\n');
     });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const { info, steps } = webServer(server);
+    const release = async () => {
+      const status = JSON.stringify({ finishedAt: new Date(), filler: 'x'.repeat(STATUS) });
+      for (const response of waiting) response.end(status);
+      return {};
+    };
+    return helper(async () => void server.close(), { info, steps: { ...steps, release } });
   },
 
   async worker(place) {
@@ -112,17 +132,27 @@ export const contenders: Contenders = {
     return helper(() => app.close());
   },
 
-  'each for its own': clients(2 * EACH),
-  'all for one': clients(1),
+  [KINDS[0]]: clients(2 * EACH),
+  [KINDS[1]]: clients(1),
 };
 
-async function measure({ file, server, profiles }: Course, kind: string): Promise<Figures> {
+/** What is asked of a server from outside. */
+function webServer(server: Server) {
+  const clientsOf = () =>
+    new Promise<Figures>((resolve) => server.getConnections((_error, count) => resolve({ connections: count })));
+  return { info: (server.address() as AddressInfo).port, steps: { clients: clientsOf } };
+}
+
+const SERVERS = ['web', 'bare'];
+
+/** The clients of one kind, on our server or on Node's alone. */
+async function measure({ file, server, profiles }: Course, kind: string, name: string): Promise<Figures> {
   const place = freePlace('redis', await server('redis'));
   const redis = new Redis(place.connection);
   const connections = async () => Number(/connected_clients:(\d+)/.exec(await redis.info('clients'))?.[1]);
   const worker = await Rival.start(file, 'worker', place);
   const before = await connections();
-  const web = await Rival.start(file, 'web', place, 0, profiles);
+  const web = await Rival.start(file, name, place, 0, profiles);
   const crowd = await Rival.start(file, kind, place, web.info as number);
   const withoutWeb = (await connections()) - before;
   const idle = await web.memory();
@@ -132,7 +162,8 @@ async function measure({ file, server, profiles }: Course, kind: string): Promis
   await pause(1_000);
   const waiting = await web.memory();
   const withClients = (await connections()) - before;
-  const { p50, p99 } = await crowd.step('finish');
+  await (name === 'web' ? crowd : web).step('release');
+  const { p50, p99 } = await crowd.step('answers');
   for (const rival of [crowd, web, worker]) await rival.close();
   redis.disconnect();
   return { p50, p99, memory: (waiting - idle) / (2 * EACH), more: withClients - withoutWeb };
@@ -140,28 +171,31 @@ async function measure({ file, server, profiles }: Course, kind: string): Promis
 
 export async function run(course: Course): Promise<Row[]> {
   const rows: Row[] = [];
-  for (const kind of ['each for its own', 'all for one']) {
-    const measured: Figures[] = [];
-    for (let round = 0; round < course.rounds; round++) measured.push(await measure(course, kind));
+  for (const kind of KINDS) {
+    const measured: Figures[][] = [];
+    for (let round = 0; round < course.rounds; round++) {
+      const both: Figures[] = [];
+      for (const name of SERVERS) both.push(await measure(course, kind, name));
+      measured.push(both);
+    }
     const row = (what: string, figure: string, unit: string, atMost?: number): Row => {
-      const values = measured.map((figures) => figures[figure]);
-      const spread = `${readable(Math.min(...values))} to ${readable(Math.max(...values))}`;
+      const [own = [], bare = []] = SERVERS.map((_, index) => measured.map((both) => both[index][figure]));
       return {
         what: `${kind}: ${what}`,
-        ours: `${readable(median(values))} ${unit}`,
-        peer: '',
-        ratio: spread,
+        ours: `${readable(median(own))} ${unit}`,
+        peer: `Node's server alone: ${readable(median(bare))} ${unit}`,
+        ratio: `${readable(Math.min(...own))} to ${readable(Math.max(...own))}`,
         must: atMost === undefined ? '' : `at most ${atMost}`,
-        met: atMost === undefined ? undefined : median(values) <= atMost,
+        met: atMost === undefined ? undefined : median(own) <= atMost,
       };
     };
     rows.push(
       row('answered after, p50', 'p50', 'ms'),
       row('answered after, p99', 'p99', 'ms', 250),
       row('memory of a client', 'memory', 'bytes', 20_000),
-      // One to hear of changes on, however many wait.
-      row('connections more than idle', 'more', 'connections', 1),
     );
+    // One to hear of changes on, however many wait.
+    rows.push({ ...row('connections more than idle', 'more', 'connections', 1), peer: '' });
   }
   return rows;
 }
