@@ -59,6 +59,13 @@ async function follow(port: number, id: string, kind: 'poll' | 'events'): Promis
   return { answered };
 }
 
+/** One request that is answered at once. */
+async function ask(port: number): Promise<void> {
+  const socket = connect(port, '127.0.0.1').resume();
+  socket.write('GET /tasks/unknown HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n');
+  await once(socket, 'close');
+}
+
 interface Client {
   /** Milliseconds from the end of the task to the answer. */
   readonly answered: Promise<number>;
@@ -72,6 +79,12 @@ function clients(tasks: number): StartContender {
     const crowd: Client[] = [];
     return helper(() => app.close(), {
       steps: {
+        async warmUp() {
+          for (let asked = 0; asked < 2 * EACH; asked += AT_ONCE) {
+            await Promise.all(Array.from({ length: AT_ONCE }, () => ask(port)));
+          }
+          return {};
+        },
         async connect() {
           await native.pause();
           const handles = await queue.of('Waits.end').enqueueMany(Array.from({ length: tasks }, () => []));
@@ -108,6 +121,7 @@ export const contenders: Contenders = {
   async bare() {
     const waiting: ServerResponse[] = [];
     const server = createServer((request, response) => {
+      if (request.url === '/tasks/unknown') return void response.end();
       waiting.push(response);
       if (request.headers.accept !== 'text/event-stream') return;
       response.writeHead(200, { 'Content-Type': 'text/event-stream' });
@@ -155,6 +169,8 @@ async function measure({ file, server, profiles }: Course, kind: string, name: s
   const web = await Rival.start(file, name, place, 0, profiles);
   const crowd = await Rival.start(file, kind, place, web.info as number);
   const withoutWeb = (await connections()) - before;
+  // What a process takes for its first requests it takes once: space for short-lived objects, compiled code.
+  await crowd.step('warmUp');
   const idle = await web.memory();
   await crowd.step('connect');
   while ((await web.step('clients')).connections < 2 * EACH) await pause(50);
