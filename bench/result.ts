@@ -6,9 +6,10 @@ import { helper } from './harness/helper.js';
 import { appAt, bullmqAt } from './peers/apps.js';
 
 export const about =
-  'One caller who enqueues a task that does nothing, waits for its result, and enqueues the next; the worker is another process.';
+  'One caller who enqueues a task that does nothing, waits for its result, and enqueues the next; the worker is another process, and may run ten at once.';
 
 const TIMES = 300;
+const CONCURRENCY = 10;
 
 async function latencies(enqueueAndWait: (n: number) => Promise<unknown>): Promise<Record<string, number>> {
   const times: number[] = [];
@@ -30,7 +31,10 @@ class Sums {
 export const contenders: Contenders = {
   async 'BullMQ Worker'(place) {
     const { Worker, options } = bullmqAt(place);
-    const worker = new Worker('default', async ({ data }) => data.a + data.b, options);
+    const worker = new Worker('default', async ({ data }) => data.a + data.b, {
+      ...options,
+      concurrency: CONCURRENCY,
+    });
     await worker.waitUntilReady();
     return helper(() => worker.close());
   },
@@ -50,7 +54,11 @@ export const contenders: Contenders = {
   },
 
   async '@Task'(place) {
-    const { app } = await appAt(place, { role: 'worker' }, { providers: [Sums] });
+    const { app } = await appAt(
+      place,
+      { role: 'worker', queues: { default: { concurrency: CONCURRENCY } } },
+      { providers: [Sums] },
+    );
     return helper(() => app.close());
   },
 
