@@ -220,13 +220,10 @@ export class BullMQEngine implements Engine {
     if (!batch) {
       const store = (jobs: readonly JobEntry[]) =>
         this.ensure(`enqueue to "${queue}"`, async (check) => {
-          const backend = (await this.readyQueue(queue)).getBackend();
+          const ready = await this.readyQueue(queue);
           // Whoever was told meanwhile that it failed does not expect it to be stored.
           check();
-          const [first] = jobs;
-          // On PostgreSQL storing several at once takes four times as long as storing one, however many they are.
-          if (jobs.length === 1 && first) return [await backend.addJob(first.job, first.jobId)];
-          return backend.addJobs([...jobs]);
+          return this.store.addJobs(ready, jobs);
         });
       batch = new EnqueueBatch(store, this.store.portions);
       this.batches.set(queue, batch);

@@ -18,6 +18,7 @@ import { failureFirst } from './failure-first.js';
 import type { PostgresPools } from './postgres-pools.js';
 import { grantSchema, migrateSchema, needsMigration } from './postgres-schema.js';
 import type { MessageBus, Store } from './store.js';
+import type { JobEntry } from './stored-task.js';
 import { patient } from './worker-backend.js';
 
 /**
@@ -87,6 +88,14 @@ export class PostgresStore implements Store {
     const queue = new this.classes.Queue(name, { ...options, connection: this.pools.queries });
     queue.on('error', this.report);
     return queue as unknown as Queue;
+  }
+
+  async addJobs(queue: Queue, jobs: readonly JobEntry[]): Promise<readonly string[]> {
+    const backend = queue.getBackend();
+    const [first] = jobs;
+    // To store several at once takes four times as long as to store one, however many they are.
+    if (jobs.length === 1 && first) return [await backend.addJob(first.job, first.jobId)];
+    return backend.addJobs([...jobs]);
   }
 
   createFlowProducer(): FlowProducer {

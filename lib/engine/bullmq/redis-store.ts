@@ -27,6 +27,7 @@ import {
   type RedisClient,
 } from './redis-client.js';
 import type { MessageBus, Store } from './store.js';
+import type { JobEntry } from './stored-task.js';
 import { patient } from './worker-backend.js';
 
 const redis = bullmq.withBackend(backendFactory());
@@ -104,6 +105,21 @@ export class RedisStore implements Store {
     const queue = new redis.Queue(name, { ...options, connection: this.commands, prefix: this.prefix });
     queue.on('error', this.report);
     return queue;
+  }
+
+  /**
+   * Each as a command of its own, all in one packet. BullMQ would put them into a pipeline: that makes a function of each of
+   * its fifty scripts, each time anew, and nobody has an answer before all have.
+   */
+  async addJobs(queue: Queue, jobs: readonly JobEntry[]): Promise<readonly string[]> {
+    const backend = queue.getBackend();
+    const client = await backend.client;
+    // A cluster has a connection for each node, and knows which.
+    const stream = 'nodes' in this.commands ? undefined : this.commands.stream;
+    stream?.cork();
+    const ids = jobs.map(({ job, jobId }) => backend.addJobToTransaction(client, job, jobId));
+    stream?.uncork();
+    return Promise.all(ids);
   }
 
   createFlowProducer(): FlowProducer {

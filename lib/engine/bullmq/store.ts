@@ -1,5 +1,6 @@
 import type { CallDeadline } from './call-deadline.js';
 import type { Portions } from './enqueue-batch.js';
+import type { JobEntry } from './stored-task.js';
 import type { FlowProducer, JobJson, JobState, Processor, Queue, QueueOptions, Worker, WorkerOptions } from 'bullmq';
 
 /** What differs between the databases BullMQ runs on: connecting, looking a job up, and telling other processes. */
@@ -24,6 +25,11 @@ export interface Store {
   abandon(): void;
   /** A queue on the shared connection. Call only after {@link connect}. */
   createQueue(name: string, options?: Omit<QueueOptions, 'connection' | 'prefix'>): Queue;
+  /**
+   * Stores jobs in their order, and gives for each the id of the one that stands for it. One that is there already is left
+   * as it is. Call only once the queue is ready.
+   */
+  addJobs(queue: Queue, jobs: readonly JobEntry[]): Promise<readonly string[]>;
   /** Stores tasks with those they wait for, on the shared connection. Call only after {@link connect}. */
   createFlowProducer(): FlowProducer;
   /** A worker that does not run yet, with a blocking connection of its own. */
