@@ -108,8 +108,8 @@ export class RedisStore implements Store {
   }
 
   /**
-   * Each as a command of its own, all in one packet. BullMQ would put them into a pipeline: that makes a function of each of
-   * its fifty scripts, each time anew, and nobody has an answer before all have.
+   * Each as a command of its own, all in one packet. BullMQ would put them into a pipeline: that makes a method of each of its
+   * fifty scripts for every pipeline anew, which is a third of the processor time of enqueueing.
    */
   async addJobs(queue: Queue, jobs: readonly JobEntry[]): Promise<readonly string[]> {
     const backend = queue.getBackend();
