@@ -87,7 +87,7 @@ export class TaskProducer<F extends TaskFunction = TaskFunction> {
   }
 
   /**
-   * Stores many calls, in one round trip per thousand. All are checked before any is stored.
+   * Stores many calls, in at most one round trip per thousand. All are checked before any is stored.
    *
    * @param list the arguments of each call
    * @returns handles in the same order

@@ -31,7 +31,7 @@ export class PostgresStore implements Store {
   /** Looks jobs up in queues that have no object here, and never will: their names come from ids that anybody can send. */
   private anchor: Queue | undefined;
   /** Each on a connection of its own, so one after the other; one takes hardly longer for more. */
-  readonly portions = { size: 1_000, atOnce: 1 };
+  readonly portions = { size: 2_500, atOnce: 1 };
   readonly deadline: PoolDeadline;
   private preparing: Promise<void> | undefined;
   private readonly consumed = new Set<string>();
