@@ -20,7 +20,7 @@ import { queueOfTask } from '../task-id.js';
 import { Availability } from './availability.js';
 import type { CheckDeadline } from './call-deadline.js';
 import { ChangeFeed } from './change-feed.js';
-import { EnqueueBatch } from './enqueue-batch.js';
+import { EnqueueBatch, type Stored } from './enqueue-batch.js';
 import { MemberFlows } from './member-flows.js';
 import { QueueConsumer } from './queue-consumer.js';
 import { QueueMetaStore } from './queue-meta-store.js';
@@ -218,12 +218,12 @@ export class BullMQEngine implements Engine {
   private batch(queue: string): EnqueueBatch {
     let batch = this.batches.get(queue);
     if (!batch) {
-      const store = (jobs: readonly JobEntry[]) =>
+      const store = (jobs: readonly JobEntry[], stored: Stored) =>
         this.ensure(`enqueue to "${queue}"`, async (check) => {
           const ready = await this.readyQueue(queue);
           // Whoever was told meanwhile that it failed does not expect it to be stored.
           check();
-          return this.store.addJobs(ready, jobs);
+          return this.store.addJobs(ready, jobs, stored);
         });
       batch = new EnqueueBatch(store, this.store.portions);
       this.batches.set(queue, batch);

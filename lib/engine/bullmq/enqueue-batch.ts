@@ -4,6 +4,7 @@ import type { JobEntry } from './stored-task.js';
 /** Jobs that were added together, and whoever waits for them. */
 interface Addition {
   readonly jobs: readonly JobEntry[];
+  /** Those that are known, each in its place. */
   readonly ids: string[];
   missing: number;
   resolve(ids: readonly string[]): void;
@@ -15,6 +16,9 @@ interface Waiting {
   readonly addition: Addition;
   readonly index: number;
 }
+
+/** Told for each job, by its place, the id of the one that stands for it. */
+export type Stored = (index: number, id: string) => void;
 
 /** How many jobs go to the store at a time, and how many such parts may be under way. */
 export interface Portions {
@@ -31,10 +35,10 @@ export class EnqueueBatch {
   private waiting: Waiting[] = [];
 
   /**
-   * @param store stores jobs in one round trip and gives their ids; repeating it must be harmless
+   * @param store stores jobs in one round trip, and resolves once it has told of each; repeating it must be harmless
    */
   constructor(
-    private readonly store: (jobs: readonly JobEntry[]) => Promise<readonly string[]>,
+    private readonly store: (jobs: readonly JobEntry[], stored: Stored) => Promise<void>,
     private readonly portions: Portions,
   ) {}
 
@@ -61,8 +65,7 @@ export class EnqueueBatch {
 
   private async storeTogether(batch: readonly Waiting[]): Promise<void> {
     try {
-      const ids = await this.store(batch.map(jobOf));
-      batch.forEach((waiting, position) => stored(waiting, ids[position] as string));
+      await this.store(batch.map(jobOf), (index, id) => noteId(batch[index] as Waiting, id));
     } catch (error) {
       if (batch.length === 1 || error instanceof EngineUnavailableError) {
         for (const { addition } of batch) addition.reject(error);
@@ -72,9 +75,8 @@ export class EnqueueBatch {
       // failure has its id already, and is not stored twice.
       await Promise.all(
         batch.map((waiting) =>
-          this.store([jobOf(waiting)]).then(
-            ([id]) => stored(waiting, id as string),
-            (own: unknown) => waiting.addition.reject(own),
+          this.store([jobOf(waiting)], (_, id) => noteId(waiting, id)).catch((own: unknown) =>
+            waiting.addition.reject(own),
           ),
         ),
       );
@@ -86,7 +88,9 @@ function jobOf({ addition, index }: Waiting): JobEntry {
   return addition.jobs[index] as JobEntry;
 }
 
-function stored({ addition, index }: Waiting, id: string): void {
+function noteId({ addition, index }: Waiting, id: string): void {
+  // A second attempt tells again what the first one told.
+  if (addition.ids[index] !== undefined) return;
   addition.ids[index] = id;
   if (--addition.missing === 0) addition.resolve(addition.ids);
 }

@@ -18,6 +18,7 @@ import { failureFirst } from './failure-first.js';
 import type { PostgresPools } from './postgres-pools.js';
 import { grantSchema, migrateSchema, needsMigration } from './postgres-schema.js';
 import type { MessageBus, Store } from './store.js';
+import type { Stored } from './enqueue-batch.js';
 import type { JobEntry } from './stored-task.js';
 import { patient } from './worker-backend.js';
 
@@ -90,12 +91,13 @@ export class PostgresStore implements Store {
     return queue as unknown as Queue;
   }
 
-  async addJobs(queue: Queue, jobs: readonly JobEntry[]): Promise<readonly string[]> {
+  async addJobs(queue: Queue, jobs: readonly JobEntry[], stored: Stored): Promise<void> {
     const backend = queue.getBackend();
     const [first] = jobs;
     // To store several at once takes four times as long as to store one, however many they are.
-    if (jobs.length === 1 && first) return [await backend.addJob(first.job, first.jobId)];
-    return backend.addJobs([...jobs]);
+    const ids =
+      jobs.length === 1 && first ? [await backend.addJob(first.job, first.jobId)] : await backend.addJobs([...jobs]);
+    ids.forEach((id, index) => stored(index, id));
   }
 
   createFlowProducer(): FlowProducer {

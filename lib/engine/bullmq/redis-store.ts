@@ -27,6 +27,7 @@ import {
   type RedisClient,
 } from './redis-client.js';
 import type { MessageBus, Store } from './store.js';
+import type { Stored } from './enqueue-batch.js';
 import type { JobEntry } from './stored-task.js';
 import { patient } from './worker-backend.js';
 
@@ -111,15 +112,17 @@ export class RedisStore implements Store {
    * Each as a command of its own, all in one packet. BullMQ would put them into a pipeline: that makes a method of each of its
    * fifty scripts for every pipeline anew, which is a third of the processor time of enqueueing.
    */
-  async addJobs(queue: Queue, jobs: readonly JobEntry[]): Promise<readonly string[]> {
+  async addJobs(queue: Queue, jobs: readonly JobEntry[], stored: Stored): Promise<void> {
     const backend = queue.getBackend();
     const client = await backend.client;
     // A cluster has a connection for each node, and knows which.
     const stream = 'nodes' in this.commands ? undefined : this.commands.stream;
     stream?.cork();
-    const ids = jobs.map(({ job, jobId }) => backend.addJobToTransaction(client, job, jobId));
+    const sent = jobs.map(async ({ job, jobId }, index) => {
+      stored(index, await backend.addJobToTransaction(client, job, jobId));
+    });
     stream?.uncork();
-    return Promise.all(ids);
+    await Promise.all(sent);
   }
 
   createFlowProducer(): FlowProducer {

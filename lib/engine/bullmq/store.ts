@@ -1,5 +1,5 @@
 import type { CallDeadline } from './call-deadline.js';
-import type { Portions } from './enqueue-batch.js';
+import type { Portions, Stored } from './enqueue-batch.js';
 import type { JobEntry } from './stored-task.js';
 import type { FlowProducer, JobJson, JobState, Processor, Queue, QueueOptions, Worker, WorkerOptions } from 'bullmq';
 
@@ -26,10 +26,10 @@ export interface Store {
   /** A queue on the shared connection. Call only after {@link connect}. */
   createQueue(name: string, options?: Omit<QueueOptions, 'connection' | 'prefix'>): Queue;
   /**
-   * Stores jobs in their order, and gives for each the id of the one that stands for it. One that is there already is left
-   * as it is. Call only once the queue is ready.
+   * Stores jobs in their order, and tells of each as soon as it is stored. One that is there already is left as it is.
+   * Call only once the queue is ready.
    */
-  addJobs(queue: Queue, jobs: readonly JobEntry[]): Promise<readonly string[]>;
+  addJobs(queue: Queue, jobs: readonly JobEntry[], stored: Stored): Promise<void>;
   /** Stores tasks with those they wait for, on the shared connection. Call only after {@link connect}. */
   createFlowProducer(): FlowProducer;
   /** A worker that does not run yet, with a blocking connection of its own. */
