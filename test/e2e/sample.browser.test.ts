@@ -193,7 +193,8 @@ test('first steps: two numbers are added, and twenty tasks sleep at once', async
   await steps.getByRole('button', { name: 'Add' }).click();
   await steps.getByText('= 42').waitFor();
 
-  await steps.getByLabel('seconds').fill('1');
+  // Long enough for the last to begin, and the page to say so, before the first is awake.
+  await steps.getByLabel('seconds').fill('5');
   await steps.getByRole('button', { name: 'Start them all' }).click();
   await steps.getByText('20 asleep').waitFor();
   await steps.getByText('20 of 20 awake again').waitFor();
