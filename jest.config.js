@@ -23,6 +23,7 @@ export default {
   projects: [
     project('unit'),
     project('contract'),
+    project('limits'),
     project('types'),
     project('e2e'),
     project('faults'),

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import { getQueueToken } from '@nestjs/bullmq';
 import type { JobType, Queue } from 'bullmq';
 import fc from 'fast-check';
-import { chain, group, WorkflowFailedError, type Signature, type TaskQueueError, type Tasks } from 'nestjs-task-queue';
+import { chain, WorkflowFailedError, type Signature, type TaskQueueError, type Tasks } from 'nestjs-task-queue';
 import { boot, Gate, type Booted } from '../support/boot.js';
 import { describeEachEngine } from '../support/engines.js';
 import { comparable, evaluate, type LinkRun } from '../support/evaluate-shape.js';
@@ -134,16 +134,6 @@ describeEachEngine('any workflow', (engine) => {
     },
     TIME_LIMIT,
   );
-
-  if (engine.name === 'redis') {
-    it('stores a group of 10,000 within 5 s, and gives its results in order', async () => {
-      const members = Array.from({ length: 10_000 }, (_, index) => tasks.add.signature(index, 1));
-      const start = performance.now();
-      const handle = await group(members).enqueue();
-      expect(performance.now() - start).toBeLessThan(5_000);
-      await expect(handle.result({ timeout: '25s' })).resolves.toEqual(members.map((_, index) => index + 1));
-    });
-  }
 });
 
 function byTag(a: LinkRun, b: LinkRun): number {

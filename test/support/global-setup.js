@@ -11,6 +11,7 @@ const preparations = {
   unit: installServers,
   faults: installServers,
   contract: startServers,
+  limits: startServers,
   async e2e() {
     process.env.CHROMIUM_PATH = findChromium();
     await startServers();
