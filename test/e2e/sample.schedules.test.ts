@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { join } from 'node:path';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { Gate } from '../support/boot.js';
 import { CHROMIUM_FLAGS } from '../support/chromium.js';
 import { findChromium } from '../support/programs.js';
 import { dataFolder, type Sample, startSample } from '../support/sample.js';
@@ -132,13 +133,17 @@ test('a schedule is made, changed, paused, resumed and removed, and a reload fin
   expect(await card(id).count()).toBe(0);
 });
 
-test('what is pressed before the script of the page has come counts once it has', async () => {
+test('nothing can be pressed before the script of the page has come, and what was filled in stays', async () => {
+  const script = new Gate();
   await page.route('**/schedules.js', async (route) => {
-    await new Promise((resolve) => setTimeout(resolve, 1000));
+    await script.opened;
     await route.continue();
   });
   await page.reload({ waitUntil: 'commit' });
-  await create('impatient');
+  const created = create('impatient');
+  expect(await editor().getByRole('button', { name: 'Create' }).isDisabled()).toBe(true);
+  script.open();
+  await created;
   await editor().getByText('Created.').waitFor();
 });
 
