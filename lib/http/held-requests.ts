@@ -48,6 +48,7 @@ export class HeldRequests implements OnModuleDestroy {
   }
 }
 
+/** One of them, until its task is final, its client leaves, or it is to wait no longer, whatever comes first. */
 class HeldRequest implements Observer {
   readonly wantsChanges = true;
   private leave: (() => void) | undefined;
