@@ -2,6 +2,6 @@ import { createRequire } from 'node:module';
 
 /**
  * BullMQ as the CommonJS package it is. To import its 150 files as an ES module has Node read them all once more, for the
- * names they export, which is a fifth of what this library adds to the start of a process.
+ * names they export, at each start of a process.
  */
 export const bullmq = createRequire(import.meta.url)('bullmq') as typeof import('bullmq');

@@ -14,11 +14,11 @@ import type {
 } from 'bullmq';
 import { bullmq } from './bullmq.js';
 import type { PoolDeadline } from './call-deadline.js';
+import type { Stored } from './enqueue-batch.js';
 import { failureFirst } from './failure-first.js';
 import type { PostgresPools } from './postgres-pools.js';
 import { grantSchema, migrateSchema, needsMigration } from './postgres-schema.js';
 import type { MessageBus, Store } from './store.js';
-import type { Stored } from './enqueue-batch.js';
 import type { JobEntry } from './stored-task.js';
 import { patient } from './worker-backend.js';
 

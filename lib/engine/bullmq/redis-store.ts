@@ -1,5 +1,4 @@
 import type {
-  BackendFactory,
   FlowProducer,
   IQueueBackend,
   JobJson,
@@ -7,18 +6,18 @@ import type {
   Processor,
   Queue,
   QueueOptions,
-  RedisQueueBackend,
   Worker,
   WorkerOptions,
 } from 'bullmq';
 import { bullmq } from './bullmq.js';
 import { CallDeadline } from './call-deadline.js';
+import type { Stored } from './enqueue-batch.js';
+import { createBackend, withBareCopies } from './redis-backend.js';
 import { RedisBus } from './redis-bus.js';
 import { resetSocket } from './reset-socket.js';
 import {
   asConfigurationError,
   endClient,
-  endWaiting,
   ignore,
   isOutage,
   isUsable,
@@ -27,11 +26,9 @@ import {
   type RedisClient,
 } from './redis-client.js';
 import type { MessageBus, Store } from './store.js';
-import type { Stored } from './enqueue-batch.js';
 import type { JobEntry } from './stored-task.js';
-import { patient } from './worker-backend.js';
 
-const redis = bullmq.withBackend(backendFactory());
+const redis = bullmq.withBackend(createBackend);
 
 /** Redis or Valkey. One connection for commands, one more for all workers, one each that a worker blocks on. */
 export class RedisStore implements Store {
@@ -109,8 +106,8 @@ export class RedisStore implements Store {
   }
 
   /**
-   * Each as a command of its own, all in one packet. BullMQ would put them into a pipeline: that makes a method of each of its
-   * fifty scripts for every pipeline anew, which is a third of the processor time of enqueueing.
+   * Each as a command of its own, all in one packet. BullMQ would put them into a pipeline: for each one ioredis makes
+   * methods of BullMQ's fifty scripts anew, and it has no answer for anybody before all are there.
    */
   async addJobs(queue: Queue, jobs: readonly JobEntry[], stored: Stored): Promise<void> {
     const backend = queue.getBackend();
@@ -218,38 +215,6 @@ export class RedisStore implements Store {
     this.copies.push(copy);
     return copy;
   }
-}
-
-/**
- * How long a worker waits for a job in one command, in seconds; then it asks again. BullMQ's own limit is 10, but a
- * connection that broke without a word is noticed only when this time is over.
- */
-const LONGEST_WAIT = 5;
-
-/** BullMQ's, with workers that are patient, and that can be closed while the server is gone. */
-function backendFactory(): BackendFactory<RedisQueueBackend> {
-  return (name, options, kind) => {
-    const backend = bullmq.createRedisBackend(name, options, kind);
-    if (!kind?.withBlockingConnection) return backend;
-    const disconnectBlocking = backend.disconnectBlocking.bind(backend);
-    backend.disconnectBlocking = async (wait) => {
-      const client = await backend.blockingClient;
-      if (client) endWaiting(client);
-      await disconnectBlocking(wait);
-    };
-    Object.defineProperty(backend, 'maximumBlockTimeout', { value: LONGEST_WAIT });
-    return patient(backend);
-  };
-}
-
-/**
- * A copy is what a worker of BullMQ waits on, and runs one command: to make fifty scripts ready on each takes longer than
- * to connect.
- */
-function withBareCopies(client: RedisClient): RedisClient {
-  const duplicate = client.duplicate.bind(client) as (...options: unknown[]) => RedisClient;
-  const duplicateBare = (...options: unknown[]) => Object.assign(duplicate(...options), { defineCommand: ignore });
-  return Object.assign(client, { duplicate: duplicateBare });
 }
 
 /** Of a job that has not ended. */
