@@ -4,7 +4,7 @@ import { Injectable } from '@nestjs/common';
 import type { Queue } from 'bullmq';
 import { Task, TaskContext, type TaskState, type TaskHandle, type Tasks } from 'nestjs-task-queue';
 import { ChangeFeed } from '../../lib/engine/bullmq/change-feed.js';
-import { sweepRegularly } from '../../lib/engine/bullmq/retention-sweep.js';
+import { sweep, sweepRegularly } from '../../lib/engine/bullmq/retention-sweep.js';
 import { boot, type Booted } from '../support/boot.js';
 import { describeEachEngine } from '../support/engines.js';
 import { eventually } from '../support/eventually.js';
@@ -115,10 +115,17 @@ describeEachEngine('in several processes', (engine) => {
     }
   });
 
-  it('what nobody can ask for any more is removed from a queue that went quiet', async () => {
-    await (await work.once.enqueue()).result({ timeout: '10s' });
-    const queue = one.app.get<Queue>(getQueueToken('quiet'));
-    await expect(queue.getJobCounts('completed')).resolves.toEqual({ completed: 1 });
+  it('what nobody can ask for any more is removed, all of it in one sweep, and nothing else', async () => {
+    const queue = await quietQueueAfter(5);
+    const backend = queue.getBackend();
+    await sweep(backend, { succeeded: 60_000, failed: 0 }, { atOnce: 2 });
+    await expect(queue.getJobCounts('completed')).resolves.toEqual({ completed: 5 });
+    await sweep(backend, { succeeded: 0, failed: 60_000 }, { atOnce: 2 });
+    await expect(queue.getJobCounts('completed')).resolves.toEqual({ completed: 0 });
+  });
+
+  it('that happens also in a queue that went quiet', async () => {
+    const queue = await quietQueueAfter(1);
     const stop = sweepRegularly(queue.getBackend(), { succeeded: 100, failed: 100 }, 50);
     try {
       await eventually(async () => (await queue.getJobCounts('completed'))['completed'] === 0, 'it is removed', 5_000);
@@ -126,4 +133,12 @@ describeEachEngine('in several processes', (engine) => {
       stop();
     }
   });
+
+  async function quietQueueAfter(tasks: number): Promise<Queue> {
+    const handles = await work.once.enqueueMany(Array.from({ length: tasks }, () => []));
+    await Promise.all(handles.map((handle) => handle.result({ timeout: '10s' })));
+    const queue = one.app.get<Queue>(getQueueToken('quiet'));
+    await expect(queue.getJobCounts('completed')).resolves.toEqual({ completed: tasks });
+    return queue;
+  }
 });

@@ -60,9 +60,6 @@ export class QueueConsumer {
       lockDuration: abandonedAfter,
       stalledInterval: abandonedAfter / 2,
       maxStalledCount: 1,
-      // BullMQ goes by one age for all jobs of a queue, so it is the longest; shorter lives end when they are asked for.
-      removeOnComplete: { age: seconds(options.keep.succeeded) },
-      removeOnFail: { age: seconds(options.keep.failed) },
       runRetryDelay: 1_000,
       settings: { backoffStrategy: delayUntilRetry },
     });
@@ -237,10 +234,6 @@ export class QueueConsumer {
     if (isStored) this.around.feed.changed(id, true);
     else this.losses.lose(id, name);
   }
-}
-
-function seconds(milliseconds: number): number {
-  return Math.ceil(milliseconds / 1000);
 }
 
 /** BullMQ says that of each task, each time; `lockRenewalFailed` says it once. */

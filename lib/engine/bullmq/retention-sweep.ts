@@ -1,24 +1,58 @@
 import type { IQueueBackend } from 'bullmq';
 import type { ConsumerOptions } from '../engine.js';
 
-/** How often what nobody can ask for any more is removed: BullMQ does that only when another job of the queue ends. */
+type Keep = ConsumerOptions['keep'];
+
 const SWEEP_INTERVAL = 60_000;
+/** Redis does nothing else while it removes them. */
 const SWEEP_AT_ONCE = 1_000;
 
-/** Removes ended tasks when their time is over, also from a queue that went quiet. @returns what ends it */
-export function sweepRegularly(
-  backend: IQueueBackend,
-  { succeeded, failed }: ConsumerOptions['keep'],
-  interval = SWEEP_INTERVAL,
-): () => void {
-  const sweep = async () => {
-    try {
-      await backend.cleanJobsByState('completed', Date.now() - succeeded, SWEEP_AT_ONCE);
-      await backend.cleanJobsByState('failed', Date.now() - failed, SWEEP_AT_ONCE);
-    } catch {
-      // Out of reach: swept in a minute.
-    }
+/**
+ * Removes ended tasks when their time is over, also from a queue that went quiet. BullMQ would look for such tasks each
+ * time that another one ends; PostgreSQL plans that statement anew each time.
+ *
+ * @returns what ends it
+ */
+export function sweepRegularly(backend: IQueueBackend, keep: Keep, interval = SWEEP_INTERVAL): () => void {
+  const stopped = new AbortController();
+  let sweeping = false;
+  const timer = setInterval(() => {
+    if (sweeping) return;
+    sweeping = true;
+    sweep(backend, keep, { signal: stopped.signal })
+      // Out of reach: swept the next time.
+      .catch(() => undefined)
+      .finally(() => (sweeping = false));
+  }, interval).unref();
+  return () => {
+    stopped.abort();
+    clearInterval(timer);
   };
-  const timer = setInterval(() => void sweep(), interval).unref();
-  return () => clearInterval(timer);
+}
+
+/**
+ * Removes all whose time is over now, however many they are.
+ *
+ * @param options.atOnce how many in one command, during which other commands wait; default 1,000
+ * @param options.signal no further command follows once it is aborted
+ */
+export async function sweep(
+  backend: IQueueBackend,
+  keep: Keep,
+  { atOnce = SWEEP_AT_ONCE, signal }: { atOnce?: number; signal?: AbortSignal } = {},
+): Promise<void> {
+  for (const [state, life] of [['completed', keep.succeeded] as const, ['failed', keep.failed] as const]) {
+    const endedBefore = Date.now() - life;
+    // BullMQ writes an event for each command, also for one that finds nothing to remove.
+    let removed = (await oldestEnd(backend, state)) <= endedBefore ? atOnce : 0;
+    while (removed === atOnce && !signal?.aborted) {
+      removed = (await backend.cleanJobsByState(state, endedBefore, atOnce)).length;
+    }
+  }
+}
+
+async function oldestEnd(backend: IQueueBackend, state: 'completed' | 'failed'): Promise<number> {
+  const [id] = (await backend.getRanges([state], 0, 0, true)).flat();
+  if (id === undefined) return Infinity;
+  return (await backend.getJobData(id))?.finishedOn ?? 0;
 }
