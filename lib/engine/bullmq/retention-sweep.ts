@@ -20,7 +20,7 @@ export function sweepRegularly(backend: IQueueBackend, keep: Keep, interval = SW
     if (sweeping) return;
     sweeping = true;
     sweep(backend, keep, { signal: stopped.signal })
-      // Out of reach: swept the next time.
+      // Stopped, or out of reach: swept the next time.
       .catch(() => undefined)
       .finally(() => (sweeping = false));
   }, interval).unref();
@@ -35,6 +35,7 @@ export function sweepRegularly(backend: IQueueBackend, keep: Keep, interval = SW
  *
  * @param options.atOnce how many in one command, during which other commands wait; default 1,000
  * @param options.signal no further command follows once it is aborted
+ * @throws the signal's reason, and what the store answers
  */
 export async function sweep(
   backend: IQueueBackend,
@@ -45,7 +46,8 @@ export async function sweep(
     const endedBefore = Date.now() - life;
     // BullMQ writes an event for each command, also for one that finds nothing to remove.
     let removed = (await oldestEnd(backend, state)) <= endedBefore ? atOnce : 0;
-    while (removed === atOnce && !signal?.aborted) {
+    while (removed === atOnce) {
+      signal?.throwIfAborted();
       removed = (await backend.cleanJobsByState(state, endedBefore, atOnce)).length;
     }
   }
