@@ -272,9 +272,10 @@ export interface Engine {
   countEnded(record: TaskRecord): Promise<number>;
   /**
    * Calls `listener` soon, unless the task is new, and whenever it may have changed, until the returned function is
-   * called. The listener gets no record: it asks with {@link find}. Lost notifications are made up for by a slow poll.
+   * called. Of a task that succeeded it may get the record as it was stored then; otherwise it asks with {@link find}.
+   * Lost notifications are made up for by a slow poll.
    */
-  watch(id: string, listener: () => void, interest: Interest): () => void;
+  watch(id: string, listener: (record?: TaskRecord) => void, interest: Interest): () => void;
   /**
    * Asks for cancellation, also of all members that are not final; the record as it is afterwards, `undefined` when
    * there is no such task.

@@ -67,7 +67,7 @@ export class WatchedTask {
   }
 
   private watch(interest: Interest): () => void {
-    return this.engine.watch(this.id, () => this.changed(), interest);
+    return this.engine.watch(this.id, (record) => (record ? this.show(record) : this.changed()), interest);
   }
 
   /** Asks once however many changes arrive meanwhile, and once more after that, so that the last one is not missed. */
@@ -100,6 +100,8 @@ export class WatchedTask {
   }
 
   private show(found: TaskRecord): void {
+    // It stays so. A look that began before it was told comes too late.
+    if (this.latest?.state === 'succeeded') return;
     const record = isUncounted(found) ? { ...found, progress: this.progress } : found;
     const fingerprint = JSON.stringify(record);
     if (fingerprint === this.fingerprint) return;

@@ -109,8 +109,8 @@ export class BullMQEngine implements Engine {
     return this.tasks.countEnded(record);
   }
 
-  watch(id: string, listener: () => void, interest: Interest): () => void {
-    return this.feed.watch(id, listener, interest);
+  watch(id: string, listener: (record?: TaskRecord) => void, interest: Interest): () => void {
+    return this.feed.watch(id, (success) => listener(success && this.tasks.recordOf(id, success)), interest);
   }
 
   cancel(id: string, reason: string | undefined): Promise<TaskRecord | undefined> {

@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { Interest } from '../engine.js';
 import { Interests, RECENT } from './interests.js';
+import { messagesOf, type News } from './news.js';
 import type { MessageBus } from './store.js';
+import type { StoredSuccess } from './stored-success.js';
 
 /** The channel every process that runs tasks listens to. */
 const WORKERS = 'workers';
@@ -13,15 +15,18 @@ const FIRST_POLL = 1_000;
 const SLOWEST_POLL = 10_000;
 /** Workers forget who watches a task when that is not repeated, as the poll does. */
 const INTEREST_LIFE = 3 * SLOWEST_POLL;
-/** An id has at most 86 characters; PostgreSQL's notifications hold 8,000 bytes. */
+/** An id has at most 86 characters, and PostgreSQL's notifications hold 8,000 bytes. */
 const IDS_PER_MESSAGE = 80;
 
 type WorkersMessage =
   | { readonly type: 'watch'; readonly ids: readonly string[]; readonly inbox: string; readonly endOnly: boolean }
   | { readonly type: 'cancel'; readonly id: string; readonly reason?: string };
 
+/** Hears that a task changed; if it succeeded, perhaps what is stored of it. */
+type Listener = (success?: StoredSuccess) => void;
+
 interface Watch {
-  readonly listeners: Set<() => void>;
+  readonly listeners: Set<Listener>;
   endOnly: boolean;
   nextPoll: number;
   pollAfter: number;
@@ -38,10 +43,10 @@ interface Watch {
  */
 export class ChangeFeed {
   private readonly watches = new Map<string, Watch>();
-  private readonly interests = new Interests((inbox, id) => this.tell(inbox, id));
+  private readonly interests = new Interests((inbox, id, success) => this.tell(inbox, id, success));
   /** With whether to look at the task then. */
   private readonly unsaid = new Map<string, boolean>();
-  private readonly outbox = new Map<string, Set<string>>();
+  private readonly outbox = new Map<string, Map<string, StoredSuccess | undefined>>();
   private readonly inbox = `inbox:${randomUUID()}`;
   private readonly unsubscribers: (() => Promise<void>)[] = [];
   private listening: Promise<void> | undefined;
@@ -53,7 +58,7 @@ export class ChangeFeed {
   constructor(private readonly bus: MessageBus) {}
 
   /** Calls `listener` as {@link Interest} says, until the returned function is called. */
-  watch(id: string, listener: () => void, { endOnly, isNew }: Interest): () => void {
+  watch(id: string, listener: Listener, { endOnly, isNew }: Interest): () => void {
     const known = this.watches.get(id);
     // Of what ends in this process it is told here, so it has to be remembered here.
     const look = !isNew || this.interests.hasJustChanged(id, endOnly);
@@ -63,7 +68,7 @@ export class ChangeFeed {
       this.announce(id, look);
     } else {
       known.listeners.add(listener);
-      if (look) queueMicrotask(listener);
+      if (look) queueMicrotask(() => listener());
       if (known.endOnly && !endOnly) {
         known.endOnly = false;
         this.announce(id);
@@ -85,10 +90,12 @@ export class ChangeFeed {
    * To be called by whoever changed a task, after the change is stored.
    *
    * @param isEnd whether it may be final by now
+   * @param success what is stored of it, if it succeeded; asked for only when somebody waits
    */
-  changed(id: string, isEnd = false): void {
-    if (isEnd || this.watches.get(id)?.endOnly === false) this.wake(id);
-    if (this.serving) this.interests.changed(id, isEnd);
+  changed(id: string, isEnd = false, success?: () => StoredSuccess): void {
+    const watch = this.watches.get(id);
+    if (watch && (isEnd || !watch.endOnly)) this.wake(id, success?.());
+    if (this.serving) this.interests.changed(id, isEnd, success);
   }
 
   /**
@@ -96,19 +103,16 @@ export class ChangeFeed {
    * faster than that, whoever waits in another process is told at once, and not only when the worker has its answer.
    */
   ending(id: string): void {
-    const publish = this.bus.publishBehindWorkers;
+    const publish = this.bus.publishEnd;
     if (!publish) return;
     const inboxes = this.interests.ending(id);
-    if (inboxes.size === 0) return;
-    setImmediate(() => {
-      for (const inbox of inboxes) publish(inbox, JSON.stringify({ ids: [id] })).catch(() => undefined);
-    });
+    if (inboxes.size > 0) publish(id, [...inboxes]);
   }
 
   /** As {@link changed}, from a process that may run no tasks and so knows of no interest: everybody who waits is told. */
   async changedByRequest(id: string): Promise<void> {
     this.wake(id);
-    await this.bus.publish(WATCHERS, JSON.stringify({ ids: [id] }));
+    await this.say(WATCHERS, { ids: [id] });
   }
 
   /** Begins to remember who watches what, and to hear requests for cancellation. For processes that run tasks. */
@@ -127,12 +131,12 @@ export class ChangeFeed {
       if (message.type === 'cancel') onCancel(message.id, message.reason);
       else this.remember(message.ids, message.inbox, message.endOnly);
     });
-    await this.bus.publish(WATCHERS, JSON.stringify({ repeat: true }));
+    await this.say(WATCHERS, { repeat: true });
   }
 
   async requestCancel(id: string, reason: string | undefined): Promise<void> {
     const message: WorkersMessage = reason === undefined ? { type: 'cancel', id } : { type: 'cancel', id, reason };
-    await this.bus.publish(WORKERS, JSON.stringify(message));
+    await this.say(WORKERS, message);
   }
 
   async close(): Promise<void> {
@@ -142,10 +146,14 @@ export class ChangeFeed {
     await Promise.allSettled(this.unsubscribers.map((unsubscribe) => unsubscribe()));
   }
 
+  private say(channel: string, message: News | WorkersMessage): Promise<void> {
+    return this.bus.publish(channel, JSON.stringify(message));
+  }
+
   // The side that waits.
 
-  private wake(id: string): void {
-    for (const listener of this.watches.get(id)?.listeners ?? []) listener();
+  private wake(id: string, success?: StoredSuccess): void {
+    for (const listener of this.watches.get(id)?.listeners ?? []) listener(success);
   }
 
   /** Says which tasks are waited for: all that were asked for in one turn of the event loop in as few messages as fit. */
@@ -163,7 +171,7 @@ export class ChangeFeed {
     let told: Promise<unknown>;
     try {
       await Promise.race([this.listen(), tooLong()]);
-      told = Promise.all(this.interestIn(ids).map((message) => this.bus.publish(WORKERS, JSON.stringify(message))));
+      told = Promise.all(this.interestIn(ids).map((message) => this.say(WORKERS, message)));
     } catch {
       // Out of reach: the poll says it again.
       return ids.forEach((id) => this.wake(id));
@@ -193,8 +201,9 @@ export class ChangeFeed {
   }
 
   private hear(text: string): void {
-    const { ids = [], repeat = false } = JSON.parse(text) as { ids?: string[]; repeat?: boolean };
+    const { ids = [], successes = [], repeat = false } = JSON.parse(text) as News;
     for (const id of ids) this.wake(id);
+    for (const [id, stored] of successes) this.wake(id, stored);
     if (repeat) for (const id of this.watches.keys()) this.announce(id);
   }
 
@@ -217,19 +226,18 @@ export class ChangeFeed {
     for (const id of ids) this.interests.remember(id, inbox, endOnly, until);
   }
 
-  /** All that changed in one turn of the event loop goes in one message to each who waits. */
-  private tell(inbox: string, id: string): void {
+  /** All that changed in one turn of the event loop goes in as few messages as hold it to each who waits. */
+  private tell(inbox: string, id: string, success: StoredSuccess | undefined): void {
     if (this.outbox.size === 0) setImmediate(() => this.deliver());
-    this.outbox.set(inbox, (this.outbox.get(inbox) ?? new Set()).add(id));
+    const news = this.outbox.get(inbox) ?? new Map<string, StoredSuccess | undefined>();
+    this.outbox.set(inbox, news.set(id, success));
   }
 
   private deliver(): void {
-    const messages = [...this.outbox];
+    const outbox = [...this.outbox];
     this.outbox.clear();
-    for (const [inbox, ids] of messages) {
-      for (const some of chunks([...ids])) {
-        this.bus.publish(inbox, JSON.stringify({ ids: some })).catch(() => undefined);
-      }
+    for (const [inbox, news] of outbox) {
+      for (const message of messagesOf(news)) this.bus.publish(inbox, message).catch(() => undefined);
     }
   }
 

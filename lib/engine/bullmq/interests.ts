@@ -1,3 +1,5 @@
+import type { StoredSuccess } from './stored-success.js';
+
 /** Ids of tasks that changed just now are kept for so many milliseconds, for whoever begins to watch them at this moment. */
 export const RECENT = 2_000;
 
@@ -18,8 +20,8 @@ export class Interests {
   /** Who was told of a task's end before the worker had its answer. */
   private toldEarly = new Map<string, ReadonlySet<string>>();
 
-  /** @param tell tells the owner of an inbox that a task changed */
-  constructor(private readonly tell: (inbox: string, id: string) => void) {}
+  /** @param tell tells the owner of an inbox that a task changed, and what is stored of it if that is known */
+  constructor(private readonly tell: (inbox: string, id: string, success?: StoredSuccess) => void) {}
 
   /** @param endOnly whether it only wants to hear that the task may have become final */
   remember(id: string, inbox: string, endOnly: boolean, until: number): void {
@@ -36,12 +38,12 @@ export class Interests {
   }
 
   /** Tells whoever waits for it, except those who know. */
-  changed(id: string, isEnd: boolean): void {
+  changed(id: string, isEnd: boolean, success?: () => StoredSuccess): void {
     this.recent.set(id, isEnd || this.recent.get(id) === true);
     const knowing = isEnd ? this.toldEarly.get(id) : undefined;
     this.toldEarly.delete(id);
     for (const [inbox, { endOnly }] of this.watchers.get(id) ?? []) {
-      if ((isEnd || !endOnly) && !knowing?.has(inbox)) this.tell(inbox, id);
+      if ((isEnd || !endOnly) && !knowing?.has(inbox)) this.tell(inbox, id, success?.());
     }
   }
 

@@ -3,7 +3,7 @@ import type { MessageBus } from './store.js';
 
 /** For an engine that only one process can open: what is published arrives in the same process. */
 export class LocalBus implements MessageBus {
-  readonly publishBehindWorkers = undefined;
+  readonly publishEnd = undefined;
   private readonly channels = new EventEmitter().setMaxListeners(0);
 
   async publish(channel: string, message: string): Promise<void> {

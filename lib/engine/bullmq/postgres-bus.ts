@@ -7,7 +7,7 @@ const RECONNECT_AFTER = 500;
 
 /** PostgreSQL's LISTEN and NOTIFY, on one connection for all channels, opened by the first subscriber. */
 export class PostgresBus implements MessageBus {
-  readonly publishBehindWorkers = undefined;
+  readonly publishEnd = undefined;
   private readonly listeners = new Map<string, Set<(message: string) => void>>();
   private client: Promise<PgPoolClient> | undefined;
   private saying: Promise<void> = Promise.resolve();

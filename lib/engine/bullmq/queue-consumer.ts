@@ -15,6 +15,7 @@ import { endsWithin, listOf, RunningTasks, type RunningTask } from './running-ta
 import { cancellation, isAbandonment } from './stored-failure.js';
 import { readData, readHeaders, readOptions, type StoredJobOptions } from './stored-task.js';
 import type { Store } from './store.js';
+import { writeSuccess } from './stored-success.js';
 
 /** How long the methods may still go on once their signals are aborted, before the tasks are given back. */
 const ABORT_GRACE = 2_000;
@@ -64,15 +65,17 @@ export class QueueConsumer {
       settings: { backoffStrategy: delayUntilRetry },
     });
     this.worker.on('error', (error) => this.noticed(error));
-    this.worker.on('completed', ({ id = '', data }) => {
+    this.worker.on('completed', (job, result) => {
+      const { id = '', data } = job;
       this.ending.delete(id);
-      feed.changed(id, true);
+      feed.changed(id, true, () => writeSuccess(job, result));
       this.tellRoot(id, data);
     });
     this.worker.on('failed', (job, error) => {
       if (!job?.id) return;
       this.ending.delete(job.id);
-      feed.changed(job.id, true);
+      // Without that, another attempt follows.
+      feed.changed(job.id, job.finishedOn !== undefined);
       this.tellRoot(job.id, job.data);
       if (isAbandonment(error.message)) this.losses.giveUp(job.id, job.name);
     });

@@ -1,5 +1,8 @@
+import { queueOfTask } from '../task-id.js';
+import { LARGEST_MESSAGE } from './news.js';
 import { isUsable, type RedisClient } from './redis-client.js';
 import type { MessageBus } from './store.js';
+import { SUCCESS_FIELDS } from './stored-success.js';
 
 /** How often the subscriber asks for an answer: it only listens, and would not notice that nobody talks any more. */
 const HEARTBEAT = 5_000;
@@ -21,8 +24,17 @@ export class RedisBus implements MessageBus {
     await this.publisher.publish(this.key(channel), message);
   }
 
-  readonly publishBehindWorkers = async (channel: string, message: string): Promise<void> => {
-    await (this.workers() ?? this.publisher).publish(this.key(channel), message);
+  readonly publishEnd = (id: string, channels: readonly string[]): void => {
+    const client = this.workers() ?? this.publisher;
+    const job = `${this.prefix}:${queueOfTask(id)}:${id}`;
+    const keys = channels.map((channel) => this.key(channel));
+    // A cluster has a connection for each node, and knows which.
+    const stream = 'nodes' in client ? undefined : client.stream;
+    stream?.cork();
+    process.nextTick(() => {
+      client.eval(PUBLISH_END, 1, job, id, ...keys).catch(() => undefined);
+      stream?.uncork();
+    });
   };
 
   async subscribe(channel: string, listener: (message: string) => void): Promise<() => Promise<void>> {
@@ -64,3 +76,16 @@ export class RedisBus implements MessageBus {
     return `${this.prefix}:bus:${channel}`;
   }
 }
+
+/** `News` of the job KEYS[1], whose id is ARGV[1], to the channels behind that. */
+const PUBLISH_END = `
+local fields = redis.call('HMGET', KEYS[1], ${SUCCESS_FIELDS.map((field) => `'${field}'`).join(', ')})
+local message = cjson.encode({ ids = { ARGV[1] } })
+local data = fields[${SUCCESS_FIELDS.indexOf('data') + 1}]
+local finishedOn = fields[${SUCCESS_FIELDS.indexOf('finishedOn') + 1}]
+local result = fields[${SUCCESS_FIELDS.indexOf('returnvalue') + 1}]
+if data and finishedOn and result and #data + #result < ${LARGEST_MESSAGE} then
+  message = cjson.encode({ successes = { { ARGV[1], fields } } })
+end
+for index = 2, #ARGV do redis.call('PUBLISH', ARGV[index], message) end
+`;

@@ -48,10 +48,10 @@ export interface Store {
 export interface MessageBus {
   publish(channel: string, message: string): Promise<void>;
   /**
-   * Publishes a message that arrives after the workers of this process have done what they asked for so far, without
-   * waiting for the answer; `undefined` where that cannot be.
+   * Publishes news of a task after the workers of this process have done what they asked for so far, without
+   * waiting for the answer to that: what is stored of it by then, if it succeeded. `undefined` where that cannot be.
    */
-  readonly publishBehindWorkers: ((channel: string, message: string) => Promise<void>) | undefined;
+  readonly publishEnd: ((id: string, channels: readonly string[]) => void) | undefined;
   /** Resolves once messages arrive, with what ends it. */
   subscribe(channel: string, listener: (message: string) => void): Promise<() => Promise<void>>;
 }

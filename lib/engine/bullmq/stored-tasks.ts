@@ -5,6 +5,7 @@ import { queueOfTask } from '../task-id.js';
 import type { Availability } from './availability.js';
 import type { Retention, StoredData } from './stored-task.js';
 import type { Store } from './store.js';
+import { readSuccess, type StoredSuccess } from './stored-success.js';
 import { toRecord } from './task-record.js';
 
 /** A task that is stored, and the job it is stored as. */
@@ -42,6 +43,12 @@ export class StoredTasks {
 
   record(id: string, json: JobJson, queue: string, state: JobState): TaskRecord | undefined {
     return toRecord(id, json, queue, state, this.retention, Date.now());
+  }
+
+  /** Of a task that succeeded, from what was told of it. */
+  recordOf(id: string, success: StoredSuccess): TaskRecord | undefined {
+    const queue = queueOfTask(id);
+    return queue === undefined ? undefined : this.record(id, readSuccess(success), queue, 'completed');
   }
 
   /** The job of a task that was found. */

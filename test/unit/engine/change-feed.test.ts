@@ -11,7 +11,7 @@ class Network {
 
   bus(): MessageBus {
     return {
-      publishBehindWorkers: undefined,
+      publishEnd: undefined,
       publish: async (channel, message) => {
         this.said.push(channel);
         if (!this.lossy) setImmediate(() => this.channels.emit(channel, message));
@@ -203,7 +203,11 @@ it('looks at what is new, too, when messages are lost', async () => {
 
 it('tells of an end once, and early where the message cannot be faster than the end', async () => {
   const listener = jest.fn();
-  const early = new ChangeFeed({ ...network.bus(), publishBehindWorkers: network.bus().publish });
+  const bus = network.bus();
+  const early = new ChangeFeed({
+    ...bus,
+    publishEnd: (id, [inbox = '']) => void bus.publish(inbox, JSON.stringify({ ids: [id] })),
+  });
   await early.serve(cancelled);
   web.watch('q.1', listener, END_OF_NEW);
   await settle();
@@ -214,6 +218,33 @@ it('tells of an end once, and early where the message cannot be faster than the 
   await settle();
   expect(listener).toHaveBeenCalledTimes(1);
   await early.close();
+});
+
+it('tells what is stored of a success, in the same process and in others, and nobody writes it down for nobody', async () => {
+  const [here, there] = [jest.fn(), jest.fn()];
+  worker.watch('q.1', here, END_OF_NEW);
+  web.watch('q.1', there, END_OF_NEW);
+  await settle();
+  const write = jest.fn(() => ['Reports.build', '42']);
+  worker.changed('q.1', true, write);
+  worker.changed('q.2', true, write);
+  await settle();
+  expect(here.mock.calls).toEqual([[['Reports.build', '42']]]);
+  expect(there.mock.calls).toEqual([[['Reports.build', '42']]]);
+  expect(write).toHaveBeenCalledTimes(2);
+});
+
+it('tells of a success that no message holds as of a change, and of many in more than one', async () => {
+  const listeners = Array.from({ length: 5 }, () => jest.fn());
+  for (const [task, listener] of listeners.entries()) web.watch(`q.${task}`, listener, END_OF_NEW);
+  await settle();
+  network.said.length = 0;
+  const texts = ['ä'.repeat(4_000), 'x'.repeat(3_000), 'x'.repeat(3_000), 'x'.repeat(3_000), ''];
+  for (const [task, text] of texts.entries()) worker.changed(`q.${task}`, true, () => [text]);
+  await settle();
+  expect(listeners[0]?.mock.calls).toEqual([[]]);
+  for (const task of [1, 2, 3, 4]) expect(listeners[task]?.mock.calls).toEqual([[[texts[task]]]]);
+  expect(network.said).toHaveLength(2);
 });
 
 it('tells of the end alone in the same process, too', async () => {

@@ -1,0 +1,49 @@
+import type { StoredSuccess } from './stored-success.js';
+
+/** What a process that waits for tasks hears of them. */
+export interface News {
+  /** They changed: who waits looks at them. */
+  readonly ids?: readonly string[];
+  /** They succeeded, and this is stored of them: nobody has to look. */
+  readonly successes?: readonly Success[];
+  /** A worker has just begun, and wants to know who waits. */
+  readonly repeat?: true;
+}
+
+type Success = readonly [id: string, stored: StoredSuccess];
+
+/** Bytes of a message: PostgreSQL's notifications hold 8,000. */
+export const LARGEST_MESSAGE = 7_500;
+
+/** In as few messages as hold it. A success that none can hold is told as a change. */
+export function messagesOf(news: ReadonlyMap<string, StoredSuccess | undefined>): string[] {
+  const messages: string[] = [];
+  let ids: string[] = [];
+  let successes: Success[] = [];
+  let size = 0;
+  const close = () => {
+    const message: News = { ...(ids.length > 0 && { ids }), ...(successes.length > 0 && { successes }) };
+    messages.push(JSON.stringify(message));
+    [ids, successes, size] = [[], [], 0];
+  };
+  for (const [id, stored] of news) {
+    const success: Success | undefined = stored && [id, stored];
+    const own = success ? sizeOf(success) : Infinity;
+    const told = own < LARGEST_MESSAGE - FRAME;
+    const needed = told ? own : sizeOf(id);
+    if (size + needed > LARGEST_MESSAGE - FRAME) close();
+    if (told && success) successes.push(success);
+    else ids.push(id);
+    size += needed;
+  }
+  if (size > 0) close();
+  return messages;
+}
+
+/** The bytes of a message without its entries. */
+const FRAME = Buffer.byteLength(JSON.stringify({ ids: [], successes: [] } satisfies News));
+
+/** With the comma behind it. */
+function sizeOf(entry: string | Success): number {
+  return Buffer.byteLength(JSON.stringify(entry)) + 1;
+}
