@@ -2,7 +2,8 @@ import type { Cluster, ClusterOptions, Redis, RedisOptions } from 'ioredis';
 import { ConfigurationError } from '../../errors.js';
 import { withoutPassword, type Connection, type RedisConnectionOptions } from '../connection.js';
 import { loadDriver } from './load-driver.js';
-import { COMMAND_OPTIONS } from './redis-client.js';
+import { COMMAND_OPTIONS, COMMANDS_SILENT } from './redis-client.js';
+import { cutWhenSilent } from './redis-silence.js';
 import { RedisStore } from './redis-store.js';
 import type { Store } from './store.js';
 
@@ -23,7 +24,7 @@ export async function openRedis({ url, options, client }: RedisConnection, prefi
       ...rest,
       lazyConnect: true,
       enableOfflineQueue: false,
-      redisOptions: { ...redisOptions, ...COMMAND_OPTIONS },
+      redisOptions: { ...redisOptions, ...COMMAND_OPTIONS, socketTimeout: COMMANDS_SILENT },
     });
     return new RedisStore(
       `The Redis cluster at ${nodes.map(({ host, port }) => `${host}:${port}`).join(', ')}`,
@@ -36,6 +37,7 @@ export async function openRedis({ url, options, client }: RedisConnection, prefi
     url === undefined
       ? new Redis({ ...(options as RedisOptions), ...COMMAND_OPTIONS })
       : new Redis(url, COMMAND_OPTIONS);
+  cutWhenSilent(redis, COMMANDS_SILENT);
   return new RedisStore(url === undefined ? addressOf(redis) : `Redis at ${withoutPassword(url)}`, redis, true, prefix);
 }
 

@@ -1,6 +1,7 @@
 import type { BackendFactory, RedisQueueBackend } from 'bullmq';
 import { bullmq } from './bullmq.js';
-import { endWaiting, ignore, type RedisClient } from './redis-client.js';
+import { endWaiting, ignore, WORKERS_SILENT, type RedisClient } from './redis-client.js';
+import { cutWhenSilent } from './redis-silence.js';
 import { patient } from './worker-backend.js';
 
 /**
@@ -29,6 +30,7 @@ export const createBackend: BackendFactory<RedisQueueBackend> = (name, options, 
  */
 export function withBareCopies(client: RedisClient): RedisClient {
   const duplicate = client.duplicate.bind(client) as (...options: unknown[]) => RedisClient;
-  const duplicateBare = (...options: unknown[]) => Object.assign(duplicate(...options), { defineCommand: ignore });
+  const duplicateBare = (...options: unknown[]) =>
+    cutWhenSilent(Object.assign(duplicate(...options), { defineCommand: ignore }), WORKERS_SILENT);
   return Object.assign(client, { duplicate: duplicateBare });
 }

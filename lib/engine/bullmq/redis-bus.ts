@@ -63,7 +63,7 @@ export class RedisBus implements MessageBus {
     subscriber.on('message', (key: string, message: string) => {
       for (const listener of this.listeners.get(key) ?? []) listener(message);
     });
-    // Without an answer the client's socketTimeout cuts the connection, and another is made.
+    // Without an answer the connection is cut, and another is made.
     const heartbeat = setInterval(() => {
       if (isUsable(subscriber)) subscriber.ping().catch(() => undefined);
     }, HEARTBEAT).unref();

@@ -10,6 +10,8 @@ const CLIENT_OPTIONS = {
   retryStrategy: (times: number) => Math.min(times * 100, 1_000),
   // After a failover the old primary takes no writes any more: the new one is found by connecting again.
   reconnectOnError: ({ message }: Error) => (message.startsWith('READONLY') ? 1 : false),
+  // Whatever the application's own has: see cutWhenSilent.
+  socketTimeout: undefined,
 } as const;
 
 /**
@@ -22,11 +24,9 @@ export const COMMAND_OPTIONS = {
   maxRetriesPerRequest: 0,
   enableOfflineQueue: false,
   autoResendUnfulfilledCommands: false,
-  // A connection that is open and silent is as good as cut.
-  socketTimeout: 10_000,
 } as const;
 
-/** For BullMQ's workers, which try for ever. Its limit is above the 5 s that a worker waits at most for a job. */
+/** For BullMQ's workers, which try for ever. */
 export const WORKER_OPTIONS = {
   ...CLIENT_OPTIONS,
   // The command is sent again to the server that is found then.
@@ -34,8 +34,12 @@ export const WORKER_OPTIONS = {
   maxRetriesPerRequest: null,
   enableOfflineQueue: true,
   autoResendUnfulfilledCommands: true,
-  socketTimeout: 7_000,
 } as const;
+
+/** Milliseconds after which a connection that is open and silent is as good as cut. */
+export const COMMANDS_SILENT = 10_000;
+/** More than the 5 s that a worker waits at most for a job. */
+export const WORKERS_SILENT = 7_000;
 
 export function isUsable(client: RedisClient): boolean {
   // A cluster says `connect` where a single server says `ready`, too.

@@ -23,8 +23,10 @@ import {
   isUsable,
   nextAttempt,
   WORKER_OPTIONS,
+  WORKERS_SILENT,
   type RedisClient,
 } from './redis-client.js';
+import { cutWhenSilent } from './redis-silence.js';
 import type { MessageBus, Store } from './store.js';
 import type { JobEntry } from './stored-task.js';
 
@@ -64,7 +66,7 @@ export class RedisStore implements Store {
       prefix,
       commands,
       () => this.workerClient,
-      () => this.duplicate(commands, WORKER_OPTIONS),
+      () => this.openCopy(),
     );
   }
 
@@ -129,7 +131,7 @@ export class RedisStore implements Store {
   }
 
   createWorker(name: string, processor: Processor, options: Omit<WorkerOptions, 'connection' | 'prefix'>): Worker {
-    this.workerClient ??= withBareCopies(this.duplicate(this.commands, WORKER_OPTIONS));
+    this.workerClient ??= withBareCopies(this.openCopy());
     return new redis.Worker(name, processor, {
       ...options,
       connection: this.workerClient,
@@ -206,14 +208,19 @@ export class RedisStore implements Store {
     for (const listener of this.listeners) listener(told);
   };
 
-  private duplicate(client: RedisClient, options: Record<string, unknown>): RedisClient {
+  /** One more connection, for BullMQ's workers or to hear messages. */
+  private openCopy(): RedisClient {
+    const { commands } = this;
     const copy =
-      'nodes' in client
-        ? client.duplicate([], { ...options, redisOptions: { ...client.options.redisOptions, ...options } } as never)
-        : client.duplicate({ lazyConnect: false, ...options });
+      'nodes' in commands
+        ? commands.duplicate([], {
+            ...WORKER_OPTIONS,
+            redisOptions: { ...commands.options.redisOptions, ...WORKER_OPTIONS, socketTimeout: WORKERS_SILENT },
+          })
+        : commands.duplicate({ lazyConnect: false, ...WORKER_OPTIONS });
     copy.on('error', this.report);
     this.copies.push(copy);
-    return copy;
+    return cutWhenSilent(copy, WORKERS_SILENT);
   }
 }
 
