@@ -1,9 +1,11 @@
+import type { Job } from 'bullmq';
 import { Task } from 'nestjs-task-queue';
 import { compare, type Course, type Row } from './harness/compare.js';
-import type { Contenders } from './harness/contender.js';
+import type { Contenders, StartContender } from './harness/contender.js';
 import { percentile } from './harness/figures.js';
 import { helper } from './harness/helper.js';
 import { appAt, bullmqAt } from './peers/apps.js';
+import { inStorage } from './peers/in-storage.js';
 
 export const about =
   'One caller who enqueues a task that does nothing, waits for its result, and enqueues the next; the worker is another process, and may run ten at once.';
@@ -28,30 +30,36 @@ class Sums {
   }
 }
 
-export const contenders: Contenders = {
-  async 'BullMQ Worker'(place) {
+/** BullMQ, running a function. */
+function bareWorker(around: (body: () => Promise<number>) => Promise<number>): StartContender {
+  return async (place) => {
     const { Worker, options } = bullmqAt(place);
-    const worker = new Worker('default', async ({ data }) => data.a + data.b, {
-      ...options,
-      concurrency: CONCURRENCY,
-    });
+    const work = ({ data }: Job) => around(async () => data.a + data.b);
+    const worker = new Worker('default', work, { ...options, concurrency: CONCURRENCY });
     await worker.waitUntilReady();
     return helper(() => worker.close());
-  },
+  };
+}
 
-  async waitUntilFinished(place) {
-    const { Queue, QueueEvents, options } = bullmqAt(place);
-    const queue = new Queue('default', options);
-    const events = new QueueEvents('default', options);
-    await events.waitUntilReady();
-    return {
-      round: () => latencies(async (n) => (await queue.add('Sums.add', { a: n, b: 1 })).waitUntilFinished(events)),
-      close: async () => {
-        await events.close();
-        await queue.close();
-      },
-    };
-  },
+const waitUntilFinished: StartContender = async (place) => {
+  const { Queue, QueueEvents, options } = bullmqAt(place);
+  const queue = new Queue('default', options);
+  const events = new QueueEvents('default', options);
+  await events.waitUntilReady();
+  return {
+    round: () => latencies(async (n) => (await queue.add('Sums.add', { a: n, b: 1 })).waitUntilFinished(events)),
+    close: async () => {
+      await events.close();
+      await queue.close();
+    },
+  };
+};
+
+export const contenders: Contenders = {
+  'BullMQ Worker': bareWorker((body) => body()),
+  'BullMQ Worker in an AsyncLocalStorage': bareWorker(inStorage),
+  waitUntilFinished,
+  'waitUntilFinished, with an AsyncLocalStorage': waitUntilFinished,
 
   async '@Task'(place) {
     const { app } = await appAt(
@@ -75,8 +83,15 @@ export const contenders: Contenders = {
 export async function run(course: Course): Promise<Row[]> {
   const match = {
     peer: { name: 'waitUntilFinished' },
-    rivals: [{ name: 'handle.result', target: { atMost: 1 } }],
-    beside: { waitUntilFinished: 'BullMQ Worker', 'handle.result': '@Task' },
+    rivals: [
+      { name: 'handle.result', target: { atMost: 1 } },
+      { name: 'waitUntilFinished, with an AsyncLocalStorage' },
+    ],
+    beside: {
+      waitUntilFinished: 'BullMQ Worker',
+      'handle.result': '@Task',
+      'waitUntilFinished, with an AsyncLocalStorage': 'BullMQ Worker in an AsyncLocalStorage',
+    },
   };
   return [
     ...(await compare(course, { what: 'Redis', store: 'redis', ...match })),

@@ -18,13 +18,15 @@ import { compare, type Course, type Entry, type Row, type Target } from './harne
 import type { Contender, Contenders, Place, StartContender } from './harness/contender.js';
 import { CONCURRENCY, Counter, PAYLOAD, type Payload } from './harness/workload.js';
 import { appAt, bullmqAt } from './peers/apps.js';
+import { inStorage } from './peers/in-storage.js';
 import { runWithBee } from './peers/bee-queue.js';
 import { runWithCelery } from './peers/celery.js';
 import { runWithBoss } from './peers/pg-boss.js';
 
 export const about =
   'Tasks that do nothing, concurrency 20, one process: from the first that starts to the last. ' +
-  'Celery works in two processes, one for each core, and stores results, as we do; bee-queue and pg-boss do not.';
+  'Celery works in two processes, one for each core, and stores results, as we do; bee-queue and pg-boss do not. ' +
+  'TaskContext stands on AsyncLocalStorage: what that alone takes from BullMQ, which depends on the version of Node, is printed too.';
 
 const amount = { redis: 8_000, postgres: 2_000, embedded: 0 };
 
@@ -65,12 +67,14 @@ function taskQueue(define: (counter: Counter) => Type): StartContender {
   };
 }
 
-export const contenders: Contenders = {
-  async 'BullMQ Worker'(place) {
+/** BullMQ, running a function. */
+function bareWorker(around: (body: () => Promise<void>) => Promise<void>): StartContender {
+  return async (place) => {
     const { Queue, Worker, options } = bullmqAt(place);
     const counter = new Counter();
     const queue = new Queue('default', options);
-    const worker = new Worker('default', async () => counter.next(), { ...options, concurrency: CONCURRENCY });
+    const work = () => around(async () => counter.next());
+    const worker = new Worker('default', work, { ...options, concurrency: CONCURRENCY });
     await worker.waitUntilReady();
     return contender(
       queue,
@@ -82,7 +86,12 @@ export const contenders: Contenders = {
         await queue.close();
       },
     );
-  },
+  };
+}
+
+export const contenders: Contenders = {
+  'BullMQ Worker': bareWorker((body) => body()),
+  'BullMQ Worker in an AsyncLocalStorage': bareWorker(inStorage),
 
   async '@Processor'(place) {
     const counter = new Counter();
@@ -152,7 +161,11 @@ export async function run(course: Course): Promise<Row[]> {
   const against = (what: string, store: 'redis' | 'postgres', peer: string, rivals: readonly Entry[]) =>
     compare(course, { what, store, peer: { name: peer }, rivals });
   const plain = (target?: Target): Entry => ({ name: '@Task', ...(target && { target }) });
-  const worker: Entry[] = [plain({ atLeast: 0.95 }), { name: '@Task with enhancers', target: { atLeast: 0.8 } }];
+  const worker: Entry[] = [
+    plain({ atLeast: 0.95 }),
+    { name: '@Task with enhancers', target: { atLeast: 0.8 } },
+    { name: 'BullMQ Worker in an AsyncLocalStorage' },
+  ];
   return [
     ...(await against('Redis', 'redis', 'BullMQ Worker', worker)),
     ...(await against('Redis, as Nest has it', 'redis', '@Processor', [plain({ atLeast: 1 })])),

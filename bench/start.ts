@@ -1,9 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Task } from 'nestjs-task-queue';
 import { compare, type Course, type Row } from './harness/compare.js';
-import type { Contenders } from './harness/contender.js';
+import type { Contenders, StartContender } from './harness/contender.js';
 import { percentile } from './harness/figures.js';
 import { appAt, bullmqAt } from './peers/apps.js';
+import { inStorage } from './peers/in-storage.js';
 
 export const about =
   'From the call that enqueues to the first line of the task, one at a time, in a process whose worker is idle and may run ten at once: before it runs a task, BullMQ looks for more.';
@@ -32,12 +33,14 @@ class Stopwatch {
   }
 }
 
-export const contenders: Contenders = {
-  async 'queue.add'(place) {
+/** BullMQ, running a function. */
+function bareWorker(around: (body: () => Promise<void>) => Promise<void>): StartContender {
+  return async (place) => {
     const { Queue, Worker, options } = bullmqAt(place);
     const stopwatch = new Stopwatch();
     const queue = new Queue('default', options);
-    const worker = new Worker('default', async () => stopwatch.start(), { ...options, concurrency: CONCURRENCY });
+    const work = () => around(async () => stopwatch.start());
+    const worker = new Worker('default', work, { ...options, concurrency: CONCURRENCY });
     await worker.waitUntilReady();
     return {
       round: () => stopwatch.measure(() => queue.add('Clock.start', {})),
@@ -46,7 +49,12 @@ export const contenders: Contenders = {
         await queue.close();
       },
     };
-  },
+  };
+}
+
+export const contenders: Contenders = {
+  'queue.add': bareWorker((body) => body()),
+  'queue.add, with an AsyncLocalStorage': bareWorker(inStorage),
 
   async enqueue(place) {
     const stopwatch = new Stopwatch();
@@ -67,7 +75,10 @@ export const contenders: Contenders = {
 };
 
 export async function run(course: Course): Promise<Row[]> {
-  const match = { peer: { name: 'queue.add' }, rivals: [{ name: 'enqueue', target: { atMost: 1.1 } }] };
+  const match = {
+    peer: { name: 'queue.add' },
+    rivals: [{ name: 'enqueue', target: { atMost: 1.1 } }, { name: 'queue.add, with an AsyncLocalStorage' }],
+  };
   return [
     ...(await compare(course, { what: 'Redis', store: 'redis', ...match })),
     ...(await compare(course, { what: 'PostgreSQL', store: 'postgres', ...match })),

@@ -33,16 +33,24 @@ export function table(rows: readonly Row[]): string {
   return [line(HEAD), line(widths.map((width) => '-'.repeat(width))), ...cells.map(line)].join('\n');
 }
 
+/** The oldest version of Node that is supported. Others have sections of their own. */
+const OLDEST = 20;
+
 /** Puts a section into `RESULTS.md` in the place of the one before it; the others stay as they were measured. */
 export function record(section: Section, order: readonly string[]): void {
   const sections = new Map(read());
+  const [major] = process.versions.node.split('.');
+  const heading = Number(major) === OLDEST ? section.name : `${section.name}, Node ${major}`;
   const load = loadavg()[0]?.toFixed(1);
   const when = new Date().toISOString().slice(0, 16).replace('T', ' ');
   sections.set(
-    section.name,
+    heading,
     `${section.about}\n\n${table(section.rows)}\n\n${when} UTC, ${section.took.toFixed(0)} s, load ${load}, ${machine()}.`,
   );
-  const parts = order.filter((name) => sections.has(name)).map((name) => `## ${name}\n\n${sections.get(name)}\n`);
+  const headings = order.flatMap((name) =>
+    [...sections.keys()].filter((known) => known.split(',')[0] === name).toSorted(),
+  );
+  const parts = headings.map((known) => `## ${known}\n\n${sections.get(known)}\n`);
   writeFileSync(results, `${INTRODUCTION}\n${parts.join('\n')}`);
 }
 
