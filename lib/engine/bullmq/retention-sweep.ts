@@ -3,7 +3,9 @@ import type { ConsumerOptions } from '../engine.js';
 
 type Keep = ConsumerOptions['keep'];
 
-const SWEEP_INTERVAL = 60_000;
+/** Once a minute; more often where tasks are kept for minutes only, so that few are there beyond their time. */
+const LONGEST_INTERVAL = 60_000;
+const SHORTEST_INTERVAL = 1_000;
 /** Redis does nothing else while it removes them. */
 const SWEEP_AT_ONCE = 1_000;
 
@@ -13,7 +15,7 @@ const SWEEP_AT_ONCE = 1_000;
  *
  * @returns what ends it
  */
-export function sweepRegularly(backend: IQueueBackend, keep: Keep, interval = SWEEP_INTERVAL): () => void {
+export function sweepRegularly(backend: IQueueBackend, keep: Keep, interval = intervalFor(keep)): () => void {
   const stopped = new AbortController();
   let sweeping = false;
   const timer = setInterval(() => {
@@ -28,6 +30,10 @@ export function sweepRegularly(backend: IQueueBackend, keep: Keep, interval = SW
     stopped.abort();
     clearInterval(timer);
   };
+}
+
+function intervalFor({ succeeded, failed }: Keep): number {
+  return Math.min(LONGEST_INTERVAL, Math.max(SHORTEST_INTERVAL, Math.min(succeeded, failed) / 4));
 }
 
 /**
