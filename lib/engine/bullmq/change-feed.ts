@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Interest } from '../engine.js';
 import { Interests, RECENT } from './interests.js';
-import { messagesOf, type News } from './news.js';
+import { messagesOf, requestsToWatch, type News, type Request } from './messages.js';
 import type { MessageBus } from './store.js';
 import type { StoredSuccess } from './stored-success.js';
 
@@ -15,13 +15,6 @@ const FIRST_POLL = 1_000;
 const SLOWEST_POLL = 10_000;
 /** Workers forget who watches a task when that is not repeated, as the poll does. */
 const INTEREST_LIFE = 3 * SLOWEST_POLL;
-/** An id has at most 86 characters, and PostgreSQL's notifications hold 8,000 bytes. */
-const IDS_PER_MESSAGE = 80;
-
-type WorkersMessage =
-  | { readonly type: 'watch'; readonly ids: readonly string[]; readonly inbox: string; readonly endOnly: boolean }
-  | { readonly type: 'cancel'; readonly id: string; readonly reason?: string };
-
 /** Hears that a task changed; if it succeeded, perhaps what is stored of it. */
 type Listener = (success?: StoredSuccess) => void;
 
@@ -127,7 +120,7 @@ export class ChangeFeed {
   private async beginToServe(onCancel: (id: string, reason: string | undefined) => void): Promise<void> {
     this.ageTimer ??= setInterval(() => this.interests.age(Date.now()), RECENT).unref();
     await this.subscribe(WORKERS, (text) => {
-      const message = JSON.parse(text) as WorkersMessage;
+      const message = JSON.parse(text) as Request;
       if (message.type === 'cancel') onCancel(message.id, message.reason);
       else this.remember(message.ids, message.inbox, message.endOnly);
     });
@@ -135,7 +128,7 @@ export class ChangeFeed {
   }
 
   async requestCancel(id: string, reason: string | undefined): Promise<void> {
-    const message: WorkersMessage = reason === undefined ? { type: 'cancel', id } : { type: 'cancel', id, reason };
+    const message: Request = reason === undefined ? { type: 'cancel', id } : { type: 'cancel', id, reason };
     await this.say(WORKERS, message);
   }
 
@@ -146,7 +139,7 @@ export class ChangeFeed {
     await Promise.allSettled(this.unsubscribers.map((unsubscribe) => unsubscribe()));
   }
 
-  private say(channel: string, message: News | WorkersMessage): Promise<void> {
+  private say(channel: string, message: News | Request): Promise<void> {
     return this.bus.publish(channel, JSON.stringify(message));
   }
 
@@ -182,10 +175,10 @@ export class ChangeFeed {
     if (Date.now() - begun > RECENT / 2) for (const id of ids) this.wake(id);
   }
 
-  private interestIn(ids: readonly string[]): WorkersMessage[] {
+  private interestIn(ids: readonly string[]): Request[] {
     return [true, false].flatMap((endOnly) => {
       const some = ids.filter((id) => (this.watches.get(id)?.endOnly ?? false) === endOnly);
-      return chunks(some).map((part): WorkersMessage => ({ type: 'watch', ids: part, inbox: this.inbox, endOnly }));
+      return requestsToWatch(some, this.inbox, endOnly);
     });
   }
 
@@ -252,11 +245,4 @@ export class ChangeFeed {
 async function tooLong(): Promise<never> {
   await new Promise((resolve) => setTimeout(resolve, FIRST_POLL).unref());
   throw new Error('Nobody can be told for now.');
-}
-
-function chunks(ids: readonly string[]): string[][] {
-  const result: string[][] = [];
-  for (let start = 0; start < ids.length; start += IDS_PER_MESSAGE)
-    result.push(ids.slice(start, start + IDS_PER_MESSAGE));
-  return result;
 }

@@ -1,5 +1,5 @@
 import { queueOfTask } from '../task-id.js';
-import { LARGEST_MESSAGE } from './news.js';
+import { LARGEST_MESSAGE } from './messages.js';
 import { isUsable, type RedisClient } from './redis-client.js';
 import type { MessageBus } from './store.js';
 import { SUCCESS_FIELDS } from './stored-success.js';

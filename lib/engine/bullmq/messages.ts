@@ -15,6 +15,23 @@ type Success = readonly [id: string, stored: StoredSuccess];
 /** Bytes of a message: PostgreSQL's notifications hold 8,000. */
 export const LARGEST_MESSAGE = 7_500;
 
+/** What processes that run tasks are asked for. */
+export type Request =
+  | { readonly type: 'watch'; readonly ids: readonly string[]; readonly inbox: string; readonly endOnly: boolean }
+  | { readonly type: 'cancel'; readonly id: string; readonly reason?: string };
+
+/** An id has at most 86 characters. */
+const IDS_PER_REQUEST = 80;
+
+/** To be told of these tasks, in as few messages as hold them. */
+export function requestsToWatch(ids: readonly string[], inbox: string, endOnly: boolean): Request[] {
+  const requests: Request[] = [];
+  for (let start = 0; start < ids.length; start += IDS_PER_REQUEST) {
+    requests.push({ type: 'watch', ids: ids.slice(start, start + IDS_PER_REQUEST), inbox, endOnly });
+  }
+  return requests;
+}
+
 /** In as few messages as hold it. A success that none can hold is told as a change. */
 export function messagesOf(news: ReadonlyMap<string, StoredSuccess | undefined>): string[] {
   const messages: string[] = [];
