@@ -1,15 +1,7 @@
-import type { Redis } from 'ioredis';
 import type { RedisClient } from './redis-client.js';
 
 /** How often it looks, in milliseconds. */
 const INTERVAL = 1_000;
-
-/** What is looked at. */
-export type Listening = Pick<Redis, 'once'> & {
-  readonly stream: Pick<Redis['stream'], 'bytesRead' | 'destroy'> | undefined;
-  /** Commands without an answer. */
-  readonly commandQueue: { readonly length: number };
-};
 
 /**
  * Cuts the client's connection when it owes an answer and says nothing for so long: it is as good as cut, and another is
@@ -21,12 +13,9 @@ export type Listening = Pick<Redis, 'once'> & {
  * @param limit in milliseconds, to the second
  */
 export function cutWhenSilent<C extends RedisClient>(client: C, limit: number): C {
-  if (!('nodes' in client)) watch(client, limit);
-  return client;
-}
-
-export function watch(client: Listening, limit: number): void {
-  let stream = client.stream;
+  if ('nodes' in client) return client;
+  // There is none before the client connects, whatever its type says.
+  let stream: typeof client.stream | undefined = client.stream;
   let heard = 0;
   let silentLooks = 0;
   const timer = setInterval(() => {
@@ -39,4 +28,5 @@ export function watch(client: Listening, limit: number): void {
     stream?.destroy(new Error(`Socket timeout: no answer within ${limit} ms.`));
   }, INTERVAL).unref();
   client.once('end', () => clearInterval(timer));
+  return client;
 }

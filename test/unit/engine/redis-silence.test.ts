@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
 import { EventEmitter } from 'node:events';
-import { watch, type Listening } from '../../../lib/engine/bullmq/redis-silence.js';
+import type { Redis } from 'ioredis';
+import { cutWhenSilent } from '../../../lib/engine/bullmq/redis-silence.js';
 
 class Connection {
   bytesRead = 0;
@@ -17,7 +18,7 @@ let client: Client;
 beforeEach(() => {
   jest.useFakeTimers();
   client = new Client();
-  watch(client as unknown as Listening, 7_000);
+  cutWhenSilent(client as unknown as Redis, 7_000);
 });
 afterEach(() => void jest.useRealTimers());
 
