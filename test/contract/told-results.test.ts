@@ -60,8 +60,11 @@ describeEachEngine('results as they are told', (engine) => {
       if (web !== worker) await known(handle.id);
       Echo.gate.open();
       expect(await result).toEqual(value ?? null);
+      // Looks before it ended, which a slow machine may take, do not count.
+      const found = await Promise.all(look.mock.results.map((call) => call.value as ReturnType<StoredTasks['look']>));
+      const ends = found.filter((one) => one?.record.id === handle.id && one.record.state === 'succeeded');
       // One process that does both has it in its memory, however large it is.
-      expect(look.mock.calls.filter(([id]) => id === handle.id)).toHaveLength(web === worker ? 0 : looks);
+      expect(ends).toHaveLength(web === worker ? 0 : looks);
       jest.restoreAllMocks();
     }
   });
