@@ -70,6 +70,7 @@ Written by \`npm run bench\`. Each contender works in a process of its own, in t
 one to warm up. Figures are medians. A ratio is ours divided by its peer's, the median of the rounds' own ratios, with the
 smallest and the largest; the processor time is that of the measured process, divided by its peer's. Absolute figures
 belong to the machine. Redis runs without persistence, PostgreSQL with its defaults: what it acknowledged is on the disk.
+Sections say so where another version of Node than the oldest that is supported was measured.
 `;
 
 function machine(): string {
