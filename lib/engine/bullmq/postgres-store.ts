@@ -20,7 +20,7 @@ import type { PostgresPools } from './postgres-pools.js';
 import { grantSchema, migrateSchema, needsMigration } from './postgres-schema.js';
 import type { MessageBus, Store } from './store.js';
 import type { JobEntry } from './stored-task.js';
-import { patient } from './worker-backend.js';
+import { forWorkers } from './worker-backend.js';
 
 /**
  * PostgreSQL, or PGlite behind the same interface. All queues of a process share one pool, so that their number does
@@ -164,7 +164,7 @@ export class PostgresStore implements Store {
         },
       };
       const backend = new bullmq.PostgresQueueBackend(new SharedPoolConnection(pool), name, options);
-      return ofWorker ? failureFirst(patient(backend)) : backend;
+      return ofWorker ? failureFirst(forWorkers(backend)) : backend;
     };
   }
 

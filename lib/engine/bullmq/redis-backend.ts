@@ -2,7 +2,7 @@ import type { BackendFactory, RedisQueueBackend } from 'bullmq';
 import { bullmq } from './bullmq.js';
 import { endWaiting, ignore, WORKERS_SILENT, type RedisClient } from './redis-client.js';
 import { cutWhenSilent } from './redis-silence.js';
-import { patient } from './worker-backend.js';
+import { forWorkers } from './worker-backend.js';
 
 /**
  * How long a worker waits for a job in one command, in seconds; then it asks again. BullMQ's own limit is 10, but a
@@ -10,7 +10,7 @@ import { patient } from './worker-backend.js';
  */
 const LONGEST_WAIT = 5;
 
-/** BullMQ's, with workers that are patient, and that can be closed while the server is gone. */
+/** BullMQ's, with workers as they are wanted here, that can be closed while the server is gone. */
 export const createBackend: BackendFactory<RedisQueueBackend> = (name, options, kind) => {
   const backend = bullmq.createRedisBackend(name, options, kind);
   if (!kind?.withBlockingConnection) return backend;
@@ -21,7 +21,7 @@ export const createBackend: BackendFactory<RedisQueueBackend> = (name, options, 
     await disconnectBlocking(wait);
   };
   Object.defineProperty(backend, 'maximumBlockTimeout', { value: LONGEST_WAIT });
-  return patient(backend);
+  return forWorkers(backend);
 };
 
 /**
