@@ -36,13 +36,17 @@ interface Watch {
  */
 export class ChangeFeed {
   private readonly watches = new Map<string, Watch>();
-  private readonly interests = new Interests((inbox, id, success) => this.tell(inbox, id, success));
+  private readonly interests = new Interests(
+    (inbox, id, success) => this.tell(inbox, id, success),
+    (inboxes, id) => this.bus.publishEnd?.(id, inboxes),
+  );
   /** With whether to look at the task then. */
   private readonly unsaid = new Map<string, boolean>();
   private readonly outbox = new Map<string, Map<string, StoredSuccess | undefined>>();
   private readonly inbox = `inbox:${randomUUID()}`;
   private readonly unsubscribers: (() => Promise<void>)[] = [];
   private listening: Promise<void> | undefined;
+  private listens = false;
   private serving: Promise<void> | undefined;
   private pollTimer: NodeJS.Timeout | undefined;
   private ageTimer: NodeJS.Timeout | undefined;
@@ -96,10 +100,7 @@ export class ChangeFeed {
    * faster than that, whoever waits in another process is told at once, and not only when the worker has its answer.
    */
   ending(id: string): void {
-    const publish = this.bus.publishEnd;
-    if (!publish) return;
-    const inboxes = this.interests.ending(id);
-    if (inboxes.size > 0) publish(id, [...inboxes]);
+    if (this.bus.publishEnd) this.interests.ending(id);
   }
 
   /** As {@link changed}, from a process that may run no tasks and so knows of no interest: everybody who waits is told. */
@@ -163,7 +164,7 @@ export class ChangeFeed {
     const begun = Date.now();
     let told: Promise<unknown>;
     try {
-      await Promise.race([this.listen(), tooLong()]);
+      if (!this.listens) await Promise.race([this.listen(), tooLong()]);
       told = Promise.all(this.interestIn(ids).map((message) => this.say(WORKERS, message)));
     } catch {
       // Out of reach: the poll says it again.
@@ -186,6 +187,7 @@ export class ChangeFeed {
     this.listening ??= (async () => {
       await this.subscribe(this.inbox, (text) => this.hear(text));
       await this.subscribe(WATCHERS, (text) => this.hear(text));
+      this.listens = true;
     })().catch((error: unknown) => {
       this.listening = undefined;
       throw error;

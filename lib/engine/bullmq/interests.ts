@@ -17,18 +17,30 @@ export class Interests {
   /** With whether they may have become final. */
   private recent = new Map<string, boolean>();
   private earlier = new Map<string, boolean>();
-  /** Who was told of a task's end before the worker had its answer. */
-  private toldEarly = new Map<string, ReadonlySet<string>>();
+  /** Tasks whose end is on its way into the store, with those who are told before the worker has its answer. */
+  private endings = new Map<string, Set<string>>();
 
-  /** @param tell tells the owner of an inbox that a task changed, and what is stored of it if that is known */
-  constructor(private readonly tell: (inbox: string, id: string, success?: StoredSuccess) => void) {}
+  /**
+   * @param tell tells the owner of an inbox that a task changed, and what is stored of it if that is known
+   * @param tellEnd tells owners of inboxes of a task's end as soon as that is stored
+   */
+  constructor(
+    private readonly tell: (inbox: string, id: string, success?: StoredSuccess) => void,
+    private readonly tellEnd: (inboxes: readonly string[], id: string) => void,
+  ) {}
 
   /** @param endOnly whether it only wants to hear that the task may have become final */
   remember(id: string, inbox: string, endOnly: boolean, until: number): void {
     const watchers = this.watchers.get(id) ?? new Map<string, Watcher>();
     this.watchers.set(id, watchers.set(inbox, { until, endOnly }));
-    // After they looked, and before this message came.
-    if (this.hasJustChanged(id, endOnly)) this.tell(inbox, id);
+    const told = this.endings.get(id);
+    if (told) {
+      if (!told.has(inbox)) this.tellEnd([inbox], id);
+      told.add(inbox);
+    } else if (this.hasJustChanged(id, endOnly)) {
+      // After they looked, and before this message came.
+      this.tell(inbox, id);
+    }
   }
 
   /** @param endOnly whether it may just have become final */
@@ -40,32 +52,28 @@ export class Interests {
   /** Tells whoever waits for it, except those who know. */
   changed(id: string, isEnd: boolean, success?: () => StoredSuccess): void {
     this.recent.set(id, isEnd || this.recent.get(id) === true);
-    const knowing = isEnd ? this.toldEarly.get(id) : undefined;
-    this.toldEarly.delete(id);
+    const knowing = isEnd ? this.endings.get(id) : undefined;
+    this.endings.delete(id);
     for (const [inbox, { endOnly }] of this.watchers.get(id) ?? []) {
       if ((isEnd || !endOnly) && !knowing?.has(inbox)) this.tell(inbox, id, success?.());
     }
   }
 
-  /** Whom to tell that a task is about to end, before {@link changed} does. */
-  ending(id: string): ReadonlySet<string> {
-    const watchers = this.watchers.get(id);
-    if (!watchers) return NOBODY;
-    const inboxes = new Set(watchers.keys());
-    this.toldEarly.set(id, inboxes);
-    return inboxes;
+  /** A task is about to end, before {@link changed} says so: tells who waits for it, and who says so from now on. */
+  ending(id: string): void {
+    const inboxes = new Set(this.watchers.get(id)?.keys());
+    this.endings.set(id, inboxes);
+    if (inboxes.size > 0) this.tellEnd([...inboxes], id);
   }
 
   /** To be called every {@link RECENT} milliseconds. */
   age(now: number): void {
     this.earlier = this.recent;
     this.recent = new Map();
-    this.toldEarly = new Map();
+    this.endings = new Map();
     for (const [id, watchers] of this.watchers) {
       for (const [inbox, { until }] of watchers) if (until < now) watchers.delete(inbox);
       if (watchers.size === 0) this.watchers.delete(id);
     }
   }
 }
-
-const NOBODY: ReadonlySet<string> = new Set();

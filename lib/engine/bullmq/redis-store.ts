@@ -27,6 +27,7 @@ import {
   type RedisClient,
 } from './redis-client.js';
 import { cutWhenSilent } from './redis-silence.js';
+import { sendInPackets } from './redis-packets.js';
 import type { MessageBus, Store } from './store.js';
 import type { JobEntry } from './stored-task.js';
 
@@ -131,7 +132,7 @@ export class RedisStore implements Store {
   }
 
   createWorker(name: string, processor: Processor, options: Omit<WorkerOptions, 'connection' | 'prefix'>): Worker {
-    this.workerClient ??= withBareCopies(this.openCopy());
+    this.workerClient ??= withBareCopies(sendInPackets(this.openCopy()));
     return new redis.Worker(name, processor, {
       ...options,
       connection: this.workerClient,

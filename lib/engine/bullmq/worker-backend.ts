@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { IQueueBackend } from 'bullmq';
 import { bullmq } from './bullmq.js';
 
@@ -9,9 +10,14 @@ const NOW = 1;
 /** What BullMQ's workers make of a backend, the way it takes jobs changed in two points. */
 export function forWorkers<B extends Pick<IQueueBackend, 'moveToActive'>>(backend: B): B {
   const moveToActive = backend.moveToActive.bind(backend);
+  let begins = false;
   backend.moveToActive = async (...args) => {
+    // The task that was just taken goes first: a short one has ended by the next turn of the event loop.
+    if (begins) await nextTurn();
     try {
-      return beginAtOnce(await moveToActive(...args));
+      const taken = beginAtOnce(await moveToActive(...args));
+      begins = Boolean(taken[0]);
+      return taken;
     } catch (error) {
       // BullMQ waits a moment when the server refuses connections; after any other error (memory is full, a table is
       // gone, a permission was taken away) it would ask again at once, thousands of times a second.

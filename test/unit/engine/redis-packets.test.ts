@@ -1,0 +1,98 @@
+import { beforeEach, expect, it } from '@jest/globals';
+import { Writable } from 'node:stream';
+import type { Cluster, Command, Redis } from 'ioredis';
+import { sendInPackets } from '../../../lib/engine/bullmq/redis-packets.js';
+
+/** A connection that remembers what came together. */
+class Connection extends Writable {
+  readonly packets: string[][] = [];
+
+  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
+    this.packets.push([chunk.toString()]);
+    done();
+  }
+
+  override _writev(chunks: { chunk: Buffer }[], done: () => void): void {
+    this.packets.push(chunks.map(({ chunk }) => chunk.toString()));
+    done();
+  }
+}
+
+class Client {
+  status = 'ready';
+  stream = new Connection();
+  readonly commandQueue: string[] = [];
+
+  sendCommand(command: string): void {
+    this.stream.write(command);
+    this.commandQueue.push(command);
+  }
+}
+
+let client: Client;
+
+const send = (...names: string[]) => {
+  for (const name of names) (client as unknown as Redis).sendCommand(name as unknown as Command);
+};
+const names = (count: number) => Array.from({ length: count }, (_, n) => `command ${n}`);
+const nextTick = () => new Promise<void>((resolve) => process.nextTick(resolve));
+
+beforeEach(() => {
+  client = new Client();
+  sendInPackets(client as unknown as Redis);
+});
+
+it('holds nothing back while the server has nothing to do', () => {
+  send('first');
+  expect(client.stream.packets).toEqual([['first']]);
+});
+
+it('sends what comes in one moment in a few packets, in order, and not all in one', async () => {
+  client.commandQueue.push(...names(20));
+  send(...names(20));
+  await nextTick();
+  const { packets } = client.stream;
+  expect(packets.flat()).toEqual(names(20));
+  expect(packets.length).toBeGreaterThan(2);
+  expect(packets.length).toBeLessThan(6);
+});
+
+it('sends no more than eight at once, however many answers are owed', async () => {
+  client.commandQueue.push(...names(1_000));
+  send(...names(20));
+  await nextTick();
+  expect(client.stream.packets.map(({ length }) => length)).toEqual([8, 8, 4]);
+});
+
+it('holds nothing back beyond the moment', async () => {
+  client.commandQueue.push(...names(20));
+  send('only');
+  expect(client.stream.packets).toEqual([]);
+  await nextTick();
+  expect(client.stream.packets).toEqual([['only']]);
+});
+
+it('holds no connection that took the place of another', async () => {
+  client.commandQueue.push(...names(20));
+  send('before');
+  client.stream.destroy();
+  client.stream = new Connection();
+  await nextTick();
+  expect(client.stream.writableCorked).toBe(0);
+  send('after');
+  await nextTick();
+  expect(client.stream.packets).toEqual([['after']]);
+});
+
+it('leaves to the client what comes before the connection is ready', () => {
+  client.status = 'connect';
+  client.commandQueue.push('hello');
+  send('info');
+  expect(client.stream.packets).toEqual([['info']]);
+});
+
+it('leaves a cluster as it is', () => {
+  const { sendCommand } = client;
+  const cluster = { nodes: () => [], sendCommand } as unknown as Cluster;
+  expect(sendInPackets(cluster).sendCommand).toBe(sendCommand);
+});
