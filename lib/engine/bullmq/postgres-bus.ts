@@ -13,11 +13,14 @@ export class PostgresBus implements MessageBus {
   private saying: Promise<void> = Promise.resolve();
   private reconnecting: NodeJS.Timeout | undefined;
   private closed = false;
+  private readonly namespace: string;
 
   constructor(
-    private readonly schema: string,
+    schema: string,
     private readonly pools: { readonly queries: PgPool; readonly listeners: PgPool },
-  ) {}
+  ) {
+    this.namespace = createHash('sha1').update(schema).digest('base64url').slice(0, 8);
+  }
 
   async publish(channel: string, message: string): Promise<void> {
     await this.pools.queries.query('SELECT pg_notify($1, $2)', [this.key(channel), message]);
@@ -103,8 +106,8 @@ export class PostgresBus implements MessageBus {
     }, RECONNECT_AFTER).unref();
   }
 
-  /** Channels are identifiers of at most 63 bytes, shared by the whole database. */
+  /** Channels are identifiers of at most 63 bytes, shared by the whole database. The longest, an inbox, has 62. */
   private key(channel: string): string {
-    return `task_queue_${createHash('sha1').update(`${this.schema}/${channel}`).digest('hex')}`;
+    return `task_queue_${this.namespace}_${channel}`;
   }
 }

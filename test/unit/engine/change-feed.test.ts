@@ -201,14 +201,20 @@ it('looks at what is new, too, when messages are lost', async () => {
   expect(listener).toHaveBeenCalled();
 });
 
-it('tells of an end once, and early where the message cannot be faster than the end', async () => {
-  const listener = jest.fn();
+/** A worker on a store where the message cannot be faster than the end. */
+async function earlyWorker(): Promise<ChangeFeed> {
   const bus = network.bus();
   const early = new ChangeFeed({
     ...bus,
     publishEnd: (id, [inbox = '']) => void bus.publish(inbox, JSON.stringify({ ids: [id] })),
   });
   await early.serve(cancelled);
+  return early;
+}
+
+it('tells of an end once, and early where the message cannot be faster than the end', async () => {
+  const listener = jest.fn();
+  const early = await earlyWorker();
   web.watch('q.1', listener, END_OF_NEW);
   await settle();
   early.ending('q.1');
@@ -217,6 +223,36 @@ it('tells of an end once, and early where the message cannot be faster than the 
   early.changed('q.1', true);
   await settle();
   expect(listener).toHaveBeenCalledTimes(1);
+  await early.close();
+});
+
+it('tells who says so during the end likewise, each once', async () => {
+  const early = await earlyWorker();
+  const late = new ChangeFeed(network.bus());
+  const [listener, later] = [jest.fn(), jest.fn()];
+  early.ending('q.1');
+  web.watch('q.1', listener, END_OF_NEW);
+  await settle();
+  expect(listener).toHaveBeenCalledTimes(1);
+  early.changed('q.1', true);
+  late.watch('q.1', later, END_OF_NEW);
+  await settle();
+  expect(listener).toHaveBeenCalledTimes(1);
+  expect(later).toHaveBeenCalledTimes(1);
+  await Promise.all([early.close(), late.close()]);
+});
+
+it('tells of an end that could not be stored when it is said that it was', async () => {
+  const listener = jest.fn();
+  const early = await earlyWorker();
+  early.ending('q.1');
+  web.watch('q.1', listener, END_OF_NEW);
+  await settle();
+  // It is run again, and fails for good.
+  early.changed('q.1', false);
+  early.changed('q.1', true);
+  await settle();
+  expect(listener).toHaveBeenCalledTimes(2);
   await early.close();
 });
 
