@@ -34,7 +34,7 @@ export class EnhancedMethod {
     provideTaskContext(args, this.context);
     const course: Course = { refused: false, decision: undefined };
     try {
-      await this.passGuards(args, course);
+      if (this.enhancers.guards.length > 0) await this.passGuards(args, course);
       const returned = await settle(await this.intercepted(args, course));
       if (course.decision) throw course.decision;
       return returned;
@@ -45,11 +45,9 @@ export class EnhancedMethod {
   }
 
   private async passGuards(args: unknown[], course: Course): Promise<void> {
-    const { guards } = this.enhancers;
-    if (guards.length === 0) return;
     const { instance, declared } = this.method;
     try {
-      if (await guardsConsumer.tryActivate([...guards], args, instance, declared, 'task')) return;
+      if (await guardsConsumer.tryActivate([...this.enhancers.guards], args, instance, declared, 'task')) return;
       throw new ForbiddenException(FORBIDDEN_MESSAGE);
     } catch (error) {
       course.refused = isRefusal(error);
@@ -58,7 +56,7 @@ export class EnhancedMethod {
     }
   }
 
-  private async intercepted(args: unknown[], course: Course): Promise<unknown> {
+  private intercepted(args: unknown[], course: Course): Promise<unknown> {
     const { interceptors } = this.enhancers;
     if (interceptors.length === 0) return this.invoke(args, course);
     const { instance, declared } = this.method;
