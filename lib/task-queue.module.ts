@@ -10,21 +10,21 @@ import {
 } from '@nestjs/common';
 import { DiscoveryModule } from '@nestjs/core';
 import type { Engine } from './engine/engine.js';
-import { httpPieces } from './http/http-pieces.js';
+import { httpPieces } from './http/http.providers.js';
 import { HttpSetup } from './http/http-setup.js';
 import { TaskResults } from './results/task-results.js';
 import { DeclaredSchedules } from './schedules/declared-schedules.js';
-import { type ASYNC_OPTIONS_TYPE, ConfigurableModuleClass } from './task-queue.configurable.js';
-import type { ResolvedOptions, TaskQueueOptions } from './task-queue.options.js';
+import { type ASYNC_OPTIONS_TYPE, ConfigurableModuleClass } from './task-queue.module-definition.js';
+import type { ResolvedOptions, TaskQueueOptions } from './task-queue-options.js';
 import { EXPORTS, nativeQueues, producers, PROVIDERS } from './task-queue.providers.js';
 import { injectedSources } from './producers/inject-tasks.decorator.js';
-import { ENGINE, RESOLVED_OPTIONS } from './task-queue.tokens.js';
+import { ENGINE, RESOLVED_OPTIONS } from './task-queue-tokens.js';
 import { DEFAULT_QUEUE } from './tasks/task-definition.js';
 import { TaskExplorer } from './tasks/task-explorer.js';
 import { TaskRegistry } from './tasks/task-registry.js';
 import { HandlerFactory } from './workers/handler-factory.js';
 import { TaskWorkersModule } from './workers/task-workers.module.js';
-import { announceStarter } from './workflows/running-starters.js';
+import { announceStarter } from './workflows/running-apps.js';
 import { PlanStarter } from './workflows/workflow-starter.js';
 
 /** Options of `forRootAsync`: Nest's `imports`, `inject`, `useFactory`, `useClass`, `useExisting`; and `queueNames`, the queues to inject with `@InjectQueue(name)`. */

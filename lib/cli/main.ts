@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util';
 import { parseConnection, withoutPassword } from '../engine/connection.js';
-import { openPostgres } from '../engine/bullmq/open-postgres.js';
+import { openPostgres } from '../engine/bullmq/postgres/open-postgres.js';
 import { ConfigurationError } from '../errors.js';
 
 const USAGE = `nestjs-task-queue migrate --url postgres://owner:password@host/database [--prefix tasks] [--grant role]

@@ -1,11 +1,11 @@
 import type { ServerResponse } from 'node:http';
 import { Inject, Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { TaskQueueError } from '../errors.js';
-import type { TaskRecord } from '../results/task-record.js';
-import type { Exchange } from './exchange.js';
+import type { TaskRecord } from '../engine/engine.js';
+import type { Exchange } from './http-exchange.js';
 import { HeldRequests } from './held-requests.js';
-import type { ResolvedHttpOptions } from './http.options.js';
-import { HTTP_OPTIONS } from './http.tokens.js';
+import type { ResolvedHttpOptions } from './http-options.js';
+import { HTTP_OPTIONS } from './http-options.js';
 import { TaskView, type View } from './task-view.js';
 
 const HEADERS = {

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
-import { isFinal, type TaskRecord } from '../results/task-record.js';
+import { isFinal, type TaskRecord } from '../engine/engine.js';
 import { TaskResults } from '../results/task-results.js';
 import type { Observer } from '../results/watched-task.js';
 

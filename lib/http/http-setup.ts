@@ -1,9 +1,9 @@
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import { ApplicationConfig, HttpAdapterHost } from '@nestjs/core';
 import { TaskNotFoundError } from '../errors.js';
-import { Exchange } from './exchange.js';
-import type { HttpRequest, ResolvedHttpOptions } from './http.options.js';
-import { HTTP_OPTIONS } from './http.tokens.js';
+import { Exchange } from './http-exchange.js';
+import type { HttpRequest, ResolvedHttpOptions } from './http-options.js';
+import { HTTP_OPTIONS } from './http-options.js';
 import { problemOf } from './problem-details.js';
 import { TaskHttpInterceptor } from './task-http.interceptor.js';
 import { TaskLinks } from './task-links.js';

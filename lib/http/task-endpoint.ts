@@ -1,14 +1,14 @@
 import { HttpException, Inject, Injectable, Logger } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { TaskNotFoundError } from '../errors.js';
-import { isFinal, type TaskRecord } from '../results/task-record.js';
+import { isFinal, type TaskRecord } from '../engine/engine.js';
 import { TaskResults } from '../results/task-results.js';
 import { toStatus } from '../results/task-status.js';
 import { EventStreams } from './event-streams.js';
-import { Exchange } from './exchange.js';
+import { Exchange } from './http-exchange.js';
 import { HeldRequests, type Answering } from './held-requests.js';
-import type { HttpRequest, ResolvedHttpOptions } from './http.options.js';
-import { HTTP_OPTIONS } from './http.tokens.js';
+import type { HttpRequest, ResolvedHttpOptions } from './http-options.js';
+import { HTTP_OPTIONS } from './http-options.js';
 import { problemOf } from './problem-details.js';
 import { isKnown, prefersEvents } from './request-preferences.js';
 import { TaskView } from './task-view.js';

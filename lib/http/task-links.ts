@@ -1,8 +1,8 @@
 import { Inject, Injectable, RequestMethod, VERSION_NEUTRAL } from '@nestjs/common';
 import { ApplicationConfig } from '@nestjs/core';
 import { RoutePathFactory } from '@nestjs/core/router/route-path-factory.js';
-import type { ResolvedHttpOptions } from './http.options.js';
-import { HTTP_OPTIONS } from './http.tokens.js';
+import type { ResolvedHttpOptions } from './http-options.js';
+import { HTTP_OPTIONS } from './http-options.js';
 
 /** Where tasks are found: the path, with the app's global prefix where that applies. */
 @Injectable()

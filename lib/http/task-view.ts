@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { Inject, Injectable, Logger } from '@nestjs/common';
-import { isFinal, type TaskFailure, type TaskRecord } from '../results/task-record.js';
+import { isFinal, type TaskFailure, type TaskRecord } from '../engine/engine.js';
 import { toStatus, type TaskStatus } from '../results/task-status.js';
-import { HTTP_OPTIONS } from './http.tokens.js';
-import type { ResolvedHttpOptions } from './http.options.js';
+import { HTTP_OPTIONS } from './http-options.js';
+import type { ResolvedHttpOptions } from './http-options.js';
 
 /** A task as it is written to clients. */
 export interface View {

@@ -1,7 +1,7 @@
 import { Controller, Delete, Get, Inject, Req, Res, VERSION_NEUTRAL, type Type } from '@nestjs/common';
 import { PATH_METADATA } from '@nestjs/common/constants.js';
-import type { HttpRequest, ResolvedHttpOptions } from './http.options.js';
-import { HTTP_OPTIONS } from './http.tokens.js';
+import type { HttpRequest, ResolvedHttpOptions } from './http-options.js';
+import { HTTP_OPTIONS } from './http-options.js';
 import { documentTaskController } from './openapi.js';
 import { TaskEndpoint } from './task-endpoint.js';
 

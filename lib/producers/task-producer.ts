@@ -5,9 +5,9 @@ import { newTaskId } from '../engine/task-id.js';
 import { ConfigurationError, NotSerializableError, PayloadTooLargeError } from '../errors.js';
 import { TaskHandle } from '../results/task-handle.js';
 import type { TaskResults } from '../results/task-results.js';
-import { group } from '../workflows/canvas.js';
+import { group } from '../workflows/chain-group-chord.js';
 import type { TaskPlan } from '../workflows/plan.js';
-import type { WorkflowStarter } from '../workflows/running-starters.js';
+import type { WorkflowStarter } from '../workflows/running-apps.js';
 import { Signature } from '../workflows/signature.js';
 import type { TaskFunction } from '../tasks/task-contract.js';
 import {
@@ -21,7 +21,7 @@ import type { EnqueueOptions } from '../tasks/task-options.js';
 import type { TaskTemplate } from '../tasks/task-template.js';
 import { uniquenessOf } from '../tasks/uniqueness.js';
 import { validateArguments } from '../tasks/validate-arguments.js';
-import type { MissingInput, ResultOfTask, SignatureArguments } from './missing-input.js';
+import type { MissingInput, ResultOfTask, SignatureArguments } from './signature-types.js';
 
 /** Headers are for identifiers (a trace, a tenant, a user), not for data. */
 const MAX_HEADERS = 16 * 1024;

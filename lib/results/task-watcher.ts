@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { EngineUnavailableError } from '../errors.js';
 import { isFinal, type Engine, type TaskRecord } from '../engine/engine.js';
-import { Inbox } from './inbox.js';
+import { Inbox } from './latest-record.js';
 import { WatchedTask, type Observer } from './watched-task.js';
 
 /** How long those who still wait when the application closes may take to learn that their task has just ended. */

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import { sameTiming } from './same-timing.js';
+import { sameTiming } from './stored-schedule.js';
 import type { KnownVersion, Snapshot } from './schedule-book.js';
 import type { StoredSchedule } from './stored-schedule.js';
 

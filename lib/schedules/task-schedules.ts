@@ -7,13 +7,13 @@ import type { TaskTemplate } from '../tasks/task-template.js';
 import { checkScheduleId, checkSettings } from './check-settings.js';
 import type { DeclaredSchedules } from './declared-schedules.js';
 import { isAlive } from './reconcile.js';
-import { sameTiming } from './same-timing.js';
+import { sameTiming } from './stored-schedule.js';
 import type { ScheduleBook } from './schedule-book.js';
 import type { SchedulableTask, ScheduleSettings, TaskArguments } from './schedule-options.js';
 import { toScheduleStatus, type ScheduleStatus } from './schedule-status.js';
 import type { Schedule } from './schedule.js';
 import type { StoredSchedule } from './stored-schedule.js';
-import { callOf } from './template.js';
+import { callOf } from './scheduled-call.js';
 
 /** What {@link TaskSchedules} stands on. */
 export interface ScheduleScope {

@@ -4,7 +4,7 @@ import type { Engine, TaskCall } from '../engine/engine.js';
 import { EngineUnavailableError } from '../errors.js';
 import type { DueTick, ScheduleBook } from './schedule-book.js';
 import type { Schedule } from './schedule.js';
-import { callOf } from './template.js';
+import { callOf } from './scheduled-call.js';
 
 /** Ids have 128 bits; 22 characters of base64url hold them. */
 const ID_CHARACTERS = 22;

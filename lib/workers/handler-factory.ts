@@ -5,7 +5,7 @@ import { EnhancedMethod } from './enhancers/enhanced-method.js';
 import { EnhancerReader } from './enhancers/enhancer-reader.js';
 import { isBare } from './enhancers/enhancers.js';
 import { RunScope } from './enhancers/run-scope.js';
-import { endWith, settle } from './enhancers/settle.js';
+import { endWith, settle } from './enhancers/observable-result.js';
 import { TaskMethod } from './enhancers/task-method.js';
 import { refuseUnbuiltEnhancers } from './enhancers/unbuilt-enhancers.js';
 import type { TaskContext } from './task-context.js';

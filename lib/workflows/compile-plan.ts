@@ -2,7 +2,7 @@ import type { CallOptions, Headers, TaskTree } from '../engine/engine.js';
 import type { Json } from '../engine/json.js';
 import { memberId } from '../engine/task-id.js';
 import { ConfigurationError } from '../errors.js';
-import { GROUP_TASK, type TaskNote } from './note.js';
+import { GROUP_TASK, type TaskNote } from '../engine/workflow-note.js';
 import { queueOf, stepsOf, type GroupPlan, type Moment, type Plan, type TaskPlan } from './plan.js';
 
 /** What all tasks of one workflow have in common. */

@@ -1,5 +1,5 @@
 import type { MemberResult, TaskFailure } from '../engine/engine.js';
-import { GROUP_TASK } from './note.js';
+import { GROUP_TASK } from '../engine/workflow-note.js';
 
 type Failed = Extract<MemberResult, { state: 'failed' }>;
 

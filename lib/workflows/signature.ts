@@ -2,7 +2,7 @@ import type { TaskHandle } from '../results/task-handle.js';
 import type { EnqueueOptions } from '../tasks/task-options.js';
 import { describePlan } from './describe-plan.js';
 import { withLinks, type Plan } from './plan.js';
-import { runningStarter, type WorkflowStarter } from './running-starters.js';
+import { runningStarter, type WorkflowStarter } from './running-apps.js';
 
 /** What an `onError` signature gets as its first argument. */
 export interface TaskError {

@@ -4,7 +4,7 @@ import { sizeBeyond, type Json } from '../engine/json.js';
 import { memberId } from '../engine/task-id.js';
 import { compileMembers, compilePlan, withFailure, type Compilation } from './compile-plan.js';
 import { failureOfMember, isCancellation, payloadTooLarge } from './failed-member.js';
-import type { TaskNote } from './note.js';
+import type { TaskNote } from '../engine/workflow-note.js';
 import { queueOf, withInput, type Plan } from './plan.js';
 
 /** How the method of a task ended: as every attempt, or by becoming another. */

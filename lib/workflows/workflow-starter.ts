@@ -9,7 +9,7 @@ import { validateArguments } from '../tasks/validate-arguments.js';
 import { compilePlan } from './compile-plan.js';
 import { describePlan } from './describe-plan.js';
 import { queueOf, stepsOf, tasksOf, withInput, type Plan, type TaskPlan } from './plan.js';
-import type { WorkflowStarter } from './running-starters.js';
+import type { WorkflowStarter } from './running-apps.js';
 
 /** What starting a workflow needs of its application. */
 export interface StarterScope {

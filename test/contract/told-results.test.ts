@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, expect, it, jest } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
 import { Task, TaskContext, type TaskHandle, type TaskStatus, type Tasks } from 'nestjs-task-queue';
-import { Interests } from '../../lib/engine/bullmq/interests.js';
-import { StoredTasks } from '../../lib/engine/bullmq/stored-tasks.js';
+import { Interests } from '../../lib/engine/bullmq/changes/interests.js';
+import { StoredTasks } from '../../lib/engine/bullmq/operations/job-lookup.js';
 import { boot, Gate, type Booted } from '../support/boot.js';
 import { describeEachEngine } from '../support/engines.js';
 

@@ -2,7 +2,7 @@
  * A process of its own on an embedded database: `<folder> hold` opens it and waits; `<folder> enqueue` adds jobs first.
  * It sends its parent one message, `open` or what went wrong, and lives until it is killed or its parent is gone.
  */
-import { openEmbedded } from '../../lib/engine/bullmq/embedded/open-embedded.js';
+import { openEmbedded } from '../../lib/engine/bullmq/embedded/embedded-database.js';
 import { bullmqOn } from './bullmq-on.js';
 
 const [folder = '', action] = process.argv.slice(2);

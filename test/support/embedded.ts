@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll } from '@jest/globals';
-import { openEmbedded, type EmbeddedDatabase } from '../../lib/engine/bullmq/embedded/open-embedded.js';
+import { openEmbedded, type EmbeddedDatabase } from '../../lib/engine/bullmq/embedded/embedded-database.js';
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 

@@ -10,10 +10,10 @@ import { NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { AddressInfo } from 'node:net';
-import { httpPieces } from '../../lib/http/http-pieces.js';
+import { httpPieces } from '../../lib/http/http.providers.js';
 import { HttpSetup } from '../../lib/http/http-setup.js';
-import type { HttpOptions, ResolvedHttpOptions } from '../../lib/http/http.options.js';
-import { HTTP_OPTIONS } from '../../lib/http/http.tokens.js';
+import type { HttpOptions, ResolvedHttpOptions } from '../../lib/http/http-options.js';
+import { HTTP_OPTIONS } from '../../lib/http/http-options.js';
 import { TaskResults } from '../../lib/results/task-results.js';
 import { FakeEngine } from './fake-engine.js';
 

@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { ConfigurationError, EngineUnavailableError } from '../../errors.js';
 import { TooLateError, type CheckDeadline } from './call-deadline.js';
-import type { Store } from './store.js';
+import type { Store } from './driver.js';
 
 /** Between two attempts of a call while the store cannot be reached. */
 const TRY_AGAIN_AFTER = 100;

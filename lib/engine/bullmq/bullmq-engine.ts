@@ -19,15 +19,15 @@ import {
 import { queueOfTask } from '../task-id.js';
 import { Availability } from './availability.js';
 import type { CheckDeadline } from './call-deadline.js';
-import { ChangeFeed } from './change-feed.js';
-import { EnqueueBatch, type Stored } from './enqueue-batch.js';
-import { MemberFlows } from './member-flows.js';
-import { QueueConsumer } from './queue-consumer.js';
-import { QueueMetaStore } from './queue-meta-store.js';
-import { readData, toJobEntry, type JobEntry, type Retention } from './stored-task.js';
-import { StoredTasks } from './stored-tasks.js';
-import type { Store } from './store.js';
-import { TaskChanges } from './task-changes.js';
+import { ChangeFeed } from './changes/change-feed.js';
+import { EnqueueBatch } from './operations/enqueue-batch.js';
+import { MemberFlows } from './operations/member-flows.js';
+import { QueueConsumer } from './consumer/queue-consumer.js';
+import { QueueMetaStore } from './queue-meta-schedule-store.js';
+import { readData, toJobEntry, type JobEntry, type Retention } from './jobs/job-data.js';
+import { StoredTasks } from './operations/job-lookup.js';
+import type { Store, Stored } from './driver.js';
+import { TaskChanges } from './operations/cancel-retry-forget.js';
 
 export interface BullMQEngineOptions {
   /** Whether the queue of this name orders its tasks by priority. */

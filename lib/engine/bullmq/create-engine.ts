@@ -1,7 +1,7 @@
 import type { Connection } from '../connection.js';
 import type { Engine } from '../engine.js';
 import { BullMQEngine, type BullMQEngineOptions } from './bullmq-engine.js';
-import type { Store } from './store.js';
+import type { Store } from './driver.js';
 
 export interface CreateEngineOptions extends BullMQEngineOptions {
   readonly connection: Connection;
@@ -21,15 +21,15 @@ export async function createEngine(options: CreateEngineOptions): Promise<Engine
 async function createStore(connection: Connection, prefix: string): Promise<Store> {
   switch (connection.kind) {
     case 'redis': {
-      const { openRedis } = await import('./open-redis.js');
+      const { openRedis } = await import('./redis/open-redis.js');
       return openRedis(connection, prefix);
     }
     case 'postgres': {
-      const { openPostgres } = await import('./open-postgres.js');
+      const { openPostgres } = await import('./postgres/open-postgres.js');
       return openPostgres(connection, prefix);
     }
     case 'embedded': {
-      const { openEmbeddedStore } = await import('./open-embedded-store.js');
+      const { openEmbeddedStore } = await import('./embedded/open-embedded-driver.js');
       return openEmbeddedStore(connection.folder, prefix);
     }
   }

@@ -4,7 +4,7 @@ import { ExecutionContextHost, FORBIDDEN_MESSAGE, GuardsConsumer, InterceptorsCo
 import { BecomeAnother, NoMoreAttempts, RunAgainLater, type TaskContext } from '../task-context.js';
 import type { Enhancers } from './enhancers.js';
 import { isRefusal, isRefusedBy, RefusedCall } from './refused-call.js';
-import { endWith, settle } from './settle.js';
+import { endWith, settle } from './observable-result.js';
 import { provideTaskContext } from './task-execution-context.js';
 import type { TaskMethod } from './task-method.js';
 

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { LATEST_SCHEMA_VERSION } from 'bullmq';
-import { loadPGlite } from '../../../lib/engine/bullmq/embedded/pglite-driver.js';
+import { loadPGlite } from '../../../lib/engine/bullmq/embedded/start-pglite.js';
 import { readPreparedDatabase } from '../../../lib/engine/bullmq/embedded/prepared-database.js';
 import { embeddedFixture, withPreparedDatabase } from '../../support/embedded.js';
 

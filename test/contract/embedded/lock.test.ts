@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync } from 'node:fs';
 import { Server } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
-import { lockFolder } from '../../../lib/engine/bullmq/embedded/folder-lock.js';
+import { lockFolder } from '../../../lib/engine/bullmq/embedded/lock/folder-lock.js';
 import { embeddedFixture, withPreparedDatabase } from '../../support/embedded.js';
 
 withPreparedDatabase();

@@ -1,6 +1,6 @@
 import { beforeAll, afterAll, describe, expect, it } from '@jest/globals';
 import type { PgNotification, PgPool } from 'bullmq';
-import { type EmbeddedDatabase, openEmbedded } from '../../../lib/engine/bullmq/embedded/open-embedded.js';
+import { type EmbeddedDatabase, openEmbedded } from '../../../lib/engine/bullmq/embedded/embedded-database.js';
 import { withPreparedDatabase } from '../../support/embedded.js';
 
 withPreparedDatabase();

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
 import { EventEmitter } from 'node:events';
-import { ChangeFeed } from '../../../lib/engine/bullmq/change-feed.js';
-import type { MessageBus } from '../../../lib/engine/bullmq/store.js';
+import { ChangeFeed } from '../../../lib/engine/bullmq/changes/change-feed.js';
+import type { MessageBus } from '../../../lib/engine/bullmq/message-bus.js';
 
 /** The network between processes: counts what is said, and loses it when told so. */
 class Network {

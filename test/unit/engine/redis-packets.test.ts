@@ -1,7 +1,7 @@
 import { beforeEach, expect, it } from '@jest/globals';
 import { Writable } from 'node:stream';
 import type { Cluster, Command, Redis } from 'ioredis';
-import { sendInPackets } from '../../../lib/engine/bullmq/redis-packets.js';
+import { sendInPackets } from '../../../lib/engine/bullmq/redis/patched-send-command.js';
 
 /** A connection that remembers what came together. */
 class Connection extends Writable {

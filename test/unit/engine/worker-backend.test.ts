@@ -1,7 +1,7 @@
 import { beforeEach, expect, it, jest } from '@jest/globals';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { IQueueBackend } from 'bullmq';
-import { forWorkers } from '../../../lib/engine/bullmq/worker-backend.js';
+import { forWorkers } from '../../../lib/engine/bullmq/patched-worker-backend.js';
 
 type Backend = Pick<IQueueBackend, 'moveToActive' | 'moveToCompleted' | 'moveToFailed'>;
 type Answer = readonly unknown[];

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Request } from 'express';
 import { ConfigurationError } from '../../../lib/errors.js';
-import { resolveHttpOptions, type HttpOptions, type HttpRequest } from '../../../lib/http/http.options.js';
+import { resolveHttpOptions, type HttpOptions, type HttpRequest } from '../../../lib/http/http-options.js';
 
 const resolve = (options?: HttpOptions, env: NodeJS.ProcessEnv = {}) => {
   const resolved = resolveHttpOptions(options, env);

@@ -1,6 +1,19 @@
 import type { PGlite, PGliteOptions } from '@electric-sql/pglite';
-import { bullmq } from '../bullmq.js';
-import type { PGliteDriver } from './pglite-driver.js';
+import { bullmq } from '../bullmq-package.js';
+import { loadDriver } from '../load-optional-package.js';
+
+/** The class `PGlite` of the optional peer `@electric-sql/pglite`. */
+export type PGliteDriver = typeof PGlite;
+
+/**
+ * Loads PGlite on demand, so that those who use Redis or PostgreSQL need not install it.
+ *
+ * @param load for tests: what stands for the import
+ * @throws ConfigurationError with the command that installs it
+ */
+export async function loadPGlite(load = () => import('@electric-sql/pglite')): Promise<PGliteDriver> {
+  return (await loadDriver('@electric-sql/pglite', 'The embedded engine', load)).PGlite;
+}
 
 /** Starts one PGlite; which one, the options say. Rejects with what PostgreSQL said about it. */
 export type StartPGlite = (options: Pick<PGliteOptions, 'dataDir' | 'loadDataDir'>) => Promise<PGlite>;

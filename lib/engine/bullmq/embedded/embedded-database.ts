@@ -1,0 +1,87 @@
+import { resolve } from 'node:path';
+import type { PGlite } from '@electric-sql/pglite';
+import type { PgPool } from 'bullmq';
+import { bullmq } from '../bullmq-package.js';
+import { type EmbeddedLogger, makeFolder, openFolder, openInMemory, type ReadPrepared } from './data-directory.js';
+import { type FolderLock, lockFolder } from './lock/folder-lock.js';
+import { loadPGlite } from './start-pglite.js';
+import { PGlitePool } from './pool/pglite-pool.js';
+import { readPreparedDatabase } from './prepared-database.js';
+import { pgliteStarter } from './start-pglite.js';
+
+/** Where an embedded database is, and for whom. */
+export interface EmbeddedOptions {
+  /** The folder of the database, created when missing; relative to the working directory. Without it: in memory. */
+  readonly folder?: string;
+  /** The schema of BullMQ's tables: a simple identifier of at most 63 characters. The folder may hold several. */
+  readonly schema: string;
+  readonly logger: EmbeddedLogger;
+  /** For tests: another prepared database, or none. */
+  readonly readPrepared?: ReadPrepared;
+}
+
+/** A PostgreSQL inside this process, with BullMQ's tables. */
+export interface EmbeddedDatabase {
+  /** For any number of BullMQ objects; `search_path` is the schema, no migrations are due. */
+  readonly pool: PgPool;
+  /**
+   * Waits for the queries under way, then closes the database and frees the folder. Idempotent. Close BullMQ's objects
+   * before: what they ask later is rejected, as by a `pg.Pool` after `end()`.
+   */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens an embedded database for BullMQ's PostgreSQL engine.
+ *
+ * What a query has committed survives the end of the process, `kill -9` included. It may not survive a power cut, for
+ * PGlite leaves writing to the operating system.
+ *
+ * @throws ConfigurationError when `@electric-sql/pglite` is not installed, the folder cannot be used, is in use by
+ * somebody else, or was written by another version. Nothing stays open then, and the folder is unchanged.
+ */
+export async function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedDatabase> {
+  const { schema, logger, readPrepared = readPreparedDatabase } = options;
+  const folder = options.folder === undefined ? undefined : resolve(options.folder);
+  const start = pgliteStarter(await loadPGlite(), schema);
+  let lock: FolderLock | undefined;
+  let db: PGlite | undefined;
+  try {
+    if (folder === undefined) {
+      db = await openInMemory(start, readPrepared, logger);
+    } else {
+      await makeFolder(folder);
+      lock = await lockFolder(folder);
+      db = await openFolder(start, folder, readPrepared, logger);
+    }
+    const pool = new PGlitePool(db);
+    await migrate(pool, schema);
+    return embeddedDatabase(pool, db, lock);
+  } catch (error) {
+    await db?.close();
+    await lock?.release();
+    throw error;
+  }
+}
+
+async function migrate(pool: PGlitePool, schema: string): Promise<void> {
+  const client = await pool.connect();
+  try {
+    await bullmq.runMigrations(client, schema);
+  } finally {
+    client.release();
+  }
+}
+
+function embeddedDatabase(pool: PGlitePool, db: PGlite, lock: FolderLock | undefined): EmbeddedDatabase {
+  let closing: Promise<void> | undefined;
+  const close = async () => {
+    try {
+      await pool.end();
+      await db.close();
+    } finally {
+      await lock?.release();
+    }
+  };
+  return { pool, close: () => (closing ??= close()) };
+}

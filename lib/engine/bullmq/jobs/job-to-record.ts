@@ -1,0 +1,115 @@
+import type { JobJson, JobState } from 'bullmq';
+import type { TaskFailure, TaskRecord, TaskState } from '../../engine.js';
+import type { Json } from '../../json.js';
+import { cancellation, expiry, lastFailure, readFailure } from './job-failure.js';
+import { parse, readData, readHeaders, type Retention, type StoredJobOptions } from './job-data.js';
+
+/** What a stored job says of its task; `undefined` once its time to live is over. */
+export function toRecord(
+  id: string,
+  json: JobJson,
+  queue: string,
+  jobState: JobState,
+  retention: Retention,
+  now: number,
+): TaskRecord | undefined {
+  const opts: StoredJobOptions = json.opts;
+  const data = readData(parse(json.data));
+  const cancelled = data?.cancelled;
+  const finishedByBullMQ = jobState === 'completed' || jobState === 'failed';
+  const failure = jobState === 'failed' ? readFailure(json) : null;
+  const state = taskState(json, jobState, {
+    failure,
+    hasMembers: data?.members !== undefined,
+    cancelledAt: cancelled?.at,
+    expiresAt: opts.task?.expiresAt,
+    now,
+  });
+  const finishedAt = finishedByBullMQ
+    ? (json.finishedOn ?? now)
+    : isEnded(state)
+      ? (cancelled?.at ?? opts.task?.expiresAt ?? now)
+      : null;
+  const expiresAt = finishedAt === null ? null : finishedAt + timeToLive(state, opts, retention);
+  if (expiresAt !== null && expiresAt <= now) return undefined;
+  // A worker that only cleared the task away made no attempt, though BullMQ counts one.
+  const clearedAway = state === 'expired' || (state === 'cancelled' && wasTakenAfter(json, cancelled?.at));
+  const made = (json.attemptsMade ?? 0) - (jobState === 'failed' && clearedAway ? 1 : 0);
+  return {
+    id,
+    name: json.name,
+    queue,
+    state,
+    // BullMQ's number 0 stands for "none yet".
+    progress: json.progress === 0 ? null : (json.progress as Json),
+    result: state === 'succeeded' ? (parse(json.returnvalue) as Json) : null,
+    error: failure ?? endedEarly(state, cancelled?.reason) ?? (state === 'retrying' ? lastFailure(json) : null),
+    attempt: state === 'running' ? made + 1 : made,
+    maxAttempts: Math.max(opts.attempts ?? 1, 1),
+    enqueuedAt: json.timestamp,
+    startedAt: json.processedOn ?? null,
+    finishedAt,
+    expiresAt,
+    headers: readHeaders(data),
+    ...(data?.members && { members: data.members }),
+    ...(data?.note !== undefined && { note: data.note }),
+  };
+}
+
+function taskState(
+  json: JobJson,
+  jobState: JobState,
+  facts: {
+    failure: TaskFailure | null;
+    hasMembers: boolean;
+    cancelledAt: number | undefined;
+    expiresAt: number | undefined;
+    now: number;
+  },
+): TaskState {
+  switch (jobState) {
+    case 'completed':
+      return 'succeeded';
+    case 'failed':
+      return FINAL_STATE_OF_CODE[facts.failure?.code ?? ''] ?? 'failed';
+    case 'active':
+      return wasTakenAfter(json, facts.cancelledAt) ? 'cancelled' : 'running';
+    case 'waiting-children':
+      return facts.cancelledAt === undefined ? 'waiting' : 'cancelled';
+    default:
+      if (facts.cancelledAt !== undefined) return 'cancelled';
+      // Its members ended, and it goes on soon.
+      if (facts.hasMembers && json.attemptsStarted > 0 && !(json.attemptsMade > 0)) return 'waiting';
+      if (json.attemptsStarted > 0) return 'retrying';
+      if (facts.expiresAt !== undefined && facts.expiresAt <= facts.now) return 'expired';
+      return jobState === 'delayed' ? 'scheduled' : 'queued';
+  }
+}
+
+/** Taken after the request, a task is only cleared away. */
+function wasTakenAfter(json: JobJson, cancelledAt: number | undefined): boolean {
+  return cancelledAt !== undefined && (json.processedOn ?? 0) >= cancelledAt;
+}
+
+/** Cancelled and expired tasks are failed jobs to BullMQ; the code tells them apart. */
+const FINAL_STATE_OF_CODE: Readonly<Record<string, TaskState | undefined>> = {
+  TASK_CANCELLED: 'cancelled',
+  TASK_EXPIRED: 'expired',
+};
+
+/** Ended for whoever asks, though no worker has taken the job out of the queue yet. */
+function isEnded(state: TaskState): boolean {
+  return state === 'cancelled' || state === 'expired';
+}
+
+function endedEarly(state: TaskState, reason: string | undefined): TaskFailure | null {
+  if (state === 'cancelled') return cancellation(reason);
+  if (state === 'expired') return expiry();
+  return null;
+}
+
+/** How long a task that ended in this state can be asked for, in milliseconds. */
+export function timeToLive(state: TaskState, opts: StoredJobOptions, retention: Retention): number {
+  const ttl = opts.task?.resultTtl ?? retention.ttl;
+  return state === 'succeeded' ? ttl : Math.max(retention.failedTtl, opts.task?.resultTtl ?? 0);
+}

@@ -1,0 +1,111 @@
+import type { PgQueryable } from 'bullmq';
+import { bullmq } from '../bullmq-package.js';
+import { ConfigurationError } from '../../../errors.js';
+
+/**
+ * Whether BullMQ's tables in `schema` are missing or older than this version of BullMQ wants them.
+ *
+ * @throws ConfigurationError when trying again cannot help
+ */
+export async function needsMigration(client: PgQueryable, schema: string, address: string): Promise<boolean> {
+  try {
+    return (await installedVersion(client, schema)) < bullmq.LATEST_SCHEMA_VERSION;
+  } catch (error) {
+    throw (await asConfigurationError(error, client, schema, address)) ?? error;
+  }
+}
+
+/**
+ * Brings BullMQ's tables in `schema` up to date, if they are not: under its lock, so that replicas which start together
+ * do not race.
+ *
+ * @param client one session, not a pool: the lock and the migrations share a transaction
+ * @throws ConfigurationError when trying again cannot help, with the command to run when the role may not migrate
+ */
+export async function migrateSchema(client: PgQueryable, schema: string, address: string): Promise<void> {
+  try {
+    await bullmq.runMigrations(client, schema);
+  } catch (error) {
+    throw (await asConfigurationError(error, client, schema, address)) ?? error;
+  }
+}
+
+/** 0 when there is nothing yet. */
+async function installedVersion(client: PgQueryable, schema: string): Promise<number> {
+  try {
+    return await bullmq.assertSchemaCompatibility(client, schema);
+  } catch (error) {
+    if (nameOf(error) === 'SchemaMigrationRequiredError') return 0;
+    throw error;
+  }
+}
+
+async function asConfigurationError(
+  error: unknown,
+  client: PgQueryable,
+  schema: string,
+  address: string,
+): Promise<ConfigurationError | undefined> {
+  const { code = '', message = '' } = error as { code?: string; message?: string };
+  const name = nameOf(error);
+  if (code === '42501') {
+    const role = await currentRole(client);
+    return new ConfigurationError(
+      `${address}: the role ${role ?? 'of this application'} may not use or change the schema "${schema}" (${message}). ` +
+        'Run this once, and after each update of bullmq, as a role that may: ' +
+        `npx nestjs-task-queue migrate --url postgres://<owner>@<host>/<database> --prefix ${schema} --grant ${role ?? '<role>'}`,
+      { cause: error },
+    );
+  }
+  if (name === 'SchemaVersionMismatchError' || name === 'UnsupportedPostgresVersionError') {
+    const cure = name === 'SchemaVersionMismatchError' ? 'Update the package bullmq' : 'Update PostgreSQL';
+    return new ConfigurationError(
+      `${address} cannot be used: ${message} ${cure}, or choose another schema with the option prefix.`,
+      { cause: error },
+    );
+  }
+  if (
+    code.startsWith('28') ||
+    code === '3D000' ||
+    /password must be a string|SASL|does not support SSL|certificate/i.test(message)
+  ) {
+    return new ConfigurationError(
+      `${address} cannot be used: ${message}. Check user, password, database and TLS in TASK_QUEUE_URL or the option connection.`,
+      { cause: error },
+    );
+  }
+  return undefined;
+}
+
+/**
+ * Lets a role use what is in the schema, and what later migrations by the same owner add to it.
+ *
+ * @param client of the schema's owner
+ */
+export async function grantSchema(client: PgQueryable, schema: string, role: string): Promise<void> {
+  const [on, to] = [bullmq.quoteSchemaName(schema), `"${role.replaceAll('"', '""')}"`];
+  const tables = `SELECT, INSERT, UPDATE, DELETE ON TABLES TO ${to}`;
+  const sequences = `USAGE, SELECT, UPDATE ON SEQUENCES TO ${to}`;
+  // BullMQ makes a sequence for each queue when it is first used.
+  await client.query(`GRANT USAGE, CREATE ON SCHEMA ${on} TO ${to}`);
+  for (const [kind, privileges] of [
+    ['TABLES', tables],
+    ['SEQUENCES', sequences],
+  ] as const) {
+    await client.query(`GRANT ${privileges.replace(`ON ${kind}`, `ON ALL ${kind} IN SCHEMA ${on}`)}`);
+    await client.query(`ALTER DEFAULT PRIVILEGES IN SCHEMA ${on} GRANT ${privileges}`);
+  }
+}
+
+async function currentRole(client: PgQueryable): Promise<string | undefined> {
+  try {
+    const { rows } = await client.query<{ role: string }>('SELECT current_user AS role');
+    return rows[0]?.role;
+  } catch {
+    return undefined;
+  }
+}
+
+function nameOf(error: unknown): string {
+  return (error as { name?: string }).name ?? '';
+}

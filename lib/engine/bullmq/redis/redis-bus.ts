@@ -1,0 +1,91 @@
+import { queueOfTask } from '../../task-id.js';
+import { LARGEST_MESSAGE } from '../changes/change-protocol.js';
+import { isUsable, type RedisClient } from './redis-client.js';
+import type { MessageBus } from '../message-bus.js';
+import { SUCCESS_FIELDS } from '../jobs/job-success.js';
+
+/** How often the subscriber asks for an answer: it only listens, and would not notice that nobody talks any more. */
+const HEARTBEAT = 5_000;
+
+/** Redis' publish and subscribe. The second connection is opened by the first subscriber, and subscribes again by itself. */
+export class RedisBus implements MessageBus {
+  private readonly listeners = new Map<string, Set<(message: string) => void>>();
+  private subscriber: RedisClient | undefined;
+
+  constructor(
+    private readonly prefix: string,
+    private readonly publisher: RedisClient,
+    /** The connection of this process's workers: Redis does what is sent on one connection in that order. */
+    private readonly workers: () => RedisClient | undefined,
+    private readonly openSubscriber: () => RedisClient,
+  ) {}
+
+  async publish(channel: string, message: string): Promise<void> {
+    await this.publisher.publish(this.key(channel), message);
+  }
+
+  readonly publishEnd = (id: string, channels: readonly string[]): void => {
+    const client = this.workers() ?? this.publisher;
+    const job = `${this.prefix}:${queueOfTask(id)}:${id}`;
+    const keys = channels.map((channel) => this.key(channel));
+    // A cluster has a connection for each node, and knows which.
+    const stream = 'nodes' in client ? undefined : client.stream;
+    stream?.cork();
+    process.nextTick(() => {
+      client.eval(PUBLISH_END, 1, job, id, ...keys).catch(() => undefined);
+      stream?.uncork();
+    });
+  };
+
+  async subscribe(channel: string, listener: (message: string) => void): Promise<() => Promise<void>> {
+    const key = this.key(channel);
+    const subscriber = this.connected();
+    const listeners = this.listeners.get(key) ?? new Set();
+    this.listeners.set(key, listeners.add(listener));
+    try {
+      await subscriber.subscribe(key);
+    } catch (error) {
+      listeners.delete(listener);
+      throw error;
+    }
+    return async () => {
+      listeners.delete(listener);
+      if (listeners.size > 0) return;
+      this.listeners.delete(key);
+      // Not awaited: nobody hears of the channel any more, and the server may be gone.
+      if (isUsable(subscriber)) subscriber.unsubscribe(key).catch(() => undefined);
+    };
+  }
+
+  private connected(): RedisClient {
+    if (this.subscriber) return this.subscriber;
+    const subscriber = this.openSubscriber();
+    subscriber.on('message', (key: string, message: string) => {
+      for (const listener of this.listeners.get(key) ?? []) listener(message);
+    });
+    // Without an answer the connection is cut, and another is made.
+    const heartbeat = setInterval(() => {
+      if (isUsable(subscriber)) subscriber.ping().catch(() => undefined);
+    }, HEARTBEAT).unref();
+    subscriber.once('end', () => clearInterval(heartbeat));
+    this.subscriber = subscriber;
+    return subscriber;
+  }
+
+  private key(channel: string): string {
+    return `${this.prefix}:bus:${channel}`;
+  }
+}
+
+/** `News` of the job KEYS[1], whose id is ARGV[1], to the channels behind that. */
+const PUBLISH_END = `
+local fields = redis.call('HMGET', KEYS[1], ${SUCCESS_FIELDS.map((field) => `'${field}'`).join(', ')})
+local message = cjson.encode({ ids = { ARGV[1] } })
+local data = fields[${SUCCESS_FIELDS.indexOf('data') + 1}]
+local finishedOn = fields[${SUCCESS_FIELDS.indexOf('finishedOn') + 1}]
+local result = fields[${SUCCESS_FIELDS.indexOf('returnvalue') + 1}]
+if data and finishedOn and result and #data + #result < ${LARGEST_MESSAGE} then
+  message = cjson.encode({ successes = { { ARGV[1], fields } } })
+end
+for index = 2, #ARGV do redis.call('PUBLISH', ARGV[index], message) end
+`;

@@ -1,0 +1,82 @@
+import { describe, expect, it } from '@jest/globals';
+import { ConfigurationError } from '../../lib/errors.js';
+import { resolveOptions } from '../../lib/task-queue-options.js';
+
+describe('without options', () => {
+  it('runs on the embedded engine, in a folder or in memory under test', () => {
+    expect(resolveOptions({}, {})).toMatchObject({
+      connection: { kind: 'embedded', folder: '.task-queue' },
+      prefix: 'tasks',
+      role: 'both',
+      consume: '*',
+      maxPayload: 1_048_576,
+      enqueueTimeout: 5_000,
+      grace: 30_000,
+      retention: { ttl: 86_400_000, failedTtl: 604_800_000 },
+    });
+    expect(resolveOptions({}, { NODE_ENV: 'test' }).connection).toEqual({ kind: 'embedded' });
+    expect(resolveOptions({}, {}).queues.get('default')).toEqual({ concurrency: 10, priorities: false });
+  });
+
+  it('heeds the environment', () => {
+    const env = {
+      TASK_QUEUE_URL: 'redis://localhost:6380/2',
+      TASK_QUEUE_ROLE: 'worker',
+      TASK_QUEUE_CONSUME: 'mail, reports',
+    };
+    expect(resolveOptions({}, env)).toMatchObject({
+      connection: { kind: 'redis', url: env.TASK_QUEUE_URL },
+      role: 'worker',
+      consume: ['mail', 'reports'],
+    });
+    expect(resolveOptions({ connection: 'pglite:', role: 'producer', consume: '*' }, env)).toMatchObject({
+      connection: { kind: 'embedded' },
+      role: 'producer',
+      consume: '*',
+    });
+  });
+});
+
+it.each([
+  ['redis://h', 'redis'],
+  ['rediss://u:p@h:1/0', 'redis'],
+  ['postgres://u:p@h/d', 'postgres'],
+  ['postgresql://h/d?sslmode=require', 'postgres'],
+  ['pglite:some/folder', 'embedded'],
+  [{ host: 'h', port: 6379 }, 'redis'],
+  [{ nodes: [{ host: 'h', port: 1 }] }, 'redis'],
+  [{ connectionString: 'postgres://h' }, 'postgres'],
+  [{ host: 'h', user: 'u', database: 'd' }, 'postgres'],
+])('understands the connection %j', (connection, kind) => {
+  expect(resolveOptions({ connection }, {}).connection.kind).toBe(kind);
+});
+
+it.each<[string, object, NodeJS.ProcessEnv?]>([
+  ['connection', { connection: 'mysql://root:secret@localhost/db' }],
+  ['connection', { connection: 'redis//localhost' }],
+  ['connection', { connection: {} }],
+  ['connection', { connection: 7 }],
+  ['prefix', { prefix: 'with space', connection: 'redis://h' }],
+  ['prefix', { prefix: '1st' }],
+  ['prefix', { prefix: 'a"; DROP SCHEMA public; --', connection: 'postgres://h/d' }],
+  ['role', { role: 'server' }],
+  ['TASK_QUEUE_ROLE', {}, { TASK_QUEUE_ROLE: 'server' }],
+  ['TASK_QUEUE_CONSUME', {}, { TASK_QUEUE_CONSUME: 'a:b' }],
+  ['consume', { consume: 'mail' }],
+  ['queues', { queues: { 'a:b': {} } }],
+  ['queues.mail.concurrency', { queues: { mail: { concurrency: 0 } } }],
+  ['queues.mail.rateLimit.per', { queues: { mail: { rateLimit: { max: 1, per: 'soon' } } } }],
+  ['results.ttl', { results: { ttl: 'long' } }],
+  ['maxPayload', { maxPayload: -1 }],
+  ['enhancers.global', { enhancers: { global: 'no' } }],
+  ['enqueueTimeout', { enqueueTimeout: 'never' }],
+  ['shutdown.grace', { shutdown: { grace: '1 minute' } }],
+  ['retries', { defaults: { retries: 1.5 } }],
+  ['backoff', { defaults: { backoff: 'linear' } }],
+  ['conection', { conection: 'redis://h' }],
+])('names the option %s when it is wrong: %j', (option, options, env = {}) => {
+  const resolve = () => resolveOptions(options, env);
+  expect(resolve).toThrow(ConfigurationError);
+  expect(resolve).toThrow(option);
+  expect(resolve).not.toThrow('secret');
+});
