@@ -2,41 +2,81 @@ import { readdirSync } from 'node:fs';
 import { defineConfig } from 'oxlint';
 
 /**
- * Imports between the folders of `lib/` run one way: a folder may use itself, the files beside the folders, and what
- * stands here. `task-queue.module.ts` with its providers, `index.ts` and the entry points (`cli/`, `testing/`) put the rest together, so
- * only they are free, and nobody inside imports them.
+ * Imports between the rooms of `lib/` run one way: a room may import itself, the files beside the rooms, and the rooms
+ * that stand here. docs/architecture.md draws the same table, and a test holds the two together.
  */
 const mayImport = {
   tasks: ['engine'],
   engine: [],
-  'engine/bullmq': ['engine'],
   results: ['engine'],
-  // `producer.signature()` makes the values that workflows are made of.
+  // `producer.signature()` makes the values that workflows consist of.
   producers: ['tasks', 'engine', 'results', 'workflows'],
   workflows: ['tasks', 'engine', 'results'],
   // A running task may become a workflow.
   workers: ['tasks', 'engine', 'workflows'],
   schedules: ['tasks', 'engine', 'results'],
-  http: ['results'],
-  health: ['results'],
+  http: ['engine', 'results'],
 };
-const entryPoints = ['index', 'task-queue.module', 'task-queue.providers', 'cli', 'testing'];
-const folders = readdirSync(new URL('lib', import.meta.url), { withFileTypes: true })
-  .filter((entry) => entry.isDirectory())
-  .map((entry) => entry.name);
+
+/**
+ * The rooms of `lib/engine/bullmq`, likewise. Every one of them may import the files beside them (`driver.ts`,
+ * `availability.ts`, …) except those that put the rooms together.
+ */
+const engineRooms = {
+  jobs: [],
+  changes: ['jobs'],
+  operations: ['jobs', 'changes'],
+  consumer: ['jobs', 'changes', 'operations'],
+  redis: ['jobs', 'changes'],
+  postgres: ['jobs'],
+  embedded: ['postgres'],
+};
+const engineAssembly = ['bullmq-engine', 'create-engine'];
+
+/** The files that put the rooms together, and the entry points. No room imports them. */
+const assembly = ['index', 'task-queue.module', 'task-queue.providers', 'cli'];
+
+checkRooms('lib', [...Object.keys(mayImport), 'cli']);
+checkRooms('lib/engine/bullmq', Object.keys(engineRooms));
+
+/** A folder that the tables above do not name would be checked by nothing. */
+function checkRooms(folder, known) {
+  const rooms = readdirSync(new URL(folder, import.meta.url), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => entry.name);
+  const unnamed = rooms.filter((name) => !known.includes(name));
+  const missing = known.filter((name) => !rooms.includes(name));
+  if (unnamed.length + missing.length > 0) {
+    throw new Error(
+      `oxlint.config.js and the folders of ${folder} differ: ${[...unnamed, ...missing].join(', ')}. Name each folder with the rooms it may import.`,
+    );
+  }
+}
 
 const engineLibraries = {
   regex: '^(bullmq|ioredis|pg|@electric-sql/pglite)(/|$)',
-  message: 'Only lib/engine/bullmq knows BullMQ and its drivers; the rest speaks to the port in lib/engine.',
+  message: 'Only lib/engine/bullmq imports BullMQ and its drivers; the other rooms use the port in lib/engine.',
 };
 const bullmqEngine = {
   regex: '^\\.{1,2}/(.*/)?bullmq/',
   message: 'Only lib/task-queue.providers.ts chooses the engine; import the port from lib/engine.',
 };
-const otherFolders = (own, allowed) => ({
-  regex: `^(\\.\\./)+(${[...entryPoints, ...folders].filter((name) => name !== own && !allowed.includes(name)).join('|')})(/|\\.js$)`,
-  message: `lib/${own} may import only ${['errors', ...allowed].join(', ')} (see oxlint.config.js).`,
+const notFrom = (names, room, allowed) => ({
+  regex: `^\\.{1,2}/(\\.\\./)*(${names.join('|')})(/|\\.js$)`,
+  message: `${room} may import only ${['itself', ...allowed].join(', ')} (see oxlint.config.js).`,
 });
+const otherRooms = (own, allowed) =>
+  notFrom(
+    [...assembly, ...Object.keys(mayImport)].filter((name) => name !== own && !allowed.includes(name)),
+    `lib/${own}`,
+    ['errors', ...allowed],
+  );
+const otherEngineRooms = (own, allowed) =>
+  notFrom(
+    [...engineAssembly, ...Object.keys(engineRooms)].filter((name) => name !== own && !allowed.includes(name)),
+    `lib/engine/bullmq/${own}`,
+    allowed,
+  );
 const restrict = (files, ...patterns) => ({
   files,
   rules: { 'no-restricted-imports': ['error', { patterns }] },
@@ -90,12 +130,14 @@ export default defineConfig({
     // Type tests say what does not make sense, in order to see it refused.
     { files: ['test/types/**'], rules: { 'typescript/await-thenable': 'off' } },
     restrict(['lib/**'], engineLibraries, bullmqEngine),
-    restrict(['lib/task-queue.providers.ts', 'lib/cli/**', 'lib/testing/**'], engineLibraries),
+    restrict(['lib/task-queue.providers.ts', 'lib/cli/**'], engineLibraries),
     restrict(['lib/errors.ts'], { regex: '^\\.', message: 'lib/errors.ts stands below everything else.' }),
-    ...Object.entries(mayImport).map(([folder, allowed]) =>
-      folder === 'engine/bullmq'
-        ? restrict([`lib/${folder}/**`], otherFolders('engine', allowed))
-        : restrict([`lib/${folder}/**`], engineLibraries, bullmqEngine, otherFolders(folder, allowed)),
+    ...Object.entries(mayImport).map(([room, allowed]) =>
+      restrict([`lib/${room}/**`], engineLibraries, bullmqEngine, otherRooms(room, allowed)),
+    ),
+    restrict(['lib/engine/bullmq/*.ts'], otherRooms('engine', [])),
+    ...Object.entries(engineRooms).map(([room, allowed]) =>
+      restrict([`lib/engine/bullmq/${room}/**`], otherRooms('engine', []), otherEngineRooms(room, allowed)),
     ),
   ],
 });

@@ -151,11 +151,20 @@ export class WorkflowFailedError extends TaskFailedError {
 /** The task was cancelled: what `handle.result()` rejects with, and the reason of the running task's `signal`. */
 export class TaskCancelledError extends TaskQueueError {
   readonly code = 'TASK_CANCELLED';
+
+  /** @param reason what the caller of `cancel(reason)` said */
+  constructor(reason = 'The task was cancelled.') {
+    super(reason);
+  }
 }
 
 /** The task was not started before its `expires` time, so it never ran. */
 export class TaskExpiredError extends TaskQueueError {
   readonly code = 'TASK_EXPIRED';
+
+  constructor(message = 'The task was not started before its expiry time.') {
+    super(message);
+  }
 }
 
 /** One attempt took longer than the task's `timeout`. */

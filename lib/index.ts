@@ -20,7 +20,7 @@ export { getTaskContext, type TaskContextType } from './workers/enhancers/task-e
 export type { HttpOptions, HttpRequest } from './http/http-options.js';
 export { ChildHandle, TaskHandle } from './results/task-handle.js';
 export type { TaskStatus } from './results/task-status.js';
-export type { TaskState } from './engine/engine.js';
+export type { TaskState } from './engine/task.js';
 export {
   ConfigurationError,
   DuplicateTaskError,

@@ -10,7 +10,7 @@ import {
 } from '@nestjs/common';
 import { DiscoveryModule } from '@nestjs/core';
 import type { Engine } from './engine/engine.js';
-import { httpPieces } from './http/http.providers.js';
+import { httpProviders } from './http/http.providers.js';
 import { HttpSetup } from './http/http-setup.js';
 import { TaskResults } from './results/task-results.js';
 import { DeclaredSchedules } from './schedules/declared-schedules.js';
@@ -22,10 +22,10 @@ import { ENGINE, RESOLVED_OPTIONS } from './task-queue-tokens.js';
 import { DEFAULT_QUEUE } from './tasks/task-definition.js';
 import { TaskExplorer } from './tasks/task-explorer.js';
 import { TaskRegistry } from './tasks/task-registry.js';
-import { HandlerFactory } from './workers/handler-factory.js';
+import { TaskInvokerFactory } from './workers/task-invoker-factory.js';
 import { TaskWorkersModule } from './workers/task-workers.module.js';
 import { announceStarter } from './workflows/running-apps.js';
-import { PlanStarter } from './workflows/workflow-starter.js';
+import { WorkflowStarter } from './workflows/workflow-starter.js';
 
 /** Options of `forRootAsync`: Nest's `imports`, `inject`, `useFactory`, `useClass`, `useExisting`; and `queueNames`, the queues to inject with `@InjectQueue(name)`. */
 export type TaskQueueAsyncOptions = typeof ASYNC_OPTIONS_TYPE;
@@ -48,11 +48,11 @@ export class TaskQueueModule
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
     private readonly explorer: TaskExplorer,
     private readonly registry: TaskRegistry,
-    private readonly handlers: HandlerFactory,
+    private readonly invokers: TaskInvokerFactory,
     private readonly schedules: DeclaredSchedules,
     private readonly results: TaskResults,
     private readonly http: HttpSetup,
-    private readonly starter: PlanStarter,
+    private readonly starter: WorkflowStarter,
   ) {
     super();
   }
@@ -73,7 +73,7 @@ export class TaskQueueModule
   async onModuleInit(): Promise<void> {
     try {
       for (const task of this.explorer.explore(this.options.defaults)) {
-        this.registry.add({ definition: task.definition, call: this.handlers.create(task) });
+        this.registry.add({ definition: task.definition, invoker: this.invokers.create(task) });
       }
       await this.schedules.load();
       await this.engine.start();
@@ -98,7 +98,7 @@ export class TaskQueueModule
 
 /** What both forms of the module have in common. */
 function complete(definition: DynamicModule, queueNames: readonly string[]): DynamicModule {
-  const { controllers, providers } = httpPieces({
+  const { controllers, providers } = httpProviders({
     inject: [RESOLVED_OPTIONS],
     useFactory: ({ http }: ResolvedOptions) => http,
   });

@@ -1,25 +1,26 @@
 import type { Provider } from '@nestjs/common';
 import { ApplicationConfig, ModuleRef, ModulesContainer } from '@nestjs/core';
 import { createEngine } from './engine/bullmq/create-engine.js';
-import type { ConsumerOptions, Engine } from './engine/engine.js';
+import type { Engine } from './engine/engine.js';
+import type { ConsumerOptions } from './engine/ports/worker-port.js';
 import { TaskHttpInterceptor } from './http/task-http.interceptor.js';
 import { injectedSources } from './producers/inject-tasks.decorator.js';
 import type { TaskProducer } from './producers/task-producer.js';
 import { TaskQueue } from './producers/task-queue.js';
 import { TaskResults } from './results/task-results.js';
-import { SCHEDULE_NEEDS, SCHEDULE_PROVIDERS, type ScheduleNeeds } from './schedules/schedules.providers.js';
+import { SCHEDULE_DEPS, SCHEDULE_PROVIDERS, type ScheduleDeps } from './schedules/schedules.providers.js';
 import { TaskSchedules } from './schedules/task-schedules.js';
 import { MODULE_OPTIONS_TOKEN } from './task-queue.module-definition.js';
 import { QUEUE_DEFAULTS, resolveOptions, type ResolvedOptions, type TaskQueueOptions } from './task-queue-options.js';
 import { ENGINE, nativeQueueToken, RESOLVED_OPTIONS } from './task-queue-tokens.js';
 import { TaskExplorer } from './tasks/task-explorer.js';
 import { TaskRegistry } from './tasks/task-registry.js';
-import { HandlerFactory } from './workers/handler-factory.js';
+import { TaskInvokerFactory } from './workers/task-invoker-factory.js';
 import { TaskContext } from './workers/task-context.js';
 import { TaskExecutor } from './workers/task-executor.js';
 import { TaskWorkers } from './workers/task-workers.js';
 import { WorkflowRunner } from './workflows/workflow-runner.js';
-import { PlanStarter } from './workflows/workflow-starter.js';
+import { WorkflowStarter } from './workflows/workflow-starter.js';
 
 /** A task of an unknown name is put back so often before it fails: about five minutes, the time of a deploy. */
 const UNKNOWN_TASK_RETURNS = 12;
@@ -48,7 +49,7 @@ export const PROVIDERS: Provider[] = [
   TaskRegistry,
   TaskExplorer,
   {
-    provide: HandlerFactory,
+    provide: TaskInvokerFactory,
     inject: [ApplicationConfig, ModulesContainer, ModuleRef, TaskContext, RESOLVED_OPTIONS],
     useFactory: (
       config: ApplicationConfig,
@@ -56,7 +57,14 @@ export const PROVIDERS: Provider[] = [
       moduleRef: ModuleRef,
       context: TaskContext,
       { enhancers }: ResolvedOptions,
-    ) => new HandlerFactory(config, modules, moduleRef, context, { ...enhancers, except: [TaskHttpInterceptor] }),
+    ) =>
+      new TaskInvokerFactory({
+        config,
+        modules,
+        moduleRef,
+        context,
+        enhancers: { ...enhancers, except: [TaskHttpInterceptor] },
+      }),
   },
   { provide: TaskResults, inject: [ENGINE], useFactory: (engine: Engine) => new TaskResults(engine) },
   {
@@ -69,10 +77,10 @@ export const PROVIDERS: Provider[] = [
     provide: WorkflowRunner,
     inject: [ENGINE, TaskExecutor, RESOLVED_OPTIONS],
     useFactory: (engine: Engine, executor: TaskExecutor, { maxPayload }: ResolvedOptions) =>
-      new WorkflowRunner({ engine, maxPayload, run: (delivery) => executor.run(delivery) }),
+      new WorkflowRunner({ engine, executor, maxPayload }),
   },
   {
-    provide: PlanStarter,
+    provide: WorkflowStarter,
     inject: [ENGINE, TaskResults, TaskContext, TaskRegistry, RESOLVED_OPTIONS],
     useFactory: (
       engine: Engine,
@@ -81,7 +89,7 @@ export const PROVIDERS: Provider[] = [
       registry: TaskRegistry,
       { maxPayload }: ResolvedOptions,
     ) =>
-      new PlanStarter({
+      new WorkflowStarter({
         engine,
         results,
         maxPayload,
@@ -93,15 +101,20 @@ export const PROVIDERS: Provider[] = [
     provide: TaskWorkers,
     inject: [ENGINE, WorkflowRunner, TaskRegistry, RESOLVED_OPTIONS],
     useFactory: (engine: Engine, runner: WorkflowRunner, registry: TaskRegistry, options: ResolvedOptions) =>
-      new TaskWorkers(engine, runner, () => consumedQueues(options, registry), options.grace),
+      new TaskWorkers({
+        engine,
+        handler: runner,
+        queues: () => consumedQueues(options, registry),
+        grace: options.grace,
+      }),
   },
   {
     provide: TaskQueue,
-    inject: [ENGINE, TaskResults, PlanStarter, TaskContext, TaskRegistry, RESOLVED_OPTIONS],
+    inject: [ENGINE, TaskResults, WorkflowStarter, TaskContext, TaskRegistry, RESOLVED_OPTIONS],
     useFactory: (
       engine: Engine,
       results: TaskResults,
-      starter: PlanStarter,
+      starter: WorkflowStarter,
       context: TaskContext,
       registry: TaskRegistry,
       { defaults, maxPayload, queues }: ResolvedOptions,
@@ -120,7 +133,7 @@ export const PROVIDERS: Provider[] = [
       ),
   },
   {
-    provide: SCHEDULE_NEEDS,
+    provide: SCHEDULE_DEPS,
     inject: [ENGINE, TaskResults, TaskExplorer, TaskQueue, TaskRegistry, RESOLVED_OPTIONS],
     useFactory: (
       engine: Engine,
@@ -129,7 +142,7 @@ export const PROVIDERS: Provider[] = [
       taskQueue: TaskQueue,
       registry: TaskRegistry,
       options: ResolvedOptions,
-    ): ScheduleNeeds => ({
+    ): ScheduleDeps => ({
       engine,
       results,
       explorer,

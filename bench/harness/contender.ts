@@ -12,7 +12,7 @@ export type Figures = Readonly<Record<string, number>>;
 export interface Contender {
   /** Does the work once, all preparations outside of what it measures. */
   round(): Promise<Figures>;
-  /** What it can be told to do besides, by name: for work of several processes that wait for each other. */
+  /** What it can be told to do ignoreOutage, by name: for work of several processes that wait for each other. */
   readonly steps?: Readonly<Record<string, () => Promise<Figures>>>;
   /** For whoever measures from outside: a port, say. */
   readonly info?: unknown;

@@ -1,40 +1,44 @@
 /**
- * The wish that something ends early, and why: what an `AbortController` is, whose signal is made only when somebody
- * asks for it. To make one takes as long as much else that is done for a task, and most tasks never look at theirs.
+ * A request to end early, with its reason: like an `AbortController`, except that the signal is created only when it is
+ * read. Creating one takes as long as most other steps of a run together, and most tasks never read theirs.
  */
 export class Interruption {
   private readonly listeners = new Set<() => void>();
   private controller: AbortController | undefined;
-  private why: { readonly reason: unknown } | undefined;
+  private requested: { readonly reason: unknown } | undefined;
 
-  get isWanted(): boolean {
-    return this.why !== undefined;
+  get isRequested(): boolean {
+    return this.requested !== undefined;
   }
 
-  /** What the first who wished for it said; `undefined` as long as nobody did. */
+  /** The reason of the first request; `undefined` before it. */
   get reason(): unknown {
-    return this.why?.reason;
+    return this.requested?.reason;
   }
 
   get signal(): AbortSignal {
     if (!this.controller) {
       this.controller = new AbortController();
-      if (this.why) this.controller.abort(this.why.reason);
+      if (this.requested) this.controller.abort(this.requested.reason);
     }
     return this.controller.signal;
   }
 
-  /** The first reason stays. */
-  want(reason: unknown): void {
-    if (this.why) return;
-    this.why = { reason };
+  /** Requests the end. A second request changes nothing. */
+  request(reason: unknown): void {
+    if (this.requested) return;
+    this.requested = { reason };
     for (const listener of this.listeners) listener();
     this.controller?.abort(reason);
   }
 
-  /** Calls `listener` when it is wished for, at once if it was before, until the returned function is called. */
-  whenWanted(listener: () => void): () => void {
-    if (this.why) listener();
+  /**
+   * Calls `listener` when the end is requested, at once when it was requested before.
+   *
+   * @returns removes the listener
+   */
+  onRequest(listener: () => void): () => void {
+    if (this.requested) listener();
     else this.listeners.add(listener);
     return () => this.listeners.delete(listener);
   }

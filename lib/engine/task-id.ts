@@ -1,5 +1,5 @@
 import { createHash, randomFillSync } from 'node:crypto';
-import type { MemberRange } from './engine.js';
+import type { MemberRange } from './task.js';
 
 /** A queue's name is part of its tasks' ids and of keys in the store, so it is kept to what is safe in both and in a URL. */
 const QUEUE_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/;

@@ -1,8 +1,8 @@
 import type { ServerResponse } from 'node:http';
 import { Inject, Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { TaskQueueError } from '../errors.js';
-import type { TaskRecord } from '../engine/engine.js';
-import type { Exchange } from './http-exchange.js';
+import type { TaskRecord } from '../engine/task.js';
+import type { HttpExchange } from './http-exchange.js';
 import { HeldRequests } from './held-requests.js';
 import type { ResolvedHttpOptions } from './http-options.js';
 import { HTTP_OPTIONS } from './http-options.js';
@@ -37,7 +37,7 @@ export class EventStreams implements OnModuleDestroy {
   ) {}
 
   /** Answers with the task's changes, beginning with this record unless the client says that it has it. */
-  open(exchange: Exchange, record: TaskRecord): void {
+  open(exchange: HttpExchange, record: TaskRecord): void {
     const lastSeen = exchange.header('last-event-id');
     const view = this.view.of(record);
     // An `EventSource` reconnects when a stream ends, also after the final event; this answer makes it stop.

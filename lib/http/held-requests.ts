@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
-import { isFinal, type TaskRecord } from '../engine/engine.js';
+import { isFinal, type TaskRecord } from '../engine/task.js';
 import { TaskResults } from '../results/task-results.js';
 import type { Observer } from '../results/watched-task.js';
 

@@ -30,7 +30,7 @@ export interface Answer {
  * response ({@link detach}), after Nest is done with the request: interceptors of the app that limit how long a handler
  * may take do not cut it off, and a client who waits costs a connection and not a whole pipeline of pending promises.
  */
-export class Exchange {
+export class HttpExchange {
   private detached: ServerResponse | undefined;
 
   constructor(

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { ConfigurationError } from '../errors.js';
-import type { TaskFailure } from '../engine/engine.js';
+import type { TaskFailure } from '../engine/task.js';
 import type { TaskStatus } from '../results/task-status.js';
 
 /** The request as the platform gives it: annotate the parameter with Express's `Request` or Fastify's `FastifyRequest`. */
@@ -45,7 +45,7 @@ export interface HttpOptions {
    * - `true`: all; the default outside `NODE_ENV=production`
    * - `false`: those written for callers, which are `HttpException`s and what `TaskContext.fail()` said; the default
    *   under `NODE_ENV=production`
-   * - a list of error names: these besides
+   * - a list of error names: these ignoreOutage
    * - a function: decides alone; `error.exposable` marks those written for callers
    *
    * @example exposeErrors: ['CardDeclinedError']

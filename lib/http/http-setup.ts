@@ -1,7 +1,7 @@
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import { ApplicationConfig, HttpAdapterHost } from '@nestjs/core';
 import { TaskNotFoundError } from '../errors.js';
-import { Exchange } from './http-exchange.js';
+import { HttpExchange } from './http-exchange.js';
 import type { HttpRequest, ResolvedHttpOptions } from './http-options.js';
 import { HTTP_OPTIONS } from './http-options.js';
 import { problemOf } from './problem-details.js';
@@ -45,7 +45,11 @@ export class HttpSetup implements OnModuleInit {
       const problem = problemOf(new TaskNotFoundError(overlong));
       if (!problem || overlong.includes('/')) return reply.callNotFound();
       const { body, headers } = problem;
-      new Exchange(httpAdapter, request, reply).answer({ status: body.status, headers, body: JSON.stringify(body) });
+      new HttpExchange(httpAdapter, request, reply).answer({
+        status: body.status,
+        headers,
+        body: JSON.stringify(body),
+      });
     };
     const fastify = httpAdapter.getInstance<{ hasRoute(route: { method: string; url: string }): boolean }>();
     if (!fastify.hasRoute({ method: 'GET', url })) httpAdapter.get(url, answer);

@@ -23,9 +23,9 @@ export interface HttpOptionsSource {
  * its own `configure()`.
  *
  * @example
- * const { controllers, providers } = httpPieces({ inject: [OPTIONS], useFactory: (options: Options) => options.http });
+ * const { controllers, providers } = httpProviders({ inject: [OPTIONS], useFactory: (options: Options) => options.http });
  */
-export function httpPieces(source: HttpOptionsSource): { controllers: Type[]; providers: Provider[] } {
+export function httpProviders(source: HttpOptionsSource): { controllers: Type[]; providers: Provider[] } {
   const options: Provider = {
     provide: HTTP_OPTIONS,
     inject: source.inject,

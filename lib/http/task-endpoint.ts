@@ -1,11 +1,11 @@
 import { HttpException, Inject, Injectable, Logger } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { TaskNotFoundError } from '../errors.js';
-import { isFinal, type TaskRecord } from '../engine/engine.js';
+import { isFinal, type TaskRecord } from '../engine/task.js';
 import { TaskResults } from '../results/task-results.js';
 import { toStatus } from '../results/task-status.js';
 import { EventStreams } from './event-streams.js';
-import { Exchange } from './http-exchange.js';
+import { HttpExchange } from './http-exchange.js';
 import { HeldRequests, type Answering } from './held-requests.js';
 import type { HttpRequest, ResolvedHttpOptions } from './http-options.js';
 import { HTTP_OPTIONS } from './http-options.js';
@@ -69,9 +69,9 @@ export class TaskEndpoint {
   private async serve(
     request: HttpRequest,
     response: unknown,
-    work: (exchange: Exchange, options: ResolvedHttpOptions) => Promise<void>,
+    work: (exchange: HttpExchange, options: ResolvedHttpOptions) => Promise<void>,
   ): Promise<void> {
-    const exchange = new Exchange(this.adapterHost.httpAdapter, request, response);
+    const exchange = new HttpExchange(this.adapterHost.httpAdapter, request, response);
     try {
       if (!this.options) throw new TaskNotFoundError(exchange.id);
       await work(exchange, this.options);
@@ -81,7 +81,7 @@ export class TaskEndpoint {
   }
 
   /** @throws TaskNotFoundError for what is unknown, and just the same for what this request may not see */
-  private async admit(exchange: Exchange, { authorize }: ResolvedHttpOptions): Promise<TaskRecord> {
+  private async admit(exchange: HttpExchange, { authorize }: ResolvedHttpOptions): Promise<TaskRecord> {
     const { id, request } = exchange;
     const record = await this.results.find(id);
     if (!record) throw new TaskNotFoundError(id);
@@ -100,7 +100,7 @@ export class TaskEndpoint {
   }
 
   private answerOnceFinal(
-    exchange: Exchange,
+    exchange: HttpExchange,
     record: TaskRecord,
     timeout: number,
     headers: Readonly<Record<string, string>>,
@@ -121,7 +121,7 @@ export class TaskEndpoint {
     this.requests.hold(exchange.detach(), record.id, answering, timeout);
   }
 
-  private answer(exchange: Exchange, record: TaskRecord, more: Readonly<Record<string, string>>): void {
+  private answer(exchange: HttpExchange, record: TaskRecord, more: Readonly<Record<string, string>>): void {
     const { json, version, final } = this.view.of(record);
     const headers = {
       // Weak, for proxies may compress what they pass on. `private`: whoever asks next may not be allowed to see it.
@@ -139,7 +139,7 @@ export class TaskEndpoint {
   }
 
   /** @throws what is no refusal but a fault: Nest answers 500 and logs it */
-  private refuse(exchange: Exchange, error: unknown): void {
+  private refuse(exchange: HttpExchange, error: unknown): void {
     const problem = problemOf(error);
     if (!problem) throw error;
     exchange.answer({ status: problem.body.status, headers: problem.headers, body: JSON.stringify(problem.body) });

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { Inject, Injectable, Logger } from '@nestjs/common';
-import { isFinal, type TaskFailure, type TaskRecord } from '../engine/engine.js';
+import { isFinal, type TaskFailure, type TaskRecord } from '../engine/task.js';
 import { toStatus, type TaskStatus } from '../results/task-status.js';
 import { HTTP_OPTIONS } from './http-options.js';
 import type { ResolvedHttpOptions } from './http-options.js';

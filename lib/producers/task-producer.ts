@@ -1,5 +1,6 @@
 import { parseDuration, type Duration } from '../duration.js';
-import type { CallOptions, Engine, Headers, Receipt, TaskCall } from '../engine/engine.js';
+import type { Engine } from '../engine/engine.js';
+import type { CallOptions, Headers, Receipt, TaskCall } from '../engine/task.js';
 import { sizeBeyond, toJson, type Json } from '../engine/json.js';
 import { newTaskId } from '../engine/task-id.js';
 import { ConfigurationError, NotSerializableError, PayloadTooLargeError } from '../errors.js';
@@ -7,7 +8,7 @@ import { TaskHandle } from '../results/task-handle.js';
 import type { TaskResults } from '../results/task-results.js';
 import { group } from '../workflows/chain-group-chord.js';
 import type { TaskPlan } from '../workflows/plan.js';
-import type { WorkflowStarter } from '../workflows/running-apps.js';
+import type { StartsWorkflows } from '../workflows/running-apps.js';
 import { Signature } from '../workflows/signature.js';
 import type { TaskFunction } from '../tasks/task-contract.js';
 import {
@@ -27,10 +28,10 @@ import type { MissingInput, ResultOfTask, SignatureArguments } from './signature
 const MAX_HEADERS = 16 * 1024;
 
 /** What all producers of an application share. */
-export interface ProducerScope {
+export interface ProducerDeps {
   readonly engine: Engine;
   readonly results: TaskResults;
-  readonly starter: WorkflowStarter;
+  readonly starter: StartsWorkflows;
   /** Bytes of JSON of the arguments. */
   readonly maxPayload: number;
   readonly hasPriorities: (queue: string) => boolean;
@@ -44,13 +45,13 @@ export interface ProducerScope {
  * @typeParam F the type of the task's method
  */
 export class TaskProducer<F extends TaskFunction = TaskFunction> {
-  readonly #scope: ProducerScope;
+  readonly #deps: ProducerDeps;
   readonly #definition: TaskDefinition;
   readonly #options: EnqueueOptions;
 
   /** @internal */
-  constructor(scope: ProducerScope, definition: TaskDefinition, options: EnqueueOptions = {}) {
-    this.#scope = scope;
+  constructor(deps: ProducerDeps, definition: TaskDefinition, options: EnqueueOptions = {}) {
+    this.#deps = deps;
     this.#definition = definition;
     this.#options = options;
   }
@@ -67,7 +68,7 @@ export class TaskProducer<F extends TaskFunction = TaskFunction> {
    */
   with(options: EnqueueOptions): TaskProducer<F> {
     const headers = { ...this.#options.headers, ...options.headers };
-    return new TaskProducer<F>(this.#scope, this.#definition, { ...this.#options, ...options, headers });
+    return new TaskProducer<F>(this.#deps, this.#definition, { ...this.#options, ...options, headers });
   }
 
   /**
@@ -81,9 +82,8 @@ export class TaskProducer<F extends TaskFunction = TaskFunction> {
   async enqueue(...args: Parameters<F>): Promise<TaskHandle<Awaited<ReturnType<F>>>> {
     const call = this.#call(args, this.#callOptions(), this.#headers());
     if (this.#definition.schema) await validateArguments(this.#definition, call.args);
-    const enqueuedAt = performance.now();
-    const [receipt] = await this.#scope.engine.enqueue([call]);
-    return this.#handle(receipt as Receipt, enqueuedAt);
+    const [receipt] = await this.#deps.engine.enqueue([call]);
+    return this.#handle(receipt as Receipt);
   }
 
   /**
@@ -98,9 +98,8 @@ export class TaskProducer<F extends TaskFunction = TaskFunction> {
     const headers = this.#headers();
     const calls = list.map((args, index) => this.#call(args, options, headers, index));
     if (this.#definition.schema) await Promise.all(calls.map((call) => validateArguments(this.#definition, call.args)));
-    const enqueuedAt = performance.now();
-    const receipts = await this.#scope.engine.enqueue(calls);
-    return receipts.map((receipt) => this.#handle(receipt, enqueuedAt));
+    const receipts = await this.#deps.engine.enqueue(calls);
+    return receipts.map((receipt) => this.#handle(receipt));
   }
 
   /**
@@ -152,8 +151,8 @@ export class TaskProducer<F extends TaskFunction = TaskFunction> {
     return { ...call, ...(expiresAt !== undefined && { expires: expiresAt }) };
   }
 
-  #handle({ id, deduplicated, state }: Receipt, enqueuedAt: number): TaskHandle<Awaited<ReturnType<F>>> {
-    return new TaskHandle(this.#scope.results, { id, name: this.name, deduplicated, initialState: state, enqueuedAt });
+  #handle({ id, deduplicated, state }: Receipt): TaskHandle<Awaited<ReturnType<F>>> {
+    return new TaskHandle(this.#deps.results, { id, name: this.name, deduplicated, initialState: state });
   }
 
   /** @param index of the call among several, for the path in errors */
@@ -166,7 +165,7 @@ export class TaskProducer<F extends TaskFunction = TaskFunction> {
 
   #json(args: readonly unknown[], index?: number): readonly Json[] {
     const json = toJson([...args], index === undefined ? 'args' : `args[${index}]`) as readonly Json[];
-    const { maxPayload } = this.#scope;
+    const { maxPayload } = this.#deps;
     const size = sizeBeyond(json, maxPayload);
     if (size === undefined) return json;
     throw new PayloadTooLargeError(`The arguments of task "${this.name}"`, size, maxPayload);
@@ -176,7 +175,7 @@ export class TaskProducer<F extends TaskFunction = TaskFunction> {
     const plan: TaskPlan = { ...this.#plan(args), ...kind };
     const again = (producer: TaskProducer<F>, some: typeof kind) => producer.#signature(args, { ...kind, ...some });
     return new Signature(plan, {
-      starter: this.#scope.starter,
+      starter: this.#deps.starter,
       ...(!kind.each && {
         alone: (input) => this.enqueue(...([...(kind.immutable ? [] : input), ...args] as Parameters<F>)),
       }),
@@ -235,7 +234,7 @@ export class TaskProducer<F extends TaskFunction = TaskFunction> {
   }
 
   #checkedPriority(priority: number): number {
-    if (!this.#scope.hasPriorities(this.#queue)) {
+    if (!this.#deps.hasPriorities(this.#queue)) {
       throw new ConfigurationError(
         `Task "${this.name}" is enqueued with priority ${priority}, but its queue "${this.#queue}" has no priorities. Set queues: { ${this.#queue}: { priorities: true } } in every process.`,
       );
@@ -244,7 +243,7 @@ export class TaskProducer<F extends TaskFunction = TaskFunction> {
   }
 
   #headers(): Headers {
-    return this.#checkedHeaders({ ...this.#scope.currentHeaders(), ...this.#options.headers });
+    return this.#checkedHeaders({ ...this.#deps.currentHeaders(), ...this.#options.headers });
   }
 
   #checkedHeaders(headers: Headers): Headers {

@@ -4,7 +4,7 @@ import { isContract, type TaskContract, type TaskFunction } from '../tasks/task-
 import { defineFrom, definitionOfContract, definitionsOf, type TaskDefinition } from '../tasks/task-definition.js';
 import type { TaskOptions } from '../tasks/task-options.js';
 import type { MissingArguments, Signature } from '../workflows/signature.js';
-import { TaskProducer, type ProducerScope } from './task-producer.js';
+import { TaskProducer, type ProducerDeps } from './task-producer.js';
 import type { Tasks } from './tasks.js';
 import { UnknownTaskError } from '../errors.js';
 
@@ -22,18 +22,18 @@ const LOOKED_FOR = new Set([
 
 /** Enqueues tasks and finds them again. Injectable anywhere. */
 export class TaskQueue {
-  readonly #scope: ProducerScope;
+  readonly #deps: ProducerDeps;
   readonly #defaults: TaskOptions;
   readonly #definitionOf: (name: string) => TaskDefinition | undefined;
 
   /** @internal */
   constructor(
-    scope: ProducerScope,
+    deps: ProducerDeps,
     defaults: TaskOptions,
     /** The definition of a task that is declared in this process. */
     definitionOf: (name: string) => TaskDefinition | undefined,
   ) {
-    this.#scope = scope;
+    this.#deps = deps;
     this.#defaults = defaults;
     this.#definitionOf = definitionOf;
   }
@@ -58,7 +58,7 @@ export class TaskQueue {
    * @typeParam R what the task returns
    */
   handle<R = unknown>(id: string): TaskHandle<R> {
-    return new TaskHandle<R>(this.#scope.results, { id });
+    return new TaskHandle<R>(this.#deps.results, { id });
   }
 
   /**
@@ -70,7 +70,7 @@ export class TaskQueue {
    */
   async enqueue<I, R>(signature: Signature<I, R>, ...input: MissingArguments<I>): Promise<TaskHandle<R>> {
     if (signature.starter) return signature.enqueue(...input);
-    return (await this.#scope.starter.start(signature.plan)) as TaskHandle<R>;
+    return (await this.#deps.starter.start(signature.plan)) as TaskHandle<R>;
   }
 
   #producersOf(target: Type): object {
@@ -92,7 +92,7 @@ export class TaskQueue {
   }
 
   #producer(definition: TaskDefinition): TaskProducer {
-    return new TaskProducer(this.#scope, definition);
+    return new TaskProducer(this.#deps, definition);
   }
 }
 

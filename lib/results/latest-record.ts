@@ -1,8 +1,8 @@
-import type { TaskRecord } from '../engine/engine.js';
+import type { TaskRecord } from '../engine/task.js';
 import type { Observer } from './watched-task.js';
 
-/** Holds the newest record until its reader takes it: a slow reader skips what is outdated and never misses the end. */
-export class Inbox implements Observer {
+/** Holds the newest record until its reader takes it: a slow reader skips older records and never misses the last. */
+export class LatestRecord implements Observer {
   readonly wantsChanges = true;
   private waiting: TaskRecord | undefined;
   private failure: { readonly error: unknown } | undefined;
@@ -18,6 +18,7 @@ export class Inbox implements Observer {
     this.wake?.();
   }
 
+  /** @throws the error given to {@link fail} */
   async take(): Promise<TaskRecord> {
     while (!this.waiting && !this.failure) {
       await new Promise<void>((resolve) => (this.wake = resolve));

@@ -1,5 +1,5 @@
 import { parseDuration, type Duration } from '../duration.js';
-import { type TaskRecord, type TaskState, isFinal } from '../engine/engine.js';
+import { type TaskRecord, type TaskState, isFinal } from '../engine/task.js';
 import {
   ResultTimeoutError,
   TaskCancelledError,
@@ -10,9 +10,6 @@ import {
 } from '../errors.js';
 import type { TaskResults } from './task-results.js';
 import { toStatus, type TaskStatus } from './task-status.js';
-
-/** So many milliseconds after it was enqueued, whoever runs a task still remembers what became of it. */
-const NEW = 500;
 
 /**
  * A stored task, wherever it runs. `enqueue` gives one, `taskQueue.handle(id)` makes one from an id. Handles are cheap:
@@ -32,8 +29,6 @@ export class TaskHandle<R = unknown> {
   readonly initialState: TaskState | undefined;
 
   readonly #results: TaskResults;
-  /** When this process began to store the task, by the clock of `performance.now()`; until it did something else to it. */
-  #enqueuedAt: number;
 
   /** @internal */
   constructor(
@@ -43,8 +38,6 @@ export class TaskHandle<R = unknown> {
       readonly name?: string;
       readonly deduplicated?: boolean;
       readonly initialState?: TaskState;
-      /** When storing it began, by the clock of `performance.now()`; of many stored at once some may have ended by now. */
-      readonly enqueuedAt?: number;
     },
   ) {
     this.id = known.id;
@@ -52,7 +45,6 @@ export class TaskHandle<R = unknown> {
     this.deduplicated = known.deduplicated ?? false;
     this.initialState = known.initialState;
     this.#results = results;
-    this.#enqueuedAt = known.deduplicated ? -Infinity : (known.enqueuedAt ?? -Infinity);
   }
 
   /** @throws TaskNotFoundError, EngineUnavailableError */
@@ -71,8 +63,7 @@ export class TaskHandle<R = unknown> {
    */
   async result(options: { timeout?: Duration; signal?: AbortSignal } = {}): Promise<R> {
     const timeout = options.timeout === undefined ? undefined : parseDuration(options.timeout, 'result({ timeout })');
-    const isNew = performance.now() - this.#enqueuedAt < NEW;
-    const record = await this.#results.settled(this.id, { timeout, signal: options.signal, isNew });
+    const record = await this.#results.untilFinal(this.id, { timeout, signal: options.signal });
     if (!record || !isFinal(record.state)) {
       throw new ResultTimeoutError(
         `Task ${this.id} is ${record?.state ?? 'out of reach'} after ${timeout} ms. It goes on; ask again, or wait longer.`,
@@ -99,7 +90,6 @@ export class TaskHandle<R = unknown> {
    * @returns the status afterwards
    */
   async cancel(reason?: string): Promise<TaskStatus<R>> {
-    this.#enqueuedAt = -Infinity;
     return toStatus<R>(await this.found(this.#results.cancel(this.id, reason)));
   }
 
@@ -109,7 +99,6 @@ export class TaskHandle<R = unknown> {
    * @returns the status afterwards
    */
   async retry(): Promise<TaskStatus<R>> {
-    this.#enqueuedAt = -Infinity;
     return toStatus<R>(await this.found(this.#results.retry(this.id)));
   }
 
@@ -130,7 +119,6 @@ export class TaskHandle<R = unknown> {
    * @returns false when it is not final, or not there
    */
   forget(): Promise<boolean> {
-    this.#enqueuedAt = -Infinity;
     return this.#results.forget(this.id);
   }
 

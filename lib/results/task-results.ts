@@ -1,10 +1,11 @@
-import type { Engine, TaskRecord } from '../engine/engine.js';
+import type { Engine } from '../engine/engine.js';
+import type { TaskRecord } from '../engine/task.js';
 import { childrenOf, type Child } from './children.js';
-import { TaskWatcher, type SettledOptions } from './task-watcher.js';
+import { TaskWatcher, type UntilFinalOptions } from './task-watcher.js';
 import type { Observer } from './watched-task.js';
 import { withProgress } from './workflow-progress.js';
 
-/** Everything that can be asked or done about a stored task. Handles and the HTTP endpoint both stand on it. */
+/** Everything that can be asked of or done to a stored task. Handles and the HTTP endpoint use it. */
 export class TaskResults {
   private readonly watcher: TaskWatcher;
 
@@ -12,7 +13,7 @@ export class TaskResults {
     this.watcher = new TaskWatcher(engine);
   }
 
-  /** `undefined` for what is unknown, malformed, expired or another application's: one answer for all of them. */
+  /** `undefined` for an id that is unknown, malformed, expired or of another application: the same answer for all. */
   async find(id: string): Promise<TaskRecord | undefined> {
     return withProgress(await this.engine.find(id), this.engine);
   }
@@ -27,12 +28,12 @@ export class TaskResults {
     return this.watcher.updates(id, signal);
   }
 
-  /** See {@link TaskWatcher.settled}. */
-  settled(id: string, options?: SettledOptions): Promise<TaskRecord | undefined> {
-    return this.watcher.settled(id, options);
+  /** See {@link TaskWatcher.untilFinal}. */
+  untilFinal(id: string, options?: UntilFinalOptions): Promise<TaskRecord | undefined> {
+    return this.watcher.untilFinal(id, options);
   }
 
-  /** The members of a workflow, in order; of one that is not stored, the id alone. */
+  /** The members of a workflow, in order. */
   children(record: TaskRecord): Promise<Child[]> {
     return childrenOf(record, this.engine);
   }
@@ -49,7 +50,7 @@ export class TaskResults {
     return this.engine.forget(id);
   }
 
-  /** Answers everybody who still waits, for the application closes. */
+  /** Rejects what still waits, for the application closes. */
   close(): Promise<void> {
     return this.watcher.close();
   }

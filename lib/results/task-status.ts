@@ -1,4 +1,4 @@
-import type { TaskFailure, TaskRecord, TaskState } from '../engine/engine.js';
+import type { TaskFailure, TaskRecord, TaskState } from '../engine/task.js';
 import type { Json } from '../engine/json.js';
 
 /** A task as everybody may see it: what `handle.status()` gives and `GET /tasks/:id` answers. Times are ISO text. */

@@ -1,24 +1,24 @@
 import { setMaxListeners } from 'node:events';
+import { endsWithin } from '../concurrency.js';
 import { EngineUnavailableError } from '../errors.js';
-import { isFinal, type Engine, type TaskRecord } from '../engine/engine.js';
-import { Inbox } from './latest-record.js';
+import type { Engine } from '../engine/engine.js';
+import { FIRST_CALL_WITHIN } from '../engine/ports/query-port.js';
+import { isFinal, type TaskRecord } from '../engine/task.js';
+import { LatestRecord } from './latest-record.js';
 import { WatchedTask, type Observer } from './watched-task.js';
 
-/** How long those who still wait when the application closes may take to learn that their task has just ended. */
-const LAST_LOOK = 1_000;
+/** Milliseconds in which the remaining watchers learn, while the application closes, that their task has just ended. */
+const LAST_FETCH_WITHIN = 1_000;
 
-/** In so many milliseconds the engine's poll has had everybody look. */
-const SURELY_LOOKED = 3_000;
-
-export interface SettledOptions {
+export interface UntilFinalOptions {
+  /** Milliseconds; default: no limit. */
   readonly timeout?: number | undefined;
   readonly signal?: AbortSignal | undefined;
-  readonly isNew?: boolean;
 }
 
 /**
- * Follows tasks for everybody in this process who waits for one: however many wait for the same task, the engine is
- * watched once and asked once for each change.
+ * Watches tasks for all callers of this process: however many wait for the same task, the engine is watched once, and
+ * each change is fetched once.
  */
 export class TaskWatcher {
   private readonly watched = new Map<string, WatchedTask>();
@@ -26,13 +26,11 @@ export class TaskWatcher {
   constructor(private readonly engine: Engine) {}
 
   /**
-   * Tells `observer` of the task as it is now, then at every change, until the function that this gives is called. The
-   * first time is never before that is given.
-   *
-   * @param isNew it was enqueued this moment: nobody looks at it before its end is told, or a second has passed
+   * Calls `observer` with the task as it is, then at every change, until the returned function is called. The first call
+   * comes after this method returned.
    */
-  follow(id: string, observer: Observer, isNew = false): () => void {
-    const task = this.watched.get(id) ?? new WatchedTask(this.engine, id, isNew);
+  follow(id: string, observer: Observer): () => void {
+    const task = this.watched.get(id) ?? new WatchedTask(this.engine, id);
     this.watched.set(id, task);
     task.add(observer);
     return () => {
@@ -41,18 +39,18 @@ export class TaskWatcher {
   }
 
   /**
-   * The task now, then at every change, ending with its final record.
+   * The task as it is, then at every change, ending with its final record.
    *
-   * @throws TaskNotFoundError when there is no such task, or none any more
+   * @throws TaskNotFoundError when there is no such task, or no longer
    * @throws the signal's reason once that is aborted
    */
   async *updates(id: string, signal?: AbortSignal): AsyncGenerator<TaskRecord, void, undefined> {
-    const inbox = new Inbox();
-    const leave = this.follow(id, inbox);
-    const ignore = onAbort(signal, (reason) => inbox.fail(reason));
+    const latest = new LatestRecord();
+    const leave = this.follow(id, latest);
+    const ignore = onAbort(signal, (reason) => latest.fail(reason));
     try {
       for (;;) {
-        const record = await inbox.take();
+        const record = await latest.take();
         yield record;
         if (isFinal(record.state)) return;
       }
@@ -63,20 +61,21 @@ export class TaskWatcher {
   }
 
   /**
-   * The task's record as soon as it is final, or as it is after `timeout` milliseconds: `undefined` when the engine
-   * could not be asked until then.
+   * The record of the task once it is final, or its latest record when `timeout` is over; `undefined` when the engine
+   * could not be reached until then.
    *
-   * @param options.isNew as for {@link follow}
-   * @throws as {@link updates}
+   * @throws TaskNotFoundError when there is no such task, or no longer
+   * @throws the signal's reason once that is aborted
    */
-  settled(id: string, { timeout, signal, isNew = false }: SettledOptions = {}): Promise<TaskRecord | undefined> {
+  untilFinal(id: string, { timeout, signal }: UntilFinalOptions = {}): Promise<TaskRecord | undefined> {
     return new Promise((resolve, reject) => {
+      const timers: NodeJS.Timeout[] = [];
       let latest: TaskRecord | undefined;
-      const end = (settle: () => void) => {
+      const end = (answer: () => void) => {
         leave();
         ignore();
-        clearTimeout(timer);
-        settle();
+        for (const timer of timers) clearTimeout(timer);
+        answer();
       };
       const observer: Observer = {
         wantsChanges: false,
@@ -86,29 +85,39 @@ export class TaskWatcher {
         },
         fail: (error) => end(() => reject(error)),
       };
-      const leave = this.follow(id, observer, isNew && (timeout ?? Infinity) > SURELY_LOOKED);
-      const timer = timeout === undefined ? undefined : setTimeout(() => end(() => resolve(latest)), timeout);
+      const leave = this.follow(id, observer);
       const ignore = onAbort(signal, observer.fail);
+      if (timeout === undefined) return;
+      timers.push(setTimeout(() => end(() => resolve(latest)), timeout));
+      // The engine may not call before a short timeout is over, and the caller is to learn the state.
+      if (timeout < FIRST_CALL_WITHIN) timers.push(setTimeout(() => this.fetchUnknown(id), timeout / 2));
     });
   }
 
-  /** Answers everybody who still waits: the application closes. Those whose task has just ended are told so. */
+  /** Rejects what still waits, for the application closes. A watcher whose task has just ended still gets its record. */
   async close(): Promise<void> {
-    const reason = new EngineUnavailableError('The application closes, nobody follows this task here any more.');
-    const looks = Promise.all(Array.from(this.watched.values(), (task) => task.look()));
-    let timer: NodeJS.Timeout | undefined;
-    await Promise.race([looks, new Promise((resolve) => (timer = setTimeout(resolve, LAST_LOOK)))]);
-    clearTimeout(timer);
+    const reason = new EngineUnavailableError('The application closes, so this process follows the task no longer.');
+    const tasks = [...this.watched.values()];
+    await endsWithin(Promise.all(tasks.map((task) => task.fetch())), LAST_FETCH_WITHIN);
     for (const task of this.watched.values()) task.fail(reason);
+  }
+
+  private fetchUnknown(id: string): void {
+    const task = this.watched.get(id);
+    if (task && !task.isKnown) void task.fetch();
   }
 }
 
-/** Calls `listener` with the reason once the signal is aborted, at the earliest in a moment; gives what takes that back. */
+/**
+ * Calls `listener` with the reason once the signal is aborted; of a signal that is aborted already, in a microtask.
+ *
+ * @returns removes the listener
+ */
 function onAbort(signal: AbortSignal | undefined, listener: (reason: unknown) => void): () => void {
   if (!signal) return () => undefined;
   const call = () => listener(signal.reason);
   if (signal.aborted) queueMicrotask(call);
-  // One signal may end any number of waits; Node takes more than ten listeners for a leak.
+  // One signal may end any number of waits. Without this, Node warns of a leak after ten listeners.
   setMaxListeners(0, signal);
   signal.addEventListener('abort', call, { once: true });
   return () => signal.removeEventListener('abort', call);

@@ -1,40 +1,44 @@
 import { TaskNotFoundError } from '../errors.js';
-import type { Engine, Interest, TaskRecord } from '../engine/engine.js';
+import type { Engine } from '../engine/engine.js';
 import type { Json } from '../engine/json.js';
+import type { TaskRecord } from '../engine/task.js';
 import { workflowProgress } from './workflow-progress.js';
 
-/** What somebody who waits hears: each changed record, or why there will be none. */
+/** A watcher of one task: it gets each changed record, or the reason why there will be none. */
 export interface Observer {
-  /** Whether every change is of interest, and how far a workflow is; otherwise only the end. */
+  /** Whether the watcher wants every change and the progress of a workflow; otherwise only the end. */
   readonly wantsChanges: boolean;
   next(record: TaskRecord): void;
   fail(error: unknown): void;
 }
 
-/** How far a workflow is takes a look at each of its steps: it is counted no more often than this, in milliseconds. */
+/** Counting the progress of a workflow reads each of its steps, so there are at least so many milliseconds between two counts. */
 const COUNT_INTERVAL = 100;
 
-/** One task that somebody waits for. */
+/** One task that is watched in this process, by any number of observers. */
 export class WatchedTask {
   private readonly observers = new Set<Observer>();
   private unwatch: () => void;
   private endOnly = true;
   private latest: TaskRecord | undefined;
   private fingerprint = '';
-  private asking = false;
-  private askAgain = false;
+  private isFetching = false;
+  private fetchAgain = false;
   private progress: Json | null = null;
   private countedAt = -Infinity;
   private counting: NodeJS.Timeout | undefined;
   private countAgain = false;
 
-  /** @param isNew see {@link Interest.isNew} */
   constructor(
     private readonly engine: Engine,
     private readonly id: string,
-    isNew: boolean,
   ) {
-    this.unwatch = this.watch({ endOnly: true, isNew });
+    this.unwatch = this.watch();
+  }
+
+  /** Whether any record of the task is known yet. */
+  get isKnown(): boolean {
+    return this.latest !== undefined;
   }
 
   add(observer: Observer): void {
@@ -42,18 +46,18 @@ export class WatchedTask {
     if (observer.wantsChanges && this.endOnly) {
       this.endOnly = false;
       this.unwatch();
-      this.unwatch = this.watch({ endOnly: false, isNew: false });
+      this.unwatch = this.watch();
     }
     const known = this.latest;
     if (!known) return;
     queueMicrotask(() => {
-      // Who heard of a change meanwhile knows better.
+      // An observer that got a newer record meanwhile needs no older one.
       if (this.latest === known && this.observers.has(observer)) tell(observer, known);
     });
     this.countLater(known);
   }
 
-  /** True when that was the last one, and the engine is no longer watched. */
+  /** @returns true when it was the last observer: the engine is no longer watched */
   remove(observer: Observer): boolean {
     this.observers.delete(observer);
     if (this.observers.size > 0) return false;
@@ -66,41 +70,42 @@ export class WatchedTask {
     for (const observer of this.observers) observer.fail(error);
   }
 
-  private watch(interest: Interest): () => void {
-    return this.engine.watch(this.id, (record) => (record ? this.show(record) : this.changed()), interest);
-  }
-
-  /** Asks once however many changes arrive meanwhile, and once more after that, so that the last one is not missed. */
-  private changed(): void {
-    if (this.asking) {
-      this.askAgain = true;
-      return;
-    }
-    this.asking = true;
-    void this.look().finally(() => {
-      this.asking = false;
-      if (!this.askAgain) return;
-      this.askAgain = false;
-      this.changed();
-    });
-  }
-
-  /** Asks now, whatever else is under way. Never rejects. */
-  async look(): Promise<void> {
+  /** Fetches the task now, whatever else is under way. Never rejects. */
+  async fetch(): Promise<void> {
     let record: TaskRecord | undefined;
     try {
       record = await this.engine.find(this.id);
     } catch {
-      // The engine cannot be reached: its next poll asks again, and who waits has a time limit of its own.
+      // The engine cannot be reached. Its next poll calls again, and the observers have time limits of their own.
       return;
     }
     if (!record) return this.fail(new TaskNotFoundError(this.id));
-    this.show(record);
+    this.publish(record);
     this.countLater(record);
   }
 
-  private show(found: TaskRecord): void {
-    // It stays so. A look that began before it was told comes too late.
+  private watch(): () => void {
+    const onChange = (record?: TaskRecord) => (record ? this.publish(record) : this.fetchOnce());
+    return this.engine.watch(this.id, onChange, { endOnly: this.endOnly });
+  }
+
+  /** Fetches once however many changes arrive meanwhile, and once more after that, so that the last one is not missed. */
+  private fetchOnce(): void {
+    if (this.isFetching) {
+      this.fetchAgain = true;
+      return;
+    }
+    this.isFetching = true;
+    void this.fetch().finally(() => {
+      this.isFetching = false;
+      if (!this.fetchAgain) return;
+      this.fetchAgain = false;
+      this.fetchOnce();
+    });
+  }
+
+  private publish(found: TaskRecord): void {
+    // A task that succeeded stays so; a fetch that began before comes too late.
     if (this.latest?.state === 'succeeded') return;
     const record = isUncounted(found) ? { ...found, progress: this.progress } : found;
     const fingerprint = JSON.stringify(record);
@@ -110,7 +115,7 @@ export class WatchedTask {
     for (const observer of this.observers) tell(observer, record);
   }
 
-  /** Besides everything else: nobody who waits for the end is to wait for this. */
+  /** Counts the progress of a workflow beside everything else, so that no observer waits for it. */
   private countLater(record: TaskRecord): void {
     if (record.state !== 'waiting' || ![...this.observers].some(({ wantsChanges }) => wantsChanges)) return;
     if (this.counting) {
@@ -132,19 +137,19 @@ export class WatchedTask {
     try {
       this.progress = await workflowProgress(record, this.engine);
     } catch {
-      return; // As in look().
+      return; // The engine cannot be reached, as in fetch().
     }
-    // It may have ended meanwhile.
-    if (this.latest?.state === 'waiting') this.show({ ...this.latest, progress: null });
+    // The workflow may have ended meanwhile.
+    if (this.latest?.state === 'waiting') this.publish({ ...this.latest, progress: null });
   }
 }
 
-/** Whoever wants to know how far it is hears of a workflow once that was counted. */
+/** An observer that wants progress gets the record of a waiting workflow once its progress is counted. */
 function tell(observer: Observer, record: TaskRecord): void {
   if (!(observer.wantsChanges && isUncounted(record))) observer.next(record);
 }
 
-/** A workflow that waits, and says nothing of itself. */
+/** Whether a workflow waits and its progress is not counted yet. */
 function isUncounted({ state, progress }: TaskRecord): boolean {
   return state === 'waiting' && progress === null;
 }

@@ -1,18 +1,10 @@
-import type { Engine, TaskRecord } from '../engine/engine.js';
+import type { Engine } from '../engine/engine.js';
+import type { TaskRecord } from '../engine/task.js';
 import { memberIds } from '../engine/task-id.js';
 
-/** What the note of a task says about how far its workflow is: the rest of a note is nobody's business here. */
-interface ProgressNote {
-  /** The first member is the step before. */
-  readonly after?: true;
-  /** Members that are not stored yet. */
-  readonly group?: { readonly later?: readonly unknown[] };
-}
+type ProgressSource = Pick<Engine, 'find' | 'countEndedMembers'>;
 
-/** Whom progress is counted with. */
-export type ProgressSource = Pick<Engine, 'find' | 'countEnded'>;
-
-/** The record with how far it is, when it is a workflow that waits. */
+/** The record of a waiting workflow with its progress; any other record as it is. */
 export async function withProgress(
   record: TaskRecord | undefined,
   source: ProgressSource,
@@ -22,8 +14,8 @@ export async function withProgress(
 }
 
 /**
- * How far a waiting workflow is: of a group, members that ended; of a chain, steps that ended, where a group counts as
- * many as it has members.
+ * The progress of a waiting workflow: of a group, the members that ended; of a chain, the steps that ended, where a group
+ * counts as many as it has members.
  */
 export async function workflowProgress(
   record: TaskRecord,
@@ -32,14 +24,14 @@ export async function workflowProgress(
   let current = 0;
   let total = 0;
   for (let step: TaskRecord | undefined = record; step;) {
-    const { after, group } = (step.note ?? {}) as ProgressNote;
-    const stored = count(step) - (after ? 1 : 0);
+    const { after, group } = step.note ?? {};
+    const stored = countMembers(step) - (after ? 1 : 0);
     const units = group ? Math.max(stored, group.later?.length ?? 0) : 1;
     total += units;
     const isOver = step.state === 'succeeded';
     if (isOver) current += units;
     else if (group && !group.later && stored > 0)
-      current += Math.max(0, (await source.countEnded(step)) - (after ? 1 : 0));
+      current += Math.max(0, (await source.countEndedMembers(step)) - (after ? 1 : 0));
     if (!after) break;
     const [before] = memberIds(
       step.id,
@@ -50,6 +42,6 @@ export async function workflowProgress(
   return { current, total };
 }
 
-function count({ members = [] }: TaskRecord): number {
+function countMembers({ members = [] }: TaskRecord): number {
   return members.reduce((sum, range) => sum + range.count, 0);
 }

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { ScheduleStore } from '../engine/schedule-store.js';
+import type { ScheduleStore } from '../engine/ports/schedule-store.js';
 import { Schedule, type AtTick } from './schedule.js';
 import {
   keys,

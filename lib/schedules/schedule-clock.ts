@@ -1,5 +1,6 @@
 import { Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
-import { isFinal, type Engine } from '../engine/engine.js';
+import { type Engine } from '../engine/engine.js';
+import { isFinal } from '../engine/task.js';
 import { EngineUnavailableError } from '../errors.js';
 import type { DueTick, ScheduleBook } from './schedule-book.js';
 import type { ScheduleReconciler } from './schedule-reconciler.js';

@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import type { ScheduleStore } from '../engine/schedule-store.js';
+import type { ScheduleStore } from '../engine/ports/schedule-store.js';
 import { reconcile, type DeclaredSchedule } from './reconcile.js';
 import type { ScheduleBook, Snapshot } from './schedule-book.js';
 

@@ -1,4 +1,4 @@
-import type { TaskFailure, TaskRecord, TaskState } from '../engine/engine.js';
+import type { TaskFailure, TaskRecord, TaskState } from '../engine/task.js';
 import type { Json } from '../engine/json.js';
 import type { Schedule } from './schedule.js';
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { TaskCall, Uniqueness } from '../engine/engine.js';
+import type { TaskCall, Uniqueness } from '../engine/task.js';
 import type { StoredSchedule } from './stored-schedule.js';
 
 /**

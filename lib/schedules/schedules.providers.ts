@@ -12,7 +12,7 @@ import { TaskSchedules } from './task-schedules.js';
 import { TickRunner } from './tick-runner.js';
 
 /** What schedules need of the rest of the application. */
-export interface ScheduleNeeds {
+export interface ScheduleDeps {
   readonly engine: Engine;
   readonly results: TaskResults;
   readonly explorer: TaskExplorer;
@@ -25,33 +25,32 @@ export interface ScheduleNeeds {
   readonly enabled: boolean;
 }
 
-/** Injects the {@link ScheduleNeeds}. */
-export const SCHEDULE_NEEDS = Symbol('nestjs-task-queue: what schedules need');
+/** Injects the {@link ScheduleDeps}. */
+export const SCHEDULE_DEPS = Symbol('nestjs-task-queue: what schedules need');
 
 export const SCHEDULE_PROVIDERS: Provider[] = [
   {
     provide: ScheduleBook,
-    inject: [SCHEDULE_NEEDS],
-    useFactory: ({ engine }: ScheduleNeeds) => new ScheduleBook(engine.schedules),
+    inject: [SCHEDULE_DEPS],
+    useFactory: ({ engine }: ScheduleDeps) => new ScheduleBook(engine.schedules),
   },
   {
     provide: DeclaredSchedules,
-    inject: [SCHEDULE_NEEDS],
-    useFactory: ({ explorer, defaults, template }: ScheduleNeeds) =>
-      new DeclaredSchedules(explorer, defaults, template),
+    inject: [SCHEDULE_DEPS],
+    useFactory: ({ explorer, defaults, template }: ScheduleDeps) => new DeclaredSchedules(explorer, defaults, template),
   },
   {
     provide: ScheduleClock,
-    inject: [SCHEDULE_NEEDS, ScheduleBook, DeclaredSchedules],
-    useFactory: ({ engine, queues, enabled }: ScheduleNeeds, book: ScheduleBook, declared: DeclaredSchedules) => {
+    inject: [SCHEDULE_DEPS, ScheduleBook, DeclaredSchedules],
+    useFactory: ({ engine, queues, enabled }: ScheduleDeps, book: ScheduleBook, declared: DeclaredSchedules) => {
       const reconciler = new ScheduleReconciler(book, engine.schedules, () => declared.list(), queues);
       return new ScheduleClock(engine, book, new TickRunner(engine, book), reconciler, enabled);
     },
   },
   {
     provide: TaskSchedules,
-    inject: [SCHEDULE_NEEDS, ScheduleBook, DeclaredSchedules],
-    useFactory: ({ engine, results, template }: ScheduleNeeds, book: ScheduleBook, declared: DeclaredSchedules) =>
+    inject: [SCHEDULE_DEPS, ScheduleBook, DeclaredSchedules],
+    useFactory: ({ engine, results, template }: ScheduleDeps, book: ScheduleBook, declared: DeclaredSchedules) =>
       new TaskSchedules({ engine, results, book, declared, template }),
   },
 ];

@@ -1,4 +1,4 @@
-import type { TaskState } from '../engine/engine.js';
+import type { TaskState } from '../engine/task.js';
 import type { TaskTemplate } from '../tasks/task-template.js';
 import type { ParsedTiming } from './timetable.js';
 

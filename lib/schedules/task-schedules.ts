@@ -16,7 +16,7 @@ import type { StoredSchedule } from './stored-schedule.js';
 import { callOf } from './scheduled-call.js';
 
 /** What {@link TaskSchedules} stands on. */
-export interface ScheduleScope {
+export interface TaskSchedulesDeps {
   readonly engine: Engine;
   readonly results: TaskResults;
   readonly book: ScheduleBook;
@@ -32,11 +32,11 @@ export interface ScheduleScope {
  * Schedules of `@Schedule()` can be paused, resumed and run; what they are is said in the code.
  */
 export class TaskSchedules {
-  readonly #scope: ScheduleScope;
+  readonly #deps: TaskSchedulesDeps;
 
   /** @internal */
-  constructor(scope: ScheduleScope) {
-    this.#scope = scope;
+  constructor(deps: TaskSchedulesDeps) {
+    this.#deps = deps;
   }
 
   /**
@@ -64,11 +64,11 @@ export class TaskSchedules {
     schedule: ScheduleSettings & { readonly task: string | { readonly name: string } },
   ): Promise<ScheduleStatus> {
     const { task, args = [], ...settings } = schedule as typeof schedule & { readonly args?: readonly unknown[] };
-    const { book, declared } = this.#scope;
+    const { book, declared } = this.#deps;
     const what = `Schedule "${id}"`;
     checkScheduleId(id, 'A schedule');
     const checked = checkSettings(settings, settings, what);
-    const template = await this.#scope.template(task, args);
+    const template = await this.#deps.template(task, args);
     const known = await book.get(id);
     if (known?.stored.source === 'decorator' || (!known && declared.has(id))) {
       throw new ConfigurationError(
@@ -83,14 +83,14 @@ export class TaskSchedules {
 
   /** All of them, by id. */
   async list(): Promise<ScheduleStatus[]> {
-    const { schedules } = await this.#scope.book.read();
+    const { schedules } = await this.#deps.book.read();
     const sorted = [...schedules.values()].toSorted((a, b) => (a.id < b.id ? -1 : 1));
     return Promise.all(sorted.map((schedule) => this.#describe(schedule)));
   }
 
   /** `undefined` when there is none of this id. */
   async get(id: string): Promise<ScheduleStatus | undefined> {
-    const schedule = await this.#scope.book.get(id);
+    const schedule = await this.#deps.book.get(id);
     return schedule && this.#describe(schedule);
   }
 
@@ -119,7 +119,7 @@ export class TaskSchedules {
    * @throws ConfigurationError when a `@Schedule()` says that it is there
    */
   async remove(id: string): Promise<boolean> {
-    const { book } = this.#scope;
+    const { book } = this.#deps;
     const { schedules, versions } = await book.read();
     const schedule = schedules.get(id);
     if (!schedule) return false;
@@ -142,7 +142,7 @@ export class TaskSchedules {
    * @throws ScheduleNotFoundError, EngineUnavailableError
    */
   async runNow(id: string): Promise<TaskHandle> {
-    const { book, engine, results } = this.#scope;
+    const { book, engine, results } = this.#deps;
     const { stored } = await this.#known(id);
     const call = callOf(stored, newTaskId(stored.template.queue), undefined);
     const [receipt] = await engine.enqueue([call]);
@@ -154,7 +154,7 @@ export class TaskSchedules {
   async #setPaused(id: string, paused: boolean): Promise<ScheduleStatus> {
     const known = await this.#known(id);
     if (known.paused !== paused) {
-      await this.#change(() => this.#scope.book.putPause(id, { paused, at: Date.now() }));
+      await this.#change(() => this.#deps.book.putPause(id, { paused, at: Date.now() }));
     }
     return this.#status(id);
   }
@@ -162,11 +162,11 @@ export class TaskSchedules {
   async #change(change: () => Promise<void>): Promise<void> {
     await change();
     // Whoever does not hear of it reads it before long.
-    await this.#scope.engine.schedules.announce().catch(() => undefined);
+    await this.#deps.engine.schedules.announce().catch(() => undefined);
   }
 
   async #known(id: string): Promise<Schedule> {
-    const schedule = await this.#scope.book.get(id);
+    const schedule = await this.#deps.book.get(id);
     if (!schedule) throw new ScheduleNotFoundError(id);
     return schedule;
   }
@@ -177,7 +177,7 @@ export class TaskSchedules {
 
   async #describe(schedule: Schedule): Promise<ScheduleStatus> {
     const { lastTask } = schedule;
-    const record = lastTask === undefined ? undefined : await this.#scope.engine.find(lastTask);
+    const record = lastTask === undefined ? undefined : await this.#deps.engine.find(lastTask);
     return toScheduleStatus(schedule, record, Date.now());
   }
 }

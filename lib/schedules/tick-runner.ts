@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { Logger } from '@nestjs/common';
-import type { Engine, TaskCall } from '../engine/engine.js';
+import type { Engine } from '../engine/engine.js';
+import type { TaskCall } from '../engine/task.js';
 import { EngineUnavailableError } from '../errors.js';
 import type { DueTick, ScheduleBook } from './schedule-book.js';
 import type { Schedule } from './schedule.js';

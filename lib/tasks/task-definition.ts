@@ -1,5 +1,5 @@
 import { parseDuration } from '../duration.js';
-import type { Backoff } from '../engine/engine.js';
+import type { Backoff } from '../engine/task.js';
 import { isQueueName } from '../engine/task-id.js';
 import { ConfigurationError } from '../errors.js';
 import type { TaskContract } from './task-contract.js';

@@ -1,11 +1,16 @@
 import { DuplicateTaskError } from '../errors.js';
 import type { TaskDefinition } from './task-definition.js';
 
-/** A task that can run in this process: its definition and how to call its method. */
+/** Calls the method of one task, with everything that stands around it. */
+export interface TaskInvoker {
+  /** @param args the arguments as they came out of the queue */
+  invoke(args: readonly unknown[]): unknown;
+}
+
+/** A task that this process can run. */
 export interface RegisteredTask {
   readonly definition: TaskDefinition;
-  /** Calls the method with arguments as they came out of the queue. */
-  readonly call: (args: readonly unknown[]) => unknown;
+  readonly invoker: TaskInvoker;
 }
 
 /** The tasks of one application by name. */
@@ -24,12 +29,12 @@ export class TaskRegistry {
     return this.tasks.get(name);
   }
 
-  /** The queues in which a task of this process can wait. */
+  /** The queues of all tasks. */
   queues(): Set<string> {
     return new Set(Array.from(this.tasks.values(), ({ definition }) => definition.queue));
   }
 
-  /** In milliseconds; 0 when no task says. */
+  /** The longest `resultTtl` of any task, in milliseconds; 0 when no task has one. */
   longestResultTtl(): number {
     return Math.max(0, ...Array.from(this.tasks.values(), ({ definition }) => definition.resultTtl ?? 0));
   }

@@ -1,4 +1,4 @@
-import type { CallOptions, Headers, Uniqueness } from '../engine/engine.js';
+import type { CallOptions, Headers, Uniqueness } from '../engine/task.js';
 import type { Json } from '../engine/json.js';
 
 /**

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Uniqueness } from '../engine/engine.js';
+import type { Uniqueness } from '../engine/task.js';
 import type { Json } from '../engine/json.js';
 import { ConfigurationError } from '../errors.js';
 import type { TaskDefinition } from './task-definition.js';

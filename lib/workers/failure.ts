@@ -1,6 +1,6 @@
 import { HttpException } from '@nestjs/common';
 import { inspect } from 'node:util';
-import type { TaskFailure } from '../engine/engine.js';
+import type { TaskFailure } from '../engine/task.js';
 
 /** Messages and stacks are cut there: they are stored with each task and sent to each who asks. */
 const LONGEST_MESSAGE = 4_096;

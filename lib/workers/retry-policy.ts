@@ -1,4 +1,4 @@
-import type { Backoff } from '../engine/engine.js';
+import type { Backoff } from '../engine/task.js';
 
 /**
  * How long to wait after failed attempt number `attempt` (1 for the first), in milliseconds. Exponential waits double up

@@ -1,33 +1,11 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { Injectable } from '@nestjs/common';
 import { parseDuration, type Duration } from '../duration.js';
-import type { Headers } from '../engine/engine.js';
+import type { Headers } from '../engine/task.js';
 import type { Interruption } from '../engine/interruption.js';
 import type { Json } from '../engine/json.js';
 import type { Signature } from '../workflows/signature.js';
-
-/** What {@link TaskContext.retry} throws. */
-export class RunAgainLater extends Error {
-  override readonly name = 'RunAgainLater';
-
-  constructor(readonly delay: number) {
-    super(`The task asks to run again in ${delay} ms.`);
-  }
-}
-
-/** What {@link TaskContext.fail} throws. */
-export class NoMoreAttempts extends Error {
-  override readonly name = 'TaskFailedError';
-}
-
-/** What {@link TaskContext.replaceWith} throws. */
-export class BecomeAnother extends Error {
-  override readonly name = 'BecomeAnother';
-
-  constructor(readonly signature: Signature<void>) {
-    super(`The task becomes ${String(signature)}.`);
-  }
-}
+import { BecomeAnother, NoMoreAttempts, RunAgainLater } from './run-decisions.js';
 
 /** One running attempt. */
 export interface TaskRun {

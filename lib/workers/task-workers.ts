@@ -1,38 +1,39 @@
 import { Logger } from '@nestjs/common';
-import type { Consumer, ConsumerOptions, Engine } from '../engine/engine.js';
-import type { WorkflowRunner } from '../workflows/workflow-runner.js';
+import type { Engine } from '../engine/engine.js';
+import type { Consumer, ConsumerOptions, DeliveryHandler } from '../engine/ports/worker-port.js';
 
-/** The consumers of this process: started once the application is ready, stopped before anything it uses closes. */
+export interface TaskWorkersDeps {
+  readonly engine: Engine;
+  readonly handler: DeliveryHandler;
+  /** The queues that this process runs. */
+  readonly queues: () => ReadonlyMap<string, ConsumerOptions>;
+  /** Milliseconds that running tasks may go on after the application begins to close. */
+  readonly grace: number;
+}
+
+/** The consumers of this process: started once the application is ready, stopped before anything that tasks use closes. */
 export class TaskWorkers {
   private readonly logger = new Logger('TaskQueue');
   private readonly consumers: Consumer[] = [];
 
-  constructor(
-    private readonly engine: Engine,
-    private readonly runner: WorkflowRunner,
-    /** The queues to run, with what each consumer is told. */
-    private readonly queues: () => ReadonlyMap<string, ConsumerOptions>,
-    /** How long running tasks may go on once the application closes, in milliseconds. */
-    private readonly grace: number,
-  ) {}
+  constructor(private readonly deps: TaskWorkersDeps) {}
 
-  /** @throws ConfigurationError when the engine refuses for good */
+  /** @throws ConfigurationError when another attempt cannot help */
   async start(): Promise<void> {
-    const queues = this.queues();
-    for (const [queue, options] of queues) {
-      this.consumers.push(this.engine.consume(queue, options, (delivery) => this.runner.run(delivery)));
-    }
+    const { engine, handler } = this.deps;
+    const queues = this.deps.queues();
+    for (const [queue, options] of queues) this.consumers.push(engine.consume(queue, options, handler));
     try {
       await Promise.all(this.consumers.map(({ started }) => started));
     } catch (error) {
-      // Nobody closes an application that did not boot.
-      await this.engine.close();
+      // Nest closes nothing of an application that did not boot.
+      await engine.close();
       throw error;
     }
     if (queues.size > 0) this.logger.log(`Running the queues ${[...queues.keys()].join(', ')}.`);
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.consumers.map((consumer) => consumer.stop(this.grace)));
+    await Promise.all(this.consumers.map((consumer) => consumer.stop(this.deps.grace)));
   }
 }

@@ -14,7 +14,7 @@ export class TimeLimit {
   private within = (body: () => void): void => body();
 
   constructor(outer: Interruption, timeout: number | undefined) {
-    this.ignoreOuter = outer.whenWanted(() => this.interrupt(outer.reason));
+    this.ignoreOuter = outer.onRequest(() => this.interrupt(outer.reason));
     if (timeout === undefined) return;
     this.deadline = new Date(Date.now() + timeout);
     this.timer = setTimeout(() => {
@@ -35,8 +35,8 @@ export class TimeLimit {
   race<T>(call: () => T, within: <R>(body: () => R) => R): Promise<Awaited<T>> {
     this.within = within;
     return new Promise<Awaited<T>>((resolve, reject) => {
-      if (this.interruption.isWanted) return reject(this.reason);
-      this.interruption.whenWanted(() => {
+      if (this.interruption.isRequested) return reject(this.reason);
+      this.interruption.onRequest(() => {
         this.settling = setTimeout(() => reject(this.reason as Error), SETTLE_TIME);
       });
       // Inside the promise's executor, so that what a plain function throws is a rejection, too.
@@ -51,6 +51,6 @@ export class TimeLimit {
   }
 
   private interrupt(reason: unknown): void {
-    this.within(() => this.interruption.want(reason));
+    this.within(() => this.interruption.request(reason));
   }
 }

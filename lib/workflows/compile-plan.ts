@@ -1,50 +1,65 @@
-import type { CallOptions, Headers, TaskTree } from '../engine/engine.js';
-import type { Json } from '../engine/json.js';
+import type { CallOptions, Headers, TaskTree } from '../engine/task.js';
 import { memberId } from '../engine/task-id.js';
+import { GROUP_TASK, type WorkflowNote } from '../engine/workflow-note.js';
 import { ConfigurationError } from '../errors.js';
-import { GROUP_TASK, type TaskNote } from '../engine/workflow-note.js';
-import { queueOf, stepsOf, type GroupPlan, type Moment, type Plan, type TaskPlan } from './plan.js';
+import { queueOf, stepsOf, toJsonPlans, type GroupPlan, type Moment, type Plan, type TaskPlan } from './plan.js';
 
 /** What all tasks of one workflow have in common. */
-export interface Compilation {
-  /** Under those of each task. */
+export interface CompileContext {
+  /** The headers of every task, under its own. */
   readonly headers: Headers;
   readonly now: number;
-  /** Whoever watches this task hears of all. */
+  /** The id of the task whose watchers hear of changes of all tasks. */
   readonly root: string;
-  /** The queue of a group that has no task. */
+  /** The queue of a group without members. */
   readonly queue: string;
 }
 
-/** Makes of a plan the tree of tasks whose root gives its result. */
-export function compilePlan(plan: Plan, id: string, around: Compilation): TaskTree {
-  return treeOf(stepsOf(plan), id, around);
+/** Turns a plan into the tree of tasks whose root gives the plan's result. @param id of that root */
+export function compilePlan(plan: Plan, id: string, context: CompileContext): TaskTree {
+  return treeOf(stepsOf(plan), id, context);
 }
 
-/** The members a plan's tasks have under `parent`, from this place on. */
-export function compileMembers(plans: readonly Plan[], parent: string, from: number, around: Compilation): TaskTree[] {
+/** The trees of plans that become members of `parent`. @param from the place of the first of them */
+export function compileMembers(
+  plans: readonly Plan[],
+  parent: string,
+  from: number,
+  context: CompileContext,
+): TaskTree[] {
   return plans.map((plan, index) =>
-    compilePlan(plan, memberId(parent, from + index, queueOf(plan) ?? around.queue), around),
+    compilePlan(plan, memberId(parent, from + index, queueOf(plan) ?? context.queue), context),
   );
 }
 
-/** The last step has the one before it as its member, and so on: a task runs once its members ended. */
-function treeOf(steps: readonly (TaskPlan | GroupPlan)[], id: string, around: Compilation, inner = false): TaskTree {
+/** Each step has the step before it as its first member, because a task runs once its members have ended. */
+function treeOf(
+  steps: readonly (TaskPlan | GroupPlan)[],
+  id: string,
+  context: CompileContext,
+  isInner = false,
+): TaskTree {
   const before = steps.slice(0, -1);
   const plan = steps.at(-1) as TaskPlan | GroupPlan;
   const step = before.length;
-  const beforeId = memberId(id, 0, queueOfSteps(before) ?? around.queue);
-  const first = before.length > 0 ? [treeOf(before, beforeId, around, true)] : [];
-  const note: TaskNote = {
+  const beforeId = memberId(id, 0, queueOfSteps(before) ?? context.queue);
+  const first = before.length > 0 ? [treeOf(before, beforeId, context, true)] : [];
+  const note: WorkflowNote = {
     ...(step > 0 && { after: true, step }),
-    ...(step > 0 && !inner && { last: true }),
-    ...(plan.onSuccess && { onSuccess: plan.onSuccess }),
-    ...(plan.onError && { onError: plan.onError }),
+    ...(step > 0 && !isInner && { last: true }),
+    ...(plan.onSuccess && { onSuccess: toJsonPlans(plan.onSuccess) }),
+    ...(plan.onError && { onError: toJsonPlans(plan.onError) }),
   };
-  return 'group' in plan ? groupTree(plan, id, around, first, note) : taskTree(plan, id, around, first, note);
+  return 'group' in plan ? groupTree(plan, id, context, first, note) : taskTree(plan, id, context, first, note);
 }
 
-function taskTree(plan: TaskPlan, id: string, around: Compilation, members: TaskTree[], note: TaskNote): TaskTree {
+function taskTree(
+  plan: TaskPlan,
+  id: string,
+  context: CompileContext,
+  members: TaskTree[],
+  note: WorkflowNote,
+): TaskTree {
   if (plan.alone !== undefined) {
     throw new ConfigurationError(`Task "${plan.task}" ${plan.alone}, so it cannot be part of a workflow.`);
   }
@@ -53,40 +68,41 @@ function taskTree(plan: TaskPlan, id: string, around: Compilation, members: Task
     name: plan.task,
     queue: plan.queue,
     args: plan.args,
-    headers: { ...around.headers, ...plan.headers },
-    options: optionsOf(plan, around.now),
+    headers: { ...context.headers, ...plan.headers },
+    options: optionsOf(plan, context.now),
     members,
-    root: around.root,
-    note: asJson({
+    root: context.root,
+    note: {
       ...note,
       ...(members.length > 0 && !plan.immutable && !plan.each && { piped: true }),
       ...(plan.each && { each: true }),
-    }),
+    },
   };
 }
 
 function groupTree(
   { group, onFailure }: GroupPlan,
   id: string,
-  around: Compilation,
+  context: CompileContext,
   first: TaskTree[],
-  note: TaskNote,
+  note: WorkflowNote,
 ): TaskTree {
   const waits = first.length > 0;
-  const members = waits ? first : compileMembers(group, id, 0, around).map((member) => withFailure(member, onFailure));
+  const members = waits ? first : compileMembers(group, id, 0, context).map((member) => withFailure(member, onFailure));
   return {
     id,
     name: GROUP_TASK,
-    queue: queueOf({ group }) ?? around.queue,
+    queue: queueOf({ group }) ?? context.queue,
     args: [],
-    headers: around.headers,
+    headers: context.headers,
     options: {},
     members,
-    root: around.root,
-    note: asJson({ ...note, group: { ...(onFailure && { onFailure }), ...(waits && { later: group }) } }),
+    root: context.root,
+    note: { ...note, group: { ...(onFailure && { onFailure }), ...(waits && { later: toJsonPlans(group) }) } },
   };
 }
 
+/** The member of a group with this rule for its failure. */
 export function withFailure(member: TaskTree, onFailure: 'collect' | undefined): TaskTree {
   return onFailure === 'collect' ? { ...member, onFailure: 'wait' } : member;
 }
@@ -106,8 +122,4 @@ function optionsOf({ options, delay, expires }: TaskPlan, now: number): CallOpti
 
 function timeOf(moment: Moment, now: number): number {
   return typeof moment === 'number' ? now + moment : moment.at;
-}
-
-function asJson(note: TaskNote): Json {
-  return note as unknown as Json;
 }

@@ -1,13 +1,13 @@
-import type { CallOptions, Headers } from '../engine/engine.js';
+import type { CallOptions, Headers } from '../engine/task.js';
 import type { Json } from '../engine/json.js';
 
 /**
- * A workflow as JSON: what a signature is made of, what is stored of the parts that come later, and what
- * `signature.toJSON()` gives. A plan is never changed, only made anew.
+ * A workflow as JSON: a signature consists of one, a note stores the parts that come later, and `signature.toJSON()` gives
+ * it. A plan never changes; every function makes a new one.
  */
 export type Plan = TaskPlan | ChainPlan | GroupPlan;
 
-/** What follows once the result is known: one gets the result as its first argument, the other the error. */
+/** The plans enqueued after the end: `onSuccess` with the result as first argument, `onError` with the error. */
 export interface Links {
   readonly onSuccess?: readonly Plan[];
   readonly onError?: readonly Plan[];
@@ -18,7 +18,7 @@ export interface TaskPlan extends Links {
   readonly task: string;
   readonly queue: string;
   readonly args: readonly Json[];
-  /** It takes no earlier result. */
+  /** The task takes no earlier result. */
   readonly immutable?: true;
   /** `args` is a list of argument lists: the method runs for each, within this one task, and gives the list of results. */
   readonly each?: true;
@@ -26,28 +26,28 @@ export interface TaskPlan extends Links {
   readonly delay?: Moment;
   readonly expires?: Moment;
   readonly headers?: Headers;
-  /** Why it can be enqueued by itself only. */
+  /** Why the task cannot be part of a workflow, as the end of an error message: `is unique`. */
   readonly alone?: string;
 }
 
-/** Milliseconds from when it is enqueued (`delay`: from when its turn comes), or a time. */
+/** Milliseconds from the enqueue (`delay`: from the moment the step is reached), or a time. */
 export type Moment = number | { readonly at: number };
 
-/** One after the other; each result becomes the first argument of the next. */
+/** Steps one after the other; the result of each becomes the first argument of the next. */
 export interface ChainPlan extends Links {
   readonly chain: readonly Plan[];
   /** Written `chord(group, callback)`. */
   readonly chord?: true;
 }
 
-/** All at once; the result is the list of theirs, in order. */
+/** Members side by side; the result is the list of their results, in order. */
 export interface GroupPlan extends Links {
   readonly group: readonly Plan[];
-  /** A member that fails is an entry of the list instead of the end of the whole. */
+  /** `collect`: a failed member becomes an entry of the list instead of making the whole fail. */
   readonly onFailure?: 'collect';
 }
 
-/** The steps one after the other, with chains in chains opened; what follows a chain follows its last step. */
+/** The steps of a plan, with chains inside chains flattened. The links of a chain go to its last step. */
 export function stepsOf(plan: Plan): (TaskPlan | GroupPlan)[] {
   if (!('chain' in plan)) return [plan];
   const steps = plan.chain.flatMap(stepsOf);
@@ -65,7 +65,7 @@ export function withLinks<P extends Plan>(plan: P, { onSuccess, onError }: Links
   };
 }
 
-/** The plan with an earlier result put before the arguments of whatever starts first. */
+/** The plan with an earlier result as the first argument of every task that starts first. */
 export function withInput(plan: Plan, value: Json): Plan {
   if ('group' in plan) return { ...plan, group: plan.group.map((member) => withInput(member, value)) };
   if ('chain' in plan) {
@@ -75,7 +75,7 @@ export function withInput(plan: Plan, value: Json): Plan {
   return plan.immutable || plan.each ? plan : { ...plan, args: [value, ...plan.args] };
 }
 
-/** Every task of a plan, those that may follow it included. */
+/** Every task of a plan, including the tasks of its links. */
 export function* tasksOf(plan: Plan): Generator<TaskPlan, void, undefined> {
   if ('group' in plan) for (const member of plan.group) yield* tasksOf(member);
   else if ('chain' in plan) for (const step of plan.chain) yield* tasksOf(step);
@@ -83,7 +83,7 @@ export function* tasksOf(plan: Plan): Generator<TaskPlan, void, undefined> {
   for (const link of [...(plan.onSuccess ?? []), ...(plan.onError ?? [])]) yield* tasksOf(link);
 }
 
-/** The queue in which the plan's result comes about; an empty group has none of its own. */
+/** The queue of the task that gives the plan's result; `undefined` for an empty group. */
 export function queueOf(plan: Plan): string | undefined {
   if ('task' in plan) return plan.queue;
   if ('chain' in plan) {
@@ -99,4 +99,14 @@ function firstQueue(plans: readonly Plan[]): string | undefined {
     if (queue !== undefined) return queue;
   }
   return undefined;
+}
+
+/** Plans as a `WorkflowNote` stores them. A plan is JSON; its interfaces just lack the index signature of the type `Json`. */
+export function toJsonPlans(plans: readonly Plan[]): readonly Json[] {
+  return plans as readonly unknown[] as readonly Json[];
+}
+
+/** The plans of a `WorkflowNote`, which {@link toJsonPlans} stored. */
+export function fromJsonPlans(plans: readonly Json[] = []): readonly Plan[] {
+  return plans as readonly unknown[] as readonly Plan[];
 }

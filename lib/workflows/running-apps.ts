@@ -3,16 +3,16 @@ import type { TaskHandle } from '../results/task-handle.js';
 import type { Plan } from './plan.js';
 
 /** Stores workflows; every producer's application has one. */
-export interface WorkflowStarter {
+export interface StartsWorkflows {
   /** @param input the first argument of whatever starts first, if it lacks one; not checked yet */
   start(plan: Plan, input?: readonly unknown[]): Promise<TaskHandle>;
 }
 
 /** The applications that run in this process, and only as long as they run. */
-const RUNNING = new Set<WorkflowStarter>();
+const RUNNING = new Set<StartsWorkflows>();
 
 /** To be called when an application starts; what it gives is to be called when it ends. */
-export function announceStarter(starter: WorkflowStarter): () => void {
+export function announceStarter(starter: StartsWorkflows): () => void {
   RUNNING.add(starter);
   return () => RUNNING.delete(starter);
 }
@@ -23,7 +23,7 @@ export function announceStarter(starter: WorkflowStarter): () => void {
  *
  * @throws ConfigurationError when there is not exactly one application
  */
-export function runningStarter(): WorkflowStarter {
+export function runningStarter(): StartsWorkflows {
   const [starter, another] = RUNNING;
   if (starter && !another) return starter;
   throw new ConfigurationError(

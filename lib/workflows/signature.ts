@@ -2,7 +2,7 @@ import type { TaskHandle } from '../results/task-handle.js';
 import type { EnqueueOptions } from '../tasks/task-options.js';
 import { describePlan } from './describe-plan.js';
 import { withLinks, type Plan } from './plan.js';
-import { runningStarter, type WorkflowStarter } from './running-apps.js';
+import { runningStarter, type StartsWorkflows } from './running-apps.js';
 
 /** What an `onError` signature gets as its first argument. */
 export interface TaskError {
@@ -16,7 +16,7 @@ export interface TaskError {
 
 /** What a signature can do beyond carrying its plan. */
 interface Behaviour {
-  readonly starter: WorkflowStarter | undefined;
+  readonly starter: StartsWorkflows | undefined;
   /** Enqueues a lone task as its producer does, with all that holds for calls and not for members of workflows. */
   readonly alone?: (input: readonly unknown[]) => Promise<TaskHandle>;
   readonly rework: {
@@ -121,7 +121,7 @@ export class Signature<Input = any, Result = any> {
   }
 
   /** @internal */
-  get starter(): WorkflowStarter | undefined {
+  get starter(): StartsWorkflows | undefined {
     return this.#behaviour.starter;
   }
 

@@ -1,4 +1,5 @@
-import type { Engine, Headers } from '../engine/engine.js';
+import type { Engine } from '../engine/engine.js';
+import type { Headers } from '../engine/task.js';
 import { toJson } from '../engine/json.js';
 import { newTaskId } from '../engine/task-id.js';
 import { PayloadTooLargeError } from '../errors.js';
@@ -9,10 +10,10 @@ import { validateArguments } from '../tasks/validate-arguments.js';
 import { compilePlan } from './compile-plan.js';
 import { describePlan } from './describe-plan.js';
 import { queueOf, stepsOf, tasksOf, withInput, type Plan, type TaskPlan } from './plan.js';
-import type { WorkflowStarter } from './running-apps.js';
+import type { StartsWorkflows } from './running-apps.js';
 
 /** What starting a workflow needs of its application. */
-export interface StarterScope {
+export interface WorkflowStarterDeps {
   readonly engine: Engine;
   readonly results: TaskResults;
   /** Bytes of JSON of the arguments of a task. */
@@ -24,29 +25,28 @@ export interface StarterScope {
 }
 
 /** Stores workflows. */
-export class PlanStarter implements WorkflowStarter {
-  readonly #scope: StarterScope;
+export class WorkflowStarter implements StartsWorkflows {
+  readonly #deps: WorkflowStarterDeps;
 
-  constructor(scope: StarterScope) {
-    this.#scope = scope;
+  constructor(deps: WorkflowStarterDeps) {
+    this.#deps = deps;
   }
 
   async start(partial: Plan, input: readonly unknown[] = []): Promise<TaskHandle> {
-    const { engine, results, currentHeaders } = this.#scope;
+    const { engine, results, currentHeaders } = this.#deps;
     const plan = input.length > 0 ? this.#complete(partial, input[0]) : partial;
     await this.#validate(plan);
     const queue = queueOf(plan) ?? anyQueue(plan);
     const root = newTaskId(queue);
-    const around = { headers: currentHeaders(), now: Date.now(), root, queue };
-    const tree = compilePlan(plan, root, around);
-    const enqueuedAt = performance.now();
+    const context = { headers: currentHeaders(), now: Date.now(), root, queue };
+    const tree = compilePlan(plan, root, context);
     const { id, deduplicated, state } = await engine.enqueueTree(tree);
     const name = 'task' in plan ? tree.name : describePlan(plan);
-    return new TaskHandle(results, { id, name, deduplicated, initialState: state, enqueuedAt });
+    return new TaskHandle(results, { id, name, deduplicated, initialState: state });
   }
 
   #complete(partial: Plan, input: unknown): Plan {
-    const { maxPayload } = this.#scope;
+    const { maxPayload } = this.#deps;
     const plan = withInput(partial, toJson(input, 'args[0]'));
     for (const { task, args } of completeTasks(plan)) {
       const size = Buffer.byteLength(JSON.stringify(args));
@@ -58,7 +58,7 @@ export class PlanStarter implements WorkflowStarter {
   /** Arguments that are complete already are checked here, as those of any call; the others where they run. */
   async #validate(plan: Plan): Promise<void> {
     const complete = completeTasks(plan).flatMap((task) => {
-      const definition = this.#scope.definitionOf(task.task);
+      const definition = this.#deps.definitionOf(task.task);
       return definition?.schema ? [{ definition, task }] : [];
     });
     await Promise.all(

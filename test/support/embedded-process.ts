@@ -2,12 +2,12 @@
  * A process of its own on an embedded database: `<folder> hold` opens it and waits; `<folder> enqueue` adds jobs first.
  * It sends its parent one message, `open` or what went wrong, and lives until it is killed or its parent is gone.
  */
-import { openEmbedded } from '../../lib/engine/bullmq/embedded/embedded-database.js';
+import { openEmbeddedDatabase } from '../../lib/engine/bullmq/embedded/embedded-database.js';
 import { bullmqOn } from './bullmq-on.js';
 
 const [folder = '', action] = process.argv.slice(2);
 try {
-  const { pool } = await openEmbedded({ folder, schema: 'tasks', logger: console });
+  const { pool } = await openEmbeddedDatabase({ folder, schema: 'tasks', logger: console });
   if (action === 'enqueue') {
     const { Queue } = bullmqOn(pool);
     const queue = new Queue('default', { connection: pool });

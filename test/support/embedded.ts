@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll } from '@jest/globals';
-import { openEmbedded, type EmbeddedDatabase } from '../../lib/engine/bullmq/embedded/embedded-database.js';
+import { openEmbeddedDatabase, type EmbeddedDatabase } from '../../lib/engine/bullmq/embedded/embedded-database.js';
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 
@@ -34,9 +34,9 @@ export function embeddedFixture() {
   return {
     logged,
     newFolder: () => join(root, `folder-${++folders}`),
-    async open(options: Partial<Parameters<typeof openEmbedded>[0]> = {}) {
+    async open(options: Partial<Parameters<typeof openEmbeddedDatabase>[0]> = {}) {
       const logger = { log: (message: string) => logged.push(message) };
-      const database = await openEmbedded({ schema: 'tasks', logger, ...options });
+      const database = await openEmbeddedDatabase({ schema: 'tasks', logger, ...options });
       databases.push(database);
       return database;
     },

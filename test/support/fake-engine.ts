@@ -1,12 +1,6 @@
-import {
-  isFinal,
-  type Consumer,
-  type Engine,
-  type Receipt,
-  type TaskCall,
-  type TaskRecord,
-  type TaskTree,
-} from '../../lib/engine/engine.js';
+import { type Engine } from '../../lib/engine/engine.js';
+import type { Consumer } from '../../lib/engine/ports/worker-port.js';
+import { isFinal, type Receipt, type TaskCall, type TaskRecord, type TaskTree } from '../../lib/engine/task.js';
 import { newTaskId } from '../../lib/engine/task-id.js';
 import { FakeScheduleStore } from './fake-schedule-store.js';
 
@@ -81,7 +75,7 @@ export class FakeEngine implements Engine {
     return this.records.get(id);
   }
 
-  async countEnded({ id }: TaskRecord): Promise<number> {
+  async countEndedMembers({ id }: TaskRecord): Promise<number> {
     this.counts++;
     return [...this.records.values()].filter(({ state, id: member }) => member !== id && isFinal(state)).length;
   }

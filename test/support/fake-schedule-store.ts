@@ -1,4 +1,4 @@
-import type { Following, ScheduleStore } from '../../lib/engine/schedule-store.js';
+import type { Following, ScheduleStore } from '../../lib/engine/ports/schedule-store.js';
 import { EngineUnavailableError } from '../../lib/errors.js';
 
 /** Texts in a `Map` that several processes of a test can share. */

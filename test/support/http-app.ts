@@ -10,7 +10,7 @@ import { NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { AddressInfo } from 'node:net';
-import { httpPieces } from '../../lib/http/http.providers.js';
+import { httpProviders } from '../../lib/http/http.providers.js';
 import { HttpSetup } from '../../lib/http/http-setup.js';
 import type { HttpOptions, ResolvedHttpOptions } from '../../lib/http/http-options.js';
 import { HTTP_OPTIONS } from '../../lib/http/http-options.js';
@@ -31,7 +31,7 @@ class TasksOverHttpModule {
 
 /** A module that has the HTTP pieces and a fake engine, and nothing else. */
 export function tasksOverHttp(engine: FakeEngine, http?: false | HttpOptions): DynamicModule {
-  const { controllers, providers } = httpPieces({ inject: [], useFactory: () => http });
+  const { controllers, providers } = httpProviders({ inject: [], useFactory: () => http });
   return {
     module: TasksOverHttpModule,
     controllers,

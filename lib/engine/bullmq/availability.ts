@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { ConfigurationError, EngineUnavailableError } from '../../errors.js';
 import { TooLateError, type CheckDeadline } from './call-deadline.js';
-import type { Store } from './driver.js';
+import type { Driver } from './driver.js';
 
 /** Between two attempts of a call while the store cannot be reached. */
 const TRY_AGAIN_AFTER = 100;
@@ -25,11 +25,11 @@ export class Availability {
   private closed = false;
 
   constructor(
-    private readonly store: Store,
+    private readonly driver: Driver,
     /** Milliseconds that one call may take in all. */
     private readonly timeout: number,
   ) {
-    store.onError((error) => this.noticed(error));
+    driver.onError((error) => this.reportError(error));
   }
 
   /**
@@ -38,12 +38,12 @@ export class Availability {
    *
    * @throws EngineUnavailableError when the store cannot be reached in time
    */
-  async ensure<T>(what: string, call: (check: CheckDeadline) => Promise<T>): Promise<T> {
+  async withRetries<T>(what: string, call: (check: CheckDeadline) => Promise<T>): Promise<T> {
     const deadline = Date.now() + this.timeout;
     for (;;) {
       if (this.closed) throw new EngineUnavailableError(`${what}: the application closes.`);
       try {
-        const result = await this.store.deadline.limit(deadline, async (check) => {
+        const result = await this.driver.deadline.limit(deadline, async (check) => {
           await this.connect();
           return call(check);
         });
@@ -52,14 +52,14 @@ export class Availability {
       } catch (error) {
         if (!(error instanceof Unreachable) && !this.isOutage(error)) throw error;
         const reason = error instanceof Unreachable ? error.cause : (error as Error);
-        if (error instanceof TooLateError) this.store.abandon();
+        if (error instanceof TooLateError) this.driver.abandon();
         if (error instanceof Unreachable) this.lost(reason);
-        else this.noticed(reason);
+        else this.reportError(reason);
         if (reason instanceof ConfigurationError)
           throw new EngineUnavailableError(`${what}: ${reason.message}`, { cause: reason });
         if (this.closed || Date.now() + TRY_AGAIN_AFTER >= deadline) {
           throw new EngineUnavailableError(
-            `${what}: ${this.store.address} cannot be reached (${reasonOf(reason)}, tried for ${this.timeout} ms).`,
+            `${what}: ${this.driver.address} cannot be reached (${reasonOf(reason)}, tried for ${this.timeout} ms).`,
             { cause: reason },
           );
         }
@@ -80,14 +80,14 @@ export class Availability {
       if (this.closed) return;
       try {
         // As long as it takes: the drivers limit connecting, and migrations or a first start may need their time.
-        await this.store.connect();
+        await this.driver.connect();
         await action();
         this.recovered();
       } catch (error) {
         // Later it may be a server that is only half up, or a password that is being changed.
         if (first && error instanceof ConfigurationError) throw error;
         if (error instanceof ConfigurationError || this.isOutage(error)) this.lost(error as Error);
-        else this.noticed(error as Error);
+        else this.reportError(error as Error);
         this.later(attempt);
       } finally {
         first = false;
@@ -97,17 +97,17 @@ export class Availability {
   }
 
   /** Notes an error that nobody waits for, or that tells only of one connection: the store may still be there. */
-  noticed(error: Error): void {
+  reportError(error: Error): void {
     if (this.closed) return;
     if (!(error instanceof ConfigurationError) && !this.isOutage(error)) {
-      this.say(`${this.store.address}: ${error.message}`);
+      this.say(`${this.driver.address}: ${error.message}`);
       return;
     }
     if (this.lostAt !== undefined || this.doubted) return;
     this.doubted = true;
     this.ask(DOUBT_LIMIT)
       .then(
-        () => this.say(`A connection to ${this.store.address} broke (${reasonOf(error)}) and is made again.`),
+        () => this.say(`A connection to ${this.driver.address} broke (${reasonOf(error)}) and is made again.`),
         () => this.lost(error),
       )
       .finally(() => (this.doubted = false));
@@ -121,7 +121,7 @@ export class Availability {
 
   private async connect(): Promise<void> {
     try {
-      await this.store.connect();
+      await this.driver.connect();
     } catch (error) {
       // Whatever it is, nothing has been sent yet.
       throw new Unreachable(error as Error);
@@ -129,7 +129,7 @@ export class Availability {
   }
 
   private isOutage(error: unknown): boolean {
-    return error instanceof TooLateError || this.store.isOutage(error);
+    return error instanceof TooLateError || this.driver.isOutage(error);
   }
 
   private later(attempt: () => Promise<void>): void {
@@ -144,7 +144,7 @@ export class Availability {
   private lost(error: Error): void {
     if (this.closed || this.lostAt !== undefined) return;
     this.lostAt = Date.now();
-    this.logger.error(`${this.store.address} cannot be reached: ${reasonOf(error)}. Trying again until it can.`);
+    this.logger.error(`${this.driver.address} cannot be reached: ${reasonOf(error)}. Trying again until it can.`);
     this.probe();
   }
 
@@ -159,7 +159,7 @@ export class Availability {
   }
 
   private ask(limit: number): Promise<void> {
-    return this.store.deadline.limit(Date.now() + limit, () => this.store.ping());
+    return this.driver.deadline.limit(Date.now() + limit, () => this.driver.ping());
   }
 
   private recovered(): void {
@@ -167,7 +167,7 @@ export class Availability {
     const seconds = ((Date.now() - this.lostAt) / 1000).toFixed(1);
     this.lostAt = undefined;
     clearTimeout(this.probing);
-    this.logger.log(`${this.store.address} can be reached again, after ${seconds} s.`);
+    this.logger.log(`${this.driver.address} can be reached again, after ${seconds} s.`);
   }
 
   /** What is said a thousand times is read by nobody. */

@@ -1,7 +1,7 @@
 import type { Connection } from '../connection.js';
 import type { Engine } from '../engine.js';
 import { BullMQEngine, type BullMQEngineOptions } from './bullmq-engine.js';
-import type { Store } from './driver.js';
+import type { Driver } from './driver.js';
 
 export interface CreateEngineOptions extends BullMQEngineOptions {
   readonly connection: Connection;
@@ -15,10 +15,10 @@ export interface CreateEngineOptions extends BullMQEngineOptions {
  * @throws ConfigurationError when the driver is not installed, with the command that installs it
  */
 export async function createEngine(options: CreateEngineOptions): Promise<Engine> {
-  return new BullMQEngine(await createStore(options.connection, options.prefix), options);
+  return new BullMQEngine(await createDriver(options.connection, options.prefix), options);
 }
 
-async function createStore(connection: Connection, prefix: string): Promise<Store> {
+async function createDriver(connection: Connection, prefix: string): Promise<Driver> {
   switch (connection.kind) {
     case 'redis': {
       const { openRedis } = await import('./redis/open-redis.js');
@@ -29,8 +29,8 @@ async function createStore(connection: Connection, prefix: string): Promise<Stor
       return openPostgres(connection, prefix);
     }
     case 'embedded': {
-      const { openEmbeddedStore } = await import('./embedded/open-embedded-driver.js');
-      return openEmbeddedStore(connection.folder, prefix);
+      const { openEmbeddedDriver } = await import('./embedded/open-embedded-driver.js');
+      return openEmbeddedDriver(connection.folder, prefix);
     }
   }
 }

@@ -5,7 +5,7 @@ import { ConfigurationError } from '../../errors.js';
  *
  * @throws ConfigurationError with the command that installs it
  */
-export async function loadDriver<T>(name: string, what: string, load: () => Promise<T>): Promise<T> {
+export async function loadOptionalPackage<T>(name: string, what: string, load: () => Promise<T>): Promise<T> {
   try {
     return await load();
   } catch (error) {

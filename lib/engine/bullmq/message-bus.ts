@@ -1,11 +1,12 @@
-/** Fire-and-forget messages between the processes of one application. Any of them may be lost. */
+/** Messages between the processes of one application. The sender gets no answer, and any message may be lost. */
 export interface MessageBus {
   publish(channel: string, message: string): Promise<void>;
   /**
-   * Publishes news of a task after the workers of this process have done what they asked for so far, without
-   * waiting for the answer to that: what is stored of it by then, if it succeeded. `undefined` where that cannot be.
+   * Redis only: sends a `ChangeMessage` about the end of a task on the workers' connection, right behind the command that
+   * stores the end. So the message carries the stored result and needs no further round trip. `undefined` where a driver
+   * cannot keep the two in this order.
    */
   readonly publishEnd: ((id: string, channels: readonly string[]) => void) | undefined;
-  /** Resolves once messages arrive, with what ends it. */
+  /** Resolves once messages arrive, with a function that unsubscribes. */
   subscribe(channel: string, listener: (message: string) => void): Promise<() => Promise<void>>;
 }

@@ -10,7 +10,7 @@ const NOW = 1;
 type WorkerBackend = Pick<IQueueBackend, 'moveToActive' | 'moveToCompleted' | 'moveToFailed'>;
 
 /** A backend for BullMQ's workers, with the way they take jobs changed. */
-export function forWorkers<B extends WorkerBackend>(backend: B): B {
+export function patchWorkerBackend<B extends WorkerBackend>(backend: B): B {
   return patient(eager(backend));
 }
 

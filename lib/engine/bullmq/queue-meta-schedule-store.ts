@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Queue } from 'bullmq';
-import type { Following, ScheduleStore } from '../schedule-store.js';
+import type { Following, ScheduleStore } from '../ports/schedule-store.js';
 import type { Availability } from './availability.js';
 import type { MessageBus } from './message-bus.js';
 
@@ -14,7 +14,7 @@ const PREFIX = 'task-queue:';
 const SECRET = 'secret';
 
 /** Keeps texts in the metadata of a BullMQ queue: fields of a hash on Redis, rows of a table on PostgreSQL. */
-export class QueueMetaStore implements ScheduleStore {
+export class QueueMetaScheduleStore implements ScheduleStore {
   constructor(
     private readonly queueOf: (name: string) => Promise<Queue>,
     private readonly availability: Availability,
@@ -83,7 +83,7 @@ export class QueueMetaStore implements ScheduleStore {
   }
 
   private ask<T>(question: (queue: Queue) => Promise<T>): Promise<T> {
-    return this.availability.ensure('schedules', async () => question(await this.queueOf(QUEUE)));
+    return this.availability.withRetries('schedules', async () => question(await this.queueOf(QUEUE)));
   }
 }
 

@@ -1,15 +1,15 @@
 import { from, isObservable, lastValueFrom, Observable, takeUntil } from 'rxjs';
 import type { Interruption } from '../../engine/interruption.js';
 
-/** What a method, interceptor or filter returned, come true: of an Observable the last value, `undefined` if it had none. */
-export function settle(returned: unknown): unknown {
+/** The result of a method, interceptor or filter: of an Observable its last value, `undefined` if it had none. */
+export function resultOf(returned: unknown): unknown {
   return isObservable(returned) ? lastValueFrom(returned, { defaultValue: undefined }) : returned;
 }
 
-/** An Observable of a task is unsubscribed from, and fails with the signal's reason, once its run is to end. */
-export function endWith(run: { readonly interruption: Interruption } | undefined, returned: unknown): unknown {
+/** Makes an Observable end with its run: it fails with the signal's reason, and is unsubscribed from, once that is aborted. */
+export function endWithRun(run: { readonly interruption: Interruption } | undefined, returned: unknown): unknown {
   if (!isObservable(returned) || !run) return returned;
-  // `from`, for it may be of another copy of rxjs.
+  // `from`, because the Observable may come from another copy of rxjs.
   return from(returned).pipe(takeUntil(failOnAbort(run.interruption.signal)));
 }
 

@@ -30,7 +30,7 @@ async function unfitDatabase(): Promise<Buffer> {
   return tar;
 }
 
-describe('openEmbedded', () => {
+describe('openEmbeddedDatabase', () => {
   it('starts fast: in memory, in a new folder and in an existing one', async () => {
     const memory = await fastest(() => open());
     const fresh = await fastest(() => open({ folder: newFolder() }));

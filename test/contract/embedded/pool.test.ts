@@ -1,6 +1,6 @@
 import { beforeAll, afterAll, describe, expect, it } from '@jest/globals';
 import type { PgNotification, PgPool } from 'bullmq';
-import { type EmbeddedDatabase, openEmbedded } from '../../../lib/engine/bullmq/embedded/embedded-database.js';
+import { type EmbeddedDatabase, openEmbeddedDatabase } from '../../../lib/engine/bullmq/embedded/embedded-database.js';
 import { withPreparedDatabase } from '../../support/embedded.js';
 
 withPreparedDatabase();
@@ -8,7 +8,7 @@ let database: EmbeddedDatabase;
 let pool: PgPool;
 
 beforeAll(async () => {
-  database = await openEmbedded({ schema: 'tasks', logger: console });
+  database = await openEmbeddedDatabase({ schema: 'tasks', logger: console });
   pool = database.pool;
   await pool.query('CREATE TABLE note (text text)');
 });
@@ -76,7 +76,7 @@ describe('the pool of an embedded database', () => {
     });
 
     it('rolls back at the end of the pool, and does not wait for the client', async () => {
-      const own = await openEmbedded({ schema: 'tasks', logger: console });
+      const own = await openEmbeddedDatabase({ schema: 'tasks', logger: console });
       const client = await own.pool.connect();
       await client.query('BEGIN');
       const waiting = own.pool.query('SELECT 1 AS one');

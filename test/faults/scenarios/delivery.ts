@@ -74,7 +74,7 @@ export async function atMostOnce(world: World): Promise<void> {
 }
 
 /** The event loop stands still for longer than a worker may be silent: that is told, with the task's name. */
-export async function blockedLoop(world: World): Promise<void> {
+export async function eventLoop(world: World): Promise<void> {
   const web = await world.start({ role: 'producer' });
   const worker = await world.start({ role: 'worker' });
   const [id = ''] = await world.enqueue(web, 'block', [3_000]);

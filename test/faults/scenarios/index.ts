@@ -1,5 +1,5 @@
 import type { EngineName, World } from '../support/world.js';
-import { atMostOnce, blockedLoop, killedWorker, manyCallers, poisonTask } from './delivery.js';
+import { atMostOnce, eventLoop, killedWorker, manyCallers, poisonTask } from './delivery.js';
 import { again, outage, type OutageKind } from './outage.js';
 import { missedTicks, noOverlap, replicasComeAndGo } from './schedules.js';
 import { closing, closingUnconnected, graceIsOver, rollingDeploy } from './shutdown.js';
@@ -28,7 +28,7 @@ export function scenarios(size: 'quick' | 'full'): Scenario[] {
       'a worker is killed while it runs 50 tasks': (world) => killedWorker(world, { tasks: 50 }),
       'a task kills its process, twice': poisonTask,
       'a worker is killed while it runs at-most-once tasks': atMostOnce,
-      'the event loop is blocked': blockedLoop,
+      'the event loop is blocked': eventLoop,
       'workers are killed again and again while workflows run': (world) =>
         killedWorkflows(world, full ? { kills: 8, each: 30 } : { kills: 2, each: 15 }),
       'four processes enqueue the same task, a hundred times at once': manyCallers,

@@ -6,25 +6,25 @@ it('aborts a signal that was asked for before, and one that is asked for afterwa
   const before = interruption.signal;
   expect(before.aborted).toBe(false);
   const reason = new Error('enough');
-  interruption.want(reason);
+  interruption.request(reason);
   expect(before.reason).toBe(reason);
   expect(interruption.signal).toBe(before);
 
   const unseen = new Interruption();
-  unseen.want(reason);
+  unseen.request(reason);
   expect(unseen.signal.reason).toBe(reason);
 });
 
 it('keeps the first reason and tells each listener once', () => {
   const interruption = new Interruption();
   const heard: unknown[] = [];
-  interruption.whenWanted(() => heard.push(['first', interruption.reason]));
-  const forget = interruption.whenWanted(() => heard.push('never'));
+  interruption.onRequest(() => heard.push(['first', interruption.reason]));
+  const forget = interruption.onRequest(() => heard.push('never'));
   forget();
-  expect(interruption.isWanted).toBe(false);
-  interruption.want('enough');
-  interruption.want('more');
-  interruption.whenWanted(() => heard.push(['late', interruption.reason]));
+  expect(interruption.isRequested).toBe(false);
+  interruption.request('enough');
+  interruption.request('more');
+  interruption.onRequest(() => heard.push(['late', interruption.reason]));
   expect(heard).toEqual([
     ['first', 'enough'],
     ['late', 'enough'],

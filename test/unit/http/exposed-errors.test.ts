@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import type { TaskFailure, TaskRecord } from '../../../lib/engine/engine.js';
+import type { TaskFailure, TaskRecord } from '../../../lib/engine/task.js';
 import { platforms, startApp } from '../../support/http-app.js';
 import { openEvents, request } from '../../support/http-client.js';
 import { until } from '../../support/until.js';

@@ -1,5 +1,5 @@
 import { expect, it } from '@jest/globals';
-import type { Interest, TaskRecord } from '../../../lib/engine/engine.js';
+import type { TaskRecord } from '../../../lib/engine/task.js';
 import { TaskHandle } from '../../../lib/results/task-handle.js';
 import { TaskResults } from '../../../lib/results/task-results.js';
 import { FakeEngine } from '../../support/fake-engine.js';
@@ -13,7 +13,7 @@ function waitingGroup(engine: FakeEngine): string {
 class SlowCounter extends FakeEngine {
   readonly pending: ((count: number) => void)[] = [];
 
-  override countEnded(): Promise<number> {
+  override countEndedMembers(): Promise<number> {
     this.counts++;
     return new Promise((resolve) => this.pending.push(resolve));
   }
@@ -22,10 +22,10 @@ class SlowCounter extends FakeEngine {
 it('counts nothing for whoever waits for the end alone', async () => {
   const engine = new FakeEngine();
   const id = waitingGroup(engine);
-  const settled = new TaskResults(engine).settled(id);
+  const ended = new TaskResults(engine).untilFinal(id);
   engine.change(id, { attempt: 0 });
   engine.succeed(id, [1, 2, 3]);
-  await expect(settled).resolves.toMatchObject({ state: 'succeeded', result: [1, 2, 3] });
+  await expect(ended).resolves.toMatchObject({ state: 'succeeded', result: [1, 2, 3] });
   expect(engine.counts).toBe(0);
 });
 
@@ -63,24 +63,11 @@ async function hasCounted(engine: FakeEngine): Promise<string | TaskRecord> {
   return 'counting';
 }
 
-it('does not look at what was enqueued this moment, and looks at once when storing took its time', async () => {
+it('fetches the task before a short timeout is over, for an engine that calls no sooner', async () => {
   const engine = new FakeEngine();
-  const asked: boolean[] = [];
-  const watch = engine.watch.bind(engine);
-  engine.watch = (id: string, listener: () => void, interest?: Interest) => {
-    asked.push(interest?.isNew ?? false);
-    return watch(id, listener);
-  };
-  const now = performance.now();
-  for (const enqueuedAt of [now, now - 5_000, undefined]) {
-    const id = engine.add();
-    const handle = new TaskHandle(new TaskResults(engine), {
-      id,
-      initialState: 'queued',
-      ...(enqueuedAt !== undefined && { enqueuedAt }),
-    });
-    engine.succeed(id);
-    await handle.result();
-  }
-  expect(asked).toEqual([true, false, false]);
+  engine.watch = () => () => undefined;
+  const id = engine.add();
+  const handle = new TaskHandle(new TaskResults(engine), { id });
+  await expect(handle.result({ timeout: 50 })).rejects.toThrow(`Task ${id} is running after 50 ms.`);
+  expect(engine.finds).toBe(1);
 });

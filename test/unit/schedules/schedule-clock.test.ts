@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
-import type { Engine, TaskCall, TaskRecord } from '../../../lib/engine/engine.js';
+import type { Engine } from '../../../lib/engine/engine.js';
+import type { TaskCall, TaskRecord } from '../../../lib/engine/task.js';
 import { EngineUnavailableError } from '../../../lib/errors.js';
 import { ScheduleBook } from '../../../lib/schedules/schedule-book.js';
 import { ScheduleClock } from '../../../lib/schedules/schedule-clock.js';

@@ -17,7 +17,7 @@ import { IsDate, IsEmail, IsInt } from 'class-validator';
 import { Task, TaskArg } from 'nestjs-task-queue';
 import { z } from 'zod';
 import { ArgumentPipes } from '../../../lib/workers/enhancers/argument-pipes.js';
-import { RunningTasks } from './run-tasks.js';
+import { TaskHarness } from './task-harness.js';
 
 class Letter {
   @IsEmail()
@@ -100,11 +100,11 @@ class Mailing {
 }
 
 describe('pipes of a task', () => {
-  let tasks: RunningTasks;
+  let tasks: TaskHarness;
   const warnings: unknown[] = [];
   beforeAll(async () => {
     const logger = { error: () => undefined, log: () => undefined, warn: (text: unknown) => warnings.push(text) };
-    tasks = await RunningTasks.start({ providers: [Mailing, Prefix], logger });
+    tasks = await TaskHarness.start({ providers: [Mailing, Prefix], logger });
   });
   afterAll(() => tasks.close());
 
@@ -171,7 +171,7 @@ describe('pipes of a task', () => {
     Task()(Untyped.prototype, 'run', Object.getOwnPropertyDescriptor(Untyped.prototype, 'run')!);
     const heard: unknown[] = [];
     const logger = { error: () => undefined, log: () => undefined, warn: (text: unknown) => heard.push(text) };
-    await (await RunningTasks.start({ providers: [Untyped], logger })).close();
+    await (await TaskHarness.start({ providers: [Untyped], logger })).close();
     expect(heard).toEqual([expect.stringMatching(/Untyped\.run.*emitDecoratorMetadata/s)]);
   });
 });

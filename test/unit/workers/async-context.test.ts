@@ -12,7 +12,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { getTaskContext, Task, TaskContext } from 'nestjs-task-queue';
 import { Observable } from 'rxjs';
 import { setImmediate as turn } from 'node:timers/promises';
-import { RunningTasks } from './run-tasks.js';
+import { TaskHarness } from './task-harness.js';
 
 const storage = new AsyncLocalStorage<string>();
 const objects = new AsyncLocalStorage<{ id: string }>();
@@ -93,13 +93,13 @@ class Tracked {
 }
 
 describe('AsyncLocalStorage', () => {
-  let tasks: RunningTasks;
+  let tasks: TaskHarness;
   afterEach(() => tasks.close());
 
   it.each(['entered', 'around', 'enteredAsync', 'aroundSubscription'])(
     'of a guard or interceptor is that of the method: %s',
     async (method) => {
-      tasks = await RunningTasks.start({ providers: [Tracked] });
+      tasks = await TaskHarness.start({ providers: [Tracked] });
       const run = (id: string) => tasks.run(`Tracked.${method}`, [], { id });
       // At once, so that one that leaks into another is seen.
       await expect(Promise.all(['a', 'b', 'c'].map(run))).resolves.toEqual(

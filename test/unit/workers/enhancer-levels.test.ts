@@ -19,7 +19,7 @@ import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, APP_PIPE } from '@nestjs/core';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Task } from 'nestjs-task-queue';
 import { tap, type Observable } from 'rxjs';
-import { RunningTasks, type TasksToRun } from './run-tasks.js';
+import { TaskHarness, type TasksToRun } from './task-harness.js';
 
 /** Injected, so that an enhancer that Nest did not create is found out. */
 class Journal {
@@ -104,13 +104,13 @@ const appProviders = [
 ];
 
 describe('enhancers around a task', () => {
-  let tasks: RunningTasks;
+  let tasks: TaskHarness;
   let journal: Journal;
   afterEach(() => tasks.close());
 
   async function start(type: Type, { providers = [], ...rest }: TasksToRun = {}): Promise<void> {
     journal = new Journal();
-    tasks = await RunningTasks.start({
+    tasks = await TaskHarness.start({
       ...rest,
       providers: [type, { provide: Journal, useValue: journal }, ...providers],
     });

@@ -17,7 +17,7 @@ import { ExecutionContextHost } from '@nestjs/core/internal';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { getTaskContext, Task, type TaskContextType } from 'nestjs-task-queue';
 import { EMPTY, from, map, of, type Observable } from 'rxjs';
-import { RunningTasks } from './run-tasks.js';
+import { TaskHarness } from './task-harness.js';
 
 const seen: unknown[] = [];
 const returned: Record<string, () => unknown> = {};
@@ -90,9 +90,9 @@ class Base {
 class Derived extends Base {}
 
 describe('the execution context of a task', () => {
-  let tasks: RunningTasks;
+  let tasks: TaskHarness;
   beforeAll(async () => {
-    tasks = await RunningTasks.start({ providers: [Derived] });
+    tasks = await TaskHarness.start({ providers: [Derived] });
   });
   afterAll(() => tasks.close());
 

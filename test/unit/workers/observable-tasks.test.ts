@@ -9,7 +9,7 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { Task, TaskCancelledError, WorkerClosingError } from 'nestjs-task-queue';
 import { Interruption } from '../../../lib/engine/interruption.js';
 import { NEVER, Observable, Subject, timeout } from 'rxjs';
-import { RunningTasks } from './run-tasks.js';
+import { TaskHarness } from './task-harness.js';
 
 let subscribed = new Subject<void>();
 let unsubscribed = 0;
@@ -49,9 +49,9 @@ class Endless {
   }
 }
 
-let tasks: RunningTasks;
+let tasks: TaskHarness;
 beforeAll(async () => {
-  tasks = await RunningTasks.start({ providers: [Endless] });
+  tasks = await TaskHarness.start({ providers: [Endless] });
 });
 afterAll(() => tasks.close());
 
@@ -69,7 +69,7 @@ it.each<[string, Error, object]>([
   const interruption = new Interruption();
   const run = tasks.run(name, [], { interruption });
   await new Promise<void>((resolve) => subscribed.subscribe({ complete: resolve }));
-  interruption.want(reason);
+  interruption.request(reason);
   await expect(run).resolves.toMatchObject(outcome);
   expect(unsubscribed).toBe(1);
 });

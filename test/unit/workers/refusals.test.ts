@@ -18,7 +18,7 @@ import {
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Task, TaskContext } from 'nestjs-task-queue';
 import { catchError, of, throwError, type Observable } from 'rxjs';
-import { RunningTasks } from './run-tasks.js';
+import { TaskHarness } from './task-harness.js';
 
 let verdict: () => boolean = () => true;
 let caught: () => unknown = () => undefined;
@@ -96,10 +96,10 @@ class Accounts {
 }
 
 describe('errors and refusals', () => {
-  let tasks: RunningTasks;
+  let tasks: TaskHarness;
   beforeAll(async () => {
     const write = (...line: unknown[]) => void logged.push(line);
-    tasks = await RunningTasks.start({
+    tasks = await TaskHarness.start({
       providers: [Accounts],
       logger: { error: write, warn: write, log: () => undefined },
     });

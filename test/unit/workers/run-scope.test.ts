@@ -19,9 +19,9 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { Task, TaskContext } from 'nestjs-task-queue';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Observable } from 'rxjs';
-import { RunningTasks } from './run-tasks.js';
+import { TaskHarness } from './task-harness.js';
 
-let tasks: RunningTasks;
+let tasks: TaskHarness;
 afterEach(() => tasks.close());
 
 /** Each instance has a number of its own. */
@@ -138,7 +138,7 @@ async function twice(name: string, ...args: unknown[]): Promise<unknown[]> {
 
 describe('the scope of a run', () => {
   it('has its own request-scoped providers, and the run as REQUEST', async () => {
-    tasks = await RunningTasks.start({ providers: [Scoped, PerRun] });
+    tasks = await TaskHarness.start({ providers: [Scoped, PerRun] });
     made = 0;
     const run = (id: string) => tasks.run('Scoped.run', [], { id, headers: { for: id }, attempt: 2 });
     const outcomes = await Promise.all(['a', 'b'].map(run));
@@ -149,12 +149,12 @@ describe('the scope of a run', () => {
   });
 
   it('has its own transient provider', async () => {
-    tasks = await RunningTasks.start({ providers: [Transient] });
+    tasks = await TaskHarness.start({ providers: [Transient] });
     await expect(twice('Transient.run')).resolves.toEqual([1, 2]);
   });
 
   it('has its own singleton when that has a request-scoped guard, as a controller has', async () => {
-    tasks = await RunningTasks.start({ providers: [Guarded, PerRun] });
+    tasks = await TaskHarness.start({ providers: [Guarded, PerRun] });
     const [first, second] = await twice('Guarded.run', 'x');
     expect(first).toEqual([expect.any(Number), 'x', expect.stringMatching(/^guard \d+ /)]);
     expect(second).not.toEqual(first);
@@ -162,7 +162,7 @@ describe('the scope of a run', () => {
   });
 
   it('has its own enhancers of every kind', async () => {
-    tasks = await RunningTasks.start({ providers: [Enhanced] });
+    tasks = await TaskHarness.start({ providers: [Enhanced] });
     const [first, second] = (await twice('Enhanced.run', 'x')) as string[][];
     expect(first).toEqual([expect.stringMatching(/^x piped \d$/), expect.stringMatching(/^interceptor \d piped \d$/)]);
     expect(second).not.toEqual(first);
@@ -180,7 +180,7 @@ describe('the scope of a run', () => {
         return super.run(...args);
       }
     }
-    tasks = await RunningTasks.start({ providers: [Static] });
+    tasks = await TaskHarness.start({ providers: [Static] });
     const [first, second] = await twice('Static.run');
     expect(first).toEqual([expect.any(Number), expect.stringMatching(/^interceptor \d+$/)]);
     expect(second).toEqual(first);
@@ -188,7 +188,7 @@ describe('the scope of a run', () => {
   });
 
   it('has its own enhancers of the application, around a singleton that stays one', async () => {
-    tasks = await RunningTasks.start({
+    tasks = await TaskHarness.start({
       providers: [
         Singleton,
         PerRun,
@@ -204,7 +204,7 @@ describe('the scope of a run', () => {
   });
 
   it('makes none of those with enhancers: { global: false }', async () => {
-    tasks = await RunningTasks.start({
+    tasks = await TaskHarness.start({
       providers: [Singleton, PerRun, { provide: APP_GUARD, useClass: ScopedGuard }],
       enhancers: { global: false },
     });

@@ -5,9 +5,9 @@ import { Task, TaskContext } from 'nestjs-task-queue';
 import { setImmediate as turn } from 'node:timers/promises';
 import v8 from 'node:v8';
 import vm from 'node:vm';
-import { RunningTasks } from './run-tasks.js';
+import { TaskHarness } from './task-harness.js';
 
-let tasks: RunningTasks;
+let tasks: TaskHarness;
 afterEach(() => tasks.close());
 
 let made = 0;
@@ -39,7 +39,7 @@ describe('the scope of a run', () => {
         return (await this.moduleRef.resolve(PerRun, ContextIdFactory.getByRequest(this.request))) === this.perRun;
       }
     }
-    tasks = await RunningTasks.start({ providers: [Lazy, PerRun] });
+    tasks = await TaskHarness.start({ providers: [Lazy, PerRun] });
     await expect(tasks.result('Lazy.run')).resolves.toBe(true);
   });
 
@@ -69,7 +69,7 @@ describe('the scope of a run', () => {
     };
     ContextIdFactory.apply(strategy);
     try {
-      tasks = await RunningTasks.start({ providers: [Durable, OfTenant] });
+      tasks = await TaskHarness.start({ providers: [Durable, OfTenant] });
       made = 0;
       const run = (tenant: string) => tasks.run('Durable.run', [], { headers: { tenant } });
       const outcomes = [await run('a'), await run('b'), await run('a')];
@@ -103,7 +103,7 @@ describe('the scope of a run', () => {
         return this.remembered instanceof Remembered;
       }
     }
-    tasks = await RunningTasks.start({ providers: [Forgotten, Remembered, PerRun] });
+    tasks = await TaskHarness.start({ providers: [Forgotten, Remembered, PerRun] });
     const held = {};
     const heldRef = new WeakRef(held);
     for (let run = 0; run < 1_000; run++) await tasks.result('Forgotten.run');

@@ -20,7 +20,7 @@ import { ConfigurationError, Task } from 'nestjs-task-queue';
 import { map, type Observable } from 'rxjs';
 import request from 'supertest';
 import type { App } from 'supertest/types.js';
-import { RunningTasks } from './run-tasks.js';
+import { TaskHarness } from './task-harness.js';
 
 /** A decorator as those for transactions and caches: puts another function in place of the method. */
 function Wrapped(): MethodDecorator {
@@ -130,10 +130,10 @@ class Payments {
 }
 
 describe('methods that are tasks', () => {
-  let tasks: RunningTasks;
+  let tasks: TaskHarness;
   beforeEach(async () => {
     guarded.length = 0;
-    tasks = await RunningTasks.start({
+    tasks = await TaskHarness.start({
       providers: [Orders, { provide: 'derived', useClass: Inherited }, Overriding],
       controllers: [Payments],
     });
@@ -210,7 +210,7 @@ it('refuses enhancers that Nest would not create', async () => {
     @Task()
     run(): void {}
   }
-  const starting = RunningTasks.start({ providers: [{ provide: Factored, useFactory: () => new Factored() }] });
+  const starting = TaskHarness.start({ providers: [{ provide: Factored, useFactory: () => new Factored() }] });
   await expect(starting).rejects.toThrow(ConfigurationError);
   await expect(starting).rejects.toThrow(/Guard of task "Factored.run" would not run.*Factored comes from useFactory/s);
 });

@@ -1,55 +1,97 @@
-import type { StoredSuccess } from '../jobs/job-success.js';
+import type { JobSuccess } from '../jobs/job-success.js';
 
-/** What a process that waits for tasks hears of them. */
-export interface News {
-  /** They changed: who waits looks at them. */
+/**
+ * The messages between processes about changes of tasks, and the times both sides rely on. A message is a hint: every
+ * one of them may be lost, and the store is the truth. `TaskSubscriptions` is the side that waits for tasks,
+ * `ChangePublisher` the side that runs them.
+ */
+
+/** Every process that runs tasks listens on this channel: for {@link WatchRequest} and {@link CancelRequest}. */
+export const WORKERS = 'workers';
+/** Every process that watches tasks listens on this channel: a worker that starts asks who watches what. */
+export const WATCHERS = 'watchers';
+
+/** The first poll of a watched task comes after 1 s; the pause then doubles up to 10 s. */
+export const FIRST_POLL = 1_000;
+export const SLOWEST_POLL = 10_000;
+/** A worker forgets a watcher that has not repeated its request for so long. Each poll repeats it. */
+export const WATCH_REQUEST_LIFE = 3 * SLOWEST_POLL;
+/**
+ * A worker remembers for at least so long which tasks changed, for the watchers whose request is on its way. A request
+ * that took longer than half of this may have come too late, so its sender fetches the task once more.
+ */
+export const RECENT_CHANGES = 2_000;
+/**
+ * A process that stored a task at most so long ago need not fetch it: a worker that ran it meanwhile still remembers the
+ * end. So this has to be well below {@link RECENT_CHANGES}.
+ */
+export const JUST_STORED = 500;
+
+/** News of tasks, to a process that watches them. */
+export interface ChangeMessage {
+  /** These tasks changed: the process fetches them. */
   readonly ids?: readonly string[];
-  /** They succeeded, and this is stored of them: nobody has to look. */
-  readonly successes?: readonly Success[];
-  /** A worker has just begun, and wants to know who waits. */
+  /** These tasks succeeded, and this is stored of them: the process fetches nothing. */
+  readonly successes?: readonly SuccessEntry[];
+  /** A worker has just started and asks for all watch requests once more. */
   readonly repeat?: true;
 }
 
-type Success = readonly [id: string, stored: StoredSuccess];
+type SuccessEntry = readonly [id: string, stored: JobSuccess];
 
-/** Bytes of a message: PostgreSQL's notifications hold 8,000. */
+/** Asks the workers for news of these tasks. */
+export interface WatchRequest {
+  readonly type: 'watch';
+  readonly ids: readonly string[];
+  /** The channel on which the watching process listens. */
+  readonly inbox: string;
+  readonly endOnly: boolean;
+}
+
+/** Tells the workers that a task was cancelled: the one that runs it aborts its signal. */
+export interface CancelRequest {
+  readonly type: 'cancel';
+  readonly id: string;
+  readonly reason?: string;
+}
+
+/** Bytes of one message. A notification of PostgreSQL holds 8,000. */
 export const LARGEST_MESSAGE = 7_500;
-
-/** What processes that run tasks are asked for. */
-export type Request =
-  | { readonly type: 'watch'; readonly ids: readonly string[]; readonly inbox: string; readonly endOnly: boolean }
-  | { readonly type: 'cancel'; readonly id: string; readonly reason?: string };
 
 /** An id has at most 86 characters. */
 const IDS_PER_REQUEST = 80;
 
-/** To be told of these tasks, in as few messages as hold them. */
-export function requestsToWatch(ids: readonly string[], inbox: string, endOnly: boolean): Request[] {
-  const requests: Request[] = [];
+/** Requests for news of these tasks, as few as hold them. */
+export function watchRequests(ids: readonly string[], replyChannel: string, endOnly: boolean): WatchRequest[] {
+  const requests: WatchRequest[] = [];
   for (let start = 0; start < ids.length; start += IDS_PER_REQUEST) {
-    requests.push({ type: 'watch', ids: ids.slice(start, start + IDS_PER_REQUEST), inbox, endOnly });
+    requests.push({ type: 'watch', ids: ids.slice(start, start + IDS_PER_REQUEST), inbox: replyChannel, endOnly });
   }
   return requests;
 }
 
-/** In as few messages as hold it. A success that none can hold is told as a change. */
-export function messagesOf(news: ReadonlyMap<string, StoredSuccess | undefined>): string[] {
+/**
+ * The texts of as few messages as hold these changes. A success that is too large for a message becomes a plain change.
+ *
+ * @param changes ids of changed tasks; the value is what is stored of a task that succeeded
+ */
+export function changeMessages(changes: ReadonlyMap<string, JobSuccess | undefined>): string[] {
   const messages: string[] = [];
   let ids: string[] = [];
-  let successes: Success[] = [];
+  let successes: SuccessEntry[] = [];
   let size = 0;
   const close = () => {
-    const message: News = { ...(ids.length > 0 && { ids }), ...(successes.length > 0 && { successes }) };
+    const message: ChangeMessage = { ...(ids.length > 0 && { ids }), ...(successes.length > 0 && { successes }) };
     messages.push(JSON.stringify(message));
     [ids, successes, size] = [[], [], 0];
   };
-  for (const [id, stored] of news) {
-    const success: Success | undefined = stored && [id, stored];
-    const own = success ? sizeOf(success) : Infinity;
-    const told = own < LARGEST_MESSAGE - FRAME;
-    const needed = told ? own : sizeOf(id);
+  for (const [id, stored] of changes) {
+    const success: SuccessEntry | undefined = stored && [id, stored];
+    const successSize = success ? sizeOf(success) : Infinity;
+    const fits = successSize < LARGEST_MESSAGE - FRAME;
+    const needed = fits ? successSize : sizeOf(id);
     if (size + needed > LARGEST_MESSAGE - FRAME) close();
-    if (told && success) successes.push(success);
+    if (fits && success) successes.push(success);
     else ids.push(id);
     size += needed;
   }
@@ -57,10 +99,10 @@ export function messagesOf(news: ReadonlyMap<string, StoredSuccess | undefined>)
   return messages;
 }
 
-/** The bytes of a message without its entries. */
-const FRAME = Buffer.byteLength(JSON.stringify({ ids: [], successes: [] } satisfies News));
+/** The bytes of a message without entries. */
+const FRAME = Buffer.byteLength(JSON.stringify({ ids: [], successes: [] } satisfies ChangeMessage));
 
-/** With the comma behind it. */
-function sizeOf(entry: string | Success): number {
+/** The bytes of an entry with the comma behind it. */
+function sizeOf(entry: string | SuccessEntry): number {
   return Buffer.byteLength(JSON.stringify(entry)) + 1;
 }

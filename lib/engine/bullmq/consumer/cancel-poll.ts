@@ -1,19 +1,14 @@
 import type { IQueueBackend } from 'bullmq';
 import { TaskCancelledError } from '../../../errors.js';
+import { cancelRequests, removeCancelRequest } from '../operations/cancellation.js';
 import type { RunningTasks } from './running-tasks.js';
-import { cancellation } from '../jobs/job-failure.js';
 
-/** How often a process asks whether its running tasks were cancelled, in case the message was lost: one query for all. */
-const CANCEL_POLL = 500;
+/** Milliseconds between two polls. Each is one query for all running tasks of a queue. */
+const INTERVAL = 500;
 
-/** Field of the queue's metadata that asks for the cancellation of a running task. */
-export function cancelField(id: string): string {
-  return `cancel:${id}`;
-}
-
-/** What is stored about tasks that are to be cancelled while they run: a message says so sooner, and may be lost. */
-export class CancelRequests {
-  private readonly timer = setInterval(() => void this.look(), CANCEL_POLL).unref();
+/** Finds the requests to cancel running tasks whose messages were lost. The protocol stands in operations/cancellation.ts. */
+export class CancelPoll {
+  private readonly timer = setInterval(() => void this.poll(), INTERVAL).unref();
 
   constructor(
     private readonly backend: IQueueBackend,
@@ -24,28 +19,27 @@ export class CancelRequests {
     clearInterval(this.timer);
   }
 
-  /** The reason somebody gave, perhaps an empty one; `undefined` when nobody asked for it. */
+  /** The reason a caller gave for cancelling a task, perhaps `''`; `undefined` when there is no request. */
   async reasonFor(id: string): Promise<string | undefined> {
-    const [reason] = await this.backend.getQueueMetaFields([cancelField(id)]);
+    const [reason] = await cancelRequests(this.backend, [id]);
     return reason ?? undefined;
   }
 
-  /** It has been heard; left there, it would cancel the task again when somebody retries it. */
+  /** Removes the request of a task that has ended. */
   forget(id: string): void {
-    this.backend.removeQueueMetaFields([cancelField(id)]).catch(() => undefined);
+    removeCancelRequest(this.backend, id).catch(() => undefined);
   }
 
-  private async look(): Promise<void> {
-    const ids = this.running.undisturbed().map(({ id }) => id);
+  private async poll(): Promise<void> {
+    const ids = this.running.uninterrupted().map(({ id }) => id);
     if (ids.length === 0) return;
     try {
-      const reasons = await this.backend.getQueueMetaFields(ids.map(cancelField));
+      const reasons = await cancelRequests(this.backend, ids);
       for (const [index, reason] of reasons.entries()) {
-        if (reason === null) continue;
-        this.running.interrupt(new TaskCancelledError(reason || cancellation(undefined).message), ids[index]);
+        if (reason !== null) this.running.interrupt(new TaskCancelledError(reason || undefined), ids[index]);
       }
     } catch {
-      // Out of reach: asked again soon.
+      // The store cannot be reached: the next poll asks again.
     }
   }
 }

@@ -1,24 +1,24 @@
-/** How often it looks. */
+/** Milliseconds between two measurements. */
 const INTERVAL = 500;
 
-/** Notices that the event loop stood still: nothing else could run meanwhile, nor could a hold on a task be renewed. */
-export class BlockedLoop {
+/** Notices that the event loop was blocked: no timer ran meanwhile, and no lock on a task was renewed. */
+export class EventLoopMonitor {
   private last = performance.now();
   private readonly timer: NodeJS.Timeout;
 
   /**
-   * @param limit milliseconds that are too long
-   * @param onBlocked told once for each time, as soon as the loop turns again
+   * @param limit a block of more milliseconds is reported
+   * @param onBlocked called once for each block, as soon as the loop turns again
    */
   constructor(
     private readonly limit: number,
     private readonly onBlocked: (milliseconds: number) => void,
   ) {
-    this.timer = setInterval(() => this.look(), INTERVAL).unref();
+    this.timer = setInterval(() => this.measure(), INTERVAL).unref();
   }
 
-  /** To be called also when a task ends: the one that stood in the way may be gone before the timer's turn comes. */
-  look(): void {
+  /** Called also when a task ends: a task that blocked the loop may be gone before the timer runs. */
+  measure(): void {
     const now = performance.now();
     const late = now - this.last - INTERVAL;
     this.last = now;

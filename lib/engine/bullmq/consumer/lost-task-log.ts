@@ -1,50 +1,50 @@
 import type { Logger } from '@nestjs/common';
 import { listOf } from './running-tasks.js';
 
-/** Those that are lost together, for one reason, are told of in one line. */
-const GATHER = 250;
+/** Milliseconds in which tasks are gathered that got lost for the same reason: they share one log line. */
+const GATHER_FOR = 250;
 
-/** Tells in the log of tasks that this process ran and had no hold on any more, and of those that took their processes along. */
-export class LostTasks {
+/** Logs tasks on which this process lost its lock, and tasks that ended the processes that ran them. */
+export class LostTaskLog {
+  /** Names by id. */
   private readonly lost = new Map<string, string>();
-  private readonly killers = new Map<string, string>();
+  private readonly givenUp = new Map<string, string>();
   private timer: NodeJS.Timeout | undefined;
 
   constructor(private readonly logger: Logger) {}
 
-  /** This process lost its hold on it. */
-  lose(id: string, name: string): void {
+  /** This process lost its lock on the task. */
+  addLost(id: string, name: string): void {
     this.lost.set(id, name);
-    this.tellSoon();
+    this.flushSoon();
   }
 
-  /** Its processes died, so often that it is not run again. */
-  giveUp(id: string, name: string): void {
-    this.killers.set(id, name);
-    this.tellSoon();
+  /** The processes that ran the task died, so often that it is not run again. */
+  addGivenUp(id: string, name: string): void {
+    this.givenUp.set(id, name);
+    this.flushSoon();
   }
 
-  /** Tells at once what is to be told. */
-  tell(): void {
+  flush(): void {
     clearTimeout(this.timer);
     this.timer = undefined;
     if (this.lost.size > 0) {
       this.logger.warn(
-        `This process lost its hold on ${listed(this.lost)}: it was cut off from the server or its event loop was blocked, ` +
-          'for too long, or the server lost its data. What is still stored runs again elsewhere, and what it returns here does not count.',
+        `This process lost its lock on ${listed(this.lost)}: it was cut off from the server or its event loop was blocked ` +
+          'for too long, or the server lost its data. A task that is still stored runs again in another process, and its result here is dropped.',
       );
     }
-    if (this.killers.size > 0) {
+    if (this.givenUp.size > 0) {
       this.logger.error(
-        `The processes that ran ${listed(this.killers)} died more than once, so it failed and is not run again.`,
+        `The processes that ran ${listed(this.givenUp)} died more than once, so the task failed and does not run again.`,
       );
     }
     this.lost.clear();
-    this.killers.clear();
+    this.givenUp.clear();
   }
 
-  private tellSoon(): void {
-    this.timer ??= setTimeout(() => this.tell(), GATHER).unref();
+  private flushSoon(): void {
+    this.timer ??= setTimeout(() => this.flush(), GATHER_FOR).unref();
   }
 }
 

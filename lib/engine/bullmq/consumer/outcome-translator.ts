@@ -1,53 +1,53 @@
 import type { Job } from 'bullmq';
+import type { Outcome } from '../../ports/worker-port.js';
 import { bullmq } from '../bullmq-package.js';
-import type { Outcome } from '../../engine.js';
-import type { CancelRequests } from './cancel-poll.js';
 import type { ChangeFeed } from '../changes/change-feed.js';
-import type { MemberFlows } from '../operations/member-flows.js';
+import type { Driver } from '../driver.js';
 import { writeFailure } from '../jobs/job-failure.js';
-import type { Store } from '../driver.js';
+import type { MemberFlows } from '../operations/member-flows.js';
+import type { CancelPoll } from './cancel-poll.js';
 import { waitForMembers } from './wait-for-members.js';
 
 /** Stacks kept of a task's failed attempts. */
 const STACKS_KEPT = 3;
-/** Between two looks at members that BullMQ does not count. */
-const LOOK_AGAIN = 500;
-/** Between two attempts to give a task back while the server cannot be reached. */
-const GIVE_BACK_AGAIN = 500;
+/** The pause before a task reads its members again, when BullMQ has not counted the last of them yet. */
+const READ_MEMBERS_AGAIN_AFTER = 500;
+/** The pause between two attempts to give a task back while the server cannot be reached. */
+const GIVE_BACK_AGAIN_AFTER = 500;
 
-export interface SettlerSurroundings {
-  readonly store: Pick<Store, 'isOutage'>;
+export interface OutcomeTranslatorDeps {
+  readonly driver: Pick<Driver, 'isOutage'>;
   readonly feed: ChangeFeed;
   readonly flows: MemberFlows;
   /** Cancels a task and its members. */
   readonly cancel: (id: string, reason: string | undefined) => Promise<unknown>;
 }
 
-/** A result is returned; all else is said by what is thrown. */
+/** A result is returned to BullMQ; every other outcome is thrown. */
 type Unsuccessful = Exclude<Outcome, { kind: 'succeeded' }>;
 
-/** Says in BullMQ's terms how a run ended that gave no result. */
-export class OutcomeSettler {
-  private left = false;
+/** Translates the outcome of a run without a result into what BullMQ understands: an error of the right class. */
+export class OutcomeTranslator {
+  private isAbandoning = false;
 
   constructor(
-    private readonly around: SettlerSurroundings,
-    private readonly requests: CancelRequests,
+    private readonly deps: OutcomeTranslatorDeps,
+    private readonly cancelPoll: CancelPoll,
   ) {}
 
-  /** Nobody waits any more for what is not given back yet: another process finds it. */
-  leave(): void {
-    this.left = true;
+  /** Gives no more tasks back: the process ends, and another process finds them. */
+  abandon(): void {
+    this.isAbandoning = true;
   }
 
-  /** @throws a {@link isVerdict verdict}, or what went wrong while it was said */
-  async settle(outcome: Unsuccessful, job: Job, token: string | undefined): Promise<never> {
+  /** @throws an {@link isOutcomeError outcome error}; any other error means that the outcome could not be stored */
+  async translate(outcome: Unsuccessful, job: Job, token: string | undefined): Promise<never> {
     switch (outcome.kind) {
       case 'failed':
         job.opts.stackTraceLimit = STACKS_KEPT;
         throw new TaskFailed(writeFailure(outcome.failure));
       case 'retry':
-        // The executor counted the attempts; BullMQ is only to put the job back.
+        // The executor counts the attempts, so BullMQ always has one left and puts the job back.
         job.opts.attempts = job.attemptsMade + 2;
         job.opts.backoff = { type: 'decided' };
         job.opts.stackTraceLimit = STACKS_KEPT;
@@ -55,46 +55,46 @@ export class OutcomeSettler {
       case 'postponed':
         return this.postpone(job, outcome.delay, token);
       case 'waiting':
-        if (await waitForMembers(job, token, outcome, this.around.flows)) {
-          await this.cancelIfAsked(job);
-          this.around.feed.changed(job.id as string);
+        if (await waitForMembers(job, token, outcome, this.deps.flows)) {
+          await this.cancelIfRequested(job);
+          this.deps.feed.changed(job.id as string);
           throw new bullmq.WaitingChildrenError();
         }
-        // With nothing new to wait for, the members it knows of are about to be counted: it looks again soon.
-        return this.postpone(job, outcome.members.length > 0 ? 0 : LOOK_AGAIN, token);
+        // Without new members, BullMQ is about to count the last end: the task reads its members again soon.
+        return this.postpone(job, outcome.members.length > 0 ? 0 : READ_MEMBERS_AGAIN_AFTER, token);
     }
   }
 
   private async postpone(job: Job, delay: number, token: string | undefined): Promise<never> {
     await this.giveBack(() => (delay > 0 ? job.moveToDelayed(Date.now() + delay, token) : job.moveToWait(token)));
-    this.around.feed.changed(job.id as string);
+    this.deps.feed.changed(job.id as string);
     throw delay > 0 ? new bullmq.DelayedError() : new bullmq.WaitingError();
   }
 
-  /** Somebody may have asked for it after the run had ended, when nobody listened any more. */
-  private async cancelIfAsked(job: Job): Promise<void> {
+  /** A request that came after the run had ended interrupted nothing. */
+  private async cancelIfRequested(job: Job): Promise<void> {
     const id = job.id as string;
-    const reason = await this.requests.reasonFor(id);
-    if (reason !== undefined) await this.around.cancel(id, reason || undefined);
+    const reason = await this.cancelPoll.reasonFor(id);
+    if (reason !== undefined) await this.deps.cancel(id, reason || undefined);
   }
 
-  /** For as long as it takes to reach the server. */
+  /** Tries until the server can be reached, or the process ends. */
   private async giveBack(move: () => Promise<unknown>): Promise<void> {
     for (;;) {
       try {
         await move();
         return;
       } catch (error) {
-        if (this.left || !this.around.store.isOutage(error)) throw error;
-        await new Promise((resolve) => setTimeout(resolve, GIVE_BACK_AGAIN));
+        if (this.isAbandoning || !this.deps.driver.isOutage(error)) throw error;
+        await new Promise((resolve) => setTimeout(resolve, GIVE_BACK_AGAIN_AFTER));
       }
     }
   }
 }
 
-/** Whether an error says how a run ended, and not that something went wrong. */
-export function isVerdict(error: unknown): boolean {
-  return VERDICTS.some((verdict) => error instanceof verdict);
+/** Whether an error tells BullMQ the outcome of a run. Any other error is a fault. */
+export function isOutcomeError(error: unknown): boolean {
+  return OUTCOME_ERRORS.some((type) => error instanceof type);
 }
 
 /** BullMQ's `backoffStrategy`: milliseconds until the next attempt. */
@@ -102,7 +102,7 @@ export function delayUntilRetry(_attempts: number, _type?: string, error?: Error
   return error instanceof AttemptFailed ? error.delay : 0;
 }
 
-/** No attempt follows. */
+/** The task failed and runs no more. */
 class TaskFailed extends bullmq.UnrecoverableError {
   constructor({ message, stack }: { message: string; stack: string }) {
     super(message);
@@ -110,7 +110,7 @@ class TaskFailed extends bullmq.UnrecoverableError {
   }
 }
 
-/** Another attempt follows after `delay` milliseconds. */
+/** The attempt failed, and the next one starts after `delay` milliseconds. */
 class AttemptFailed extends Error {
   constructor(
     { message, stack }: { message: string; stack: string },
@@ -121,4 +121,10 @@ class AttemptFailed extends Error {
   }
 }
 
-const VERDICTS = [AttemptFailed, TaskFailed, bullmq.DelayedError, bullmq.WaitingError, bullmq.WaitingChildrenError];
+const OUTCOME_ERRORS = [
+  AttemptFailed,
+  TaskFailed,
+  bullmq.DelayedError,
+  bullmq.WaitingError,
+  bullmq.WaitingChildrenError,
+];

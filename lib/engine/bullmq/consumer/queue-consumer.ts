@@ -1,100 +1,81 @@
 import { Logger } from '@nestjs/common';
 import type { Job, Worker } from 'bullmq';
-import { bullmq } from '../bullmq-package.js';
+import { endsWithin } from '../../../concurrency.js';
 import { TaskCancelledError, WorkerClosingError, WorkerLostError } from '../../../errors.js';
-import type { ConsumerOptions, Delivery, Outcome } from '../../engine.js';
+import { cancellation } from '../../failures.js';
 import type { Interruption } from '../../interruption.js';
 import type { Json } from '../../json.js';
-import { BlockedLoop } from './event-loop-monitor.js';
-import { CancelRequests } from './cancel-poll.js';
-import { LostTasks } from './lost-task-log.js';
-import { rootOf } from '../operations/member-flows.js';
-import { delayUntilRetry, isVerdict, OutcomeSettler, type SettlerSurroundings } from './outcome-translator.js';
-import { sweepRegularly } from './retention-sweep.js';
-import { endsWithin, listOf, RunningTasks, type RunningTask } from './running-tasks.js';
-import { cancellation, isAbandonment } from '../jobs/job-failure.js';
-import { readData, readHeaders, readOptions, type StoredJobOptions } from '../jobs/job-data.js';
-import type { Store } from '../driver.js';
+import type { ConsumerOptions, DeliveryHandler, Outcome } from '../../ports/worker-port.js';
+import { bullmq } from '../bullmq-package.js';
+import type { Driver } from '../driver.js';
+import { readData, type JobOptions } from '../jobs/job-data.js';
+import { isAbandonment } from '../jobs/job-failure.js';
 import { writeSuccess } from '../jobs/job-success.js';
+import { rootOf } from '../operations/member-flows.js';
+import { CancelPoll } from './cancel-poll.js';
+import { EventLoopMonitor } from './event-loop-monitor.js';
+import { toDelivery } from './job-to-delivery.js';
+import { isLockLoss, LockLossDetector } from './lock-loss-detector.js';
+import { LostTaskLog } from './lost-task-log.js';
+import {
+  delayUntilRetry,
+  isOutcomeError,
+  OutcomeTranslator,
+  type OutcomeTranslatorDeps,
+} from './outcome-translator.js';
+import { sweepRegularly } from './retention-sweep.js';
+import { listOf, RunningTasks, type RunningTask } from './running-tasks.js';
 
-/** How long the methods may still go on once their signals are aborted, before the tasks are given back. */
+/** Milliseconds that methods may go on after their signals are aborted, before their tasks are given back. */
 const ABORT_GRACE = 2_000;
-/** How long it may take to store how the last tasks ended, and to close connections. */
+/** Milliseconds in which the ends of the last tasks have to be stored and the connections closed. */
 const CLOSE_GRACE = 3_000;
-/** What a consumer needs around it. */
-export interface ConsumerSurroundings extends SettlerSurroundings {
-  readonly store: Store;
-  /** A job whose worker gave no sign of life for so many milliseconds is run again by another. */
+
+export interface QueueConsumerDeps extends OutcomeTranslatorDeps {
+  readonly driver: Driver;
+  /** Milliseconds after which another worker takes over the task of a worker that gave no sign of life. */
   readonly abandonedAfter: number;
-  /** Hears of errors that nobody waits for. */
+  /** Called with errors outside of any call. */
   readonly onError: (error: Error) => void;
 }
 
-/** A task as it was when it was taken. */
-type Ending = Pick<Job, 'name' | 'processedOn' | 'attemptsMade'>;
-
-/** Takes jobs from one BullMQ queue and translates between deliveries and jobs, outcomes and BullMQ's terms. */
+/** Takes jobs from one BullMQ queue, hands them to a handler as deliveries, and tells BullMQ the outcomes. */
 export class QueueConsumer {
   private readonly logger = new Logger('TaskQueue');
   private readonly running = new RunningTasks();
-  /** Tasks that have ended here, until that is stored. */
-  private readonly ending = new Map<string, Ending>();
-  private readonly losses = new LostTasks(this.logger);
+  private readonly lostTasks = new LostTaskLog(this.logger);
+  private readonly lockLoss: LockLossDetector;
   private readonly worker: Worker;
-  private readonly blockedLoop: BlockedLoop;
-  private readonly cancelRequests: CancelRequests;
-  private readonly settler: OutcomeSettler;
+  private readonly eventLoop: EventLoopMonitor;
+  private readonly cancelPoll: CancelPoll;
+  private readonly translator: OutcomeTranslator;
   private readonly stopSweeping: () => void;
   private stopping: Promise<void> | undefined;
 
   constructor(
     private readonly queue: string,
     options: ConsumerOptions,
-    private readonly run: (delivery: Delivery) => Promise<Outcome>,
-    private readonly around: ConsumerSurroundings,
+    private readonly handler: DeliveryHandler,
+    private readonly deps: QueueConsumerDeps,
   ) {
-    const { abandonedAfter, feed } = around;
-    this.worker = around.store.createWorker(queue, (job, token) => this.process(job, token), {
-      autorun: false,
-      concurrency: options.concurrency,
-      ...(options.rateLimit && { limiter: { max: options.rateLimit.max, duration: options.rateLimit.per } }),
-      lockDuration: abandonedAfter,
-      stalledInterval: abandonedAfter / 2,
-      maxStalledCount: 1,
-      runRetryDelay: 1_000,
-      settings: { backoffStrategy: delayUntilRetry },
-    });
-    this.worker.on('error', (error) => this.noticed(error));
-    this.worker.on('completed', (job, result) => {
-      const { id = '', data } = job;
-      this.ending.delete(id);
-      feed.changed(id, true, () => writeSuccess(job, result));
-      this.tellRoot(id, data);
-    });
-    this.worker.on('failed', (job, error) => {
-      if (!job?.id) return;
-      this.ending.delete(job.id);
-      // Without that, another attempt follows.
-      feed.changed(job.id, job.finishedOn !== undefined);
-      this.tellRoot(job.id, job.data);
-      if (isAbandonment(error.message)) this.losses.giveUp(job.id, job.name);
-    });
-    this.worker.on('stalled', (id) => feed.changed(id));
-    this.worker.on('lockRenewalFailed', (ids) => this.lose(ids));
-    // A hold is renewed when half of its time is over, so it may end when nothing happens for the other half.
-    this.blockedLoop = new BlockedLoop(abandonedAfter / 2, (blocked) => this.wasBlocked(blocked));
+    const { driver, feed, abandonedAfter } = deps;
+    this.lockLoss = new LockLossDetector({ queue, driver, feed, log: this.lostTasks });
+    this.worker = this.createWorker(options);
+    // A worker renews a lock when half of its time is over, so a block of the other half may lose it.
+    this.eventLoop = new EventLoopMonitor(abandonedAfter / 2, (blocked) => this.warnOfBlock(blocked));
     const backend = this.worker.getBackend();
-    this.cancelRequests = new CancelRequests(backend, this.running);
-    this.settler = new OutcomeSettler(around, this.cancelRequests);
+    this.cancelPoll = new CancelPoll(backend, this.running);
+    this.translator = new OutcomeTranslator(deps, this.cancelPoll);
     this.stopSweeping = sweepRegularly(backend, options.keep);
   }
 
   async start(): Promise<void> {
-    // Before: a worker that runs on a store it cannot use floods the event loop with errors.
+    // A worker that runs before its store is ready floods the event loop with errors.
     await this.worker.waitUntilReady();
-    if (!this.stopping) this.worker.run().catch((error: unknown) => this.noticed(error as Error));
+    if (!this.stopping) this.worker.run().catch((error: unknown) => this.handleError(error as Error));
   }
 
+  /** Asks a task to end, if it runs here. */
   interrupt(id: string, reason: Error): void {
     this.running.interrupt(reason, id);
   }
@@ -104,146 +85,143 @@ export class QueueConsumer {
     return this.stopping;
   }
 
+  private createWorker({ concurrency, rateLimit }: ConsumerOptions): Worker {
+    const { driver, abandonedAfter } = this.deps;
+    const worker = driver.createWorker(this.queue, (job, token) => this.process(job, token), {
+      autorun: false,
+      concurrency,
+      ...(rateLimit && { limiter: { max: rateLimit.max, duration: rateLimit.per } }),
+      lockDuration: abandonedAfter,
+      stalledInterval: abandonedAfter / 2,
+      maxStalledCount: 1,
+      runRetryDelay: 1_000,
+      settings: { backoffStrategy: delayUntilRetry },
+    });
+    worker.on('error', (error) => this.handleError(error));
+    worker.on('completed', (job, result) => this.onCompleted(job, result));
+    worker.on('failed', (job, error) => job && this.onFailed(job, error));
+    worker.on('stalled', (id) => this.deps.feed.changed(id));
+    worker.on('lockRenewalFailed', (ids) => this.onLocksLost(ids));
+    return worker;
+  }
+
   private async drain(grace: number): Promise<void> {
-    this.cancelRequests.stop();
+    this.cancelPoll.stop();
     this.stopSweeping();
-    // From here on it takes no more. It is closed once the tasks have ended, and not before the server answers.
+    // The worker takes no more jobs from here on. It is closed once its jobs have ended and the server answers.
     const closed = this.worker.close();
-    if (!(await this.running.haveEnded(grace))) {
+    if (!(await this.running.allEndWithin(grace))) {
       this.running.interrupt(new WorkerClosingError());
-      await this.running.haveEnded(ABORT_GRACE);
+      await this.running.allEndWithin(ABORT_GRACE);
     }
     const leftOver = this.running.all();
     if (leftOver.length > 0) {
       this.logger.warn(
-        `Could not give back ${listOf(leftOver)}: another process runs what this one left, after ${this.around.abandonedAfter} ms.`,
+        `Could not give back ${listOf(leftOver)}: another process runs them after ${this.deps.abandonedAfter} ms.`,
       );
     }
-    this.settler.leave();
+    this.translator.abandon();
     await endsWithin(closed, CLOSE_GRACE);
-    this.blockedLoop.stop();
-    this.losses.tell();
+    this.eventLoop.stop();
+    this.lostTasks.flush();
   }
 
+  /** BullMQ's processor. @returns the result; every other outcome is thrown */
   private async process(job: Job, token: string | undefined): Promise<Json | undefined> {
     const task = this.running.add(job.id as string, job.name);
     const { name, processedOn, attemptsMade } = job;
     try {
-      if ((job.opts as StoredJobOptions).task?.uniqueWhilePending) await job.removeDeduplicationKey();
+      if ((job.opts as JobOptions).task?.uniqueWhilePending) await job.removeDeduplicationKey();
       const outcome = await this.outcomeOf(job, task.interruption);
-      this.blockedLoop.look();
-      // Another process has it, or will: BullMQ is told to leave it alone.
+      this.eventLoop.measure();
+      // Another process has the job or gets it: this error makes BullMQ leave it alone.
       if (task.lost) throw new bullmq.WaitingError();
       if (outcome.kind !== 'postponed' && outcome.kind !== 'waiting')
-        this.ending.set(task.id, { name, processedOn, attemptsMade });
-      if (outcome.kind === 'succeeded' || outcome.kind === 'failed') this.around.feed.ending(task.id);
-      return outcome.kind === 'succeeded' ? outcome.result : await this.settler.settle(outcome, job, token);
+        this.lockLoss.willStoreEnd(task.id, { name, processedOn, attemptsMade });
+      if (outcome.kind === 'succeeded' || outcome.kind === 'failed') this.deps.feed.ending(task.id);
+      return outcome.kind === 'succeeded' ? outcome.result : await this.translator.translate(outcome, job, token);
     } catch (error) {
-      if (isVerdict(error)) throw error;
-      // Not the task's error: how it ended could not be said. To fail it for that would be wrong; it is run again.
-      this.noticed(error as Error);
+      if (isOutcomeError(error)) throw error;
+      // The outcome could not be stored. That is not the task's fault, so the job stays and runs again.
+      this.handleError(error as Error);
       throw new bullmq.WaitingError();
     } finally {
       this.running.remove(task);
-      if (task.interruption.reason instanceof TaskCancelledError) this.cancelRequests.forget(task.id);
+      if (task.interruption.reason instanceof TaskCancelledError) this.cancelPoll.forget(task.id);
     }
   }
 
   private outcomeOf(job: Job, interruption: Interruption): Outcome | Promise<Outcome> {
-    // Fetched in the very moment in which the application began to close.
+    // The worker took the job in the moment in which the application began to close.
     if (this.stopping) return { kind: 'postponed', delay: 0 };
     const id = job.id as string;
-    this.around.feed.changed(id);
+    this.deps.feed.changed(id);
     const data = readData(job.data);
     if (data?.cancelled) return { kind: 'failed', failure: cancellation(data.cancelled.reason) };
-    return this.run({
-      id,
-      name: job.name,
-      queue: this.queue,
-      args: data?.args,
-      headers: readHeaders(data),
-      options: readOptions(job.opts),
-      attempt: job.attemptsMade + 1,
-      starts: job.attemptsStarted,
-      abandoned: job.stalledCounter,
-      enqueuedAt: job.timestamp,
-      ...(data?.note !== undefined && { note: data.note }),
-      root: data?.root ?? id,
-      memberCount: data?.members?.reduce((sum, { count }) => sum + count, 0) ?? 0,
-      members: () => this.around.flows.results(job, data?.members ?? []),
-      interruption,
+    const delivery = toDelivery(job, this.queue, data, interruption, {
+      flows: this.deps.flows,
       progress: (value) =>
-        this.besides(async () => {
+        this.ignoreOutage(async () => {
           await job.updateProgress(value as object);
-          this.around.feed.changed(id);
+          this.deps.feed.changed(id);
         }),
-      log: (line) =>
-        this.besides(async () => {
-          await job.log(line);
-        }),
+      log: (line) => this.ignoreOutage(async () => void (await job.log(line))),
     });
+    return this.handler.handle(delivery);
   }
 
-  /** Whoever watches a workflow watches its root. */
-  private tellRoot(id: string, data: unknown): void {
-    const root = rootOf(data);
-    if (root !== undefined && root !== id) this.around.feed.changed(root);
+  private onCompleted(job: Job, result: unknown): void {
+    const id = job.id as string;
+    this.lockLoss.hasStoredEnd(id);
+    this.deps.feed.changed(id, true, () => writeSuccess(job, result));
+    this.announceToRoot(job);
   }
 
-  /** What a task tells while it runs is no reason for it to fail when nobody can be told. */
-  private async besides(tell: () => Promise<void>): Promise<void> {
-    try {
-      await tell();
-    } catch (error) {
-      if (!this.around.store.isOutage(error) && !isLoss(error as Error)) throw error;
-      this.noticed(error as Error);
-    }
+  private onFailed(job: Job, error: Error): void {
+    const id = job.id as string;
+    this.lockLoss.hasStoredEnd(id);
+    // `finishedOn` is set only when no attempt is left.
+    this.deps.feed.changed(id, job.finishedOn !== undefined);
+    this.announceToRoot(job);
+    if (isAbandonment(error.message)) this.lostTasks.addGivenUp(id, job.name);
   }
 
-  private lose(ids: readonly string[]): void {
+  private onLocksLost(ids: readonly string[]): void {
     for (const task of this.running.all()) {
       if (task.lost || !ids.includes(task.id)) continue;
       task.lost = true;
-      this.losses.lose(task.id, task.name);
-      this.interrupt(task.id, new WorkerLostError('This process lost its hold on the task; another may run it now.'));
+      this.lostTasks.addLost(task.id, task.name);
+      this.interrupt(task.id, new WorkerLostError('This process lost its lock on the task; another may run it now.'));
     }
   }
 
-  private wasBlocked(milliseconds: number): void {
+  /** The watchers of a workflow watch its root. */
+  private announceToRoot({ id, data }: Job): void {
+    const root = rootOf(data);
+    if (root !== undefined && root !== id) this.deps.feed.changed(root);
+  }
+
+  /** Stores progress or a log line. An outage must not make the task fail for that. */
+  private async ignoreOutage(store: () => Promise<void>): Promise<void> {
+    try {
+      await store();
+    } catch (error) {
+      if (!this.deps.driver.isOutage(error) && !isLockLoss(error as Error)) throw error;
+      this.handleError(error as Error);
+    }
+  }
+
+  private handleError(error: Error): void {
+    if (!this.lockLoss.handle(error)) this.deps.onError(error);
+  }
+
+  private warnOfBlock(milliseconds: number): void {
     const tasks: readonly RunningTask[] = this.running.all();
     if (tasks.length === 0) return;
     this.logger.warn(
       `The event loop was blocked for ${(milliseconds / 1000).toFixed(1)} s while these tasks ran: ${listOf(tasks)}. ` +
-        `A process that gives no sign of life for ${this.around.abandonedAfter / 1000} s counts as dead, and its tasks run again elsewhere. ` +
+        `A process that gives no sign of life for ${this.deps.abandonedAfter / 1000} s counts as dead, and its tasks run again elsewhere. ` +
         'Work that takes so long without a pause belongs in a worker thread.',
     );
   }
-
-  private noticed(error: Error): void {
-    if (RENEWAL_FAILED.test(error.message)) return;
-    const [, id, moved] = LOSS.exec(error.message) ?? [];
-    const lost = id ?? moved;
-    if (lost === undefined) return this.around.onError(error);
-    // It is said twice: how it ended cannot be stored, nor that it failed.
-    const ending = this.ending.get(lost);
-    this.ending.delete(lost);
-    if (ending) void this.checkLoss(lost, ending);
-  }
-
-  /** Perhaps it was stored, and only the answer did not come: then nobody has taken it since, and its attempt counts. */
-  private async checkLoss(id: string, { name, processedOn, attemptsMade }: Ending): Promise<void> {
-    const found = await this.around.store.find(this.queue, id).catch(() => undefined);
-    const isStored = found?.json.processedOn === processedOn && (found?.json.attemptsMade ?? 0) > attemptsMade;
-    if (isStored) this.around.feed.changed(id, true);
-    else this.losses.lose(id, name);
-  }
-}
-
-/** BullMQ says that of each task, each time; `lockRenewalFailed` says it once. */
-const RENEWAL_FAILED = /could not renew lock/;
-/** BullMQ's words when a job that ran here is another's by now, or nobody's: its lock is gone, or the job itself. */
-const LOSS = /^(?:(?:Missing (?:lock|key)|Lock mismatch) for job (\S+)\. |Job (\S+) is not in the active state)/;
-
-function isLoss(error: Error): boolean {
-  return LOSS.test(error.message);
 }

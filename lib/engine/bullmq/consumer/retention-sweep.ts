@@ -1,19 +1,19 @@
 import type { IQueueBackend } from 'bullmq';
-import type { ConsumerOptions } from '../../engine.js';
+import type { ConsumerOptions } from '../../ports/worker-port.js';
 
 type Keep = ConsumerOptions['keep'];
 
-/** Once a minute; more often where tasks are kept for minutes only, so that few are there beyond their time. */
+/** Milliseconds between two sweeps: a quarter of the shortest time that tasks are kept, within these bounds. */
 const LONGEST_INTERVAL = 60_000;
 const SHORTEST_INTERVAL = 1_000;
-/** Redis does nothing else while it removes them; PostgreSQL takes hardly longer for more. */
+/** Tasks removed by one command. Redis does nothing else meanwhile; PostgreSQL takes hardly longer for more. */
 const SWEEP_AT_ONCE = 500;
 
 /**
- * Removes ended tasks when their time is over, also from a queue that went quiet. BullMQ would look for such tasks each
- * time that another one ends; PostgreSQL plans that statement anew each time.
+ * Removes final tasks whose time to live is over, at regular intervals, also from a queue without new tasks. BullMQ's own
+ * removal (`keepAge`) runs whenever a job ends and costs PostgreSQL a statement that is planned anew each time.
  *
- * @returns what ends it
+ * @returns stops the sweeps
  */
 export function sweepRegularly(backend: IQueueBackend, keep: Keep, interval = intervalFor(keep)): () => void {
   const stopped = new AbortController();
@@ -22,7 +22,7 @@ export function sweepRegularly(backend: IQueueBackend, keep: Keep, interval = in
     if (sweeping) return;
     sweeping = true;
     sweep(backend, keep, { signal: stopped.signal })
-      // Stopped, or out of reach: swept the next time.
+      // The sweep was stopped, or the store cannot be reached: the next sweep removes the rest.
       .catch(() => undefined)
       .finally(() => (sweeping = false));
   }, interval).unref();
@@ -37,11 +37,11 @@ function intervalFor({ succeeded, failed }: Keep): number {
 }
 
 /**
- * Removes all whose time is over now, however many they are.
+ * Removes all final tasks whose time to live is over now.
  *
- * @param options.atOnce how many in one command, during which other commands wait; default 500
- * @param options.signal no further command follows once it is aborted
- * @throws the signal's reason, and what the store answers
+ * @param options.atOnce tasks removed by one command, during which other commands wait; default 500
+ * @param options.signal once it is aborted, no further command follows
+ * @throws the signal's reason, or the store's error
  */
 export async function sweep(
   backend: IQueueBackend,
@@ -50,7 +50,7 @@ export async function sweep(
 ): Promise<void> {
   for (const [state, life] of [['completed', keep.succeeded] as const, ['failed', keep.failed] as const]) {
     const endedBefore = Date.now() - life;
-    // BullMQ writes an event for each command, also for one that finds nothing to remove.
+    // BullMQ writes an event for each command, also for one that removes nothing.
     let removed = (await oldestEnd(backend, state)) <= endedBefore ? atOnce : 0;
     while (removed === atOnce) {
       signal?.throwIfAborted();

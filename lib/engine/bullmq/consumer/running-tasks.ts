@@ -1,3 +1,4 @@
+import { endsWithin } from '../../../concurrency.js';
 import { Interruption } from '../../interruption.js';
 
 /** One task that runs in this process. */
@@ -5,7 +6,7 @@ export interface RunningTask {
   readonly id: string;
   readonly name: string;
   readonly interruption: Interruption;
-  /** Another process may run it now: how it ends here counts no more. */
+  /** This process lost its lock on the task, so another may run it: the outcome here is dropped. */
   lost: boolean;
 }
 
@@ -27,41 +28,28 @@ export class RunningTasks {
     this.onEmpty = [];
   }
 
-  /** Those that nobody wants to end yet. */
-  undisturbed(): RunningTask[] {
-    return this.all().filter(({ interruption }) => !interruption.isWanted);
+  /** The tasks that were not asked to end yet. */
+  uninterrupted(): RunningTask[] {
+    return this.all().filter(({ interruption }) => !interruption.isRequested);
   }
 
   all(): RunningTask[] {
     return [...this.tasks];
   }
 
-  /** Wants a task to end, or all of them. The first reason stays. */
+  /** Asks a task to end, or all of them when no id is given. The first reason stays. */
   interrupt(reason: Error, id?: string): void {
-    for (const task of this.tasks) if (id === undefined || task.id === id) task.interruption.want(reason);
+    for (const task of this.tasks) if (id === undefined || task.id === id) task.interruption.request(reason);
   }
 
-  /** Whether all have ended within so many milliseconds. */
-  async haveEnded(limit: number): Promise<boolean> {
+  /** Whether all tasks end within `limit` milliseconds. */
+  async allEndWithin(limit: number): Promise<boolean> {
     if (this.tasks.size === 0) return true;
     return endsWithin(new Promise<void>((resolve) => this.onEmpty.push(resolve)), limit);
   }
 }
 
-/** Whether a promise is fulfilled within so many milliseconds. */
-export async function endsWithin(promise: Promise<unknown>, limit: number): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<false>((resolve) => {
-    timer = setTimeout(resolve, limit, false);
-  });
-  try {
-    return await Promise.race([promise.then(() => true), timeout]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/** Tasks as a log line names them: a few of them, and how many more there are. */
+/** Tasks as a log line names them: the first five, and the number of the others. */
 export function listOf(tasks: readonly { readonly id: string; readonly name: string }[]): string {
   const named = tasks.slice(0, 5).map(({ id, name }) => `${name} (${id})`);
   return named.join(', ') + (tasks.length > named.length ? ` and ${tasks.length - named.length} more` : '');

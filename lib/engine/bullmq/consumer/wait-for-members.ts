@@ -1,20 +1,20 @@
 import type { Job } from 'bullmq';
-import type { Outcome } from '../../engine.js';
+import type { Outcome } from '../../ports/worker-port.js';
 import { rangesOf } from '../../task-id.js';
 import type { MemberFlows } from '../operations/member-flows.js';
-import type { StoredData } from '../jobs/job-data.js';
+import type { JobData } from '../jobs/job-data.js';
 
 /**
- * Stores the members a running task is to wait for, and puts it where it waits without holding a place in its worker.
+ * Stores members of a running task and makes it wait for them, without a place in its worker.
  *
- * First it is noted that they are about to be stored, then they are, then that this is done: a process that dies in
- * between leaves a task that says the same again, and only what is missing is stored then. To store a member a second
- * time would have BullMQ wait for one that ended long ago.
+ * The job first gets the mark `adding`, then the members are stored, then the job gets the note and loses the mark. A
+ * process that dies in between leaves a job with the mark: the next run gives the same outcome, and only the missing
+ * members are stored. (BullMQ would wait for ever for a member that is stored a second time after it ended.)
  *
- * @returns false when there is nothing to wait for any more: the task is to run again at once
+ * @returns false when there is nothing left to wait for: the task has to run again at once
  */
 export async function waitForMembers(
-  job: Job<StoredData>,
+  job: Job<JobData>,
   token: string | undefined,
   { members, note }: Extract<Outcome, { kind: 'waiting' }>,
   flows: MemberFlows,
@@ -31,7 +31,7 @@ export async function waitForMembers(
         data.members,
       ),
     });
-    // One that failed meanwhile found nobody who waits, so it woke nobody.
+    // A member that failed before the parent waited could not make it run.
     const { ignored = 0, failed = 0 } = await job.getDependenciesCount({ ignored: true, failed: true });
     if (ignored + failed > 0 && members.some(({ onFailure }) => onFailure !== 'wait')) return false;
   }

@@ -40,7 +40,7 @@ export interface EmbeddedDatabase {
  * @throws ConfigurationError when `@electric-sql/pglite` is not installed, the folder cannot be used, is in use by
  * somebody else, or was written by another version. Nothing stays open then, and the folder is unchanged.
  */
-export async function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedDatabase> {
+export async function openEmbeddedDatabase(options: EmbeddedOptions): Promise<EmbeddedDatabase> {
   const { schema, logger, readPrepared = readPreparedDatabase } = options;
   const folder = options.folder === undefined ? undefined : resolve(options.folder);
   const start = pgliteStarter(await loadPGlite(), schema);

@@ -1,19 +1,19 @@
 import { Logger } from '@nestjs/common';
 import type { PgPool } from 'bullmq';
-import { openEmbedded, type EmbeddedDatabase } from './embedded-database.js';
+import { openEmbeddedDatabase, type EmbeddedDatabase } from './embedded-database.js';
 import { PoolDeadline } from '../call-deadline.js';
 import { LocalBus } from './local-bus.js';
-import { PostgresStore } from '../postgres/postgres-driver.js';
-import type { Store } from '../driver.js';
+import { PostgresDriver } from '../postgres/postgres-driver.js';
+import type { Driver } from '../driver.js';
 
 /** A store in this process: PGlite behind the interface of a pool, opened by the first who needs it. */
-export function openEmbeddedStore(folder: string | undefined, schema: string): Store {
+export function openEmbeddedDriver(folder: string | undefined, schema: string): Driver {
   let opening: Promise<EmbeddedDatabase> | undefined;
   let closed = false;
   const open = () => {
     // pg's words, by which BullMQ tells a late query from a fault.
     if (closed && !opening) return Promise.reject(new Error('Cannot use a pool after calling end on the pool'));
-    return (opening ??= openEmbedded({
+    return (opening ??= openEmbeddedDatabase({
       ...(folder !== undefined && { folder }),
       schema,
       logger: new Logger('TaskQueue'),
@@ -37,7 +37,7 @@ export function openEmbeddedStore(folder: string | undefined, schema: string): S
     await database?.close();
   };
   const address = folder === undefined ? 'The embedded engine (in memory)' : `The embedded engine in ${folder}`;
-  return new PostgresStore(
+  return new PostgresDriver(
     address,
     {
       queries: pool,

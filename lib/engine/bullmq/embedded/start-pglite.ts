@@ -1,6 +1,6 @@
 import type { PGlite, PGliteOptions } from '@electric-sql/pglite';
 import { bullmq } from '../bullmq-package.js';
-import { loadDriver } from '../load-optional-package.js';
+import { loadOptionalPackage } from '../load-optional-package.js';
 
 /** The class `PGlite` of the optional peer `@electric-sql/pglite`. */
 export type PGliteDriver = typeof PGlite;
@@ -12,7 +12,7 @@ export type PGliteDriver = typeof PGlite;
  * @throws ConfigurationError with the command that installs it
  */
 export async function loadPGlite(load = () => import('@electric-sql/pglite')): Promise<PGliteDriver> {
-  return (await loadDriver('@electric-sql/pglite', 'The embedded engine', load)).PGlite;
+  return (await loadOptionalPackage('@electric-sql/pglite', 'The embedded engine', load)).PGlite;
 }
 
 /** Starts one PGlite; which one, the options say. Rejects with what PostgreSQL said about it. */

@@ -1,58 +1,58 @@
 import type { JobJson, JobsOptions } from 'bullmq';
-import type { Backoff, CallOptions, Headers, MemberRange, TaskCall, TaskTree } from '../../engine.js';
+import type { Backoff, CallOptions, Headers, MemberRange, TaskCall, TaskTree } from '../../task.js';
 import type { Json } from '../../json.js';
 import { rangesOf } from '../../task-id.js';
+import type { WorkflowNote } from '../../workflow-note.js';
 
-/**
- * How a task is stored: one BullMQ job named after the task. Any BullMQ client may add one; only `args` is needed.
- */
-export interface StoredData {
+/** The data of a job. Each task is one BullMQ job of the task's name. Any BullMQ client may add one; only `args` is needed. */
+export interface JobData {
   readonly args: readonly Json[];
   readonly headers?: Headers;
-  /** Cancellation was asked for; whoever takes the job next ends it without running it. */
+  /** The task was cancelled: the worker that takes the job next ends it without running it. See operations/cancellation.ts. */
   readonly cancelled?: { readonly at: number; readonly reason?: string };
-  /** The task whose watchers hear of this one too. */
+  /** The root of the workflow, whose watchers hear of this task too. */
   readonly root?: string;
   readonly members?: readonly MemberRange[];
-  readonly note?: Json;
-  /** It was about to store members when its process died, so some may be there. */
+  readonly note?: WorkflowNote;
+  /** A worker was about to store members of the task, so some of them may be stored already. */
   readonly adding?: true;
 }
 
-/** The part of a call's options that BullMQ has no word for. It travels in the job's options, where BullMQ keeps it. */
-interface StoredOptions {
+/** The options of a call for which BullMQ has no word. They travel in the job's options, where BullMQ keeps them. */
+interface TaskOptionsOfJob {
   readonly backoff?: Backoff;
   readonly expiresAt?: number;
   readonly timeout?: number;
   readonly resultTtl?: number;
   readonly ignoreResult?: boolean;
-  /** It keeps equal ones away only until it starts. */
+  /** The task stands for later equal calls only until it starts. */
   readonly uniqueWhilePending?: boolean;
 }
 
-export type StoredJobOptions = JobsOptions & { readonly task?: StoredOptions };
+export type JobOptions = JobsOptions & { readonly task?: TaskOptionsOfJob };
 
-/** How long finished tasks are kept, in milliseconds. */
+/** How long the records of final tasks are kept, in milliseconds. */
 export interface Retention {
   readonly ttl: number;
   readonly failedTtl: number;
 }
 
 /**
- * BullMQ forgets a deduplication key without a time limit when its job is final, and one with a limit then. Keys that
- * are to outlive their jobs get a limit that no job reaches; whether the job is still there is checked when it counts.
+ * BullMQ drops a deduplication key without a time limit as soon as its job is final, and keeps a key with a limit until
+ * then. A key that has to outlive its job gets a limit that no job reaches. Whether the job still exists is checked when
+ * another call meets the key.
  */
 const RETAINED_KEY_TTL = 400 * 24 * 60 * 60 * 1000;
 
 /** Priority 9 is BullMQ's 1 (first), priority 0 its 10. */
 const LOWEST_PRIORITY = 10;
 
-/** What BullMQ's producers take for one call. */
+/** The job of a call, as BullMQ's producers take it. */
 export function toJob(
   call: TaskCall | TaskTree,
   now: number,
   priorities: boolean,
-): { name: string; data: StoredData; opts: StoredJobOptions } {
+): { name: string; data: JobData; opts: JobOptions } {
   return {
     name: call.name,
     data: toData(call),
@@ -60,14 +60,15 @@ export function toJob(
   };
 }
 
-/** A job as BullMQ's backends store it. */
+/** A job as BullMQ's backends take it. */
 export interface JobEntry {
   readonly job: JobJson;
   readonly jobId: string;
 }
 
 /**
- * The same for a backend: BullMQ's `Job` would take as long to make the entry of it as all else that is done for a call.
+ * The job of a call for a backend. It is written out here because BullMQ's `Job` class takes as long to make it as all
+ * other steps of an enqueue together.
  */
 export function toJobEntry(call: TaskCall | TaskTree, now: number, priorities: boolean): JobEntry {
   const { id, name, unique } = call;
@@ -91,51 +92,51 @@ export function toJobEntry(call: TaskCall | TaskTree, now: number, priorities: b
   };
 }
 
-function toData(call: TaskCall | TaskTree): StoredData {
+function toData(call: TaskCall | TaskTree): JobData {
   const { args, headers } = call;
-  return 'members' in call ? { args, headers, ...ofWorkflow(call) } : { args, headers };
+  return 'members' in call ? { args, headers, ...workflowData(call) } : { args, headers };
 }
 
-/** A queue's tasks mostly have none, and then nothing is stored of them. */
-function toOptions({ options, unique }: TaskCall, now: number, priorities: boolean): StoredJobOptions {
+/** Most calls have no options of their own, and then nothing is stored for them. */
+function toOptions({ options, unique }: TaskCall, now: number, priorities: boolean): JobOptions {
   const { attempts, startAt, priority, ...rest } = options;
-  const opts: { -readonly [K in keyof StoredJobOptions]: StoredJobOptions[K] } = {};
+  const opts: { -readonly [K in keyof JobOptions]: JobOptions[K] } = {};
   if (attempts !== undefined && attempts > 1) opts.attempts = attempts;
   if (startAt !== undefined && startAt > now) opts.delay = startAt - now;
   if (priorities) opts.priority = LOWEST_PRIORITY - (priority ?? 0);
   if (unique) opts.deduplication = { id: unique.key, ...(unique.while === 'retained' && { ttl: RETAINED_KEY_TTL }) };
-  const task: StoredOptions = unique?.while === 'pending' ? { ...rest, uniqueWhilePending: true } : rest;
+  const task: TaskOptionsOfJob = unique?.while === 'pending' ? { ...rest, uniqueWhilePending: true } : rest;
   if (Object.keys(task).length > 0) opts.task = task;
   return opts;
 }
 
-/** What is stored of a workflow with each of its jobs. */
-function ofWorkflow({ members, root, note }: TaskTree): Pick<StoredData, 'members' | 'root' | 'note'> {
+/** The part of the data that only jobs of workflows have. */
+function workflowData({ members, root, note }: TaskTree): Pick<JobData, 'members' | 'root' | 'note'> {
   return {
     ...(members.length > 0 && { members: rangesOf(members.map(({ queue }) => queue)) }),
     ...(root !== undefined && { root }),
-    ...(note !== undefined && Object.keys(note as object).length > 0 && { note }),
+    ...(note !== undefined && Object.keys(note).length > 0 && { note }),
   };
 }
 
-/** What was stored as the job's data; `undefined` when it is not of the form `{ args: [...] }`. */
-export function readData(data: unknown): StoredData | undefined {
+/** The job's data; `undefined` when it does not have the form `{ args: [...] }`. */
+export function readData(data: unknown): JobData | undefined {
   if (typeof data !== 'object' || data === null || !('args' in data) || !Array.isArray(data.args)) return undefined;
-  return data as StoredData;
+  return data as JobData;
 }
 
-/** Headers as they are promised to tasks, whatever a foreign client stored there. */
-export function readHeaders(data: StoredData | undefined): Headers {
+/** The headers of a job, without the values that are not text: a foreign client may have stored anything. */
+export function readHeaders(data: JobData | undefined): Headers {
   const entries = Object.entries(data?.headers ?? {});
   const texts = entries.filter(([, value]) => typeof value === 'string');
   return texts.length === entries.length ? (data?.headers ?? {}) : Object.fromEntries(texts);
 }
 
-export function readOptions(opts: StoredJobOptions): CallOptions {
+export function readOptions(opts: JobOptions): CallOptions {
   return { ...(opts.attempts ? { attempts: opts.attempts } : {}), ...opts.task };
 }
 
-/** JSON as BullMQ stored it; `undefined` for what is none. */
+/** The value of a stored JSON text; `undefined` when the text is missing or not JSON. */
 export function parse(text: string | undefined): unknown {
   if (text === undefined || text === '') return undefined;
   try {

@@ -1,25 +1,25 @@
 import type { Job, JobJson } from 'bullmq';
-import type { StoredData, StoredJobOptions } from './job-data.js';
+import type { JobData, JobOptions } from './job-data.js';
 
 /**
- * What is told of a job that succeeded, so that nobody who waits has to look at it: the fields of its hash on Redis, as
- * BullMQ calls them there. All but the last few are there also while it runs.
+ * What is stored of a job that succeeded, as a message to watchers carries it, so that they need not fetch the job. The
+ * names are those of BullMQ's hash on Redis, in this order. All but the last two exist also while the job runs.
  */
 export const SUCCESS_FIELDS = [
   ...['name', 'data', 'opts', 'progress', 'timestamp', 'processedOn', 'atm', 'ats'],
   ...['finishedOn', 'returnvalue'],
 ] as const;
 
-/** The fields' values as texts; Redis says `false` for what is not there. */
-export type StoredSuccess = readonly (string | false)[];
+/** The texts of {@link SUCCESS_FIELDS}, in order. A script on Redis gives `false` for a field that is not there. */
+export type JobSuccess = readonly (string | false)[];
 
 /**
- * The same of a job that this process ran, once that is stored. Its arguments are left out: no record has them.
+ * The fields of a job that this process ran, after its end was stored. The arguments are left out, for a record has none.
  *
- * @param result what the method returned; BullMQ's job has nothing for `0`, `false` and `''`
+ * @param result what the method returned; BullMQ's job object has no value for `0`, `false` and `''`
  */
-export function writeSuccess(job: Job<StoredData>, result: unknown): StoredSuccess {
-  const { attempts, task }: StoredJobOptions = job.opts;
+export function writeSuccess(job: Job<JobData>, result: unknown): JobSuccess {
+  const { attempts, task }: JobOptions = job.opts;
   return [
     ...[job.name, JSON.stringify({ ...job.data, args: [] }), JSON.stringify({ attempts, task })],
     ...[JSON.stringify(job.progress), `${job.timestamp}`, `${job.processedOn}`],
@@ -27,9 +27,10 @@ export function writeSuccess(job: Job<StoredData>, result: unknown): StoredSucce
   ];
 }
 
-export function readSuccess(stored: StoredSuccess): JobJson {
+/** The fields as BullMQ gives a stored job. */
+export function readSuccess(success: JobSuccess): JobJson {
   const [name, data, opts, progress, timestamp, processedOn, attemptsMade, attemptsStarted, finishedOn, returnvalue] =
-    stored.map((text) => text || undefined);
+    success.map((text) => text || undefined);
   return {
     name,
     data,

@@ -1,10 +1,11 @@
 import type { JobJson, JobState } from 'bullmq';
-import type { TaskFailure, TaskRecord, TaskState } from '../../engine.js';
+import type { TaskFailure, TaskRecord, TaskState } from '../../task.js';
 import type { Json } from '../../json.js';
-import { cancellation, expiry, lastFailure, readFailure } from './job-failure.js';
-import { parse, readData, readHeaders, type Retention, type StoredJobOptions } from './job-data.js';
+import { cancellation, expiry, isCancellation, isExpiry } from '../../failures.js';
+import { lastFailure, readFailure } from './job-failure.js';
+import { parse, readData, readHeaders, type Retention, type JobOptions } from './job-data.js';
 
-/** What a stored job says of its task; `undefined` once its time to live is over. */
+/** The record of the task that a job stores; `undefined` once its time to live is over. */
 export function toRecord(
   id: string,
   json: JobJson,
@@ -13,7 +14,7 @@ export function toRecord(
   retention: Retention,
   now: number,
 ): TaskRecord | undefined {
-  const opts: StoredJobOptions = json.opts;
+  const opts: JobOptions = json.opts;
   const data = readData(parse(json.data));
   const cancelled = data?.cancelled;
   const finishedByBullMQ = jobState === 'completed' || jobState === 'failed';
@@ -32,9 +33,9 @@ export function toRecord(
       : null;
   const expiresAt = finishedAt === null ? null : finishedAt + timeToLive(state, opts, retention);
   if (expiresAt !== null && expiresAt <= now) return undefined;
-  // A worker that only cleared the task away made no attempt, though BullMQ counts one.
-  const clearedAway = state === 'expired' || (state === 'cancelled' && wasTakenAfter(json, cancelled?.at));
-  const made = (json.attemptsMade ?? 0) - (jobState === 'failed' && clearedAway ? 1 : 0);
+  // BullMQ counts an attempt also when a worker took the task only to end it.
+  const endedUnrun = state === 'expired' || (state === 'cancelled' && wasTakenAfter(json, cancelled?.at));
+  const made = (json.attemptsMade ?? 0) - (jobState === 'failed' && endedUnrun ? 1 : 0);
   return {
     id,
     name: json.name,
@@ -71,14 +72,14 @@ function taskState(
     case 'completed':
       return 'succeeded';
     case 'failed':
-      return FINAL_STATE_OF_CODE[facts.failure?.code ?? ''] ?? 'failed';
+      return stateOfFailure(facts.failure);
     case 'active':
       return wasTakenAfter(json, facts.cancelledAt) ? 'cancelled' : 'running';
     case 'waiting-children':
       return facts.cancelledAt === undefined ? 'waiting' : 'cancelled';
     default:
       if (facts.cancelledAt !== undefined) return 'cancelled';
-      // Its members ended, and it goes on soon.
+      // The members ended, and the task goes on soon.
       if (facts.hasMembers && json.attemptsStarted > 0 && !(json.attemptsMade > 0)) return 'waiting';
       if (json.attemptsStarted > 0) return 'retrying';
       if (facts.expiresAt !== undefined && facts.expiresAt <= facts.now) return 'expired';
@@ -86,18 +87,18 @@ function taskState(
   }
 }
 
-/** Taken after the request, a task is only cleared away. */
+/** A worker that takes a task after it was cancelled ends it without running it. */
 function wasTakenAfter(json: JobJson, cancelledAt: number | undefined): boolean {
   return cancelledAt !== undefined && (json.processedOn ?? 0) >= cancelledAt;
 }
 
-/** Cancelled and expired tasks are failed jobs to BullMQ; the code tells them apart. */
-const FINAL_STATE_OF_CODE: Readonly<Record<string, TaskState | undefined>> = {
-  TASK_CANCELLED: 'cancelled',
-  TASK_EXPIRED: 'expired',
-};
+/** Cancelled and expired tasks are failed jobs to BullMQ; their failures tell them apart. */
+function stateOfFailure(failure: TaskFailure | null): TaskState {
+  if (isCancellation(failure)) return 'cancelled';
+  return isExpiry(failure) ? 'expired' : 'failed';
+}
 
-/** Ended for whoever asks, though no worker has taken the job out of the queue yet. */
+/** Whether a task has ended although no worker has taken its job out of the queue yet. */
 function isEnded(state: TaskState): boolean {
   return state === 'cancelled' || state === 'expired';
 }
@@ -108,8 +109,8 @@ function endedEarly(state: TaskState, reason: string | undefined): TaskFailure |
   return null;
 }
 
-/** How long a task that ended in this state can be asked for, in milliseconds. */
-export function timeToLive(state: TaskState, opts: StoredJobOptions, retention: Retention): number {
+/** How long the record of a task that ended in this state is kept, in milliseconds. */
+export function timeToLive(state: TaskState, opts: JobOptions, retention: Retention): number {
   const ttl = opts.task?.resultTtl ?? retention.ttl;
   return state === 'succeeded' ? ttl : Math.max(retention.failedTtl, opts.task?.resultTtl ?? 0);
 }

@@ -1,105 +1,103 @@
 import type { Queue } from 'bullmq';
-import { isFinal, type TaskRecord } from '../../engine.js';
+import { inBatches } from '../../../concurrency.js';
+import { isFinal, type TaskRecord } from '../../task.js';
 import { memberIds } from '../../task-id.js';
 import type { Availability } from '../availability.js';
-import { cancelField } from '../consumer/cancel-poll.js';
 import type { ChangeFeed } from '../changes/change-feed.js';
-import { inBatches } from './member-flows.js';
-import type { StoredData } from '../jobs/job-data.js';
-import type { Found, StoredTasks } from './job-lookup.js';
+import { removeCancelRequest, requestCancel, withCancelMark, withoutCancelMark } from './cancellation.js';
+import type { FoundTask, JobLookup } from './job-lookup.js';
 
-/** How long a worker takes at most to end a task that was cancelled before it started. */
-const ENDING_LIMIT = 1_000;
+/** Members that are cancelled or retried at the same time. */
+const MEMBERS_AT_ONCE = 100;
+/** How long a worker may take to end a task that was cancelled before it started. */
+const END_WITHIN = 1_000;
+/** The pause before the state of a job is read again. */
+const READ_AGAIN_AFTER = 20;
 
-/** What may be done to a task that is stored: cancel it, run it again, forget it. Of a workflow, to its members too. */
-export class TaskChanges {
+/** Cancels, retries and forgets stored tasks; of a workflow, its members too. */
+export class TaskCommands {
   constructor(
-    private readonly tasks: StoredTasks,
+    private readonly lookup: JobLookup,
     private readonly feed: ChangeFeed,
     private readonly availability: Availability,
-    private readonly native: (queue: string) => Queue,
+    private readonly queueNamed: (name: string) => Queue,
   ) {}
 
   async cancel(id: string, reason: string | undefined): Promise<TaskRecord | undefined> {
-    const found = await this.tasks.look(id);
+    const found = await this.lookup.find(id);
     if (!found) return undefined;
     const { record } = found;
     if (isFinal(record.state) && (found.json.finishedOn !== undefined || !record.members)) return record;
-    const cancelled = record.state === 'cancelled' ? record : await this.cancelOne(found, reason);
-    // After the task itself, which would take it for a failure otherwise.
-    await inBatches(memberIds(id, record.members), (member) => this.cancel(member, reason));
+    const cancelled = record.state === 'cancelled' ? record : await this.cancelTask(found, reason);
+    await inBatches(memberIds(id, record.members), MEMBERS_AT_ONCE, (member) => this.cancel(member, reason));
     return cancelled;
   }
 
-  private async cancelOne(found: Found, reason: string | undefined): Promise<TaskRecord | undefined> {
+  /** The steps are those of cancellation.ts. */
+  private async cancelTask(found: FoundTask, reason: string | undefined): Promise<TaskRecord | undefined> {
     const { id, queue } = found.record;
-    return this.availability.ensure('cancel', async () => {
-      const job = this.tasks.job(found);
-      const data: StoredData = { ...job.data, cancelled: { at: Date.now(), ...(reason !== undefined && { reason }) } };
-      // For a worker that takes it from now on. One that has it already is told, and finds the request if the message
-      // is lost; so this order leaves no gap between the two.
+    return this.availability.withRetries('cancel', async () => {
+      const job = this.lookup.jobOf(found);
+      const data = withCancelMark(job.data, reason, Date.now());
       await job.updateData(data);
       const state = await job.getState();
       if (state === 'active') {
-        await this.native(queue)
-          .getBackend()
-          .setQueueMeta({ [cancelField(id)]: reason ?? '' });
+        await requestCancel(this.queueNamed(queue).getBackend(), id, reason);
         await this.feed.requestCancel(id, reason);
       } else if (state === 'delayed') {
-        // Its turn is now, so that a worker clears it away. It may have come by itself meanwhile.
+        // A worker takes the job now and ends it. The promotion fails when the job's own time came meanwhile.
         await job.promote().catch(() => undefined);
       }
       await this.feed.changedByRequest(id);
       if (state === 'waiting-children') {
-        // It may have begun to wait this moment, and stored that over the request: then it is asked again.
-        const now = await this.tasks.look(id);
+        // A task that began to wait at this moment stored its data over the mark: it is cancelled again.
+        const now = await this.lookup.find(id);
         if (now && !isFinal(now.record.state) && now.record.state !== 'running') return this.cancel(id, reason);
         return now?.record;
       }
-      if (state === 'active' || state === 'completed' || state === 'failed' || state === 'unknown')
-        return this.tasks.find(id);
-      // Whatever a worker does with it now, it ends without running.
-      return this.tasks.record(id, { ...found.json, data: JSON.stringify(data) }, queue, state);
+      if (state === 'active' || state === 'completed' || state === 'failed' || state === 'unknown') {
+        return (await this.lookup.find(id))?.record;
+      }
+      // Whatever a worker does with the job now, the task ends without running.
+      return this.lookup.recordOf(id, { ...found.json, data: JSON.stringify(data) }, queue, state);
     });
   }
 
   async retry(id: string): Promise<TaskRecord | undefined> {
-    const found = await this.tasks.look(id);
+    const found = await this.lookup.find(id);
     if (!found || (found.record.state !== 'failed' && found.record.state !== 'cancelled')) return found?.record;
-    // Members first: the task looks at them as soon as it runs.
-    await inBatches(memberIds(id, found.record.members), (member) => this.retry(member));
-    await this.availability.ensure('retry', async () => {
-      const job = this.tasks.job(found);
-      const { cancelled, ...data } = job.data;
-      if (cancelled) {
-        await job.updateData(data);
-        await this.native(found.record.queue)
-          .getBackend()
-          .removeQueueMetaFields([cancelField(id)]);
+    // Members first: the task reads their results as soon as it runs.
+    await inBatches(memberIds(id, found.record.members), MEMBERS_AT_ONCE, (member) => this.retry(member));
+    await this.availability.withRetries('retry', async () => {
+      const job = this.lookup.jobOf(found);
+      const unmarked = withoutCancelMark(job.data);
+      if (unmarked) {
+        await job.updateData(unmarked);
+        await removeCancelRequest(this.queueNamed(found.record.queue).getBackend(), id);
       }
       if (await this.hasFailed(found.record)) {
         await job.retry('failed', { resetAttemptsMade: true, resetAttemptsStarted: true });
       }
       await this.feed.changedByRequest(id);
     });
-    return this.tasks.find(id);
+    return (await this.lookup.find(id))?.record;
   }
 
-  /** A worker may be about to end a cancelled task that it fetched before it was to run again. */
+  /** Whether the job has failed; waits for a worker that has just taken the cancelled job in order to end it. */
   private async hasFailed(record: TaskRecord): Promise<boolean> {
-    const giveUp = Date.now() + ENDING_LIMIT;
+    const giveUp = Date.now() + END_WITHIN;
     for (;;) {
-      const state = await this.tasks.stateOf(record);
+      const state = await this.lookup.stateOf(record);
       if (state !== 'active' || Date.now() > giveUp) return state === 'failed';
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await new Promise((resolve) => setTimeout(resolve, READ_AGAIN_AFTER));
     }
   }
 
   async forget(id: string): Promise<boolean> {
-    const found = await this.tasks.look(id);
+    const found = await this.lookup.find(id);
     if (!found?.json.finishedOn) return false;
-    await this.availability.ensure('forget', async () => {
-      await this.tasks.job(found).remove();
+    await this.availability.withRetries('forget', async () => {
+      await this.lookup.jobOf(found).remove();
       await this.feed.changedByRequest(id);
     });
     return true;

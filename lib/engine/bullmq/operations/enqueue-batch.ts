@@ -1,11 +1,11 @@
 import { EngineUnavailableError } from '../../../errors.js';
-import type { Portions, Stored } from '../driver.js';
+import type { BatchLimits, OnStored } from '../driver.js';
 import type { JobEntry } from '../jobs/job-data.js';
 
-/** Jobs that were added together, and whoever waits for them. */
+/** Jobs that one caller added together. */
 interface Addition {
   readonly jobs: readonly JobEntry[];
-  /** Those that are known, each in its place. */
+  /** The ids that are known so far, each at the index of its job. */
   readonly ids: string[];
   missing: number;
   resolve(ids: readonly string[]): void;
@@ -13,41 +13,42 @@ interface Addition {
 }
 
 /** One job of an addition. */
-interface Waiting {
+interface PendingJob {
   readonly addition: Addition;
   readonly index: number;
 }
 
 /**
- * Gathers the jobs that are added to a queue in one turn of the event loop, whoever adds them, and stores them together:
- * a database that takes a millisecond for one row takes hardly more for a hundred. One that comes alone waits no longer
- * than to the end of the turn.
+ * Gathers the jobs that are added to a queue in one turn of the event loop, by any number of callers, and stores them
+ * together: a database that needs a millisecond for one row needs hardly more for a hundred. A single job waits no
+ * longer than to the end of the turn.
  */
 export class EnqueueBatch {
-  private waiting: Waiting[] = [];
+  private pending: PendingJob[] = [];
 
   /**
-   * @param store stores jobs in one round trip, and resolves once it has told of each; repeating it must be harmless
+   * @param store stores jobs in one round trip and resolves after it has called `onStored` for each; repeating it must be
+   * harmless
    */
   constructor(
-    private readonly store: (jobs: readonly JobEntry[], stored: Stored) => Promise<void>,
-    private readonly portions: Portions,
+    private readonly store: (jobs: readonly JobEntry[], onStored: OnStored) => Promise<void>,
+    private readonly limits: BatchLimits,
   ) {}
 
-  /** @returns for each the id of the job that stands for it: its own, or that of an earlier one that keeps it away */
+  /** @returns for each job the id it is stored under: its own, or that of an earlier job with the same deduplication key */
   add(jobs: readonly JobEntry[]): Promise<readonly string[]> {
     return new Promise((resolve, reject) => {
       const addition: Addition = { jobs, ids: [], missing: jobs.length, resolve, reject };
       if (jobs.length === 0) return resolve([]);
-      if (this.waiting.length === 0) setImmediate(() => void this.flush());
-      for (let index = 0; index < jobs.length; index++) this.waiting.push({ addition, index });
+      if (this.pending.length === 0) setImmediate(() => void this.flush());
+      for (let index = 0; index < jobs.length; index++) this.pending.push({ addition, index });
     });
   }
 
   private async flush(): Promise<void> {
-    const all = this.waiting;
-    this.waiting = [];
-    const { size, atOnce } = this.portions;
+    const all = this.pending;
+    this.pending = [];
+    const { size, atOnce } = this.limits;
     const begun: Promise<void>[] = [];
     for (let start = 0; start < all.length; start += size) {
       if (begun.length === atOnce) await begun.shift();
@@ -55,20 +56,20 @@ export class EnqueueBatch {
     }
   }
 
-  private async storeTogether(batch: readonly Waiting[]): Promise<void> {
+  private async storeTogether(batch: readonly PendingJob[]): Promise<void> {
     try {
-      await this.store(batch.map(jobOf), (index, id) => noteId(batch[index] as Waiting, id));
+      await this.store(batch.map(jobOf), (index, id) => setId(batch[index] as PendingJob, id));
     } catch (error) {
       if (batch.length === 1 || error instanceof EngineUnavailableError) {
         for (const { addition } of batch) addition.reject(error);
         return;
       }
-      // One of them spoils it for all, so each is tried by itself and gets its own error. What was stored before the
-      // failure has its id already, and is not stored twice.
+      // One bad job made the whole batch fail, so each is stored by itself and gets its own error. A job that was stored
+      // before the failure has its id already and is not stored twice.
       await Promise.all(
-        batch.map((waiting) =>
-          this.store([jobOf(waiting)], (_, id) => noteId(waiting, id)).catch((own: unknown) =>
-            waiting.addition.reject(own),
+        batch.map((pending) =>
+          this.store([jobOf(pending)], (_, id) => setId(pending, id)).catch((own: unknown) =>
+            pending.addition.reject(own),
           ),
         ),
       );
@@ -76,12 +77,12 @@ export class EnqueueBatch {
   }
 }
 
-function jobOf({ addition, index }: Waiting): JobEntry {
+function jobOf({ addition, index }: PendingJob): JobEntry {
   return addition.jobs[index] as JobEntry;
 }
 
-function noteId({ addition, index }: Waiting, id: string): void {
-  // A second attempt tells again what the first one told.
+function setId({ addition, index }: PendingJob, id: string): void {
+  // A second attempt reports again what the first one reported.
   if (addition.ids[index] !== undefined) return;
   addition.ids[index] = id;
   if (--addition.missing === 0) addition.resolve(addition.ids);

@@ -1,64 +1,62 @@
 import type { Job, JobJson, JobState, Queue } from 'bullmq';
-import { bullmq } from '../bullmq-package.js';
-import type { TaskRecord } from '../../engine.js';
+import type { TaskRecord } from '../../task.js';
 import { queueOfTask } from '../../task-id.js';
 import type { Availability } from '../availability.js';
-import type { Retention, StoredData } from '../jobs/job-data.js';
-import type { Store } from '../driver.js';
-import { readSuccess, type StoredSuccess } from '../jobs/job-success.js';
+import { bullmq } from '../bullmq-package.js';
+import type { Driver } from '../driver.js';
+import type { JobData, Retention } from '../jobs/job-data.js';
+import { readSuccess, type JobSuccess } from '../jobs/job-success.js';
 import { toRecord } from '../jobs/job-to-record.js';
 
-/** A task that is stored, and the job it is stored as. */
-export interface Found {
+/** A stored task, and the job that stores it. */
+export interface FoundTask {
   readonly record: TaskRecord;
   readonly json: JobJson;
 }
 
-/** Looks tasks up. One whose time is over is not there, though the engine may still store it. */
-export class StoredTasks {
+/** Looks tasks up by id. A task whose time to live is over is not found, even while the engine still stores it. */
+export class JobLookup {
   constructor(
-    private readonly store: Store,
+    private readonly driver: Driver,
     private readonly availability: Availability,
-    private readonly native: (queue: string) => Queue,
+    private readonly queueNamed: (name: string) => Queue,
     private readonly retention: Retention,
   ) {}
 
-  async find(id: string): Promise<TaskRecord | undefined> {
-    return (await this.look(id))?.record;
-  }
-
-  async look(id: string): Promise<Found | undefined> {
+  /** @throws EngineUnavailableError when the store does not answer in time */
+  async find(id: string): Promise<FoundTask | undefined> {
     const queue = queueOfTask(id);
     if (queue === undefined) return undefined;
-    const found = await this.availability.ensure('find', () => this.store.find(queue, id));
+    const found = await this.availability.withRetries('find', () => this.driver.find(queue, id));
     if (!found) return undefined;
-    const record = this.record(id, found.json, queue, found.state);
+    const record = this.recordOf(id, found.json, queue, found.state);
     return record && { record, json: found.json };
   }
 
-  /** What is stored at this very moment, without a second attempt. */
+  /** The state of the job at this moment, without a second attempt. */
   async stateOf({ id, queue }: TaskRecord): Promise<JobState | undefined> {
-    return (await this.store.find(queue, id))?.state;
+    return (await this.driver.find(queue, id))?.state;
   }
 
-  record(id: string, json: JobJson, queue: string, state: JobState): TaskRecord | undefined {
+  recordOf(id: string, json: JobJson, queue: string, state: JobState): TaskRecord | undefined {
     return toRecord(id, json, queue, state, this.retention, Date.now());
   }
 
-  /** Of a task that succeeded, from what was told of it. */
-  recordOf(id: string, success: StoredSuccess): TaskRecord | undefined {
+  /** The record of a task that succeeded, from a message to watchers. */
+  recordOfSuccess(id: string, success: JobSuccess): TaskRecord | undefined {
     const queue = queueOfTask(id);
-    return queue === undefined ? undefined : this.record(id, readSuccess(success), queue, 'completed');
+    return queue === undefined ? undefined : this.recordOf(id, readSuccess(success), queue, 'completed');
   }
 
-  /** The job of a task that was found. */
-  job({ record, json }: Found): Job<StoredData> {
-    return bullmq.Job.fromJSON<StoredData>(this.native(record.queue), json, record.id);
+  /** BullMQ's job object of a task that was found. */
+  jobOf({ record, json }: FoundTask): Job<JobData> {
+    return bullmq.Job.fromJSON<JobData>(this.queueNamed(record.queue), json, record.id);
   }
 
-  async countEnded({ id, queue }: TaskRecord): Promise<number> {
-    const counts = await this.availability.ensure('find', () =>
-      this.native(queue).getBackend().getDependencyCounts(id, ['processed', 'ignored', 'failed']),
+  /** @throws EngineUnavailableError when the store does not answer in time */
+  async countEndedMembers({ id, queue }: TaskRecord): Promise<number> {
+    const counts = await this.availability.withRetries('find', () =>
+      this.queueNamed(queue).getBackend().getDependencyCounts(id, ['processed', 'ignored', 'failed']),
     );
     return counts.reduce((sum, count) => sum + count, 0);
   }

@@ -1,27 +1,30 @@
 import type { FlowJob, FlowProducer, Job } from 'bullmq';
-import type { MemberRange, MemberResult, TaskTree } from '../../engine.js';
+import { inBatches } from '../../../concurrency.js';
+import { removedMember } from '../../failures.js';
 import type { Json } from '../../json.js';
+import type { MemberRange, MemberResult, TaskTree } from '../../task.js';
 import { memberIds, queueOfTask } from '../../task-id.js';
-import { readFailure } from '../jobs/job-failure.js';
+import type { Driver } from '../driver.js';
 import { parse, readData, toJob } from '../jobs/job-data.js';
-import type { Store } from '../driver.js';
+import { readFailure } from '../jobs/job-failure.js';
 
-/** Trees stored in one step, when members are added to a task that runs. */
+/** Trees stored in one step, when members are added to a running task. */
 const ADD_AT_ONCE = 500;
 /** Look-ups under way at the same time. */
-const LOOK_AT_ONCE = 100;
+const FETCH_AT_ONCE = 100;
 
 /**
- * Tasks that wait for others, as BullMQ's flows: a parent becomes a job in `waiting-children`, its members its children.
+ * Stores tasks that wait for other tasks as BullMQ's flows: a parent is a job in the state `waiting-children`, its members
+ * are its children.
  *
- * BullMQ decides when a parent's turn comes; what became of its members is read from the members themselves. So a parent
- * that comes too early, or twice, or because a member was removed, does the right thing.
+ * BullMQ decides when a parent runs. The results are then read from the members themselves, so a parent that runs too
+ * early, or twice, or after a member was removed, still does the right thing.
  */
 export class MemberFlows {
   private producer: FlowProducer | undefined;
 
   constructor(
-    private readonly store: Store,
+    private readonly driver: Driver,
     private readonly hasPriorities: (queue: string) => boolean,
   ) {}
 
@@ -30,7 +33,7 @@ export class MemberFlows {
     await this.flows().add(this.toFlow(tree, Date.now(), false));
   }
 
-  /** Stores trees as members of a job that runs. Those that are there already are left as they are. */
+  /** Stores trees as members of a running job. A member that is stored already is left as it is. */
   async addTo(parent: Job, members: readonly TaskTree[]): Promise<void> {
     const link = { id: parent.id as string, queue: parent.queueQualifiedName };
     for (let start = 0; start < members.length; start += ADD_AT_ONCE) {
@@ -42,37 +45,34 @@ export class MemberFlows {
           return { ...flow, opts: { ...flow.opts, parent: link } };
         }),
       );
-      // BullMQ does not tell when this failed. What was stored was stored together, so the last one stands for all.
+      // BullMQ does not report a failed bulk. It stores all or none, so the last member shows whether it did.
       const last = some.at(-1) as TaskTree;
-      if (!(await this.store.find(last.queue, last.id)))
+      if (!(await this.driver.find(last.queue, last.id)))
         throw new Error(`The members of task ${link.id} could not be stored.`);
     }
   }
 
-  /** Those that are not stored yet. */
+  /** The members that are not stored yet. */
   async missing(members: readonly TaskTree[]): Promise<TaskTree[]> {
-    const found = await inBatches(members, ({ queue, id }) => this.store.find(queue, id));
+    const found = await inBatches(members, FETCH_AT_ONCE, ({ queue, id }) => this.driver.find(queue, id));
     return members.filter((_, index) => found[index] === undefined);
   }
 
-  /** What became of a job's members so far, in order. */
+  /** The results of a job's members so far, in order. */
   async results(job: Job, ranges: readonly MemberRange[]): Promise<MemberResult[]> {
     const values = new Map<string, Json>();
     for (const [key, value] of Object.entries((await job.getChildrenValues()) ?? {})) {
       values.set(key.slice(key.lastIndexOf(':') + 1), (value ?? null) as Json);
     }
-    return inBatches(memberIds(job.id as string, ranges), async (id) => {
+    return inBatches(memberIds(job.id as string, ranges), FETCH_AT_ONCE, async (id) => {
       const value = values.get(id);
-      return value === undefined ? this.look(id) : { id, state: 'succeeded', value };
+      return value === undefined ? this.fetchResult(id) : { id, state: 'succeeded', value };
     });
   }
 
-  private async look(id: string): Promise<MemberResult> {
-    const found = await this.store.find(queueOfTask(id) as string, id);
-    if (!found) {
-      const failure = { name: 'TaskNotFoundError', code: 'TASK_NOT_FOUND', message: 'It was removed before it ended.' };
-      return { id, state: 'failed', task: 'that was removed', failure };
-    }
+  private async fetchResult(id: string): Promise<MemberResult> {
+    const found = await this.driver.find(queueOfTask(id) as string, id);
+    if (!found) return { id, state: 'failed', task: 'that was removed', failure: removedMember(id) };
     const { json, state } = found;
     if (state === 'completed') return { id, state: 'succeeded', value: (parse(json.returnvalue) ?? null) as Json };
     if (state === 'failed') return { id, state: 'failed', task: json.name, failure: readFailure(json) };
@@ -95,20 +95,12 @@ export class MemberFlows {
   }
 
   private flows(): FlowProducer {
-    this.producer ??= this.store.createFlowProducer();
+    this.producer ??= this.driver.createFlowProducer();
     return this.producer;
   }
 }
 
-/** The task whose watchers hear of this job too. */
+/** The root of the workflow that a job belongs to. */
 export function rootOf(data: unknown): string | undefined {
   return readData(data)?.root;
-}
-
-export async function inBatches<T, R>(items: readonly T[], ask: (item: T) => Promise<R>): Promise<R[]> {
-  const results: R[] = [];
-  for (let start = 0; start < items.length; start += LOOK_AT_ONCE) {
-    results.push(...(await Promise.all(items.slice(start, start + LOOK_AT_ONCE).map(ask))));
-  }
-  return results;
 }

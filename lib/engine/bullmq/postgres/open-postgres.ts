@@ -1,15 +1,18 @@
 import type { Pool, PoolConfig } from 'pg';
 import { withoutPassword, type Connection } from '../../connection.js';
 import { PoolDeadline } from '../call-deadline.js';
-import { loadDriver } from '../load-optional-package.js';
+import { loadOptionalPackage } from '../load-optional-package.js';
 import { PostgresBus } from './postgres-bus.js';
 import { openPools, sharePool, type PostgresPools } from './postgres-pools.js';
-import { PostgresStore } from './postgres-driver.js';
+import { PostgresDriver } from './postgres-driver.js';
 
 type PostgresConnection = Extract<Connection, { kind: 'postgres' }>;
 
 /** A store on PostgreSQL, with pools of its own unless the application gave one. Connects later. */
-export async function openPostgres({ url, options, pool }: PostgresConnection, schema: string): Promise<PostgresStore> {
+export async function openPostgres(
+  { url, options, pool }: PostgresConnection,
+  schema: string,
+): Promise<PostgresDriver> {
   const deadline = new PoolDeadline();
   if (pool)
     return build(
@@ -17,7 +20,7 @@ export async function openPostgres({ url, options, pool }: PostgresConnection, s
       sharePool(pool as unknown as Pool, schema, deadline),
       schema,
     );
-  const pg = await loadDriver('pg', 'A postgres:// connection', () => import('pg'));
+  const pg = await loadOptionalPackage('pg', 'A postgres:// connection', () => import('pg'));
   const { Pool } = pg.default ?? pg;
   const config: PoolConfig = url === undefined ? (options as PoolConfig) : { connectionString: url };
   return build(addressOf(config), openPools(Pool, config, schema, deadline), schema);
@@ -27,11 +30,11 @@ function addressOf({ connectionString, host = 'localhost', port = 5432 }: PoolCo
   return `PostgreSQL at ${connectionString === undefined ? `${host}:${port}` : withoutPassword(connectionString)}`;
 }
 
-function build(address: string, pools: PostgresPools, schema: string): PostgresStore {
+function build(address: string, pools: PostgresPools, schema: string): PostgresDriver {
   const bus = new PostgresBus(schema, pools);
   const close = async () => {
     bus.close();
     await pools.close();
   };
-  return new PostgresStore(address, { ...pools, close }, schema, bus);
+  return new PostgresDriver(address, { ...pools, close }, schema, bus);
 }

@@ -4,7 +4,7 @@ import type { IQueueBackend } from 'bullmq';
  * Has a workflow whose member failed run before all else in its queue. BullMQ does so on Redis; on PostgreSQL it puts
  * the workflow at the end of the queue, behind the very members that its failure is to keep from running.
  */
-export function failureFirst<B extends Pick<IQueueBackend, 'moveToFailed' | 'forQueue'>>(backend: B): B {
+export function moveFailedParentFirst<B extends Pick<IQueueBackend, 'moveToFailed' | 'forQueue'>>(backend: B): B {
   const moveToFailed = backend.moveToFailed.bind(backend);
   backend.moveToFailed = async (job, reason, removeOnFail, token, fetchNext, fields) => {
     const { parent, opts } = job;

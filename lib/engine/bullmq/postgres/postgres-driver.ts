@@ -14,25 +14,25 @@ import type {
 } from 'bullmq';
 import { bullmq } from '../bullmq-package.js';
 import type { PoolDeadline } from '../call-deadline.js';
-import { failureFirst } from './patched-parent-first.js';
+import { moveFailedParentFirst } from './patched-parent-first.js';
 import type { PostgresPools } from './postgres-pools.js';
 import { grantSchema, migrateSchema, needsMigration } from './postgres-schema.js';
-import type { Store, Stored } from '../driver.js';
+import type { Driver, OnStored } from '../driver.js';
 import type { MessageBus } from '../message-bus.js';
 import type { JobEntry } from '../jobs/job-data.js';
-import { forWorkers } from '../patched-worker-backend.js';
+import { patchWorkerBackend } from '../patched-worker-backend.js';
 
 /**
  * PostgreSQL, or PGlite behind the same interface. All queues of a process share one pool, so that their number does
  * not multiply the connections.
  */
-export class PostgresStore implements Store {
+export class PostgresDriver implements Driver {
   private readonly classes: ReturnType<typeof bullmq.withBackend<PostgresQueueBackend, PgPool>>;
   private readonly errorListeners: ((error: Error) => void)[] = [];
   /** Looks jobs up in queues that have no object here, and never will: their names come from ids that anybody can send. */
   private anchor: Queue | undefined;
   /** Each on a connection of its own, so one after the other; one takes hardly longer for more. */
-  readonly portions = { size: 2_500, atOnce: 1 };
+  readonly batchLimits = { size: 2_500, atOnce: 1 };
   readonly deadline: PoolDeadline;
   private preparing: Promise<void> | undefined;
   private readonly consumed = new Set<string>();
@@ -91,7 +91,7 @@ export class PostgresStore implements Store {
     return queue as unknown as Queue;
   }
 
-  async addJobs(queue: Queue, jobs: readonly JobEntry[], stored: Stored): Promise<void> {
+  async addJobs(queue: Queue, jobs: readonly JobEntry[], stored: OnStored): Promise<void> {
     const backend = queue.getBackend();
     const [first] = jobs;
     // To store several at once takes four times as long as to store one, however many they are.
@@ -164,7 +164,7 @@ export class PostgresStore implements Store {
         },
       };
       const backend = new bullmq.PostgresQueueBackend(new SharedPoolConnection(pool), name, options);
-      return ofWorker ? failureFirst(forWorkers(backend)) : backend;
+      return ofWorker ? moveFailedParentFirst(patchWorkerBackend(backend)) : backend;
     };
   }
 

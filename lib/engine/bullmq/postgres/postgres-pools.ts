@@ -3,7 +3,7 @@ import type { Pool, PoolClient, PoolConfig } from 'pg';
 import { bullmq } from '../bullmq-package.js';
 import { ConfigurationError } from '../../../errors.js';
 import type { PoolDeadline } from '../call-deadline.js';
-import { cut, guardedPool, heartbeat, type Prepare } from './safe-pool.js';
+import { cut, safePool, heartbeat, type Prepare } from './safe-pool.js';
 
 /** Where a PostgreSQL store gets its connections. */
 export interface PostgresPools {
@@ -45,8 +45,8 @@ export function openPools(
   // As many as there are workers, each for as long as it lives: a bound would only make one of them wait for ever.
   const listeners = endable(new PoolClass({ ...config, max: 1_000, idleTimeoutMillis: 1_000 }));
   return {
-    queries: guardedPool(queries.pool, deadline),
-    listeners: guardedPool(listeners.pool, deadline, heartbeat),
+    queries: safePool(queries.pool, deadline),
+    listeners: safePool(listeners.pool, deadline, heartbeat),
     deadline,
     checkHeld: () => undefined,
     dropIdle: () => queries.dropIdle(),
@@ -70,8 +70,8 @@ export function sharePool(pool: Pool, schema: string, deadline: PoolDeadline): P
       await client.query(`SELECT set_config('search_path', $1, false)`, [rows[0]?.before]);
     };
   };
-  const queries = guardedPool(pool, deadline, switched);
-  const listeners = guardedPool(pool, deadline, async (client) => {
+  const queries = safePool(pool, deadline, switched);
+  const listeners = safePool(pool, deadline, async (client) => {
     const switchBack = await switched(client);
     const stop = await heartbeat(client);
     return async () => {

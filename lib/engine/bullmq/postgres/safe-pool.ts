@@ -14,7 +14,7 @@ export type Prepare = (client: PoolClient) => Promise<() => Promise<void>>;
  * A pool as BullMQ and this package use it: each connection that is checked out has somebody who hears of its end, which
  * would otherwise end the process, and whoever waited too long for one sends nothing.
  */
-export function guardedPool(pool: Pool, deadline: PoolDeadline, prepare?: Prepare): PgPool & { close(): void } {
+export function safePool(pool: Pool, deadline: PoolDeadline, prepare?: Prepare): PgPool & { close(): void } {
   const added: ((error: Error) => void)[] = [];
   // From its first moment: the server may end a connection in the same breath in which it accepts it.
   pool.on('connect', guard);

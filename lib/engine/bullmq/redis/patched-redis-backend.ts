@@ -2,7 +2,7 @@ import type { BackendFactory, RedisQueueBackend } from 'bullmq';
 import { bullmq } from '../bullmq-package.js';
 import { endWaiting, ignore, WORKERS_SILENT, type RedisClient } from './redis-client.js';
 import { cutWhenSilent } from './silence-watchdog.js';
-import { forWorkers } from '../patched-worker-backend.js';
+import { patchWorkerBackend } from '../patched-worker-backend.js';
 
 /**
  * How long a worker waits for a job in one command, in seconds; then it asks again. BullMQ's own limit is 10, but a
@@ -21,7 +21,7 @@ export const createBackend: BackendFactory<RedisQueueBackend> = (name, options, 
     await disconnectBlocking(wait);
   };
   Object.defineProperty(backend, 'maximumBlockTimeout', { value: LONGEST_WAIT });
-  return forWorkers(backend);
+  return patchWorkerBackend(backend);
 };
 
 /**

@@ -13,7 +13,7 @@ const PARTS = 4;
  * Never all of them: Redis and this process would take turns then, where they can work side by side. And nothing is held
  * back while Redis has nothing to do. A cluster has a connection for each node, and is left as it is.
  */
-export function sendInPackets<C extends RedisClient>(client: C): C {
+export function patchSendCommand<C extends RedisClient>(client: C): C {
   if ('nodes' in client) return client;
   const send = client.sendCommand.bind(client);
   let held: typeof client.stream | undefined;

@@ -26,21 +26,21 @@ import {
   type RedisClient,
 } from './redis-client.js';
 import { cutWhenSilent } from './silence-watchdog.js';
-import { sendInPackets } from './patched-send-command.js';
-import type { Store, Stored } from '../driver.js';
+import { patchSendCommand } from './patched-send-command.js';
+import type { Driver, OnStored } from '../driver.js';
 import type { MessageBus } from '../message-bus.js';
 import type { JobEntry } from '../jobs/job-data.js';
 
 const redis = bullmq.withBackend(createBackend);
 
 /** Redis or Valkey. One connection for commands, one more for all workers, one each that a worker blocks on. */
-export class RedisStore implements Store {
+export class RedisDriver implements Driver {
   readonly bus: MessageBus;
   /**
    * One connection keeps them in order without waiting for answers. Small ones, so that Redis works on some while others
    * are made, and answers some callers while it works on those of others.
    */
-  readonly portions = { size: 40, atOnce: 25 };
+  readonly batchLimits = { size: 40, atOnce: 25 };
   readonly deadline = new CallDeadline();
   private readonly copies: RedisClient[] = [];
   private readonly listeners: ((error: Error) => void)[] = [];
@@ -112,7 +112,7 @@ export class RedisStore implements Store {
    * Each as a command of its own, all in one packet. BullMQ would put them into a pipeline: for each one ioredis makes
    * methods of BullMQ's fifty scripts anew, and it has no answer for anybody before all are there.
    */
-  async addJobs(queue: Queue, jobs: readonly JobEntry[], stored: Stored): Promise<void> {
+  async addJobs(queue: Queue, jobs: readonly JobEntry[], stored: OnStored): Promise<void> {
     const backend = queue.getBackend();
     const client = await backend.client;
     // A cluster has a connection for each node, and knows which.
@@ -132,7 +132,7 @@ export class RedisStore implements Store {
   }
 
   createWorker(name: string, processor: Processor, options: Omit<WorkerOptions, 'connection' | 'prefix'>): Worker {
-    this.workerClient ??= withBareCopies(sendInPackets(this.openCopy()));
+    this.workerClient ??= withBareCopies(patchSendCommand(this.openCopy()));
     return new redis.Worker(name, processor, {
       ...options,
       connection: this.workerClient,

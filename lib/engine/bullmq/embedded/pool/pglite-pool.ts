@@ -1,9 +1,9 @@
 import { EventEmitter } from 'node:events';
 import type { PGlite, Results } from '@electric-sql/pglite';
 import type { PgPool, PgPoolClient, PgQueryResult } from 'bullmq';
-import { Housekeeping } from './vacuum.js';
+import { Vacuum } from './vacuum.js';
 import { PGliteClient, type Send } from './pglite-client.js';
-import { Session } from './pglite-session.js';
+import { PGliteSession } from './pglite-session.js';
 
 /**
  * Lets BullMQ use one PGlite as if it were a `pg.Pool`: any number of clients, each with its own transactions and
@@ -12,7 +12,7 @@ import { Session } from './pglite-session.js';
  * It never emits `error` or `connect`: inside a process no connection is made or lost.
  */
 export class PGlitePool extends EventEmitter implements PgPool {
-  private readonly session: Session;
+  private readonly session: PGliteSession;
   private readonly send: Send;
   private readonly clients = new Set<PGliteClient>();
   private readonly stopListening: () => void;
@@ -21,8 +21,8 @@ export class PGlitePool extends EventEmitter implements PgPool {
     super();
     // Every BullMQ object that shares the pool adds a listener; that is no leak.
     this.setMaxListeners(0);
-    this.session = new Session(db);
-    this.send = sender(this.session, new Housekeeping(this.session));
+    this.session = new PGliteSession(db);
+    this.send = sender(this.session, new Vacuum(this.session));
     this.stopListening = db.onNotification((channel, payload) => {
       for (const client of this.clients) client.notify({ channel, payload });
     });
@@ -53,7 +53,7 @@ export class PGlitePool extends EventEmitter implements PgPool {
 }
 
 /** As in `pg`, text without parameters may hold several statements; the result is then that of the last. */
-function sender(session: Session, housekeeping: Housekeeping): Send {
+function sender(session: PGliteSession, vacuum: Vacuum): Send {
   return async (from, text, params) => {
     try {
       const result = await session.run(from, async (db): Promise<Results | undefined> =>
@@ -63,7 +63,7 @@ function sender(session: Session, housekeeping: Housekeeping): Send {
     } catch (error) {
       throw withoutParameters(error);
     } finally {
-      housekeeping.note(params);
+      vacuum.note(params);
     }
   };
 }

@@ -19,7 +19,7 @@ interface Statement {
  * PGlite has one session, and many clients believe that they have one each. So statements run one at a time, in the
  * order in which they came; while a sender is inside a transaction, only its own run and the others wait.
  */
-export class Session {
+export class PGliteSession {
   private readonly waiting: Statement[] = [];
   private readonly gone = new WeakSet<Sender>();
   /** The sender whose transaction is open. */

@@ -1,4 +1,4 @@
-import type { Session } from './pglite-session.js';
+import type { PGliteSession } from './pglite-session.js';
 
 /** How much work may pass before the next round: statements, or kilobytes sent with them. */
 const interval = 1_000;
@@ -18,11 +18,11 @@ const untidyTables = `
  *
  * A round takes some 50 ms, table by table, so that other statements get in between.
  */
-export class Housekeeping {
+export class Vacuum {
   private work = 0;
   private busy = false;
 
-  constructor(private readonly session: Session) {}
+  constructor(private readonly session: PGliteSession) {}
 
   /** Counts a statement that was run, and starts a round when it is time. */
   note(params: readonly unknown[] = []): void {

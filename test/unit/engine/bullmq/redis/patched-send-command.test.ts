@@ -1,7 +1,7 @@
 import { beforeEach, expect, it } from '@jest/globals';
 import { Writable } from 'node:stream';
 import type { Cluster, Command, Redis } from 'ioredis';
-import { sendInPackets } from '../../../lib/engine/bullmq/redis/patched-send-command.js';
+import { patchSendCommand } from '../../../../../lib/engine/bullmq/redis/patched-send-command.js';
 
 /** A connection that remembers what came together. */
 class Connection extends Writable {
@@ -39,7 +39,7 @@ const nextTick = () => new Promise<void>((resolve) => process.nextTick(resolve))
 
 beforeEach(() => {
   client = new Client();
-  sendInPackets(client as unknown as Redis);
+  patchSendCommand(client as unknown as Redis);
 });
 
 it('holds nothing back while the server has nothing to do', () => {
@@ -94,5 +94,5 @@ it('leaves to the client what comes before the connection is ready', () => {
 it('leaves a cluster as it is', () => {
   const { sendCommand } = client;
   const cluster = { nodes: () => [], sendCommand } as unknown as Cluster;
-  expect(sendInPackets(cluster).sendCommand).toBe(sendCommand);
+  expect(patchSendCommand(cluster).sendCommand).toBe(sendCommand);
 });

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
 import { EventEmitter } from 'node:events';
 import type { Redis } from 'ioredis';
-import { cutWhenSilent } from '../../../lib/engine/bullmq/redis/silence-watchdog.js';
+import { cutWhenSilent } from '../../../../../lib/engine/bullmq/redis/silence-watchdog.js';
 
 class Connection {
   bytesRead = 0;

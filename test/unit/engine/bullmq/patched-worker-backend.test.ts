@@ -1,7 +1,7 @@
 import { beforeEach, expect, it, jest } from '@jest/globals';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { IQueueBackend } from 'bullmq';
-import { forWorkers } from '../../../lib/engine/bullmq/patched-worker-backend.js';
+import { patchWorkerBackend } from '../../../../lib/engine/bullmq/patched-worker-backend.js';
 
 type Backend = Pick<IQueueBackend, 'moveToActive' | 'moveToCompleted' | 'moveToFailed'>;
 type Answer = readonly unknown[];
@@ -18,7 +18,7 @@ beforeEach(() => {
   asked = jest.fn<() => Promise<Answer>>().mockResolvedValue(NONE);
   ended = jest.fn<() => Promise<{ result: Answer | undefined }>>().mockResolvedValue({ result: NONE });
   const bare = { moveToActive: asked, moveToCompleted: ended, moveToFailed: ended };
-  backend = forWorkers(bare as unknown as Backend) as unknown as typeof backend;
+  backend = patchWorkerBackend(bare as unknown as Backend) as unknown as typeof backend;
 });
 
 it('says of a job that more may be due, so that BullMQ begins with it', async () => {

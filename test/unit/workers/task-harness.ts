@@ -1,14 +1,14 @@
 import { Module, type INestApplication, type Logger, type ModuleMetadata } from '@nestjs/common';
 import { ApplicationConfig, DiscoveryModule, ModuleRef, ModulesContainer } from '@nestjs/core';
 import { Test } from '@nestjs/testing';
-import type { Delivery } from '../../../lib/engine/engine.js';
+import type { Delivery } from '../../../lib/engine/ports/worker-port.js';
 import { Interruption } from '../../../lib/engine/interruption.js';
 import type { RunOutcome } from '../../../lib/workflows/workflow-runner.js';
 import { newTaskId } from '../../../lib/engine/task-id.js';
 import { TaskExplorer } from '../../../lib/tasks/task-explorer.js';
 import { TaskRegistry } from '../../../lib/tasks/task-registry.js';
 import type { AppEnhancerOptions } from '../../../lib/workers/enhancers/app-enhancers.js';
-import { HandlerFactory } from '../../../lib/workers/handler-factory.js';
+import { TaskInvokerFactory } from '../../../lib/workers/task-invoker-factory.js';
 import { TaskContext } from '../../../lib/workers/task-context.js';
 import { TaskExecutor } from '../../../lib/workers/task-executor.js';
 
@@ -20,7 +20,7 @@ export interface TasksToRun extends ModuleMetadata {
 }
 
 /** An application with tasks and no engine: the test hands a task to the executor itself. */
-export class RunningTasks {
+export class TaskHarness {
   private constructor(
     readonly app: INestApplication,
     private readonly executor: TaskExecutor,
@@ -31,21 +31,21 @@ export class RunningTasks {
     configure,
     logger = QUIET,
     ...metadata
-  }: TasksToRun): Promise<RunningTasks> {
+  }: TasksToRun): Promise<TaskHarness> {
     @Module({
       imports: [DiscoveryModule],
       providers: [
         TaskContext,
         TaskExplorer,
         {
-          provide: HandlerFactory,
+          provide: TaskInvokerFactory,
           inject: [ApplicationConfig, ModulesContainer, ModuleRef, TaskContext],
           useFactory: (
             config: ApplicationConfig,
             modules: ModulesContainer,
             moduleRef: ModuleRef,
             context: TaskContext,
-          ) => new HandlerFactory(config, modules, moduleRef, context, enhancers),
+          ) => new TaskInvokerFactory({ config, modules, moduleRef, context, enhancers }),
         },
       ],
       exports: [TaskContext],
@@ -61,7 +61,7 @@ export class RunningTasks {
     configure?.(app);
     await app.init();
     try {
-      return new RunningTasks(app, executorOf(app));
+      return new TaskHarness(app, executorOf(app));
     } catch (error) {
       await app.close();
       throw error;
@@ -70,7 +70,7 @@ export class RunningTasks {
 
   /** How one attempt ends. */
   run(name: string, args: readonly unknown[] = [], known: Partial<Delivery> = {}): Promise<RunOutcome> {
-    return this.executor.run({
+    return this.executor.handle({
       id: newTaskId('default'),
       name,
       queue: 'default',
@@ -107,9 +107,9 @@ const QUIET = { error: () => undefined, warn: () => undefined, log: () => undefi
 
 function executorOf(app: INestApplication): TaskExecutor {
   const registry = new TaskRegistry();
-  const factory = app.get(HandlerFactory);
+  const factory = app.get(TaskInvokerFactory);
   for (const task of app.get(TaskExplorer).explore({})) {
-    registry.add({ definition: task.definition, call: factory.create(task) });
+    registry.add({ definition: task.definition, invoker: factory.create(task) });
   }
   return new TaskExecutor(registry, app.get(TaskContext), { maxPayload: 1e6, unknownTaskReturns: 12 });
 }

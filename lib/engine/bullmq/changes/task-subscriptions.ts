@@ -1,0 +1,191 @@
+import { endsWithin } from '../../../concurrency.js';
+import type { WatchOptions } from '../../ports/query-port.js';
+import type { JobSuccess } from '../jobs/job-success.js';
+import type { MessageBus } from '../message-bus.js';
+import {
+  FIRST_POLL,
+  JUST_STORED,
+  RECENT_CHANGES,
+  SLOWEST_POLL,
+  WATCHERS,
+  watchRequests,
+  WORKERS,
+  type ChangeMessage,
+  type WatchRequest,
+} from './change-protocol.js';
+import { RecentIds } from './recent-ids.js';
+
+/** Called when a task may have changed; of a task that succeeded, perhaps with what is stored of it. */
+export type Listener = (success?: JobSuccess) => void;
+
+/** One watched task, however many listeners it has. */
+interface Watch {
+  readonly listeners: Set<Listener>;
+  endOnly: boolean;
+  nextPoll: number;
+  pollAfter: number;
+}
+
+export interface TaskSubscriptionsDeps {
+  readonly bus: MessageBus;
+  /** The channel on which other processes reach this one. */
+  readonly replyChannel: string;
+  /** Subscribes for as long as the feed is open. */
+  readonly subscribe: (channel: string, listener: (message: string) => void) => Promise<void>;
+  /** Whether a task that ran in this process changed a moment ago. */
+  readonly hasJustChanged: (id: string, endOnly: boolean) => boolean;
+}
+
+/**
+ * The side of the change feed that waits for tasks: it tells the workers which tasks this process watches, and calls the
+ * listeners when a worker says that one of them changed. A poll makes up for lost messages.
+ */
+export class TaskSubscriptions {
+  private readonly watches = new Map<string, Watch>();
+  /** Task ids to announce to the workers; the value says whether to call the listeners once that is done. */
+  private readonly unannounced = new Map<string, boolean>();
+  /** Tasks that this process stored a moment ago. */
+  private readonly justStored = new RecentIds();
+  private listening: Promise<void> | undefined;
+  private isListening = false;
+  private pollTimer: NodeJS.Timeout | undefined;
+  private agingTimer: NodeJS.Timeout | undefined;
+  private closed = false;
+
+  constructor(private readonly deps: TaskSubscriptionsDeps) {}
+
+  /** Remembers for a moment that this process stores these tasks, so that {@link watch} does not fetch them at once. */
+  noteStored(ids: Iterable<string>): void {
+    for (const id of ids) this.justStored.add(id);
+    this.agingTimer ??= setInterval(() => this.age(), JUST_STORED / 2).unref();
+  }
+
+  /** The task was changed by a caller of this process, so it is no longer known to be as it was stored. */
+  noteChanged(id: string): void {
+    this.justStored.delete(id);
+  }
+
+  /** Calls `listener` as {@link WatchOptions} says, until the returned function is called. */
+  watch(id: string, listener: Listener, { endOnly }: WatchOptions): () => void {
+    const known = this.watches.get(id);
+    // A task that ends in this process is announced to no channel, so the recent changes are checked here.
+    const callSoon = !(endOnly && this.justStored.has(id)) || this.deps.hasJustChanged(id, endOnly);
+    if (!known) {
+      const listeners = new Set([listener]);
+      this.watches.set(id, { listeners, endOnly, nextPoll: Date.now() + FIRST_POLL, pollAfter: FIRST_POLL });
+      this.announce(id, callSoon);
+    } else {
+      known.listeners.add(listener);
+      if (callSoon) queueMicrotask(() => listener());
+      if (known.endOnly && !endOnly) {
+        known.endOnly = false;
+        this.announce(id);
+      }
+    }
+    this.pollTimer ??= setInterval(() => this.poll(), FIRST_POLL).unref();
+    return () => this.unwatch(id, listener);
+  }
+
+  /** Calls the listeners of a task. @param isEnd whether the task may be final by now */
+  changed(id: string, isEnd: boolean, success?: () => JobSuccess): void {
+    const watch = this.watches.get(id);
+    if (watch && (isEnd || !watch.endOnly)) this.wake(id, success?.());
+  }
+
+  wake(id: string, success?: JobSuccess): void {
+    for (const listener of this.watches.get(id)?.listeners ?? []) listener(success);
+  }
+
+  private wakeAll(ids: readonly string[]): void {
+    for (const id of ids) this.wake(id);
+  }
+
+  close(): void {
+    this.closed = true;
+    clearInterval(this.pollTimer);
+    clearInterval(this.agingTimer);
+  }
+
+  private unwatch(id: string, listener: Listener): void {
+    const watch = this.watches.get(id);
+    watch?.listeners.delete(listener);
+    if (watch?.listeners.size === 0) this.watches.delete(id);
+    if (this.watches.size > 0) return;
+    clearInterval(this.pollTimer);
+    this.pollTimer = undefined;
+  }
+
+  /** Announces all tasks that were watched in one turn of the event loop in as few messages as fit. */
+  private announce(id: string, callListeners = true): void {
+    if (this.unannounced.size === 0) setImmediate(() => void this.announceAll());
+    this.unannounced.set(id, callListeners || this.unannounced.get(id) === true);
+  }
+
+  private async announceAll(): Promise<void> {
+    const ids = [...this.unannounced.keys()];
+    const toCall = ids.filter((id) => this.unannounced.get(id));
+    this.unannounced.clear();
+    if (this.closed) return;
+    const begun = Date.now();
+    let sent: Promise<unknown>;
+    try {
+      // While a connection is being made again, perhaps for a minute, the listeners fetch their tasks.
+      if (!this.isListening && !(await endsWithin(this.listen(), FIRST_POLL))) return this.wakeAll(ids);
+      sent = Promise.all(this.requestsFor(ids).map((request) => this.publish(request)));
+    } catch {
+      // The poll announces them again.
+      return this.wakeAll(ids);
+    }
+    // Listeners need not wait for the answer: workers remember recent changes, unless the message takes too long.
+    this.wakeAll(toCall);
+    await sent.catch(() => undefined);
+    if (Date.now() - begun > RECENT_CHANGES / 2) this.wakeAll(ids);
+  }
+
+  private requestsFor(ids: readonly string[]): WatchRequest[] {
+    return [true, false].flatMap((endOnly) => {
+      const some = ids.filter((id) => (this.watches.get(id)?.endOnly ?? false) === endOnly);
+      return watchRequests(some, this.deps.replyChannel, endOnly);
+    });
+  }
+
+  private publish(request: WatchRequest): Promise<void> {
+    return this.deps.bus.publish(WORKERS, JSON.stringify(request));
+  }
+
+  private listen(): Promise<void> {
+    this.listening ??= (async () => {
+      await this.deps.subscribe(this.deps.replyChannel, (text) => this.receive(text));
+      await this.deps.subscribe(WATCHERS, (text) => this.receive(text));
+      this.isListening = true;
+    })().catch((error: unknown) => {
+      this.listening = undefined;
+      throw error;
+    });
+    return this.listening;
+  }
+
+  private receive(text: string): void {
+    const { ids = [], successes = [], repeat = false } = JSON.parse(text) as ChangeMessage;
+    for (const id of ids) this.wake(id);
+    for (const [id, stored] of successes) this.wake(id, stored);
+    if (repeat) for (const id of this.watches.keys()) this.announce(id);
+  }
+
+  private poll(): void {
+    const now = Date.now();
+    for (const [id, watch] of this.watches) {
+      if (watch.nextPoll > now) continue;
+      watch.pollAfter = Math.min(watch.pollAfter * 2, SLOWEST_POLL);
+      watch.nextPoll = now + watch.pollAfter;
+      this.announce(id);
+    }
+  }
+
+  private age(): void {
+    this.justStored.age();
+    if (!this.justStored.isEmpty) return;
+    clearInterval(this.agingTimer);
+    this.agingTimer = undefined;
+  }
+}

@@ -1,0 +1,43 @@
+import type { Job } from 'bullmq';
+import type { Interruption } from '../../interruption.js';
+import type { Json } from '../../json.js';
+import type { Delivery } from '../../ports/worker-port.js';
+import type { MemberFlows } from '../operations/member-flows.js';
+import { readHeaders, readOptions, type JobData } from '../jobs/job-data.js';
+
+/** What a running task can store or ask beside its outcome. */
+export interface DeliveryCalls {
+  readonly flows: MemberFlows;
+  readonly progress: (value: Json) => Promise<void>;
+  readonly log: (line: string) => Promise<void>;
+}
+
+/** The delivery of a job that BullMQ's worker took. @param data `undefined` when the job is not a task */
+export function toDelivery(
+  job: Job,
+  queue: string,
+  data: JobData | undefined,
+  interruption: Interruption,
+  { flows, progress, log }: DeliveryCalls,
+): Delivery {
+  const id = job.id as string;
+  return {
+    id,
+    name: job.name,
+    queue,
+    args: data?.args,
+    headers: readHeaders(data),
+    options: readOptions(job.opts),
+    attempt: job.attemptsMade + 1,
+    starts: job.attemptsStarted,
+    abandoned: job.stalledCounter,
+    enqueuedAt: job.timestamp,
+    ...(data?.note !== undefined && { note: data.note }),
+    root: data?.root ?? id,
+    memberCount: data?.members?.reduce((sum, { count }) => sum + count, 0) ?? 0,
+    members: () => flows.results(job, data?.members ?? []),
+    interruption,
+    progress,
+    log,
+  };
+}

@@ -1,0 +1,122 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Queue } from 'bullmq';
+import { IdempotencyConflictError } from '../../../errors.js';
+import { isFinal, type Receipt, type TaskCall, type TaskState, type TaskTree, type Uniqueness } from '../../task.js';
+import type { Availability } from '../availability.js';
+import type { ChangeFeed } from '../changes/change-feed.js';
+import type { Driver, OnStored } from '../driver.js';
+import { readData, toJobEntry, type JobEntry } from '../jobs/job-data.js';
+import { EnqueueBatch } from './enqueue-batch.js';
+import type { JobLookup } from './job-lookup.js';
+import type { MemberFlows } from './member-flows.js';
+
+export interface EnqueuerDeps {
+  readonly driver: Driver;
+  readonly availability: Availability;
+  readonly feed: ChangeFeed;
+  readonly flows: MemberFlows;
+  readonly lookup: JobLookup;
+  /** A queue whose connection is ready. */
+  readonly readyQueue: (name: string) => Promise<Queue>;
+  readonly hasPriorities: (queue: string) => boolean;
+}
+
+/** Stores calls and workflows, and finds the earlier task that stands for a duplicate. */
+export class Enqueuer {
+  private readonly batches = new Map<string, EnqueueBatch>();
+
+  constructor(private readonly deps: EnqueuerDeps) {}
+
+  async enqueue(calls: readonly TaskCall[]): Promise<Receipt[]> {
+    const now = Date.now();
+    this.deps.feed.willStore(calls.map(({ id }) => id));
+    const ids = await this.store(calls, now);
+    const receipts = calls.map(({ id, options }): Receipt => {
+      return { id, deduplicated: false, state: (options.startAt ?? 0) > now ? 'scheduled' : 'queued' };
+    });
+    const duplicates = calls.flatMap((call, index) => {
+      const id = ids[index] as string;
+      return id === call.id ? [] : [{ call, index, id }];
+    });
+    await Promise.all(
+      duplicates.map(async ({ call, index, id }) => {
+        receipts[index] = await this.resolveDuplicate(call, id);
+      }),
+    );
+    return receipts;
+  }
+
+  async enqueueTree(tree: TaskTree): Promise<Receipt> {
+    if (tree.members.length === 0) return (await this.enqueue([tree]))[0] as Receipt;
+    const { availability, driver, feed, flows, readyQueue } = this.deps;
+    feed.willStore([tree.id]);
+    let tried = false;
+    await availability.withRetries('enqueue a workflow', async (check) => {
+      // Perhaps only the answer to the first attempt was lost. A tree stored twice waits for members that have ended.
+      if (tried && (await driver.find(tree.queue, tree.id))) return;
+      tried = true;
+      await readyQueue(tree.queue);
+      check();
+      await flows.add(tree);
+    });
+    return { id: tree.id, deduplicated: false, state: 'waiting' };
+  }
+
+  /** @returns for each call the id under which it, or the earlier task that stands for it, is stored */
+  private async store(calls: readonly TaskCall[], now: number): Promise<readonly string[]> {
+    const [first] = calls;
+    if (!first) return [];
+    const { queue } = first;
+    const entryOf = (call: TaskCall) => toJobEntry(call, now, this.deps.hasPriorities(call.queue));
+    if (calls.every((call) => call.queue === queue)) return this.batch(queue).add(calls.map(entryOf));
+    const ids = await Promise.all(calls.map((call) => this.batch(call.queue).add([entryOf(call)])));
+    return ids.flat();
+  }
+
+  /** The receipt of a call that BullMQ did not store, because the task `id` has the same deduplication key. */
+  private async resolveDuplicate(call: TaskCall, id: string): Promise<Receipt> {
+    const { unique } = call as { unique: Uniqueness };
+    const { availability, lookup, readyQueue } = this.deps;
+    const earlier = await lookup.find(id);
+    if (earlier && standsForLaterCalls(earlier.record.state, unique)) {
+      if (
+        unique.idempotencyKey !== undefined &&
+        !isDeepStrictEqual(readData(JSON.parse(earlier.json.data))?.args, call.args)
+      ) {
+        throw new IdempotencyConflictError(unique.idempotencyKey, id);
+      }
+      return { id, deduplicated: true, state: earlier.record.state };
+    }
+    // The key outlived its task, or the task never starts any more: the key is removed and the call stored.
+    await availability.withRetries('enqueue', async () => {
+      const queue = await readyQueue(call.queue);
+      await queue.getBackend().removeDeduplicationKey(unique.key, id);
+    });
+    return (await this.enqueue([call]))[0] as Receipt;
+  }
+
+  private batch(queue: string): EnqueueBatch {
+    let batch = this.batches.get(queue);
+    if (!batch) {
+      const { driver } = this.deps;
+      batch = new EnqueueBatch((jobs, onStored) => this.addJobs(queue, jobs, onStored), driver.batchLimits);
+      this.batches.set(queue, batch);
+    }
+    return batch;
+  }
+
+  private addJobs(name: string, jobs: readonly JobEntry[], onStored: OnStored): Promise<void> {
+    const { availability, driver, readyQueue } = this.deps;
+    return availability.withRetries(`enqueue to "${name}"`, async (check) => {
+      const queue = await readyQueue(name);
+      // A caller that was told meanwhile that the enqueue failed does not expect the task to be stored.
+      check();
+      return driver.addJobs(queue, jobs, onStored);
+    });
+  }
+}
+
+/** Whether a task in this state stands for later equal calls. */
+function standsForLaterCalls(state: TaskState, unique: Uniqueness): boolean {
+  return unique.while === 'retained' || !isFinal(state);
+}

@@ -1,0 +1,54 @@
+import {
+  TaskCancelledError,
+  TaskExpiredError,
+  TaskNotFoundError,
+  WorkerLostError,
+  type TaskQueueError,
+} from '../errors.js';
+import type { TaskFailure } from './task.js';
+
+/**
+ * The failures that this package itself gives a task. Name, code and text come from the error classes in errors.ts, so
+ * each is written once, whether a worker, an engine or a handle speaks of it.
+ */
+export function failureOf(
+  { name, code, message }: TaskQueueError,
+  extra: Pick<TaskFailure, 'exposable' | 'member'> = {},
+): TaskFailure {
+  return { name, message, code, ...extra };
+}
+
+/** A caller cancelled the task. @param reason what the caller said */
+export function cancellation(reason: string | undefined): TaskFailure {
+  return failureOf(new TaskCancelledError(reason), { exposable: true });
+}
+
+/** The task was not started before its expiry time. */
+export function expiry(): TaskFailure {
+  return failureOf(new TaskExpiredError(), { exposable: true });
+}
+
+/** Processes that ran the task died, so often that it is not run again. */
+export function repeatedLoss(): TaskFailure {
+  return failureOf(
+    new WorkerLostError(
+      'The process that ran the task died or lost its connection, more than once. It is not run again.',
+    ),
+  );
+}
+
+/** The record of a member was removed before the whole workflow looked at it. */
+export function removedMember(id: string): TaskFailure {
+  return { ...failureOf(new TaskNotFoundError(id)), message: 'It was removed before it ended.' };
+}
+
+const CANCELLED: TaskCancelledError['code'] = 'TASK_CANCELLED';
+const EXPIRED: TaskExpiredError['code'] = 'TASK_EXPIRED';
+
+export function isCancellation(failure: TaskFailure | null): boolean {
+  return failure?.code === CANCELLED;
+}
+
+export function isExpiry(failure: TaskFailure | null): boolean {
+  return failure?.code === EXPIRED;
+}

@@ -1,0 +1,20 @@
+import type { Receipt, TaskCall, TaskTree } from '../task.js';
+
+/** Storing calls. */
+export interface EnqueuePort {
+  /**
+   * Stores calls, of one queue or of several. A call whose id is already stored is left as it is, so the caller may
+   * repeat the whole method without harm.
+   *
+   * @returns one receipt for each call, in order
+   * @throws EngineUnavailableError when the engine does not answer in time
+   * @throws IdempotencyConflictError when an earlier call used the same key with other arguments
+   */
+  enqueue(calls: readonly TaskCall[]): Promise<Receipt[]>;
+  /**
+   * Stores a task and all tasks it waits for, in one atomic step. The caller may repeat it without harm.
+   *
+   * @throws EngineUnavailableError when the engine does not answer in time
+   */
+  enqueueTree(tree: TaskTree): Promise<Receipt>;
+}

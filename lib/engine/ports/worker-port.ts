@@ -1,0 +1,92 @@
+import type { Interruption } from '../interruption.js';
+import type { Json } from '../json.js';
+import type { CallOptions, Headers, MemberResult, TaskFailure, TaskTree } from '../task.js';
+import type { WorkflowNote } from '../workflow-note.js';
+
+/** One attempt of a task, as a worker gets it. */
+export interface Delivery {
+  readonly id: string;
+  readonly name: string;
+  readonly queue: string;
+  /** `undefined` when the stored job does not have the form `{ args: [...], headers: {...} }`. */
+  readonly args: readonly Json[] | undefined;
+  readonly headers: Headers;
+  readonly options: CallOptions;
+  /** 1 for the first. */
+  readonly attempt: number;
+  /** How often a worker took the task, this time included: more than `attempt` when it was postponed or abandoned. */
+  readonly starts: number;
+  /** How often a process that ran the task died or lost its lock on it. */
+  readonly abandoned: number;
+  readonly enqueuedAt: number;
+  /** See {@link TaskTree.note}. */
+  readonly note?: WorkflowNote;
+  /** The root of the workflow; the task's own id outside of workflows. */
+  readonly root: string;
+  /** How many members the task has. */
+  readonly memberCount: number;
+  /** The results of the members so far, in order. */
+  members(): Promise<readonly MemberResult[]>;
+  /** Requested when the task is cancelled, the application closes, or another worker took the task over. */
+  readonly interruption: Interruption;
+  progress(value: Json): Promise<void>;
+  log(line: string): Promise<void>;
+}
+
+/** How an attempt ended. */
+export type Outcome =
+  | { readonly kind: 'succeeded'; readonly result: Json | undefined }
+  /** Final: no attempt is left, or none would help. */
+  | { readonly kind: 'failed'; readonly failure: TaskFailure }
+  /** The task runs again after `delay`, and the attempt counts. */
+  | { readonly kind: 'retry'; readonly failure: TaskFailure; readonly delay: number }
+  /** The task runs again after `delay`, and the attempt does not count. Other queues call it a snooze. */
+  | { readonly kind: 'postponed'; readonly delay: number }
+  /**
+   * The task runs again once its members ended, and the attempt does not count. `members` are added to those it has. The
+   * engine stores the note before the members, so that a process may die in between: the next run gives the same outcome.
+   */
+  | { readonly kind: 'waiting'; readonly members: readonly TaskTree[]; readonly note: WorkflowNote };
+
+/**
+ * Runs one delivery. The chain of a run: the engine's consumer calls `WorkflowRunner` (workflows/), which calls
+ * `TaskExecutor` (workers/), which calls the task's method.
+ *
+ * @typeParam O the outcomes this handler gives; a handler inside the chain may give more than the engine understands
+ */
+export interface DeliveryHandler<O = Outcome> {
+  /** Never rejects because of the task: a task that throws is an outcome. */
+  handle(delivery: Delivery): Promise<O>;
+}
+
+/** How one queue is consumed. */
+export interface ConsumerOptions {
+  /** Tasks at once in this process. */
+  readonly concurrency: number;
+  /** All workers of the queue together start at most `max` tasks in `per` milliseconds. */
+  readonly rateLimit?: { readonly max: number; readonly per: number };
+  /** The longest time that the record of any task is kept after it succeeded, or ended otherwise. */
+  readonly keep: { readonly succeeded: number; readonly failed: number };
+}
+
+/** Takes tasks from one queue until it is stopped. */
+export interface Consumer {
+  /**
+   * Resolves once the consumer takes tasks, or when the engine cannot be reached for now: the consumer then starts by
+   * itself later.
+   *
+   * @throws ConfigurationError when another attempt cannot help
+   */
+  readonly started: Promise<void>;
+  /**
+   * Takes no new task and waits up to `grace` milliseconds for the running ones. Then it aborts their signals and gives
+   * back the tasks that still do not end. Safe to call twice.
+   */
+  stop(grace: number): Promise<void>;
+}
+
+/** Running tasks. */
+export interface WorkerPort {
+  /** Starts to take tasks from a queue and hands each to `handler`. */
+  consume(queue: string, options: ConsumerOptions, handler: DeliveryHandler): Consumer;
+}

@@ -1,0 +1,41 @@
+import type { FoundTask } from '../../tasks/task-explorer.js';
+import type { TaskInvoker } from '../../tasks/task-registry.js';
+import type { TaskContext } from '../task-context.js';
+import { resolveWrapped, type AppEnhancerReader } from './app-enhancers.js';
+import { EnhancedMethod } from './enhanced-method.js';
+import type { EnhancerReader } from './enhancer-reader.js';
+import type { RunScope } from './run-scope.js';
+import { TaskMethod } from './task-method.js';
+
+export interface MethodPerRunDeps {
+  readonly appEnhancers: AppEnhancerReader;
+  readonly enhancers: EnhancerReader;
+  readonly scope: RunScope;
+  readonly context: TaskContext;
+}
+
+/** A task whose provider, or one of its enhancers, is request-scoped or transient: each run gets its own instances. */
+export class MethodPerRun implements TaskInvoker {
+  private hasWarned = false;
+
+  /** @param hasOneInstance whether the provider itself lives as long as the application */
+  constructor(
+    private readonly task: FoundTask,
+    private readonly hasOneInstance: boolean,
+    private readonly deps: MethodPerRunDeps,
+  ) {}
+
+  async invoke(args: readonly unknown[]): Promise<unknown> {
+    const { provider, definition } = this.task;
+    const { appEnhancers, enhancers, scope, context } = this.deps;
+    const contextId = scope.open(provider);
+    const instance = this.hasOneInstance
+      ? (provider.instance as object)
+      : await resolveWrapped<object>(provider, contextId);
+    const method = new TaskMethod(instance, this.task.method);
+    const around = enhancers.read(method, await appEnhancers.forRun(contextId), { provider, contextId });
+    if (!this.hasWarned) enhancers.warnOfMissingTypes(around, definition.name);
+    this.hasWarned = true;
+    return new EnhancedMethod(method, around, context).invoke(args);
+  }
+}

@@ -1,0 +1,53 @@
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { getQueueToken } from '@nestjs/bullmq';
+import { Injectable } from '@nestjs/common';
+import type { Queue } from 'bullmq';
+import { Task, type Tasks } from 'nestjs-task-queue';
+import { sweep, sweepRegularly } from '../../../lib/engine/bullmq/consumer/retention-sweep.js';
+import { boot, type Booted } from '../../support/boot.js';
+import { describeEachEngine } from '../../support/engines.js';
+import { eventually } from '../../support/eventually.js';
+
+@Injectable()
+class Work {
+  @Task({ queue: 'quiet' })
+  async once(): Promise<void> {}
+}
+
+describeEachEngine('the retention sweep', (engine) => {
+  let one: Booted;
+  let work: Tasks<Work>;
+
+  beforeAll(async () => {
+    one = await boot({ ...(await engine.place()), queues: { quiet: {} } }, [Work]);
+    work = one.queue.of(Work);
+  });
+  afterAll(() => one.app.close());
+
+  it('removes every task whose time is over in one sweep, and no other', async () => {
+    const queue = await quietQueueAfter(5);
+    const backend = queue.getBackend();
+    await sweep(backend, { succeeded: 60_000, failed: 0 }, { atOnce: 2 });
+    await expect(queue.getJobCounts('completed')).resolves.toEqual({ completed: 5 });
+    await sweep(backend, { succeeded: 0, failed: 60_000 }, { atOnce: 2 });
+    await expect(queue.getJobCounts('completed')).resolves.toEqual({ completed: 0 });
+  });
+
+  it('removes tasks also from a queue without new ones', async () => {
+    const queue = await quietQueueAfter(1);
+    const stop = sweepRegularly(queue.getBackend(), { succeeded: 100, failed: 100 }, 50);
+    try {
+      await eventually(async () => (await queue.getJobCounts('completed'))['completed'] === 0, 'it is removed', 5_000);
+    } finally {
+      stop();
+    }
+  });
+
+  async function quietQueueAfter(tasks: number): Promise<Queue> {
+    const handles = await work.once.enqueueMany(Array.from({ length: tasks }, () => []));
+    await Promise.all(handles.map((handle) => handle.result({ timeout: '10s' })));
+    const queue = one.app.get<Queue>(getQueueToken('quiet'));
+    await expect(queue.getJobCounts('completed')).resolves.toEqual({ completed: tasks });
+    return queue;
+  }
+});
