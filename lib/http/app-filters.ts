@@ -1,10 +1,9 @@
-import { Injectable, type ExecutionContext } from '@nestjs/common';
+import type { ExecutionContext } from '@nestjs/common';
 import { EXCEPTION_FILTERS_METADATA, FILTER_CATCH_EXCEPTIONS } from '@nestjs/common/constants.js';
-import { ApplicationConfig } from '@nestjs/core';
+import type { ApplicationConfig } from '@nestjs/core';
 import { TaskQueueError } from '../errors.js';
 
 /** Knows which errors of this package the app wants to handle itself. */
-@Injectable()
 export class AppFilters {
   constructor(private readonly config: ApplicationConfig) {}
 

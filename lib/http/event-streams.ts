@@ -1,12 +1,11 @@
 import type { ServerResponse } from 'node:http';
-import { Inject, Injectable, type OnModuleDestroy } from '@nestjs/common';
+import type { OnModuleDestroy } from '@nestjs/common';
 import { TaskQueueError } from '../errors.js';
 import type { TaskRecord } from '../engine/task.js';
 import type { HttpExchange } from './http-exchange.js';
-import { HeldRequests } from './held-requests.js';
+import type { HeldRequests } from './held-requests.js';
 import type { ResolvedHttpOptions } from './http-options.js';
-import { HTTP_OPTIONS } from './http-options.js';
-import { TaskView, type View } from './task-view.js';
+import type { TaskView, View } from './task-view.js';
 
 const HEADERS = {
   'Content-Type': 'text/event-stream; charset=utf-8',
@@ -19,40 +18,42 @@ const HEADERS = {
 const RECONNECT_AFTER = 'retry: 2000\n\n';
 const SIGN_OF_LIFE = ':\n\n';
 
+export interface EventStreamsDeps {
+  readonly view: TaskView;
+  readonly requests: HeldRequests;
+  readonly options: false | Pick<ResolvedHttpOptions, 'heartbeat'>;
+}
+
 /**
  * Server-sent events: one `status` for each change of a task, the last one final, then the end.
  *
  * Written to Node's response instead of through Nest's `@Sse()`, whose Observables, stream and timer for each client
  * would cost several times what a client costs here; one timer serves them all.
  */
-@Injectable()
 export class EventStreams implements OnModuleDestroy {
   private readonly streams = new Set<ServerResponse>();
   private pulse: NodeJS.Timeout | undefined;
 
-  constructor(
-    private readonly view: TaskView,
-    private readonly requests: HeldRequests,
-    @Inject(HTTP_OPTIONS) private readonly options: false | Pick<ResolvedHttpOptions, 'heartbeat'>,
-  ) {}
+  constructor(private readonly deps: EventStreamsDeps) {}
 
   /** Answers with the task's changes, beginning with this record unless the client says that it has it. */
   open(exchange: HttpExchange, record: TaskRecord): void {
+    const { view, requests } = this.deps;
     const lastSeen = exchange.header('last-event-id');
-    const view = this.view.of(record);
+    const now = view.of(record);
     // An `EventSource` reconnects when a stream ends, also after the final event; this answer makes it stop.
-    if (view.final && lastSeen === view.version) {
+    if (now.final && lastSeen === now.version) {
       return exchange.answer({ status: 204, headers: { 'Cache-Control': 'no-store' } });
     }
     const response = exchange.detach();
     response.writeHead(200, HEADERS);
     response.write(RECONNECT_AFTER);
     const stream = new EventStream(response, lastSeen);
-    stream.write(view);
-    if (view.final) return;
+    stream.write(now);
+    if (now.final) return;
     this.enter(response);
-    this.requests.hold(response, record.id, {
-      show: (changed) => stream.write(this.view.of(changed)),
+    requests.hold(response, record.id, {
+      show: (changed) => stream.write(view.of(changed)),
       finish(error) {
         // A client whose task was forgotten, or whose process closes, learns it when it connects again.
         if (error !== undefined && !(error instanceof TaskQueueError)) throw error;
@@ -68,8 +69,9 @@ export class EventStreams implements OnModuleDestroy {
 
   private enter(response: ServerResponse): void {
     this.streams.add(response);
-    if (!this.options) return;
-    this.pulse ??= setInterval(() => this.beat(), this.options.heartbeat).unref();
+    const { options } = this.deps;
+    if (!options) return;
+    this.pulse ??= setInterval(() => this.beat(), options.heartbeat).unref();
   }
 
   private leave(response: ServerResponse): void {

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
-import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
+import { Logger, type OnModuleDestroy } from '@nestjs/common';
 import { isFinal, type TaskRecord } from '../engine/task.js';
-import { TaskResults } from '../results/task-results.js';
+import type { TaskResults } from '../results/task-results.js';
 import type { Observer } from '../results/watched-task.js';
 
 /** How a request is answered over time. What these throw is logged, and the client cut off. */
@@ -20,7 +20,6 @@ export interface Answering {
  * They are called back instead of being awaited: thousands may wait in one process, and each generator, signal and pending
  * promise has its price, in memory while they wait and in time once all are answered.
  */
-@Injectable()
 export class HeldRequests implements OnModuleDestroy {
   private readonly logger = new Logger('TaskQueue');
   private readonly held = new Set<HeldRequest>();

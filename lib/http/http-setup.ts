@@ -1,23 +1,23 @@
-import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
-import { ApplicationConfig, HttpAdapterHost } from '@nestjs/core';
+import type { OnModuleInit } from '@nestjs/common';
+import type { ApplicationConfig, HttpAdapterHost } from '@nestjs/core';
 import { TaskNotFoundError } from '../errors.js';
 import { HttpExchange } from './http-exchange.js';
 import type { HttpRequest, ResolvedHttpOptions } from './http-options.js';
-import { HTTP_OPTIONS } from './http-options.js';
 import { problemOf } from './problem-details.js';
-import { TaskHttpInterceptor } from './task-http.interceptor.js';
-import { TaskLinks } from './task-links.js';
+import type { TaskHttpInterceptor } from './task-http.interceptor.js';
+import type { TaskLinks } from './task-links.js';
+
+export interface HttpSetupDeps {
+  readonly config: ApplicationConfig;
+  readonly adapterHost: HttpAdapterHost;
+  readonly interceptor: TaskHttpInterceptor;
+  readonly links: TaskLinks;
+  readonly options: false | ResolvedHttpOptions;
+}
 
 /** Connects the pieces with the application. */
-@Injectable()
 export class HttpSetup implements OnModuleInit {
-  constructor(
-    private readonly config: ApplicationConfig,
-    private readonly adapterHost: HttpAdapterHost,
-    private readonly interceptor: TaskHttpInterceptor,
-    private readonly links: TaskLinks,
-    @Inject(HTTP_OPTIONS) private readonly options: false | ResolvedHttpOptions,
-  ) {}
+  constructor(private readonly deps: HttpSetupDeps) {}
 
   /**
    * To be called from the module's `configure()`, which Nest calls after `app.useGlobalInterceptors()` and before it
@@ -25,12 +25,14 @@ export class HttpSetup implements OnModuleInit {
    * the app wraps it into an envelope or serialises it; under `APP_INTERCEPTOR` it would be the outermost.
    */
   configure(): void {
-    if (this.options) this.config.addGlobalInterceptor(this.interceptor);
+    const { config, interceptor, options } = this.deps;
+    if (options) config.addGlobalInterceptor(interceptor);
   }
 
   /** After the routes are there, before the server takes more of them. */
   onModuleInit(): void {
-    if (this.options && this.adapterHost.httpAdapter?.getType() === 'fastify') this.answerOverlongIds();
+    const { adapterHost, options } = this.deps;
+    if (options && adapterHost.httpAdapter?.getType() === 'fastify') this.answerOverlongIds();
   }
 
   /**
@@ -38,8 +40,9 @@ export class HttpSetup implements OnModuleInit {
    * one more id nobody knows. A wildcard has no such limit, and every other route of the app comes before it.
    */
   private answerOverlongIds(): void {
-    const { httpAdapter } = this.adapterHost;
-    const url = `${this.links.base}/*`;
+    const { adapterHost, links } = this.deps;
+    const { httpAdapter } = adapterHost;
+    const url = `${links.base}/*`;
     const answer = (request: HttpRequest & { params: Record<string, string> }, reply: { callNotFound(): void }) => {
       const overlong = request.params['*'] ?? '';
       const problem = problemOf(new TaskNotFoundError(overlong));

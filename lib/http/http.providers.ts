@@ -1,10 +1,11 @@
 import type { InjectionToken, Provider, Type } from '@nestjs/common';
+import { ApplicationConfig, HttpAdapterHost } from '@nestjs/core';
+import { TaskResults } from '../results/task-results.js';
 import { AppFilters } from './app-filters.js';
 import { EventStreams } from './event-streams.js';
 import { HeldRequests } from './held-requests.js';
 import { HttpSetup } from './http-setup.js';
-import { resolveHttpOptions, type HttpOptions } from './http-options.js';
-import { HTTP_OPTIONS } from './http-options.js';
+import { HTTP_OPTIONS, resolveHttpOptions, type HttpOptions, type ResolvedHttpOptions } from './http-options.js';
 import { TaskEndpoint } from './task-endpoint.js';
 import { TaskHttpInterceptor } from './task-http.interceptor.js';
 import { TaskLinks } from './task-links.js';
@@ -31,18 +32,65 @@ export function httpProviders(source: HttpOptionsSource): { controllers: Type[];
     inject: source.inject,
     useFactory: (...injected: never[]) => resolveHttpOptions(source.useFactory(...injected)),
   };
-  return {
-    controllers: [createTaskController()],
-    providers: [
-      options,
-      AppFilters,
-      EventStreams,
-      HeldRequests,
-      HttpSetup,
-      TaskEndpoint,
-      TaskHttpInterceptor,
-      TaskLinks,
-      TaskView,
-    ],
-  };
+  return { controllers: [createTaskController()], providers: [options, ...PROVIDERS] };
 }
+
+type Options = false | ResolvedHttpOptions;
+
+const PROVIDERS: readonly Provider[] = [
+  {
+    provide: AppFilters,
+    inject: [ApplicationConfig],
+    useFactory: (config: ApplicationConfig) => new AppFilters(config),
+  },
+  {
+    provide: EventStreams,
+    inject: [TaskView, HeldRequests, HTTP_OPTIONS],
+    useFactory: (view: TaskView, requests: HeldRequests, options: Options) =>
+      new EventStreams({ view, requests, options }),
+  },
+  {
+    provide: HeldRequests,
+    inject: [TaskResults],
+    useFactory: (results: TaskResults) => new HeldRequests(results),
+  },
+  {
+    provide: HttpSetup,
+    inject: [ApplicationConfig, HttpAdapterHost, TaskHttpInterceptor, TaskLinks, HTTP_OPTIONS],
+    useFactory: (
+      config: ApplicationConfig,
+      adapterHost: HttpAdapterHost,
+      interceptor: TaskHttpInterceptor,
+      links: TaskLinks,
+      options: Options,
+    ) => new HttpSetup({ config, adapterHost, interceptor, links, options }),
+  },
+  {
+    provide: TaskEndpoint,
+    inject: [TaskResults, TaskView, EventStreams, HeldRequests, HttpAdapterHost, HTTP_OPTIONS],
+    useFactory: (
+      results: TaskResults,
+      view: TaskView,
+      streams: EventStreams,
+      requests: HeldRequests,
+      adapterHost: HttpAdapterHost,
+      options: Options,
+    ) => new TaskEndpoint({ results, view, streams, requests, adapterHost, options }),
+  },
+  {
+    provide: TaskHttpInterceptor,
+    inject: [HttpAdapterHost, TaskLinks, AppFilters],
+    useFactory: (adapterHost: HttpAdapterHost, links: TaskLinks, appFilters: AppFilters) =>
+      new TaskHttpInterceptor({ adapterHost, links, appFilters }),
+  },
+  {
+    provide: TaskLinks,
+    inject: [ApplicationConfig, HTTP_OPTIONS],
+    useFactory: (config: ApplicationConfig, options: Options) => new TaskLinks(config, options),
+  },
+  {
+    provide: TaskView,
+    inject: [HTTP_OPTIONS],
+    useFactory: (options: Options) => new TaskView(options),
+  },
+];

@@ -1,34 +1,34 @@
-import { HttpException, Inject, Injectable, Logger } from '@nestjs/common';
-import { HttpAdapterHost } from '@nestjs/core';
+import { HttpException, Logger } from '@nestjs/common';
+import type { HttpAdapterHost } from '@nestjs/core';
 import { TaskNotFoundError } from '../errors.js';
 import { isFinal, type TaskRecord } from '../engine/task.js';
-import { TaskResults } from '../results/task-results.js';
+import type { TaskResults } from '../results/task-results.js';
 import { toStatus } from '../results/task-status.js';
-import { EventStreams } from './event-streams.js';
+import type { EventStreams } from './event-streams.js';
 import { HttpExchange } from './http-exchange.js';
-import { HeldRequests, type Answering } from './held-requests.js';
+import type { Answering, HeldRequests } from './held-requests.js';
 import type { HttpRequest, ResolvedHttpOptions } from './http-options.js';
-import { HTTP_OPTIONS } from './http-options.js';
 import { problemOf } from './problem-details.js';
 import { isKnown, prefersEvents } from './request-preferences.js';
-import { TaskView } from './task-view.js';
+import type { TaskView } from './task-view.js';
 
 /** Seconds after which asking again is worth while. */
 export const ASK_AGAIN_AFTER = '1';
 
+export interface TaskEndpointDeps {
+  readonly results: TaskResults;
+  readonly view: TaskView;
+  readonly streams: EventStreams;
+  readonly requests: HeldRequests;
+  readonly adapterHost: HttpAdapterHost;
+  readonly options: false | ResolvedHttpOptions;
+}
+
 /** What `GET /tasks/:id` and `DELETE /tasks/:id` do. Refusals are answered here, so no filter of the app changes them. */
-@Injectable()
 export class TaskEndpoint {
   private readonly logger = new Logger('TaskQueue');
 
-  constructor(
-    private readonly results: TaskResults,
-    private readonly view: TaskView,
-    private readonly streams: EventStreams,
-    private readonly requests: HeldRequests,
-    private readonly adapterHost: HttpAdapterHost,
-    @Inject(HTTP_OPTIONS) private readonly options: false | ResolvedHttpOptions,
-  ) {}
+  constructor(private readonly deps: TaskEndpointDeps) {}
 
   /** The status at once, once it is final, or at every change, as the request asks. */
   get(request: HttpRequest, response: unknown): Promise<void> {
@@ -37,7 +37,7 @@ export class TaskEndpoint {
       // An interceptor of the app has answered meanwhile, or the client is gone.
       if (exchange.isOver) return;
       exchange.vary('Accept');
-      if (prefersEvents(exchange.header('accept')) && !exchange.isHead) return this.streams.open(exchange, record);
+      if (prefersEvents(exchange.header('accept')) && !exchange.isHead) return this.deps.streams.open(exchange, record);
       const wait = exchange.waitPreference(options.longestWait);
       const headers: Record<string, string> = wait?.applied ? { 'Preference-Applied': wait.applied } : {};
       if (!wait || wait.milliseconds === 0 || isFinal(record.state)) return this.answer(exchange, record, headers);
@@ -50,7 +50,7 @@ export class TaskEndpoint {
     return this.serve(request, response, async (exchange, options) => {
       const record = await this.admit(exchange, options);
       const wasFinal = isFinal(record.state);
-      const after = wasFinal ? record : await this.results.cancel(record.id);
+      const after = wasFinal ? record : await this.deps.results.cancel(record.id);
       if (!after) throw new TaskNotFoundError(record.id);
       // It may also have ended otherwise while it was being asked about.
       const tooLate = wasFinal || (isFinal(after.state) && after.state !== 'cancelled');
@@ -61,7 +61,7 @@ export class TaskEndpoint {
           'Cache-Control': 'no-store',
           ...(!isFinal(after.state) && { 'Retry-After': ASK_AGAIN_AFTER }),
         },
-        body: this.view.of(after).json,
+        body: this.deps.view.of(after).json,
       });
     });
   }
@@ -71,10 +71,11 @@ export class TaskEndpoint {
     response: unknown,
     work: (exchange: HttpExchange, options: ResolvedHttpOptions) => Promise<void>,
   ): Promise<void> {
-    const exchange = new HttpExchange(this.adapterHost.httpAdapter, request, response);
+    const { adapterHost, options } = this.deps;
+    const exchange = new HttpExchange(adapterHost.httpAdapter, request, response);
     try {
-      if (!this.options) throw new TaskNotFoundError(exchange.id);
-      await work(exchange, this.options);
+      if (!options) throw new TaskNotFoundError(exchange.id);
+      await work(exchange, options);
     } catch (error) {
       this.refuse(exchange, error);
     }
@@ -83,7 +84,7 @@ export class TaskEndpoint {
   /** @throws TaskNotFoundError for what is unknown, and just the same for what this request may not see */
   private async admit(exchange: HttpExchange, { authorize }: ResolvedHttpOptions): Promise<TaskRecord> {
     const { id, request } = exchange;
-    const record = await this.results.find(id);
+    const record = await this.deps.results.find(id);
     if (!record) throw new TaskNotFoundError(id);
     if (!authorize) return record;
     let allowed: boolean;
@@ -118,11 +119,11 @@ export class TaskEndpoint {
         this.answer(exchange, latest, headers);
       },
     };
-    this.requests.hold(exchange.detach(), record.id, answering, timeout);
+    this.deps.requests.hold(exchange.detach(), record.id, answering, timeout);
   }
 
   private answer(exchange: HttpExchange, record: TaskRecord, more: Readonly<Record<string, string>>): void {
-    const { json, version, final } = this.view.of(record);
+    const { json, version, final } = this.deps.view.of(record);
     const headers = {
       // Weak, for proxies may compress what they pass on. `private`: whoever asks next may not be allowed to see it.
       ETag: `W/"${version}"`,

@@ -1,15 +1,15 @@
-import { HttpStatus, Injectable, type CallHandler, type ExecutionContext, type NestInterceptor } from '@nestjs/common';
+import { HttpStatus, type CallHandler, type ExecutionContext, type NestInterceptor } from '@nestjs/common';
 import { RESPONSE_PASSTHROUGH_METADATA, ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
 import { RouteParamtypes } from '@nestjs/common/internal';
-import { HttpAdapterHost } from '@nestjs/core';
+import type { HttpAdapterHost } from '@nestjs/core';
 import { catchError, concatMap, from, of, throwError, type Observable } from 'rxjs';
 import { TaskQueueError } from '../errors.js';
 import { TaskHandle } from '../results/task-handle.js';
 import type { TaskStatus } from '../results/task-status.js';
-import { AppFilters } from './app-filters.js';
+import type { AppFilters } from './app-filters.js';
 import { problemOf, TaskProblemException } from './problem-details.js';
 import { ASK_AGAIN_AFTER } from './task-endpoint.js';
-import { TaskLinks } from './task-links.js';
+import type { TaskLinks } from './task-links.js';
 
 /** What a client gets from a handler that returned a `TaskHandle`. */
 export interface AcceptedTask {
@@ -18,6 +18,12 @@ export interface AcceptedTask {
   readonly state: TaskStatus['state'];
   /** Where to ask for it; the same as the header `Location`. */
   readonly href: string;
+}
+
+export interface TaskHttpInterceptorDeps {
+  readonly adapterHost: HttpAdapterHost;
+  readonly links: TaskLinks;
+  readonly appFilters: AppFilters;
 }
 
 /**
@@ -29,13 +35,8 @@ export interface AcceptedTask {
  * the app's own by the accident of registration. This way the app's filters get an `HttpException` with the right
  * status and the error as its `cause`; a filter that names the error's class gets the error.
  */
-@Injectable()
 export class TaskHttpInterceptor implements NestInterceptor {
-  constructor(
-    private readonly adapterHost: HttpAdapterHost,
-    private readonly links: TaskLinks,
-    private readonly appFilters: AppFilters,
-  ) {}
+  constructor(private readonly deps: TaskHttpInterceptorDeps) {}
 
   intercept(context: ExecutionContext, next: CallHandler<unknown>): Observable<unknown> {
     if (context.getType() !== 'http') return next.handle();
@@ -46,7 +47,7 @@ export class TaskHttpInterceptor implements NestInterceptor {
   }
 
   private async accepted(value: TaskHandle | readonly TaskHandle[], context: ExecutionContext): Promise<unknown> {
-    const { httpAdapter } = this.adapterHost;
+    const { httpAdapter } = this.deps.adapterHost;
     const response: unknown = context.switchToHttp().getResponse();
     if (writesItsOwnResponse(context) || httpAdapter.isHeadersSent(response)) return value;
     const body = value instanceof TaskHandle ? await this.describe(value) : await this.describeAll(value);
@@ -62,7 +63,7 @@ export class TaskHttpInterceptor implements NestInterceptor {
     // A handle made from a bare id knows no more than that.
     const known =
       name === undefined || initialState === undefined ? await handle.status() : { name, state: initialState };
-    return { id, name: known.name, state: known.state, href: this.links.hrefOf(id) };
+    return { id, name: known.name, state: known.state, href: this.deps.links.hrefOf(id) };
   }
 
   private describeAll(handles: readonly TaskHandle[]): Promise<AcceptedTask[]> {
@@ -71,8 +72,8 @@ export class TaskHttpInterceptor implements NestInterceptor {
 
   private translated(error: unknown, context: ExecutionContext): unknown {
     const problem = problemOf(error);
-    if (!problem || (error instanceof TaskQueueError && this.appFilters.catches(error, context))) return error;
-    const { httpAdapter } = this.adapterHost;
+    if (!problem || (error instanceof TaskQueueError && this.deps.appFilters.catches(error, context))) return error;
+    const { httpAdapter } = this.deps.adapterHost;
     const response: unknown = context.switchToHttp().getResponse();
     if (httpAdapter.isHeadersSent(response)) return error;
     // On the response already, for Nest's own filter sends a body and no headers.

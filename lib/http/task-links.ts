@@ -1,17 +1,15 @@
-import { Inject, Injectable, RequestMethod, VERSION_NEUTRAL } from '@nestjs/common';
-import { ApplicationConfig } from '@nestjs/core';
+import { RequestMethod, VERSION_NEUTRAL } from '@nestjs/common';
+import type { ApplicationConfig } from '@nestjs/core';
 import { RoutePathFactory } from '@nestjs/core/router/route-path-factory.js';
 import type { ResolvedHttpOptions } from './http-options.js';
-import { HTTP_OPTIONS } from './http-options.js';
 
 /** Where tasks are found: the path, with the app's global prefix where that applies. */
-@Injectable()
 export class TaskLinks {
   private knownBase: string | undefined;
 
   constructor(
     private readonly config: ApplicationConfig,
-    @Inject(HTTP_OPTIONS) private readonly options: false | ResolvedHttpOptions,
+    private readonly options: false | ResolvedHttpOptions,
   ) {}
 
   /** For example `/api/tasks/default.q0hQ2gD2mR7c3gYtVJm1Ng`. */

@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto';
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Logger } from '@nestjs/common';
 import { isFinal, type TaskFailure, type TaskRecord } from '../engine/task.js';
 import { toStatus, type TaskStatus } from '../results/task-status.js';
-import { HTTP_OPTIONS } from './http-options.js';
 import type { ResolvedHttpOptions } from './http-options.js';
 
 /** A task as it is written to clients. */
@@ -20,14 +19,13 @@ const HIDDEN = { name: 'Error', message: 'The task failed' };
 const REMEMBERED = 1_000;
 
 /** Makes of what the engine knows what may leave the process, and logs what may not. */
-@Injectable()
 export class TaskView {
   private readonly logger = new Logger('TaskQueue');
   private readonly logged = new Set<string>();
   /** Everybody who follows a task is given the same record, one after the other: it is written out once for them all. */
   private latest: { readonly record: TaskRecord; readonly view: View } | undefined;
 
-  constructor(@Inject(HTTP_OPTIONS) private readonly options: false | Pick<ResolvedHttpOptions, 'mayShow'>) {}
+  constructor(private readonly options: false | Pick<ResolvedHttpOptions, 'mayShow'>) {}
 
   of(record: TaskRecord): View {
     if (this.latest?.record === record) return this.latest.view;
