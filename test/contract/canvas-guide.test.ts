@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { chain, chord, group, WorkflowFailedError, type TaskHandle, type Tasks } from 'nestjs-task-queue';
-import { boot, Gate, type Booted } from '../support/boot.js';
+import { boot, type Booted } from '../support/boot.js';
 import { describeEachEngine } from '../support/engines.js';
+import { Gate } from '../support/gate.js';
 import { GuideTasks } from '../support/guide-tasks.js';
 import { until } from '../support/until.js';
 

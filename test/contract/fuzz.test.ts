@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { Task, TaskContext, TaskQueueError, type Tasks } from 'nestjs-task-queue';
 import { boot, type Booted } from '../support/boot.js';
 import { describeEachEngine } from '../support/engines.js';
-import { eventually } from '../support/eventually.js';
+import { until } from '../support/until.js';
 
 @Injectable()
 class Echo {
@@ -90,7 +90,7 @@ describeEachEngine('whatever comes', (engine) => {
       fc.asyncProperty(data, async (some) => {
         fc.pre(!/\\u0000|\\ud[89a-f]/i.test(JSON.stringify(some)));
         const job = await native.add('Echo.say', some);
-        await eventually(async () => ['completed', 'failed'].includes(await job.getState()), 'the job ends', 5_000);
+        await until(async () => ['completed', 'failed'].includes(await job.getState()), 'the job ends', 5_000);
         await expect(echo.say.enqueue(1).then((handle) => handle.result({ timeout: '10s' }))).resolves.toBeTruthy();
       }),
       { numRuns: 40, endOnFailure: true },

@@ -12,8 +12,9 @@ import {
   type TaskProducer,
   type Tasks,
 } from 'nestjs-task-queue';
-import { boot, Gate, type Booted } from '../support/boot.js';
+import { boot, type Booted } from '../support/boot.js';
 import { describeEachEngine } from '../support/engines.js';
+import { Gate } from '../support/gate.js';
 
 const double = defineTask<(value: number) => Promise<number>>('maths.double', { queue: 'maths' });
 

@@ -11,10 +11,11 @@ import {
   type Tasks,
 } from 'nestjs-task-queue';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { boot, Gate, type Booted } from '../support/boot.js';
+import { boot, type Booted } from '../support/boot.js';
 import { describeEachEngine, type Place } from '../support/engines.js';
-import { eventually } from '../support/eventually.js';
-import { Witness } from '../support/witness.js';
+import { Gate } from '../support/gate.js';
+import { Recorder } from '../support/recorder.js';
+import { until } from '../support/until.js';
 
 interface Run {
   readonly schedule: string | undefined;
@@ -24,8 +25,8 @@ interface Run {
 
 @Injectable()
 class Clockwork {
-  readonly runs = new Witness<Run>();
-  readonly beside = new Witness<number>();
+  readonly runs = new Recorder<Run>();
+  readonly beside = new Recorder<number>();
   gate = new Gate();
   private running = 0;
 
@@ -34,7 +35,7 @@ class Clockwork {
   @Schedule('* * * * * *', { id: 'second', args: ['a', 1] })
   @Task()
   tick(...args: unknown[]): number {
-    this.runs.note({ schedule: this.task.headers['schedule'], tick: this.task.headers['schedule-tick'], args });
+    this.runs.record({ schedule: this.task.headers['schedule'], tick: this.task.headers['schedule-tick'], args });
     return args.length;
   }
 
@@ -48,7 +49,7 @@ class Clockwork {
 
   @Task()
   async hold(): Promise<void> {
-    this.beside.note(++this.running);
+    this.beside.record(++this.running);
     await this.gate.opened;
     this.running--;
   }
@@ -83,7 +84,7 @@ describeEachEngine('schedules', (engine) => {
     /** The status once the condition holds for it: what is stored tells nobody that it changed. */
     async function status(id: string, condition: (status: ScheduleStatus) => boolean): Promise<ScheduleStatus> {
       let found: ScheduleStatus | undefined;
-      await eventually(
+      await until(
         async () => (found = await schedules.get(id)) !== undefined && condition(found),
         () => `schedule ${id} is as wanted; it is ${JSON.stringify(found)}`,
       );
@@ -210,13 +211,13 @@ describeEachEngine('schedules', (engine) => {
       const again = await schedules.runNow('alone');
       expect(again).toMatchObject({ id: lastRun?.id, deduplicated: true });
       await schedules.pause('alone');
-      expect(Math.max(...work.beside.notes)).toBe(1);
+      expect(Math.max(...work.beside.entries)).toBe(1);
       work.gate.open();
       await again.result({ timeout: '10s' });
-      const runs = work.beside.notes.length;
+      const runs = work.beside.entries.length;
       await schedules.resume('alone');
       await work.beside.until(({ length }) => length > runs);
-      expect(Math.max(...work.beside.notes)).toBe(1);
+      expect(Math.max(...work.beside.entries)).toBe(1);
       await schedules.remove('alone');
     });
 

@@ -5,7 +5,7 @@ import type { Queue } from 'bullmq';
 import { Task, TaskContext, type TaskState, type TaskHandle, type Tasks } from 'nestjs-task-queue';
 import { boot, type Booted } from '../support/boot.js';
 import { describeEachEngine } from '../support/engines.js';
-import { eventually } from '../support/eventually.js';
+import { until } from '../support/until.js';
 
 const WINDOW = 600;
 
@@ -69,7 +69,7 @@ describeEachEngine('in several processes', (engine) => {
     await Promise.all(handles.map((handle) => reaches(handle, 'running')));
     const start = Date.now();
     await Promise.all(handles.map(({ id }) => other.queue.handle(id).cancel()));
-    await eventually(() => handles.every(({ id }) => Work.aborted.includes(id)), 'all are aborted', 5_000);
+    await until(() => handles.every(({ id }) => Work.aborted.includes(id)), 'all are aborted', 5_000);
     expect(Date.now() - start).toBeLessThan(1_000);
     for (const handle of handles) await expect(handle.result()).rejects.toMatchObject({ code: 'TASK_CANCELLED' });
   });

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
 import { Task, TaskContext, type TaskHandle, type TaskStatus, type Tasks } from 'nestjs-task-queue';
-import { boot, Gate, type Booted } from '../support/boot.js';
+import { boot, type Booted } from '../support/boot.js';
 import { describeEachEngine } from '../support/engines.js';
+import { Gate } from '../support/gate.js';
 
 @Injectable()
 class Echo {

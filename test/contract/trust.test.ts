@@ -2,8 +2,9 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { BadRequestException, Injectable } from '@nestjs/common';
 import { Task, TaskContext, type TaskHandle, type TaskState, type Tasks } from 'nestjs-task-queue';
 import { z } from 'zod';
-import { boot, Gate, type Booted } from '../support/boot.js';
+import { boot, type Booted } from '../support/boot.js';
 import { describeEachEngine, type Place } from '../support/engines.js';
+import { Gate } from '../support/gate.js';
 
 class HopelessError extends Error {
   override readonly name = 'HopelessError';

@@ -3,10 +3,10 @@ import { getQueueToken } from '@nestjs/bullmq';
 import type { JobType, Queue } from 'bullmq';
 import fc from 'fast-check';
 import { chain, WorkflowFailedError, type Signature, type TaskQueueError, type Tasks } from 'nestjs-task-queue';
-import { boot, Gate, type Booted } from '../support/boot.js';
+import { boot, type Booted } from '../support/boot.js';
 import { describeEachEngine } from '../support/engines.js';
+import { Gate } from '../support/gate.js';
 import { comparable, evaluate, type LinkRun } from '../support/evaluate-shape.js';
-import { eventually } from '../support/eventually.js';
 import { SHAPE_LISTENER, ShapeTasks, signatureOf, type ShapeListener } from '../support/shape-tasks.js';
 import { until } from '../support/until.js';
 import { shapes, tagged } from '../support/workflow-shapes.js';
@@ -63,7 +63,7 @@ describeEachEngine('any workflow', (engine) => {
   const linksOf = (name: string) => heard.links.filter(({ tag }) => tag.startsWith(`${name}.`)).toSorted(byTag);
   /** That nothing is left of any workflow that waits or runs. */
   const nothingLeft = () =>
-    eventually(
+    until(
       async () => {
         const counts = await native.getJobCounts(...UNFINISHED);
         return Object.values(counts).every((count) => count === 0);

@@ -10,8 +10,9 @@ import {
   type TaskStatus,
   type Tasks,
 } from 'nestjs-task-queue';
-import { boot, Gate, type Booted } from '../support/boot.js';
+import { boot, type Booted } from '../support/boot.js';
 import { describeEachEngine } from '../support/engines.js';
+import { Gate } from '../support/gate.js';
 import { Maths } from '../support/maths.js';
 import { until } from '../support/until.js';
 
@@ -34,18 +35,6 @@ describeEachEngine('workflows', (engine) => {
   });
   afterAll(() => booted.app.close());
 
-  const { add, double, sum, fail, held, link, range, flaky, fan } = new Proxy({} as Tasks<Maths>, {
-    get: (_, name: keyof Tasks<Maths>) =>
-      new Proxy(
-        {},
-        {
-          get:
-            (__, call: 'signature') =>
-            (...args: never[]) =>
-              (maths[name][call] as (...given: never[]) => unknown)(...args),
-        },
-      ),
-  });
   const resultOf = async <R>(handle: TaskHandle<R> | Promise<TaskHandle<R>>): Promise<R> =>
     (await handle).result({ timeout: '20s' });
   /** Resolves once a status is as wanted. */
@@ -55,7 +44,7 @@ describeEachEngine('workflows', (engine) => {
   }
 
   it('hands each result of a chain to the next', async () => {
-    const handle = await chain(add.signature(2, 2), add.signature(4), double.signature()).enqueue();
+    const handle = await chain(maths.add.signature(2, 2), maths.add.signature(4), maths.double.signature()).enqueue();
     expect(handle.name).toBe('chain(Maths.add(2, 2), Maths.add(4), Maths.double())');
     await expect(resultOf(handle)).resolves.toBe(16);
     expect(provider.calls).toEqual(['add(2, 2)', 'add(4, 4)', 'double(8)']);
@@ -67,7 +56,7 @@ describeEachEngine('workflows', (engine) => {
   });
 
   it('gives the results of a group in order', async () => {
-    const handle = await group([1, 2, 3, 4].map((value) => add.signature(value, value))).enqueue();
+    const handle = await group([1, 2, 3, 4].map((value) => maths.add.signature(value, value))).enqueue();
     expect(handle.initialState).toBe('waiting');
     await expect(resultOf(handle)).resolves.toEqual([2, 4, 6, 8]);
     const children = await handle.children();
@@ -75,25 +64,25 @@ describeEachEngine('workflows', (engine) => {
   });
 
   it('calls back with the results of a group', async () => {
-    const whole = chord(group([add.signature(1, 1), add.signature(2, 2)]), sum.signature());
+    const whole = chord(group([maths.add.signature(1, 1), maths.add.signature(2, 2)]), maths.sum.signature());
     await expect(resultOf(whole.enqueue())).resolves.toBe(6);
-    await expect(resultOf(chord([add.signature(1, 1)], sum.signature()).enqueue())).resolves.toBe(2);
+    await expect(resultOf(chord([maths.add.signature(1, 1)], maths.sum.signature()).enqueue())).resolves.toBe(2);
   });
 
   it('nests: a chord of chains, inside a chain, after a step', async () => {
-    const chains = [1, 2, 3].map((value) => chain(add.signature(value), double.signature()));
-    const whole = chain(add.signature(1, 1), chord(chains, sum.signature()), double.signature());
+    const chains = [1, 2, 3].map((value) => chain(maths.add.signature(value), maths.double.signature()));
+    const whole = chain(maths.add.signature(1, 1), chord(chains, maths.sum.signature()), maths.double.signature());
     // (2+1)*2 + (2+2)*2 + (2+3)*2 = 24
     await expect(resultOf(whole.enqueue())).resolves.toBe(48);
-    const deep = group([group([add.signature(1, 2)]), group([group([add.signature(3, 4)])])]);
+    const deep = group([group([maths.add.signature(1, 2)]), group([group([maths.add.signature(3, 4)])])]);
     await expect(resultOf(deep.enqueue())).resolves.toEqual([[3], [[7]]]);
-    const after = chain(add.signature(1, 1), group([double.signature(), add.signature(5)]));
+    const after = chain(maths.add.signature(1, 1), group([maths.double.signature(), maths.add.signature(5)]));
     await expect(resultOf(after.enqueue())).resolves.toEqual([4, 7]);
     const twice = chain(
-      add.signature(1, 1),
-      group([double.signature(), double.signature()]),
-      group([sum.signature(), sum.signature()]),
-      sum.signature(),
+      maths.add.signature(1, 1),
+      group([maths.double.signature(), maths.double.signature()]),
+      group([maths.sum.signature(), maths.sum.signature()]),
+      maths.sum.signature(),
     );
     await expect(resultOf(twice.enqueue())).resolves.toBe(16);
   });
@@ -101,43 +90,56 @@ describeEachEngine('workflows', (engine) => {
   it('succeeds with [] for an empty group, wherever it stands', async () => {
     await expect(resultOf(group([]).enqueue())).resolves.toEqual([]);
     await expect(resultOf(booted.queue.enqueue(group([])))).resolves.toEqual([]);
-    await expect(resultOf(chord(group([]), sum.signature()).enqueue())).resolves.toBe(0);
-    await expect(resultOf(chain(add.signature(1, 1), group([])).enqueue())).resolves.toEqual([]);
-    await expect(resultOf(group([group([]), add.signature(1, 1)]).enqueue())).resolves.toEqual([[], 2]);
+    await expect(resultOf(chord(group([]), maths.sum.signature()).enqueue())).resolves.toBe(0);
+    await expect(resultOf(chain(maths.add.signature(1, 1), group([])).enqueue())).resolves.toEqual([]);
+    await expect(resultOf(group([group([]), maths.add.signature(1, 1)]).enqueue())).resolves.toEqual([[], 2]);
   });
 
   it('gives an immutable signature no earlier result', async () => {
     await expect(
-      resultOf(chain(add.signature(1, 1), add.signature(5, 5).immutable(), double.signature()).enqueue()),
+      resultOf(
+        chain(maths.add.signature(1, 1), maths.add.signature(5, 5).immutable(), maths.double.signature()).enqueue(),
+      ),
     ).resolves.toBe(20);
     await expect(
-      resultOf(chain(add.signature(1, 1), group([add.signature(3, 3).immutable(), double.signature()])).enqueue()),
+      resultOf(
+        chain(
+          maths.add.signature(1, 1),
+          group([maths.add.signature(3, 3).immutable(), maths.double.signature()]),
+        ).enqueue(),
+      ),
     ).resolves.toEqual([6, 4]);
   });
 
   it('stores nothing before it is enqueued, and may be enqueued twice', async () => {
-    const signature = chain(add.signature(1, 1), double.signature());
+    const signature = chain(maths.add.signature(1, 1), maths.double.signature());
     expect(JSON.parse(JSON.stringify(signature))).toEqual(signature.toJSON());
     await expect(Promise.all([resultOf(signature.enqueue()), resultOf(signature.enqueue())])).resolves.toEqual([4, 4]);
     expect(provider.calls.length).toBe(4);
   });
 
   it('takes what it lacks when it is enqueued', async () => {
-    await expect(resultOf(add.signature(2).enqueue(4))).resolves.toBe(6);
-    await expect(resultOf(chain(add.signature(4), double.signature()).enqueue(16))).resolves.toBe(40);
-    await expect(resultOf(group([add.signature(1), double.signature()]).enqueue(5))).resolves.toEqual([6, 10]);
-    await expect(resultOf(chord([add.signature(1), add.signature(2)], sum.signature()).enqueue(1))).resolves.toBe(5);
-    await expect(resultOf(booted.queue.enqueue(add.signature(2), 4))).resolves.toBe(6);
+    await expect(resultOf(maths.add.signature(2).enqueue(4))).resolves.toBe(6);
+    await expect(resultOf(chain(maths.add.signature(4), maths.double.signature()).enqueue(16))).resolves.toBe(40);
+    await expect(resultOf(group([maths.add.signature(1), maths.double.signature()]).enqueue(5))).resolves.toEqual([
+      6, 10,
+    ]);
+    await expect(
+      resultOf(chord([maths.add.signature(1), maths.add.signature(2)], maths.sum.signature()).enqueue(1)),
+    ).resolves.toBe(5);
+    await expect(resultOf(booted.queue.enqueue(maths.add.signature(2), 4))).resolves.toBe(6);
     expect(provider.calls).toContain('add(4, 2)');
-    await add.signature(7).onSuccess(link.signature()).enqueue(5);
+    await maths.add.signature(7).onSuccess(maths.link.signature()).enqueue(5);
     await provider.linked.opened;
     expect(provider.links).toEqual([12]);
   });
 
   it('checks what it is given as any argument', async () => {
-    const { percent } = maths;
-    await expect(resultOf(chain(percent.signature(50), double.signature()).enqueue(8))).resolves.toBe(8);
-    for (const partial of [percent.signature(50), chain(percent.signature(50), double.signature())] as const) {
+    await expect(resultOf(chain(maths.percent.signature(50), maths.double.signature()).enqueue(8))).resolves.toBe(8);
+    for (const partial of [
+      maths.percent.signature(50),
+      chain(maths.percent.signature(50), maths.double.signature()),
+    ] as const) {
       await expect(partial.enqueue(Number.NaN)).rejects.toMatchObject({ code: 'NOT_SERIALIZABLE', path: 'args[0]' });
       await expect(partial.enqueue(-1)).rejects.toMatchObject({ code: 'INVALID_ARGUMENTS' });
       const endless = 'x'.repeat(2 ** 20) as unknown as number;
@@ -155,7 +157,7 @@ describeEachEngine('workflows', (engine) => {
     expect(second).toMatchObject({ id: first.id, deduplicated: true });
     provider.gate.open();
     await expect(resultOf(first)).resolves.toBe(1);
-    await expect(chain(once, double.signature()).enqueue()).rejects.toThrow(/"Maths\.only" is unique/);
+    await expect(chain(once, maths.double.signature()).enqueue()).rejects.toThrow(/"Maths\.only" is unique/);
   });
 
   it('hands on headers and options', async () => {
@@ -164,16 +166,16 @@ describeEachEngine('workflows', (engine) => {
       { own: '1', all: '2' },
       { all: '2' },
     ]);
-    await expect(resultOf(chain(flaky.signature(1), double.signature().with({ delay: 50 })).enqueue())).resolves.toBe(
-      2,
-    );
+    await expect(
+      resultOf(chain(maths.flaky.signature(1), maths.double.signature().with({ delay: 50 })).enqueue()),
+    ).resolves.toBe(2);
   });
 
   it('fails as a whole when a member fails, and does not run the rest', async () => {
     const chained = await chain(
-      add.signature(1, 1),
+      maths.add.signature(1, 1),
       maths.fail.signature('boom').immutable(),
-      double.signature(),
+      maths.double.signature(),
     ).enqueue();
     const error: WorkflowFailedError = await resultOf(chained).then(
       () => {
@@ -198,9 +200,9 @@ describeEachEngine('workflows', (engine) => {
   it('does not run what has not started when a member of a group fails', async () => {
     const values = Array.from({ length: 40 }, (_, index) => index);
     const handle = await group([
-      ...values.slice(0, 3).map((value) => held.signature(value)),
-      fail.signature('early'),
-      ...values.map((value) => held.signature(value)),
+      ...values.slice(0, 3).map((value) => maths.held.signature(value)),
+      maths.fail.signature('early'),
+      ...values.map((value) => maths.held.signature(value)),
     ]).enqueue();
     await expect(resultOf(handle)).rejects.toMatchObject({
       code: 'WORKFLOW_FAILED',
@@ -216,7 +218,11 @@ describeEachEngine('workflows', (engine) => {
 
   it('collects failures where it is told to', async () => {
     const handle = await group(
-      [add.signature(1, 1), fail.signature('one'), chain(fail.signature('two'), double.signature())],
+      [
+        maths.add.signature(1, 1),
+        maths.fail.signature('one'),
+        chain(maths.fail.signature('two'), maths.double.signature()),
+      ],
       { onFailure: 'collect' },
     ).enqueue();
     await expect(resultOf(handle)).resolves.toEqual([
@@ -232,14 +238,14 @@ describeEachEngine('workflows', (engine) => {
       },
     ]);
     const later = chain(
-      add.signature(1, 1),
-      group([double.signature(), fail.signature('x').immutable()], { onFailure: 'collect' }),
+      maths.add.signature(1, 1),
+      group([maths.double.signature(), maths.fail.signature('x').immutable()], { onFailure: 'collect' }),
     );
     await expect(resultOf(later.enqueue())).resolves.toMatchObject([{ ok: true, value: 4 }, { ok: false }]);
   });
 
   it('fails the whole for a member that is cancelled, expired or removed', async () => {
-    const cancelled = await group([held.signature(1), held.signature(2)]).enqueue();
+    const cancelled = await group([maths.held.signature(1), maths.held.signature(2)]).enqueue();
     const [first] = await cancelled.children();
     await first?.cancel('not this one');
     await expect(resultOf(cancelled)).rejects.toMatchObject({
@@ -247,13 +253,17 @@ describeEachEngine('workflows', (engine) => {
       position: 0,
       cause: { name: 'TaskCancelledError', message: 'not this one' },
     });
-    const expired = chain(add.signature(1, 1), add.signature(2).with({ expires: 1, delay: 30 }), double.signature());
+    const expired = chain(
+      maths.add.signature(1, 1),
+      maths.add.signature(2).with({ expires: 1, delay: 30 }),
+      maths.double.signature(),
+    );
     await expect(resultOf(expired.enqueue())).rejects.toMatchObject({
       code: 'WORKFLOW_FAILED',
       position: 1,
       cause: { name: 'TaskExpiredError' },
     });
-    const removed = await chain(add.signature(1, 1).with({ delay: '1h' }), double.signature()).enqueue();
+    const removed = await chain(maths.add.signature(1, 1).with({ delay: '1h' }), maths.double.signature()).enqueue();
     const native = booted.app.get<Queue>(getQueueToken('default'));
     const [step] = await removed.children();
     await native.remove(step?.id as string);
@@ -265,8 +275,8 @@ describeEachEngine('workflows', (engine) => {
 
   it('cancels all that has not run, and aborts what runs', async () => {
     const handle = await chord(
-      [held.signature(1), chain(held.signature(2), double.signature())],
-      sum.signature(),
+      [maths.held.signature(1), chain(maths.held.signature(2), maths.double.signature())],
+      maths.sum.signature(),
     ).enqueue();
     await until(() => provider.calls.length === 2);
     await expect(handle.cancel('enough')).resolves.toMatchObject({ state: 'cancelled', error: { message: 'enough' } });
@@ -281,8 +291,8 @@ describeEachEngine('workflows', (engine) => {
 
   it('tells how far it is', async () => {
     const handle = await chord(
-      [add.signature(1, 1), held.signature(2), add.signature(3, 3)],
-      sum.signature(),
+      [maths.add.signature(1, 1), maths.held.signature(2), maths.add.signature(3, 3)],
+      maths.sum.signature(),
     ).enqueue();
     const status = await seen(handle, ({ progress }) => (progress as { current: number } | null)?.current === 2);
     expect(status).toMatchObject({ state: 'waiting', progress: { current: 2, total: 4 } });
@@ -291,7 +301,10 @@ describeEachEngine('workflows', (engine) => {
   });
 
   it('retries what failed, and goes on from there', async () => {
-    const handle = await chord([add.signature(1, 1), fail.signature('broken')], sum.signature()).enqueue();
+    const handle = await chord(
+      [maths.add.signature(1, 1), maths.fail.signature('broken')],
+      maths.sum.signature(),
+    ).enqueue();
     await expect(resultOf(handle)).rejects.toMatchObject({ cause: { message: 'broken' } });
     provider.broken.add('healed');
     await handle.retry();
@@ -301,9 +314,9 @@ describeEachEngine('workflows', (engine) => {
 
   it('retries what was cancelled', async () => {
     const handle = await chain(
-      held.signature(1),
-      group([double.signature(), held.signature(5).immutable()]),
-      sum.signature(),
+      maths.held.signature(1),
+      group([maths.double.signature(), maths.held.signature(5).immutable()]),
+      maths.sum.signature(),
     ).enqueue();
     await until(() => provider.calls.length === 1);
     await handle.cancel();
@@ -315,13 +328,15 @@ describeEachEngine('workflows', (engine) => {
   });
 
   it('starts what follows a success or a failure, once', async () => {
-    await resultOf(add.signature(1, 2).onSuccess(link.signature()).onError(link.signature()).enqueue());
+    await resultOf(
+      maths.add.signature(1, 2).onSuccess(maths.link.signature()).onError(maths.link.signature()).enqueue(),
+    );
     await provider.linked.opened;
     expect(provider.links).toEqual([3]);
     provider.linked = new Gate();
-    const failing = await chain(fail.signature('bad'), double.signature())
-      .onSuccess(link.signature())
-      .onError(link.signature())
+    const failing = await chain(maths.fail.signature('bad'), maths.double.signature())
+      .onSuccess(maths.link.signature())
+      .onError(maths.link.signature())
       .enqueue();
     await expect(resultOf(failing)).rejects.toBeInstanceOf(WorkflowFailedError);
     await provider.linked.opened;
@@ -336,8 +351,8 @@ describeEachEngine('workflows', (engine) => {
     ]);
     provider.linked = new Gate();
     await resultOf(
-      group([add.signature(1, 1)])
-        .onSuccess(chain(sum.signature(), link.signature()))
+      group([maths.add.signature(1, 1)])
+        .onSuccess(chain(maths.sum.signature(), maths.link.signature()))
         .enqueue(),
     );
     await provider.linked.opened;
@@ -345,19 +360,21 @@ describeEachEngine('workflows', (engine) => {
   });
 
   it('lets a running task become another', async () => {
-    const handle = await fan.signature(3).enqueue();
+    const handle = await maths.fan.signature(3).enqueue();
     await expect(resultOf(handle)).resolves.toEqual([0, 2, 4]);
     await expect(handle.status()).resolves.toMatchObject({ attempt: 1, name: 'Maths.fan' });
     expect(provider.calls.filter((call) => call.startsWith('fan'))).toHaveLength(1);
     await expect(
-      resultOf(chain(range.signature(3), sum.signature(), fan.signature(), sum.signature()).enqueue()),
+      resultOf(
+        chain(maths.range.signature(3), maths.sum.signature(), maths.fan.signature(), maths.sum.signature()).enqueue(),
+      ),
     ).resolves.toBe(6);
     const failing = await maths.becomeFailure.signature().enqueue();
     await expect(resultOf(failing)).rejects.toMatchObject({ code: 'WORKFLOW_FAILED', cause: { message: 'replaced' } });
   });
 
   it('waits without holding a place in a worker', async () => {
-    const handles = await Promise.all(Array.from({ length: 8 }, (_, index) => fan.signature(index).enqueue()));
+    const handles = await Promise.all(Array.from({ length: 8 }, (_, index) => maths.fan.signature(index).enqueue()));
     await expect(Promise.all(handles.map((handle) => resultOf(handle)))).resolves.toHaveLength(8);
   });
 

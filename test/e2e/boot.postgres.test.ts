@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
-import { eventually } from '../support/eventually.js';
+import { until } from '../support/until.js';
 import { createDatabase, freePrefix, startPostgres } from '../support/servers.js';
 import { bootAdder, bootError, bootsAndWorks } from './booting.js';
 
@@ -25,7 +25,7 @@ describe('a PostgreSQL that is not there yet', () => {
       });
       expect(Date.now() - start).toBeLessThan(1_200);
       await server.restart();
-      await eventually(() => works().catch(() => false), 'it works by itself');
+      await until(() => works().catch(() => false), 'it works by itself');
       expect(lines.length).toBeLessThanOrEqual(4);
     } finally {
       await app.close();

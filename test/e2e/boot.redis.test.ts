@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
-import { eventually } from '../support/eventually.js';
+import { until } from '../support/until.js';
 import { freePrefix, startRedis } from '../support/servers.js';
 import { bootAdder, bootError, bootsAndWorks } from './booting.js';
 
@@ -37,7 +37,7 @@ describe('a Redis that is not there yet', () => {
       });
       expect(Date.now() - start).toBeLessThan(1_200);
       await server.restart();
-      await eventually(() => works().catch(() => false), 'it works by itself');
+      await until(() => works().catch(() => false), 'it works by itself');
       expect(lines.length).toBeLessThanOrEqual(4);
     } finally {
       await app.close();

@@ -4,7 +4,7 @@ import { Redis } from 'ioredis';
 import { Task, type TaskQueueOptions } from 'nestjs-task-queue';
 import pg from 'pg';
 import { boot } from '../support/boot.js';
-import { eventually } from '../support/eventually.js';
+import { until } from '../support/until.js';
 import { startPostgres, startRedis } from '../support/servers.js';
 
 /** Tasks on three queues. */
@@ -81,6 +81,6 @@ describe.each(['redis', 'postgres'] as const)('connections to %s', (engine) => {
 
     await worker.app.close();
     await producer.app.close();
-    await eventually(async () => (await count()) === 0, 'all connections are closed');
+    await until(async () => (await count()) === 0, 'all connections are closed');
   });
 });

@@ -36,7 +36,7 @@ describe.each([
     expect(accepted.status).toBe(202);
     const location = accepted.headers.get('Location') as string;
 
-    const { state, result } = await ada.settled(location);
+    const { state, result } = await ada.finalStatus(location);
     expect(state).toBe('succeeded');
     expect(result).toMatchObject({ imported: 113, refused: 7 });
     const { href } = (result as ImportReport).cleaned;
@@ -55,7 +55,7 @@ describe.each([
   test('what is wrong with a file is told in production too', async () => {
     const ada = await visitor(web.url);
     const accepted = await ada.upload('people.csv', Buffer.from('Name\nAda\n'));
-    const { state, error } = await ada.settled(accepted.headers.get('Location') as string);
+    const { state, error } = await ada.finalStatus(accepted.headers.get('Location') as string);
     expect(state).toBe('failed');
     expect(error?.message).toBe('The first row has to name the columns. Missing: email. Found: Name.');
   });
@@ -89,7 +89,7 @@ async function visitor(url: string) {
     },
     cancel: (path: string) => fetch(url + path, { method: 'DELETE', headers }),
     /** The status as soon as it is final. */
-    settled: async (path: string) =>
+    finalStatus: async (path: string) =>
       (await (await get(path, { Prefer: 'wait=20' })).json()) as TaskStatus<ImportReport>,
   };
 }

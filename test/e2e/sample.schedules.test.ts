@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { join } from 'node:path';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
-import { Gate } from '../support/boot.js';
+import { Gate } from '../support/gate.js';
 import { CHROMIUM_FLAGS } from '../support/chromium.js';
 import { findChromium } from '../support/programs.js';
 import { dataFolder, type Sample, startSample } from '../support/sample.js';

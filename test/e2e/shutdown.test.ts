@@ -2,7 +2,7 @@ import { Global, Inject, Injectable, Module, type DynamicModule, type Provider }
 import { NestFactory } from '@nestjs/core';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Task, TaskContext, TaskQueue, TaskQueueModule, type TaskQueueOptions } from 'nestjs-task-queue';
-import { Gate } from '../support/boot.js';
+import { Gate } from '../support/gate.js';
 import { freePrefix } from '../support/servers.js';
 
 const hooks = ['onModuleDestroy', 'beforeApplicationShutdown', 'onApplicationShutdown'] as const;

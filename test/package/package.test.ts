@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { startGuard, type Guard } from '../support/guard.js';
+import { createManagedProcess, type ManagedProcess } from '../support/managed-process.js';
 
 /** What a user gets: the packed library, installed into an empty project with nothing but the required peers. */
 
@@ -22,13 +22,13 @@ const entryPoints = Object.keys(manifest.exports)
   .filter((path) => path !== './package.json')
   .map((path) => join(manifest.name, path));
 
-let guard: Guard;
+let managed: ManagedProcess;
 let tarball: string;
 let project: string;
 
 beforeAll(async () => {
-  guard = await startGuard();
-  project = guard.folder;
+  managed = await createManagedProcess();
+  project = managed.folder;
   const packed = await npm(root, 'pack', '--ignore-scripts', '--json', '--pack-destination', project);
   const [{ filename }] = JSON.parse(packed) as [{ filename: string }];
   tarball = join(project, filename);
@@ -37,7 +37,7 @@ beforeAll(async () => {
   await npm(project, 'install', tarball, ...required.map((peer) => `${peer}@${manifest.devDependencies[peer]}`));
 }, 300_000);
 
-afterAll(() => guard.close());
+afterAll(() => managed.close());
 
 test('publint finds nothing', async () => {
   await tool('publint', 'run', tarball, '--strict');

@@ -2,37 +2,38 @@ import { afterAll, describe } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { join } from 'node:path';
 import pg from 'pg';
-import { startGuard } from './guard.js';
+import { createManagedProcess, type ManagedProcess } from './managed-process.js';
 import { freePrefix } from './servers.js';
 
-/** Where a test's tasks wait: nobody else has anything there. Using it again finds the same tasks. */
+/** A store of tasks that only one test uses. A second application in the same place finds the same tasks. */
 export interface Place {
   connection: string;
   prefix: string;
 }
 
-export interface Engine {
+/** One of the three databases that the contract suites run on. */
+export interface TestEngine {
   name: 'redis' | 'postgres' | 'embedded';
-  /** A fresh place; whatever a suite leaves in it is removed after the suite. */
+  /** Creates an empty place. The suite need not clean it up: everything in it is removed after the suite. */
   place(): Promise<Place>;
 }
 
 /**
- * One suite, every engine: `describeEachEngine('retries', (engine) => test(…))` declares `retries on redis`, `… on
- * postgres` and `… on embedded`.
+ * Declares one suite for every engine: `describeEachEngine('retries', (engine) => test(…))` declares `retries on redis`,
+ * `retries on postgres` and `retries on embedded`.
  */
-export function describeEachEngine(name: string, declareTests: (engine: Engine) => void): void {
+export function describeEachEngine(name: string, declareTests: (engine: TestEngine) => void): void {
   for (const open of [redis, postgres, embedded]) {
     const { clean, ...engine } = open();
     describe(`${name} on ${engine.name}`, () => {
       declareTests(engine);
-      // After the suite's own hooks, which run in the order of their declaration.
+      // Declared last, because hooks run in the order of their declaration: the suite closes its applications first.
       afterAll(clean);
     });
   }
 }
 
-type CleanableEngine = Engine & { clean(): Promise<void> };
+type CleanableEngine = TestEngine & { clean(): Promise<void> };
 
 function redis(): CleanableEngine {
   const prefixes: string[] = [];
@@ -67,16 +68,16 @@ function postgres(): CleanableEngine {
 }
 
 function embedded(): CleanableEngine {
-  // The guard's folder goes with this process, however that ends.
-  let guard: ReturnType<typeof startGuard> | undefined;
+  // The reaper removes the folder when this process ends, even by SIGKILL.
+  let managed: Promise<ManagedProcess> | undefined;
   return {
     name: 'embedded',
     async place() {
-      guard ??= startGuard();
-      const { folder } = await guard;
+      managed ??= createManagedProcess();
+      const { folder } = await managed;
       return { connection: `pglite:${join(folder, freePrefix())}`, prefix: freePrefix() };
     },
-    clean: async () => (await guard)?.close(),
+    clean: async () => (await managed)?.close(),
   };
 }
 
@@ -87,6 +88,7 @@ function remember(prefixes: string[], place: Place): Place {
 
 function server(variable: 'TEST_REDIS_URL' | 'TEST_POSTGRES_URL'): string {
   const url = process.env[variable];
-  if (!url) throw new Error(`${variable} is not set: this suite belongs into test/contract or test/e2e.`);
+  if (!url)
+    throw new Error(`${variable} is not set: only suites in test/contract, test/limits and test/e2e get a server.`);
   return url;
 }

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { InjectTasks, Task, TaskContext, type TaskError, type Tasks } from 'nestjs-task-queue';
-import { Gate } from './boot.js';
+import { Gate } from './gate.js';
 
 /** The tasks that Celery's guide to its canvas takes for its examples. */
 @Injectable()

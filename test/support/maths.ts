@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { group, InjectTasks, Task, TaskContext, type Tasks } from 'nestjs-task-queue';
 import { z } from 'zod';
-import { Gate } from './boot.js';
+import { Gate } from './gate.js';
 
 /** Tasks that workflows are made of, in tests. */
 @Injectable()

@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import pg from 'pg';
-import { startGuard } from './guard.js';
+import { createManagedProcess } from './managed-process.js';
 import { signalFamily } from './processes.js';
 import { findProgram } from './programs.js';
 
@@ -42,13 +42,13 @@ import { findProgram } from './programs.js';
  */
 export async function startRedis({ durable = false, password, tls = false, cluster = false } = {}) {
   const command = findProgram('redis');
-  const guard = await startGuard();
+  const managed = await createManagedProcess();
   const port = await freePort();
-  const ca = tls ? makeCertificate(guard.folder) : undefined;
-  const server = await startServer(guard, {
+  const ca = tls ? makeCertificate(managed.folder) : undefined;
+  const server = await startServer(managed, {
     command,
     args: [
-      ...['--bind', '127.0.0.1', '--dir', guard.folder],
+      ...['--bind', '127.0.0.1', '--dir', managed.folder],
       ...(tls ? ['--port', '0', '--tls-port', `${port}`, '--tls-auth-clients', 'no'] : ['--port', `${port}`]),
       ...(tls ? ['--tls-cert-file', 'tls.crt', '--tls-key-file', 'tls.key', '--tls-ca-cert-file', 'tls.crt'] : []),
       // A save point that nobody reaches: with one, an orderly stop writes the data down for the next start.
@@ -74,11 +74,11 @@ export async function startRedis({ durable = false, password, tls = false, clust
 export async function startPostgres({ durable = false, password, tls = false } = {}) {
   const command = findProgram('postgres');
   const initdb = findProgram('initdb');
-  const guard = await startGuard(unprivilegedUser());
+  const managed = await createManagedProcess(unprivilegedUser());
   const port = await freePort();
-  const ca = tls ? makeCertificate(guard.folder, guard.user) : undefined;
-  if (password) writeFileSync(join(guard.folder, 'password'), password);
-  await guard.run(initdb, [
+  const ca = tls ? makeCertificate(managed.folder, managed.user) : undefined;
+  if (password) writeFileSync(join(managed.folder, 'password'), password);
+  await managed.run(initdb, [
     ...['-D', 'data', '-U', 'postgres', '--encoding=UTF8', '--no-locale', '--no-sync'],
     ...(password ? ['--auth=scram-sha-256', '--pwfile=password'] : ['--auth=trust']),
   ]);
@@ -90,7 +90,7 @@ export async function startPostgres({ durable = false, password, tls = false } =
     ...(tls && { ssl: 'on', ssl_cert_file: '../tls.crt', ssl_key_file: '../tls.key' }),
     ...(!durable && { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }),
   };
-  return startServer(guard, {
+  return startServer(managed, {
     command,
     args: ['-D', 'data', ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
     readyText: 'database system is ready to accept connections',
@@ -135,7 +135,7 @@ async function query(url, sql) {
 /**
  * PostgreSQL refuses to run as root: then somebody else has to.
  *
- * @returns {import('./guard.js').User | undefined}
+ * @returns {import('./managed-process.js').User | undefined}
  */
 function unprivilegedUser() {
   if (process.getuid?.() !== 0) return undefined;
@@ -171,7 +171,7 @@ async function freePort() {
  * Writes `tls.crt` and `tls.key`.
  *
  * @param {string} folder
- * @param {import('./guard.js').User} [owner]
+ * @param {import('./managed-process.js').User} [owner]
  */
 function makeCertificate(folder, owner) {
   execFileSync(
@@ -195,7 +195,7 @@ async function ownEverySlot({ url, ca }) {
 }
 
 /**
- * @param {import('./guard.js').Guard} guard
+ * @param {import('./managed-process.js').ManagedProcess} managed
  * @param {object} program
  * @param {string} program.command
  * @param {string[]} program.args
@@ -205,13 +205,13 @@ async function ownEverySlot({ url, ca }) {
  * @param {string} [program.ca]
  * @returns {Promise<Server>}
  */
-async function startServer(guard, { command, args, readyText, port, url, ca }) {
+async function startServer(managed, { command, args, readyText, port, url, ca }) {
   /** @type {{ pid: number, ended: Promise<void> } | undefined} */
   let running;
   let pid = 0;
 
   async function start() {
-    const program = await guard.start(command, args, readyText);
+    const program = await managed.start(command, args, readyText);
     running = program;
     ({ pid } = program);
     void program.ended.then(() => (running = undefined));
@@ -222,9 +222,9 @@ async function startServer(guard, { command, args, readyText, port, url, ca }) {
     if (!running) return;
     const { ended } = running;
     signal();
-    guard.keepAlive(true);
+    managed.keepAlive(true);
     await ended;
-    guard.keepAlive(false);
+    managed.keepAlive(false);
   }
 
   const thaw = () => signalFamily(pid, 'SIGCONT');
@@ -240,7 +240,7 @@ async function startServer(guard, { command, args, readyText, port, url, ca }) {
     url,
     port,
     ca,
-    folder: guard.folder,
+    folder: managed.folder,
     get pid() {
       return pid;
     },
@@ -252,6 +252,6 @@ async function startServer(guard, { command, args, readyText, port, url, ca }) {
     },
     freeze: () => signalFamily(pid, 'SIGSTOP'),
     thaw,
-    close: guard.close,
+    close: managed.close,
   };
 }

@@ -1,16 +1,28 @@
-import { setImmediate as turn } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Under Jest's time limit of a test: a loop that outlives its test would keep its process busy for ever. */
+/** Milliseconds between two checks. */
+const INTERVAL = 20;
+/** Below Jest's time limit for a test, so that a test fails with the message of `until` and not with Jest's. */
 const PATIENCE = 20_000;
 
 /**
- * Resolves as soon as something has become true, looking once a turn of the event loop: for what tells nobody that it
- * happened.
+ * Resolves once the condition is true. A test uses it where no event tells that something happened: in another process,
+ * in a server, on a page.
+ *
+ * @param what completes the sentence "… did not become true"; default: the source text of the condition
+ * @param patience milliseconds, default 20 s
+ * @throws Error when the condition is still false after `patience`
  */
-export async function until(condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + PATIENCE;
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error(`Within ${PATIENCE} ms it did not become true: ${condition.toString()}`);
-    await turn();
+export async function until(
+  condition: () => boolean | Promise<boolean>,
+  what: string | (() => string) = condition.toString(),
+  patience = PATIENCE,
+): Promise<void> {
+  const deadline = Date.now() + patience;
+  while (!(await condition())) {
+    if (Date.now() > deadline) {
+      throw new Error(`Within ${patience} ms this did not become true: ${typeof what === 'string' ? what : what()}.`);
+    }
+    await sleep(INTERVAL);
   }
 }

@@ -3,8 +3,9 @@ import { getQueueToken } from '@nestjs/bullmq';
 import { Injectable } from '@nestjs/common';
 import type { IQueueBackend, Queue } from 'bullmq';
 import { Task, type Tasks } from 'nestjs-task-queue';
-import { boot, Gate, type Booted } from '../../support/boot.js';
+import { boot, type Booted } from '../../support/boot.js';
 import { describeEachEngine } from '../../support/engines.js';
+import { Gate } from '../../support/gate.js';
 import { until } from '../../support/until.js';
 
 @Injectable()

@@ -4,7 +4,7 @@ import { Task, TaskContext, type TaskHandle, type TaskState, type Tasks } from '
 import { ChangeFeed } from '../../../lib/engine/bullmq/changes/change-feed.js';
 import { boot, type Booted } from '../../support/boot.js';
 import { describeEachEngine } from '../../support/engines.js';
-import { eventually } from '../../support/eventually.js';
+import { until } from '../../support/until.js';
 
 @Injectable()
 class Work {
@@ -49,7 +49,7 @@ describeEachEngine('a cancel whose message is lost', (engine) => {
     await Promise.all(handles.map((handle) => reaches(handle, 'running')));
     const start = Date.now();
     await Promise.all(handles.map(({ id }) => other.queue.handle(id).cancel()));
-    await eventually(() => handles.every(({ id }) => Work.aborted.includes(id)), 'all are aborted', 5_000);
+    await until(() => handles.every(({ id }) => Work.aborted.includes(id)), 'all are aborted', 5_000);
     expect(Date.now() - start).toBeLessThan(1_000);
     send.mockRestore();
     for (const handle of handles) await expect(handle.result()).rejects.toMatchObject({ code: 'TASK_CANCELLED' });

@@ -3,8 +3,9 @@ import { Injectable } from '@nestjs/common';
 import { Task, type Tasks } from 'nestjs-task-queue';
 import { ChangePublisher } from '../../../lib/engine/bullmq/changes/change-publisher.js';
 import { JobLookup } from '../../../lib/engine/bullmq/operations/job-lookup.js';
-import { boot, Gate, type Booted } from '../../support/boot.js';
+import { boot, type Booted } from '../../support/boot.js';
 import { describeEachEngine } from '../../support/engines.js';
+import { Gate } from '../../support/gate.js';
 
 @Injectable()
 class Echo {

@@ -6,7 +6,7 @@ import { Task, type Tasks } from 'nestjs-task-queue';
 import { sweep, sweepRegularly } from '../../../lib/engine/bullmq/consumer/retention-sweep.js';
 import { boot, type Booted } from '../../support/boot.js';
 import { describeEachEngine } from '../../support/engines.js';
-import { eventually } from '../../support/eventually.js';
+import { until } from '../../support/until.js';
 
 @Injectable()
 class Work {
@@ -37,7 +37,7 @@ describeEachEngine('the retention sweep', (engine) => {
     const queue = await quietQueueAfter(1);
     const stop = sweepRegularly(queue.getBackend(), { succeeded: 100, failed: 100 }, 50);
     try {
-      await eventually(async () => (await queue.getJobCounts('completed'))['completed'] === 0, 'it is removed', 5_000);
+      await until(async () => (await queue.getJobCounts('completed'))['completed'] === 0, 'it is removed', 5_000);
     } finally {
       stop();
     }

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { eventually } from '../../support/eventually.js';
 import type { World } from '../support/world.js';
 
 /** A worker is killed while it runs many tasks: each runs again elsewhere, none is lost and none finishes twice. */
@@ -13,7 +12,7 @@ export async function killedWorker(world: World, { tasks }: { tasks: number }): 
   const heir = await world.start({ role: 'worker', queues });
   await world.finished(ids);
   assert(world.noted('finished').every(({ pid }) => pid === heir.pid));
-  const states = await world.settled(web, ids);
+  const states = await world.finalStates(web, ids);
   assert.deepEqual(
     new Set(states.map(({ state, attempt }) => `${state} in attempt ${attempt}`)),
     new Set(['succeeded in attempt 1']),
@@ -49,8 +48,8 @@ export async function poisonTask(world: World): Promise<void> {
   assert.equal(status.error?.name, 'WorkerLostError');
   assert.equal(world.noted('started', poison).length, 2);
   await world.finished(beside);
-  await world.settled(web, beside);
-  await eventually(
+  await world.finalStates(web, beside);
+  await world.until(
     () => survivor.lines.some((line) => line.includes(`Work.poison (${poison})`)),
     'it is told of in the log',
   );
@@ -65,7 +64,7 @@ export async function atMostOnce(world: World): Promise<void> {
   await world.started(ids);
   await victim.kill();
   await world.start({ role: 'worker' });
-  for (const { state, error } of await world.settled(web, ids)) {
+  for (const { state, error } of await world.finalStates(web, ids)) {
     assert.equal(state, 'failed');
     assert.equal(error?.name, 'WorkerLostError');
     assert.match(error.message, /at-most-once/);
@@ -79,12 +78,12 @@ export async function eventLoop(world: World): Promise<void> {
   const worker = await world.start({ role: 'worker' });
   const [id = ''] = await world.enqueue(web, 'block', [3_000]);
   await world.started([id]);
-  await eventually(
+  await world.until(
     () => worker.lines.some((line) => /blocked for [23]\.\d s .*Work\.block \(default/.test(line)),
     () => `the block is logged:\n${worker.log.join('\n')}`,
   );
   // It ran into the same again, or its hold was not needed by anybody: it ends either way, and is told of.
-  const [status] = await world.settled(web, [id]);
+  const [status] = await world.finalStates(web, [id]);
   assert(status?.state === 'succeeded' || status?.error?.name === 'WorkerLostError');
   if (status.state !== 'succeeded') world.failedOnPurpose.push(id);
 }

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { eventually } from '../../support/eventually.js';
 import type { World } from '../support/world.js';
 import type { TestProcess } from '../support/test-process.js';
 
@@ -68,7 +67,7 @@ export async function outage(
   const common = { connection: await world.proxied(), abandonedAfter: '8s' } as const;
   const web = await world.start({ ...common, role: roles === 'one process' ? 'both' : 'producer' });
   const worker = roles === 'one process' ? web : await world.start({ ...common, role: 'worker' });
-  await world.settled(web, await world.enqueue(web, 'slow', [1], 20));
+  await world.finalStates(web, await world.enqueue(web, 'slow', [1], 20));
 
   const running = await world.enqueue(web, 'steps', [40, 50], 5);
   const waiting = await world.enqueue(web, 'slow', [5], 20);
@@ -93,7 +92,7 @@ export async function outage(
   // Consumption is resumed: what is enqueued now runs.
   const back = Date.now();
   const after: string[] = [];
-  await eventually(
+  await world.until(
     async () => {
       after.push(...(await world.enqueue(web, 'slow', [5], 5)));
       return after.length > 0;
@@ -113,7 +112,7 @@ export async function outage(
     );
   }
   if (!losesData) await world.finished();
-  await world.settled(web, after);
+  await world.finalStates(web, after);
   const { unexpected, duplicated, refused } = world.counts();
   assert(unexpected <= (rest.hears ? refused : 0), `${unexpected} tasks ran although enqueueing them failed.`);
   // It was shorter than a worker may be silent.
@@ -128,17 +127,17 @@ export async function again(world: World, times: number): Promise<void> {
   const round = async () => {
     (await world.proxy).cut();
     const ids: string[] = [];
-    await eventually(async () => {
+    await world.until(async () => {
       ids.push(...(await world.enqueue(process, 'slow', [1], 5)));
       return ids.length > 0;
     }, 'tasks can be enqueued again');
     await world.finished(ids);
-    await world.settled(process, ids);
+    await world.finalStates(process, ids);
   };
   for (let warmUp = 0; warmUp < 3; warmUp++) await round();
   const before = await process.ask.usage();
   for (let time = 0; time < times; time++) await round();
-  await eventually(async () => (await process.ask.usage()).open <= before.open + 2, 'what was opened is closed');
+  await world.until(async () => (await process.ask.usage()).open <= before.open + 2, 'what was opened is closed');
   const after = await process.ask.usage();
   const grown = (after.heap - before.heap) / 1024 / 1024;
   assert(grown < 5 + times / 10, `The heap has grown by ${grown.toFixed(1)} MB.`);

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { eventually } from '../../support/eventually.js';
 import { seededRandom } from '../support/seeded-random.js';
 import type { TestProcess } from '../support/test-process.js';
 import { ticksOf } from '../support/ticks.js';
@@ -32,7 +31,7 @@ export async function replicasComeAndGo(
         .map((tick) => `${id}@${new Date(tick).toISOString()}`),
     );
   const allUntil = (until: number) =>
-    eventually(
+    world.until(
       () => missing(until).length === 0,
       () => `no tick is missing with the seed ${seed}, as are ${missing(until).join(', ')}`,
       15_000,
@@ -53,7 +52,7 @@ export async function replicasComeAndGo(
 
   // What is enqueued now comes after every task that a tick could have had.
   const [survivor] = living as [TestProcess];
-  await world.settled(survivor, await world.enqueue(survivor, 'slow', [1]));
+  await world.finalStates(survivor, await world.enqueue(survivor, 'slow', [1]));
   for (const id of Object.keys(periods)) {
     assert.deepEqual(ticksOf(world, id).doubled, [], `Ticks of ${id} have two tasks with the seed ${seed}.`);
   }
@@ -70,7 +69,7 @@ export async function missedTicks(world: World, absence: Absence): Promise<void>
   await replicas[0]?.ask.schedule('none', { every: EVERY, catchUp: 'none' });
   const ids = ['decorated', 'none'];
   const ticked = (after: number) =>
-    eventually(
+    world.until(
       () => ids.every((id) => ticksOf(world, id).times.filter((time) => time > after).length >= 3),
       'each of the schedules runs',
     );
@@ -113,14 +112,14 @@ export async function noOverlap(world: World): Promise<void> {
     return entries('started').find(({ id }) => !finished.has(id));
   };
   const runs = (times: number) =>
-    eventually(() => entries('finished').length >= times && running() !== undefined, `it runs ${times} times`);
+    world.until(() => entries('finished').length >= times && running() !== undefined, `it runs ${times} times`);
   await runs(2);
   const { id: interrupted, pid } = running() as Entry;
   await replicas.find((replica) => replica.pid === pid)?.kill();
   const survivor = replicas.find((replica) => replica.pid !== pid) as TestProcess;
 
   const status = () => survivor.ask.scheduleStatus('alone');
-  await eventually(
+  await world.until(
     async () => (await status())?.lastSkip?.because === interrupted,
     'it is told why ticks are left out',
   );

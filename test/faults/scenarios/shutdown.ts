@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { eventually } from '../../support/eventually.js';
 import type { World } from '../support/world.js';
 
 /** Workers are replaced one after the other while there is work, as in a deploy. */
@@ -10,12 +9,12 @@ export async function rollingDeploy(world: World, { tasks }: { tasks: number }):
   const ids = await world.enqueue(web, 'slow', [250], tasks);
   for (let deploy = 0; deploy < 3; deploy++) {
     const before = world.noted('finished').length;
-    await eventually(() => world.noted('finished').length > before + 5, 'the worker gets on');
+    await world.until(() => world.noted('finished').length > before + 5, 'the worker gets on');
     const [next] = await Promise.all([world.start({ role: 'worker', shutdown }), stop(worker, 5_000)]);
     worker = next;
   }
   await world.finished(ids);
-  const states = await world.settled(web, ids);
+  const states = await world.finalStates(web, ids);
   assert(states.every(({ state, attempt }) => state === 'succeeded' && attempt === 1));
   // Everybody had the time to end: nothing was begun twice.
   assert.equal(world.noted('started').length, ids.length);
@@ -35,7 +34,7 @@ export async function graceIsOver(world: World): Promise<void> {
   await world.started([...ids, once]);
   await stop(worker, 500);
   assert.equal(world.noted('aborted').filter(({ more }) => more === 'WorkerClosingError').length, 4);
-  const [status] = await world.settled(web, [once]);
+  const [status] = await world.finalStates(web, [once]);
   assert.match(status?.error?.message ?? '', /closed before it ended.*at-most-once/);
   const states = await world.states(web, ids);
   assert(states.every(({ state }) => state === 'queued' || state === 'retrying'));
@@ -51,7 +50,7 @@ export async function graceIsOver(world: World): Promise<void> {
       ],
     );
   }
-  assert((await world.settled(web, ids)).every(({ state, attempt }) => state === 'succeeded' && attempt === 1));
+  assert((await world.finalStates(web, ids)).every(({ state, attempt }) => state === 'succeeded' && attempt === 1));
 }
 
 /** Closing works, twice, and leaves nothing open, whatever has become of the server. */

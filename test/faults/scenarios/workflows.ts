@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { comparable, evaluate } from '../../support/evaluate-shape.js';
-import { eventually } from '../../support/eventually.js';
 import { shapes, tagged, type Shape } from '../../support/workflow-shapes.js';
 import { linkAsText } from '../support/shape-journal.js';
 import type { TestProcess } from '../support/test-process.js';
@@ -42,13 +41,13 @@ export async function killedWorkflows(world: World, { kills, each }: { kills: nu
     const running = await web.ask.running();
     workers.push(await start());
     // A task that kills its worker twice fails, and here none is to look as if it did.
-    await eventually(
+    await world.until(
       async () => (await Promise.all(running.map((id) => web.ask.isFinal(id)))).every(Boolean),
       'what the dead worker ran goes on elsewhere',
     );
   }
   for (const workflow of workflows) await check(web, workflow);
-  await eventually(async () => (await web.ask.unfinished()) === 0, 'every job of the workflows becomes final');
+  await world.until(async () => (await web.ask.unfinished()) === 0, 'every job of the workflows becomes final');
   for (const workflow of workflows) checkLinks(world, workflow);
 }
 

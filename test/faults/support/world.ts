@@ -2,9 +2,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TaskQueueOptions, TaskStatus } from '../../../lib/index.js';
-import { eventually } from '../../support/eventually.js';
 import { freePrefix, startPostgres, startRedis } from '../../support/servers.js';
 import { startProxy, type TcpProxy } from '../../support/tcp-proxy.js';
+import { until } from '../../support/until.js';
 import type { Happening } from './journal.js';
 import { TestProcess } from './test-process.js';
 
@@ -114,8 +114,17 @@ export class World {
     return this.entries().filter((entry) => entry.what === what && (id === undefined || entry.id === id));
   }
 
+  /** {@link until} with 30 s of patience: processes start, stop and die, on a machine that runs several scenarios. */
+  async until(
+    condition: () => boolean | Promise<boolean>,
+    what: string | (() => string),
+    patience = PATIENCE,
+  ): Promise<void> {
+    await until(condition, what, patience);
+  }
+
   async started(ids: readonly string[], times = 1): Promise<void> {
-    await eventually(
+    await this.until(
       () => ids.every((id) => this.noted('started', id).length >= times),
       `${ids.length} tasks start ${times} times`,
     );
@@ -123,7 +132,7 @@ export class World {
 
   async finished(ids: readonly string[] = this.enqueued): Promise<void> {
     const finished = () => new Set(this.noted('finished').map(({ id }) => id));
-    await eventually(
+    await this.until(
       () => {
         const all = finished();
         return ids.every((id) => all.has(id));
@@ -137,8 +146,8 @@ export class World {
     return Promise.all(ids.map((id) => process.ask.status(id)));
   }
 
-  /** Waits until all are final. */
-  async settled(process: TestProcess, ids: readonly string[] = this.enqueued): Promise<TaskStatus[]> {
+  /** Waits until all tasks are final, and returns their statuses. */
+  async finalStates(process: TestProcess, ids: readonly string[] = this.enqueued): Promise<TaskStatus[]> {
     for (const id of ids) await process.ask.result(id, PATIENCE);
     return this.states(process, ids);
   }

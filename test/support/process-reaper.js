@@ -1,9 +1,9 @@
 /**
- * A small process between the tests and one server. It makes the server's folder, runs the server in it, and when the
- * channel to the tests closes, for whatever reason (their SIGKILL too), it stops the server and removes the folder.
+ * A small process between the tests and one server. It creates a folder and runs the server in it. Once its channel to
+ * the tests closes, it stops the server and removes the folder. The channel also closes when a SIGKILL ends the tests.
  *
- * Asked with `{ command, args, readyText }`, it says `{ ready: pid }` once the output contains that text, and
- * `{ ended: code, output }` when the program is over.
+ * For each request `{ command, args, readyText }` the reaper sends `{ ready: pid }` once the output contains that text,
+ * and `{ ended: code, output }` once the program has ended.
  */
 import { spawn } from 'node:child_process';
 import { chownSync, mkdtempSync, rmSync } from 'node:fs';
@@ -50,7 +50,7 @@ process.on('SIGTERM', cleanUp);
 function cleanUp() {
   const pid = running?.pid;
   if (!pid) return removeFolder();
-  // `close` comes when the last process that shares its output is gone: nobody writes into the folder any more.
+  // `close` comes when the last process that shares the output has ended: no process writes into the folder any more.
   running?.on('close', removeFolder);
   signalFamily(pid, 'SIGCONT');
   process.kill(pid, 'SIGINT');
