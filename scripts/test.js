@@ -1,13 +1,17 @@
 /**
- * `npm test [-- phase...]`: installs, then runs every phase, or those named. A phase that fails stops none after it;
- * the last line is `N passed, N failed`.
+ * `npm test [-- phase... --install]`: installs the npm packages, then runs every phase, or the phases that are named.
+ * After a phase that fails, the next phase runs all the same. The last line is `N passed, N failed`.
+ *
+ * The tests start servers and a browser. With `--install`, or with `CI=true`, the run installs those that are missing
+ * through apt-get. Otherwise it stops before the first phase and prints what to do.
  */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { programsOf, requirePrograms } from '../test/support/programs.js';
 import { installPackages, node, tsc } from './project.js';
 
-/** What hangs is killed, and has failed. */
+/** Milliseconds after which a program is killed. It counts as failed. */
 const timeout = 10 * 60_000;
 
 const phases = {
@@ -20,7 +24,7 @@ const phases = {
   build: async () => [await check(['scripts/build.js']), await check([tsc, '-b', 'sample'])],
   unit: () => jest('unit'),
   contract: () => jest('contract'),
-  // What has to be done within a time is measured with nothing beside it.
+  // A phase of its own: these tests measure times, so nothing else may run beside them.
   limits: () => jest('limits'),
   types: () => jest('types'),
   e2e: () => jest('e2e'),
@@ -28,20 +32,33 @@ const phases = {
   package: () => jest('package'),
 };
 
-const wanted = process.argv.slice(2);
-const unknown = wanted.filter((name) => !(name in phases));
-if (unknown.length) {
-  console.error(`No such phase: ${unknown.join(', ')}. There are: ${Object.keys(phases).join(', ')}.`);
+const INSTALL = '--install';
+const given = process.argv.slice(2);
+const unknown = given.filter((name) => name !== INSTALL && !Object.hasOwn(phases, name));
+if (unknown.length > 0) {
+  console.error(
+    `No such phase or option: ${unknown.join(', ')}. There are: ${[...Object.keys(phases), INSTALL].join(', ')}.`,
+  );
   process.exit(2);
 }
-// Both look at what was built.
-if (wanted.includes('e2e') || wanted.includes('package')) wanted.push('build');
+// The tests read it, see test/support/program-installation.js.
+if (given.includes(INSTALL)) process.env.TASK_QUEUE_TEST_INSTALL = '1';
+const named = given.filter((name) => name !== INSTALL);
+const wanted = new Set(named.length > 0 ? named : Object.keys(phases));
+// Both phases test what `build` writes.
+if (wanted.has('e2e') || wanted.has('package')) wanted.add('build');
 
+try {
+  requirePrograms([...new Set([...wanted].flatMap((phase) => programsOf(phase)))]);
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exit(1);
+}
 await installPackages();
 const lines = [];
 const total = { passed: 0, failed: 0 };
 for (const [name, run] of Object.entries(phases)) {
-  if (wanted.length && !wanted.includes(name)) continue;
+  if (!wanted.has(name)) continue;
   console.log(`\n=== ${name}`);
   const results = [await run()].flat();
   const passed = sum(results, 'passed');
@@ -53,14 +70,14 @@ for (const [name, run] of Object.entries(phases)) {
 console.log(`\n${lines.join('\n')}\n\n${total.passed} passed, ${total.failed} failed`);
 process.exitCode = total.failed ? 1 : 0;
 
-/** A program that succeeds or not counts as one test. */
+/** Runs a program. It counts as one test, which passes when the program succeeds. */
 async function check(args) {
   const ok = await node(args, { timeout });
   console.log(`${ok ? 'ok' : 'FAILED'}: ${args.join(' ')}`);
   return { passed: Number(ok), failed: Number(!ok) };
 }
 
-/** Every test of a Jest project counts, and so does a suite that does not even load. */
+/** Runs a Jest project and counts its tests. A suite that cannot be loaded counts as one failed test. */
 async function jest(project) {
   const folder = mkdtempSync(join(tmpdir(), 'task-queue-jest-'));
   const report = join(folder, 'report.json');
@@ -68,7 +85,7 @@ async function jest(project) {
     [
       ...['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', 'node_modules/jest/bin/jest.js'],
       ...['--selectProjects', project, '--json', '--outputFile', report],
-      // What stays open has failed its suite (test/support/open-handles.js) and need not hang the run too.
+      // A suite that leaves something open has failed already (test/support/open-handles.js). It must not block the run.
       '--forceExit',
     ],
     { timeout },
@@ -77,9 +94,9 @@ async function jest(project) {
     const { numPassedTests, numFailedTests, numRuntimeErrorTestSuites, numPendingTests, numTodoTests } = JSON.parse(
       readFileSync(report, 'utf8'),
     );
-    // Nothing is skipped silently: a skipped test is a failed one.
+    // A skipped test counts as a failed one, so that no test is skipped unnoticed.
     const failed = numFailedTests + numRuntimeErrorTestSuites + numPendingTests + numTodoTests;
-    // No test at all, or a failure outside of the tests.
+    // Jest ran no test at all, or something outside of the tests failed.
     const broken = failed === 0 && (!ok || numPassedTests === 0);
     return { passed: numPassedTests, failed: failed + Number(broken) };
   } catch {

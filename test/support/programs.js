@@ -1,45 +1,97 @@
-import { execFileSync } from 'node:child_process';
 import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { aptGetInstall, decideInstallation, describeFailure } from './program-installation.js';
 
 /**
+ * A program that the tests or the benchmarks start.
+ *
  * @typedef {object} Program
- * @property {string[]} names what it may be called
- * @property {string[]} aptPackages Debian's packages of it
- * @property {string} variable the environment variable that makes looking for it unnecessary
+ * @property {string[]} names the names that the program has on different systems
+ * @property {string[]} aptPackages the Debian packages that contain it
+ * @property {string} [instead] what a developer can set instead of installing the program
  */
 
-/** @type {Record<'redis' | 'postgres' | 'initdb' | 'chromium' | 'openssl' | 'celery', Program>} */
+/** @typedef {'redis' | 'postgres' | 'initdb' | 'chromium' | 'openssl' | 'celery'} ProgramKey */
+
+/** @type {Readonly<Record<ProgramKey, Program>>} */
 const programs = {
-  redis: { names: ['redis-server', 'valkey-server'], aptPackages: ['redis-server'], variable: 'TEST_REDIS_URL' },
-  postgres: { names: ['postgres'], aptPackages: ['postgresql'], variable: 'TEST_POSTGRES_URL' },
-  initdb: { names: ['initdb'], aptPackages: ['postgresql'], variable: 'TEST_POSTGRES_URL' },
+  redis: {
+    names: ['redis-server', 'valkey-server'],
+    aptPackages: ['redis-server'],
+    instead: 'For the phases contract and limits you can name a Redis server instead: TEST_REDIS_URL.',
+  },
+  postgres: {
+    names: ['postgres'],
+    aptPackages: ['postgresql'],
+    instead: 'For the phases contract and limits you can name a PostgreSQL server instead: TEST_POSTGRES_URL.',
+  },
+  initdb: { names: ['initdb'], aptPackages: ['postgresql'] },
   chromium: {
     names: ['chromium', 'chromium-browser', 'google-chrome'],
     aptPackages: ['chromium'],
-    variable: 'CHROMIUM_PATH',
+    instead: 'You can name a browser that is not on PATH: CHROMIUM_PATH.',
   },
-  celery: { names: ['celery'], aptPackages: ['celery', 'python3-redis'], variable: 'PATH' },
-  openssl: { names: ['openssl'], aptPackages: ['openssl'], variable: 'PATH' },
+  celery: { names: ['celery'], aptPackages: ['celery', 'python3-redis'] },
+  openssl: { names: ['openssl'], aptPackages: ['openssl'] },
 };
 
 /**
- * The path of a program the tests need: one that is there, else one installed now through apt-get, saying so. Where
- * that cannot be, the error says what to run.
+ * The programs that a Jest project starts.
  *
- * @param {keyof typeof programs} key
+ * @param {string} project
+ * @param {Readonly<Record<string, string | undefined>>} [environment] names servers and a browser that replace programs
+ * @returns {ProgramKey[]}
  */
-export function findProgram(key) {
-  const program = programs[key];
-  const path = lookUp(program) ?? (install(program) && lookUp(program));
-  if (path) return path;
-  throw new Error(
-    `The tests need ${program.names.join(' or ')}, which is not on PATH and could not be installed. ` +
-      `Run "sudo apt-get install ${program.aptPackages.join(' ')}" (or your system's equivalent), or set ${program.variable}.`,
-  );
+export function programsOf(project, environment = process.env) {
+  /** @type {ProgramKey[]} */
+  const ownServers = ['redis', 'postgres', 'initdb', 'openssl'];
+  switch (project) {
+    case 'unit':
+    case 'faults':
+      return ownServers;
+    case 'contract':
+    case 'limits':
+      return ownServers.filter((key) => {
+        if (key === 'openssl') return false;
+        return key === 'redis' ? !environment.TEST_REDIS_URL : !environment.TEST_POSTGRES_URL;
+      });
+    case 'e2e':
+      return environment.CHROMIUM_PATH ? ownServers : [...ownServers, 'chromium'];
+    default:
+      return [];
+  }
 }
 
-/** A browser for `executablePath` of `playwright-core`. */
+/**
+ * Makes sure that programs are on this machine. It installs missing programs only on request, see
+ * {@link decideInstallation}.
+ *
+ * @param {readonly ProgramKey[]} keys
+ * @throws Error that names the missing programs and the commands that install them
+ */
+export function requirePrograms(keys) {
+  const missing = keys.map((key) => programs[key]).filter((program) => !lookUp(program));
+  const decision = decideInstallation(missing, process.env);
+  if (decision.action === 'continue') return;
+  if (decision.action === 'stop') throw new Error(decision.message);
+  process.stderr.write(`${decision.message}\n`);
+  aptGetInstall(decision.packages);
+  const stillMissing = missing.filter((program) => !lookUp(program));
+  if (stillMissing.length > 0) throw new Error(describeFailure(stillMissing));
+}
+
+/**
+ * The path of a program.
+ *
+ * @param {ProgramKey} key
+ * @throws Error when it is missing, see {@link requirePrograms}
+ */
+export function findProgram(key) {
+  requirePrograms([key]);
+  return /** @type {string} */ (lookUp(programs[key]));
+}
+
+/** The browser for `executablePath` of `playwright-core`: the path in `CHROMIUM_PATH`, or the one on PATH. */
 export function findChromium() {
   return process.env.CHROMIUM_PATH || findProgram('chromium');
 }
@@ -50,7 +102,7 @@ function lookUp({ names }) {
   return names.flatMap((name) => folders.map((folder) => join(folder, name))).find(isExecutable);
 }
 
-/** Debian keeps PostgreSQL's server programs off PATH, one folder a version; the newest first. */
+/** Debian installs PostgreSQL's server programs outside of PATH, in one folder for each version. Newest version first. */
 function postgresFolders() {
   const root = '/usr/lib/postgresql';
   if (!existsSync(root)) return [];
@@ -63,27 +115,6 @@ function postgresFolders() {
 function isExecutable(path) {
   try {
     accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/**
- * Whether apt-get could be run as root or by sudo without a password.
- *
- * @param {Program} program
- */
-function install({ names, aptPackages }) {
-  const sudo = process.getuid?.() === 0 ? [] : ['sudo', '-n'];
-  const aptGet = [...sudo, 'env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get'];
-  process.stderr.write(`${names[0]} was not found: installing ${aptPackages.join(' ')} through apt-get.\n`);
-  try {
-    for (const args of [['update'], ['install', '-y', '--no-install-recommends', ...aptPackages]]) {
-      const [command = '', ...rest] = [...aptGet, ...args];
-      // Everything to stderr: stdout is for results.
-      execFileSync(command, rest, { stdio: ['ignore', 2, 2] });
-    }
     return true;
   } catch {
     return false;
