@@ -1,54 +1,24 @@
 import { readdirSync } from 'node:fs';
 import { defineConfig } from 'oxlint';
+import { engineRooms, entryPoints, rooms } from './oxlint.rooms.js';
 
-/**
- * Imports between the rooms of `lib/` run one way: a room may import itself, the files beside the rooms, and the rooms
- * that stand here. docs/architecture.md draws the same table, and a test holds the two together.
- */
-const mayImport = {
-  tasks: ['engine'],
-  engine: [],
-  results: ['engine'],
-  // `producer.signature()` makes the values that workflows consist of.
-  producers: ['tasks', 'engine', 'results', 'workflows'],
-  workflows: ['tasks', 'engine', 'results'],
-  // A running task may become a workflow.
-  workers: ['tasks', 'engine', 'workflows'],
-  schedules: ['tasks', 'engine', 'results'],
-  http: ['engine', 'results'],
-};
-
-/**
- * The rooms of `lib/engine/bullmq`, likewise. Every one of them may import the files beside them (`driver.ts`,
- * `availability.ts`, …) except those that put the rooms together.
- */
-const engineRooms = {
-  jobs: [],
-  changes: ['jobs'],
-  operations: ['jobs', 'changes'],
-  consumer: ['jobs', 'changes', 'operations'],
-  redis: ['jobs', 'changes'],
-  postgres: ['jobs'],
-  embedded: ['postgres'],
-};
+/** The files that put the rooms together. No room imports them. */
+const assembly = ['index', 'task-queue.module', 'task-queue.providers', ...entryPoints];
 const engineAssembly = ['bullmq-engine', 'create-engine'];
 
-/** The files that put the rooms together, and the entry points. No room imports them. */
-const assembly = ['index', 'task-queue.module', 'task-queue.providers', 'cli'];
-
-checkRooms('lib', [...Object.keys(mayImport), 'cli']);
+checkRooms('lib', [...Object.keys(rooms), ...entryPoints]);
 checkRooms('lib/engine/bullmq', Object.keys(engineRooms));
 
 /** A folder that the tables above do not name would be checked by nothing. */
 function checkRooms(folder, known) {
-  const rooms = readdirSync(new URL(folder, import.meta.url), { withFileTypes: true })
+  const found = readdirSync(new URL(folder, import.meta.url), { withFileTypes: true })
     .filter((entry) => entry.isDirectory())
     .map((entry) => entry.name);
-  const unnamed = rooms.filter((name) => !known.includes(name));
-  const missing = known.filter((name) => !rooms.includes(name));
+  const unnamed = found.filter((name) => !known.includes(name));
+  const missing = known.filter((name) => !found.includes(name));
   if (unnamed.length + missing.length > 0) {
     throw new Error(
-      `oxlint.config.js and the folders of ${folder} differ: ${[...unnamed, ...missing].join(', ')}. Name each folder with the rooms it may import.`,
+      `oxlint.rooms.js and the folders of ${folder} differ: ${[...unnamed, ...missing].join(', ')}. Name each folder with the rooms it may import.`,
     );
   }
 }
@@ -63,11 +33,11 @@ const bullmqEngine = {
 };
 const notFrom = (names, room, allowed) => ({
   regex: `^\\.{1,2}/(\\.\\./)*(${names.join('|')})(/|\\.js$)`,
-  message: `${room} may import only ${['itself', ...allowed].join(', ')} (see oxlint.config.js).`,
+  message: `${room} may import only ${['itself', ...allowed].join(', ')} (see oxlint.rooms.js).`,
 });
 const otherRooms = (own, allowed) =>
   notFrom(
-    [...assembly, ...Object.keys(mayImport)].filter((name) => name !== own && !allowed.includes(name)),
+    [...assembly, ...Object.keys(rooms)].filter((name) => name !== own && !allowed.includes(name)),
     `lib/${own}`,
     ['errors', ...allowed],
   );
@@ -132,7 +102,7 @@ export default defineConfig({
     restrict(['lib/**'], engineLibraries, bullmqEngine),
     restrict(['lib/task-queue.providers.ts', 'lib/cli/**'], engineLibraries),
     restrict(['lib/errors.ts'], { regex: '^\\.', message: 'lib/errors.ts stands below everything else.' }),
-    ...Object.entries(mayImport).map(([room, allowed]) =>
+    ...Object.entries(rooms).map(([room, allowed]) =>
       restrict([`lib/${room}/**`], engineLibraries, bullmqEngine, otherRooms(room, allowed)),
     ),
     restrict(['lib/engine/bullmq/*.ts'], otherRooms('engine', [])),

@@ -1,0 +1,240 @@
+/**
+ * A sketch: what the features to come will ask of an engine, as types and docstrings. Nothing implements it yet, and no
+ * code imports it; the compiler only checks that it fits the port of today. docs/port.md says how to use it.
+ *
+ * Each interface is a port of its own, by concern. A feature adds its port to `Engine` (lib/engine/engine.ts) and every
+ * engine implements it, so no method is optional and none of today's methods changes.
+ */
+import type { Json } from '../lib/engine/json.js';
+import type { Consumer, ConsumerOptions, Delivery, Outcome } from '../lib/engine/ports/worker-port.js';
+import type { Receipt, TaskCall, TaskFailure, TaskRecord, TaskState, TaskTree } from '../lib/engine/task.js';
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Time. For the memory engine's clock, and for hosts whose clocks differ from the server's.
+
+/** The time by which an engine decides what is due. */
+export interface ClockPort {
+  /** The time of the store, as far as this process knows it: its own clock, corrected by the measured difference. */
+  now(): number;
+  /** How far the clock of this process is ahead of the store's, in milliseconds; `undefined` before it was measured. */
+  readonly difference: number | undefined;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Lists and details. For TaskAdmin, the command line and the dashboard.
+
+/** Which tasks a list shows. All conditions have to hold. */
+export interface TaskFilter {
+  readonly queue?: string;
+  readonly state?: TaskState;
+  readonly name?: string;
+  readonly header?: Readonly<Record<string, string>>;
+  /** The fingerprint of a failure: its name and message without numbers and ids. */
+  readonly error?: string;
+  /** Milliseconds. */
+  readonly runningFor?: number;
+  readonly enqueuedAfter?: number;
+  readonly enqueuedBefore?: number;
+  /** Whole workflows instead of their members. */
+  readonly root?: true;
+}
+
+export interface TaskPage {
+  readonly items: readonly TaskRecord[];
+  /** Continues the list; `undefined` on its last page. */
+  readonly cursor: string | undefined;
+  /** False when the engine could answer only over a window of the tasks. */
+  readonly complete: boolean;
+  readonly order: 'newest-first' | 'queue-order' | 'due-first';
+}
+
+/** One attempt of a task, kept up to a bound. */
+export interface AttemptRecord {
+  readonly number: number;
+  readonly startedAt: number;
+  readonly endedAt: number | null;
+  readonly outcome: Outcome['kind'] | 'lost' | null;
+  readonly error: TaskFailure | null;
+  /** The id of the worker process. */
+  readonly worker: string;
+}
+
+export interface LogLine {
+  readonly index: number;
+  readonly at: number;
+  readonly level: 'debug' | 'log' | 'warn' | 'error';
+  readonly text: string;
+}
+
+/** A record with everything that HTTP hides. */
+export interface TaskDetails extends TaskRecord {
+  readonly args: readonly Json[];
+  readonly options: TaskCall['options'];
+  readonly attempts: readonly AttemptRecord[];
+  readonly parent: string | null;
+  readonly logLength: number;
+}
+
+/** Lists and details. Each call does a bounded amount of work, however many tasks the queue holds. */
+export interface ListPort {
+  /** @param limit at most 1,000 */
+  list(filter: TaskFilter, limit: number, cursor: string | undefined): Promise<TaskPage>;
+  details(id: string): Promise<TaskDetails | undefined>;
+  /** Lines after this index, oldest first. */
+  logs(id: string, after: number, limit: number): Promise<readonly LogLine[]>;
+  /** Exact counts by state, of every queue that has ever been used. */
+  counts(): Promise<ReadonlyMap<string, Readonly<Record<TaskState, number>>>>;
+  /** When the oldest task of a queue was enqueued that could start now; `null` without one. */
+  oldestQueuedAt(queue: string): Promise<number | null>;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Control. For pause, limits and single commands.
+
+/** Who changed a setting, when and why. Stored with the setting. */
+export interface Reason {
+  readonly by: string;
+  readonly at: number;
+  readonly reason: string;
+}
+
+/** What an administrator has set over the code's declaration. `undefined`: nothing. */
+export interface QueueOverrides {
+  readonly paused?: Reason;
+  readonly globalConcurrency?: Reason & { readonly value: number };
+  readonly rateLimit?: Reason & { readonly max: number; readonly per: number };
+}
+
+/** Settings of queues, stored: workers that start later obey them, and a boot never changes one. */
+export interface ControlPort {
+  overrides(queue: string): Promise<QueueOverrides>;
+  pause(queue: string, reason: Reason): Promise<void>;
+  resume(queue: string): Promise<void>;
+  /** @param value `null` returns to what the code declares */
+  setGlobalConcurrency(queue: string, value: number | null, reason: Reason): Promise<void>;
+  setRateLimit(queue: string, limit: { max: number; per: number } | null, reason: Reason): Promise<void>;
+  /** Runs a scheduled or retrying task now. */
+  promote(id: string): Promise<TaskRecord | undefined>;
+  /** Changes a task that has not started. @returns false when it has */
+  update(
+    id: string,
+    change: Partial<Pick<TaskCall, 'args'>> & { startAt?: number; priority?: number },
+  ): Promise<boolean>;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Workers. For the registry, "no worker declares this task", and remote shutdown.
+
+export interface WorkerRecord {
+  readonly id: string;
+  readonly host: string;
+  readonly pid: number;
+  readonly version: string;
+  readonly startedAt: number;
+  readonly seenAt: number;
+  readonly queues: readonly string[];
+  /** The names of the tasks that the worker declares. */
+  readonly tasks: readonly string[];
+  readonly concurrency: number;
+  readonly running: readonly { readonly id: string; readonly name: string; readonly since: number }[];
+  /** Milliseconds, 99th percentile since the last heartbeat. */
+  readonly eventLoopDelay: number;
+  /** Resident memory in bytes. */
+  readonly memory: number;
+}
+
+/** Heartbeats. A worker that stops sending them is lost, also after kill -9. */
+export interface RegistryPort {
+  /** Stores the record under its id, for `life` milliseconds. */
+  heartbeat(worker: WorkerRecord, life: number): Promise<void>;
+  /** Workers that are alive, or were lost in the last minutes. */
+  workers(): Promise<readonly WorkerRecord[]>;
+  /** Asks one worker to close as after SIGTERM. The worker hears of it by a message, or with its next heartbeat. */
+  requestShutdown(workerId: string, grace: number): Promise<void>;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Statistics. Bounded in size: one bucket a minute, queue and task name, merged into larger ones later.
+
+export interface StatisticsBucket {
+  readonly queue: string;
+  readonly name: string;
+  /** The beginning of the minute. */
+  readonly at: number;
+  readonly enqueued: number;
+  readonly succeeded: number;
+  readonly failed: number;
+  readonly retried: number;
+  /** Histograms of waiting and running times, as the histogram library encodes them. */
+  readonly wait: string;
+  readonly run: string;
+}
+
+export interface StatisticsPort {
+  /** Adds to what is stored; each process sends its buckets once in a while. */
+  addStatistics(buckets: readonly StatisticsBucket[]): Promise<void>;
+  statistics(range: { queue?: string; name?: string; from: number; to: number }): Promise<readonly StatisticsBucket[]>;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Transactions. PostgreSQL stores in the caller's transaction; every other engine through an outbox.
+
+/** Runs one statement inside the caller's transaction. An adapter makes it of what an ORM calls its transaction. */
+export interface TransactionStatement {
+  readonly dialect: 'postgres' | 'mysql' | 'sqlite';
+  run(sql: string, parameters: readonly unknown[]): Promise<readonly Readonly<Record<string, unknown>>[]>;
+}
+
+export interface TransactionPort {
+  /** Whether the transaction is one of this engine's own database, so that no outbox is needed. */
+  ownsTransaction(transaction: TransactionStatement): Promise<boolean>;
+  /** Stores calls in the caller's transaction, in at most one statement. They are visible after its commit. */
+  enqueueIn(transaction: TransactionStatement, calls: readonly TaskCall[]): Promise<Receipt[]>;
+  enqueueTreeIn(transaction: TransactionStatement, tree: TaskTree): Promise<Receipt>;
+  /** Stores the success of a running task in the transaction of its own writes. */
+  completeIn(transaction: TransactionStatement, delivery: Delivery, result: Json | undefined): Promise<void>;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Batches. Many calls, one run.
+
+export interface BatchOptions {
+  /** Calls in one run. */
+  readonly size: number;
+  /** Milliseconds that the first call of a batch waits for others. */
+  readonly wait: number;
+}
+
+/** Runs several deliveries of one task together. The chain of handlers is the same; this is its form for batches. */
+export interface BatchHandler {
+  /** The key by which calls are put into different batches; the same for all calls when the task has no key. */
+  keyOf(delivery: Delivery): string;
+  /** One outcome for each delivery, in order. */
+  handleBatch(deliveries: readonly Delivery[]): Promise<readonly Outcome[]>;
+}
+
+export interface BatchPort {
+  /** As `consume`, for a queue whose tasks all have batches. Calls that are held count as running. */
+  consumeBatches(queue: string, options: ConsumerOptions & BatchOptions, handler: BatchHandler): Consumer;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Later: limits by key, and durable tasks. Only their place is reserved here.
+
+/** Places that are shared by key, for all processes. */
+export interface LimitPort {
+  /** @returns false when all places of the key are taken: the task then waits in the order of its key */
+  acquire(id: string, key: string, max: number): Promise<boolean>;
+  /** Gives the place of a task back; the next waiting task of the key becomes due. */
+  release(id: string, key: string): Promise<void>;
+}
+
+/** Steps and signals of tasks that survive their worker. */
+export interface DurablePort {
+  /** The stored result of a step; `undefined` when the step has not ended. */
+  stepResult(id: string, step: string): Promise<Json | undefined>;
+  storeStep(id: string, step: string, result: Json): Promise<void>;
+  /** Stores a signal for a task, also before the task waits for it. */
+  signal(id: string, name: string, value: Json): Promise<void>;
+  takeSignal(id: string, name: string): Promise<Json | undefined>;
+}

@@ -1,0 +1,35 @@
+/**
+ * The rooms of the library and the imports between them. `oxlint.config.js` checks them, and a unit test holds the tables
+ * of docs/architecture.md to them.
+ *
+ * A room may import itself, the files beside the rooms, and the rooms that stand here.
+ */
+export const rooms = {
+  tasks: ['engine'],
+  engine: [],
+  results: ['engine'],
+  // `producer.signature()` makes the values that workflows consist of.
+  producers: ['tasks', 'engine', 'results', 'workflows'],
+  workflows: ['tasks', 'engine', 'results'],
+  // A running task may become a workflow.
+  workers: ['tasks', 'engine', 'workflows'],
+  schedules: ['tasks', 'engine', 'results'],
+  http: ['engine', 'results'],
+};
+
+/**
+ * The rooms of `lib/engine/bullmq`, likewise. Every one of them may import the files beside them (`driver.ts`,
+ * `availability.ts`, …) except those that put the rooms together.
+ */
+export const engineRooms = {
+  jobs: [],
+  changes: ['jobs'],
+  operations: ['jobs', 'changes'],
+  consumer: ['jobs', 'changes', 'operations'],
+  redis: ['jobs', 'changes'],
+  postgres: ['jobs'],
+  embedded: ['postgres'],
+};
+
+/** The folders of entry points, which may import every room. No room imports them. */
+export const entryPoints = ['cli'];
