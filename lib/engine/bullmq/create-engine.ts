@@ -1,7 +1,16 @@
+import { Logger } from '@nestjs/common';
 import type { Connection } from '../connection.js';
 import type { Engine } from '../engine.js';
 import { BullMQEngine, type BullMQEngineOptions } from './bullmq-engine.js';
+import { warningOfUncheckedVersions } from './checked-versions.js';
 import type { Driver } from './driver.js';
+
+/** The package that each kind of connection needs. */
+const DRIVER_PACKAGES: Readonly<Record<Connection['kind'], string>> = {
+  redis: 'ioredis',
+  postgres: 'pg',
+  embedded: '@electric-sql/pglite',
+};
 
 export interface CreateEngineOptions extends BullMQEngineOptions {
   readonly connection: Connection;
@@ -15,7 +24,10 @@ export interface CreateEngineOptions extends BullMQEngineOptions {
  * @throws ConfigurationError when the driver is not installed, with the command that installs it
  */
 export async function createEngine(options: CreateEngineOptions): Promise<Engine> {
-  return new BullMQEngine(await createDriver(options.connection, options.prefix), options);
+  const driver = await createDriver(options.connection, options.prefix);
+  const warning = warningOfUncheckedVersions(['bullmq', DRIVER_PACKAGES[options.connection.kind]]);
+  if (warning !== undefined) new Logger('TaskQueue').warn(warning);
+  return new BullMQEngine(driver, options);
 }
 
 async function createDriver(connection: Connection, prefix: string): Promise<Driver> {
