@@ -1,38 +1,62 @@
 import { spawn } from 'node:child_process';
-import { statSync, utimesSync } from 'node:fs';
-import { join } from 'node:path';
+import { createHash } from 'node:crypto';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** The project's folder: the scripts work from anywhere. */
+/** The project's folder, so that the scripts work in any current folder. */
 export const root = fileURLToPath(new URL('..', import.meta.url));
 
 export const tsc = 'node_modules/@typescript/native/bin/tsc';
 export const embeddedSnapshot = 'scripts/build-embedded-snapshot.mjs';
 
-/** Runs a Node program in the project, showing what it prints; resolves to whether it succeeded. */
+/** Runs a Node program in the project and shows its output. Resolves to whether the program succeeded. */
 export function node(args, { timeout } = {}) {
   return run(process.execPath, args, timeout);
 }
 
-/** npm tells its scripts where it is; without it `npm` has to be on PATH. */
+/** Runs npm: the npm that started this script (it sets `npm_execpath`), else the one on PATH. */
 export function npm(...args) {
   const path = process.env.npm_execpath;
   return path ? node([path, ...args]) : run('npm', args);
 }
 
-/** Installs the packages unless that was done since the lock file changed last. */
+/** What {@link installPackages} installed last: a digest. It is gone as soon as `node_modules` is. */
+const stamp = join(root, 'node_modules/.cache/nestjs-task-queue/installed.sha256');
+
+/**
+ * Runs `npm install`, unless nothing has changed since it ran here last: neither `package.json` and `package-lock.json`
+ * (what should be installed) nor `node_modules/.package-lock.json` (npm's list of what is installed).
+ *
+ * It is not `npm ci`, because that also demands the optional binaries of other platforms, which some registries lack.
+ */
 export async function installPackages() {
-  const installed = join(root, 'node_modules/.package-lock.json');
-  if (modified(installed) >= modified(join(root, 'package-lock.json'))) return;
-  // Also under NODE_ENV=production: building needs the development packages.
+  if (read(stamp) === digestOfPackages()) return;
+  // An installation that is interrupted leaves no stamp.
+  rmSync(stamp, { force: true });
+  // `--include=dev`, because a build needs the development packages, also with NODE_ENV=production.
   if (!(await npm('install', '--include=dev'))) process.exit(1);
-  // npm may write the lock file after this, its own copy.
-  const now = new Date();
-  utimesSync(installed, now, now);
+  mkdirSync(dirname(stamp), { recursive: true });
+  // Computed again, because npm may have written the files.
+  writeFileSync(stamp, digestOfPackages());
 }
 
-function modified(path) {
-  return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+function digestOfPackages() {
+  const digest = createHash('sha256');
+  for (const name of ['package.json', 'package-lock.json', 'node_modules/.package-lock.json']) {
+    digest.update(`${read(join(root, name))}\0`);
+  }
+  return digest.digest('hex');
+}
+
+/** The text of a file; `undefined` when there is none. */
+function read(path) {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  }
 }
 
 function run(command, args, timeout) {
@@ -46,7 +70,7 @@ function run(command, args, timeout) {
     });
     child.on('close', (code, signal) => {
       for (const name of signals) process.off(name, stop);
-      // Stopped by hand, so stop altogether.
+      // A developer stopped the child, for example with Ctrl-C. This process ends in the same way.
       if (signals.includes(signal)) process.kill(process.pid, signal);
       resolve(code === 0);
     });
