@@ -1,8 +1,9 @@
 /**
- * Makes the database that the embedded engine starts from, because initialising one takes PGlite several seconds: a
- * data directory with BullMQ's tables in the schema `tasks` (the default prefix), as a compressed tar archive in `dist`.
+ * Makes the database that the embedded engine starts from, because PGlite takes several seconds to initialise one: a data
+ * directory with BullMQ's tables in the schema `tasks` (the default prefix), as a compressed tar archive in `dist`.
  *
- * It is kept in node_modules/.cache under the versions it was made with, so that a clean build only copies it.
+ * The script keeps a copy in node_modules/.cache. The copy's name contains a hash of this script and of the versions of
+ * PGlite and BullMQ, so that a clean build only copies the archive.
  */
 import { createHash } from 'node:crypto';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
@@ -11,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { brotliCompressSync, constants } from 'node:zlib';
 
 const schema = 'tasks';
-// lib/engine/bullmq/embedded/prepared-database.ts reads it from there.
+// lib/engine/bullmq/embedded/prepared-database.ts reads this file.
 const target = fileURLToPath(new URL('../dist/engine/bullmq/embedded/prepared-database.tar.br', import.meta.url));
 
 const installed = (path) => fileURLToPath(new URL(`../node_modules/${path}`, import.meta.url));
@@ -29,7 +30,7 @@ if (!existsSync(cached)) {
 }
 put(target, (file) => copyFileSync(cached, file));
 
-/** Test suites may all do this at once: each file appears under its name only when it is whole. */
+/** Writes a file and then renames it. Several test suites may run this script at once: none reads an incomplete file. */
 function put(file, write) {
   mkdirSync(dirname(file), { recursive: true });
   write(`${file}.${process.pid}`);
@@ -39,13 +40,13 @@ function put(file, write) {
 async function makeDatabase() {
   const { PGlite } = await import('@electric-sql/pglite');
   const { runMigrations } = await import('bullmq');
-  // Small segments of the write-ahead log: of the usual 16 MB each, a small database would need two to start with.
+  // Small segments of the write-ahead log. Even a small database starts with two, and a segment is usually 16 MB.
   const db = await PGlite.create({ initDbStartParams: ['--wal-segsize=1'] });
   const client = {
     query: async (text, params) => (params ? await db.query(text, params) : (await db.exec(text)).at(-1)),
   };
   await runMigrations(client, schema);
-  // Templates for further databases, which nobody creates here; each is a third of all files.
+  // The engine creates no further database, so it needs no templates. Each template is a third of all files.
   await db.exec('UPDATE pg_database SET datistemplate = false');
   for (const name of ['template0', 'template1']) await db.exec(`DROP DATABASE ${name}`);
   await db.exec('VACUUM FREEZE ANALYZE');

@@ -1,4 +1,4 @@
-/** `npm run build`: the library, from scratch, so that nothing stays in `dist` whose source is gone. */
+/** `npm run build`: builds the library. It empties `dist` first: a file whose source was removed must not stay. */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { embeddedSnapshot, node, root, tsc } from './project.js';

@@ -1,10 +1,10 @@
-/** `npm start`: installs, builds the library and the sample, and becomes the sample. */
+/** `npm start`: installs the packages, builds the library and the sample, and runs the sample in this process. */
 import { embeddedSnapshot, installPackages, node, tsc } from './project.js';
 
 await installPackages();
-// Only what changed is built: another process may be running what is there.
+// `tsc -b` writes only what changed, because another process may be running the sample.
 const built = (await node([tsc, '-b', 'sample'])) && (await node([embeddedSnapshot]));
 if (!built) process.exit(1);
-// In this process: so its signals and its exit code need no forwarding.
+// In this process, so that no signal and no exit code has to be forwarded.
 process.setSourceMapsEnabled(true);
 await import('../sample/dist/main.js');
