@@ -1,7 +1,9 @@
-/** What every project shares: native ESM, TypeScript through swc (esbuild and tsx emit no decorator metadata). */
+/**
+ * The settings of every project: native ESM, and TypeScript through swc (esbuild and tsx emit no decorator metadata).
+ */
 const shared = {
   testEnvironment: '<rootDir>/test/support/open-handles.js',
-  // `lib` too, or files without a test vanish from the coverage.
+  // With `lib`, because the coverage would leave out files without a test.
   roots: ['<rootDir>/lib', '<rootDir>/test'],
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '^.+\\.ts$': '@swc/jest' },
@@ -11,7 +13,7 @@ const shared = {
   },
 };
 
-/** A project is a folder of `test/`; what its tests need to be there is prepared before the first of them. */
+/** A project is a folder of `test/`. Its global setup prepares programs and servers before the first test. */
 const project = (name) => ({
   ...shared,
   displayName: name,
@@ -30,7 +32,7 @@ export default {
     project('package'),
   ],
   testTimeout: 30_000,
-  // The tests wait more than they compute.
+  // All cores, because the tests wait more than they compute.
   maxWorkers: '100%',
   workerIdleMemoryLimit: '1GB',
   coverageProvider: 'v8',

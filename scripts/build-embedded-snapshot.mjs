@@ -1,6 +1,7 @@
 /**
- * Makes the database that the embedded engine starts from, because PGlite takes several seconds to initialise one: a data
- * directory with BullMQ's tables in the schema `tasks` (the default prefix), as a compressed tar archive in `dist`.
+ * Makes the database that the embedded engine starts from, because PGlite takes several seconds to initialise one: a
+ * data directory with BullMQ's tables in the schema `tasks` (the default prefix), as a compressed tar archive in
+ * `dist`.
  *
  * The script keeps a copy in node_modules/.cache. The copy's name contains a hash of this script and of the versions of
  * PGlite and BullMQ, so that a clean build only copies the archive.
@@ -30,7 +31,9 @@ if (!existsSync(cached)) {
 }
 put(target, (file) => copyFileSync(cached, file));
 
-/** Writes a file and then renames it. Several test suites may run this script at once: none reads an incomplete file. */
+/**
+ * Writes a file and then renames it. Several test suites may run this script at once: none reads an incomplete file.
+ */
 function put(file, write) {
   mkdirSync(dirname(file), { recursive: true });
   write(`${file}.${process.pid}`);

@@ -85,7 +85,8 @@ async function jest(project) {
     [
       ...['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', 'node_modules/jest/bin/jest.js'],
       ...['--selectProjects', project, '--json', '--outputFile', report],
-      // A suite that leaves something open has failed already (test/support/open-handles.js). It must not block the run.
+      // A suite that leaves something open has failed already (test/support/open-handles.js). It must not block the
+      // run.
       '--forceExit',
     ],
     { timeout },

@@ -29,7 +29,7 @@ describeEachEngine('workflows', (engine) => {
   beforeEach(() => {
     provider.calls.length = 0;
     provider.links.length = 0;
-    provider.broken.clear();
+    provider.healed = false;
     provider.gate = new Gate();
     provider.linked = new Gate();
   });
@@ -306,7 +306,7 @@ describeEachEngine('workflows', (engine) => {
       maths.sum.signature(),
     ).enqueue();
     await expect(resultOf(handle)).rejects.toMatchObject({ cause: { message: 'broken' } });
-    provider.broken.add('healed');
+    provider.healed = true;
     await handle.retry();
     await expect(resultOf(handle)).resolves.toBe(102);
     expect(provider.calls.filter((call) => call.startsWith('add'))).toHaveLength(1);

@@ -8,7 +8,10 @@ export interface Booted {
   readonly queue: TaskQueue;
 }
 
-/** An application without HTTP that has these providers and options. Silent, for its failures are the tests' subject. */
+/**
+ * Starts an application without HTTP, with these options and providers. It logs nothing, because the tests make it fail
+ * on purpose.
+ */
 export async function boot(options: TaskQueueOptions, providers: Provider[] = []): Promise<Booted> {
   @Module({ imports: [TaskQueueModule.forRoot(options)], providers })
   class App {}

@@ -1,6 +1,6 @@
 import { PostgresConnection, PostgresQueueBackend, withBackend, type PgPool } from 'bullmq';
 
-/** BullMQ's classes on the pool, which needs no preparations. */
+/** BullMQ's classes on a pool that is ready for use. */
 export function bullmqOn(pool: PgPool) {
   class ReadyConnection extends PostgresConnection {
     override waitUntilReady() {

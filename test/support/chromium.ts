@@ -1,4 +1,4 @@
-/** A browser that talks to nobody but the tests. */
+/** Flags of a browser that sends requests only to the tests. */
 export const CHROMIUM_FLAGS = (
   '--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking ' +
   '--disable-component-update --disable-sync'

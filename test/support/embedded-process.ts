@@ -1,6 +1,6 @@
 /**
- * A process of its own on an embedded database: `<folder> hold` opens it and waits; `<folder> enqueue` adds jobs first.
- * It sends its parent one message, `open` or what went wrong, and lives until it is killed or its parent is gone.
+ * A process that opens an embedded database: `<folder> hold` opens it and waits, `<folder> enqueue` also adds 20 jobs.
+ * The process sends its parent one message, `open` or the error. It runs until it is killed or its parent has ended.
  */
 import { openEmbeddedDatabase } from '../../lib/engine/bullmq/embedded/embedded-database.js';
 import { bullmqOn } from './bullmq-on.js';

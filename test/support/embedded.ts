@@ -9,7 +9,7 @@ import { openEmbeddedDatabase, type EmbeddedDatabase } from '../../lib/engine/bu
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 
-/** Lets every test of the suite start from the prepared database, as users do, though nothing was built. */
+/** Makes the prepared database that an installed package contains, because the tests run without a build. */
 export function withPreparedDatabase(): void {
   beforeAll(async () => {
     const [code] = await once(fork(path('../../scripts/build-embedded-snapshot.mjs'), { execArgv: [] }), 'exit');
@@ -17,7 +17,10 @@ export function withPreparedDatabase(): void {
   }, 120_000);
 }
 
-/** Folders, databases and processes that end with the test, or with the suite that asked before its tests. */
+/**
+ * Creates folders, databases and processes. It closes databases and processes after each test, and removes the folders
+ * last.
+ */
 export function embeddedFixture() {
   const root = mkdtempSync(join(tmpdir(), 'embedded-'));
   const databases: EmbeddedDatabase[] = [];
@@ -40,7 +43,7 @@ export function embeddedFixture() {
       databases.push(database);
       return database;
     },
-    /** Another process that opens the folder, and then does what embedded-process.ts says of `action`. */
+    /** Opens the folder in another process. embedded-process.ts describes the actions. */
     async openElsewhere(folder: string, action: 'hold' | 'enqueue' = 'hold') {
       const child = fork(path('embedded-process.ts'), [folder, action], {
         execArgv: ['--import', path('typescript-loader.js')],

@@ -19,8 +19,8 @@ export interface TestEngine {
 }
 
 /**
- * Declares one suite for every engine: `describeEachEngine('retries', (engine) => test(…))` declares `retries on redis`,
- * `retries on postgres` and `retries on embedded`.
+ * Declares one suite for every engine: `describeEachEngine('retries', (engine) => test(…))` declares `retries on
+ * redis`, `retries on postgres` and `retries on embedded`.
  */
 export function describeEachEngine(name: string, declareTests: (engine: TestEngine) => void): void {
   for (const open of [redis, postgres, embedded]) {

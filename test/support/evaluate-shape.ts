@@ -1,25 +1,25 @@
 import { STEPS, type Shape } from './workflow-shapes.js';
 
-/** What a link is told. */
+/** One run of a link: the task that follows a workflow. */
 export interface LinkRun {
   readonly tag: string;
-  /** The result, as {@link comparable}; of a failure, `FAILED`. */
+  /** The result as {@link comparable} returns it, or `FAILED`. */
   readonly value: unknown;
 }
 
-/** What a workflow has to give. */
+/** The expected end of a workflow. */
 export interface Expected {
   readonly result: { readonly ok: true; readonly value: unknown } | { readonly ok: false };
-  /** Each runs once. */
+  /** Each link runs exactly once. */
   readonly links: readonly LinkRun[];
-  /** False where it depends on who is faster: beside a member that fails, others run or do not. */
+  /** `false` when the links depend on timing: beside a member that fails, the other members may run or may not. */
   readonly knowsLinks: boolean;
 }
 
-/** Stands for every error: its message has ids in it, and which of two members fails first is open. */
+/** Replaces every error, because its message contains ids, and because either of two members may fail first. */
 export const FAILED = 'failed';
 
-/** What a workflow gives in plain JavaScript. */
+/** Computes the result of a workflow in plain JavaScript. */
 export function evaluate(shape: Shape, input: unknown): Expected {
   const evaluation = new Evaluation();
   let result: Expected['result'];
@@ -31,7 +31,7 @@ export function evaluate(shape: Shape, input: unknown): Expected {
   return { result, links: evaluation.links, knowsLinks: evaluation.knowsLinks };
 }
 
-/** A result without the messages of errors that were collected in it, its keys in order. */
+/** Makes two results comparable: sorts the keys, and replaces each collected error by `FAILED`. */
 export function comparable(result: unknown): unknown {
   if (Array.isArray(result)) return result.map(comparable);
   if (typeof result !== 'object' || result === null) return result;
@@ -110,7 +110,7 @@ class Evaluation {
     });
   }
 
-  /** A step that fails takes along those after it, and whoever follows these is told. */
+  /** Records the links of a step that cannot run: when a step fails, the later steps fail too, and their links run. */
   private cannotRun(shape: Shape): void {
     if (shape.kind === 'chord') this.cannotRun(shape.callback);
     if (shape.kind === 'chain') for (const step of shape.steps) this.cannotRun(step);
@@ -120,7 +120,11 @@ class Evaluation {
   }
 }
 
-/** As it comes out of the store; what JSON cannot hold fails. */
+/**
+ * The value as the store returns it.
+ *
+ * @throws Error when JSON has no form for it
+ */
 function asJson(result: unknown): unknown {
   if (typeof result === 'number' && !Number.isFinite(result)) throw new Error('Not JSON.');
   return JSON.parse(JSON.stringify(result));

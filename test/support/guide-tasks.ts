@@ -2,10 +2,10 @@ import { Injectable } from '@nestjs/common';
 import { InjectTasks, Task, TaskContext, type TaskError, type Tasks } from 'nestjs-task-queue';
 import { Gate } from './gate.js';
 
-/** The tasks that Celery's guide to its canvas takes for its examples. */
+/** The tasks of the examples in Celery's canvas guide, for test/contract/canvas-guide.test.ts. */
 @Injectable()
 export class GuideTasks {
-  /** What the tasks that are there for their effects did, in order. */
+  /** The effects of the tasks that return nothing, in order. */
   readonly log: unknown[] = [];
   gate = new Gate();
 
@@ -90,7 +90,7 @@ export class GuideTasks {
     return { ...this.task.headers };
   }
 
-  /** Adds the easy way, or becomes a task that does. */
+  /** Replaces itself by a task that adds. */
   @Task()
   async delegate(a: number, b: number): Promise<number> {
     return this.task.replaceWith(this.own.add.signature(a, b));

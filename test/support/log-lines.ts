@@ -1,6 +1,6 @@
 import type { LoggerService } from '@nestjs/common';
 
-/** What the library logs, as `LEVEL message`; what Nest says of itself is left out. */
+/** A logger that collects the lines of the library as `LEVEL message`, without the lines of Nest itself. */
 export class LogLines implements LoggerService {
   readonly lines: string[] = [];
 

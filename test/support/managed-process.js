@@ -11,8 +11,8 @@ import { fileURLToPath } from 'node:url';
 /** @typedef {Awaited<ReturnType<typeof createManagedProcess>>} ManagedProcess */
 
 /**
- * Creates a temporary folder in which one program at a time can run. A second process, the reaper, starts the programs. It
- * outlives this process just long enough to stop the program and to remove the folder: see process-reaper.js.
+ * Creates a temporary folder in which one program at a time can run. A second process, the reaper, starts the programs.
+ * It outlives this process just long enough to stop the program and to remove the folder: see process-reaper.js.
  *
  * @param {User} [user] owns the folder and runs the programs. Default: the user of this process
  */
@@ -27,7 +27,7 @@ export async function createManagedProcess(user) {
   const [{ folder }] = await once(reaper, 'message');
   keepAlive(false);
 
-  /** Sets whether the reaper keeps this process alive: only while this process waits for an answer. @param {boolean} yes */
+  /** The reaper keeps this process alive only while this process waits for an answer. @param {boolean} yes */
   function keepAlive(yes) {
     const change = yes ? 'ref' : 'unref';
     reaper[change]();

@@ -3,13 +3,13 @@ import { group, InjectTasks, Task, TaskContext, type Tasks } from 'nestjs-task-q
 import { z } from 'zod';
 import { Gate } from './gate.js';
 
-/** Tasks that workflows are made of, in tests. */
+/** The tasks of the hand-written workflows, for test/contract/workflows.test.ts. */
 @Injectable()
 export class Maths {
-  /** What was called, in order. */
+  /** The calls so far, in order. */
   readonly calls: string[] = [];
-  /** What is thrown by `fail`, until it is taken out. */
-  readonly broken = new Set<string>();
+  /** Whether `fail` succeeds. */
+  healed = false;
   readonly links: unknown[] = [];
   linked = new Gate();
   gate = new Gate();
@@ -51,7 +51,7 @@ export class Maths {
   @Task()
   async fail(message: string): Promise<number> {
     this.calls.push(`fail(${message})`);
-    if (this.broken.has('healed')) return 100;
+    if (this.healed) return 100;
     throw Object.assign(new Error(message), { code: 'E_FAIL' });
   }
 
@@ -71,7 +71,7 @@ export class Maths {
     return (of * percent) / 100;
   }
 
-  /** There is only one of it until it ends. */
+  /** A second equal call gets the same task until that ends. */
   @Task({ unique: { while: 'running' } })
   async only(value: number): Promise<number> {
     return this.held(value);
@@ -88,7 +88,7 @@ export class Maths {
     return { ...this.task.headers };
   }
 
-  /** Becomes as many additions as told. */
+  /** Replaces itself by a group of `numbers` additions. */
   @Task()
   async fan(numbers: number): Promise<number[]> {
     this.calls.push(`fan(${numbers})`);

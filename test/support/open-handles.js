@@ -1,12 +1,12 @@
 import { TestEnvironment } from 'jest-environment-node';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** What closes by itself (a socket saying goodbye) gets this long. */
+/** Milliseconds in which a handle may still close by itself: a socket, for example, that has just been ended. */
 const GRACE_MS = 2000;
 
 /**
- * The environment of every suite: a suite that ends with more open than it began with fails. It is an environment and
- * not a hook, since a suite's own `afterAll` has to come first.
+ * The environment of every suite. It fails a suite that ends with more open handles than it began with. It is an
+ * environment and not a hook, because it has to check after the suite's own `afterAll`.
  */
 export default class OpenHandleEnvironment extends TestEnvironment {
   #before = openHandles();
@@ -35,11 +35,11 @@ async function stillOpenAfterGrace(before) {
 }
 
 /**
- * What keeps the event loop alive: the kind of each, and those that can say more about themselves (Node has no public
- * way to tell one socket from another).
+ * Lists what keeps the event loop alive: the kinds (public), and the handles themselves (private), because Node has no
+ * public way to tell one socket from another.
  */
 function openHandles() {
-  // Both open on first use: no leak of the suite that happens to print first.
+  // Node opens both on first use. Opened here, they are no leak of the suite that happens to print first.
   void process.stdout;
   void process.stderr;
   /** @type {Set<{ remoteAddress?: string, remotePort?: number, spawnfile?: string, address?: () => unknown }>} */
@@ -72,6 +72,6 @@ function openHandlesError(kinds, before) {
     return handle.address ? [`a server on ${JSON.stringify(handle.address())}`] : [];
   });
   const error = new Error(`The suite left open: ${kinds.join(', ')}${names.length ? ` (${names.join(', ')})` : ''}.`);
-  error.stack = error.message; // Its own stack would only point here.
+  error.stack = error.message; // The stack would only point to this file.
   return error;
 }

@@ -2,14 +2,15 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 
 /**
- * Sends a signal to a process and its children: a PostgreSQL server is one process a connection, each the leader of a
- * group of its own, so that a signal to the server's group would miss them. Processes that are gone already are no error.
+ * Sends a signal to a process and its children. A signal to the process group of a PostgreSQL server would miss its
+ * children, because the server starts one process for each connection, and each leads a group of its own. A process
+ * that has ended already is no error.
  *
  * @param {number} pid
  * @param {NodeJS.Signals} signal
  */
 export function signalFamily(pid, signal) {
-  // The parent first: frozen or dead, it starts no further child.
+  // The parent first: a frozen or dead parent starts no further child.
   for (const member of [pid, ...childrenOf(pid)]) {
     try {
       process.kill(member, signal);
@@ -26,7 +27,7 @@ function childrenOf(parent) {
     .map(([pid]) => pid);
 }
 
-/** Pairs of process id and parent's id. Slim containers have no `ps`, and macOS has no `/proc`. */
+/** Pairs of a process id and its parent's id. Slim containers have no `ps`, and macOS has no `/proc`. */
 function processTable() {
   if (!existsSync('/proc/self/stat')) {
     const lines = execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' }).trim().split('\n');
@@ -35,13 +36,14 @@ function processTable() {
   return readdirSync('/proc').flatMap((name) => {
     if (!/^\d+$/.test(name)) return [];
     try {
-      // `pid (name) state ppid …`: only what follows the last bracket can be split safely.
+      // The format is `pid (name) state ppid …`. The name may contain spaces and brackets, so split after the last
+      // bracket.
       const ppid = readFileSync(`/proc/${name}/stat`, 'utf8')
         .replace(/^.*\) \S /s, '')
         .split(' ', 1)[0];
       return [/** @type {[number, number]} */ ([Number(name), Number(ppid)])];
     } catch {
-      return []; // Gone since the folder was read.
+      return []; // The process ended after the folder was read.
     }
   });
 }

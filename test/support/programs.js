@@ -102,7 +102,9 @@ function lookUp({ names }) {
   return names.flatMap((name) => folders.map((folder) => join(folder, name))).find(isExecutable);
 }
 
-/** Debian installs PostgreSQL's server programs outside of PATH, in one folder for each version. Newest version first. */
+/**
+ * Debian installs PostgreSQL's server programs outside of PATH, in one folder for each version. Newest version first.
+ */
 function postgresFolders() {
   const root = '/usr/lib/postgresql';
   if (!existsSync(root)) return [];

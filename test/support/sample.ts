@@ -7,22 +7,24 @@ import { fileURLToPath } from 'node:url';
 
 const main = fileURLToPath(new URL('../../sample/dist/main.js', import.meta.url));
 
-/** A temporary folder, for what a sample stores. */
+/** A temporary folder for the files of a sample. */
 export async function dataFolder() {
   const path = await mkdtemp(join(tmpdir(), 'task-queue-sample-'));
   return { path, remove: () => rm(path, { recursive: true, force: true }) };
 }
 
 export interface Sample {
-  /** Where it listens; a worker listens nowhere. */
+  /** The address of the web process; empty for a worker, which opens no port. */
   url: string;
-  /** Everything it printed. */
+  /** Everything that the process printed. */
   output(): string;
-  /** Stops it by SIGTERM, as a service manager does, and gives its exit code or the signal that ended it. */
+  /**
+   * Stops the process by SIGTERM, as a service manager does. Resolves to its exit code, or to the signal that ended it.
+   */
   stop(): Promise<number | NodeJS.Signals>;
 }
 
-/** Starts the built sample as a process of its own; resolves when it can be used. */
+/** Starts the built sample in a process of its own. Resolves once the sample is ready. */
 export async function startSample(env: {
   SAMPLE_DATA: string;
   TASK_QUEUE_URL: string;
@@ -30,7 +32,7 @@ export async function startSample(env: {
   NODE_ENV?: string;
 }): Promise<Sample> {
   const child = spawn(process.execPath, ['--enable-source-maps', main], {
-    // Not the tests' own environment: NODE_ENV=test, for one, has another default engine.
+    // Not the environment of the tests: with NODE_ENV=test, for example, the default engine is another one.
     env: { PATH: process.env.PATH, NO_COLOR: '1', PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -11,31 +11,32 @@ import { findProgram } from './programs.js';
 
 /**
  * @typedef {object} ServerOptions
- * @property {boolean} [durable] what the server acknowledged survives `kill()`. Default false, which is much faster
- * @property {string} [password] what clients have to give. Default: none
- * @property {boolean} [tls] speaks TLS, with a self-signed certificate: `ca`. Default false
+ * @property {boolean} [durable] acknowledged writes survive `kill()`. Default false, which is much faster
+ * @property {string} [password] the password that clients must send. Default: none
+ * @property {boolean} [tls] the server speaks TLS with a self-signed certificate, see `ca`. Default false
  */
 
 /**
- * A server of the test's own: on 127.0.0.1, on a random port, in a temporary folder. It lives as long as the process
- * that started it, or until `close()`.
+ * A server that only one test uses: on 127.0.0.1, on a random port, in a temporary folder. It runs until `close()`, or
+ * until the process that started it ends.
  *
  * @typedef {object} Server
  * @property {string} url
  * @property {number} port
- * @property {number} pid changes with `restart()`
+ * @property {number} pid `restart()` changes it
  * @property {string} folder
  * @property {string | undefined} ca the certificate to trust, with `tls`
- * @property {() => Promise<void>} stop orderly; the data stays
- * @property {() => Promise<void>} kill by SIGKILL, as in a power cut; only what was durable stays
- * @property {() => Promise<void>} restart stops it if it runs; same port, same data
- * @property {() => void} freeze connections stay open and nothing answers, as in a partition
- * @property {() => void} thaw
- * @property {() => Promise<void>} close stops it and removes its folder; twice does no harm
+ * @property {() => Promise<void>} stop stops the server in an orderly way; the data stays
+ * @property {() => Promise<void>} kill stops the server by SIGKILL, as a power cut does; only durable data stays
+ * @property {() => Promise<void>} restart stops the server if it runs, and starts it on the same port with the same
+ *   data
+ * @property {() => void} freeze connections stay open and the server answers nothing, as in a network partition
+ * @property {() => void} thaw ends `freeze`
+ * @property {() => Promise<void>} close stops the server and removes its folder; safe to call twice
  */
 
 /**
- * A Redis (or Valkey).
+ * Starts a Redis (or Valkey).
  *
  * @param {ServerOptions & { cluster?: boolean }} [options] `cluster`: a cluster of one node
  * @returns {Promise<Server>}
@@ -51,7 +52,7 @@ export async function startRedis({ durable = false, password, tls = false, clust
       ...['--bind', '127.0.0.1', '--dir', managed.folder],
       ...(tls ? ['--port', '0', '--tls-port', `${port}`, '--tls-auth-clients', 'no'] : ['--port', `${port}`]),
       ...(tls ? ['--tls-cert-file', 'tls.crt', '--tls-key-file', 'tls.key', '--tls-ca-cert-file', 'tls.crt'] : []),
-      // A save point that nobody reaches: with one, an orderly stop writes the data down for the next start.
+      // The save point of one day is never reached. But with a save point, an orderly stop writes the data to the disk.
       ...(durable ? ['--save', '', '--appendonly', 'yes', '--appendfsync', 'always'] : ['--save', '86400 1']),
       ...(password ? ['--requirepass', password] : []),
       ...(cluster ? ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1'] : []),
@@ -66,7 +67,7 @@ export async function startRedis({ durable = false, password, tls = false, clust
 }
 
 /**
- * A PostgreSQL, with the superuser `postgres`.
+ * Starts a PostgreSQL with the superuser `postgres`.
  *
  * @param {ServerOptions} [options]
  * @returns {Promise<Server>}
@@ -101,7 +102,7 @@ export async function startPostgres({ durable = false, password, tls = false } =
 }
 
 /**
- * A new, empty database on a server, for one suite.
+ * Creates an empty database for one suite.
  *
  * @param {string} adminUrl of a role that may create databases
  */
@@ -113,7 +114,7 @@ export async function createDatabase(adminUrl) {
   return { url: url.href, drop: () => query(adminUrl, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`) };
 }
 
-/** A name nobody else uses, good as a Redis prefix and as the name of a schema or database. */
+/** A new name for a Redis prefix, a schema or a database. */
 export function freePrefix() {
   return `test_${randomUUID().replaceAll('-', '').slice(0, 16)}`;
 }
@@ -133,7 +134,7 @@ async function query(url, sql) {
 }
 
 /**
- * PostgreSQL refuses to run as root: then somebody else has to.
+ * The user that runs PostgreSQL when the tests run as root, because PostgreSQL refuses to run as root.
  *
  * @returns {import('./managed-process.js').User | undefined}
  */
@@ -145,15 +146,15 @@ function unprivilegedUser() {
     try {
       return { uid: id('-u', name), gid: id('-g', name) };
     } catch {
-      // No such user: the next.
+      // There is no such user. Try the next name.
     }
   }
   throw new Error('PostgreSQL does not run as root, and there is no user "postgres" or "nobody" to run it as.');
 }
 
 /**
- * A port outside the range from which systems take the local ports of outgoing connections: so that nobody moves in
- * while a test has its server stopped.
+ * A free port outside the range from which systems take the local ports of outgoing connections. No connection can take
+ * the port while a test has its server stopped.
  */
 async function freePort() {
   for (;;) {
@@ -231,7 +232,7 @@ async function startServer(managed, { command, args, readyText, port, url, ca })
   const stop = () =>
     end(() => {
       thaw();
-      // Orderly and without waiting for clients, with both servers (PostgreSQL's SIGTERM waits for them).
+      // SIGINT stops both servers in an orderly way without waiting for clients. PostgreSQL waits for them on SIGTERM.
       process.kill(pid, 'SIGINT');
     });
 

@@ -15,12 +15,12 @@ import { STEPS, type Shape } from './workflow-shapes.js';
 
 export const SHAPE_LISTENER = Symbol('SHAPE_LISTENER');
 
-/** Whoever wants to know what runs. */
+/** Receives what the tasks of a random workflow do. */
 export interface ShapeListener {
-  /** A task waits for this before it does anything. */
+  /** Every task calls this first and waits for it. */
   started(): Promise<void>;
   linked(id: string, link: LinkRun): void;
-  /** The last step of a workflow, see {@link ShapeTasks.end}. */
+  /** The last step of a workflow has run, see {@link ShapeTasks.end}. */
   ended(id: string): void;
 }
 
@@ -89,7 +89,7 @@ export class ShapeTasks {
     throw new Error('on purpose');
   }
 
-  /** Becomes the workflow that it is given. */
+  /** Replaces itself by a workflow. */
   @Task()
   async become(input: unknown, shape: Shape): Promise<unknown> {
     await this.listener.started();
@@ -106,7 +106,7 @@ export class ShapeTasks {
     this.listener.linked(this.task.id, { tag, value: FAILED });
   }
 
-  /** The last step of a workflow, for those who want to hear of it. */
+  /** The last step of a workflow, for listeners that need to know its end. */
   @Task()
   async end(result: unknown): Promise<unknown> {
     await this.listener.started();

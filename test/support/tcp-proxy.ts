@@ -3,8 +3,9 @@ import { connect, createServer, type Socket } from 'node:net';
 import type { AddressInfo } from 'node:net';
 
 /**
- * A connection through the proxy, as two sockets. While the line is dead, what either side sends is held, as a network
- * would have it sent again and again; and it is dropped when its sender resets the connection, as a system then would.
+ * A connection through the proxy: two sockets. While the line is dead, the proxy keeps what either side sends, because
+ * on a real network TCP would send it again and again. The proxy drops it when the sender resets the connection,
+ * because the sender's system would then stop sending.
  */
 interface Line {
   readonly sockets: readonly [Socket, Socket];
@@ -14,7 +15,7 @@ interface Line {
 
 export type TcpProxy = Awaited<ReturnType<typeof startProxy>>;
 
-/** A TCP proxy to a port of this machine, on a port of its own, that breaks in the ways in which networks do. */
+/** Starts a TCP proxy to a port of this machine. A test breaks its connections in the ways in which networks break. */
 export async function startProxy(target: number) {
   const lines = new Set<Line>();
   let frozen = false;
@@ -50,12 +51,12 @@ export async function startProxy(target: number) {
   return {
     port: (server.address() as AddressInfo).port,
 
-    /** Nothing passes, nobody is told. New connections are accepted and get no answer either. */
+    /** Passes nothing on, without an error on either side. New connections are accepted and get no answer either. */
     freeze(): void {
       frozen = true;
       for (const line of lines) line.dead = true;
     },
-    /** Everything passes again, and what was sent meanwhile arrives. */
+    /** Passes everything on again, beginning with what was sent meanwhile. */
     thaw(): void {
       frozen = false;
       for (const line of lines) {
@@ -67,11 +68,11 @@ export async function startProxy(target: number) {
         }
       }
     },
-    /** Those that are open never carry anything again, and nobody is told; new ones work. */
+    /** Open connections never pass anything on again, without an error on either side. New connections work. */
     forget(): void {
       for (const line of lines) line.dead = true;
     },
-    /** Ends all that are open. */
+    /** Resets all open connections. */
     cut(): void {
       for (const line of [...lines]) {
         lines.delete(line);

@@ -1,6 +1,6 @@
 /**
- * `node --import <this file> program.ts` runs a test's helper program from its source, as Jest runs the tests, so that
- * a program that has to be a process of its own needs no build.
+ * `node --import <this file> program.ts` runs a helper program of a test from its source, as Jest runs the tests. So a
+ * program that needs a process of its own needs no build.
  */
 import { existsSync } from 'node:fs';
 import { register } from 'node:module';
@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { isMainThread } from 'node:worker_threads';
 import { transformFile } from '@swc/core';
 
-// Node loads this file twice: in the program, and again, as the loader it registers, in a thread of its own.
+// Node loads this file twice: in the program, and in a second thread as the loader that the program registers.
 if (isMainThread) register(import.meta.url);
 
 /** @type {import('node:module').ResolveHook} */

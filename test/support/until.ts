@@ -6,8 +6,8 @@ const INTERVAL = 20;
 const PATIENCE = 20_000;
 
 /**
- * Resolves once the condition is true. A test uses it where no event tells that something happened: in another process,
- * in a server, on a page.
+ * Resolves once the condition is true. A test uses it for something that triggers no event in the test's own process: a
+ * change in a server, in another process or on a page.
  *
  * @param what completes the sentence "… did not become true"; default: the source text of the condition
  * @param patience milliseconds, default 20 s

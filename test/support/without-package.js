@@ -1,4 +1,4 @@
-/** `node --import <this file>` with `WITHOUT_PACKAGE=pg`: a machine on which that package is not installed. */
+/** `node --import <this file>` with `WITHOUT_PACKAGE=pg` runs a program as if that package were not installed. */
 import { register } from 'node:module';
 import { isMainThread } from 'node:worker_threads';
 

@@ -1,20 +1,22 @@
 import fc from 'fast-check';
 
-/** A workflow as a test describes it, in JSON. Every part gets an earlier result. */
+/** A test's description of a workflow, as JSON. Every part takes an earlier result as its input. */
 export type Shape =
   | { readonly kind: 'add' | 'immutable'; readonly value: number }
   | { readonly kind: Exclude<Step, 'add'> | 'flaky' | 'fail' }
   | { readonly kind: 'map'; readonly values: readonly number[] }
   | { readonly kind: 'chunks'; readonly values: readonly number[]; readonly size: number }
-  /** A task that becomes this. */
+  /** A task that replaces itself by this workflow. */
   | { readonly kind: 'become'; readonly of: Shape }
-  /** Followed by a task that is told how it ended, under this name. */
+  /** A workflow with a link: a task that gets the result or the error, and this tag. */
   | { readonly kind: 'linked'; readonly of: Shape; readonly tag: string }
   | { readonly kind: 'chain'; readonly steps: readonly Shape[] }
   | { readonly kind: 'group'; readonly members: readonly Shape[]; readonly collect: boolean }
   | { readonly kind: 'chord'; readonly members: readonly Shape[]; readonly callback: Shape };
 
-/** What tasks do, here and in plain JavaScript: the same with whatever they get, be it an error. */
+/**
+ * The work of the tasks. The tasks and the evaluation in plain JavaScript share it, so both fail for the same input.
+ */
 export const STEPS = {
   add: (input: unknown, value: number): unknown => (input as number) + value,
   double: (input: unknown): unknown => (input as number) * 2,
@@ -39,7 +41,7 @@ const task: fc.Arbitrary<Shape> = fc.oneof(
   },
 );
 
-/** Workflows that are nested so deep. */
+/** Random workflows with at most `depth` levels of nesting. */
 export function shapes(depth: number): fc.Arbitrary<Shape> {
   if (depth === 0) return task;
   const inner = shapes(depth - 1);
@@ -55,7 +57,7 @@ export function shapes(depth: number): fc.Arbitrary<Shape> {
   );
 }
 
-/** The same with a tag for each of its links that no other has: `<name>.0`, `<name>.1`, … */
+/** A copy of the shape in which every link has a tag of its own: `<name>.0`, `<name>.1`, … */
 export function tagged(shape: Shape, name: string): Shape {
   let count = 0;
   const visit = (at: Shape): Shape => {

@@ -114,7 +114,7 @@ export class World {
     return this.entries().filter((entry) => entry.what === what && (id === undefined || entry.id === id));
   }
 
-  /** {@link until} with 30 s of patience: processes start, stop and die, on a machine that runs several scenarios. */
+  /** Like `until`, but waits up to 30 s by default: several scenarios start and kill processes at the same time. */
   async until(
     condition: () => boolean | Promise<boolean>,
     what: string | (() => string),
