@@ -9,7 +9,7 @@ import { appAt, bullmqAt } from './peers/apps.js';
 
 export const about =
   '10,000 tasks in one call, with a small object as argument. ' +
-  'Ids that cannot be guessed are longer than the numbers BullMQ counts up, and come in no order: what that alone takes from it is printed, too.';
+  'Ids that cannot be guessed are longer than the numbers that BullMQ counts up, and have no order: the table also shows what such ids alone cost BullMQ.';
 
 const AMOUNT = 10_000;
 

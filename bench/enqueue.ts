@@ -10,7 +10,7 @@ import { enqueueWithBoss } from './peers/pg-boss.js';
 
 export const about =
   '100 callers who each enqueue one task after the other, with a small object as argument, as web requests do. ' +
-  'Celery has one caller, for that is all a process of it can have.';
+  'Celery has one caller, because a process of Celery can have no more.';
 
 const amount = { redis: 40_000, postgres: 4_000, embedded: 0 };
 

@@ -26,7 +26,7 @@ import { runWithBoss } from './peers/pg-boss.js';
 export const about =
   'Tasks that do nothing, concurrency 20, one process: from the first that starts to the last. ' +
   'Celery works in two processes, one for each core, and stores results, as we do; bee-queue and pg-boss do not. ' +
-  'TaskContext stands on AsyncLocalStorage: what that alone takes from BullMQ, which depends on the version of Node, is printed too.';
+  'TaskContext needs AsyncLocalStorage: the table also shows what that alone costs BullMQ, which depends on the version of Node.';
 
 const amount = { redis: 8_000, postgres: 2_000, embedded: 0 };
 

@@ -7,7 +7,7 @@ import { appAt, bullmqAt } from './peers/apps.js';
 import { inStorage } from './peers/in-storage.js';
 
 export const about =
-  'From the call that enqueues to the first line of the task, one at a time, in a process whose worker is idle and may run ten at once: before it runs a task, BullMQ looks for more.';
+  'From the call that enqueues to the first line of the task, one at a time, in a process whose worker is idle and may run ten at once: before it runs a task, BullMQ asks for more.';
 
 const TIMES = 300;
 const CONCURRENCY = 10;

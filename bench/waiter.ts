@@ -14,7 +14,7 @@ const AT_MOST = 5;
 
 export const about =
   `A web process that waits for one task, while another process runs ${RATE.toLocaleString('en')} tasks a second of the same queue, ` +
-  'against the same process without anybody who waits: its processor time, in percent of a core.';
+  'against the same process without a waiting caller: its processor time, in percent of a core.';
 
 class Fleet {
   @Task('Fleet.work')

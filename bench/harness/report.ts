@@ -66,11 +66,12 @@ function read(): [string, string][] {
 
 const INTRODUCTION = `# Results
 
-Written by \`npm run bench\`. Each contender works in a process of its own, in turn with its peer, for several rounds after
-one to warm up. Figures are medians. A ratio is ours divided by its peer's, the median of the rounds' own ratios, with the
-smallest and the largest; the processor time is that of the measured process, divided by its peer's. Absolute figures
-belong to the machine. Redis runs without persistence, PostgreSQL with its defaults: what it acknowledged is on the disk.
-Sections say so where another version of Node than the oldest that is supported was measured.
+\`npm run bench\` writes this page. Each contender works in a process of its own, in turn with its peer, for several rounds
+after a round to warm up. Figures are medians. A ratio is our figure divided by the figure of the peer: the median of the
+ratios of all rounds, with the smallest and the largest ratio. The processor time is the time of the measured process,
+divided by the time of its peer. Absolute figures depend on the machine. Redis runs without persistence, PostgreSQL with its
+defaults, so everything that it acknowledged is on the disk. The figures come from the oldest supported version of Node,
+unless the heading of a section names another version.
 `;
 
 function machine(): string {
