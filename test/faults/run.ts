@@ -1,5 +1,7 @@
 /**
- * `npm run faults [-- name...]`: breaks things for real, and prints what became of the tasks. It takes some minutes.
+ * `npm run faults [-- name...]`: runs every scenario in full, or the scenarios whose names contain one of the
+ * arguments. It breaks real servers, connections and processes, and prints what became of the tasks. A full run takes
+ * some minutes.
  */
 import { scenarios } from './scenarios/index.js';
 import { type Counts, type EngineName, World } from './support/world.js';

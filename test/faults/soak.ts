@@ -1,6 +1,7 @@
 /**
- * `npm run soak [-- --minutes=10 --engine=redis]`: half of what the workers can do, minute after minute, and a fault in
- * each. Nothing may be lost, and at the end a process uses what it used at the beginning.
+ * `npm run soak [-- --minutes=10 --engine=redis]`: enqueues half of what the workers can run, for many minutes, and
+ * causes one fault in each minute. No task may be lost. At the end the web process may not use more memory or handles
+ * than at the beginning.
  */
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -13,9 +14,9 @@ const { values } = parseArgs({
   options: { minutes: { type: 'string', default: '10' }, engine: { type: 'string', default: 'redis' } },
 });
 const MINUTE = 60_000;
-/** A task waits this long, as for another service. */
+/** Milliseconds that a task waits, as a task waits for another service. */
 const TASK_TAKES = 20;
-/** Between two calls of the web process. */
+/** Milliseconds between two calls of the web process. */
 const BEAT = 100;
 
 const world = await World.open(values.engine as EngineName, { durable: true });
@@ -32,7 +33,7 @@ async function soak(on: World, minutes: number): Promise<void> {
   const options: TaskQueueOptions = {
     connection: await on.proxied(),
     abandonedAfter: '8s',
-    // Shorter than the soak, so that what is stored stops growing.
+    // Shorter than the soak, so that the number of stored tasks stops growing.
     results: { ttl: '1m', failedTtl: '1m' },
   };
   const web = await on.start({ ...options, role: 'producer' });
@@ -66,12 +67,12 @@ async function soak(on: World, minutes: number): Promise<void> {
 
   const [first, last] = [usage[Math.min(1, usage.length - 1)]!, await web.ask.usage()];
   const grown = (last.heap - first.heap) / 2 ** 20;
-  console.log(`The heap has grown by ${grown.toFixed(1)} MB, what is open from ${first.open} to ${last.open}.`);
+  console.log(`The heap has grown by ${grown.toFixed(1)} MB, the open handles from ${first.open} to ${last.open}.`);
   assert(grown < 10, 'The heap has grown.');
   assert(last.open <= first.open + 2, 'Handles were left open.');
 }
 
-/** Tasks a second, when there are always some waiting. */
+/** Measures how many tasks a second the workers run while tasks are always waiting. */
 async function measureCapacity(on: World, web: TestProcess): Promise<number> {
   const tasks = 3_000;
   const begun = Date.now();

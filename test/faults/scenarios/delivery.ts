@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import type { World } from '../support/world.js';
 
-/** A worker is killed while it runs many tasks: each runs again elsewhere, none is lost and none finishes twice. */
+/**
+ * A worker is killed while it runs many tasks. Each task runs again elsewhere, none is lost and none finishes twice.
+ */
 export async function killedWorker(world: World, { tasks }: { tasks: number }): Promise<void> {
   const queues = { default: { concurrency: tasks } };
   const web = await world.start({ role: 'producer' });
@@ -9,9 +11,9 @@ export async function killedWorker(world: World, { tasks }: { tasks: number }): 
   const ids = await world.enqueue(web, 'slow', [1_500], tasks);
   await world.started(ids);
   await victim.kill();
-  const heir = await world.start({ role: 'worker', queues });
+  const replacement = await world.start({ role: 'worker', queues });
   await world.finished(ids);
-  assert(world.noted('finished').every(({ pid }) => pid === heir.pid));
+  assert(world.recorded('finished').every(({ pid }) => pid === replacement.pid));
   const states = await world.finalStates(web, ids);
   assert.deepEqual(
     new Set(states.map(({ state, attempt }) => `${state} in attempt ${attempt}`)),
@@ -19,7 +21,9 @@ export async function killedWorker(world: World, { tasks }: { tasks: number }): 
   );
 }
 
-/** Many processes enqueue the same task at the same moment: it is one, and all of them follow it. */
+/**
+ * Several processes enqueue the same unique task at the same time. It is stored once, and every caller gets its result.
+ */
 export async function manyCallers(world: World): Promise<void> {
   const callers = await Promise.all(Array.from({ length: 4 }, () => world.start({ role: 'producer' })));
   const ids = await Promise.all(callers.map((caller) => caller.ask.enqueueMany('single', [50], 25)));
@@ -29,16 +33,16 @@ export async function manyCallers(world: World): Promise<void> {
   world.enqueued.push(id);
   await world.start({ role: 'worker' });
   for (const caller of callers) assert.equal((await caller.ask.result(id, 20_000)).result, id);
-  assert.equal(world.noted('started').length, 1);
+  assert.equal(world.recorded('started').length, 1);
 }
 
-/** A task kills its process twice: it fails, and those beside it go on. */
+/** A task kills its process twice. The task fails, and the tasks that ran in the same processes finish. */
 export async function poisonTask(world: World): Promise<void> {
   const web = await world.start({ role: 'producer' });
   const crashes = [await world.start({ role: 'worker' }), await world.start({ role: 'worker' })];
   const [poison = ''] = await world.enqueue(web, 'poison', []);
   world.failedOnPurpose.push(poison);
-  const beside = await world.enqueue(web, 'slow', [300], 30);
+  const others = await world.enqueue(web, 'slow', [300], 30);
   await Promise.all(crashes.map(({ exited }) => exited));
   const survivor = await world.start({ role: 'worker' });
   const answer = await web.ask.result(poison, 20_000);
@@ -46,16 +50,16 @@ export async function poisonTask(world: World): Promise<void> {
   const [status] = await world.states(web, [poison]);
   assert.equal(status?.state, 'failed');
   assert.equal(status.error?.name, 'WorkerLostError');
-  assert.equal(world.noted('started', poison).length, 2);
-  await world.finished(beside);
-  await world.finalStates(web, beside);
+  assert.equal(world.recorded('started', poison).length, 2);
+  await world.finished(others);
+  await world.finalStates(web, others);
   await world.until(
     () => survivor.lines.some((line) => line.includes(`Work.poison (${poison})`)),
-    'it is told of in the log',
+    'the log names the task',
   );
 }
 
-/** A task that may not run twice was running when its process died: it fails and does not run again. */
+/** A process dies while it runs at-most-once tasks. The tasks fail and do not run again. */
 export async function atMostOnce(world: World): Promise<void> {
   const web = await world.start({ role: 'producer' });
   const victim = await world.start({ role: 'worker' });
@@ -69,10 +73,10 @@ export async function atMostOnce(world: World): Promise<void> {
     assert.equal(error?.name, 'WorkerLostError');
     assert.match(error.message, /at-most-once/);
   }
-  assert.equal(world.noted('started').length, ids.length);
+  assert.equal(world.recorded('started').length, ids.length);
 }
 
-/** The event loop stands still for longer than a worker may be silent: that is told, with the task's name. */
+/** A task blocks the event loop for longer than `abandonedAfter`. The log reports the block with the task's name. */
 export async function eventLoop(world: World): Promise<void> {
   const web = await world.start({ role: 'producer' });
   const worker = await world.start({ role: 'worker' });
@@ -80,9 +84,10 @@ export async function eventLoop(world: World): Promise<void> {
   await world.started([id]);
   await world.until(
     () => worker.lines.some((line) => /blocked for [23]\.\d s .*Work\.block \(default/.test(line)),
-    () => `the block is logged:\n${worker.log.join('\n')}`,
+    () => `the log reports the block:\n${worker.log.join('\n')}`,
   );
-  // It ran into the same again, or its hold was not needed by anybody: it ends either way, and is told of.
+  // The lock expires. Either no worker takes the task over and it succeeds, or it runs and blocks again and then fails.
+  // Both ends are correct.
   const [status] = await world.finalStates(web, [id]);
   assert(status?.state === 'succeeded' || status?.error?.name === 'WorkerLostError');
   if (status.state !== 'succeeded') world.failedOnPurpose.push(id);

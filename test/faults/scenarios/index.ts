@@ -1,13 +1,14 @@
 import type { EngineName, World } from '../support/world.js';
 import { atMostOnce, eventLoop, killedWorker, manyCallers, poisonTask } from './delivery.js';
-import { again, outage, type OutageKind } from './outage.js';
+import { outage, repeatedCuts, type OutageKind } from './outage.js';
 import { missedTicks, noOverlap, replicasComeAndGo } from './schedules.js';
 import { closing, closingUnconnected, graceIsOver, rollingDeploy } from './shutdown.js';
 import { killedWorkflows } from './workflows.js';
 
-/** Something that is broken for real, and what has to hold nevertheless: `run` throws when it does not. */
+/** A real fault, and assertions about the tasks. `run` throws when an assertion fails. */
 export interface Scenario {
   readonly topic: Topic;
+  /** The row of the table in docs/faults.md. */
   readonly name: string;
   readonly engines: readonly EngineName[];
   readonly open?: { durable?: boolean };
@@ -18,7 +19,7 @@ export type Topic = 'delivery' | 'shutdown' | 'outage' | 'schedules';
 
 const BOTH = ['redis', 'postgres'] as const;
 
-/** @param size `quick` for every test run, `full` for the table */
+/** @param size `quick` for `npm test`, `full` for the table in docs/faults.md */
 export function scenarios(size: 'quick' | 'full'): Scenario[] {
   const full = size === 'full';
   const some = (topic: Topic, named: Record<string, Scenario['run']>): Scenario[] =>
@@ -42,7 +43,7 @@ export function scenarios(size: 'quick' | 'full'): Scenario[] {
       'closing before there ever was a server': closingUnconnected,
     }),
     ...outages(full),
-    ...some('outage', { 'the connection is cut again and again': (world) => again(world, full ? 50 : 5) }),
+    ...some('outage', { 'the connection is cut again and again': (world) => repeatedCuts(world, full ? 50 : 5) }),
     ...some('schedules', {
       'schedules while replicas come and go': (world) => replicasComeAndGo(world, { rounds: full ? 10 : 2 }),
       'schedules while all replicas are gone': (world) => missedTicks(world, 'all replicas are killed'),
@@ -61,12 +62,12 @@ export function scenarios(size: 'quick' | 'full'): Scenario[] {
 function outages(full: boolean): Scenario[] {
   const kinds: [name: string, kind: OutageKind, engines: readonly EngineName[], within: number][] = [
     ['the server is restarted', 'restart', BOTH, 5_000],
-    // Of PostgreSQL nothing sensible is left then.
+    // Redis only: a PostgreSQL without its data is no usable server.
     ['the server is restarted without its data', 'emptied', ['redis'], 5_000],
     ['the connections are cut', 'cut', BOTH, 4_000],
     ['the network is frozen', 'frozen', BOTH, 5_000],
     ['the server is frozen', 'stopped', BOTH, 5_000],
-    // Nobody says so: it is noticed when nobody answers for as long as an answer may take.
+    // No side gets an error. Each notices only that no answer comes within the time that an answer may take.
     ['the connections are forgotten by the network', 'forgotten', BOTH, 25_000],
   ];
   return kinds.flatMap(([name, kind, engines, within]) =>

@@ -5,18 +5,21 @@ import type { TestProcess } from '../support/test-process.js';
 
 export type Roles = 'one process' | 'web and worker';
 
-/** What breaks, and what mends it. */
+/** How a fault begins and ends. */
 interface Outage {
   begin(world: World): Promise<void> | void;
   end(world: World): Promise<void> | void;
-  /** Milliseconds from the one to the other. */
+  /** Milliseconds from `begin` to `end`. */
   lasts: number;
-  /** What was stored before is gone. */
+  /** The server loses all stored tasks. */
   losesData?: boolean;
-  /** Nobody can enqueue meanwhile. */
+  /** No process can enqueue during the outage. */
   unreachable: boolean;
-  /** What was sent to it is carried out later: nobody can know whether a call succeeded that got no answer. */
-  hears?: boolean;
+  /**
+   * The server runs the commands that it received as soon as the outage ends: a call without an answer may succeed
+   * later.
+   */
+  runsCommandsLater?: boolean;
 }
 
 const outages = {
@@ -46,15 +49,15 @@ const outages = {
     end: ({ server }) => server.thaw(),
     lasts: 4_000,
     unreachable: true,
-    hears: true,
+    runsCommandsLater: true,
   },
 } satisfies Record<string, Outage>;
 
 export type OutageKind = keyof typeof outages;
 
 /**
- * The server or the way to it is lost for a while, with tasks waiting, tasks running and people waiting for them. Once it
- * is back everything goes on by itself.
+ * The server or the connection to it fails for a while: tasks wait, tasks run, and callers wait for results. Once the
+ * server can be reached, everything goes on by itself.
  */
 export async function outage(
   world: World,
@@ -75,21 +78,21 @@ export async function outage(
   const results = [...running, ...waiting].map((id) => web.ask.result(id));
 
   await begin(world);
-  // Also to show that nothing is answered meanwhile.
+  // A call during the outage fails in time.
   const began = Date.now();
   if (unreachable) {
     const answer = await web.ask.enqueue('slow', [1]);
     assert.equal(answer.error?.code, 'ENGINE_UNAVAILABLE');
-    assert(answer.took < 2_500, `It took ${answer.took} ms to be told.`);
+    assert(answer.took < 2_500, `The call failed only after ${answer.took} ms.`);
     world.refused++;
   }
-  // As long as the outage is to last: there is nothing to wait for.
+  // A plain pause: nothing happens that the test could wait for.
   await sleep(Math.max(began + lasts - Date.now(), 0));
   if (losesData)
-    world.failedOnPurpose.push(...running, ...waiting.filter((id) => world.noted('finished', id).length === 0));
+    world.failedOnPurpose.push(...running, ...waiting.filter((id) => world.recorded('finished', id).length === 0));
   await end(world);
 
-  // Consumption is resumed: what is enqueued now runs.
+  // The workers take tasks again: new tasks run.
   const back = Date.now();
   const after: string[] = [];
   await world.until(
@@ -104,7 +107,7 @@ export async function outage(
   const took = Date.now() - back;
   assert(took < within, `It took ${took} ms until tasks ran again.\n${worker.log.join('\n')}`);
 
-  // Whoever waited is answered, and so is whoever asks now.
+  // The earlier callers get their results, and so do new callers.
   for (const answer of await Promise.all(results)) {
     assert(
       answer.result !== undefined || (losesData && answer.error?.code === 'TASK_NOT_FOUND'),
@@ -114,14 +117,19 @@ export async function outage(
   if (!losesData) await world.finished();
   await world.finalStates(web, after);
   const { unexpected, duplicated, refused } = world.counts();
-  assert(unexpected <= (rest.hears ? refused : 0), `${unexpected} tasks ran although enqueueing them failed.`);
-  // It was shorter than a worker may be silent.
+  assert(
+    unexpected <= (rest.runsCommandsLater ? refused : 0),
+    `${unexpected} tasks ran although enqueueing them failed.`,
+  );
+  // The other outages are shorter than `abandonedAfter`, so no worker may lose a lock.
   if (kind !== 'forgotten') assert.equal(duplicated, 0);
   for (const process of new Set([web, worker])) assertShortLog(process);
 }
 
-/** Broken again and again: what is in use at the end is what was in use at the beginning. */
-export async function again(world: World, times: number): Promise<void> {
+/**
+ * The connection is cut many times. At the end the process uses as much memory and as many handles as at the beginning.
+ */
+export async function repeatedCuts(world: World, times: number): Promise<void> {
   const connection = await world.proxied();
   const process = await world.start({ connection });
   const round = async () => {
@@ -137,18 +145,21 @@ export async function again(world: World, times: number): Promise<void> {
   for (let warmUp = 0; warmUp < 3; warmUp++) await round();
   const before = await process.ask.usage();
   for (let time = 0; time < times; time++) await round();
-  await world.until(async () => (await process.ask.usage()).open <= before.open + 2, 'what was opened is closed');
+  await world.until(
+    async () => (await process.ask.usage()).open <= before.open + 2,
+    'the process has closed what it opened',
+  );
   const after = await process.ask.usage();
   const grown = (after.heap - before.heap) / 1024 / 1024;
   assert(grown < 5 + times / 10, `The heap has grown by ${grown.toFixed(1)} MB.`);
   assertShortLog(process, 2 * (times + 3));
 }
 
-/** A line when it is lost, a line when it is found, and a few for the tasks. */
+/** The log has one line when the connection is lost, one when it works again, and a few lines about tasks. */
 function assertShortLog(process: TestProcess, most = 6): void {
   const lines = process.lines.filter((line) => !line.includes('Running the queues'));
   assert(lines.length <= most, `There are ${lines.length} lines in the log:\n${lines.join('\n')}`);
-  // And nothing that did not come from the library: warnings of Node, of drivers, stacks.
+  // No line comes from elsewhere: no warning of Node or of a driver, no stack.
   const others = process.log.filter((line) => !line.startsWith('[Nest]'));
   assert.deepEqual(others, []);
 }

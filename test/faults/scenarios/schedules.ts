@@ -3,17 +3,17 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { seededRandom } from '../support/seeded-random.js';
 import type { TestProcess } from '../support/test-process.js';
 import { ticksOf } from '../support/ticks.js';
-import type { Happening } from '../support/journal.js';
+import type { JournalEvent } from '../support/journal.js';
 import type { Entry, World } from '../support/world.js';
 
-/** Of the schedule that TimedWork decorates. */
+/** The period of the schedule that `TimedWork` declares, in milliseconds. */
 const EVERY = 250;
-/** As long as nobody is there, or nobody can be reached: several ticks, and longer than a call may take. */
+/** Milliseconds without a replica or without the server: several ticks, and longer than a call may take. */
 const OUTAGE = 2_500;
 
 /**
- * Five replicas start, stop and are killed at random while at least one of them lives: each tick has one task, whether
- * its schedule was decorated or made at run time.
+ * Five replicas start, stop and are killed at random, while at least one of them lives. Each tick has exactly one task,
+ * for a decorated schedule and for a schedule that was made at run time.
  */
 export async function replicasComeAndGo(
   world: World,
@@ -33,12 +33,12 @@ export async function replicasComeAndGo(
   const allUntil = (until: number) =>
     world.until(
       () => missing(until).length === 0,
-      () => `no tick is missing with the seed ${seed}, as are ${missing(until).join(', ')}`,
+      () => `no tick is missing (seed ${seed}, missing: ${missing(until).join(', ')})`,
       15_000,
     );
 
   for (let round = 0; round < rounds; round++) {
-    // Those who live on have seen all from here on; up to here it was for those who may die now.
+    // All ticks up to now have a task. So the replicas that die next can leave out only later ticks.
     await allUntil(Date.now());
     await sleep(random() * EVERY);
     const shuffled = living.map((replica) => [random(), replica] as const).toSorted(([a], [b]) => a - b);
@@ -50,7 +50,7 @@ export async function replicasComeAndGo(
   }
   await allUntil(Date.now());
 
-  // What is enqueued now comes after every task that a tick could have had.
+  // A task that is enqueued now runs after every task of an earlier tick: no second task of a tick can still come.
   const [survivor] = living as [TestProcess];
   await world.finalStates(survivor, await world.enqueue(survivor, 'slow', [1]));
   for (const id of Object.keys(periods)) {
@@ -59,10 +59,10 @@ export async function replicasComeAndGo(
   await finish(world, living, Object.keys(periods));
 }
 
-/** What makes ticks pass unseen. */
+/** Why no replica handles the ticks. */
 export type Absence = 'all replicas are killed' | 'the server is stopped';
 
-/** Nobody is there for several ticks: one run makes up for them, or none, as the schedule says. */
+/** No replica handles several ticks. One run makes up for them, or none, as `catchUp` of the schedule says. */
 export async function missedTicks(world: World, absence: Absence): Promise<void> {
   const start = () => Promise.all([1, 2].map(() => world.start({ role: 'worker' }, { scheduled: true })));
   let replicas = await start();
@@ -71,14 +71,14 @@ export async function missedTicks(world: World, absence: Absence): Promise<void>
   const ticked = (after: number) =>
     world.until(
       () => ids.every((id) => ticksOf(world, id).times.filter((time) => time > after).length >= 3),
-      'each of the schedules runs',
+      'each schedule has run three times',
     );
   await ticked(0);
 
   const begin = Date.now();
   if (absence === 'the server is stopped') await world.server.stop();
   else await Promise.all(replicas.map((replica) => replica.kill()));
-  // There is nothing to wait for.
+  // A plain pause: nothing happens that the test could wait for.
   await sleep(Math.max(begin + OUTAGE - Date.now(), 0));
   const end = Date.now();
   if (absence === 'the server is stopped') await world.server.restart();
@@ -87,32 +87,35 @@ export async function missedTicks(world: World, absence: Absence): Promise<void>
 
   const [one, none] = ids.map((id) => ticksOf(world, id).gap(EVERY));
   assert(one && none && none.before <= begin && none.after > end, JSON.stringify({ begin, end, one, none }));
-  // The run that makes up is that of the last tick that was missed. From then on both are the same.
+  // The run that makes up belongs to the last missed tick. From then on both schedules have the same ticks.
   assert.equal(one.after, none.after - EVERY);
   for (const id of ids) assert.deepEqual(ticksOf(world, id).doubled, []);
   await finish(world, replicas, ids);
 }
 
 /**
- * A task takes longer than its period, and its process is killed: it runs again elsewhere, and until it has ended no
- * other is begun.
+ * A task takes longer than its schedule's period, and its process is killed. The task runs again elsewhere, and the
+ * schedule starts no other task until it has ended.
  */
 export async function noOverlap(world: World): Promise<void> {
   const start = () => world.start({ role: 'worker' }, { scheduled: true });
   const replicas = await Promise.all([start(), start(), start()]);
   const [setter] = replicas;
   await setter.ask.schedule('alone', { every: EVERY, args: [900], overlap: 'skip' });
-  // The decorated one runs beside it.
-  const entries = (kind: Happening) => {
+  // The tasks of this schedule only: the decorated schedule runs at the same time.
+  const entries = (kind: JournalEvent) => {
     const tasks = new Set(ticksOf(world, 'alone').tasks);
-    return world.noted(kind).filter(({ id }) => tasks.has(id));
+    return world.recorded(kind).filter(({ id }) => tasks.has(id));
   };
   const running = () => {
     const finished = new Set(entries('finished').map(({ id }) => id));
     return entries('started').find(({ id }) => !finished.has(id));
   };
   const runs = (times: number) =>
-    world.until(() => entries('finished').length >= times && running() !== undefined, `it runs ${times} times`);
+    world.until(
+      () => entries('finished').length >= times && running() !== undefined,
+      `the schedule has run ${times} times`,
+    );
   await runs(2);
   const { id: interrupted, pid } = running() as Entry;
   await replicas.find((replica) => replica.pid === pid)?.kill();
@@ -121,7 +124,7 @@ export async function noOverlap(world: World): Promise<void> {
   const status = () => survivor.ask.scheduleStatus('alone');
   await world.until(
     async () => (await status())?.lastSkip?.because === interrupted,
-    'it is told why ticks are left out',
+    'the status names the task that makes the schedule skip ticks',
   );
   assert.equal((await status())?.lastRun?.id, interrupted);
   await world.finished([interrupted]);
@@ -129,14 +132,14 @@ export async function noOverlap(world: World): Promise<void> {
 
   const tasks = new Set(ticksOf(world, 'alone').tasks);
   let alone: string | undefined;
-  for (const { what, id } of world.entries().filter((entry) => tasks.has(entry.id))) {
-    if (what === 'started') assert.equal(id, alone ?? id, `${id} was begun beside ${alone}.`);
-    if (what !== 'ticked') alone = what === 'started' ? id : undefined;
+  for (const { event, id } of world.entries().filter((entry) => tasks.has(entry.id))) {
+    if (event === 'started') assert.equal(id, alone ?? id, `${id} was started beside ${alone}.`);
+    if (event !== 'ticked') alone = event === 'started' ? id : undefined;
   }
-  const begun = world.noted('started', interrupted);
-  assert.deepEqual([begun.length, begun[0]?.pid === pid, begun[1]?.pid === pid], [2, true, false]);
-  const told = replicas.flatMap(({ lines }) => lines.filter((line) => line.includes(interrupted)));
-  assert(told.some((line) => line.includes('Schedule "alone" leaves out its run')));
+  const starts = world.recorded('started', interrupted);
+  assert.deepEqual([starts.length, starts[0]?.pid === pid, starts[1]?.pid === pid], [2, true, false]);
+  const lines = replicas.flatMap((replica) => replica.lines.filter((line) => line.includes(interrupted)));
+  assert(lines.some((line) => line.includes('Schedule "alone" leaves out its run')));
   await finish(
     world,
     replicas.filter((replica) => replica.pid !== pid),
@@ -144,10 +147,10 @@ export async function noOverlap(world: World): Promise<void> {
   );
 }
 
-/** Lets what runs come to its end, and keeps book of all that ran. */
+/** Waits for the running tasks, stops the replicas, and counts every task of the schedules as enqueued. */
 async function finish(world: World, living: readonly TestProcess[], schedules: readonly string[]): Promise<void> {
   const ran = () => schedules.flatMap((id) => ticksOf(world, id).tasks);
-  // What a killed process left behind too; what begins after that ends before its process stops.
+  // Also the tasks of killed processes. A task that starts later ends before its process stops.
   await world.finished(ran());
   await Promise.all(living.map((replica) => replica.stop()));
   world.enqueued.push(...ran());

@@ -6,11 +6,11 @@ import { linkAsText } from '../support/shape-journal.js';
 import type { TestProcess } from '../support/test-process.js';
 import type { World } from '../support/world.js';
 
-/** The same workflows each time: whoever sees one of them fail can run it again. */
+/** A fixed seed gives the same workflows in every run, so that a failure can be repeated. */
 const SEED = 20_261_124;
-/** Two are enough that one goes on while the other is dead. */
+/** With two workers, one goes on while the other is dead. */
 const WORKERS = 2;
-/** How long a workflow may take while its workers are killed. */
+/** Milliseconds that a workflow may take while its workers are killed. */
 const PATIENCE = 60_000;
 
 interface Workflow {
@@ -20,8 +20,8 @@ interface Workflow {
 }
 
 /**
- * Random nested workflows, and a worker that is killed again and again at a random moment: each gives what it gives in
- * memory, whoever is to be told of an end is told, by one task, and nothing is left waiting.
+ * Random nested workflows run while a worker is killed many times, each time at a random moment. Each workflow gives
+ * the result that `evaluate` computes in memory, each link is one task, and no task is left waiting.
  */
 export async function killedWorkflows(world: World, { kills, each }: { kills: number; each: number }): Promise<void> {
   const random = fc.sample(fc.nat(200), { numRuns: kills, seed: SEED });
@@ -40,10 +40,11 @@ export async function killedWorkflows(world: World, { kills, each }: { kills: nu
     await victim.kill();
     const running = await web.ask.running();
     workers.push(await start());
-    // A task that kills its worker twice fails, and here none is to look as if it did.
+    // A task whose worker dies twice fails as a poisoned task. So every task of the dead worker ends before the next
+    // kill.
     await world.until(
       async () => (await Promise.all(running.map((id) => web.ask.isFinal(id)))).every(Boolean),
-      'what the dead worker ran goes on elsewhere',
+      'the tasks of the dead worker end elsewhere',
     );
   }
   for (const workflow of workflows) await check(web, workflow);
@@ -63,7 +64,7 @@ async function check(web: TestProcess, { id, name, shape }: Workflow): Promise<v
   const which = `Workflow ${name} of seed ${SEED}, ${JSON.stringify(shape)}`;
   const expected = evaluate(shape, 2).result;
   const { result, error } = await web.ask.result(id, PATIENCE);
-  // As text, for objects that come from another process have prototypes of their own.
+  // Compared as text, because objects from another process have other prototypes.
   if (expected.ok)
     assert.equal(
       JSON.stringify({ error, result: comparable(result) }),
@@ -74,13 +75,13 @@ async function check(web: TestProcess, { id, name, shape }: Workflow): Promise<v
   assert.doesNotMatch(error?.message ?? '', /died or lost/, which);
 }
 
-/** Each is one task, which may have run more than once, as any whose worker is killed. */
+/** Checks that each link is one task. That task may have run more than once, as any task whose worker is killed. */
 function checkLinks(world: World, { name, shape }: Workflow): void {
   const ran = new Map<string, string>();
-  for (const { id, more } of world.noted('linked')) if (more.startsWith(`${name}.`)) ran.set(id, more);
+  for (const { id, detail } of world.recorded('linked')) if (detail.startsWith(`${name}.`)) ran.set(id, detail);
   const { links, knowsLinks } = evaluate(shape, 2);
-  const told = [...ran.values()].toSorted();
+  const recorded = [...ran.values()].toSorted();
   const which = `The links of workflow ${name} of seed ${SEED}, ${JSON.stringify(shape)}`;
-  if (knowsLinks) assert.deepEqual(told, links.map(linkAsText).toSorted(), which);
-  else assert.equal(new Set(told.map((link) => link.split('=')[0])).size, told.length, which);
+  if (knowsLinks) assert.deepEqual(recorded, links.map(linkAsText).toSorted(), which);
+  else assert.equal(new Set(recorded.map((link) => link.split('=')[0])).size, recorded.length, which);
 }

@@ -1,12 +1,15 @@
 import { appendFileSync } from 'node:fs';
 
-/** What a process can write down. */
-export type Happening = 'started' | 'finished' | 'aborted' | 'ticked' | 'linked';
+/** The events that a process writes into the journal. */
+export type JournalEvent = 'started' | 'finished' | 'aborted' | 'ticked' | 'linked';
 
-/** Where every process writes down at once what it begins and ends, so that it is known whatever happens to it. */
+/**
+ * The file that all processes of a scenario append to. They write synchronously, so no line is lost when they are
+ * killed.
+ */
 const journal = process.env['JOURNAL'] as string;
 
-/** @param more without a space */
-export function note(what: Happening, id: string, more: string | number = ''): void {
-  appendFileSync(journal, `${what} ${id} ${process.pid} ${more}\n`);
+/** @param detail text without spaces */
+export function record(event: JournalEvent, id: string, detail: string | number = ''): void {
+  appendFileSync(journal, `${event} ${id} ${process.pid} ${detail}\n`);
 }

@@ -1,7 +1,7 @@
 /**
- * One process of an application: `JOURNAL`, the options of the module in `OPTIONS`, whether it has decorated schedules in
- * `SCHEDULED`, and what its parent asks it to do.
- * It lives until it is closed, stopped by a signal, killed, or left by its parent.
+ * One process of an application. The environment configures it: the journal file in `JOURNAL`, the options of the
+ * module in `OPTIONS`, and decorated schedules when `SCHEDULED` is set. Its parent calls its methods through messages.
+ * The process runs until it is closed, stopped by a signal or killed, or until its parent has ended.
  */
 import 'reflect-metadata';
 import { ConsoleLogger, Module } from '@nestjs/common';
@@ -39,9 +39,9 @@ const schedules = app.get(TaskSchedules);
 
 const native = () => app.get<Queue>(getQueueToken('default'));
 
-/** What the parent can ask for. */
+/** The methods that the parent can call. */
 const methods = {
-  /** The id of the stored task, or why there is none, and how long that took. */
+  /** Enqueues a task. Returns its id or the error, and the milliseconds that the call took. */
   async enqueue(task: string, args: unknown[]): Promise<{ id?: string; error?: Described; took: number }> {
     const start = Date.now();
     try {
@@ -51,7 +51,7 @@ const methods = {
       return { ...described(error), took: Date.now() - start };
     }
   },
-  /** Many at once, as so many requests would; the ids of those that were stored. */
+  /** Enqueues many tasks in parallel, as many requests do. Returns the ids of the tasks that were stored. */
   async enqueueMany(task: string, args: unknown[], times: number): Promise<string[]> {
     const enqueue = () => queue.of(`Work.${task}`).enqueue(...args);
     const handles = await Promise.allSettled(Array.from({ length: times }, enqueue));
@@ -67,7 +67,7 @@ const methods = {
   async status(id: string) {
     return await queue.handle(id).status();
   },
-  /** A workflow that begins with 2; its last step writes down that it ended. */
+  /** Enqueues a workflow that begins with 2. Its last step writes its end into the journal. */
   async enqueueShape(shape: Shape): Promise<string> {
     const shapes = queue.of(ShapeTasks);
     const whole = chain(
@@ -77,11 +77,11 @@ const methods = {
     );
     return (await whole.enqueue()).id;
   },
-  /** Tasks that a worker has taken. */
+  /** The ids of the tasks that workers run. */
   async running(): Promise<string[]> {
     return (await native().getActive()).map(({ id = '' }) => id);
   },
-  /** How many jobs are in any state that is not final. */
+  /** The number of jobs that are not final. */
   async unfinished(): Promise<number> {
     const counts = await native().getJobCounts('wait', 'prioritized', 'delayed', 'active', 'waiting-children');
     return Object.values(counts).reduce((sum, count) => sum + count, 0);
@@ -99,10 +99,10 @@ const methods = {
   async close() {
     await app.close();
     await app.close();
-    // Nothing else may keep this process alive from here on.
+    // The channel to the parent is the last handle. The process must now exit by itself.
     process.disconnect();
   },
-  /** Bytes in use, and what keeps the event loop alive. */
+  /** Bytes in use after a garbage collection, and the number of handles that keep the event loop alive. */
   async usage() {
     for (let round = 0; round < 3; round++) globalThis.gc?.();
     return { heap: process.memoryUsage().heapUsed, open: process.getActiveResourcesInfo().length };
@@ -118,7 +118,7 @@ process.on('message', ({ call, method, args }: { call: number; method: keyof Met
     (error: Error) => answer({ error: `${error.name}: ${error.message}` }),
   );
 });
-// Without its parent nobody would stop it.
+// When the parent has ended, no process would stop this one.
 process.once('disconnect', () => setTimeout(() => process.kill(process.pid, 'SIGKILL'), 30_000).unref());
 process.send?.({ ready: true });
 

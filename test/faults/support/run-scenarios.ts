@@ -2,15 +2,17 @@ import { describe, test } from '@jest/globals';
 import { scenarios, type Topic } from '../scenarios/index.js';
 import { World } from './world.js';
 
-/** Most of the time nothing happens, so several at once; alone one would take half as long. */
+/**
+ * Milliseconds for one scenario. Several run at the same time, because they mostly wait; alone one takes half as long.
+ */
 const TIME_LIMIT = 120_000;
 
-/** A test for each scenario of a topic, in its quick form. */
+/** Declares a test for each scenario of a topic, in its quick form. */
 export function runScenarios(topic: Topic): void {
   for (const { name, engines, open, run } of scenarios('quick').filter((scenario) => scenario.topic === topic)) {
     describe.each(engines)(`${name}, on %s`, (engine) => {
       test.concurrent(
-        'holds',
+        'the library keeps its promises',
         async () => {
           const world = await World.open(engine, open);
           try {

@@ -1,18 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LinkRun } from '../../support/evaluate-shape.js';
 import type { ShapeListener } from '../../support/shape-tasks.js';
-import { note } from './journal.js';
+import { record } from './journal.js';
 
-/** Long enough that a worker that is killed was running some. */
+/** Milliseconds that each task takes: long enough that a killed worker was running some tasks. */
 const TASK_TAKES = 5;
 
-/** Writes down how the tasks of random workflows run. */
+/** Writes what the tasks of random workflows do into the journal. */
 export const SHAPE_JOURNAL: ShapeListener = {
   started: () => sleep(TASK_TAKES),
-  linked: (id, link) => note('linked', id, linkAsText(link)),
+  linked: (id, link) => record('linked', id, linkAsText(link)),
   ended(id) {
-    note('started', id);
-    note('finished', id);
+    record('started', id);
+    record('finished', id);
   },
 };
 

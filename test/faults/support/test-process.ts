@@ -10,7 +10,7 @@ type Ask = { [M in keyof Methods]: (...args: Parameters<Methods[M]>) => ReturnTy
 
 /** A process of the application, see program.ts. */
 export class TestProcess {
-  /** What it logged, a line each. */
+  /** The lines that the process has printed. */
   readonly log: string[] = [];
   readonly exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
   private readonly calls = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>();
@@ -22,7 +22,7 @@ export class TestProcess {
       signal: signal as NodeJS.Signals | null,
     }));
     void this.exited.then(() => {
-      for (const { reject } of this.calls.values()) reject(new Error('The process is gone.'));
+      for (const { reject } of this.calls.values()) reject(new Error('The process has ended.'));
     });
     for (const stream of [child.stdout, child.stderr]) {
       let rest = '';
@@ -41,7 +41,11 @@ export class TestProcess {
     });
   }
 
-  /** Resolves when the application has booted, or is over before. */
+  /**
+   * Starts a process. Resolves once the application has booted.
+   *
+   * @throws Error with the log when the process ended before
+   */
   static async start(options: TaskQueueOptions, env: { JOURNAL: string; SCHEDULED?: string }): Promise<TestProcess> {
     const child = fork(path('program.ts'), [], {
       execArgv: ['--expose-gc', '--enable-source-maps', '--import', path('../../support/typescript-loader.js')],
@@ -61,7 +65,7 @@ export class TestProcess {
     return this.child.pid as number;
   }
 
-  /** Has it do something, and waits for the answer. */
+  /** Calls a method of the process, see program.ts, and waits for the answer. */
   readonly ask = new Proxy({} as Ask, {
     get:
       (_, method: string) =>
@@ -69,7 +73,7 @@ export class TestProcess {
         this.call(method, args),
   });
 
-  /** The lines of the library's own logger. */
+  /** The log lines of the library. */
   get lines(): string[] {
     return this.log.filter((line) => line.includes('[TaskQueue]'));
   }
@@ -83,7 +87,7 @@ export class TestProcess {
     await this.exited;
   }
 
-  /** As a deployment does it. */
+  /** Stops the process by SIGTERM, as a deploy does. */
   async stop(): Promise<void> {
     this.child.kill('SIGTERM');
     await this.exited;
@@ -92,7 +96,7 @@ export class TestProcess {
   private call(method: string, args: unknown[]): Promise<unknown> {
     const call = ++this.lastCall;
     return new Promise((resolve, reject) => {
-      if (!this.child.connected) return reject(new Error('The process is gone.'));
+      if (!this.child.connected) return reject(new Error('The process has ended.'));
       this.calls.set(call, { resolve, reject });
       this.child.send({ call, method, args });
     });

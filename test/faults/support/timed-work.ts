@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Schedule, Task, TaskContext } from '../../../lib/index.js';
-import { note } from './journal.js';
+import { record } from './journal.js';
 
-/** The tasks of schedules. They note which tick they run for. */
+/** The task of the schedules. It writes its tick into the journal. */
 @Injectable()
 export class TimedWork {
   constructor(private readonly task: TaskContext) {}
@@ -12,10 +12,10 @@ export class TimedWork {
   @Task()
   async tick(milliseconds = 0): Promise<string> {
     const { id, attempt, headers } = this.task;
-    if (headers['schedule-tick']) note('ticked', id, `${headers['schedule']}@${headers['schedule-tick']}`);
-    note('started', id, attempt);
+    if (headers['schedule-tick']) record('ticked', id, `${headers['schedule']}@${headers['schedule-tick']}`);
+    record('started', id, attempt);
     if (milliseconds > 0) await sleep(milliseconds);
-    note('finished', id);
+    record('finished', id);
     return id;
   }
 }

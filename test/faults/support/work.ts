@@ -1,13 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { Task, TaskContext } from '../../../lib/index.js';
-import { note } from './journal.js';
+import { record } from './journal.js';
 
-/** The tasks of the scenarios. */
+/** The tasks of the scenarios. They write their start and their end into the journal. */
 @Injectable()
 export class Work {
   constructor(private readonly task: TaskContext) {}
 
-  /** Ends early when it is aborted, as a well-behaved task does. */
+  /** Ends as soon as its signal is aborted, as a task should. */
   @Task()
   async slow(milliseconds: number): Promise<string> {
     this.start();
@@ -15,16 +15,16 @@ export class Work {
       const timer = setTimeout(resolve, milliseconds);
       this.task.signal.addEventListener('abort', () => {
         clearTimeout(timer);
-        note('aborted', this.task.id, (this.task.signal.reason as Error).name);
+        record('aborted', this.task.id, (this.task.signal.reason as Error).name);
         reject(this.task.signal.reason as Error);
       });
     });
     return this.end();
   }
 
-  /** Goes on whatever its signal says. */
+  /** Goes on when its signal is aborted. */
   @Task()
-  async deaf(milliseconds: number): Promise<string> {
+  async ignoreAbort(milliseconds: number): Promise<string> {
     this.start();
     await new Promise((resolve) => setTimeout(resolve, milliseconds));
     return this.end();
@@ -35,13 +35,13 @@ export class Work {
     return this.slow(milliseconds);
   }
 
-  /** There is only one of it, whoever enqueues it. */
+  /** All calls, from every process, get the same task. */
   @Task({ unique: { while: 'running', key: () => 'single' } })
   async single(milliseconds: number): Promise<string> {
     return this.slow(milliseconds);
   }
 
-  /** Takes its process along. */
+  /** Kills its process. */
   @Task()
   async poison(): Promise<void> {
     this.start();
@@ -49,7 +49,7 @@ export class Work {
     await new Promise(() => undefined);
   }
 
-  /** Lets nothing else run meanwhile. */
+  /** Blocks the event loop. */
   @Task()
   async block(milliseconds: number): Promise<string> {
     this.start();
@@ -58,7 +58,7 @@ export class Work {
     return this.end();
   }
 
-  /** Reports as it goes. */
+  /** Reports its progress after each step. */
   @Task()
   async steps(count: number, pause: number): Promise<string> {
     this.start();
@@ -70,11 +70,11 @@ export class Work {
   }
 
   private start(): void {
-    note('started', this.task.id, this.task.attempt);
+    record('started', this.task.id, this.task.attempt);
   }
 
   private end(): string {
-    note('finished', this.task.id);
+    record('finished', this.task.id);
     return this.task.id;
   }
 }

@@ -5,42 +5,46 @@ import type { TaskQueueOptions, TaskStatus } from '../../../lib/index.js';
 import { freePrefix, startPostgres, startRedis } from '../../support/servers.js';
 import { startProxy, type TcpProxy } from '../../support/tcp-proxy.js';
 import { until } from '../../support/until.js';
-import type { Happening } from './journal.js';
+import type { JournalEvent } from './journal.js';
 import { TestProcess } from './test-process.js';
 
 export type EngineName = 'redis' | 'postgres';
 export type Server = Awaited<ReturnType<typeof startRedis>>;
 
-/** What is counted: `lost` never finished although enqueueing it succeeded, `duplicated` finished more than once. */
+/** The numbers of tasks in the table of docs/faults.md. */
 export interface Counts {
   enqueued: number;
+  /** Tasks that could not be enqueued. */
   refused: number;
   started: number;
   finished: number;
+  /** Tasks that the scenario makes fail. */
   failed: number;
+  /** Tasks that were enqueued and never finished. */
   lost: number;
+  /** Tasks that finished more than once. */
   duplicated: number;
-  /** Ran although enqueueing them failed. */
+  /** Tasks that ran although enqueueing them failed. */
   unexpected: number;
 }
 
-/** Something that a process wrote down. */
+/** A line of the journal. */
 export interface Entry {
-  readonly what: Happening;
+  readonly event: JournalEvent;
   readonly id: string;
   readonly pid: number;
-  readonly more: string;
+  readonly detail: string;
 }
 
-/** How long something may take that happens by itself. */
+/** Milliseconds that a scenario waits for a condition by default. */
 const PATIENCE = 30_000;
 
-/** A server, processes of one application on it, and the book that is kept of their tasks. */
+/** One server, the processes of one application that use it, and the counts of their tasks. */
 export class World {
   readonly enqueued: string[] = [];
   readonly failedOnPurpose: string[] = [];
   refused = 0;
-  /** Between the processes and the server, for scenarios that break the connection. */
+  /** A proxy to the server, for scenarios that break the connection. */
   readonly proxy: Promise<TcpProxy>;
   private readonly folder = mkdtempSync(join(tmpdir(), 'faults-'));
   private readonly journal = join(this.folder, 'journal');
@@ -66,7 +70,7 @@ export class World {
     return url.href;
   }
 
-  /** Starts a process. Times are short, so that what takes a minute in production takes seconds. */
+  /** Starts a process. Its times are short, so that a process counts as dead after seconds and not after a minute. */
   async start(options: TaskQueueOptions = {}, { scheduled = false } = {}): Promise<TestProcess> {
     const process = await TestProcess.start(
       {
@@ -83,7 +87,7 @@ export class World {
     return process;
   }
 
-  /** Enqueues through a process and keeps book of it. */
+  /** Enqueues tasks in a process, and counts them. */
   async enqueue(process: TestProcess, task: string, args: unknown[], times = 1): Promise<string[]> {
     const answers = await Promise.all(Array.from({ length: times }, () => process.ask.enqueue(task, args)));
     const ids = answers.flatMap(({ id }) => id ?? []);
@@ -92,7 +96,7 @@ export class World {
     return ids;
   }
 
-  /** The same in one call of the process. */
+  /** Enqueues tasks with one message to the process, and counts them. */
   async enqueueMany(process: TestProcess, task: string, args: unknown[], times: number): Promise<string[]> {
     const ids = await process.ask.enqueueMany(task, args, times);
     for (const id of ids) this.enqueued.push(id);
@@ -100,18 +104,18 @@ export class World {
     return ids;
   }
 
-  /** What the processes wrote down, in that order. */
+  /** The lines of the journal, in the order in which the processes wrote them. */
   entries(): Entry[] {
     return readFileSync(this.journal, 'utf8')
       .split('\n')
       .slice(0, -1)
       .map((line) => line.split(' '))
-      .map(([what, id = '', pid, more = '']) => ({ what: what as Happening, id, pid: Number(pid), more }));
+      .map(([event, id = '', pid, detail = '']) => ({ event: event as JournalEvent, id, pid: Number(pid), detail }));
   }
 
-  /** Of one kind: how often, and by which of them. */
-  noted(what: Happening, id?: string): Entry[] {
-    return this.entries().filter((entry) => entry.what === what && (id === undefined || entry.id === id));
+  /** The lines with one event, of one task or of all. */
+  recorded(event: JournalEvent, id?: string): Entry[] {
+    return this.entries().filter((entry) => entry.event === event && (id === undefined || entry.id === id));
   }
 
   /** Like `until`, but waits up to 30 s by default: several scenarios start and kill processes at the same time. */
@@ -125,23 +129,23 @@ export class World {
 
   async started(ids: readonly string[], times = 1): Promise<void> {
     await this.until(
-      () => ids.every((id) => this.noted('started', id).length >= times),
-      `${ids.length} tasks start ${times} times`,
+      () => ids.every((id) => this.recorded('started', id).length >= times),
+      `${ids.length} tasks have started ${times} times`,
     );
   }
 
   async finished(ids: readonly string[] = this.enqueued): Promise<void> {
-    const finished = () => new Set(this.noted('finished').map(({ id }) => id));
+    const finished = () => new Set(this.recorded('finished').map(({ id }) => id));
     await this.until(
       () => {
         const all = finished();
         return ids.every((id) => all.has(id));
       },
-      () => `${ids.length} tasks finish (${finished().size} did)`,
+      () => `${ids.length} tasks have finished (${finished().size} have)`,
     );
   }
 
-  /** The tasks' states, as somebody sees them who asks. */
+  /** The statuses of tasks, as a process reads them. */
   async states(process: TestProcess, ids: readonly string[]): Promise<TaskStatus[]> {
     return Promise.all(ids.map((id) => process.ask.status(id)));
   }
@@ -153,26 +157,26 @@ export class World {
   }
 
   counts(): Counts {
-    const finished = this.noted('finished').map(({ id }) => id);
+    const finished = this.recorded('finished').map(({ id }) => id);
     const once = new Set(finished);
     const enqueued = new Set(this.enqueued);
     return {
       enqueued: this.enqueued.length,
       refused: this.refused,
-      started: this.noted('started').length,
+      started: this.recorded('started').length,
       finished: once.size,
       failed: this.failedOnPurpose.length,
       lost: this.enqueued.filter((id) => !once.has(id) && !this.failedOnPurpose.includes(id)).length,
       duplicated: finished.length - once.size,
       unexpected: new Set(
-        this.noted('started')
+        this.recorded('started')
           .filter(({ id }) => !enqueued.has(id))
           .map(({ id }) => id),
       ).size,
     };
   }
 
-  /** What went wrong, with what the processes logged. */
+  /** The error, with the logs of the processes in its message. */
   explain(error: unknown): Error {
     const logs = this.processes.map(({ pid, log }) => `The log of process ${pid}:\n${log.join('\n')}`);
     return new Error(`${(error as Error).message}\n\n${logs.join('\n\n')}`, { cause: error });
