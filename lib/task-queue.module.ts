@@ -24,7 +24,7 @@ import { TaskExplorer } from './tasks/task-explorer.js';
 import { TaskRegistry } from './tasks/task-registry.js';
 import { TaskInvokerFactory } from './workers/task-invoker-factory.js';
 import { TaskWorkersModule } from './workers/task-workers.module.js';
-import { announceStarter } from './workflows/running-apps.js';
+import { registerRunningApp } from './workflows/running-apps.js';
 import { WorkflowStarter } from './workflows/workflow-starter.js';
 
 /** Options of `forRootAsync`: Nest's `imports`, `inject`, `useFactory`, `useClass`, `useExisting`; and `queueNames`, the queues to inject with `@InjectQueue(name)`. */
@@ -82,7 +82,7 @@ export class TaskQueueModule
       await this.engine.close();
       throw error;
     }
-    this.withdrawStarter = announceStarter(this.starter);
+    this.withdrawStarter = registerRunningApp(this.starter);
   }
 
   /** After the workers have stopped and before the HTTP server waits for its requests to end: some wait for tasks. */

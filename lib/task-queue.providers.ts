@@ -147,7 +147,7 @@ export const PROVIDERS: Provider[] = [
       results,
       explorer,
       defaults: options.defaults,
-      template: (task, args) => (typeof task === 'string' ? taskQueue.of(task) : (task as TaskProducer)).template(args),
+      template: (task, args) => (typeof task === 'string' ? taskQueue.of(task) : (task as TaskProducer)).toTemplate(args),
       queues: () => [...consumedQueues(options, registry).keys()],
       enabled: options.role !== 'producer',
     }),

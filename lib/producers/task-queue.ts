@@ -8,8 +8,8 @@ import { TaskProducer, type ProducerDeps } from './task-producer.js';
 import type { Tasks } from './tasks.js';
 import { UnknownTaskError } from '../errors.js';
 
-/** Methods that Nest and JavaScript look for on anything that is injected. */
-const LOOKED_FOR = new Set([
+/** Nest and JavaScript read these methods of every object that is injected. Reading them must not throw. */
+const PROBED_METHODS = new Set([
   'constructor',
   'then',
   'toJSON',
@@ -20,7 +20,16 @@ const LOOKED_FOR = new Set([
   'onApplicationShutdown',
 ]);
 
-/** Enqueues tasks and finds them again. Injectable anywhere. */
+/**
+ * Gives producers by class, contract or name, and handles of stored tasks by id. Every provider of the application can
+ * inject it.
+ *
+ * @example
+ * constructor(private readonly taskQueue: TaskQueue) {}
+ *
+ * const { id } = await this.taskQueue.of(ReportTasks).build.enqueue('2026-11');
+ * const report = await this.taskQueue.handle<Report>(id).result({ timeout: '1m' });
+ */
 export class TaskQueue {
   readonly #deps: ProducerDeps;
   readonly #defaults: TaskOptions;
@@ -30,7 +39,7 @@ export class TaskQueue {
   constructor(
     deps: ProducerDeps,
     defaults: TaskOptions,
-    /** The definition of a task that is declared in this process. */
+    /** The definition of a task, if this process declares it. */
     definitionOf: (name: string) => TaskDefinition | undefined,
   ) {
     this.#deps = deps;
@@ -38,11 +47,21 @@ export class TaskQueue {
     this.#definitionOf = definitionOf;
   }
 
-  /** The producers of a class's tasks, by method. */
+  /**
+   * The producers of a class's tasks, by method. The class does not have to be a provider of this process. Reading a
+   * method that is not a task throws `UnknownTaskError`.
+   *
+   * @throws ConfigurationError when an option of a task is wrong
+   */
   of<T>(source: Type<T>): Tasks<T>;
-  /** The producer of a contract's task. */
+  /** The producer of a contract's task. @throws ConfigurationError when an option of the contract is wrong */
   of<F extends TaskFunction>(source: TaskContract<F>): TaskProducer<F>;
-  /** The producer of a task by name; one that is not declared in this process goes to the queue `default`. */
+  /**
+   * The producer of a task by name. For a task that this process does not declare, the producer has the options of the
+   * module's `defaults` and enqueues to their queue (default: `default`).
+   *
+   * @throws ConfigurationError when the text is no task name
+   */
   of<F extends TaskFunction = TaskFunction>(source: string): TaskProducer<F>;
   of(source: Type | TaskContract | string): unknown {
     if (typeof source === 'string') {
@@ -53,20 +72,21 @@ export class TaskQueue {
   }
 
   /**
-   * A handle to a task that was enqueued earlier, here or elsewhere. Nothing is looked up before it is used.
+   * A handle of a task that any process enqueued earlier. This call does not check whether the task exists: the methods
+   * of the handle throw `TaskNotFoundError` when it does not.
    *
-   * @typeParam R what the task returns
+   * @typeParam R the type of the task's result
    */
   handle<R = unknown>(id: string): TaskHandle<R> {
     return new TaskHandle<R>(this.#deps.results, { id });
   }
 
   /**
-   * Stores a workflow, and is there for a group without members, which belongs to no application; with any other it does
-   * what `signature.enqueue()` does.
+   * Stores a workflow, as `signature.enqueue()` does. Use this method for a workflow that may have no task in it, such
+   * as a group without members: its signature does not know the application to which it belongs.
    *
-   * @param input what the signature still lacks
-   * @throws as `signature.enqueue()`
+   * @param input the argument that the signature still lacks, if any
+   * @throws the errors of `signature.enqueue()`
    */
   async enqueue<I, R>(signature: Signature<I, R>, ...input: MissingArguments<I>): Promise<TaskHandle<R>> {
     if (signature.starter) return signature.enqueue(...input);
@@ -80,8 +100,8 @@ export class TaskQueue {
       Object.defineProperty(producers, method, { value: this.#producer(definition), enumerable: true });
     }
     for (const method of methodsOf(target.prototype as object)) {
-      if (definitions.has(method) || LOOKED_FOR.has(method)) continue;
-      // The type cannot know which methods are decorated, so the mistake is told where it is made.
+      if (definitions.has(method) || PROBED_METHODS.has(method)) continue;
+      // The type `Tasks` cannot know which methods are decorated, so the error is thrown where the mistake is made.
       Object.defineProperty(producers, method, {
         get: () => {
           throw new UnknownTaskError(`${target.name}.${method} is no task. Decorate it with @Task().`);

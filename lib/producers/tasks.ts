@@ -3,8 +3,12 @@ import type { TaskContract, TaskFunction } from '../tasks/task-contract.js';
 import type { TaskProducer } from './task-producer.js';
 
 /**
- * One producer for each task method of a class, by the method's name.
+ * One {@link TaskProducer} for each method of a class, by the method's name. `@InjectTasks()` injects it,
+ * `taskQueue.of()` returns it.
  *
+ * The type cannot know which methods are decorated. Reading a method that is not a task throws `UnknownTaskError`.
+ *
+ * @typeParam T the class with the `@Task()` methods
  * @example constructor(@InjectTasks(ReportTasks) private readonly reports: Tasks<ReportTasks>) {}
  */
 export type Tasks<T> = {
@@ -13,5 +17,5 @@ export type Tasks<T> = {
     : never;
 };
 
-/** What can be asked for producers: a class with tasks, a contract, or the name of a task. */
+/** A source of producers: a class with tasks, or a contract. */
 export type TaskSource = Type | TaskContract;

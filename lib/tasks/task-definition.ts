@@ -6,7 +6,7 @@ import type { TaskContract } from './task-contract.js';
 import type { BackoffOption, ErrorClass, ErrorFilter, TaskOptions, UniqueOption } from './task-options.js';
 import { declarationsOf } from './task.decorator.js';
 
-/** A task as declared, with every default filled in and every option checked. Durations are milliseconds. */
+/** A task's declaration with every default filled in and every option checked. Durations are milliseconds. */
 export interface TaskDefinition {
   readonly name: string;
   readonly queue: string;
@@ -17,28 +17,34 @@ export interface TaskDefinition {
   readonly priority: number;
   readonly resultTtl: number | undefined;
   readonly ignoreResult: boolean;
+  /** Whether an error is worth another attempt, as `retryOn` and `giveUpOn` decide. */
   readonly mayRetry: (error: unknown) => boolean;
   readonly unique: UniqueOption | undefined;
   readonly schema: TaskOptions['schema'];
   readonly delivery: NonNullable<TaskOptions['delivery']>;
-  /** Where it is declared, for messages: `ReportTasks.build`. */
+  /** Where the task is declared, for messages: `ReportTasks.build`. */
   readonly origin: string;
 }
 
 export const DEFAULT_QUEUE = 'default';
 
-/** Names are seen in logs and stored with each task; BullMQ and Redis set no other bound. */
+/**
+ * Logs show the name and each task stores it, so its length is bounded. BullMQ and Redis set no bound of their own. A
+ * leading "$" is reserved for tasks of this package.
+ */
 const TASK_NAME = /^(?!\$)[^\s\p{Cc}]{1,200}$/u;
 
 /**
- * @param defaults the module's `defaults`, under the task's own options
- * @param origin where the task is declared
+ * Merges, checks and completes the options of a task.
+ *
+ * @param defaults the module's `defaults`; the task's own options take precedence
+ * @param origin where the task is declared; also the task's name when the options have none
  * @throws ConfigurationError naming the task, the option and the value
  */
 export function defineFrom(options: TaskOptions, defaults: TaskOptions, origin: string): TaskDefinition {
   const merged = { ...defaults, ...withoutUndefined(options) };
   const name = options.name ?? origin;
-  const of = (option: string) => `${option} of task "${name}"`;
+  const describe = (option: string) => `${option} of task "${name}"`;
   if (!TASK_NAME.test(name)) {
     throw new ConfigurationError(
       `The name ${JSON.stringify(name)} of ${origin} is no task name: 1 to 200 characters without spaces, not beginning with "$".`,
@@ -46,23 +52,23 @@ export function defineFrom(options: TaskOptions, defaults: TaskOptions, origin: 
   }
   return {
     name,
-    queue: checkQueueName(merged.queue ?? DEFAULT_QUEUE, of('queue')),
-    retries: checkRetries(merged.retries ?? 0, of('retries')),
-    backoff: parseBackoff(merged.backoff ?? 'exponential', of('backoff')),
-    timeout: merged.timeout === undefined ? undefined : parseDuration(merged.timeout, of('timeout')),
-    expires: merged.expires === undefined ? undefined : parseDuration(merged.expires, of('expires')),
-    priority: checkPriority(merged.priority ?? 0, of('priority')),
-    resultTtl: merged.resultTtl === undefined ? undefined : parseDuration(merged.resultTtl, of('resultTtl')),
+    queue: checkQueueName(merged.queue ?? DEFAULT_QUEUE, describe('queue')),
+    retries: checkRetries(merged.retries ?? 0, describe('retries')),
+    backoff: parseBackoff(merged.backoff ?? 'exponential', describe('backoff')),
+    timeout: merged.timeout === undefined ? undefined : parseDuration(merged.timeout, describe('timeout')),
+    expires: merged.expires === undefined ? undefined : parseDuration(merged.expires, describe('expires')),
+    priority: checkPriority(merged.priority ?? 0, describe('priority')),
+    resultTtl: merged.resultTtl === undefined ? undefined : parseDuration(merged.resultTtl, describe('resultTtl')),
     ignoreResult: merged.ignoreResult ?? false,
-    mayRetry: retryFilter(merged.retryOn, merged.giveUpOn, of),
-    unique: merged.unique && checkUnique(merged.unique, of('unique')),
-    schema: merged.schema && checkSchema(merged.schema, of('schema')),
-    delivery: checkDelivery(merged.delivery ?? 'at-least-once', of('delivery')),
+    mayRetry: retryFilter(merged.retryOn, merged.giveUpOn, describe),
+    unique: merged.unique && checkUnique(merged.unique, describe('unique')),
+    schema: merged.schema && checkSchema(merged.schema, describe('schema')),
+    delivery: checkDelivery(merged.delivery ?? 'at-least-once', describe('delivery')),
     origin,
   };
 }
 
-/** The definitions of a class's tasks by method. The class itself names them, also those it inherits. */
+/** The definitions of a class's tasks, by method. The default name of an inherited task has the name of this class. */
 export function definitionsOf(target: Function, defaults: TaskOptions): Map<string, TaskDefinition> {
   return new Map(
     declarationsOf(target).map(({ method, options }) => [
@@ -72,6 +78,7 @@ export function definitionsOf(target: Function, defaults: TaskOptions): Map<stri
   );
 }
 
+/** The definition of the task of a contract. @throws ConfigurationError when an option of the contract is wrong */
 export function definitionOfContract(contract: TaskContract, defaults: TaskOptions): TaskDefinition {
   return defineFrom({ ...contract.options, name: contract.name }, defaults, contract.name);
 }
@@ -117,10 +124,10 @@ export function parseBackoff(option: BackoffOption, what: string): Backoff {
 function retryFilter(
   retryOn: ErrorFilter | undefined,
   giveUpOn: ErrorFilter | undefined,
-  of: (option: string) => string,
+  describe: (option: string) => string,
 ): (error: unknown) => boolean {
-  const wanted = retryOn === undefined ? () => true : errorMatcher(retryOn, of('retryOn'));
-  const hopeless = giveUpOn === undefined ? () => false : errorMatcher(giveUpOn, of('giveUpOn'));
+  const wanted = retryOn === undefined ? () => true : errorMatcher(retryOn, describe('retryOn'));
+  const hopeless = giveUpOn === undefined ? () => false : errorMatcher(giveUpOn, describe('giveUpOn'));
   return (error) => !hopeless(error) && wanted(error);
 }
 
@@ -128,8 +135,7 @@ function errorMatcher(filter: ErrorFilter, what: string): (error: unknown) => bo
   if (typeof filter === 'function' && !isErrorClass(filter)) return filter as (error: unknown) => boolean;
   const classes: readonly unknown[] = Array.isArray(filter) ? filter : [filter];
   for (const item of classes) {
-    if (!isErrorClass(item))
-      throw new ConfigurationError(`${what} has ${String(item)} in it, which is no error class.`);
+    if (!isErrorClass(item)) throw new ConfigurationError(`${what} contains ${String(item)}, which is no error class.`);
   }
   return (error) => classes.some((item) => error instanceof (item as ErrorClass));
 }
@@ -142,7 +148,7 @@ function checkUnique(unique: UniqueOption, what: string): UniqueOption {
   const { while: until, key } = unique;
   if (!['pending', 'running', 'retained'].includes(until) || (key !== undefined && typeof key !== 'function')) {
     throw new ConfigurationError(
-      `${what} is no { while: 'pending' | 'running' | 'retained', key?: (...args) => string }.`,
+      `${what} must have the form { while: 'pending' | 'running' | 'retained', key?: (...args) => string }.`,
     );
   }
   return unique;

@@ -4,19 +4,19 @@ import type { InstanceWrapper } from '@nestjs/core/injector/instance-wrapper.js'
 import { definitionsOf, type TaskDefinition } from './task-definition.js';
 import type { TaskOptions } from './task-options.js';
 
-/** A declared task and the provider that has its method. */
+/** A declared task and the provider whose class has its method. */
 export interface FoundTask {
   readonly definition: TaskDefinition;
   readonly provider: InstanceWrapper;
   readonly method: string;
 }
 
-/** Finds the tasks among an application's providers and controllers. */
+/** Finds the tasks in an application's providers and controllers. */
 @Injectable()
 export class TaskExplorer {
   constructor(private readonly discovery: DiscoveryService) {}
 
-  /** @throws ConfigurationError when an option of a task is wrong */
+  /** The tasks of all classes. @throws ConfigurationError when an option of a task is wrong */
   explore(defaults: TaskOptions): FoundTask[] {
     const found: FoundTask[] = [];
     for (const { provider, target } of this.classes()) {
@@ -37,7 +37,7 @@ export class TaskExplorer {
     for (const provider of [...this.discovery.getProviders(), ...this.discovery.getControllers()]) {
       const target = classOf(provider);
       if (!target || provider.isAlias) continue;
-      // One instance may be provided under several tokens; its tasks are declared once.
+      // Several tokens may provide the same instance, but its tasks are declared once.
       const identity: unknown = provider.instance ?? provider;
       if (seen.has(identity)) continue;
       seen.add(identity);
@@ -46,7 +46,7 @@ export class TaskExplorer {
   }
 }
 
-/** The class of a provider, also of what a factory or `useValue` gave. */
+/** The class of a provider. For a factory or `useValue` it is the class of the instance. */
 function classOf({ metatype, instance, inject }: InstanceWrapper): Type | undefined {
   const fromFactory = inject !== undefined || !metatype;
   const target: unknown = fromFactory ? (instance as object | null | undefined)?.constructor : metatype;

@@ -1,51 +1,74 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { Duration } from '../duration.js';
 
-/** What can be said of a task where it is declared. */
+/**
+ * The options of a task's declaration: of `@Task()`, `@TaskProcessor()`, `defineTask()` and the module's `defaults`.
+ * The more specific declaration takes precedence: `@Task()` over `@TaskProcessor()` over the module's `defaults`.
+ */
 export interface TaskOptions {
-  /** Default: `ClassName.method`. */
+  /**
+   * The task's name, unique in the application: 1 to 200 characters without spaces, not beginning with `$`.
+   * Default: `ClassName.method`.
+   */
   readonly name?: string;
-  /** Default: the queue of `@TaskProcessor`, else `default`. */
+  /**
+   * The queue in which the task's calls wait: 1 to 63 letters, digits, `_` or `-`, beginning with a letter or digit.
+   * Default: `default`.
+   */
   readonly queue?: string;
-  /** Attempts after the first; default 0. */
+  /** Number of attempts after the first, 0 to 1000. Default: 0. */
   readonly retries?: number;
-  /** Wait between attempts; default exponential from 1s to 10m, with jitter. */
+  /** How long to wait between two attempts. Default: exponential from 1 s to 10 min, with a jitter of 0.5. */
   readonly backoff?: BackoffOption;
-  /** Limit of one attempt; default none. */
+  /**
+   * The longest time one attempt may take. An attempt that takes longer is aborted through its `signal` and fails with
+   * `TaskTimeoutError`. Default: no limit.
+   */
   readonly timeout?: Duration;
-  /** A task that has not started so long after it was enqueued never runs; default none. */
+  /** A task that has not started this long after its enqueue never runs and becomes `expired`. Default: no limit. */
   readonly expires?: Duration;
-  /** 0 (default) to 9, higher first, on a queue with `priorities: true`. */
+  /**
+   * 0 to 9, higher first. A priority other than 0 needs a queue with `priorities: true`; on another queue `enqueue()`
+   * throws `ConfigurationError`. Default: 0.
+   */
   readonly priority?: number;
-  /** Errors that are worth another attempt; default all. */
+  /** Errors that are worth another attempt: error classes, or a function that decides. Default: all errors. */
   readonly retryOn?: ErrorFilter;
-  /** Errors that no attempt will heal; these win over `retryOn`. Default none. */
+  /** Errors that no further attempt can cure. They take precedence over `retryOn`. Default: none. */
   readonly giveUpOn?: ErrorFilter;
   /**
-   * One task instead of several equal ones: enqueueing another gives the first one's handle, `deduplicated`. Default:
-   * every call is a task of its own.
+   * Keeps one task instead of several equal ones: the later call stores nothing and gets a handle of the earlier task,
+   * with `deduplicated: true`. Default: each call is a task of its own.
    */
   readonly unique?: UniqueOption;
   /**
-   * Checks the list of arguments, as it comes out of JSON (a `Date` is ISO text there), where it is enqueued and again
-   * where it runs; the method gets what the schema makes of it. Any Standard Schema will do: zod, valibot, arktype.
+   * Checks the list of arguments, once where the task is enqueued and again where it runs. The schema sees the
+   * arguments as they come out of JSON, in which a `Date` is ISO text. The method gets the schema's output. Every
+   * Standard Schema library fits: zod, valibot, arktype. Default: no check.
    *
    * @example schema: z.tuple([z.string().email()])
    */
   readonly schema?: StandardSchemaV1<readonly unknown[] | unknown[]>;
-  /** How long its result can be asked for; default: the module's `results.ttl`. */
+  /** How long the result of a succeeded task is kept. Default: the module's `results.ttl`. */
   readonly resultTtl?: Duration;
-  /** Does not store what the method returns. */
+  /** Whether the return value of the method is dropped instead of stored. Default: `false`. */
   readonly ignoreResult?: boolean;
   /**
-   * What becomes of a task whose process died, lost its hold on it or closed before it ended: it runs again
-   * (`at-least-once`, default), or fails with `WorkerLostError`, for nobody knows how far it came (`at-most-once`).
-   * Retries after an error are another matter: the method itself said that it failed.
+   * What happens to a running task whose process died, lost its lock on the task, or closed before the task ended:
+   *
+   * - `at-least-once` (default): the task runs again.
+   * - `at-most-once`: the task fails with `WorkerLostError`, because its progress is unknown.
+   *
+   * Retries after an error do not depend on this option: there the method itself reported that it failed.
    */
   readonly delivery?: 'at-least-once' | 'at-most-once';
 }
 
-/** A strategy by name, or with its numbers: `delay` is the (first) wait, `max` caps the growth, `jitter` is 0 to 1. */
+/**
+ * How long to wait before the next attempt: a strategy by name, or with its numbers. `delay` is the first wait
+ * (default: 1 s). `fixed` repeats it, `exponential` doubles it after each attempt. `max` is the longest wait (default:
+ * 10 min). `jitter` is the share of each wait that is random, 0 to 1 (default: 0.5).
+ */
 export type BackoffOption =
   | 'fixed'
   | 'exponential'
@@ -56,42 +79,58 @@ export type BackoffOption =
       readonly jitter?: number;
     };
 
-/** Error classes, or what decides. */
+/**
+ * Selects errors: an error class, several of them, or a function that gets the error and returns whether it matches.
+ */
 // eslint-disable-next-line typescript/no-explicit-any -- constructors of any arguments are error classes
 export type ErrorFilter = ErrorClass | readonly ErrorClass[] | ((error: any) => boolean);
 
 // eslint-disable-next-line typescript/no-explicit-any -- an error class may take any arguments
 export type ErrorClass = abstract new (...args: any[]) => Error;
 
-/** Until when a task keeps equal ones away. */
+/** Which calls are equal, and how long an earlier task stands for later equal calls. */
 export interface UniqueOption {
-  /** What makes two calls equal; default: all arguments. */
+  /** Returns a text of 1 to 255 characters. Calls with the same text are equal. Default: all arguments are compared. */
   // eslint-disable-next-line typescript/no-explicit-any -- the arguments are those of the decorated method
   readonly key?: (...args: any[]) => string;
   /**
+   * How long the earlier task stands for later ones:
+   *
    * - `pending`: until it starts
    * - `running`: until it is final
-   * - `retained`: as long as it can be asked for
+   * - `retained`: until its record is removed
    */
   readonly while: 'pending' | 'running' | 'retained';
 }
 
-/** What can be said of one call: `producer.with({ ... }).enqueue(...)`. */
+/** The options of one call: `producer.with({ ... }).enqueue(...)`. They take precedence over the task's declaration. */
 export interface EnqueueOptions {
-  /** Not before this: a duration from now, or a moment. */
+  /** The earliest time at which the task may start: a duration from now, or a `Date`. Default: at once. */
   readonly delay?: Duration | Date;
-  /** Not after this. */
+  /**
+   * The time after which the task is no longer started and becomes `expired`: a duration from now, or a `Date`.
+   * Default: the task's own `expires`.
+   */
   readonly expires?: Duration | Date;
+  /** 0 to 9, higher first; needs a queue with `priorities: true`. Default: the task's own `priority`. */
   readonly priority?: number;
+  /** Number of attempts after the first, 0 to 1000. Default: the task's own `retries`. */
   readonly retries?: number;
+  /** How long to wait between two attempts. Default: the task's own `backoff`. */
   readonly backoff?: BackoffOption;
+  /** The longest time one attempt may take. Default: the task's own `timeout`. */
   readonly timeout?: Duration;
+  /** Another queue than the task's own. A worker must consume it and declare the task. */
   readonly queue?: string;
   /**
-   * The same key and arguments give the first task's handle, `deduplicated`, as long as that task can be asked for;
-   * other arguments under the key are an `IdempotencyConflictError`. 1 to 255 characters, apart for each task.
+   * Makes the call safe to repeat. As long as the first task with this key is stored, another call with the same key
+   * and the same arguments stores nothing and gets a handle of the first task, with `deduplicated: true`. The same key
+   * with other arguments throws `IdempotencyConflictError`. 1 to 255 characters; each task has its own keys.
    */
   readonly idempotencyKey?: string;
-  /** Travel to the task, and on to what it enqueues. */
+  /**
+   * Texts that travel with the task, and on to the tasks which that task enqueues. They are for identifiers (a trace, a
+   * tenant, a user) and may take 16 KiB of JSON.
+   */
   readonly headers?: Readonly<Record<string, string>>;
 }

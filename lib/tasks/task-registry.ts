@@ -1,9 +1,9 @@
 import { DuplicateTaskError } from '../errors.js';
 import type { TaskDefinition } from './task-definition.js';
 
-/** Calls the method of one task, with everything that stands around it. */
+/** Calls the method of one task, with the guards, pipes, interceptors and filters that apply to it. */
 export interface TaskInvoker {
-  /** @param args the arguments as they came out of the queue */
+  /** @param args the arguments as the queue stored them */
   invoke(args: readonly unknown[]): unknown;
 }
 
@@ -13,11 +13,11 @@ export interface RegisteredTask {
   readonly invoker: TaskInvoker;
 }
 
-/** The tasks of one application by name. */
+/** The tasks that one application can run, by name. */
 export class TaskRegistry {
   private readonly tasks = new Map<string, RegisteredTask>();
 
-  /** @throws DuplicateTaskError naming both methods */
+  /** @throws DuplicateTaskError when the name is taken; it names both methods */
   add(task: RegisteredTask): void {
     const { name, origin } = task.definition;
     const known = this.tasks.get(name);
@@ -29,7 +29,7 @@ export class TaskRegistry {
     return this.tasks.get(name);
   }
 
-  /** The queues of all tasks. */
+  /** The queues of all tasks, each once. */
   queues(): Set<string> {
     return new Set(Array.from(this.tasks.values(), ({ definition }) => definition.queue));
   }

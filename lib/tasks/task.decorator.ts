@@ -2,7 +2,7 @@ import { Injectable, type Type } from '@nestjs/common';
 import { isContract, type TaskContract, type TaskFunction } from './task-contract.js';
 import type { TaskOptions } from './task-options.js';
 
-/** What `@Task()` said of one method; several methods of a class are told apart by the key. */
+/** What `@Task()` declares of one method. */
 export interface TaskDeclaration {
   readonly method: string;
   readonly options: TaskOptions;
@@ -19,41 +19,73 @@ type MethodOf<F extends TaskFunction> = <T extends F>(
 ) => void;
 
 /**
- * Makes a method of any provider a task. The method stays an ordinary method: calling it runs it in place.
+ * Makes a method of a provider or controller a task: other code enqueues calls of it (see `@InjectTasks()`), and a
+ * worker runs the method. The method stays an ordinary method, and a direct call still runs it in place.
  *
- * What is stored is the class and the method's name rather than the function, for other decorators may replace it.
+ * The arguments and the return value must survive JSON. A subclass inherits the tasks of its ancestors.
  *
+ * The application does not start when an option is wrong (`ConfigurationError`) or when two methods have the same task
+ * name (`DuplicateTaskError`).
+ *
+ * @param nameOrOptions the task's name (default: `ClassName.method`) or its options
+ * @example
  * ```ts
  * @Task()                               // named ClassName.method
  * @Task('reports.build')
  * @Task({ retries: 3, timeout: '5m' })
  * @Task(charge)                         // a contract of defineTask()
+ * async build(month: string): Promise<Report> {}
  * ```
  */
 export function Task(nameOrOptions?: string | TaskOptions): MethodDecorator;
+/**
+ * Makes a method the task of a contract, with the contract's name and options. The compiler checks that the method fits
+ * the contract's function.
+ *
+ * @param contract what `defineTask()` returned
+ */
 export function Task<F extends TaskFunction>(contract: TaskContract<F>): MethodOf<F>;
-export function Task(said: string | TaskOptions | TaskContract = {}): MethodDecorator {
+export function Task(nameOrOptions: string | TaskOptions | TaskContract = {}): MethodDecorator {
   return (target, key) => {
-    const options =
-      typeof said === 'string' ? { name: said } : isContract(said) ? { ...said.options, name: said.name } : said;
+    const options = toOptions(nameOrOptions);
+    // Stores the method's name instead of the function, because other decorators may replace the function.
     const declared = ownDeclarations(target);
     declared.set(String(key), { method: String(key), options });
   };
 }
 
 /**
- * `@Injectable()`, and defaults for the tasks of the class.
+ * Does what `@Injectable()` does, and sets default options for all tasks of the class. `@Task()` takes precedence over
+ * these defaults, and they take precedence over the module's `defaults`. A class without this decorator may have tasks
+ * too.
  *
- * @param said the queue of its tasks, or any of their options
+ * @param queueOrOptions the queue of the class's tasks, or any options except `name`
+ * @example
+ * ```ts
+ * @TaskProcessor('mail')                              // all tasks of the class wait in the queue "mail"
+ * @TaskProcessor({ queue: 'mail', retries: 5 })
+ * export class MailTasks {
+ *   @Task()
+ *   async welcome(userId: number): Promise<void> {}
+ * }
+ * ```
  */
-export function TaskProcessor(said: string | Omit<TaskOptions, 'name'> = {}): ClassDecorator {
+export function TaskProcessor(queueOrOptions: string | Omit<TaskOptions, 'name'> = {}): ClassDecorator {
   return (target) => {
     Injectable()(target);
-    Reflect.defineMetadata(PROCESSOR, typeof said === 'string' ? { queue: said } : said, target);
+    const options = typeof queueOrOptions === 'string' ? { queue: queueOrOptions } : queueOrOptions;
+    Reflect.defineMetadata(PROCESSOR, options, target);
   };
 }
 
-/** All tasks of a class, its ancestors' included; a method declared again replaces the inherited declaration. */
+function toOptions(nameOrOptions: string | TaskOptions | TaskContract): TaskOptions {
+  if (typeof nameOrOptions === 'string') return { name: nameOrOptions };
+  return isContract(nameOrOptions) ? { ...nameOrOptions.options, name: nameOrOptions.name } : nameOrOptions;
+}
+
+/**
+ * All tasks of a class, including inherited ones. A method that is declared again replaces the inherited declaration.
+ */
 export function declarationsOf(target: Type | Function): readonly TaskDeclaration[] {
   const merged = new Map<string, TaskDeclaration>();
   const defaults = (Reflect.getMetadata(PROCESSOR, target) ?? {}) as TaskOptions;
@@ -74,7 +106,7 @@ function ownDeclarations(prototype: object): Map<string, TaskDeclaration> {
   return declared;
 }
 
-/** From the furthest ancestor to the class itself. */
+/** The prototypes of a class and its ancestors, beginning with the furthest ancestor. */
 function prototypesOf(prototype: object): object[] {
   const chain: object[] = [];
   for (

@@ -5,9 +5,10 @@ import { ConfigurationError } from '../errors.js';
 import type { TaskDefinition } from './task-definition.js';
 
 /**
- * What keeps equal calls of a task away; `undefined` when each call is a task of its own.
+ * The rule by which this call and later equal calls share one task; `undefined` when each call is a task of its own.
  *
- * @throws ConfigurationError when a call has two rules at once, or a key is no key
+ * @throws ConfigurationError when both the task and the call have a rule, or when a key is not a text of 1 to 255
+ * characters
  */
 export function uniquenessOf(
   { name, unique }: TaskDefinition,
@@ -17,7 +18,7 @@ export function uniquenessOf(
   if (idempotencyKey !== undefined) {
     if (unique) {
       throw new ConfigurationError(
-        `Task "${name}" is unique, so with({ idempotencyKey }) cannot be used with it: what would count, the key or the arguments?`,
+        `Task "${name}" is unique, so with({ idempotencyKey }) cannot be used with it: the two rules could disagree. Leave out one of them.`,
       );
     }
     checkKey(idempotencyKey, 'with({ idempotencyKey })');
@@ -25,7 +26,7 @@ export function uniquenessOf(
   }
   if (!unique) return undefined;
   const key = unique.key
-    ? checkKey(unique.key(...args), `The key that unique.key of task "${name}" gave`)
+    ? checkKey(unique.key(...args), `The key that unique.key of task "${name}" returned`)
     : canonical(args);
   return { key: digest('unique', name, key), while: unique.while };
 }
@@ -41,7 +42,7 @@ function digest(...parts: readonly string[]): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('base64url').slice(0, 32);
 }
 
-/** JSON with sorted keys, so that objects of the same content are equal. */
+/** JSON with sorted keys, so that objects with the same content have the same text. */
 function canonical(value: Json): string {
   return JSON.stringify(value, (_key, item: Json) =>
     typeof item === 'object' && item !== null && !Array.isArray(item)

@@ -2,9 +2,10 @@ import { InvalidArgumentsError } from '../errors.js';
 import type { TaskDefinition } from './task-definition.js';
 
 /**
- * The arguments as the task's schema makes them; as they are when there is none.
+ * Checks the arguments with the task's schema.
  *
- * @throws InvalidArgumentsError with every problem and where it is
+ * @returns the output of the schema; the arguments themselves when the task has no schema
+ * @throws InvalidArgumentsError with every problem and its path
  */
 export async function validateArguments(
   { name, schema }: TaskDefinition,
@@ -20,7 +21,7 @@ export async function validateArguments(
   );
 }
 
-/** `args[0].email` */
+/** The path as text: `args[0].email`. */
 function pathText(path: readonly (PropertyKey | { readonly key: PropertyKey })[]): string {
   return path.reduce<string>((text, segment) => {
     const key = typeof segment === 'object' ? segment.key : segment;

@@ -2,10 +2,10 @@ import type { EnqueueOptions } from '../tasks/task-options.js';
 import { type Plan } from './plan.js';
 import { Signature } from './signature.js';
 
-/** What a signature gives. */
+/** The result type of a signature. */
 export type ResultOf<T> = T extends Signature<infer _Input, infer Result> ? Result : never;
 
-/** What all of some signatures can take. */
+/** The input type that every one of these signatures accepts. */
 type InputOfAll<T extends readonly Signature[]> = T extends readonly []
   ? unknown
   : T[number] extends Signature<infer Input, infer _Result>
@@ -14,7 +14,7 @@ type InputOfAll<T extends readonly Signature[]> = T extends readonly []
 
 type Results<T extends readonly Signature[]> = { -readonly [K in keyof T]: ResultOf<T[K]> };
 
-/** A member's result in a group with `onFailure: 'collect'`. */
+/** The entry of one member in the result of a group with `onFailure: 'collect'`. */
 export type Collected<R> =
   | { readonly ok: true; readonly value: R }
   | { readonly ok: false; readonly error: { readonly name: string; readonly message: string; readonly code?: string } };
@@ -24,9 +24,14 @@ type CollectedResults<T extends readonly Signature[]> = { -readonly [K in keyof 
 type S<I, R> = Signature<I, R>;
 
 /**
- * One after the other: each result becomes the first argument of the next. The result is that of the last.
+ * Runs signatures one after the other. The result of each step becomes the first argument of the next step, unless that
+ * step is `immutable()`; the result of the last step is the result of the chain. A step that fails makes the chain fail
+ * with `WorkflowFailedError`, and the later steps do not run.
  *
- * @example chain(maths.add.signature(1, 2), maths.double.signature()).enqueue()
+ * Returns a signature and stores nothing. Steps that do not fit each other do not compile.
+ *
+ * @throws TypeError when there is no step
+ * @example chain(maths.add.signature(1, 2), maths.double.signature()).enqueue(); // (1 + 2) * 2
  */
 export function chain<I, A>(a: S<I, A>): S<I, A>;
 export function chain<I, A, B>(a: S<I, A>, b: S<A, B>): S<I, B>;
@@ -40,7 +45,7 @@ export function chain<I, A, B, C, D, E, F, G>(
 export function chain<I, A, B, C, D, E, F, G, H>(
   ...steps: [S<I, A>, S<A, B>, S<B, C>, S<C, D>, S<D, E>, S<E, F>, S<F, G>, S<G, H>]
 ): S<I, H>;
-/** Any number of steps that give what they take. */
+/** Any number of steps, where each step after the first returns the type that it takes. */
 export function chain<I, T>(first: S<I, T>, ...rest: S<T, T>[]): S<I, T>;
 export function chain(...steps: Signature[]): Signature {
   if (steps.length === 0) throw new TypeError('A chain has at least one step.');
@@ -48,10 +53,18 @@ export function chain(...steps: Signature[]): Signature {
 }
 
 /**
- * All at once. The result is the list of results, in order; an empty group succeeds with `[]`.
+ * Runs signatures at the same time. The result is the list of their results, in the order of `members`; an empty group
+ * succeeds with `[]`. In a chain, each member gets the result of the step before as its first argument, unless the
+ * member is `immutable()`.
  *
- * @param options.onFailure a member that fails makes the whole fail with `WorkflowFailedError`, and what has not started
- * does not run (default); or, with `collect`, is `{ ok: false, error }` in a list of `{ ok, value | error }`
+ * Returns a signature and stores nothing.
+ *
+ * @param options.onFailure what a failed member does. Default: the whole workflow fails with `WorkflowFailedError`,
+ * members that have not started do not run, and running members are aborted. `collect`: all members run, and the result
+ * is a list with `{ ok: true, value }` or `{ ok: false, error }` for each member
+ * @example
+ * const handle = await group([maths.add.signature(1, 2), maths.add.signature(3, 4)]).enqueue();
+ * await handle.result(); // [3, 7]
  */
 export function group<const T extends readonly Signature[]>(members: T): Signature<InputOfAll<T>, Results<T>>;
 export function group<const T extends readonly Signature[]>(
@@ -61,17 +74,23 @@ export function group<const T extends readonly Signature[]>(
 export function group(members: readonly Signature[], { onFailure }: { onFailure?: 'collect' } = {}): Signature {
   const plan: Plan = { group: members.map((member) => member.plan), ...(onFailure && { onFailure }) };
   const options = onFailure && { onFailure };
-  const again = (some: readonly Signature[]) => (options ? group(some, options) : group(some));
+  const groupOf = (some: readonly Signature[]) => (options ? group(some, options) : group(some));
   return new Signature(plan, {
     starter: starterOf(members),
-    rework: {
-      with: (given) => again(members.map((member) => member.with(given))),
-      immutable: () => again(members.map((member) => member.immutable())),
+    copy: {
+      with: (given) => groupOf(members.map((member) => member.with(given))),
+      immutable: () => groupOf(members.map((member) => member.immutable())),
     },
   });
 }
 
-/** A group, and a callback that gets the list of its results. */
+/**
+ * Runs the members of a group at the same time, and then a callback that gets the list of their results as its first
+ * argument. The callback's result is the result of the chord. Does the same as `chain(group(members), callback)`.
+ *
+ * @param members the members, or a signature of `group()`
+ * @example chord([maths.add.signature(1, 2), maths.add.signature(3, 4)], maths.sum.signature()).enqueue(); // 10
+ */
 export function chord<I, R, B>(members: Signature<I, R>, callback: Signature<R, B>): Signature<I, B>;
 export function chord<const T extends readonly Signature[], B>(
   members: T,
@@ -87,7 +106,7 @@ function sequence(steps: readonly Signature[], kind: { readonly chord?: true } =
     { chain: steps.map((step) => step.plan), ...kind },
     {
       starter: starterOf(steps),
-      rework: {
+      copy: {
         with: ({ delay, ...others }: EnqueueOptions) =>
           sequence(
             [

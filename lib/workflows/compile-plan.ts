@@ -4,9 +4,9 @@ import { GROUP_TASK, type WorkflowNote } from '../engine/workflow-note.js';
 import { ConfigurationError } from '../errors.js';
 import { queueOf, stepsOf, toJsonPlans, type GroupPlan, type Moment, type Plan, type TaskPlan } from './plan.js';
 
-/** What all tasks of one workflow have in common. */
+/** The values that all tasks of one workflow share. */
 export interface CompileContext {
-  /** The headers of every task, under its own. */
+  /** The headers of every task; a task's own headers take precedence. */
   readonly headers: Headers;
   readonly now: number;
   /** The id of the task whose watchers hear of changes of all tasks. */
@@ -15,12 +15,12 @@ export interface CompileContext {
   readonly queue: string;
 }
 
-/** Turns a plan into the tree of tasks whose root gives the plan's result. @param id of that root */
+/** Turns a plan into the tree of tasks whose root gives the plan's result. @param id the id of that root */
 export function compilePlan(plan: Plan, id: string, context: CompileContext): TaskTree {
   return treeOf(stepsOf(plan), id, context);
 }
 
-/** The trees of plans that become members of `parent`. @param from the place of the first of them */
+/** The trees of plans that become members of `parent`. @param from the place of the first plan among all members */
 export function compileMembers(
   plans: readonly Plan[],
   parent: string,
@@ -102,7 +102,7 @@ function groupTree(
   };
 }
 
-/** The member of a group with this rule for its failure. */
+/** The member of a group, with the group's rule for a failed member. */
 export function withFailure(member: TaskTree, onFailure: 'collect' | undefined): TaskTree {
   return onFailure === 'collect' ? { ...member, onFailure: 'wait' } : member;
 }

@@ -1,10 +1,11 @@
 import type { Plan } from './plan.js';
 
-/** So many members of a group are shown; a group may have ten thousand. */
+/** A group may have ten thousand members, so the text has only the first of them. */
 const MEMBERS_SHOWN = 10;
+/** Characters of JSON. */
 const LONGEST_ARGUMENT = 80;
 
-/** @example `chain(Maths.add(1, 2), Maths.double())` */
+/** The plan as text, for logs and for the name of a workflow: `chain(Maths.add(1, 2), Maths.double())`. */
 export function describePlan(plan: Plan): string {
   if ('task' in plan) {
     const args = plan.args.map((arg) => shorten(JSON.stringify(arg))).join(', ');

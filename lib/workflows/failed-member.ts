@@ -6,9 +6,10 @@ import { GROUP_TASK } from '../engine/workflow-note.js';
 type Failed = Extract<MemberResult, { state: 'failed' }>;
 
 /**
- * The failure of a workflow whose member failed. It names the innermost member that failed, however deep it is.
+ * The failure of a workflow whose member failed. It names the innermost member that failed, however deeply it is
+ * nested.
  *
- * @param workflow the task that fails with it
+ * @param workflow the task that fails with this failure
  * @param position the place of the member in its own chain or group, 0 for the first
  */
 export function failureOfMember(
@@ -20,7 +21,7 @@ export function failureOfMember(
   const { name, message, code, exposable } = failure;
   const what = task === GROUP_TASK ? 'the group' : `member ${task}`;
   const member = { id, task, position, error: { name, message, ...(code !== undefined && { code }) } };
-  const text = `The workflow failed by ${what} (${id}), number ${position + 1}: ${message}`;
+  const text = `The workflow failed because of ${what} (${id}), number ${position + 1}: ${message}`;
   return failureOf(new WorkflowFailedError(workflow.id, workflow.name, text, member), {
     ...(exposable && { exposable }),
     member,

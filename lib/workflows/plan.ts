@@ -2,12 +2,14 @@ import type { CallOptions, Headers } from '../engine/task.js';
 import type { Json } from '../engine/json.js';
 
 /**
- * A workflow as JSON: a signature consists of one, a note stores the parts that come later, and `signature.toJSON()` gives
- * it. A plan never changes; every function makes a new one.
+ * A workflow as JSON. Each signature has a plan and returns it by `toJSON()`; a `WorkflowNote` stores the parts of a
+ * plan that come later. A plan never changes: every function makes a new one.
  */
 export type Plan = TaskPlan | ChainPlan | GroupPlan;
 
-/** The plans enqueued after the end: `onSuccess` with the result as first argument, `onError` with the error. */
+/**
+ * Plans that are enqueued after the end: `onSuccess` with the result as the first argument, `onError` with the error.
+ */
 export interface Links {
   readonly onSuccess?: readonly Plan[];
   readonly onError?: readonly Plan[];
@@ -18,9 +20,11 @@ export interface TaskPlan extends Links {
   readonly task: string;
   readonly queue: string;
   readonly args: readonly Json[];
-  /** The task takes no earlier result. */
+  /** The task ignores an earlier result. */
   readonly immutable?: true;
-  /** `args` is a list of argument lists: the method runs for each, within this one task, and gives the list of results. */
+  /**
+   * `args` is a list of argument lists: the method runs for each, within this one task, and gives the list of results.
+   */
   readonly each?: true;
   readonly options?: Omit<CallOptions, 'startAt' | 'expiresAt'>;
   readonly delay?: Moment;
@@ -30,13 +34,13 @@ export interface TaskPlan extends Links {
   readonly alone?: string;
 }
 
-/** Milliseconds from the enqueue (`delay`: from the moment the step is reached), or a time. */
+/** Milliseconds from the enqueue (`delay` of a later step: from the time at which the step is reached), or a time. */
 export type Moment = number | { readonly at: number };
 
 /** Steps one after the other; the result of each becomes the first argument of the next. */
 export interface ChainPlan extends Links {
   readonly chain: readonly Plan[];
-  /** Written `chord(group, callback)`. */
+  /** The chain was made by `chord(group, callback)`, and its text says so. */
   readonly chord?: true;
 }
 
@@ -101,7 +105,10 @@ function firstQueue(plans: readonly Plan[]): string | undefined {
   return undefined;
 }
 
-/** Plans as a `WorkflowNote` stores them. A plan is JSON; its interfaces just lack the index signature of the type `Json`. */
+/**
+ * Plans as a `WorkflowNote` stores them. A plan is JSON; its interfaces just lack the index signature of the type
+ * `Json`.
+ */
 export function toJsonPlans(plans: readonly Plan[]): readonly Json[] {
   return plans as readonly unknown[] as readonly Json[];
 }

@@ -2,29 +2,35 @@ import { ConfigurationError } from '../errors.js';
 import type { TaskHandle } from '../results/task-handle.js';
 import type { Plan } from './plan.js';
 
-/** Stores workflows; every producer's application has one. */
+/** Stores workflows. Each application has one; its producers and their signatures know it. */
 export interface StartsWorkflows {
-  /** @param input the first argument of whatever starts first, if it lacks one; not checked yet */
+  /**
+   * Stores a workflow.
+   *
+   * @param input the argument that the tasks which start first still lack, if any. It is not checked yet
+   * @throws ConfigurationError, NotSerializableError, PayloadTooLargeError, InvalidArgumentsError,
+   * EngineUnavailableError
+   */
   start(plan: Plan, input?: readonly unknown[]): Promise<TaskHandle>;
 }
 
-/** The applications that run in this process, and only as long as they run. */
-const RUNNING = new Set<StartsWorkflows>();
+/** The workflow starters of the applications that run in this process, each only as long as its application runs. */
+const RUNNING_APPS = new Set<StartsWorkflows>();
 
-/** To be called when an application starts; what it gives is to be called when it ends. */
-export function announceStarter(starter: StartsWorkflows): () => void {
-  RUNNING.add(starter);
-  return () => RUNNING.delete(starter);
+/** Registers an application that starts. @returns removes the application; to be called when it ends */
+export function registerRunningApp(starter: StartsWorkflows): () => void {
+  RUNNING_APPS.add(starter);
+  return () => RUNNING_APPS.delete(starter);
 }
 
 /**
- * Where a workflow goes that has no task in it, for a list that happened to be empty: every other knows the application
- * its producers belong to.
+ * The workflow starter of the only application that runs in this process. A workflow without a task (a group of an
+ * empty list) goes there, because it has no producer from which it could know its application.
  *
- * @throws ConfigurationError when there is not exactly one application
+ * @throws ConfigurationError when not exactly one application runs
  */
-export function runningStarter(): StartsWorkflows {
-  const [starter, another] = RUNNING;
+export function onlyRunningApp(): StartsWorkflows {
+  const [starter, another] = RUNNING_APPS;
   if (starter && !another) return starter;
   throw new ConfigurationError(
     starter

@@ -2,30 +2,36 @@ import type { TaskHandle } from '../results/task-handle.js';
 import type { EnqueueOptions } from '../tasks/task-options.js';
 import { describePlan } from './describe-plan.js';
 import { withLinks, type Plan } from './plan.js';
-import { runningStarter, type StartsWorkflows } from './running-apps.js';
+import { onlyRunningApp, type StartsWorkflows } from './running-apps.js';
 
-/** What an `onError` signature gets as its first argument. */
+/** The first argument of an `onError` signature: the error of the task that failed, and the task. */
 export interface TaskError {
   readonly name: string;
   readonly message: string;
   readonly code?: string;
-  /** The task that failed. */
+  /** The id of the task that failed. */
   readonly id: string;
+  /** The name of the task that failed. */
   readonly task: string;
 }
 
-/** What a signature can do beyond carrying its plan. */
+/** The functions that a signature needs beside its plan. */
 interface Behaviour {
+  /** The application of the signature's producers; `undefined` when the signature has no task. */
   readonly starter: StartsWorkflows | undefined;
-  /** Enqueues a lone task as its producer does, with all that holds for calls and not for members of workflows. */
-  readonly alone?: (input: readonly unknown[]) => Promise<TaskHandle>;
-  readonly rework: {
+  /**
+   * Enqueues the only task of the signature as its producer does. Such a call may be unique or have an idempotency key,
+   * which a member of a workflow may not.
+   */
+  readonly enqueueTask?: (input: readonly unknown[]) => Promise<TaskHandle>;
+  /** Each makes a changed copy of the signature, without `onSuccess` and `onError`. */
+  readonly copy: {
     with(options: EnqueueOptions): Signature;
     immutable(): Signature;
   };
 }
 
-/** The arguments of `enqueue()`: what is missing, and nothing where nothing is. */
+/** The arguments of `enqueue()`: the argument that the signature lacks, or none when it lacks none. */
 export type MissingArguments<Input> = 0 extends 1 & Input
   ? [input?: unknown]
   : unknown extends Input
@@ -40,12 +46,17 @@ declare const INPUT: unique symbol;
 declare const RESULT: unique symbol;
 
 /**
- * A call as a value: of one task (`producer.signature(...)`), or of several (`chain`, `group`, `chord`). It is never
- * changed, nothing is stored before `enqueue()`, and the same signature may be used any number of times.
+ * A call as a value: of one task (`producer.signature(...)`) or of several tasks (`chain`, `group`, `chord`). A
+ * signature never changes: its methods return a new one. Only `enqueue()` stores it, and it can be enqueued and used in
+ * other signatures any number of times.
  *
- * @typeParam Input what it needs from an earlier result as its first argument; `void` when nothing is missing,
- * `unknown` when it takes anything and heeds nothing
- * @typeParam Result what it gives
+ * @typeParam Input the type of the first argument that an earlier result must supply; `void` when no argument is
+ * missing, `unknown` when the signature accepts every earlier result and ignores it
+ * @typeParam Result the type of the final result
+ * @example
+ * const handle = await chain(reports.fetch.signature('2026-11'), reports.render.signature())
+ *   .onError(mails.apologise.signature())
+ *   .enqueue();
  */
 // eslint-disable-next-line typescript/no-explicit-any -- the only input and result every signature is assignable to
 export class Signature<Input = any, Result = any> {
@@ -65,52 +76,67 @@ export class Signature<Input = any, Result = any> {
   }
 
   /**
-   * Stores it, all that can start in one atomic step, and resolves with a handle of its final result.
+   * Stores the workflow and resolves with a handle of its final result. Everything that is known so far is stored in
+   * one atomic step: all steps of a chain, and all members of a group at its beginning.
    *
-   * @param input what is still missing: the first argument of whatever starts first, of each member of a group
-   * @example const scaled = chain(maths.add.signature(4), maths.double.signature());
+   * @param input the argument that is still missing: the first argument of the first step, or of each member of a group
+   * at the beginning
+   * @throws ConfigurationError when a task cannot be part of a workflow: it is unique, or has an idempotency key
+   * @throws the errors of `producer.enqueue()`
+   * @example
+   * const scaled = chain(maths.add.signature(4), maths.double.signature());
    * await scaled.enqueue(16); // (16 + 4) * 2
-   * @throws ConfigurationError for a task that cannot be part of a workflow: one that is unique, or with an idempotency key
-   * @throws as `producer.enqueue()`
    */
   async enqueue<Missing>(
     this: Signature<Missing, Result>,
     ...input: MissingArguments<NoInfer<Missing>>
   ): Promise<TaskHandle<Result>> {
-    const { alone, starter } = this.#behaviour;
-    const started = alone ? alone(input) : (starter ?? runningStarter()).start(this.#plan, input);
-    return (await started) as TaskHandle<Result>;
-  }
-
-  /** The same, taking no earlier result: it fits anywhere in a chain. */
-  immutable(): Signature<unknown, Result> {
-    return this.#relinked(this.#behaviour.rework.immutable());
+    const { enqueueTask, starter } = this.#behaviour;
+    const stored = enqueueTask ? enqueueTask(input) : (starter ?? onlyRunningApp()).start(this.#plan, input);
+    return (await stored) as TaskHandle<Result>;
   }
 
   /**
-   * The same with these options; on a chain, group or chord for each of its tasks, except that `delay` holds for what
-   * starts first.
+   * Returns a copy that ignores an earlier result, so it fits anywhere in a chain. On a chain this applies to the first
+   * step, on a group to each member.
+   */
+  immutable(): Signature<unknown, Result> {
+    return this.#withOwnLinks(this.#behaviour.copy.immutable());
+  }
+
+  /**
+   * Returns a copy with these options. On a chain, group or chord they apply to each of its tasks, except
+   * `delay`, which applies to the tasks that start first. The `delay` of a single step counts from the time at which
+   * the chain reaches the step.
+   *
+   * @example chain(maths.add.signature(1, 2), maths.double.signature()).with({ delay: '10s', retries: 3 })
    */
   with(options: EnqueueOptions): Signature<Input, Result> {
-    return this.#relinked(this.#behaviour.rework.with(options));
+    return this.#withOwnLinks(this.#behaviour.copy.with(options));
   }
 
-  /** The same, and once it succeeded another is enqueued, with the result as its first argument. */
+  /**
+   * Returns a copy that enqueues `other` once it succeeded, with the result as the first argument of `other`. A handle of
+   * the copy does not wait for `other`.
+   */
   onSuccess(other: Signature<Result>): Signature<Input, Result> {
-    return this.#with(withLinks(this.#plan, { onSuccess: [other.#plan] }));
+    return this.#withPlan(withLinks(this.#plan, { onSuccess: [other.#plan] }));
   }
 
-  /** The same, and once it failed another is enqueued, with the {@link TaskError} as its first argument. */
+  /**
+   * Returns a copy that enqueues `other` once it failed, with the {@link TaskError} as the first argument of `other`. A
+   * cancelled task or workflow does not enqueue `other`.
+   */
   onError(other: Signature<TaskError>): Signature<Input, Result> {
-    return this.#with(withLinks(this.#plan, { onError: [other.#plan] }));
+    return this.#withPlan(withLinks(this.#plan, { onError: [other.#plan] }));
   }
 
-  /** All of it as JSON. */
+  /** The whole signature as JSON. */
   toJSON(): Plan {
     return this.#plan;
   }
 
-  /** @example `chain(Maths.add(1, 2), Maths.double())` */
+  /** The signature as text, for logs: `chain(Maths.add(1, 2), Maths.double())`. */
   toString(): string {
     return describePlan(this.#plan);
   }
@@ -125,13 +151,14 @@ export class Signature<Input = any, Result = any> {
     return this.#behaviour.starter;
   }
 
-  #relinked<I>(reworked: Signature): Signature<I, Result> {
+  #withOwnLinks<I>(copy: Signature): Signature<I, Result> {
     const { onSuccess, onError } = this.#plan;
-    return onSuccess || onError ? reworked.#with(withLinks(reworked.#plan, this.#plan)) : reworked;
+    return onSuccess || onError ? copy.#withPlan(withLinks(copy.#plan, this.#plan)) : copy;
   }
 
-  #with(plan: Plan): Signature<Input, Result> {
-    const { starter, rework } = this.#behaviour;
-    return new Signature(plan, { starter, rework });
+  /** A task with links is enqueued as a workflow, so `enqueueTask` is left out. */
+  #withPlan(plan: Plan): Signature<Input, Result> {
+    const { starter, copy } = this.#behaviour;
+    return new Signature(plan, { starter, copy });
   }
 }

@@ -32,11 +32,11 @@ const CANCEL_AT_ONCE = 50;
 const STORE_AGAIN_AFTER = 1_000;
 
 /**
- * The first handler of a run: it gives tasks the results of earlier ones, gathers groups, lets a task become another, and
- * enqueues the tasks that follow. A task outside of workflows goes straight to the executor.
+ * The first handler of a run: it gives tasks the results of earlier ones, gathers groups, lets a task become another,
+ * and enqueues the tasks that follow. A task outside of workflows goes straight to the executor.
  *
- * Each time a task of a workflow runs, the runner reads the results of its members and goes on from there. So it does not
- * matter why the task runs, or how often: because all members ended, because one failed, or because a process died.
+ * Each time a task of a workflow runs, the runner reads the results of its members and goes on from there. So it does
+ * not matter why the task runs, or how often: because all members ended, because one failed, or because a process died.
  */
 export class WorkflowRunner implements DeliveryHandler {
   constructor(private readonly deps: WorkflowRunnerDeps) {}
@@ -87,7 +87,9 @@ export class WorkflowRunner implements DeliveryHandler {
     return { kind: 'failed', failure: failureOfMember(delivery, failed, note.step ?? 0) };
   }
 
-  /** Runs the method for each of the argument lists, one after the other. The first that fails makes all of them fail. */
+  /**
+   * Runs the method for each of the argument lists, one after the other. The first that fails makes all of them fail.
+   */
   private async runEach(delivery: Delivery): Promise<RunOutcome> {
     const results: Json[] = [];
     for (const args of delivery.args as readonly (readonly Json[])[]) {

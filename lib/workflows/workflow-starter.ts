@@ -12,19 +12,19 @@ import { describePlan } from './describe-plan.js';
 import { queueOf, stepsOf, tasksOf, withInput, type Plan, type TaskPlan } from './plan.js';
 import type { StartsWorkflows } from './running-apps.js';
 
-/** What starting a workflow needs of its application. */
+/** The parts of the application that a workflow needs to start. */
 export interface WorkflowStarterDeps {
   readonly engine: Engine;
   readonly results: TaskResults;
   /** Bytes of JSON of the arguments of a task. */
   readonly maxPayload: number;
-  /** Headers of the task that runs around the caller. */
+  /** The headers of the task that makes the call; empty outside of tasks. */
   readonly currentHeaders: () => Headers;
-  /** The definition of a task that is declared in this process. */
+  /** The definition of a task, if this process declares it. */
   readonly definitionOf: (name: string) => TaskDefinition | undefined;
 }
 
-/** Stores workflows. */
+/** Checks the plan of a workflow, compiles it into a tree of tasks, and stores the tree. */
 export class WorkflowStarter implements StartsWorkflows {
   readonly #deps: WorkflowStarterDeps;
 
@@ -45,6 +45,7 @@ export class WorkflowStarter implements StartsWorkflows {
     return new TaskHandle(results, { id, name, deduplicated, initialState: state });
   }
 
+  /** The plan with the argument that it lacked. @throws NotSerializableError, PayloadTooLargeError */
   #complete(partial: Plan, input: unknown): Plan {
     const { maxPayload } = this.#deps;
     const plan = withInput(partial, toJson(input, 'args[0]'));
@@ -55,7 +56,12 @@ export class WorkflowStarter implements StartsWorkflows {
     return plan;
   }
 
-  /** Arguments that are complete already are checked here, as those of any call; the others where they run. */
+  /**
+   * Checks complete arguments with the schemas of their tasks, as for every call. The arguments of the other tasks are
+   * checked where the tasks run.
+   *
+   * @throws InvalidArgumentsError
+   */
   async #validate(plan: Plan): Promise<void> {
     const complete = completeTasks(plan).flatMap((task) => {
       const definition = this.#deps.definitionOf(task.task);
@@ -71,7 +77,7 @@ export class WorkflowStarter implements StartsWorkflows {
   }
 }
 
-/** The tasks that get no earlier result. */
+/** The tasks whose arguments are complete: they get no earlier result. */
 function completeTasks(plan: Plan): TaskPlan[] {
   const [first, ...rest] = stepsOf(plan);
   const later = rest.flatMap((step) => [...tasksOf(step)]).filter(({ immutable, each }) => immutable || each);

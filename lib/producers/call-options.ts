@@ -1,0 +1,113 @@
+import { parseDuration, type Duration } from '../duration.js';
+import type { CallOptions, Headers } from '../engine/task.js';
+import { sizeBeyond, toJson } from '../engine/json.js';
+import { ConfigurationError, NotSerializableError, PayloadTooLargeError } from '../errors.js';
+import {
+  checkPriority,
+  checkQueueName,
+  checkRetries,
+  parseBackoff,
+  type TaskDefinition,
+} from '../tasks/task-definition.js';
+import type { EnqueueOptions } from '../tasks/task-options.js';
+import type { Moment } from '../workflows/plan.js';
+
+/** Headers are for identifiers (a trace, a tenant, a user), not for data. Bytes of JSON. */
+const MAX_HEADERS = 16 * 1024;
+
+/** Where the options of a call come from. The options of `with()` take precedence over the definition. */
+export interface OptionSource {
+  readonly definition: TaskDefinition;
+  readonly options: EnqueueOptions;
+  readonly hasPriorities: (queue: string) => boolean;
+}
+
+/** The options of a call that is stored later. */
+export interface DeferredOptions {
+  readonly options: Omit<CallOptions, 'startAt' | 'expiresAt'>;
+  readonly delay?: Moment;
+  readonly expires?: Moment;
+}
+
+/** The queue of a call. @throws ConfigurationError when `with({ queue })` is no queue name */
+export function queueOfCall({ definition, options: { queue } }: OptionSource): string {
+  return queue === undefined ? definition.queue : checkQueueName(queue, 'with({ queue })');
+}
+
+/**
+ * The options that are stored with a call: those of `with()`, and those of the definition that the worker's own
+ * declaration of the task does not supply, or not early enough.
+ *
+ * @param now the time from which durations count
+ * @throws ConfigurationError naming the option and the value
+ */
+export function callOptions(source: OptionSource, now: number): CallOptions {
+  const { definition } = source;
+  const {
+    delay,
+    retries,
+    timeout,
+    backoff,
+    expires = definition.expires,
+    priority = definition.priority,
+  } = source.options;
+  const attempts = checkRetries(retries ?? definition.retries, 'with({ retries })') + 1;
+  const startAt = delay === undefined ? undefined : timeOf(delay, now, 'with({ delay })');
+  const { resultTtl } = definition;
+  return {
+    ...((attempts > 1 || retries !== undefined) && { attempts }),
+    ...(backoff !== undefined && { backoff: parseBackoff(backoff, 'with({ backoff })') }),
+    ...(startAt !== undefined && startAt > now && { startAt }),
+    ...(expires !== undefined && { expiresAt: timeOf(expires, now, 'with({ expires })') }),
+    ...(timeout !== undefined && { timeout: parseDuration(timeout, 'with({ timeout })') }),
+    ...(priority !== 0 && { priority: checkQueuePriority(source, priority) }),
+    ...(resultTtl !== undefined && { resultTtl }),
+  };
+}
+
+/**
+ * The same options for a call that is stored later: durations stay durations, and a `Date` stays a time.
+ *
+ * @throws ConfigurationError naming the option and the value
+ */
+export function deferredOptions(source: OptionSource): DeferredOptions {
+  const { delay, expires } = source.options;
+  // Counted from time 0, the time of a duration is the duration itself.
+  const { startAt, expiresAt, ...options } = callOptions(source, 0);
+  return {
+    options,
+    ...(startAt !== undefined && { delay: delay instanceof Date ? { at: startAt } : startAt }),
+    ...(expiresAt !== undefined && { expires: expires instanceof Date ? { at: expiresAt } : expiresAt }),
+  };
+}
+
+/**
+ * @param task the task's name, for the error
+ * @throws NotSerializableError, PayloadTooLargeError when the headers cannot be stored
+ */
+export function checkHeaders(headers: Headers, task: string): Headers {
+  for (const [name, value] of Object.entries(headers)) {
+    if (typeof value !== 'string')
+      throw new NotSerializableError(`headers.${name}`, `is ${typeof value}; headers are text.`);
+  }
+  const size = sizeBeyond(toJson(headers, 'headers'), MAX_HEADERS);
+  if (size !== undefined) throw new PayloadTooLargeError(`The headers of task "${task}"`, size, MAX_HEADERS);
+  return headers;
+}
+
+function checkQueuePriority(source: OptionSource, priority: number): number {
+  const queue = queueOfCall(source);
+  if (!source.hasPriorities(queue)) {
+    throw new ConfigurationError(
+      `Task "${source.definition.name}" is enqueued with priority ${priority}, but its queue "${queue}" has no priorities. Set queues: { ${queue}: { priorities: true } } in every process.`,
+    );
+  }
+  return checkPriority(priority, 'with({ priority })');
+}
+
+function timeOf(when: Duration | Date, now: number, what: string): number {
+  if (!(when instanceof Date)) return now + parseDuration(when, what);
+  const time = when.getTime();
+  if (Number.isNaN(time)) throw new ConfigurationError(`${what} is an invalid Date.`);
+  return time;
+}
