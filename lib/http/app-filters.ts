@@ -3,32 +3,37 @@ import { EXCEPTION_FILTERS_METADATA, FILTER_CATCH_EXCEPTIONS } from '@nestjs/com
 import type { ApplicationConfig } from '@nestjs/core';
 import { TaskQueueError } from '../errors.js';
 
-/** Knows which errors of this package the app wants to handle itself. */
+/** Finds out which errors of this package the application handles in its own exception filters. */
 export class AppFilters {
   constructor(private readonly config: ApplicationConfig) {}
 
-  /** Whether a filter bound to this handler, its controller or the app names the class of this error, or a parent of it. */
+  /**
+   * Whether a filter names the class of this error, or a parent class from this package. The filter may be bound to the
+   * handler, to its controller or to the whole application. A filter for all errors names no class and does not count.
+   */
   catches(error: TaskQueueError, context: ExecutionContext): boolean {
     const filters: readonly unknown[] = [
-      ...boundTo(context.getHandler()),
-      ...boundTo(context.getClass()),
+      ...filtersOf(context.getHandler()),
+      ...filtersOf(context.getClass()),
       ...this.config.getGlobalFilters(),
       ...this.config.getGlobalRequestFilters().map(({ metatype }) => metatype),
     ];
-    return filters.some((filter) => caughtBy(filter).some((type) => isOurs(type) && error instanceof type));
+    return filters.some((filter) =>
+      caughtTypesOf(filter).some((type) => isTypeOfThisPackage(type) && error instanceof type),
+    );
   }
 }
 
-function boundTo(target: object): readonly unknown[] {
+function filtersOf(target: object): readonly unknown[] {
   return (Reflect.getMetadata(EXCEPTION_FILTERS_METADATA, target) as unknown[] | undefined) ?? [];
 }
 
-function caughtBy(filter: unknown): readonly unknown[] {
+function caughtTypesOf(filter: unknown): readonly unknown[] {
   const type: unknown = typeof filter === 'function' ? filter : (filter as object | null | undefined)?.constructor;
   if (typeof type !== 'function') return [];
   return (Reflect.getMetadata(FILTER_CATCH_EXCEPTIONS, type) as unknown[] | undefined) ?? [];
 }
 
-function isOurs(type: unknown): type is typeof TaskQueueError {
+function isTypeOfThisPackage(type: unknown): type is typeof TaskQueueError {
   return type === TaskQueueError || (typeof type === 'function' && type.prototype instanceof TaskQueueError);
 }

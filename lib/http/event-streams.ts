@@ -9,14 +9,19 @@ import type { TaskView, View } from './task-view.js';
 
 const HEADERS = {
   'Content-Type': 'text/event-stream; charset=utf-8',
-  // `no-transform` keeps compressing middleware from holding events back, the last one nginx from doing so.
+  // `no-transform` stops compressing middleware from delaying events, `X-Accel-Buffering` stops nginx from doing so.
   'Cache-Control': 'private, no-cache, no-store, no-transform',
   'X-Accel-Buffering': 'no',
 };
 
-/** Sent first, so that the headers arrive: after a broken connection an `EventSource` waits so many milliseconds. */
+/**
+ * The milliseconds that an `EventSource` waits after a broken connection before it connects again. Each stream sends
+ * this line first, so that the headers reach the client at once.
+ */
 const RECONNECT_AFTER = 'retry: 2000\n\n';
-const SIGN_OF_LIFE = ':\n\n';
+
+/** An empty comment, which clients ignore. */
+const HEARTBEAT = ':\n\n';
 
 export interface EventStreamsDeps {
   readonly view: TaskView;
@@ -25,100 +30,106 @@ export interface EventStreamsDeps {
 }
 
 /**
- * Server-sent events: one `status` for each change of a task, the last one final, then the end.
+ * Serves server-sent events: one event `status` for each change of a task. The stream ends after the event with the
+ * final status.
  *
- * Written to Node's response instead of through Nest's `@Sse()`, whose Observables, stream and timer for each client
- * would cost several times what a client costs here; one timer serves them all.
+ * The class writes to Node's response and not through Nest's `@Sse()`, whose Observables, stream and timer for each
+ * client would cost several times as much as a client costs here. One timer serves all streams.
  */
 export class EventStreams implements OnModuleDestroy {
   private readonly streams = new Set<ServerResponse>();
-  private pulse: NodeJS.Timeout | undefined;
+  private heartbeatTimer: NodeJS.Timeout | undefined;
 
   constructor(private readonly deps: EventStreamsDeps) {}
 
-  /** Answers with the task's changes, beginning with this record unless the client says that it has it. */
+  /**
+   * Sends the status of `record`, then the status at each change of the task. A client that has the first status
+   * already, according to its `Last-Event-ID`, gets only the changes.
+   */
   open(exchange: HttpExchange, record: TaskRecord): void {
     const { view, requests } = this.deps;
     const lastSeen = exchange.header('last-event-id');
-    const now = view.of(record);
-    // An `EventSource` reconnects when a stream ends, also after the final event; this answer makes it stop.
-    if (now.final && lastSeen === now.version) {
+    const first = view.of(record);
+    // An `EventSource` reconnects whenever a stream ends, even after the final event. The status 204 stops it.
+    if (first.final && lastSeen === first.version) {
       return exchange.answer({ status: 204, headers: { 'Cache-Control': 'no-store' } });
     }
     const response = exchange.detach();
     response.writeHead(200, HEADERS);
     response.write(RECONNECT_AFTER);
     const stream = new EventStream(response, lastSeen);
-    stream.write(now);
-    if (now.final) return;
-    this.enter(response);
-    requests.hold(response, record.id, {
-      show: (changed) => stream.write(view.of(changed)),
+    stream.write(first);
+    if (first.final) return;
+    this.add(response);
+    requests.keepOpen(response, record.id, {
+      send: (changed) => stream.write(view.of(changed)),
       finish(error) {
-        // A client whose task was forgotten, or whose process closes, learns it when it connects again.
+        // The task was forgotten, or the application closes. The client learns the reason when it connects again.
         if (error !== undefined && !(error instanceof TaskQueueError)) throw error;
         stream.end();
       },
-      over: () => this.leave(response),
+      released: () => this.remove(response),
     });
   }
 
   onModuleDestroy(): void {
-    clearInterval(this.pulse);
+    clearInterval(this.heartbeatTimer);
   }
 
-  private enter(response: ServerResponse): void {
+  private add(response: ServerResponse): void {
     this.streams.add(response);
     const { options } = this.deps;
     if (!options) return;
-    this.pulse ??= setInterval(() => this.beat(), options.heartbeat).unref();
+    this.heartbeatTimer ??= setInterval(() => this.sendHeartbeats(), options.heartbeat).unref();
   }
 
-  private leave(response: ServerResponse): void {
+  private remove(response: ServerResponse): void {
     this.streams.delete(response);
     if (this.streams.size > 0) return;
-    clearInterval(this.pulse);
-    this.pulse = undefined;
+    clearInterval(this.heartbeatTimer);
+    this.heartbeatTimer = undefined;
   }
 
-  private beat(): void {
-    for (const response of this.streams) if (!response.writableNeedDrain) response.write(SIGN_OF_LIFE);
+  private sendHeartbeats(): void {
+    for (const response of this.streams) if (!response.writableNeedDrain) response.write(HEARTBEAT);
   }
 }
 
-/** Writes each view that differs from the one before; somebody who reads slowly is spared those in between. */
+/**
+ * Writes each view that differs from the one before. A client that reads slowly gets fewer views, but always the last.
+ */
 class EventStream {
-  /** The newest, for a client that has to read what came before first. */
-  private waiting: View | undefined;
+  /** The newest view, kept until the client has read the data that was sent before. */
+  private pending: View | undefined;
 
   constructor(
     private readonly response: ServerResponse,
-    private seen: string | undefined,
+    private lastVersion: string | undefined,
   ) {}
 
   write(view: View): void {
     if (this.response.writableNeedDrain) {
-      if (!this.waiting) this.response.once('drain', () => this.writeWaiting());
-      this.waiting = view;
+      if (!this.pending) this.response.once('drain', () => this.writePending());
+      this.pending = view;
       return;
     }
     const { version, json, final } = view;
-    if (version === this.seen) return;
-    this.seen = version;
+    if (version === this.lastVersion) return;
+    this.lastVersion = version;
     const event = `id: ${version}\nevent: status\ndata: ${json}\n\n`;
-    // The last event and the end in one packet: they may be for thousands at once.
+    // One packet carries the last event and the end of the stream, because thousands of streams may end at once.
     if (final) this.response.end(event);
     else this.response.write(event);
   }
 
   end(): void {
-    this.waiting = undefined;
+    this.pending = undefined;
     this.response.end();
   }
 
-  private writeWaiting(): void {
-    const view = this.waiting;
-    this.waiting = undefined;
+  private writePending(): void {
+    const view = this.pending;
+    this.pending = undefined;
     if (view) this.write(view);
   }
 }

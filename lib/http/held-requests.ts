@@ -4,21 +4,27 @@ import { isFinal, type TaskRecord } from '../engine/task.js';
 import type { TaskResults } from '../results/task-results.js';
 import type { Observer } from '../results/watched-task.js';
 
-/** How a request is answered over time. What these throw is logged, and the client cut off. */
-export interface Answering {
-  /** The task as it is now, then at every change; a final one is the last. */
-  show(record: TaskRecord): void;
-  /** No more will be shown: the task cannot be followed (`error`), time is up, or the application closes. */
+/**
+ * Answers one open request. `HeldRequests` logs an error that `send` or `finish` throws, and disconnects the client.
+ */
+export interface Responder {
+  /** Called with the current record of the task, then with each changed record. A final record is the last. */
+  send(record: TaskRecord): void;
+  /**
+   * Called when no further record follows: the task cannot be watched (`error`), the timeout has passed, or
+   * the application closes.
+   */
   finish(error?: unknown): void;
-  /** It is over, whatever the reason: the client may have left. */
-  over?(): void;
+  /** Called once, when the request is over for any reason. The client may have disconnected. */
+  released?(): void;
 }
 
 /**
- * The requests that are answered over time: long polls and streams of events. None outlives its client or the app.
+ * Keeps requests open that are answered over time: long polls and event streams. Each request ends at the latest when
+ * its client disconnects or the application closes.
  *
- * They are called back instead of being awaited: thousands may wait in one process, and each generator, signal and pending
- * promise has its price, in memory while they wait and in time once all are answered.
+ * Requests use callbacks and not promises. Thousands of them may wait in one process, and each generator, signal and
+ * pending promise costs memory while a request waits, and time when all requests are answered.
  */
 export class HeldRequests implements OnModuleDestroy {
   private readonly logger = new Logger('TaskQueue');
@@ -27,47 +33,54 @@ export class HeldRequests implements OnModuleDestroy {
 
   constructor(private readonly results: TaskResults) {}
 
-  /** How many there are. */
+  /** The number of open requests. */
   get size(): number {
     return this.held.size;
   }
 
-  /** Holds one until its task is final, its client leaves, the application closes, or `timeout` milliseconds are over. */
-  hold(response: ServerResponse, id: string, answering: Answering, timeout?: number): void {
-    const request = new HeldRequest(response, answering, this.held, this.logger);
+  /**
+   * Keeps a request open until its task is final, its client disconnects, the application closes, or the timeout has
+   * passed.
+   *
+   * @param timeout milliseconds; default: no limit
+   */
+  keepOpen(response: ServerResponse, id: string, responder: Responder, timeout?: number): void {
+    const request = new HeldRequest(response, responder, this.held, this.logger);
     this.held.add(request);
     if (this.closing || response.destroyed) request.finish();
-    else request.begin(this.results.follow(id, request), timeout);
+    else request.start(this.results.follow(id, request), timeout);
   }
 
-  /** Nest's first hook at shutdown: the server closes only once nobody is waiting for an answer any more. */
+  /**
+   * Answers all open requests. Nest calls this hook first at shutdown, and the server closes only once no client waits.
+   */
   onModuleDestroy(): void {
     this.closing = true;
     for (const request of this.held) request.finish();
   }
 }
 
-/** One of them, until its task is final, its client leaves, or it is to wait no longer, whatever comes first. */
+/** One open request. It observes its task until the request is over. */
 class HeldRequest implements Observer {
   readonly wantsChanges = true;
-  private leave: (() => void) | undefined;
+  private unfollow: (() => void) | undefined;
   private timer: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly response: ServerResponse,
-    private readonly answering: Answering,
+    private readonly responder: Responder,
     private readonly held: Set<HeldRequest>,
     private readonly logger: Logger,
   ) {}
 
-  begin(leave: () => void, timeout: number | undefined): void {
-    this.leave = leave;
+  start(unfollow: () => void, timeout: number | undefined): void {
+    this.unfollow = unfollow;
     if (timeout !== undefined) this.timer = setTimeout(() => this.finish(), timeout);
     this.response.once('close', this.release);
   }
 
   next(record: TaskRecord): void {
-    this.attempt(() => this.answering.show(record));
+    this.respond(() => this.responder.send(record));
     if (isFinal(record.state)) this.release();
   }
 
@@ -77,20 +90,22 @@ class HeldRequest implements Observer {
 
   finish(error?: unknown): void {
     this.release();
-    this.attempt(() => this.answering.finish(error));
+    this.respond(() => this.responder.finish(error));
   }
 
   private readonly release = (): void => {
     clearTimeout(this.timer);
-    this.leave?.();
+    this.unfollow?.();
     this.response.off('close', this.release);
-    if (this.held.delete(this)) this.answering.over?.();
+    if (this.held.delete(this)) this.responder.released?.();
   };
 
-  /** Nobody is there any more to catch what goes wrong. */
-  private attempt(answer: () => void): void {
+  /**
+   * Nest has finished with the request and would not catch an error, so this method logs it and disconnects the client.
+   */
+  private respond(write: () => void): void {
     try {
-      answer();
+      write();
     } catch (error) {
       this.release();
       this.logger.error(error);

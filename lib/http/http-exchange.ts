@@ -3,20 +3,21 @@ import type { AbstractHttpAdapter } from '@nestjs/core';
 import { waitPreference, type WaitPreference } from './request-preferences.js';
 import type { HttpRequest } from './http-options.js';
 
-/** What a request has on every platform once it is routed. */
+/** The properties that a routed request has on every platform. */
 interface RoutedRequest extends HttpRequest {
   readonly method: string;
   readonly params: Readonly<Record<string, unknown>>;
   readonly query: Readonly<Record<string, unknown>> | undefined;
 }
 
-/** The part of Fastify's `Reply` that Express's `Response`, being Node's own, does not have. */
+/** The members of Fastify's `Reply` that are used here. Express's `Response` extends Node's response and lacks them. */
 interface WrappedResponse {
   readonly raw: ServerResponse;
   hijack(): unknown;
   getHeaders(): OutgoingHttpHeaders;
 }
 
+/** A complete response. */
 export interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
@@ -24,11 +25,12 @@ export interface Answer {
 }
 
 /**
- * One request and its answer, the same on Express and on Fastify.
+ * One request and its response, with the same methods on Express and on Fastify.
  *
- * An answer given at once goes the platform's own way, with its hooks. One that comes later is written to Node's
- * response ({@link detach}), after Nest is done with the request: interceptors of the app that limit how long a handler
- * may take do not cut it off, and a client who waits costs a connection and not a whole pipeline of pending promises.
+ * The platform sends an immediate answer, with all its hooks. A later answer is written to Node's response
+ * ({@link detach}) after Nest has finished with the request. So an interceptor of the application that limits the time
+ * of a handler does not cut the answer off, and a client that waits costs one connection instead of a whole pipeline of
+ * pending promises.
  */
 export class HttpExchange {
   private detached: ServerResponse | undefined;
@@ -44,7 +46,11 @@ export class HttpExchange {
     return typeof id === 'string' ? id : '';
   }
 
-  /** Node has joined what may be joined; of what is still several values the first counts. */
+  /**
+   * Returns the value of a header. Node joins repeated headers where it may; otherwise the first value counts.
+   *
+   * @param name in lower case
+   */
   header(name: string): string | undefined {
     const value = this.request.headers[name];
     return Array.isArray(value) ? value[0] : value;
@@ -54,7 +60,7 @@ export class HttpExchange {
     return (this.request as RoutedRequest).method === 'HEAD';
   }
 
-  /** Answered already, or without anybody to be answered. */
+  /** Whether the answer was sent already, or the client has disconnected. */
   get isOver(): boolean {
     const raw = isWrapped(this.response) ? this.response.raw : (this.response as ServerResponse);
     return raw.headersSent || raw.destroyed;
@@ -64,12 +70,14 @@ export class HttpExchange {
     return waitPreference(this.request.headers, (this.request as RoutedRequest).query?.['wait'], longest);
   }
 
-  /** To be called while the platform still answers. */
+  /** Adds a header name to `Vary`. Must be called before {@link detach}. */
   vary(header: string): void {
     this.adapter.appendHeader?.(this.response, 'Vary', header);
   }
 
-  /** Takes the answer out of the platform's hands, with the headers that it and the app have set so far (CORS). */
+  /**
+   * Takes the response over from the platform, with the headers that platform and application have set so far (CORS).
+   */
   detach(): ServerResponse {
     if (!isWrapped(this.response)) return (this.detached = this.response as ServerResponse);
     const { raw } = this.response;
@@ -80,6 +88,7 @@ export class HttpExchange {
     return (this.detached = raw);
   }
 
+  /** Sends the answer, unless the exchange {@link isOver}. */
   answer({ status, headers, body }: Answer): void {
     if (this.isOver) return;
     if (this.detached) {

@@ -3,32 +3,44 @@ import { ConfigurationError } from '../errors.js';
 import type { TaskFailure } from '../engine/task.js';
 import type { TaskStatus } from '../results/task-status.js';
 
-/** The request as the platform gives it: annotate the parameter with Express's `Request` or Fastify's `FastifyRequest`. */
+/**
+ * The request object of the platform. To use more than its headers, annotate the parameter with Express's `Request` or
+ * Fastify's `FastifyRequest`.
+ */
 export interface HttpRequest {
   readonly headers: IncomingHttpHeaders;
 }
 
-/** Injects `false | ResolvedHttpOptions`. */
+/** The token that injects `false | ResolvedHttpOptions`. */
 export const HTTP_OPTIONS = Symbol('nestjs-task-queue: http options');
 
-/** What is known of a failure when it is decided whether callers may read it. */
+/** A failure without its stack, as a function in {@link HttpOptions.exposeErrors} gets it. */
 export type ShownFailure = Omit<TaskFailure, 'stack'>;
 
-/** How tasks are served over HTTP; the option `http` of the module. */
+/**
+ * Configures the HTTP endpoint that serves tasks: the option `http` of the module.
+ *
+ * @example
+ * TaskQueueModule.forRoot({
+ *   http: { path: 'internal/tasks', exposeErrors: ['CardDeclinedError'] },
+ * })
+ */
 export interface HttpOptions {
   /**
-   * Where the endpoint is, under the global prefix if there is one; default `tasks`.
+   * The path of the endpoint, below the global prefix of the application if it has one. Default: `tasks`.
    *
    * @example 'internal/tasks' // GET /internal/tasks/:id
    */
   readonly path?: string;
   /**
-   * Whether this request may see and cancel this task; default: whoever knows the id may, and an id cannot be guessed.
-   * Everything but `true` or a promise of it, an exception too, is answered as if there were no such task. A stream
-   * of events is asked about once, when it opens.
+   * Decides whether this request may read and cancel this task. Default: every request that knows the id may, and an id
+   * cannot be guessed.
    *
-   * `headers` are those the task was enqueued with: the place to note whose it is, for they never leave through the
-   * endpoint.
+   * Unless the function returns `true` or a promise of it, and also when it throws, the endpoint answers as if the task
+   * did not exist. For an event stream the endpoint calls the function once, when the stream opens.
+   *
+   * @param headers the headers that the task was enqueued with. They are the place for the owner of a task, because the
+   * endpoint never sends them to a client.
    *
    * @example authorize: (request: Request, status, headers) => headers.owner === request.user.id
    */
@@ -39,35 +51,35 @@ export interface HttpOptions {
     headers: Readonly<Record<string, string>>,
   ): boolean | Promise<boolean>;
   /**
-   * Which failed tasks show their error's name, message and code; the others read "The task failed" and are logged
-   * with the task's id. Stacks are never shown.
+   * Decides which errors of tasks clients may see, with name, message and code. For every other error, clients see "The
+   * task failed", and the endpoint logs the error with the task's id. Clients never see stacks.
    *
-   * - `true`: all; the default outside `NODE_ENV=production`
-   * - `false`: those written for callers, which are `HttpException`s and what `TaskContext.fail()` said; the default
-   *   under `NODE_ENV=production`
-   * - a list of error names: these ignoreOutage
-   * - a function: decides alone; `error.exposable` marks those written for callers
+   * - `true`: all errors. The default outside `NODE_ENV=production`.
+   * - `false`: errors that were written for callers, which are `HttpException`s and the errors of `TaskContext.fail()`.
+   *   The default under `NODE_ENV=production`.
+   * - a list of error names: errors with these names, and errors that were written for callers.
+   * - a function: returns whether clients may see the error. `error.exposable` marks an error written for callers.
    *
    * @example exposeErrors: ['CardDeclinedError']
    */
   readonly exposeErrors?: boolean | readonly string[] | ((error: ShownFailure) => boolean);
 }
 
-/** The same, checked and complete. */
+/** The options, checked and complete. */
 export interface ResolvedHttpOptions {
-  /** Without slashes at its ends. */
+  /** Without a slash at its start or its end. */
   readonly path: string;
   readonly authorize: HttpOptions['authorize'] | undefined;
   readonly mayShow: (error: ShownFailure) => boolean;
-  /** The longest a request may wait for a task, in milliseconds. */
+  /** The longest time in milliseconds that a request may wait for a task. */
   readonly longestWait: number;
-  /** Milliseconds between two signs of life on a stream of events, for proxies drop connections that look dead. */
+  /** Milliseconds between two heartbeats on an event stream. Proxies drop a connection that carries no data. */
   readonly heartbeat: number;
 }
 
 const KNOWN: ReadonlySet<string> = new Set<keyof HttpOptions>(['path', 'authorize', 'exposeErrors']);
 
-/** One or more segments of what needs no escaping in a URL and means nothing to a router. */
+/** One or more segments of characters that need no escaping in a URL and have no meaning for a router. */
 const PATH = /^[A-Za-z0-9_~-][A-Za-z0-9._~-]*(\/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*$/;
 
 /** @throws ConfigurationError naming the option, the value and the cure */
@@ -83,7 +95,7 @@ export function resolveHttpOptions(
   const unknown = Object.keys(given).filter((key) => !KNOWN.has(key));
   if (unknown.length > 0) {
     throw new ConfigurationError(
-      `There is no option http.${unknown.join(', http.')}. Those there are: ${[...KNOWN].join(', ')}.`,
+      `There is no option http.${unknown.join(', http.')}. The options are: ${[...KNOWN].join(', ')}.`,
     );
   }
   const { path = 'tasks', authorize, exposeErrors = env['NODE_ENV'] !== 'production' } = given as HttpOptions;

@@ -15,29 +15,31 @@ export interface HttpSetupDeps {
   readonly options: false | ResolvedHttpOptions;
 }
 
-/** Connects the pieces with the application. */
+/** Registers the interceptor, and on Fastify a route for overlong ids, with the application. */
 export class HttpSetup implements OnModuleInit {
   constructor(private readonly deps: HttpSetupDeps) {}
 
   /**
-   * To be called from the module's `configure()`, which Nest calls after `app.useGlobalInterceptors()` and before it
-   * reads the routes. So ours is the innermost of the global ones and sees what handlers return before an interceptor of
-   * the app wraps it into an envelope or serialises it; under `APP_INTERCEPTOR` it would be the outermost.
+   * Registers the interceptor. The module must call this method from its own `configure()`, which Nest calls after
+   * `app.useGlobalInterceptors()` and before it reads the routes. So the interceptor is the innermost of the global
+   * interceptors: it gets the return value of a handler before an interceptor of the application wraps the value into
+   * an envelope or serialises it. Under `APP_INTERCEPTOR` the interceptor would be the outermost.
    */
   configure(): void {
     const { config, interceptor, options } = this.deps;
     if (options) config.addGlobalInterceptor(interceptor);
   }
 
-  /** After the routes are there, before the server takes more of them. */
+  /** Nest calls this hook after it has registered the routes, while the server still accepts further routes. */
   onModuleInit(): void {
     const { adapterHost, options } = this.deps;
     if (options && adapterHost.httpAdapter?.getType() === 'fastify') this.answerOverlongIds();
   }
 
   /**
-   * Fastify answers a parameter of more than 100 characters with 414 before any handler. No id is as long, so that is
-   * one more id nobody knows. A wildcard has no such limit, and every other route of the app comes before it.
+   * Answers requests with ids of more than 100 characters with 404, as for every other unknown id, because no id is
+   * that long. Fastify would answer 414 before it calls a handler. A wildcard route has no such limit, and Fastify
+   * prefers every other route of the application to it.
    */
   private answerOverlongIds(): void {
     const { adapterHost, links } = this.deps;

@@ -12,19 +12,22 @@ import { TaskLinks } from './task-links.js';
 import { TaskView } from './task-view.js';
 import { createTaskController } from './tasks.controller.js';
 
-/** Where the option `http` comes from. */
+/** The source of the option `http`. */
 export interface HttpOptionsSource {
   readonly inject: InjectionToken[];
-  // Nest calls it with what stands in `inject`, whose types it does not know.
+  // Nest calls the function with the values of the tokens in `inject`, whose types are not known here.
   readonly useFactory: (...injected: never[]) => false | HttpOptions | undefined;
 }
 
 /**
- * What serves tasks over HTTP, for one module. That module provides `TaskResults` and calls `HttpSetup.configure()` from
- * its own `configure()`.
+ * Returns the controllers and providers that serve tasks over HTTP, for one module. The module must provide
+ * `TaskResults`, and must call `HttpSetup.configure()` from its own `configure()`.
  *
  * @example
- * const { controllers, providers } = httpProviders({ inject: [OPTIONS], useFactory: (options: Options) => options.http });
+ * const { controllers, providers } = httpProviders({
+ *   inject: [OPTIONS],
+ *   useFactory: (options: Options) => options.http,
+ * });
  */
 export function httpProviders(source: HttpOptionsSource): { controllers: Type[]; providers: Provider[] } {
   const options: Provider = {
@@ -35,6 +38,7 @@ export function httpProviders(source: HttpOptionsSource): { controllers: Type[];
   return { controllers: [createTaskController()], providers: [options, ...PROVIDERS] };
 }
 
+/** The value of the token `HTTP_OPTIONS`. */
 type Options = false | ResolvedHttpOptions;
 
 const PROVIDERS: readonly Provider[] = [

@@ -1,6 +1,6 @@
 import type { Type } from '@nestjs/common';
 
-/** The states, as `TaskStatus` has them. */
+/** The values of `TaskStatus.state`. */
 const STATES = ['scheduled', 'queued', 'waiting', 'running', 'retrying', 'succeeded', 'failed', 'cancelled', 'expired'];
 
 const TIME = { type: 'string', format: 'date-time', nullable: true };
@@ -15,9 +15,9 @@ const STATUS_SCHEMA = {
     state: { type: 'string', enum: STATES },
     progress: {
       nullable: true,
-      description: 'What the task last reported: { current, total, message? }, or any JSON.',
+      description: 'The last progress report of the task: { current, total, message? }, or any JSON.',
     },
-    result: { nullable: true, description: 'What the task returned, once it succeeded.' },
+    result: { nullable: true, description: 'The return value of the task, once it succeeded.' },
     error: {
       type: 'object',
       nullable: true,
@@ -29,7 +29,7 @@ const STATUS_SCHEMA = {
     enqueuedAt: { type: 'string', format: 'date-time' },
     startedAt: TIME,
     finishedAt: TIME,
-    expiresAt: { ...TIME, description: 'Until when a final task can be asked for.' },
+    expiresAt: { ...TIME, description: 'The time at which the record of a final task is removed.' },
   },
 };
 
@@ -51,7 +51,7 @@ const PROBLEM = { 'application/problem+json': { schema: PROBLEM_SCHEMA } };
 const RETRY_AFTER = { description: 'Seconds, while the task is not final.', schema: { type: 'integer' } };
 const ID = { in: 'path', name: 'id', required: true, schema: TEXT };
 const REFUSALS = {
-  404: { description: 'Unknown, expired, or not yours.', content: PROBLEM },
+  404: { description: 'The id is unknown or expired, or the request may not see the task.', content: PROBLEM },
   503: { description: 'Tasks cannot be reached at the moment.', content: PROBLEM },
 };
 
@@ -59,8 +59,8 @@ const GET = {
   apiOperation: {
     summary: 'The status of a task',
     description:
-      'Answers at once; with `Prefer: wait=20` or `?wait=20` as soon as the task is final, at most after so many ' +
-      'seconds; with `Accept: text/event-stream` at every change, as events named `status`.',
+      'Answers at once. With `Prefer: wait=20` or `?wait=20`, answers as soon as the task is final, after at most 20 ' +
+      'seconds. With `Accept: text/event-stream`, sends an event named `status` at every change.',
   },
   apiParameters: [
     ID,
@@ -75,8 +75,8 @@ const GET = {
       headers: { ETag: { schema: TEXT }, 'Retry-After': RETRY_AFTER },
       content: { ...STATUS, 'text/event-stream': { schema: TEXT } },
     },
-    204: { description: 'The stream of events is over: the client has the final one.' },
-    304: { description: 'The client has this status.' },
+    204: { description: 'The event stream is over: the client has the final event.' },
+    304: { description: 'The client has the current status.' },
     ...REFUSALS,
   },
 };
@@ -85,15 +85,16 @@ const CANCEL = {
   apiOperation: { summary: 'Cancel a task' },
   apiParameters: [ID],
   apiResponse: {
-    200: { description: 'It was final already.', content: STATUS },
-    202: { description: 'It is being cancelled.', headers: { 'Retry-After': RETRY_AFTER }, content: STATUS },
+    200: { description: 'The task was final already.', content: STATUS },
+    202: { description: 'The task is being cancelled.', headers: { 'Retry-After': RETRY_AFTER }, content: STATUS },
     ...REFUSALS,
   },
 };
 
 /**
- * Describes the controller for `@nestjs/swagger`, by the metadata that its decorators write. Calling them would mean
- * loading it, which takes 200 ms and is wasted in every process that builds no document, workers above all.
+ * Describes the controller for `@nestjs/swagger`: writes the metadata that the decorators of that package would write.
+ * The decorators themselves are not used, because loading the package takes 200 ms. A process that builds no document,
+ * such as a worker, would waste that time.
  */
 export function documentTaskController(type: Type): void {
   Reflect.defineMetadata('swagger/apiUseTags', ['tasks'], type);
@@ -103,7 +104,7 @@ export function documentTaskController(type: Type): void {
 
 function describe(type: Type, method: string, description: object): void {
   const { value } = Object.getOwnPropertyDescriptor(type.prototype, method) as { value: object };
-  // Copies, for the reader may change what it is given, and there may be several such controllers.
+  // Each controller gets a copy: the reader of the metadata may change it, and there may be several controllers.
   for (const [key, part] of Object.entries(structuredClone(description))) {
     Reflect.defineMetadata(`swagger/${key}`, part, value);
   }

@@ -10,33 +10,36 @@ import {
 
 export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
 
-/** The body of a refusal (RFC 9457). `type` is `about:blank`: the status says it all, `code` says which error it was. */
+/**
+ * The body of a refusal (RFC 9457). `type` is `about:blank`: the status needs no explanation. `code` names the error.
+ */
 export interface ProblemDetails {
   readonly type: 'about:blank';
   readonly title: string;
   readonly status: number;
   readonly detail: string;
-  /** The `code` of the error behind it. */
+  /** The `code` of the error that caused the refusal. */
   readonly code: string;
-  /** What is wrong where, when the request's values are. */
+  /** One entry for each invalid value of the request. */
   readonly errors?: readonly { readonly path: string; readonly message: string }[];
 }
 
-/** A refusal, and the headers that go with its body. */
+/** A refusal: the body, and the headers that belong to it. */
 export interface Problem {
   readonly body: ProblemDetails;
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** Seconds after which a client may try again when the engine was out of reach. */
-const TRY_AGAIN_AFTER = '5';
+/** Seconds after which a client may repeat its request when the engine cannot be reached. */
+const RETRY_AFTER_OUTAGE = '5';
 
 /**
- * How an error of this package is told to a client; `undefined` for what is none of its business. Details are written
- * anew where the error's own message is for operators (hosts, options to change) or names somebody else's task.
+ * Turns an error of this package into a refusal for the client; `undefined` for every other error. The detail is
+ * another text than the error's message where that message is for operators (hosts, options to change) or names the
+ * task of another client.
  */
 export function problemOf(error: unknown): Problem | undefined {
-  // One text for unknown, expired, malformed and refused, so that nobody learns which it was.
+  // Unknown, expired, malformed and forbidden ids get the same text, so that a client cannot tell them apart.
   if (error instanceof TaskNotFoundError) return problem(404, 'Not Found', 'There is no such task.', error);
   if (error instanceof InvalidArgumentsError) {
     return problem(
@@ -59,7 +62,7 @@ export function problemOf(error: unknown): Problem | undefined {
   }
   if (error instanceof EngineUnavailableError) {
     const { body, headers } = problem(503, 'Service Unavailable', 'Tasks cannot be reached at the moment.', error);
-    return { body, headers: { ...headers, 'Retry-After': TRY_AGAIN_AFTER } };
+    return { body, headers: { ...headers, 'Retry-After': RETRY_AFTER_OUTAGE } };
   }
   return undefined;
 }
@@ -76,8 +79,8 @@ function problem(
 }
 
 /**
- * An enqueue error on its way out of a handler: filters for `HttpException`, and those for everything, find the right
- * status and body in it, and the error itself as `cause`.
+ * Replaces an error that leaves a handler, such as an error of `enqueue`. A filter for `HttpException` or for all
+ * errors gets the right status and body from this exception, and the original error as its `cause`.
  */
 export class TaskProblemException extends HttpException {
   constructor({ body }: Problem, cause: unknown) {

@@ -1,18 +1,20 @@
 import type { IncomingHttpHeaders } from 'node:http';
 
-/** How long a client asks to be kept waiting for the end of a task. */
+/** How long a client wants to wait for the end of a task. */
 export interface WaitPreference {
   readonly milliseconds: number;
-  /** Value of the header `Preference-Applied`; only for a preference that came as a header. */
+  /** The value of the header `Preference-Applied`; `undefined` when the client used the query parameter. */
   readonly applied: string | undefined;
 }
 
 const SECONDS = /^\d{1,9}$/;
 
 /**
- * `Prefer: wait=20` (RFC 7240), else `?wait=20`. What cannot be read is ignored, as that RFC wants of preferences.
+ * Reads `Prefer: wait=20` (RFC 7240), else `?wait=20`. An invalid value is ignored, as RFC 7240 demands of preferences.
  *
- * @param longest milliseconds; who wants to wait longer waits so long
+ * @param query the value of the query parameter
+ * @param longest milliseconds; a longer wait is shortened to this
+ * @returns `undefined` when the client does not want to wait
  */
 export function waitPreference(
   headers: IncomingHttpHeaders,
@@ -34,7 +36,7 @@ function preference(header: string | string[] | undefined, wanted: string): stri
   return undefined;
 }
 
-/** Whether `If-None-Match` lists this version. Compared weakly, as that header always is. */
+/** Whether `If-None-Match` lists this version. The comparison is weak, as it always is with that header. */
 export function isKnown(header: string | undefined, version: string): boolean {
   if (header === undefined) return false;
   return header.split(',').some((tag) => {
@@ -43,7 +45,7 @@ export function isKnown(header: string | undefined, version: string): boolean {
   });
 }
 
-/** Whether the client would rather have a stream of events than JSON; what it names first wins a tie. */
+/** Whether the client prefers an event stream to JSON. Of two types with the same `q`, the first type wins. */
 export function prefersEvents(accept: string | undefined): boolean {
   let best = 0;
   let events = false;

@@ -6,14 +6,14 @@ import type { TaskResults } from '../results/task-results.js';
 import { toStatus } from '../results/task-status.js';
 import type { EventStreams } from './event-streams.js';
 import { HttpExchange } from './http-exchange.js';
-import type { Answering, HeldRequests } from './held-requests.js';
+import type { HeldRequests, Responder } from './held-requests.js';
 import type { HttpRequest, ResolvedHttpOptions } from './http-options.js';
 import { problemOf } from './problem-details.js';
 import { isKnown, prefersEvents } from './request-preferences.js';
 import type { TaskView } from './task-view.js';
 
-/** Seconds after which asking again is worth while. */
-export const ASK_AGAIN_AFTER = '1';
+/** Seconds after which a client may poll a task again: the value of `Retry-After`. */
+export const POLL_AGAIN_AFTER = '1';
 
 export interface TaskEndpointDeps {
   readonly results: TaskResults;
@@ -24,17 +24,20 @@ export interface TaskEndpointDeps {
   readonly options: false | ResolvedHttpOptions;
 }
 
-/** What `GET /tasks/:id` and `DELETE /tasks/:id` do. Refusals are answered here, so no filter of the app changes them. */
+/**
+ * Implements `GET /tasks/:id` and `DELETE /tasks/:id`. The endpoint sends refusals itself, so that no filter of the
+ * application changes them.
+ */
 export class TaskEndpoint {
   private readonly logger = new Logger('TaskQueue');
 
   constructor(private readonly deps: TaskEndpointDeps) {}
 
-  /** The status at once, once it is final, or at every change, as the request asks. */
+  /** Sends the status at once, when the task is final, or at every change, as the request asks. */
   get(request: HttpRequest, response: unknown): Promise<void> {
     return this.serve(request, response, async (exchange, options) => {
-      const record = await this.admit(exchange, options);
-      // An interceptor of the app has answered meanwhile, or the client is gone.
+      const record = await this.findAuthorized(exchange, options);
+      // An interceptor of the application has answered meanwhile, or the client has disconnected.
       if (exchange.isOver) return;
       exchange.vary('Accept');
       if (prefersEvents(exchange.header('accept')) && !exchange.isHead) return this.deps.streams.open(exchange, record);
@@ -45,23 +48,23 @@ export class TaskEndpoint {
     });
   }
 
-  /** Asks for cancellation: 202, or 200 when there was nothing left to cancel. */
+  /** Requests the cancellation of a task. Answers 202, or 200 when nothing is left to cancel. */
   cancel(request: HttpRequest, response: unknown): Promise<void> {
     return this.serve(request, response, async (exchange, options) => {
-      const record = await this.admit(exchange, options);
+      const record = await this.findAuthorized(exchange, options);
       const wasFinal = isFinal(record.state);
-      const after = wasFinal ? record : await this.deps.results.cancel(record.id);
-      if (!after) throw new TaskNotFoundError(record.id);
-      // It may also have ended otherwise while it was being asked about.
-      const tooLate = wasFinal || (isFinal(after.state) && after.state !== 'cancelled');
+      const updated = wasFinal ? record : await this.deps.results.cancel(record.id);
+      if (!updated) throw new TaskNotFoundError(record.id);
+      // The task may also have ended in another way while the cancellation was under way.
+      const tooLate = wasFinal || (isFinal(updated.state) && updated.state !== 'cancelled');
       exchange.answer({
         status: tooLate ? 200 : 202,
         headers: {
           'Content-Type': 'application/json; charset=utf-8',
           'Cache-Control': 'no-store',
-          ...(!isFinal(after.state) && { 'Retry-After': ASK_AGAIN_AFTER }),
+          ...(!isFinal(updated.state) && { 'Retry-After': POLL_AGAIN_AFTER }),
         },
-        body: this.deps.view.of(after).json,
+        body: this.deps.view.of(updated).json,
       });
     });
   }
@@ -69,20 +72,20 @@ export class TaskEndpoint {
   private async serve(
     request: HttpRequest,
     response: unknown,
-    work: (exchange: HttpExchange, options: ResolvedHttpOptions) => Promise<void>,
+    respond: (exchange: HttpExchange, options: ResolvedHttpOptions) => Promise<void>,
   ): Promise<void> {
     const { adapterHost, options } = this.deps;
     const exchange = new HttpExchange(adapterHost.httpAdapter, request, response);
     try {
       if (!options) throw new TaskNotFoundError(exchange.id);
-      await work(exchange, options);
+      await respond(exchange, options);
     } catch (error) {
       this.refuse(exchange, error);
     }
   }
 
-  /** @throws TaskNotFoundError for what is unknown, and just the same for what this request may not see */
-  private async admit(exchange: HttpExchange, { authorize }: ResolvedHttpOptions): Promise<TaskRecord> {
+  /** @throws TaskNotFoundError for an unknown id, and also for a task that this request may not see */
+  private async findAuthorized(exchange: HttpExchange, { authorize }: ResolvedHttpOptions): Promise<TaskRecord> {
     const { id, request } = exchange;
     const record = await this.deps.results.find(id);
     if (!record) throw new TaskNotFoundError(id);
@@ -91,7 +94,7 @@ export class TaskEndpoint {
     try {
       allowed = await authorize(request, toStatus(record), record.headers);
     } catch (error) {
-      // An HttpException is a way of saying no; anything else is a fault that nobody would see otherwise.
+      // An HttpException is a deliberate refusal. Any other error is a fault, and only this line reports it.
       if (!(error instanceof HttpException))
         this.logger.error(`http.authorize failed for task ${id}`, errorText(error));
       throw new TaskNotFoundError(id);
@@ -107,29 +110,29 @@ export class TaskEndpoint {
     headers: Readonly<Record<string, string>>,
   ): void {
     let latest = record;
-    const answering: Answering = {
-      show: (changed) => {
+    const responder: Responder = {
+      send: (changed) => {
         latest = changed;
         if (isFinal(changed.state)) this.answer(exchange, changed, headers);
       },
       finish: (error) => {
         if (error instanceof TaskNotFoundError) return this.refuse(exchange, error);
         if (error !== undefined && !problemOf(error)) throw error;
-        // `Retry-After` says to come again.
+        // The time is up, or the application closes: `Retry-After` asks the client to poll again.
         this.answer(exchange, latest, headers);
       },
     };
-    this.deps.requests.hold(exchange.detach(), record.id, answering, timeout);
+    this.deps.requests.keepOpen(exchange.detach(), record.id, responder, timeout);
   }
 
-  private answer(exchange: HttpExchange, record: TaskRecord, more: Readonly<Record<string, string>>): void {
+  private answer(exchange: HttpExchange, record: TaskRecord, extraHeaders: Readonly<Record<string, string>>): void {
     const { json, version, final } = this.deps.view.of(record);
     const headers = {
-      // Weak, for proxies may compress what they pass on. `private`: whoever asks next may not be allowed to see it.
+      // The tag is weak, because proxies may compress the body. `private`: another client may not be allowed to see it.
       ETag: `W/"${version}"`,
       'Cache-Control': 'private, no-cache',
-      ...(!final && { 'Retry-After': ASK_AGAIN_AFTER }),
-      ...more,
+      ...(!final && { 'Retry-After': POLL_AGAIN_AFTER }),
+      ...extraHeaders,
     };
     if (isKnown(exchange.header('if-none-match'), version)) return exchange.answer({ status: 304, headers });
     exchange.answer({
@@ -139,7 +142,7 @@ export class TaskEndpoint {
     });
   }
 
-  /** @throws what is no refusal but a fault: Nest answers 500 and logs it */
+  /** @throws the error itself when it is a fault and no refusal; Nest then answers 500 and logs it */
   private refuse(exchange: HttpExchange, error: unknown): void {
     const problem = problemOf(error);
     if (!problem) throw error;

@@ -8,15 +8,15 @@ import { TaskHandle } from '../results/task-handle.js';
 import type { TaskStatus } from '../results/task-status.js';
 import type { AppFilters } from './app-filters.js';
 import { problemOf, TaskProblemException } from './problem-details.js';
-import { ASK_AGAIN_AFTER } from './task-endpoint.js';
+import { POLL_AGAIN_AFTER } from './task-endpoint.js';
 import type { TaskLinks } from './task-links.js';
 
-/** What a client gets from a handler that returned a `TaskHandle`. */
+/** The body that a client gets from a handler that returned a `TaskHandle`. */
 export interface AcceptedTask {
   readonly id: string;
   readonly name: string;
   readonly state: TaskStatus['state'];
-  /** Where to ask for it; the same as the header `Location`. */
+  /** The path of the task's status; the same as the header `Location`. */
   readonly href: string;
 }
 
@@ -27,13 +27,14 @@ export interface TaskHttpInterceptorDeps {
 }
 
 /**
- * Around every HTTP handler of the app: a `TaskHandle` it returns, or a list of them, becomes `202 Accepted`, and what `enqueue` threw
- * becomes problem details.
+ * Runs around every HTTP handler of the application. A `TaskHandle` that the handler returns, or a list of handles,
+ * becomes `202 Accepted`. An error of `enqueue` becomes problem details.
  *
- * An interceptor and not a filter (`APP_FILTER`) for the errors too: a filter cannot decline, so one for these errors
- * would also run for tasks, RPC, sockets and GraphQL, where they must stay what they are, and would come before or after
- * the app's own by the accident of registration. This way the app's filters get an `HttpException` with the right
- * status and the error as its `cause`; a filter that names the error's class gets the error.
+ * The interceptor handles errors too, instead of a filter (`APP_FILTER`). A filter cannot decline an error: a filter
+ * for these errors would also run for tasks, RPC, sockets and GraphQL, where the errors must not change, and it would
+ * run before or after the application's filters depending on the order of registration. With the interceptor, the
+ * application's filters get an `HttpException` with the right status and the error as its `cause`. A filter that names
+ * the class of the error gets the error itself.
  */
 export class TaskHttpInterceptor implements NestInterceptor {
   constructor(private readonly deps: TaskHttpInterceptorDeps) {}
@@ -41,26 +42,26 @@ export class TaskHttpInterceptor implements NestInterceptor {
   intercept(context: ExecutionContext, next: CallHandler<unknown>): Observable<unknown> {
     if (context.getType() !== 'http') return next.handle();
     return next.handle().pipe(
-      concatMap((value) => (isAccepted(value) ? from(this.accepted(value, context)) : of(value))),
-      catchError((error: unknown) => throwError(() => this.translated(error, context))),
+      concatMap((value) => (isHandleOrList(value) ? from(this.answerAccepted(value, context)) : of(value))),
+      catchError((error: unknown) => throwError(() => this.translate(error, context))),
     );
   }
 
-  private async accepted(value: TaskHandle | readonly TaskHandle[], context: ExecutionContext): Promise<unknown> {
+  private async answerAccepted(value: TaskHandle | readonly TaskHandle[], context: ExecutionContext): Promise<unknown> {
     const { httpAdapter } = this.deps.adapterHost;
     const response: unknown = context.switchToHttp().getResponse();
     if (writesItsOwnResponse(context) || httpAdapter.isHeadersSent(response)) return value;
     const body = value instanceof TaskHandle ? await this.describe(value) : await this.describeAll(value);
     httpAdapter.status(response, HttpStatus.ACCEPTED);
-    httpAdapter.setHeader?.(response, 'Retry-After', ASK_AGAIN_AFTER);
-    // Many tasks have no one place.
+    httpAdapter.setHeader?.(response, 'Retry-After', POLL_AGAIN_AFTER);
+    // A list of tasks has no single location.
     if ('href' in body) httpAdapter.setHeader?.(response, 'Location', body.href);
     return body;
   }
 
   private async describe(handle: TaskHandle): Promise<AcceptedTask> {
     const { id, name, initialState } = handle;
-    // A handle made from a bare id knows no more than that.
+    // A handle made from a bare id has no name and no state, so the record is fetched.
     const known =
       name === undefined || initialState === undefined ? await handle.status() : { name, state: initialState };
     return { id, name: known.name, state: known.state, href: this.deps.links.hrefOf(id) };
@@ -70,25 +71,25 @@ export class TaskHttpInterceptor implements NestInterceptor {
     return Promise.all(handles.map((handle) => this.describe(handle)));
   }
 
-  private translated(error: unknown, context: ExecutionContext): unknown {
+  private translate(error: unknown, context: ExecutionContext): unknown {
     const problem = problemOf(error);
     if (!problem || (error instanceof TaskQueueError && this.deps.appFilters.catches(error, context))) return error;
     const { httpAdapter } = this.deps.adapterHost;
     const response: unknown = context.switchToHttp().getResponse();
     if (httpAdapter.isHeadersSent(response)) return error;
-    // On the response already, for Nest's own filter sends a body and no headers.
+    // The headers are set here, because Nest's own filter sends a body and no headers.
     for (const [name, value] of Object.entries(problem.headers)) httpAdapter.setHeader?.(response, name, value);
     return new TaskProblemException(problem, error);
   }
 }
 
-/** A handle, or what `enqueueMany()` gave; an empty list may be any list. */
-function isAccepted(value: unknown): value is TaskHandle | readonly TaskHandle[] {
+/** Whether a value is a handle, or a list of handles as `enqueueMany()` returns it. An empty list does not count. */
+function isHandleOrList(value: unknown): value is TaskHandle | readonly TaskHandle[] {
   if (value instanceof TaskHandle) return true;
   return Array.isArray(value) && value.length > 0 && value.every((item) => item instanceof TaskHandle);
 }
 
-/** With `@Res()` or `@Next()` (but `passthrough`) what a handler returns is not sent. */
+/** Nest does not send the return value of a handler that uses `@Res()` or `@Next()`, unless `passthrough` is set. */
 function writesItsOwnResponse(context: ExecutionContext): boolean {
   const type = context.getClass();
   const { name } = context.getHandler();

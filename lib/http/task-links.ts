@@ -3,28 +3,31 @@ import type { ApplicationConfig } from '@nestjs/core';
 import { RoutePathFactory } from '@nestjs/core/router/route-path-factory.js';
 import type { ResolvedHttpOptions } from './http-options.js';
 
-/** Where tasks are found: the path, with the app's global prefix where that applies. */
+/** Makes the URL paths of tasks, with the global prefix of the application where it applies. */
 export class TaskLinks {
-  private knownBase: string | undefined;
+  private cachedBase: string | undefined;
 
   constructor(
     private readonly config: ApplicationConfig,
     private readonly options: false | ResolvedHttpOptions,
   ) {}
 
-  /** For example `/api/tasks/default.q0hQ2gD2mR7c3gYtVJm1Ng`. */
+  /** The path of a task, for example `/api/tasks/default.q0hQ2gD2mR7c3gYtVJm1Ng`. */
   hrefOf(id: string): string {
     return `${this.base}/${encodeURIComponent(id)}`;
   }
 
-  /** For example `/api/tasks`. Read once the application is set up: prefix and versioning come after the providers. */
+  /**
+   * The path of the endpoint, for example `/api/tasks`. Must not be read before the application is set up: prefix and
+   * versioning are set after the providers are created.
+   */
   get base(): string {
-    return (this.knownBase ??= this.findBase());
+    return (this.cachedBase ??= this.computeBase());
   }
 
-  private findBase(): string {
+  private computeBase(): string {
     const path = this.options ? this.options.path : '';
-    // Nest's own rules, for the prefix may have exceptions.
+    // Nest's own class adds the prefix, because the prefix may have exceptions.
     const [route = path] = new RoutePathFactory(this.config).create(
       {
         ctrlPath: `/${path}`,

@@ -4,32 +4,33 @@ import { isFinal, type TaskFailure, type TaskRecord } from '../engine/task.js';
 import { toStatus, type TaskStatus } from '../results/task-status.js';
 import type { ResolvedHttpOptions } from './http-options.js';
 
-/** A task as it is written to clients. */
+/** The status of a task as clients get it. */
 export interface View {
-  /** JSON of the `TaskStatus`, on one line. */
+  /** The `TaskStatus` as JSON, on one line. */
   readonly json: string;
-  /** Differs whenever the JSON does: the `ETag`, and the id of an event. The same in every process. */
+  /** A digest of the JSON, the same in every process. It is the `ETag`, and the id of an event. */
   readonly version: string;
   readonly final: boolean;
 }
 
-const HIDDEN = { name: 'Error', message: 'The task failed' };
+/** Stands for an error that clients may not see. */
+const HIDDEN_ERROR = { name: 'Error', message: 'The task failed' };
 
-/** So many failures are remembered as logged; beyond that the oldest may be logged again. */
-const REMEMBERED = 1_000;
+/** The number of logged failures that a view remembers. Beyond that number, the oldest may be logged again. */
+const MAX_LOGGED = 1_000;
 
-/** Makes of what the engine knows what may leave the process, and logs what may not. */
+/** Turns a record into the status that clients may see, and logs the error that it hides from them. */
 export class TaskView {
   private readonly logger = new Logger('TaskQueue');
   private readonly logged = new Set<string>();
-  /** Everybody who follows a task is given the same record, one after the other: it is written out once for them all. */
+  /** The last view. All observers of a task get the same record one after the other, so it is serialised only once. */
   private latest: { readonly record: TaskRecord; readonly view: View } | undefined;
 
   constructor(private readonly options: false | Pick<ResolvedHttpOptions, 'mayShow'>) {}
 
   of(record: TaskRecord): View {
     if (this.latest?.record === record) return this.latest.view;
-    const json = JSON.stringify(this.shown(record));
+    const json = JSON.stringify(this.visibleStatus(record));
     const view: View = {
       json,
       version: createHash('sha1').update(json).digest('base64url'),
@@ -39,16 +40,16 @@ export class TaskView {
     return view;
   }
 
-  private shown(record: TaskRecord): TaskStatus {
+  private visibleStatus(record: TaskRecord): TaskStatus {
     const status = toStatus(record);
     const { error } = record;
     if (!error || this.mayShow(record, error)) return status;
     this.logOnce(record, error);
-    return { ...status, error: HIDDEN };
+    return { ...status, error: HIDDEN_ERROR };
   }
 
   private mayShow({ state }: TaskRecord, { name, message, code, exposable }: TaskFailure): boolean {
-    // Why a task was cancelled or came too late is nothing its own code said.
+    // The reason of a cancellation or an expiry does not come from the task's own code.
     if (state === 'cancelled' || state === 'expired' || !this.options) return true;
     try {
       return this.options.mayShow({
@@ -58,7 +59,7 @@ export class TaskView {
         ...(exposable !== undefined && { exposable }),
       });
     } catch (error) {
-      this.logger.error('http.exposeErrors failed, so the error of a task is hidden', error);
+      this.logger.error('http.exposeErrors failed, so the endpoint hides the error of the task', error);
       return false;
     }
   }
@@ -67,7 +68,10 @@ export class TaskView {
     const key = createHash('sha1').update(`${id} ${name} ${message}`).digest('base64url');
     if (this.logged.has(key)) return;
     this.logged.add(key);
-    if (this.logged.size > REMEMBERED) this.logged.delete(this.logged.values().next().value as string);
-    this.logger.error(`Task ${task} (${id}) failed, which clients are not told: ${name}: ${message}`, stack);
+    if (this.logged.size > MAX_LOGGED) this.logged.delete(this.logged.values().next().value as string);
+    this.logger.error(
+      `Task ${task} (${id}) failed with an error that is hidden from clients: ${name}: ${message}`,
+      stack,
+    );
   }
 }

@@ -6,14 +6,14 @@ import { documentTaskController } from './openapi.js';
 import { TaskEndpoint } from './task-endpoint.js';
 
 /**
- * A controller class for one module, so that modules with different paths do not meet.
+ * Makes a controller class for one module, so that modules with different paths do not share a class.
  *
- * The path is known only when the options are, which under `forRootAsync` is long after the class has to be there. So
- * the controller writes it on its class when Nest makes the instance: after the options, before any route is read.
- * Without the endpoint it is no path at all, which registers no route.
+ * The path is known only once the options are known. Under `forRootAsync` that is long after the class must exist. So
+ * the constructor sets the path on the class: Nest creates the instance after the options and before it reads any
+ * route. Without the endpoint (`http: false`) the list of paths is empty, so Nest registers no route.
  *
- * `@Req()` and `@Res()` alone, since global pipes and interceptors of the app, made for its own handlers, then find
- * nothing here to change. Its guards apply as everywhere.
+ * The handlers use only `@Req()` and `@Res()`. Global pipes and interceptors, which the application wrote for its own
+ * handlers, then find nothing to change here. The guards of the application run as everywhere.
  */
 export function createTaskController(): Type {
   @Controller({ path: [], version: VERSION_NEUTRAL })

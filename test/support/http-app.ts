@@ -29,7 +29,7 @@ class TasksOverHttpModule {
   }
 }
 
-/** A module that has the HTTP pieces and a fake engine, and nothing else. */
+/** A module with only the HTTP providers and a fake engine. */
 export function tasksOverHttp(engine: FakeEngine, http?: false | HttpOptions): DynamicModule {
   const { controllers, providers } = httpProviders({ inject: [], useFactory: () => http });
   return {
@@ -46,13 +46,13 @@ export interface Setting {
   http?: false | HttpOptions;
   controllers?: Type[];
   providers?: Provider[];
-  /** Patience of the endpoint, in milliseconds, where its own would be too much for a test. */
-  patience?: Partial<Pick<ResolvedHttpOptions, 'longestWait' | 'heartbeat'>>;
+  /** Shorter times of the endpoint, in milliseconds, where its defaults are too long for a test. */
+  times?: Partial<Pick<ResolvedHttpOptions, 'longestWait' | 'heartbeat'>>;
   /** Called before the application starts. */
   prepare?(app: INestApplication): void;
 }
 
-/** Log lines of level error, with their stacks. */
+/** Collects the log lines of level error, with their stacks. */
 export class ErrorLog implements LoggerService {
   readonly errors: string[] = [];
   log(): void {}
@@ -62,7 +62,7 @@ export class ErrorLog implements LoggerService {
   }
 }
 
-/** An application that listens on a free port. */
+/** Starts an application that listens on a free port. */
 export async function startApp(platform: Platform, setting: Setting = {}) {
   const engine = setting.engine ?? new FakeEngine();
   const log = new ErrorLog();
@@ -74,7 +74,7 @@ export async function startApp(platform: Platform, setting: Setting = {}) {
   };
   const adapter = platform === 'express' ? new ExpressAdapter() : new FastifyAdapter();
   const app = await NestFactory.create(module, adapter, { logger: log, abortOnError: false });
-  if (setting.http !== false) Object.assign(app.get<object>(HTTP_OPTIONS), setting.patience);
+  if (setting.http !== false) Object.assign(app.get<object>(HTTP_OPTIONS), setting.times);
   setting.prepare?.(app);
   await app.listen(0, '127.0.0.1');
   const { port } = app.getHttpServer().address() as AddressInfo;

@@ -10,7 +10,7 @@ export interface Reply {
   readonly json: () => unknown;
 }
 
-/** One request on a connection of its own; the path goes out as it is written. */
+/** Sends one request on a connection of its own. The path is sent as it is written, without normalisation. */
 export async function request(url: string, path: string, { method = 'GET', headers = {} } = {}): Promise<Reply> {
   const message = await open(url, path, method, headers);
   let text = '';
@@ -23,7 +23,7 @@ export async function request(url: string, path: string, { method = 'GET', heade
   };
 }
 
-/** A request whose answer is read as it comes, and which can be given up. */
+/** Sends a request and resolves with the head of the response. The caller reads the body, or destroys the message. */
 export async function open(url: string, path: string, method = 'GET', headers: Headers = {}): Promise<IncomingMessage> {
   const { hostname, port } = new URL(url);
   const sent = send({ hostname, port, path, method, headers, agent: false });
@@ -40,14 +40,14 @@ export interface ServerEvent {
   retry?: string;
 }
 
-/** A stream of server-sent events, read one by one. */
+/** Opens a stream of server-sent events, which the caller reads one by one. */
 export async function openEvents(url: string, path: string, headers: Headers = {}) {
   const message = await open(url, path, 'GET', { Accept: 'text/event-stream', ...headers });
   const events = parse(message);
   return {
     status: message.statusCode,
     headers: message.headers,
-    /** The next status, as JSON, skipping what is none; `undefined` at the end. */
+    /** Returns the next event `status`, with its data parsed; `undefined` at the end. Skips all other events. */
     async next(): Promise<{ id: string; status: Record<string, unknown> } | undefined> {
       for (;;) {
         const { value, done } = await events.next();
@@ -56,6 +56,7 @@ export async function openEvents(url: string, path: string, headers: Headers = {
         return { id: value.id as string, status: JSON.parse(value.data as string) as Record<string, unknown> };
       }
     },
+    /** Returns the next comment. Skips all events. */
     async nextComment(): Promise<string> {
       for (;;) {
         const { value, done } = await events.next();
@@ -63,7 +64,7 @@ export async function openEvents(url: string, path: string, headers: Headers = {
         if (value.comment !== undefined) return value.comment;
       }
     },
-    leave: () => message.destroy(),
+    disconnect: () => message.destroy(),
   };
 }
 

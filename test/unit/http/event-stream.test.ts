@@ -5,19 +5,19 @@ import { platforms, startApp } from '../../support/http-app.js';
 import { open, openEvents, request } from '../../support/http-client.js';
 import { until } from '../../support/until.js';
 
-describe.each(platforms)('a stream of events on %s', (platform) => {
+describe.each(platforms)('event streams on %s', (platform) => {
   let tasks: Awaited<ReturnType<typeof startApp>>;
   const held = () => tasks.app.get(HeldRequests).size;
 
   beforeEach(async () => {
     tasks = await startApp(platform, {
-      patience: { heartbeat: 10 },
+      times: { heartbeat: 10 },
       prepare: (app) => app.enableCors({ origin: 'https://shop.example' }),
     });
   });
   afterEach(() => tasks.app.close());
 
-  test('the status now, then each change, the last one final, then the end', async () => {
+  test('an event stream sends the current status, then each change, and ends with the final status', async () => {
     const { engine, url } = tasks;
     const id = engine.add({ state: 'queued' });
     const events = await openEvents(url, `/tasks/${id}`);
@@ -39,19 +39,19 @@ describe.each(platforms)('a stream of events on %s', (platform) => {
     expect([engine.watched, held()]).toEqual([0, 0]);
   });
 
-  test('a final task: one event and the end', async () => {
+  test('the event stream of a final task sends one event and ends', async () => {
     const id = tasks.engine.add({ state: 'succeeded' });
     const events = await openEvents(tasks.url, `/tasks/${id}`);
     expect((await events.next())?.status).toMatchObject({ state: 'succeeded' });
     expect(await events.next()).toBeUndefined();
   });
 
-  test('a client that comes back is not told again what it has', async () => {
+  test('a client that reconnects does not get the event it has already', async () => {
     const { engine, url } = tasks;
     const id = engine.add();
     const first = await openEvents(url, `/tasks/${id}`);
     const seen = await first.next();
-    first.leave();
+    first.disconnect();
     const again = await openEvents(url, `/tasks/${id}`, { 'Last-Event-ID': seen?.id as string });
     await until(() => engine.watched === 1);
     engine.succeed(id, 'new');
@@ -63,7 +63,7 @@ describe.each(platforms)('a stream of events on %s', (platform) => {
     expect(await missed.next()).toBeUndefined();
   });
 
-  test('204 for who has the final event, so that an EventSource stops asking', async () => {
+  test('the endpoint answers 204 to a client that has the final event, which stops an EventSource', async () => {
     const id = tasks.engine.add({ state: 'succeeded' });
     const last = await (await openEvents(tasks.url, `/tasks/${id}`)).next();
     const { status, text } = await request(tasks.url, `/tasks/${id}`, {
@@ -72,36 +72,36 @@ describe.each(platforms)('a stream of events on %s', (platform) => {
     expect([status, text]).toEqual([204, '']);
   });
 
-  test('an unknown id: a refusal and no stream', async () => {
+  test('the endpoint answers 404 and opens no event stream for an unknown id', async () => {
     const { status, headers } = await request(tasks.url, '/tasks/unknown', {
       headers: { Accept: 'text/event-stream' },
     });
     expect([status, headers['content-type']]).toEqual([404, 'application/problem+json; charset=utf-8']);
   });
 
-  test('signs of life while nothing changes', async () => {
+  test('an event stream sends heartbeats while the task does not change', async () => {
     const id = tasks.engine.add();
     const events = await openEvents(tasks.url, `/tasks/${id}`);
     await events.nextComment();
     await events.nextComment();
-    events.leave();
+    events.disconnect();
   });
 
-  test('who leaves is forgotten, who stays is served', async () => {
+  test('a client that disconnects is released, and the other client still gets the final status', async () => {
     const { engine, url } = tasks;
     const id = engine.add();
-    const [one, other] = [await openEvents(url, `/tasks/${id}`), await openEvents(url, `/tasks/${id}`)];
+    const [leaving, staying] = [await openEvents(url, `/tasks/${id}`), await openEvents(url, `/tasks/${id}`)];
     await until(() => held() === 2);
-    one.leave();
+    leaving.disconnect();
     await until(() => held() === 1);
     engine.succeed(id);
-    await other.next();
-    expect((await other.next())?.status).toMatchObject({ state: 'succeeded' });
+    await staying.next();
+    expect((await staying.next())?.status).toMatchObject({ state: 'succeeded' });
     await until(() => held() === 0);
     expect(engine.watched).toBe(0);
   });
 
-  test('who reads slowly misses changes in between, but not the end', async () => {
+  test('a client that reads slowly misses changes, but not the final status', async () => {
     const { engine, url } = tasks;
     const id = engine.add();
     const message = await open(url, `/tasks/${id}`, 'GET', { Accept: 'text/event-stream' });
@@ -120,7 +120,7 @@ describe.each(platforms)('a stream of events on %s', (platform) => {
     expect(text.slice(-1000)).toContain('"result":"the end"');
   });
 
-  test('a task that is forgotten ends its streams', async () => {
+  test('the event streams of a task end when the task is forgotten', async () => {
     const id = tasks.engine.add();
     const events = await openEvents(tasks.url, `/tasks/${id}`);
     await events.next();
@@ -128,18 +128,18 @@ describe.each(platforms)('a stream of events on %s', (platform) => {
     expect(await events.next()).toBeUndefined();
   });
 
-  test.each(['the application', 'what it stands on'])('streams end when %s closes', async (what) => {
+  test.each(['the application', 'TaskResults'])('event streams end when %s closes', async (closed) => {
     const { app, engine, url } = tasks;
     const id = engine.add();
     const events = await openEvents(url, `/tasks/${id}`);
     await events.next();
-    if (what === 'the application') await app.close();
+    if (closed === 'the application') await app.close();
     else await app.get(TaskResults).close();
     expect(await events.next()).toBeUndefined();
     expect([held(), engine.watched]).toEqual([0, 0]);
   });
 
-  test('while the application closes: what is known now, and the end', async () => {
+  test('the endpoint sends only the current status while the application closes', async () => {
     const { app, engine, url } = tasks;
     app.get(HeldRequests).onModuleDestroy();
     const id = engine.add();
@@ -150,12 +150,12 @@ describe.each(platforms)('a stream of events on %s', (platform) => {
     expect(engine.watched).toBe(0);
   });
 
-  test('a fault on the way is logged and cuts the stream off, no more', async () => {
+  test('an unexpected error is logged and disconnects only the client of that event stream', async () => {
     const { app, engine, url, log } = tasks;
     const id = engine.add();
     const message = await open(url, `/tasks/${id}`, 'GET', { Accept: 'text/event-stream' });
     await until(() => engine.watched === 1);
-    // A record no engine gives: its time is none.
+    // No engine reports such a record: its start time is invalid.
     engine.change(id, { startedAt: Number.NaN });
     await expect(message.toArray()).rejects.toThrow('aborted');
     expect(log.errors.join()).toContain('Invalid time value');

@@ -4,7 +4,7 @@ import { platforms, startApp } from '../../support/http-app.js';
 import { openEvents, request } from '../../support/http-client.js';
 import { until } from '../../support/until.js';
 
-const HIDDEN = { name: 'Error', message: 'The task failed' };
+const HIDDEN_ERROR = { name: 'Error', message: 'The task failed' };
 const FAILURE: TaskFailure = {
   name: 'TypeError',
   message: 'password is undefined',
@@ -23,7 +23,7 @@ async function inProduction<T>(work: () => Promise<T>): Promise<T> {
 }
 
 describe.each(platforms)('errors of tasks on %s', (platform) => {
-  test('outside production: name, message and code, but no stack', async () => {
+  test('clients see name, message and code of an error outside production, but no stack', async () => {
     const { app, engine, url, log } = await startApp(platform);
     const id = engine.add({ state: 'failed', error: FAILURE });
     const { json, text } = await request(url, `/tasks/${id}`);
@@ -33,7 +33,7 @@ describe.each(platforms)('errors of tasks on %s', (platform) => {
     await app.close();
   });
 
-  test('in production: hidden, and logged once with the id, however often and however it is asked for', async () => {
+  test('production hides an error in every kind of response, and logs it once with the id of the task', async () => {
     const { app, engine, url, log } = await inProduction(() => startApp(platform));
     const id = engine.add({ state: 'retrying', error: FAILURE });
     const retrying = await request(url, `/tasks/${id}`);
@@ -45,7 +45,7 @@ describe.each(platforms)('errors of tasks on %s', (platform) => {
       (await request(url, `/tasks/${id}`, { method: 'DELETE' })).json(),
       (await (await openEvents(url, `/tasks/${id}`)).next())?.status,
     ];
-    for (const answer of answers) expect((answer as TaskRecord).error).toEqual(HIDDEN);
+    for (const answer of answers) expect((answer as TaskRecord).error).toEqual(HIDDEN_ERROR);
     expect(log.errors).toHaveLength(1);
     expect(log.errors[0]).toContain(`Task Reports.build (${id}) failed`);
     expect(log.errors[0]).toContain('TypeError: password is undefined');
@@ -57,7 +57,7 @@ describe.each(platforms)('errors of tasks on %s', (platform) => {
     await app.close();
   });
 
-  test('in production shown all the same: what was written for callers, cancellation, expiry', async () => {
+  test('production shows an error written for callers, and the reasons of cancellation and expiry', async () => {
     const { app, engine, url, log } = await inProduction(() => startApp(platform));
     for (const record of [
       { state: 'failed', error: { ...FAILURE, exposable: true } },
@@ -75,7 +75,7 @@ describe.each(platforms)('errors of tasks on %s', (platform) => {
     await app.close();
   });
 
-  test('a function of the app that throws hides the error, also from who waits', async () => {
+  test('an exposeErrors function that throws hides the error, also from a client that waits', async () => {
     const { app, engine, url, log } = await startApp(platform, {
       http: {
         exposeErrors: () => {
@@ -87,7 +87,7 @@ describe.each(platforms)('errors of tasks on %s', (platform) => {
     const late = request(url, `/tasks/${id}?wait=10`);
     await until(() => engine.watched === 1);
     engine.change(id, { state: 'failed', error: FAILURE });
-    expect((await late).json()).toMatchObject({ error: HIDDEN });
+    expect((await late).json()).toMatchObject({ error: HIDDEN_ERROR });
     expect(log.errors.join()).toContain('no such policy');
     await app.close();
   });

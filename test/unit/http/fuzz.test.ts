@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { platforms, startApp } from '../../support/http-app.js';
 import { open } from '../../support/http-client.js';
 
-/** What may stand in a header; the rest the client's own parser refuses. */
+/** The characters that a header may contain. Node's client refuses all others. */
 const text = fc.string({
   unit: fc.integer({ min: 0x20, max: 0x7e }).map((code) => String.fromCodePoint(code)),
   maxLength: 60,
@@ -22,14 +22,14 @@ const headers = fc.record(
   { requiredKeys: [] },
 );
 
-describe.each(platforms)('whatever comes over HTTP on %s', (platform) => {
+describe.each(platforms)('random requests on %s', (platform) => {
   let started: Awaited<ReturnType<typeof startApp>>;
   beforeAll(async () => {
-    started = await startApp(platform, { patience: { longestWait: 1 } });
+    started = await startApp(platform, { times: { longestWait: 1 } });
   });
   afterAll(() => started.app.close());
 
-  test('is answered, and never with a fault of ours', async () => {
+  test('the endpoint answers every request, and never with a server error', async () => {
     const id = started.engine.add();
     await fc.assert(
       fc.asyncProperty(

@@ -36,7 +36,7 @@ import { request } from '../../support/http-client.js';
 const ERRORS = {
   invalid: new InvalidArgumentsError('Reports.build: month is wrong', [{ path: 'args[0]', message: 'no month' }]),
   unserializable: new NotSerializableError('args[0].when', 'is a Map, which JSON cannot hold.'),
-  conflict: new IdempotencyConflictError('key-1', 'default.of-somebody-else'),
+  conflict: new IdempotencyConflictError('key-1', 'default.of-another-caller'),
   large: new PayloadTooLargeError('The arguments of Reports.build', 2048, 1024),
   unavailable: new EngineUnavailableError('redis://:secret@host does not answer'),
   unknown: new TaskNotFoundError('default.x'),
@@ -149,7 +149,7 @@ for (const [name, error] of Object.entries(ERRORS)) {
   Get(name)(ErrorsController.prototype, name, { value: method });
 }
 
-describe.each(platforms)('handlers of the app on %s', (platform) => {
+describe.each(platforms)('handlers of the application on %s', (platform) => {
   let app: Awaited<ReturnType<typeof startApp>>;
   const get = (path: string) => request(app.url, path);
   const accepted = { id: 'default.0123456789012345678901', name: 'Reports.build', state: 'queued' };
@@ -164,7 +164,7 @@ describe.each(platforms)('handlers of the app on %s', (platform) => {
     ['POST', '/reports/stream'],
     ['GET', '/reports/code'],
     ['GET', '/reports/passthrough'],
-  ])('%s %s, which returns a handle: 202 and where to ask', async (method, path) => {
+  ])('%s %s returns a handle, which becomes 202 with the path of the task', async (method, path) => {
     const { status, headers, json } = await request(app.url, path, { method });
     expect(status).toBe(202);
     expect(headers).toMatchObject({ location: `/tasks/${accepted.id}`, 'retry-after': '1' });
@@ -173,15 +173,15 @@ describe.each(platforms)('handlers of the app on %s', (platform) => {
     expect(headers['x-mine']).toBe(path.endsWith('passthrough') ? 'yes' : undefined);
   });
 
-  test('a list of handles: 202 and a list of what they are', async () => {
+  test('a list of handles becomes 202 and a list of tasks', async () => {
     const { status, headers, json } = await request(app.url, '/reports/many', { method: 'POST' });
-    const one = { ...accepted, href: `/tasks/${accepted.id}` };
-    expect([status, json(), headers.location]).toEqual([202, [one, one], undefined]);
+    const task = { ...accepted, href: `/tasks/${accepted.id}` };
+    expect([status, json(), headers.location]).toEqual([202, [task, task], undefined]);
     const none = await get('/reports/none');
     expect([none.status, none.json()]).toEqual([200, []]);
   });
 
-  test('a handle made from a bare id: what is known is asked for', async () => {
+  test('the name and the state of a handle made from a bare id are fetched', async () => {
     app.engine.add({ id: 'default.bare', state: 'running', name: 'Reports.old' });
     const { status, json } = await get('/reports/bare');
     expect([status, json()]).toEqual([
@@ -192,12 +192,12 @@ describe.each(platforms)('handlers of the app on %s', (platform) => {
     expect([gone, headers['content-type']]).toEqual([404, 'application/problem+json; charset=utf-8']);
   });
 
-  test('a handler that writes its own response is left alone', async () => {
+  test('the interceptor leaves a handler alone that writes its own response', async () => {
     const { status, headers, json } = await get('/reports/own');
     expect([status, json(), headers.location]).toEqual([200, { mine: true }, undefined]);
   });
 
-  test('so is everything else', async () => {
+  test('the interceptor leaves other values, other errors and filtered errors alone', async () => {
     expect((await get('/reports/plain')).json()).toEqual({ id: 1 });
     const own = await get('/reports/own-error');
     expect([own.status, own.json()]).toEqual([400, { message: 'mine', error: 'Bad Request', statusCode: 400 }]);
@@ -263,11 +263,11 @@ describe.each(platforms)('handlers of the app on %s', (platform) => {
     expect(headers['retry-after']).toBe(status === 503 ? '5' : undefined);
   });
 
-  test('also under interceptors of the handler', async () => {
+  test('an enqueue error becomes problem details under an interceptor of the handler too', async () => {
     expect((await get('/reports/wrapped')).status).toBe(413);
   });
 
-  test('outside HTTP nothing is changed', async () => {
+  test('the interceptor changes neither errors nor handles outside HTTP', async () => {
     const controller = { run: (): unknown => Promise.reject(ERRORS.conflict) };
     const creator = app.app.get(ExternalContextCreator);
     const run = creator.create(
@@ -299,7 +299,7 @@ describe.each(platforms)('handlers of the app on %s', (platform) => {
   });
 });
 
-describe.each(platforms)('filters and interceptors of the app on %s', (platform) => {
+describe.each(platforms)('filters and interceptors of the application on %s', (platform) => {
   const reply = (host: ArgumentsHost, app: HttpAdapterHost, status: number, body: object) =>
     void app.httpAdapter.reply(host.switchToHttp().getResponse(), body, status);
 
@@ -321,7 +321,7 @@ describe.each(platforms)('filters and interceptors of the app on %s', (platform)
     }
   }
 
-  test('a filter for everything sees the right status, and the error as the cause', async () => {
+  test('a filter for all errors gets the right status, and the error as its cause', async () => {
     const { app, url } = await startApp(platform, {
       controllers: [ErrorsController],
       providers: [{ provide: APP_FILTER, useClass: CatchAll }],
@@ -336,20 +336,23 @@ describe.each(platforms)('filters and interceptors of the app on %s', (platform)
     await app.close();
   });
 
-  test.each(['APP_FILTER', 'useGlobalFilters'])('a filter that names our error (%s) gets it', async (way) => {
-    const { app, url } = await startApp(platform, {
-      controllers: [ErrorsController],
-      providers: way === 'APP_FILTER' ? [{ provide: APP_FILTER, useClass: Specific }] : [],
-      prepare: (created) => {
-        if (way !== 'APP_FILTER') created.useGlobalFilters(new Specific(created.get(HttpAdapterHost)));
-      },
-    });
-    const { status, json } = await request(url, '/errors/large');
-    expect([status, json()]).toEqual([418, { specific: 'PAYLOAD_TOO_LARGE' }]);
-    await app.close();
-  });
+  test.each(['APP_FILTER', 'useGlobalFilters'])(
+    'a filter that names TaskQueueError (%s) gets the error itself',
+    async (way) => {
+      const { app, url } = await startApp(platform, {
+        controllers: [ErrorsController],
+        providers: way === 'APP_FILTER' ? [{ provide: APP_FILTER, useClass: Specific }] : [],
+        prepare: (created) => {
+          if (way !== 'APP_FILTER') created.useGlobalFilters(new Specific(created.get(HttpAdapterHost)));
+        },
+      });
+      const { status, json } = await request(url, '/errors/large');
+      expect([status, json()]).toEqual([418, { specific: 'PAYLOAD_TOO_LARGE' }]);
+      await app.close();
+    },
+  );
 
-  test('a global interceptor wraps what a handle became, and does not touch the endpoint', async () => {
+  test('a global interceptor wraps the body made from a handle, and does not change the endpoint', async () => {
     const { app, engine, url } = await startApp(platform, {
       controllers: [ReportsController],
       prepare: (created) => created.useGlobalInterceptors(new Wrapper()),

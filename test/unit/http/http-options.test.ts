@@ -5,20 +5,20 @@ import { resolveHttpOptions, type HttpOptions, type HttpRequest } from '../../..
 
 const resolve = (options?: HttpOptions, env: NodeJS.ProcessEnv = {}) => {
   const resolved = resolveHttpOptions(options, env);
-  if (!resolved) throw new Error('It is switched off.');
+  if (!resolved) throw new Error('The options switch the endpoint off.');
   return resolved;
 };
 
-test('the defaults', () => {
+test('resolveHttpOptions fills in the defaults', () => {
   expect(resolve()).toMatchObject({ path: 'tasks', authorize: undefined, longestWait: 60_000, heartbeat: 15_000 });
   expect(resolveHttpOptions(false)).toBe(false);
 });
 
-test('slashes around the path do not matter', () => {
+test('resolveHttpOptions removes the slashes around the path', () => {
   expect(resolve({ path: '/internal/my.tasks/' }).path).toBe('internal/my.tasks');
 });
 
-describe('which failures show', () => {
+describe('exposeErrors', () => {
   const plain = { name: 'TypeError', message: 'x of undefined' };
   const forCallers = { name: 'NotFoundException', message: 'no such user', exposable: true };
   const shown = (exposeErrors: HttpOptions['exposeErrors'], env: NodeJS.ProcessEnv = {}) => {
@@ -34,7 +34,7 @@ describe('which failures show', () => {
     ['a list', ['TypeError'], 'production', [true, true]],
     ['another list', ['RangeError'], 'test', [false, true]],
     ['a function', ({ name }) => name === 'TypeError', 'production', [true, false]],
-  ])('said by %s (%p) under NODE_ENV=%s: %p', (_, option, NODE_ENV, expected) => {
+  ])('%s (%p) under NODE_ENV=%s shows a plain error and an error for callers: %p', (_, option, NODE_ENV, expected) => {
     expect(shown(option, { NODE_ENV })).toEqual(expected);
   });
 });
@@ -42,7 +42,7 @@ describe('which failures show', () => {
 test.each<[unknown, RegExp]>([
   [true, /^http is true\. Give false/],
   [[], /^http is \[\]/],
-  [{ pth: 'x' }, /^There is no option http\.pth\. Those there are: path, authorize, exposeErrors\.$/],
+  [{ pth: 'x' }, /^There is no option http\.pth\. The options are: path, authorize, exposeErrors\.$/],
   [{ path: '' }, /^http\.path is ""\. Give a plain path, such as 'tasks'/],
   [{ path: 'a//b' }, /^http\.path is "a\/\/b"/],
   [{ path: 'tasks/:tenant' }, /^http\.path is "tasks\/:tenant"/],
@@ -51,12 +51,12 @@ test.each<[unknown, RegExp]>([
   [{ authorize: 'admin' }, /^http\.authorize is "admin"\. Give a function/],
   [{ exposeErrors: 'all' }, /^http\.exposeErrors is "all"\. Give true, false, a list/],
   [{ exposeErrors: [Error] }, /^http\.exposeErrors is/],
-])('%j is refused', (options, message) => {
+])('resolveHttpOptions refuses %j', (options, message) => {
   expect(() => resolveHttpOptions(options as HttpOptions)).toThrow(message);
   expect(() => resolveHttpOptions(options as HttpOptions)).toThrow(ConfigurationError);
 });
 
-test('authorize may be written for the platform at hand', () => {
+test('authorize may use the request type of its platform', () => {
   const forExpress: HttpOptions = { authorize: (request: Request, { id }) => request.params['id'] === id };
   const forFastify: HttpOptions = {
     authorize: async (request: HttpRequest & { ip: string }) => request.ip === '127.0.0.1',

@@ -29,19 +29,19 @@ class ReportsController {
 }
 
 @Controller('tasks')
-class TasksOfTheApp {
+class AppTasksController {
   @Get('mine/all')
   all() {
     return 'mine';
   }
 }
 
-describe.each(platforms)('where the endpoint is on %s', (platform) => {
+describe.each(platforms)('the path of the endpoint on %s', (platform) => {
   test.each<[string, string, string, (app: INestApplication) => void]>([
     ['under a global prefix', '/reports', '/api/tasks', (app) => app.setGlobalPrefix('api')],
-    ['under a long one', '/reports', '/api/v2/tasks', (app) => app.setGlobalPrefix('/api/v2/')],
+    ['under a long global prefix', '/reports', '/api/v2/tasks', (app) => app.setGlobalPrefix('/api/v2/')],
     [
-      'excepted from the prefix',
+      'excluded from the global prefix',
       '/reports',
       '/tasks',
       (app) => app.setGlobalPrefix('api', { exclude: [{ path: 'tasks/:id', method: RequestMethod.ALL }] }),
@@ -58,12 +58,12 @@ describe.each(platforms)('where the endpoint is on %s', (platform) => {
       '/api/tasks',
       (app) => app.setGlobalPrefix('api').enableVersioning({ type: VersioningType.URI, defaultVersion: '2' }),
     ],
-  ])('%s', async (_, reports, tasks, prepare) => {
+  ])('the endpoint is found %s', async (place, reports, tasks, prepare) => {
     const { app, engine, url } = await startApp(platform, { controllers: [ReportsController], prepare });
     engine.add({ id: 'default.a' });
     const prefix = tasks.replace(/\/tasks$/, '');
     const path = prefix.startsWith('/api') ? `${prefix}${reports}` : reports;
-    const created = await request(url, _.startsWith('excepted') ? `/api${reports}` : path, { method: 'POST' });
+    const created = await request(url, place.startsWith('excluded') ? `/api${reports}` : path, { method: 'POST' });
     expect(created.headers.location).toBe(`${tasks}/default.a`);
     expect((await request(url, created.headers.location as string)).status).toBe(200);
     expect((await request(url, `${tasks}/${'a'.repeat(10_000)}`)).json()).toMatchObject({ code: 'TASK_NOT_FOUND' });
@@ -73,7 +73,7 @@ describe.each(platforms)('where the endpoint is on %s', (platform) => {
   test.each([
     ['header', { type: VersioningType.HEADER, header: 'X-Version' } as const, { 'X-Version': '7' }],
     ['media type', { type: VersioningType.MEDIA_TYPE, key: 'v=' } as const, { Accept: 'application/json;v=7' }],
-  ])('whatever version a %s asks for', async (_, versioning, headers) => {
+  ])('the endpoint answers for every version that a %s demands', async (_, versioning, headers) => {
     const { app, engine, url } = await startApp(platform, {
       prepare: (created) => created.enableVersioning(versioning),
     });
@@ -83,7 +83,7 @@ describe.each(platforms)('where the endpoint is on %s', (platform) => {
     await app.close();
   });
 
-  test('at a path of its own, and nowhere when it is off', async () => {
+  test('the endpoint is at the path of the option, and nowhere when it is off', async () => {
     const moved = await startApp(platform, { http: { path: 'internal/jobs' } });
     const id = moved.engine.add();
     expect((await request(moved.url, `/internal/jobs/${id}`)).status).toBe(200);
@@ -97,7 +97,7 @@ describe.each(platforms)('where the endpoint is on %s', (platform) => {
     await off.app.close();
   });
 
-  test('two applications with two engines and two paths do not meet', async () => {
+  test('two applications with two engines and two paths do not affect each other', async () => {
     const [one, two] = [new FakeEngine(), new FakeEngine()];
     const first = await startApp(platform, { engine: one, http: { path: 'one' } });
     const second = await startApp(platform, { engine: two, http: { path: 'two' } });
@@ -109,14 +109,14 @@ describe.each(platforms)('where the endpoint is on %s', (platform) => {
     await second.app.close();
   });
 
-  test('longer paths below it stay free for the app', async () => {
-    const { app, url } = await startApp(platform, { controllers: [TasksOfTheApp] });
+  test('routes of the application below the path of the endpoint still work', async () => {
+    const { app, url } = await startApp(platform, { controllers: [AppTasksController] });
     expect((await request(url, '/tasks/mine/all')).text).toBe('mine');
     expect((await request(url, '/tasks/mine/other')).json()).toMatchObject({ message: 'Cannot GET /tasks/mine/other' });
     await app.close();
   });
 
-  test('pipes of the app have nothing to say here, guards have', async () => {
+  test('guards of the application apply to the endpoint, pipes do not', async () => {
     let open = true;
     const { app, engine, url } = await startApp(platform, {
       providers: [{ provide: APP_GUARD, useValue: { canActivate: () => open } }],
@@ -134,7 +134,7 @@ describe.each(platforms)('where the endpoint is on %s', (platform) => {
     await app.close();
   });
 
-  test('an interceptor that limits the time of handlers cuts nobody off who waits', async () => {
+  test('an interceptor that limits the time of handlers does not cut off a client that waits', async () => {
     const { app, engine, url } = await startApp(platform, {
       prepare: (created) =>
         created.useGlobalInterceptors({
@@ -150,20 +150,20 @@ describe.each(platforms)('where the endpoint is on %s', (platform) => {
     const events = await openEvents(url, `/tasks/${id}`);
     await events.next();
     await until(() => engine.watched === 1);
-    await new Promise((resolve) => setTimeout(resolve, 40)); // Past the limit, which is what this is about.
+    await new Promise((resolve) => setTimeout(resolve, 40)); // Longer than the limit of the interceptor.
     engine.succeed(id);
     expect((await poll).json()).toMatchObject({ state: 'succeeded' });
     expect((await events.next())?.status).toMatchObject({ state: 'succeeded' });
     await app.close();
   });
 
-  test('what an interceptor of the app has answered already stays as it is', async () => {
+  test('the endpoint does not change a response that an interceptor has sent already', async () => {
     const engine = new FakeEngine();
     const id = engine.add();
     const find = engine.find.bind(engine);
-    let goOn = () => {};
+    let resume = () => {};
     engine.find = async (asked) => {
-      await new Promise<void>((resolve) => (goOn = resolve));
+      await new Promise<void>((resolve) => (resume = resolve));
       return find(asked);
     };
     const late = await startApp(platform, {
@@ -179,13 +179,13 @@ describe.each(platforms)('where the endpoint is on %s', (platform) => {
     });
     for (const headers of [{ Accept: '*/*' }, { Accept: 'text/event-stream' }]) {
       expect((await request(late.url, `/tasks/${id}?wait=20`, { headers })).status).toBe(408);
-      goOn();
+      resume();
     }
     await late.app.close();
     expect([engine.watched, late.log.errors]).toEqual([0, []]);
   });
 
-  test('CORS, also for an answer that comes late', async () => {
+  test('immediate and late answers have CORS headers', async () => {
     const { app, engine, url } = await startApp(platform, {
       prepare: (created) => created.enableCors({ origin: ['https://shop.example'] }),
     });

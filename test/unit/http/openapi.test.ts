@@ -7,7 +7,7 @@ async function documentOf(platform: (typeof platforms)[number], http?: false | H
   let document: ReturnType<typeof SwaggerModule.createDocument> | undefined;
   const { app } = await startApp(platform, {
     http,
-    // Before the application starts, as it is usually done.
+    // Applications usually make the document before they start.
     prepare: (created) => {
       created.setGlobalPrefix('api');
       document = SwaggerModule.createDocument(created, new DocumentBuilder().build());
@@ -18,7 +18,7 @@ async function documentOf(platform: (typeof platforms)[number], http?: false | H
 }
 
 describe.each(platforms)('the OpenAPI document on %s', (platform) => {
-  test('describes the endpoint', async () => {
+  test('the document describes the endpoint', async () => {
     const paths = await documentOf(platform);
     expect(Object.keys(paths)).toEqual(['/api/tasks/{id}']);
     const { get, delete: cancel } = paths['/api/tasks/{id}'] ?? {};
@@ -46,7 +46,7 @@ describe.each(platforms)('the OpenAPI document on %s', (platform) => {
     expect(Object.keys(cancel?.responses ?? {})).toEqual(['200', '202', '404', '503']);
   });
 
-  test('says nothing of an endpoint that is off, and follows its path', async () => {
+  test('the document leaves out an endpoint that is off, and follows the option path', async () => {
     expect(await documentOf(platform, false)).toEqual({});
     expect(Object.keys(await documentOf(platform, { path: 'jobs' }))).toEqual(['/api/jobs/{id}']);
   });

@@ -1,14 +1,14 @@
 import { describe, expect, test } from '@jest/globals';
 import { isKnown, prefersEvents, waitPreference } from '../../../lib/http/request-preferences.js';
 
-describe('how long to wait', () => {
+describe('waitPreference', () => {
   test.each([
     ['wait=20', 20_000],
     ['WAIT = 3', 3_000],
     ['respond-async; x=1, wait="5"; y', 5_000],
     ['wait=0', 0],
     ['wait=600', 60_000],
-  ])('Prefer: %s', (prefer, milliseconds) => {
+  ])('waitPreference reads "Prefer: %s" as %d ms', (prefer, milliseconds) => {
     expect(waitPreference({ prefer }, undefined, 60_000)).toEqual({
       milliseconds,
       applied: `wait=${milliseconds / 1000}`,
@@ -16,13 +16,13 @@ describe('how long to wait', () => {
   });
 
   test.each(['', 'wait', 'wait=', 'wait=soon', 'wait=-1', 'wait=1.5', 'await=3', 'handling=lenient'])(
-    'Prefer: "%s" says nothing',
+    'waitPreference ignores "Prefer: %s"',
     (prefer) => {
       expect(waitPreference({ prefer }, undefined, 60_000)).toBeUndefined();
     },
   );
 
-  test('the header comes before the parameter, of which the first counts', () => {
+  test('the header takes precedence over the parameter, whose first value counts', () => {
     expect(waitPreference({ prefer: 'wait=1' }, '9', 60_000)).toEqual({ milliseconds: 1_000, applied: 'wait=1' });
     expect(waitPreference({}, ['9', '8'], 60_000)).toEqual({ milliseconds: 9_000, applied: undefined });
     expect(waitPreference({}, { nested: '9' }, 60_000)).toBeUndefined();
@@ -39,7 +39,7 @@ test.each([
   ['*/*', false],
   ['text/html', false],
   [undefined, false],
-])('Accept: %s means a stream: %s', (accept, expected) => {
+])('prefersEvents reads "Accept: %s" as %s', (accept, expected) => {
   expect(prefersEvents(accept)).toBe(expected);
 });
 
@@ -51,6 +51,6 @@ test.each([
   ['"a"', false],
   ['v', false],
   [undefined, false],
-])('If-None-Match: %s knows version v: %s', (header, expected) => {
+])('isKnown finds the version v in "If-None-Match: %s": %s', (header, expected) => {
   expect(isKnown(header, 'v')).toBe(expected);
 });

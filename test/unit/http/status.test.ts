@@ -20,11 +20,11 @@ describe.each(platforms)('GET and DELETE /tasks/:id on %s', (platform) => {
   const cancel = (id: string) => request(app.url, `/tasks/${id}`, { method: 'DELETE' });
 
   beforeAll(async () => {
-    app = await startApp(platform, { patience: { longestWait: 100 } });
+    app = await startApp(platform, { times: { longestWait: 100 } });
   });
   afterAll(() => app.app.close());
 
-  test('a task that is not final: its status, and when to ask again', async () => {
+  test('GET answers with the status of a task that is not final, and with Retry-After', async () => {
     const id = app.engine.add({ progress: { current: 1, total: 4 } });
     const { status, headers, json } = await get(`/tasks/${id}`);
     expect(status).toBe(200);
@@ -52,14 +52,14 @@ describe.each(platforms)('GET and DELETE /tasks/:id on %s', (platform) => {
     });
   });
 
-  test('a final one: no Retry-After', async () => {
+  test('GET sends no Retry-After for a final task', async () => {
     const id = app.engine.add({ state: 'succeeded', result: { url: '/x' } });
     const { headers, json } = await get(`/tasks/${id}`);
     expect(headers).not.toHaveProperty('retry-after');
     expect(json()).toMatchObject({ state: 'succeeded', result: { url: '/x' } });
   });
 
-  test('304 while the client has it, 200 once it changed', async () => {
+  test('GET answers 304 while the client has the current status, and 200 once the status changed', async () => {
     const id = app.engine.add();
     const etag = (await get(`/tasks/${id}`)).headers.etag as string;
     for (const header of [etag, etag.slice(2), `"other", ${etag}`, '*']) {
@@ -70,7 +70,7 @@ describe.each(platforms)('GET and DELETE /tasks/:id on %s', (platform) => {
     expect((await get(`/tasks/${id}`, { 'If-None-Match': etag })).status).toBe(200);
   });
 
-  test('HEAD: the headers alone', async () => {
+  test('HEAD answers with the headers alone', async () => {
     const id = app.engine.add();
     const { status, headers, text } = await request(app.url, `/tasks/${id}`, { method: 'HEAD' });
     expect([status, text]).toEqual([200, '']);
@@ -80,23 +80,26 @@ describe.each(platforms)('GET and DELETE /tasks/:id on %s', (platform) => {
   test.each([
     ['a preference', '', { Prefer: 'respond-async, wait=20' }],
     ['a parameter', '?wait=20', {}],
-  ])('waiting by %s: answered as soon as it is final', async (_, query, headers: Record<string, string>) => {
-    const long = await startApp(platform);
-    const id = long.engine.add();
-    const reply = request(long.url, `/tasks/${id}${query}`, { headers });
-    await until(() => long.engine.watched === 1);
-    long.engine.change(id, { progress: 1 });
-    long.engine.succeed(id, 'done');
-    const { status, headers: answered, json } = await reply;
-    expect([status, answered['preference-applied']]).toEqual([200, headers['Prefer'] && 'wait=20']);
-    expect(answered).not.toHaveProperty('retry-after');
-    expect(answered).toMatchObject({ etag: expect.any(String), 'content-type': 'application/json; charset=utf-8' });
-    expect(json()).toMatchObject({ state: 'succeeded', result: 'done' });
-    expect(long.engine.watched).toBe(0);
-    await long.app.close();
-  });
+  ])(
+    'a request that waits by %s is answered as soon as the task is final',
+    async (_, query, headers: Record<string, string>) => {
+      const long = await startApp(platform);
+      const id = long.engine.add();
+      const reply = request(long.url, `/tasks/${id}${query}`, { headers });
+      await until(() => long.engine.watched === 1);
+      long.engine.change(id, { progress: 1 });
+      long.engine.succeed(id, 'done');
+      const { status, headers: answered, json } = await reply;
+      expect([status, answered['preference-applied']]).toEqual([200, headers['Prefer'] && 'wait=20']);
+      expect(answered).not.toHaveProperty('retry-after');
+      expect(answered).toMatchObject({ etag: expect.any(String), 'content-type': 'application/json; charset=utf-8' });
+      expect(json()).toMatchObject({ state: 'succeeded', result: 'done' });
+      expect(long.engine.watched).toBe(0);
+      await long.app.close();
+    },
+  );
 
-  test('waiting in vain: the status as it is then, not longer than allowed', async () => {
+  test('a request that waits in vain gets the current status after the longest wait', async () => {
     const id = app.engine.add();
     const reply = get(`/tasks/${id}?wait=3600`);
     await until(() => app.engine.watched === 1);
@@ -107,14 +110,14 @@ describe.each(platforms)('GET and DELETE /tasks/:id on %s', (platform) => {
     expect(app.engine.watched).toBe(0);
   });
 
-  test('waiting for what the client has already: 304 at the end', async () => {
+  test('a request that waits in vain gets 304 if the client has the current status', async () => {
     const id = app.engine.add();
     const etag = (await get(`/tasks/${id}`)).headers.etag as string;
     const { status, headers } = await get(`/tasks/${id}`, { Prefer: 'wait=9', 'If-None-Match': etag });
     expect([status, headers.etag, headers['preference-applied']]).toEqual([304, etag, 'wait=0.1']);
   });
 
-  test('waiting for a final one, or not at all: at once', async () => {
+  test('a request is answered at once when the task is final, or the wait is 0 or invalid', async () => {
     const final = app.engine.add({ state: 'failed', error: { name: 'E', message: 'm' } });
     const { headers } = await get(`/tasks/${final}`, { Prefer: 'wait="20"; x=y' });
     expect(headers['preference-applied']).toBe('wait=0.1');
@@ -124,7 +127,7 @@ describe.each(platforms)('GET and DELETE /tasks/:id on %s', (platform) => {
     expect(app.engine.watched).toBe(0);
   });
 
-  test('a task that goes away while somebody waits is not found', async () => {
+  test('a request that waits gets 404 when the task is removed', async () => {
     const long = await startApp(platform);
     const id = long.engine.add();
     const reply = request(long.url, `/tasks/${id}?wait=20`);
@@ -139,7 +142,7 @@ describe.each(platforms)('GET and DELETE /tasks/:id on %s', (platform) => {
     await long.app.close();
   });
 
-  test('a client that gives up waiting leaves nothing behind', async () => {
+  test('the engine is no longer watched after a waiting client disconnects', async () => {
     const long = await startApp(platform);
     const id = long.engine.add();
     const client = sendRequest(`${long.url}/tasks/${id}?wait=20`, { agent: false }).on('error', () => {});
@@ -150,7 +153,7 @@ describe.each(platforms)('GET and DELETE /tasks/:id on %s', (platform) => {
     await long.app.close();
   });
 
-  test('an application that closes answers who waits', async () => {
+  test('an application that closes answers the requests that wait', async () => {
     const long = await startApp(platform);
     const id = long.engine.add();
     const reply = request(long.url, `/tasks/${id}?wait=20`);
@@ -160,7 +163,7 @@ describe.each(platforms)('GET and DELETE /tasks/:id on %s', (platform) => {
     expect(long.engine.watched).toBe(0);
   });
 
-  test('cancelling what waits and what runs: 202; what is final: 200', async () => {
+  test('DELETE answers 202 for a queued and a running task, and 200 for a final task', async () => {
     const queued = await cancel(app.engine.add({ state: 'queued' }));
     expect([queued.status, queued.json()]).toEqual([202, expect.objectContaining({ state: 'cancelled' })]);
     const running = await cancel(app.engine.add());
@@ -175,7 +178,7 @@ describe.each(platforms)('GET and DELETE /tasks/:id on %s', (platform) => {
     expect(app.engine.cancelled).toHaveLength(cancelled);
   });
 
-  test('what is no id is one more id nobody knows', async () => {
+  test('a malformed id gets the same answer as an unknown id', async () => {
     const segment = fc.oneof(
       fc.string({ minLength: 1, unit: 'binary' }),
       fc.constantFrom(
@@ -220,7 +223,7 @@ describe.each(platforms)('GET and DELETE /tasks/:id on %s', (platform) => {
     }
   });
 
-  test('an engine out of reach: 503 at once, to be tried again, and nothing of what it said', async () => {
+  test('the endpoint answers 503 without the error message when the engine cannot be reached', async () => {
     const id = app.engine.add();
     app.engine.failure = new EngineUnavailableError('redis://:secret@10.0.0.1 does not answer');
     for (const { status, headers, text } of [await get(`/tasks/${id}?wait=5`), await cancel(id)]) {
@@ -232,7 +235,7 @@ describe.each(platforms)('GET and DELETE /tasks/:id on %s', (platform) => {
     app.engine.failure = undefined;
   });
 
-  test('a fault of ours: 500, logged, and nothing of what it said', async () => {
+  test('the endpoint answers 500 without the error message to an unexpected error, and logs the error', async () => {
     const faulty = await startApp(platform);
     faulty.engine.failure = new Error('a bug with a secret');
     const { status, text } = await request(faulty.url, '/tasks/any');
@@ -252,18 +255,18 @@ describe.each(platforms)('authorize on %s', (platform) => {
         throw new Error('session store is down');
       },
     ],
-  ])('%s: as if there were no such task, and it is not cancelled', async (_, authorize) => {
+  ])('the endpoint hides the task and does not cancel it when the outcome of authorize is %s', async (_, authorize) => {
     const { app, engine, url, log } = await startApp(platform, { http: { authorize } });
     const id = engine.add({ state: 'queued' });
     const unknown = await request(url, '/tasks/unknown');
-    const attempts: Parameters<typeof request>[2][] = [
+    const requests: Parameters<typeof request>[2][] = [
       {},
       { method: 'DELETE' },
       { headers: { Accept: 'text/event-stream' } },
       { headers: { Prefer: 'wait=9' } },
     ];
-    for (const attempt of attempts) {
-      const { status, text } = await request(url, `/tasks/${id}`, attempt);
+    for (const options of requests) {
+      const { status, text } = await request(url, `/tasks/${id}`, options);
       expect([status, text]).toEqual([404, unknown.text]);
     }
     expect(engine.cancelled).toEqual([]);
@@ -271,7 +274,7 @@ describe.each(platforms)('authorize on %s', (platform) => {
     await app.close();
   });
 
-  test('is given the request and the status', async () => {
+  test('authorize gets the request and the status', async () => {
     const { app, engine, url } = await startApp(platform, {
       http: { authorize: async ({ headers }, { name }) => headers['x-user'] === name },
     });
@@ -284,7 +287,7 @@ describe.each(platforms)('authorize on %s', (platform) => {
     await app.close();
   });
 
-  test('is given the headers the task was enqueued with, which go nowhere else', async () => {
+  test('authorize gets the headers that the task was enqueued with, and clients never get them', async () => {
     const { app, engine, url } = await startApp(platform, {
       http: { authorize: ({ headers }, _status, { owner }) => headers['x-user'] === owner },
     });
