@@ -3,19 +3,19 @@ import type { Engine } from '../engine/engine.js';
 import type { TaskRecord, TaskState } from '../engine/task.js';
 import { memberIds } from '../engine/task-id.js';
 
-/** A member of a workflow; without name and state when it is not stored, not yet or no longer. */
+/** A member of a workflow. It has no name and no state while it is not stored yet, and when it is no longer stored. */
 export interface Child {
   readonly id: string;
   readonly name?: string;
   readonly state?: TaskState;
 }
 
-/** Look-ups under way at the same time. */
+/** The number of lookups that run at the same time. */
 const FETCH_AT_ONCE = 100;
 
 /**
- * The steps of a chain, or the members of a group. Of a chain that ends with a group: the steps, then the members of
- * that group.
+ * Returns the steps of a chain, or the members of a group. For a chain that ends with a group: the steps, then the
+ * members of that group.
  */
 export async function childrenOf(record: TaskRecord, engine: Pick<Engine, 'find'>): Promise<Child[]> {
   const { after, group } = record.note ?? {};
@@ -27,7 +27,7 @@ export async function childrenOf(record: TaskRecord, engine: Pick<Engine, 'find'
   return [...before, ...(group || !after ? own : [record, ...own])];
 }
 
-/** A step and those before it. Each step has the one before it as its first member. */
+/** Returns a step and all steps before it. The first member of a step is the step before it. */
 async function stepsUpTo(id: string, engine: Pick<Engine, 'find'>): Promise<Child[]> {
   const steps: Child[] = [];
   for (let at: string | undefined = id; at !== undefined;) {

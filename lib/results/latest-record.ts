@@ -1,7 +1,7 @@
 import type { TaskRecord } from '../engine/task.js';
 import type { Observer } from './watched-task.js';
 
-/** Holds the newest record until its reader takes it: a slow reader skips older records and never misses the last. */
+/** Keeps the newest record until its reader takes it: a slow reader skips older records and never misses the last. */
 export class LatestRecord implements Observer {
   readonly wantsChanges = true;
   private waiting: TaskRecord | undefined;
@@ -18,7 +18,11 @@ export class LatestRecord implements Observer {
     this.wake?.();
   }
 
-  /** @throws the error given to {@link fail} */
+  /**
+   * Waits for a record that was not taken yet.
+   *
+   * @throws the error given to {@link fail}
+   */
   async take(): Promise<TaskRecord> {
     while (!this.waiting && !this.failure) {
       await new Promise<void>((resolve) => (this.wake = resolve));

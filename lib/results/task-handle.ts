@@ -12,20 +12,24 @@ import type { TaskResults } from './task-results.js';
 import { toStatus, type TaskStatus } from './task-status.js';
 
 /**
- * A stored task, wherever it runs. `enqueue` gives one, `taskQueue.handle(id)` makes one from an id. Handles are cheap:
- * they hold no connection and need no closing.
+ * Follows and controls one stored task, wherever the task runs. `enqueue` returns a handle, and `taskQueue.handle(id)`
+ * makes one from an id. Handles are cheap: a handle has no connection of its own and need not be closed.
  *
- * A handle is not thenable, so that `await reports.build.enqueue(...)` waits for the storing and not for the task.
+ * A handle is not thenable, so `await reports.build.enqueue(...)` waits until the task is stored, not until it has
+ * ended.
  *
- * @typeParam R what the task's method returns
+ * @typeParam R the return type of the task's method
+ * @example
+ * const handle = await this.reports.build.enqueue('2026-01');
+ * const report = await handle.result({ timeout: '30s' });
  */
 export class TaskHandle<R = unknown> {
   readonly id: string;
   /** The task's name; `undefined` on a handle made from a bare id. */
   readonly name: string | undefined;
-  /** True when this call stored nothing, for an earlier task does the same work: `id` is that one's. */
+  /** True when this call stored nothing, because an earlier task does the same work. `id` is the id of that task. */
   readonly deduplicated: boolean;
-  /** The state right after the call that gave the handle; `undefined` on a handle made from a bare id. */
+  /** The state right after the call that returned the handle; `undefined` on a handle made from a bare id. */
   readonly initialState: TaskState | undefined;
 
   readonly #results: TaskResults;
@@ -47,91 +51,106 @@ export class TaskHandle<R = unknown> {
     this.#results = results;
   }
 
-  /** @throws TaskNotFoundError, EngineUnavailableError */
+  /**
+   * Fetches the current status.
+   *
+   * @throws TaskNotFoundError when the task is not stored, or no longer
+   * @throws EngineUnavailableError when the engine cannot be reached
+   */
   async status(): Promise<TaskStatus<R>> {
-    return toStatus<R>(await this.found(this.#results.find(this.id)));
+    return toStatus<R>(await this.required(this.#results.find(this.id)));
   }
 
   /**
-   * What the method returned, as soon as the task succeeded.
+   * Waits until the task is final.
    *
-   * @param options.timeout how long to wait; default: for ever
-   * @param options.signal stops waiting; the task itself goes on
-   * @throws TaskFailedError, TaskCancelledError, TaskExpiredError as the task ended
-   * @throws ResultTimeoutError when it is not final in time
-   * @throws TaskNotFoundError when there is no such task any more
+   * @param options.timeout how long to wait; default: no limit
+   * @param options.signal rejects the wait with its reason when it is aborted; the task itself continues
+   * @returns the return value of the method
+   * @throws TaskFailedError, TaskCancelledError or TaskExpiredError when the task did not succeed
+   * @throws WorkflowFailedError when a member of the workflow did not succeed
+   * @throws ResultTimeoutError when the task is not final in time
+   * @throws TaskNotFoundError when the task is not stored, or no longer
    */
   async result(options: { timeout?: Duration; signal?: AbortSignal } = {}): Promise<R> {
     const timeout = options.timeout === undefined ? undefined : parseDuration(options.timeout, 'result({ timeout })');
     const record = await this.#results.untilFinal(this.id, { timeout, signal: options.signal });
     if (!record || !isFinal(record.state)) {
+      const found = record ? `is ${record.state} after ${timeout} ms` : `could not be reached within ${timeout} ms`;
       throw new ResultTimeoutError(
-        `Task ${this.id} is ${record?.state ?? 'out of reach'} after ${timeout} ms. It goes on; ask again, or wait longer.`,
+        `Task ${this.id} ${found}. The task continues: call result() again, or give a longer timeout.`,
       );
     }
     return resultOf<R>(record);
   }
 
   /**
-   * The status now, then at every change, ending with the final one. Somebody who reads slowly sees fewer changes, and
-   * always the last.
+   * Yields the current status, then the status at every change. The final status is the last. A slow reader skips
+   * changes, but always gets the last.
    *
-   * @throws TaskNotFoundError when there is no such task
+   * @param options.signal ends the iteration with the signal's reason when it is aborted
+   * @throws TaskNotFoundError when the task is not stored, or no longer
+   * @example
+   * for await (const { state, progress } of handle.updates()) console.log(state, progress);
    */
   async *updates(options: { signal?: AbortSignal } = {}): AsyncGenerator<TaskStatus<R>, void, undefined> {
     for await (const record of this.#results.updates(this.id, options.signal)) yield toStatus<R>(record);
   }
 
   /**
-   * Asks for cancellation. A task that has not started never runs; a running one has its `signal` aborted; on a final
-   * one it changes nothing.
+   * Requests the cancellation of the task. A task that has not started never runs. A running task gets its `signal`
+   * aborted. A final task does not change.
    *
    * @param reason becomes the message of the `TaskCancelledError`
-   * @returns the status afterwards
+   * @returns the status after the request
+   * @throws TaskNotFoundError when the task is not stored, or no longer
    */
   async cancel(reason?: string): Promise<TaskStatus<R>> {
-    return toStatus<R>(await this.found(this.#results.cancel(this.id, reason)));
+    return toStatus<R>(await this.required(this.#results.cancel(this.id, reason)));
   }
 
   /**
-   * Runs a failed or cancelled task again under its id, with all its attempts. On any other it changes nothing.
+   * Runs a failed or cancelled task again under its id, with all its attempts. Any other task does not change.
    *
-   * @returns the status afterwards
+   * @returns the status after the request
+   * @throws TaskNotFoundError when the task is not stored, or no longer
    */
   async retry(): Promise<TaskStatus<R>> {
-    return toStatus<R>(await this.found(this.#results.retry(this.id)));
+    return toStatus<R>(await this.required(this.#results.retry(this.id)));
   }
 
   /**
-   * The members of a workflow, in order: the steps of a chain, the members of a group; each with its state as it is now.
-   * A member may be a workflow itself, with children of its own. Empty for a task that waits for no other.
+   * Fetches the members of a workflow, in order: the steps of a chain, or the members of a group. Each member has its
+   * current state. A member may itself be a workflow with children.
    *
-   * @throws TaskNotFoundError, EngineUnavailableError
+   * @returns an empty list for a task that waits for no other task
+   * @throws TaskNotFoundError when the task is not stored, or no longer
+   * @throws EngineUnavailableError when the engine cannot be reached
    */
   async children(): Promise<ChildHandle[]> {
-    const record = await this.found(this.#results.find(this.id));
+    const record = await this.required(this.#results.find(this.id));
     return (await this.#results.children(record)).map((child) => new ChildHandle(this.#results, child));
   }
 
   /**
-   * Drops what is stored of a final task.
+   * Removes the record of a final task.
    *
-   * @returns false when it is not final, or not there
+   * @returns false when the task is not final or not stored
    */
   forget(): Promise<boolean> {
     return this.#results.forget(this.id);
   }
 
-  private async found(asked: Promise<TaskRecord | undefined>): Promise<TaskRecord> {
-    const record = await asked;
+  private async required(lookup: Promise<TaskRecord | undefined>): Promise<TaskRecord> {
+    const record = await lookup;
     if (!record) throw new TaskNotFoundError(this.id);
     return record;
   }
 }
 
-/** A member of a workflow. */
+/** The handle of a workflow's member, from `handle.children()`. */
 export class ChildHandle<R = unknown> extends TaskHandle<R> {
-  /** When `children()` was called; `undefined` when it is not stored, not yet or not any more. */
+  /** The state when `children()` was called; `undefined` while the member is not stored yet, or no longer stored. */
   readonly state: TaskState | undefined;
 
   /** @internal */

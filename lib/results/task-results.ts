@@ -5,7 +5,7 @@ import { TaskWatcher, type UntilFinalOptions } from './task-watcher.js';
 import type { Observer } from './watched-task.js';
 import { withProgress } from './workflow-progress.js';
 
-/** Everything that can be asked of or done to a stored task. Handles and the HTTP endpoint use it. */
+/** All queries and commands for a stored task. Handles and the HTTP endpoint use this class. */
 export class TaskResults {
   private readonly watcher: TaskWatcher;
 
@@ -13,7 +13,9 @@ export class TaskResults {
     this.watcher = new TaskWatcher(engine);
   }
 
-  /** `undefined` for an id that is unknown, malformed, expired or of another application: the same answer for all. */
+  /**
+   * @returns `undefined` for an id that is unknown, malformed, expired or of another application, without distinction
+   */
   async find(id: string): Promise<TaskRecord | undefined> {
     return withProgress(await this.engine.find(id), this.engine);
   }
@@ -50,7 +52,7 @@ export class TaskResults {
     return this.engine.forget(id);
   }
 
-  /** Rejects what still waits, for the application closes. */
+  /** Rejects all callers that still wait, because the application closes. */
   close(): Promise<void> {
     return this.watcher.close();
   }

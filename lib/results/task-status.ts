@@ -1,29 +1,36 @@
 import type { TaskFailure, TaskRecord, TaskState } from '../engine/task.js';
 import type { Json } from '../engine/json.js';
 
-/** A task as everybody may see it: what `handle.status()` gives and `GET /tasks/:id` answers. Times are ISO text. */
+/**
+ * The status of a task, without its headers and stacks. `handle.status()` returns it, and `GET /tasks/:id` answers with
+ * it. Times are ISO 8601 text in UTC.
+ *
+ * @typeParam R the return type of the task's method
+ */
 export interface TaskStatus<R = unknown> {
   readonly id: string;
   readonly name: string;
   readonly queue: string;
   readonly state: TaskState;
-  /** What the task last reported: `{ current, total, message? }`, or any JSON; `null` before. */
+  /** The last progress report: `{ current, total, message? }`, or any JSON; `null` before the first report. */
   readonly progress: Json | null;
-  /** What the method returned, once `succeeded`. */
+  /** The return value of the method, once the state is `succeeded`; `null` before. */
   readonly result: R | null;
-  /** Why it failed, is being retried, was cancelled or expired. */
+  /** The reason why the task failed, is retried, was cancelled or expired; `null` for any other task. */
   readonly error: { readonly name: string; readonly message: string; readonly code?: string } | null;
   /** Number of the current or last attempt; 0 before the first. */
   readonly attempt: number;
+  /** Attempts in all, the first included. */
   readonly maxAttempts: number;
   readonly enqueuedAt: string;
-  /** When the current or last attempt began. */
+  /** The time at which the current or last attempt began; `null` before the first attempt. */
   readonly startedAt: string | null;
   readonly finishedAt: string | null;
-  /** Until when a final task can be asked for. */
+  /** The time at which the record of a final task is removed; `null` before the task is final. */
   readonly expiresAt: string | null;
 }
 
+/** Leaves out the parts of a record that are not for clients: headers, stacks, and the data of workflows. */
 export function toStatus<R>(record: TaskRecord): TaskStatus<R> {
   return {
     id: record.id,
@@ -32,7 +39,7 @@ export function toStatus<R>(record: TaskRecord): TaskStatus<R> {
     state: record.state,
     progress: record.progress,
     result: record.result as R | null,
-    error: record.error && describe(record.error),
+    error: record.error && publicPart(record.error),
     attempt: record.attempt,
     maxAttempts: record.maxAttempts,
     enqueuedAt: new Date(record.enqueuedAt).toISOString(),
@@ -42,7 +49,7 @@ export function toStatus<R>(record: TaskRecord): TaskStatus<R> {
   };
 }
 
-function describe({ name, message, code }: TaskFailure): { name: string; message: string; code?: string } {
+function publicPart({ name, message, code }: TaskFailure): { name: string; message: string; code?: string } {
   return code === undefined ? { name, message } : { name, message, code };
 }
 

@@ -7,7 +7,9 @@ import { isFinal, type TaskRecord } from '../engine/task.js';
 import { LatestRecord } from './latest-record.js';
 import { WatchedTask, type Observer } from './watched-task.js';
 
-/** Milliseconds in which the remaining watchers learn, while the application closes, that their task has just ended. */
+/**
+ * Limit in milliseconds of the last fetch while the application closes: the tasks of some watchers may just have ended.
+ */
 const LAST_FETCH_WITHIN = 1_000;
 
 export interface UntilFinalOptions {
@@ -17,8 +19,8 @@ export interface UntilFinalOptions {
 }
 
 /**
- * Watches tasks for all callers of this process: however many wait for the same task, the engine is watched once, and
- * each change is fetched once.
+ * Watches tasks for all callers of this process. However many callers wait for the same task, this class watches the
+ * engine once and fetches each change once.
  */
 export class TaskWatcher {
   private readonly watched = new Map<string, WatchedTask>();
@@ -26,8 +28,8 @@ export class TaskWatcher {
   constructor(private readonly engine: Engine) {}
 
   /**
-   * Calls `observer` with the task as it is, then at every change, until the returned function is called. The first call
-   * comes after this method returned.
+   * Calls `observer` with the current record of the task, then with each changed record, until the caller calls the
+   * returned function. The first call comes after this method has returned.
    */
   follow(id: string, observer: Observer): () => void {
     const task = this.watched.get(id) ?? new WatchedTask(this.engine, id);
@@ -39,15 +41,15 @@ export class TaskWatcher {
   }
 
   /**
-   * The task as it is, then at every change, ending with its final record.
+   * Yields the current record of the task, then each changed record. The final record is the last.
    *
    * @throws TaskNotFoundError when there is no such task, or no longer
-   * @throws the signal's reason once that is aborted
+   * @throws the reason of `signal` once it is aborted
    */
   async *updates(id: string, signal?: AbortSignal): AsyncGenerator<TaskRecord, void, undefined> {
     const latest = new LatestRecord();
-    const leave = this.follow(id, latest);
-    const ignore = onAbort(signal, (reason) => latest.fail(reason));
+    const unfollow = this.follow(id, latest);
+    const removeListener = onAbort(signal, (reason) => latest.fail(reason));
     try {
       for (;;) {
         const record = await latest.take();
@@ -55,25 +57,27 @@ export class TaskWatcher {
         if (isFinal(record.state)) return;
       }
     } finally {
-      ignore();
-      leave();
+      removeListener();
+      unfollow();
     }
   }
 
   /**
-   * The record of the task once it is final, or its latest record when `timeout` is over; `undefined` when the engine
-   * could not be reached until then.
+   * Waits until the task is final.
+   *
+   * @returns the final record, or the latest record when `timeout` is over; `undefined` when the engine could not be
+   * reached until then
    *
    * @throws TaskNotFoundError when there is no such task, or no longer
-   * @throws the signal's reason once that is aborted
+   * @throws the reason of `signal` once it is aborted
    */
   untilFinal(id: string, { timeout, signal }: UntilFinalOptions = {}): Promise<TaskRecord | undefined> {
     return new Promise((resolve, reject) => {
       const timers: NodeJS.Timeout[] = [];
       let latest: TaskRecord | undefined;
       const end = (answer: () => void) => {
-        leave();
-        ignore();
+        unfollow();
+        removeListener();
         for (const timer of timers) clearTimeout(timer);
         answer();
       };
@@ -85,18 +89,20 @@ export class TaskWatcher {
         },
         fail: (error) => end(() => reject(error)),
       };
-      const leave = this.follow(id, observer);
-      const ignore = onAbort(signal, observer.fail);
+      const unfollow = this.follow(id, observer);
+      const removeListener = onAbort(signal, observer.fail);
       if (timeout === undefined) return;
       timers.push(setTimeout(() => end(() => resolve(latest)), timeout));
-      // The engine may not call before a short timeout is over, and the caller is to learn the state.
+      // The engine may make its first call only after a short timeout is over. This fetch gets the state before that.
       if (timeout < FIRST_CALL_WITHIN) timers.push(setTimeout(() => this.fetchUnknown(id), timeout / 2));
     });
   }
 
-  /** Rejects what still waits, for the application closes. A watcher whose task has just ended still gets its record. */
+  /**
+   * Rejects all watchers, because the application closes. A watcher whose task has just ended still gets the record.
+   */
   async close(): Promise<void> {
-    const reason = new EngineUnavailableError('The application closes, so this process follows the task no longer.');
+    const reason = new EngineUnavailableError('The application closes, so this process no longer watches the task.');
     const tasks = [...this.watched.values()];
     await endsWithin(Promise.all(tasks.map((task) => task.fetch())), LAST_FETCH_WITHIN);
     for (const task of this.watched.values()) task.fail(reason);
@@ -109,15 +115,16 @@ export class TaskWatcher {
 }
 
 /**
- * Calls `listener` with the reason once the signal is aborted; of a signal that is aborted already, in a microtask.
+ * Calls `listener` with the reason once the signal is aborted. If the signal is aborted already, the call comes in a
+ * microtask.
  *
- * @returns removes the listener
+ * @returns a function that removes the listener
  */
 function onAbort(signal: AbortSignal | undefined, listener: (reason: unknown) => void): () => void {
   if (!signal) return () => undefined;
   const call = () => listener(signal.reason);
   if (signal.aborted) queueMicrotask(call);
-  // One signal may end any number of waits. Without this, Node warns of a leak after ten listeners.
+  // A signal may end any number of waits. Without this, Node warns of a leak after ten listeners.
   setMaxListeners(0, signal);
   signal.addEventListener('abort', call, { once: true });
   return () => signal.removeEventListener('abort', call);

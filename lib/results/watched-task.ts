@@ -4,7 +4,7 @@ import type { Json } from '../engine/json.js';
 import type { TaskRecord } from '../engine/task.js';
 import { workflowProgress } from './workflow-progress.js';
 
-/** A watcher of one task: it gets each changed record, or the reason why there will be none. */
+/** A watcher of one task. It gets each changed record, or the reason why no further record follows. */
 export interface Observer {
   /** Whether the watcher wants every change and the progress of a workflow; otherwise only the end. */
   readonly wantsChanges: boolean;
@@ -12,10 +12,10 @@ export interface Observer {
   fail(error: unknown): void;
 }
 
-/** Counting the progress of a workflow reads each of its steps, so there are at least so many milliseconds between two counts. */
+/** The shortest time in milliseconds between two counts of a workflow's progress: each count reads all steps. */
 const COUNT_INTERVAL = 100;
 
-/** One task that is watched in this process, by any number of observers. */
+/** A task that this process watches for any number of observers. */
 export class WatchedTask {
   private readonly observers = new Set<Observer>();
   private unwatch: () => void;
@@ -36,7 +36,7 @@ export class WatchedTask {
     this.unwatch = this.watch();
   }
 
-  /** Whether any record of the task is known yet. */
+  /** Whether a record of the task has been fetched or received. */
   get isKnown(): boolean {
     return this.latest !== undefined;
   }
@@ -51,8 +51,8 @@ export class WatchedTask {
     const known = this.latest;
     if (!known) return;
     queueMicrotask(() => {
-      // An observer that got a newer record meanwhile needs no older one.
-      if (this.latest === known && this.observers.has(observer)) tell(observer, known);
+      // An observer that got a newer record meanwhile does not need this record.
+      if (this.latest === known && this.observers.has(observer)) notify(observer, known);
     });
     this.countLater(known);
   }
@@ -89,7 +89,7 @@ export class WatchedTask {
     return this.engine.watch(this.id, onChange, { endOnly: this.endOnly });
   }
 
-  /** Fetches once however many changes arrive meanwhile, and once more after that, so that the last one is not missed. */
+  /** Fetches once, however many changes arrive meanwhile, and then once more, so that the last change is not missed. */
   private fetchOnce(): void {
     if (this.isFetching) {
       this.fetchAgain = true;
@@ -105,17 +105,17 @@ export class WatchedTask {
   }
 
   private publish(found: TaskRecord): void {
-    // A task that succeeded stays so; a fetch that began before comes too late.
+    // A task that succeeded stays in that state. A fetch that began before the end returns an outdated record.
     if (this.latest?.state === 'succeeded') return;
     const record = isUncounted(found) ? { ...found, progress: this.progress } : found;
     const fingerprint = JSON.stringify(record);
     if (fingerprint === this.fingerprint) return;
     this.fingerprint = fingerprint;
     this.latest = record;
-    for (const observer of this.observers) tell(observer, record);
+    for (const observer of this.observers) notify(observer, record);
   }
 
-  /** Counts the progress of a workflow beside everything else, so that no observer waits for it. */
+  /** Counts the progress of a workflow in the background, so that no observer waits for the count. */
   private countLater(record: TaskRecord): void {
     if (record.state !== 'waiting' || ![...this.observers].some(({ wantsChanges }) => wantsChanges)) return;
     if (this.counting) {
@@ -145,7 +145,7 @@ export class WatchedTask {
 }
 
 /** An observer that wants progress gets the record of a waiting workflow once its progress is counted. */
-function tell(observer: Observer, record: TaskRecord): void {
+function notify(observer: Observer, record: TaskRecord): void {
   if (!(observer.wantsChanges && isUncounted(record))) observer.next(record);
 }
 

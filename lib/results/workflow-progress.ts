@@ -4,7 +4,7 @@ import { memberIds } from '../engine/task-id.js';
 
 type ProgressSource = Pick<Engine, 'find' | 'countEndedMembers'>;
 
-/** The record of a waiting workflow with its progress; any other record as it is. */
+/** Adds the progress to the record of a waiting workflow. Returns any other record unchanged. */
 export async function withProgress(
   record: TaskRecord | undefined,
   source: ProgressSource,
@@ -14,8 +14,8 @@ export async function withProgress(
 }
 
 /**
- * The progress of a waiting workflow: of a group, the members that ended; of a chain, the steps that ended, where a group
- * counts as many as it has members.
+ * Counts the progress of a waiting workflow: for a group, the members that ended; for a chain, the steps that ended. A
+ * group in a chain counts as many steps as it has members.
  */
 export async function workflowProgress(
   record: TaskRecord,

@@ -4,18 +4,23 @@ import { isFinal, type Receipt, type TaskCall, type TaskRecord, type TaskTree } 
 import { newTaskId } from '../../lib/engine/task-id.js';
 import { FakeScheduleStore } from './fake-schedule-store.js';
 
-/** Tasks in a `Map`, changed by the test: for what stands on the port and not on an engine. It runs nothing. */
+/**
+ * An engine for tests of code above the engine port. It keeps tasks in a `Map`, the test changes them, and none runs.
+ */
 export class FakeEngine implements Engine {
   private readonly records = new Map<string, TaskRecord>();
   private readonly listeners = new Map<string, Set<() => void>>();
-  /** What every question is answered with, once set. */
+  /** The error that the methods reject with, once it is set. */
   failure: Error | undefined;
+  /** The ids of all calls of `cancel`. */
   readonly cancelled: string[] = [];
+  /** The number of calls of `find`. */
   finds = 0;
+  /** The number of calls of `countEndedMembers`. */
   counts = 0;
   readonly schedules = new FakeScheduleStore();
 
-  /** A stored task, `running` unless said otherwise. */
+  /** Stores a task, `running` unless `known` has another state. */
   add(known: Partial<TaskRecord> = {}): string {
     const id = known.id ?? newTaskId('default');
     this.records.set(id, {
@@ -52,7 +57,7 @@ export class FakeEngine implements Engine {
     this.notify(id);
   }
 
-  /** How many tasks somebody waits for. */
+  /** The number of tasks that have a watcher. */
   get watched(): number {
     return this.listeners.size;
   }
@@ -100,7 +105,7 @@ export class FakeEngine implements Engine {
     this.cancelled.push(id);
     const record = this.records.get(id);
     if (!record || isFinal(record.state)) return record;
-    // As on a real engine: a running task is only asked to stop.
+    // As on a real engine, a running task only gets a request to stop.
     if (record.state !== 'running') this.change(id, { state: 'cancelled', finishedAt: Date.UTC(2026, 0, 1, 0, 1) });
     return this.records.get(id);
   }
@@ -127,7 +132,7 @@ export class FakeEngine implements Engine {
 
   private known(id: string): TaskRecord {
     const record = this.records.get(id);
-    if (!record) throw new Error(`The test never added ${id}.`);
+    if (!record) throw new Error(`The test did not add the task ${id}.`);
     return record;
   }
 

@@ -4,12 +4,12 @@ import { TaskHandle } from '../../../lib/results/task-handle.js';
 import { TaskResults } from '../../../lib/results/task-results.js';
 import { FakeEngine } from '../../support/fake-engine.js';
 
-/** A group of three that waits. */
+/** Stores a group of three members that waits. */
 function waitingGroup(engine: FakeEngine): string {
   return engine.add({ state: 'waiting', members: [{ queue: 'default', count: 3 }], note: { group: {} } });
 }
 
-/** Counts only when it is told to. */
+/** An engine whose counts end only when the test ends them. */
 class SlowCounter extends FakeEngine {
   readonly pending: ((count: number) => void)[] = [];
 
@@ -19,7 +19,7 @@ class SlowCounter extends FakeEngine {
   }
 }
 
-it('counts nothing for whoever waits for the end alone', async () => {
+it('untilFinal counts no progress', async () => {
   const engine = new FakeEngine();
   const id = waitingGroup(engine);
   const ended = new TaskResults(engine).untilFinal(id);
@@ -29,7 +29,7 @@ it('counts nothing for whoever waits for the end alone', async () => {
   expect(engine.counts).toBe(0);
 });
 
-it('tells of the end although counting has not come to its end', async () => {
+it('updates yields the final status although a count is still under way', async () => {
   const engine = new SlowCounter();
   const id = waitingGroup(engine);
   const updates = new TaskResults(engine).updates(id);
@@ -41,7 +41,7 @@ it('tells of the end although counting has not come to its end', async () => {
   await expect(updates.next()).resolves.toMatchObject({ done: true });
 });
 
-it('begins with how far a workflow is, and counts once for many changes', async () => {
+it('updates begins with the progress of a workflow, and counts once for many changes', async () => {
   const engine = new FakeEngine();
   const id = waitingGroup(engine);
   const updates = new TaskResults(engine).updates(id);
@@ -63,7 +63,7 @@ async function hasCounted(engine: FakeEngine): Promise<string | TaskRecord> {
   return 'counting';
 }
 
-it('fetches the task before a short timeout is over, for an engine that calls no sooner', async () => {
+it('result fetches the task before a short timeout is over, if the engine has not called until then', async () => {
   const engine = new FakeEngine();
   engine.watch = () => () => undefined;
   const id = engine.add();
