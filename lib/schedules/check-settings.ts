@@ -3,10 +3,10 @@ import type { SchedulePolicy } from './schedule-options.js';
 import type { StoredSchedule } from './stored-schedule.js';
 import { parseTiming, type Timing } from './timetable.js';
 
-/** As task names: they stand in logs, and in URLs of administrators' pages. */
+/** The same rule as for task names, because ids appear in logs and in the URLs of administration pages. */
 const SCHEDULE_ID = /^[^\s\p{Cc}]{1,200}$/u;
 
-/** What is checked alike, whoever says it. */
+/** The checked settings: they are the same for `@Schedule()` and for `TaskSchedules.upsert()`. */
 export type CheckedSettings = Omit<StoredSchedule, 'id' | 'source' | 'template' | 'since'>;
 
 export interface Settings extends SchedulePolicy {
@@ -16,9 +16,10 @@ export interface Settings extends SchedulePolicy {
 }
 
 /**
- * A schedule's settings, complete and without anything that JSON would drop: what is stored has to equal what is read.
+ * Checks a schedule's settings and fills in the defaults. The result has no value that JSON would drop, because stored
+ * settings are compared with declared ones.
  *
- * @param what whose settings they are, in the error
+ * @param what the schedule, for the error
  * @throws ConfigurationError naming the setting and the value
  */
 export function checkSettings(timing: Timing, settings: Settings, what: string): CheckedSettings {
@@ -43,7 +44,7 @@ export function checkSettings(timing: Timing, settings: Settings, what: string):
   };
 }
 
-/** @throws ConfigurationError for what is no id */
+/** @throws ConfigurationError when the value is not a text of 1 to 200 characters without spaces */
 export function checkScheduleId(id: string, what: string): string {
   if (typeof id === 'string' && SCHEDULE_ID.test(id)) return id;
   throw new ConfigurationError(`${what} has the id ${JSON.stringify(id)}. Give 1 to 200 characters without spaces.`);

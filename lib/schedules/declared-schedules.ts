@@ -7,21 +7,21 @@ import { checkScheduleId, checkSettings } from './check-settings.js';
 import type { DeclaredSchedule } from './reconcile.js';
 import { schedulesOf, type ScheduleDeclaration } from './schedule.decorator.js';
 
-/** The schedules that the decorators of this application ask for. */
+/** The schedules that this application declares by `@Schedule()`. */
 export class DeclaredSchedules {
   private readonly byId = new Map<string, { readonly origin: string; readonly schedule: DeclaredSchedule }>();
 
   constructor(
     private readonly explorer: TaskExplorer,
     private readonly defaults: TaskOptions,
-    /** What is to be enqueued for a task of this process. */
+    /** The call that a schedule of this task enqueues. */
     private readonly template: (task: string, args: readonly unknown[]) => Promise<TaskTemplate>,
   ) {}
 
   /**
-   * To be called once, when all tasks are known.
+   * Reads the decorators. To be called once, after all tasks are registered.
    *
-   * @throws ConfigurationError naming class and method, when a schedule makes no sense
+   * @throws ConfigurationError naming class and method, when a schedule is not valid
    */
   async load(): Promise<void> {
     for (const { target } of this.explorer.classes()) {
@@ -32,7 +32,7 @@ export class DeclaredSchedules {
         const origin = `${target.name}.${method}`;
         const definition = definitions.get(method);
         if (!definition) {
-          throw new ConfigurationError(`${origin} has a @Schedule() and is no task. Decorate it with @Task() too.`);
+          throw new ConfigurationError(`${origin} has a @Schedule() but is not a task. Decorate it with @Task() too.`);
         }
         await this.add(definition, declarations, origin);
       }
@@ -59,7 +59,7 @@ export class DeclaredSchedules {
       const other = this.byId.get(checkScheduleId(id, what));
       if (other) {
         throw new ConfigurationError(
-          `Two schedules have the id "${id}", of ${other.origin} and of ${origin}. Give one of them another: @Schedule(…, { id }).`,
+          `Two schedules have the id "${id}", of ${other.origin} and of ${origin}. Give one of them another id: @Schedule(…, { id }).`,
         );
       }
       const settings = checkSettings(typeof when === 'object' ? when : { cron: when }, options, what);

@@ -1,49 +1,53 @@
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import { sameTiming } from './stored-schedule.js';
 import type { KnownVersion, Snapshot } from './schedule-book.js';
-import type { StoredSchedule } from './stored-schedule.js';
+import { sameTiming, type StoredSchedule } from './stored-schedule.js';
 
-/** A schedule as the code of this process decorates it. */
+/** A schedule as the code of this process declares it. */
 export type DeclaredSchedule = Omit<StoredSchedule, 'since'>;
 
-/** A version of the code of which nothing was heard for so long runs nowhere any more. */
+/** Milliseconds without a sign of life after which a version of the code counts as not running. */
 const VERSION_LIFE = 90_000;
-/** Versions that run nowhere are forgotten after this. */
+/** Milliseconds without a sign of life after which the record of a version is deleted. */
 const VERSION_MEMORY = 24 * 60 * 60_000;
 
 export interface ReconcileInput {
   readonly declared: readonly DeclaredSchedule[];
-  /** The queues that this process consumes. All who consume a queue know its tasks, so they have one code. */
+  /**
+   * The queues that this process consumes. All consumers of a queue declare its tasks, so they run the same code,
+   * except during a deploy.
+   */
   readonly queues: Iterable<string>;
   readonly snapshot: Snapshot;
   readonly now: number;
-  /** When this process said for the first time that it is there; `undefined` before. */
-  readonly present: number | undefined;
+  /** When this process stored its versions for the first time; `undefined` before that. */
+  readonly presentSince: number | undefined;
 }
 
-/** What has to be changed in the store. */
+/** The changes to make in the store. */
 export interface ReconcilePlan {
   readonly put: readonly StoredSchedule[];
   readonly remove: ReadonlySet<string>;
+  /** The versions of this process, one for each of its queues, with a new sign of life. */
   readonly versions: readonly KnownVersion[];
-  /** Versions of which nothing was heard for a day. */
+  /** Versions without a sign of life for a day. */
   readonly forget: readonly KnownVersion[];
-  /** Decorated ids that a schedule made at run time has already. */
+  /** Ids of declared schedules that a schedule created at run time already has. */
   readonly taken: readonly string[];
 }
 
 /**
- * Brings the stored schedules that come from decorators in line with those of this process: new and changed ones are
- * put, others of the same queues removed; those made at run time are nobody's business here.
+ * Compares the stored schedules that come from decorators with the schedules that this process declares. New and
+ * changed schedules are put; schedules of the same queues that the code no longer declares are removed. Schedules
+ * created at run time are left as they are.
  *
- * During a deploy processes of two versions of the code run side by side. The version that appeared last decides; an
- * older process, also one that starts again, changes nothing as long as a newer one is alive. When the newer one is
- * gone, as after a roll-back, the older decides again.
+ * During a deploy, processes of two versions of the code run side by side. The version that appeared last decides. A
+ * process of an older version changes nothing as long as a newer version is alive, even when the process starts again.
+ * Once the newer version is gone, as after a roll-back, the older version decides again.
  *
- * A queue that nobody has consumed for a day went with its last task, and so do its schedules.
+ * The schedules of a queue without a consumer for a day are removed too: the queue has no task any more.
  */
-export function reconcile({ declared, queues, snapshot, now, present }: ReconcileInput): ReconcilePlan {
+export function reconcile({ declared, queues, snapshot, now, presentSince }: ReconcileInput): ReconcilePlan {
   const stored = new Map(Array.from(snapshot.schedules, ([id, schedule]) => [id, schedule.stored]));
   const isRemembered = ({ seen }: KnownVersion) => seen >= now - VERSION_MEMORY;
   const put: StoredSchedule[] = [];
@@ -52,7 +56,7 @@ export function reconcile({ declared, queues, snapshot, now, present }: Reconcil
   const taken: string[] = [];
   for (const queue of queues) {
     const mine = declared.filter(({ template }) => template.queue === queue);
-    const version = currentVersion(queue, mine, snapshot.versions, now, present);
+    const version = currentVersion(queue, mine, snapshot.versions, now, presentSince);
     versions.push(version);
     if (snapshot.versions.some((other) => isNewer(other, version, now))) continue;
     for (const schedule of mine) {
@@ -66,23 +70,24 @@ export function reconcile({ declared, queues, snapshot, now, present }: Reconcil
       if (!isDeepStrictEqual(known, wanted)) put.push(wanted);
     }
     for (const { id, source, template } of stored.values()) {
-      if (source === 'decorator' && template.queue === queue && !mine.some((one) => one.id === id)) remove.add(id);
+      if (source === 'decorator' && template.queue === queue && !mine.some((own) => own.id === id)) remove.add(id);
     }
   }
-  // Who just started may be the first of many after a long pause.
-  if (present !== undefined && now - present > VERSION_LIFE) {
+  // After a long pause of the whole application, this process may be the first of many to start: the consumers of the
+  // other queues get time to start too.
+  if (presentSince !== undefined && now - presentSince > VERSION_LIFE) {
     const queuesInUse = new Set([...snapshot.versions.filter(isRemembered), ...versions].map(({ queue }) => queue));
     for (const { id, source, template } of stored.values()) {
       if (source === 'decorator' && !queuesInUse.has(template.queue)) remove.add(id);
     }
   }
-  // One that moved to another queue is put there, not removed here.
+  // A schedule that moved to another queue is put for its new queue, so it must not be removed for the old one.
   for (const { id } of put) remove.delete(id);
   const forget = snapshot.versions.filter((version) => !isRemembered(version));
   return { put, remove, versions, forget, taken };
 }
 
-/** Whether processes with the code of this version run. */
+/** Whether processes of this version run. */
 export function isAlive({ seen }: KnownVersion, now: number): boolean {
   return seen > now - VERSION_LIFE;
 }
@@ -92,12 +97,12 @@ function currentVersion(
   declared: readonly DeclaredSchedule[],
   versions: readonly KnownVersion[],
   now: number,
-  present: number | undefined,
+  presentSince: number | undefined,
 ): KnownVersion {
   const fingerprint = fingerprintOf(declared);
   const known = versions.find((other) => other.queue === queue && other.fingerprint === fingerprint);
-  // Only a version of which no process was left begins anew.
-  const since = known && isAlive(known, now) ? known.since : (present ?? now);
+  // A version that is alive keeps its time of appearance. A version whose last process was gone appears anew.
+  const since = known && isAlive(known, now) ? known.since : (presentSince ?? now);
   return { queue, fingerprint, since, seen: now };
 }
 
@@ -106,6 +111,7 @@ function isNewer(other: KnownVersion, version: KnownVersion, now: number): boole
   return other.since > version.since || (other.since === version.since && other.fingerprint > version.fingerprint);
 }
 
+/** Tells the versions of a queue apart: processes with the same schedules have the same fingerprint. */
 function fingerprintOf(declared: readonly DeclaredSchedule[]): string {
   const sorted = declared.toSorted((a, b) => (a.id < b.id ? -1 : 1));
   return createHash('sha256').update(JSON.stringify(sorted)).digest('base64url').slice(0, 16);

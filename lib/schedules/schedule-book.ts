@@ -16,16 +16,17 @@ import {
 import { timetableOf, type ParsedTiming, type Timetable } from './timetable.js';
 
 /**
- * What became of a tick is kept at least this long, though a later one is known: no process acts on a tick that is
- * older without having read everything first (see schedule-clock.ts).
+ * Milliseconds for which the record of a handled tick is kept, although a later tick has been handled. No process runs
+ * a tick older than this without reading the whole store first (see schedule-clock.ts), so no process misses the
+ * record.
  */
 const KEEP_TICKS = 5 * 60_000;
 
-/** Everything that stands in the store. */
+/** The content of the store. */
 export interface Snapshot {
   readonly schedules: ReadonlyMap<string, Schedule>;
   readonly versions: readonly KnownVersion[];
-  /** Keys that nobody needs any more. */
+  /** Keys that no process needs any more. */
   readonly outdated: readonly string[];
 }
 
@@ -34,30 +35,30 @@ export interface KnownVersion extends StoredVersion {
   readonly fingerprint: string;
 }
 
-/** A tick that somebody has to act on. */
+/** A tick for which a task has to be enqueued. */
 export interface DueTick {
   readonly schedule: Schedule;
   readonly tick: number;
 }
 
-/** Reads and writes schedules. Who asks gets what is stored now. */
+/** Reads and writes schedules. It caches nothing that is stored: every read returns what the store has now. */
 export class ScheduleBook {
-  /** Those of the last reading: understanding an expression takes long, and it seldom changes. */
+  /** The timetables of the last read. Parsing an expression takes long, and expressions seldom change. */
   private timetables = new Map<string, Timetable>();
 
   constructor(private readonly store: ScheduleStore) {}
 
   async read(): Promise<Snapshot> {
     const texts = await this.store.all();
-    const known = this.timetables;
+    const earlier = this.timetables;
     this.timetables = new Map();
     const timetable = ({ cron, every, timezone }: ParsedTiming) => {
       const key = JSON.stringify([cron, every, timezone]);
-      const found = this.timetables.get(key) ?? known.get(key) ?? timetableOf({ cron, every, timezone });
+      const found = this.timetables.get(key) ?? earlier.get(key) ?? timetableOf({ cron, every, timezone });
       this.timetables.set(key, found);
       return found;
     };
-    return understand(texts, timetable, Date.now());
+    return parseSnapshot(texts, timetable, Date.now());
   }
 
   async get(id: string): Promise<Schedule | undefined> {
@@ -65,34 +66,34 @@ export class ScheduleBook {
   }
 
   /**
-   * The ticks of these that nobody has acted on yet; notes what became of the others.
+   * The due ticks that no process has handled yet. Records the handled ones in their schedules.
    *
-   * @returns `undefined` when a schedule is not what it was: read again
+   * @returns `undefined` when a schedule or its pause has changed since it was read: the caller has to read again
    */
-  async open(due: readonly DueTick[]): Promise<DueTick[] | undefined> {
-    const questions = due.flatMap(({ schedule: { id }, tick }) => [
+  async findUnhandled(due: readonly DueTick[]): Promise<DueTick[] | undefined> {
+    const wanted = due.flatMap(({ schedule: { id }, tick }) => [
       keys.schedule(id),
       keys.pause(id),
       keys.run(id, tick),
       keys.skip(id, tick),
     ]);
-    const answers = await this.store.get(questions);
-    const open: DueTick[] = [];
+    const texts = await this.store.get(wanted);
+    const unhandled: DueTick[] = [];
     for (const [index, { schedule, tick }] of due.entries()) {
-      const [stored, pause, run, skip] = answers.slice(index * 4, index * 4 + 4);
+      const [stored, pause, run, skip] = texts.slice(index * 4, index * 4 + 4);
       if (!isDeepStrictEqual(parseText(stored), schedule.stored)) return undefined;
       if (!isDeepStrictEqual(parseText(pause), schedule.pause)) return undefined;
       const ran = parseText<StoredRun>(run);
       const skipped = parseText<StoredSkip>(skip);
-      if (ran) schedule.noteRun({ ...ran, tick });
-      else if (skipped) schedule.noteSkip({ ...skipped, tick });
-      else open.push({ schedule, tick });
+      if (ran) schedule.recordRun({ ...ran, tick });
+      else if (skipped) schedule.recordSkip({ ...skipped, tick });
+      else unhandled.push({ schedule, tick });
     }
-    return open;
+    return unhandled;
   }
 
-  /** Stores what became of ticks, and notes it. */
-  async note(
+  /** Stores that ticks were handled, then records it in their schedules. */
+  async recordTicks(
     ticks: readonly { schedule: Schedule; run?: AtTick<StoredRun>; skip?: AtTick<StoredSkip> }[],
   ): Promise<void> {
     const texts: Record<string, string> = {};
@@ -102,16 +103,16 @@ export class ScheduleBook {
     }
     await this.store.set(texts);
     for (const { schedule, run, skip } of ticks) {
-      if (run) schedule.noteRun(run);
-      if (skip) schedule.noteSkip(skip);
+      if (run) schedule.recordRun(run);
+      if (skip) schedule.recordSkip(skip);
     }
   }
 
-  async noteManualRun(id: string, run: StoredManualRun): Promise<void> {
+  async recordManualRun(id: string, run: StoredManualRun): Promise<void> {
     await this.store.set({ [keys.manual(id)]: textOf(run) });
   }
 
-  async noteEnds(ends: readonly { id: string; end: StoredEnd }[]): Promise<void> {
+  async recordEnds(ends: readonly { id: string; end: StoredEnd }[]): Promise<void> {
     await this.store.set(Object.fromEntries(ends.map(({ id, end }) => [keys.end(id), textOf(end)])));
   }
 
@@ -135,13 +136,13 @@ export class ScheduleBook {
   }
 
   async forgetVersions(versions: readonly KnownVersion[]): Promise<void> {
-    await this.drop(versions.map(({ queue, fingerprint }) => keys.version(queue, fingerprint)));
+    await this.deleteKeys(versions.map(({ queue, fingerprint }) => keys.version(queue, fingerprint)));
   }
 
-  /** Drops schedules with all that is known of them. */
+  /** Deletes schedules with everything that is stored about them. */
   async remove(ids: ReadonlySet<string>): Promise<void> {
     const all = await this.store.all();
-    await this.drop(
+    await this.deleteKeys(
       [...all.keys()].filter((key) => {
         const parsed = parseKey(key);
         return parsed !== undefined && parsed.kind !== 'version' && ids.has(parsed.id);
@@ -149,41 +150,43 @@ export class ScheduleBook {
     );
   }
 
-  async drop(outdated: readonly string[]): Promise<void> {
+  async deleteKeys(outdated: readonly string[]): Promise<void> {
     if (outdated.length > 0) await this.store.delete(outdated);
   }
 }
 
-function understand(
+/** @param timetable returns the timetable of a timing */
+function parseSnapshot(
   texts: ReadonlyMap<string, string>,
   timetable: (timing: ParsedTiming) => Timetable,
   now: number,
 ): Snapshot {
   const schedules = new Map<string, Schedule>();
   const versions: KnownVersion[] = [];
-  const facts = [...texts].flatMap(([key, text]) => {
+  const entries = [...texts].flatMap(([key, text]) => {
     const parsed = parseKey(key);
     return parsed ? [{ key, text, parsed }] : [];
   });
-  for (const { parsed, text } of facts) {
+  for (const { parsed, text } of entries) {
     if (parsed.kind !== 'schedule') continue;
     const stored = parseText<StoredSchedule>(text);
     if (stored) schedules.set(parsed.id, new Schedule(stored, timetable(stored)));
   }
-  for (const { parsed, text } of facts) {
+  for (const { parsed, text } of entries) {
     if (parsed.kind === 'version') {
       const version = parseText<StoredVersion>(text);
       if (version) versions.push({ ...version, queue: parsed.queue, fingerprint: parsed.fingerprint });
     } else if (parsed.kind !== 'schedule') {
       const schedule = schedules.get(parsed.id);
-      if (schedule) noteFact(schedule, parsed, text);
+      if (schedule) recordEntry(schedule, parsed, text);
     }
   }
-  const outdated = facts.filter(({ parsed }) => isOutdated(parsed, schedules, now)).map(({ key }) => key);
+  const outdated = entries.filter(({ parsed }) => isOutdated(parsed, schedules, now)).map(({ key }) => key);
   return { schedules, versions, outdated };
 }
 
-function noteFact(
+/** Records in a schedule what one entry of the store contains about it. */
+function recordEntry(
   schedule: Schedule,
   parsed: Exclude<ReturnType<typeof parseKey>, undefined | { kind: 'version' }>,
   text: string,
@@ -199,17 +202,17 @@ function noteFact(
       schedule.end = parseText<StoredEnd>(text);
       break;
     case 'run':
-      schedule.noteRun({ ...(parseText<StoredRun>(text) as StoredRun), tick: parsed.tick });
+      schedule.recordRun({ ...(parseText<StoredRun>(text) as StoredRun), tick: parsed.tick });
       break;
     case 'skip':
-      schedule.noteSkip({ ...(parseText<StoredSkip>(text) as StoredSkip), tick: parsed.tick });
+      schedule.recordSkip({ ...(parseText<StoredSkip>(text) as StoredSkip), tick: parsed.tick });
       break;
     case 'schedule':
       break;
   }
 }
 
-/** A later tick is known, and nobody will ask for this one again. */
+/** Whether a key is the record of a handled tick that no process reads any more: a later one is known. */
 function isOutdated(
   parsed: NonNullable<ReturnType<typeof parseKey>>,
   schedules: ReadonlyMap<string, Schedule>,

@@ -8,37 +8,41 @@ import { publicPart } from './schedule-status.js';
 import type { Schedule } from './schedule.js';
 import type { TickRunner } from './tick-runner.js';
 
-/** Changes are announced; in case an announcement is lost, everything is read again after this. */
-const READ_AGAIN_AFTER = 10_000;
-/** After a failure. */
-const TRY_AGAIN_AFTER = 1_000;
-/** An answer that took longer came from an engine that was out of reach. */
+/** Milliseconds after which the schedules are read again, in case the announcement of a change was lost. */
+const READ_INTERVAL = 10_000;
+/** Milliseconds from a failure to the next pass. */
+const RETRY_DELAY = 1_000;
+/** Milliseconds. An answer that took longer came from an engine that could not be reached for a while. */
 const SLOW_ANSWER = 2_000;
-/** A timer goes by the time that passes: this is how late it is noticed that the clock was changed. */
-const LOOK_AGAIN_AFTER = 1_000;
-/** By more than this the clock does not just run unevenly: it was put forward. */
-const STEP = 2_000;
-/** Who has not looked at the clock for so long was frozen, as by a debugger. */
-const ASLEEP = 60_000;
-/** How long a look that is under way may hold up the end of the process. */
+/**
+ * The longest time between two passes, in milliseconds. A timer follows the time that passes and not the system clock,
+ * so this is how late a change of the system clock is detected.
+ */
+const LONGEST_PAUSE = 1_000;
+/** Milliseconds. A larger difference between the system clock and the passed time means that the clock was changed. */
+const CLOCK_STEP = 2_000;
+/** Milliseconds. A process without a pass for longer than this was frozen, for example by a debugger. */
+const FROZEN_AFTER = 60_000;
+/** The longest time in milliseconds for which a running pass delays the end of the process. */
 const STOP_LIMIT = 1_000;
 
 /**
- * Looks to the ticks of all schedules, in every process that runs tasks: each acts on every tick, and what it does is
- * such that doing it again changes nothing ({@link TickRunner}). So there is no leader to lose and none to elect: as long
- * as one process is there, no tick is lost.
+ * Runs the ticks of all schedules, in every process that runs tasks. Each of these processes runs every tick that is
+ * not handled yet, and running a tick twice changes nothing ({@link TickRunner}). So there is no leader that could be
+ * lost or would have to be elected: no tick is lost as long as one process runs.
  *
- * It knows since when it has been watching: ticks before that, while it was not there or the engine was out of reach,
- * were missed, and a schedule's `catchUp` decides about them.
+ * The clock works in passes: each pass runs all due ticks and schedules the next pass. The clock remembers since when
+ * it has watched the ticks. Ticks before that time, while this process did not run or could not reach the engine, were
+ * missed, and the schedule's `catchUp` decides about them.
  */
 export class ScheduleClock implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly logger = new Logger('TaskQueue');
   private schedules: readonly Schedule[] = [];
   private watchingSince = Infinity;
-  private outOfReach = true;
-  private lastLook = { clock: Date.now(), passed: performance.now() };
+  private unreachable = true;
+  private lastPassAt = { wallClock: Date.now(), monotonic: performance.now() };
   private readAt = -Infinity;
-  private looking: Promise<void> = Promise.resolve();
+  private currentPass: Promise<void> = Promise.resolve();
   private timer: NodeJS.Timeout | undefined;
   private unfollow: (() => void) | undefined;
   private stopped = false;
@@ -54,7 +58,7 @@ export class ScheduleClock implements OnApplicationBootstrap, OnModuleDestroy {
 
   async onApplicationBootstrap(): Promise<void> {
     if (!this.enabled) return;
-    const following = this.engine.schedules.follow(() => this.changed());
+    const following = this.engine.schedules.follow(() => this.onChange());
     this.unfollow = following.stop;
     await following.started;
   }
@@ -65,66 +69,71 @@ export class ScheduleClock implements OnApplicationBootstrap, OnModuleDestroy {
     this.unfollow?.();
     let limit: NodeJS.Timeout | undefined;
     const over = new Promise<void>((resolve) => (limit = setTimeout(resolve, STOP_LIMIT)));
-    await Promise.race([this.looking, over]);
+    await Promise.race([this.currentPass, over]);
     clearTimeout(limit);
   }
 
-  /** Reads everything and acts on it. Resolves when that is done, or has failed for now. */
-  private changed(): Promise<void> {
+  /** Reads everything again and runs what is due. Resolves when that is done, or has failed for now. */
+  private onChange(): Promise<void> {
     this.readAt = -Infinity;
-    return this.look();
+    return this.runPass();
   }
 
-  /** One look after the other. */
-  private look(): Promise<void> {
-    this.looking = this.looking.then(async () => {
+  /** Runs a pass after the current one has ended, and schedules the next pass. */
+  private runPass(): Promise<void> {
+    this.currentPass = this.currentPass.then(async () => {
       if (this.stopped) return;
       clearTimeout(this.timer);
-      const wait = await this.act().catch((error: unknown) => this.failed(error));
+      const pause = await this.runDueTicks().catch((error: unknown) => this.handleError(error));
       if (this.stopped) return;
       clearTimeout(this.timer);
-      this.timer = setTimeout(() => void this.look(), wait).unref();
+      this.timer = setTimeout(() => void this.runPass(), pause).unref();
     });
-    return this.looking;
+    return this.currentPass;
   }
 
-  /** Acts on all that is due. @returns how many milliseconds nothing is to be done */
-  private async act(): Promise<number> {
-    this.keepWatch();
+  /** Runs all due ticks. @returns the milliseconds until the next pass */
+  private async runDueTicks(): Promise<number> {
+    this.detectClockStep();
     for (;;) {
-      if (Date.now() - this.readAt >= READ_AGAIN_AFTER) await this.read();
+      if (Date.now() - this.readAt >= READ_INTERVAL) await this.read();
       const now = Date.now();
       const due = this.schedules.flatMap((schedule) =>
         schedule.due(now, this.watchingSince).map((tick) => ({ schedule, tick })),
       );
-      if (due.length === 0) return this.untilNext();
-      if (!(await this.runOpen(due))) return TRY_AGAIN_AFTER;
+      if (due.length === 0) return this.timeToNextPass();
+      if (!(await this.runUnhandled(due))) return RETRY_DELAY;
     }
   }
 
-  /** @returns false when something went wrong that may go well later */
-  private async runOpen(due: readonly DueTick[]): Promise<boolean> {
+  /**
+   * Runs the ticks that no process has handled yet.
+   *
+   * @returns false when a tick could not be run; another attempt may succeed
+   */
+  private async runUnhandled(due: readonly DueTick[]): Promise<boolean> {
     const { watchingSince } = this;
-    const open = await this.contact(() => this.book.open(due));
-    if (open === undefined || watchingSince !== this.watchingSince) {
-      // Other schedules, or some of these were missed: what is due has to be asked again.
+    const unhandled = await this.callEngine(() => this.book.findUnhandled(due));
+    if (unhandled === undefined || watchingSince !== this.watchingSince) {
+      // A schedule has changed, or some of these ticks now count as missed: the due ticks have to be computed again.
       this.readAt = -Infinity;
       return true;
     }
-    return open.length === 0 || this.contact(() => this.runner.run(open));
+    return unhandled.length === 0 || this.callEngine(() => this.runner.run(unhandled));
   }
 
+  /** Reads the schedules, after they were brought in line with the code, and deletes outdated keys. */
   private async read(): Promise<void> {
-    let snapshot = await this.contact(() => this.book.read());
-    if (await this.reconciler.run(snapshot)) snapshot = await this.contact(() => this.book.read());
+    let snapshot = await this.callEngine(() => this.book.read());
+    if (await this.reconciler.run(snapshot)) snapshot = await this.callEngine(() => this.book.read());
     this.schedules = [...snapshot.schedules.values()];
     this.readAt = Date.now();
-    await this.book.drop(snapshot.outdated);
-    await this.noteEnds();
+    await this.book.deleteKeys(snapshot.outdated);
+    await this.recordEnds();
   }
 
-  /** Keeps how the last run of each schedule ended, beyond the time its task is kept. */
-  private async noteEnds(): Promise<void> {
+  /** Stores how the last run of each schedule ended, because the schedule outlives the record of the task. */
+  private async recordEnds(): Promise<void> {
     const unknown = this.schedules.flatMap(({ id, lastTask, end }) =>
       lastTask === undefined || end?.task === lastTask ? [] : [{ id, task: lastTask }],
     );
@@ -135,50 +144,52 @@ export class ScheduleClock implements OnApplicationBootstrap, OnModuleDestroy {
       const { id: task, state, finishedAt, error } = record;
       return [{ id, end: { task, state, finishedAt, error: error && publicPart(error) } }];
     });
-    if (ends.length > 0) await this.book.noteEnds(ends);
+    if (ends.length > 0) await this.book.recordEnds(ends);
   }
 
-  /** Asks the engine for something, and notices when it was out of reach. */
-  private async contact<T>(ask: () => Promise<T>): Promise<T> {
+  /** Calls the engine. After an outage, the clock watches the ticks only since the first answer. */
+  private async callEngine<T>(call: () => Promise<T>): Promise<T> {
     const begun = Date.now();
     try {
-      const answer = await ask();
+      const answer = await call();
       const now = Date.now();
-      if (this.outOfReach || now - begun > SLOW_ANSWER) this.watchingSince = now;
-      this.outOfReach = false;
+      if (this.unreachable || now - begun > SLOW_ANSWER) this.watchingSince = now;
+      this.unreachable = false;
       return answer;
     } catch (error) {
-      if (error instanceof EngineUnavailableError) this.outOfReach = true;
+      if (error instanceof EngineUnavailableError) this.unreachable = true;
       throw error;
     }
   }
 
-  /** Notices when nobody looked for long, or the clock was changed. */
-  private keepWatch(): void {
-    const look = { clock: Date.now(), passed: performance.now() };
-    const passed = look.passed - this.lastLook.passed;
-    const step = look.clock - this.lastLook.clock - passed;
-    this.lastLook = look;
-    if (passed <= ASLEEP && Math.abs(step) <= STEP) return;
+  /** Detects that the process was frozen, or that the system clock was changed. */
+  private detectClockStep(): void {
+    const passAt = { wallClock: Date.now(), monotonic: performance.now() };
+    const passed = passAt.monotonic - this.lastPassAt.monotonic;
+    const step = passAt.wallClock - this.lastPassAt.wallClock - passed;
+    this.lastPassAt = passAt;
+    if (passed <= FROZEN_AFTER && Math.abs(step) <= CLOCK_STEP) return;
     this.readAt = -Infinity;
-    // Put back: what was done stays done, and what was not yet comes once more. Put forward: what was leapt over is missed.
-    if (step < -STEP) this.watchingSince = Math.min(this.watchingSince, look.clock);
-    else this.watchingSince = passed > ASLEEP ? look.clock : look.clock - passed;
+    // Clock put back: handled ticks stay handled, and the other ticks come once more. Clock put forward, or process
+    // frozen: the ticks in between are missed.
+    if (step < -CLOCK_STEP) this.watchingSince = Math.min(this.watchingSince, passAt.wallClock);
+    else this.watchingSince = passed > FROZEN_AFTER ? passAt.wallClock : passAt.wallClock - passed;
   }
 
-  private untilNext(): number {
+  private timeToNextPass(): number {
     const now = Date.now();
     const next = this.schedules.map((schedule) => schedule.upcoming(now, 1)[0] ?? Infinity);
-    return Math.max(Math.min(...next, this.readAt + READ_AGAIN_AFTER, now + LOOK_AGAIN_AFTER) - now, 0);
+    return Math.max(Math.min(...next, this.readAt + READ_INTERVAL, now + LONGEST_PAUSE) - now, 0);
   }
 
-  private failed(error: unknown): number {
-    // Nothing is known for sure any more.
+  /** @returns the milliseconds until the next pass */
+  private handleError(error: unknown): number {
+    // What was read before may be outdated.
     this.readAt = -Infinity;
-    // The engine says by itself that it is out of reach.
+    // The engine itself logs that it cannot be reached.
     if (!(error instanceof EngineUnavailableError) && !this.stopped) {
-      this.logger.error(`The schedules could not be looked after: ${(error as Error).message}`, (error as Error).stack);
+      this.logger.error(`The schedules could not be run: ${(error as Error).message}`, (error as Error).stack);
     }
-    return TRY_AGAIN_AFTER;
+    return RETRY_DELAY;
   }
 }

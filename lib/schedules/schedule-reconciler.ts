@@ -3,25 +3,28 @@ import type { ScheduleStore } from '../engine/ports/schedule-store.js';
 import { reconcile, type DeclaredSchedule } from './reconcile.js';
 import type { ScheduleBook, Snapshot } from './schedule-book.js';
 
-/** Several times in the life of a version: see reconcile.ts. */
+/** Milliseconds between two runs: several in the time after which a version counts as not running (reconcile.ts). */
 const INTERVAL = 30_000;
 
-/** Keeps the stored schedules in line with this process's decorators, and says now and then that it is there. */
+/**
+ * Keeps the stored schedules in line with the decorators of this process, and stores a sign of life of this process's
+ * version of the code.
+ */
 export class ScheduleReconciler {
   private readonly logger = new Logger('TaskQueue');
-  private present: number | undefined;
+  private presentSince: number | undefined;
   private lastAt = -Infinity;
-  private readonly complained = new Set<string>();
+  private readonly reportedIds = new Set<string>();
 
   constructor(
     private readonly book: ScheduleBook,
     private readonly store: ScheduleStore,
     private readonly declared: () => readonly DeclaredSchedule[],
-    /** The queues this process consumes. */
+    /** The queues that this process consumes. */
     private readonly queues: () => Iterable<string>,
   ) {}
 
-  /** Does what is to be done, if it is time. @returns whether a schedule was changed */
+  /** Does nothing within 30 s after the last run. @returns whether a schedule was changed */
   async run(snapshot: Snapshot): Promise<boolean> {
     const now = Date.now();
     if (Math.abs(now - this.lastAt) < INTERVAL) return false;
@@ -30,15 +33,15 @@ export class ScheduleReconciler {
       queues: this.queues(),
       snapshot,
       now,
-      present: this.present,
+      presentSince: this.presentSince,
     });
     await this.book.putVersions(plan.versions);
     await this.book.forgetVersions(plan.forget);
     if (plan.put.length > 0) await this.book.put(plan.put);
     if (plan.remove.size > 0) await this.book.remove(plan.remove);
-    this.present ??= now;
+    this.presentSince ??= now;
     this.lastAt = now;
-    for (const id of plan.taken) this.complain(id);
+    for (const id of plan.taken) this.reportTakenId(id);
     if (plan.put.length + plan.remove.size === 0) return false;
     this.logger.log(
       `Schedules: ${[
@@ -53,11 +56,11 @@ export class ScheduleReconciler {
     return true;
   }
 
-  private complain(id: string): void {
-    if (this.complained.has(id)) return;
-    this.complained.add(id);
+  private reportTakenId(id: string): void {
+    if (this.reportedIds.has(id)) return;
+    this.reportedIds.add(id);
     this.logger.error(
-      `The schedule "${id}" of @Schedule() is not set, for one of that id was made at run time and is kept. Give the decorator another id, or remove the other: schedules.remove('${id}').`,
+      `The schedule "${id}" of a @Schedule() is not set, because a schedule with this id was created at run time and is kept. Give the decorator another id, or remove the other schedule: schedules.remove('${id}').`,
     );
   }
 }

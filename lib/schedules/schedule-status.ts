@@ -2,60 +2,67 @@ import type { TaskFailure, TaskRecord, TaskState } from '../engine/task.js';
 import type { Json } from '../engine/json.js';
 import type { Schedule } from './schedule.js';
 
-/** A schedule as an administrator's page shows it. Times are ISO text. */
+/** A schedule with its last run and its next runs, for administration pages. It is JSON; times are ISO text in UTC. */
 export interface ScheduleStatus {
   readonly id: string;
-  /** The name of its task. */
+  /** The name of the schedule's task. */
   readonly task: string;
   readonly queue: string;
   readonly args: readonly Json[];
   /** The cron expression, or `every 10m`. */
   readonly expression: string;
+  /** The cron expression; `null` when the schedule has a period. */
   readonly cron: string | null;
-  /** In milliseconds. */
+  /** The period in milliseconds; `null` when the schedule has a cron expression. */
   readonly every: number | null;
+  /** The time zone of the cron expression, an IANA name. */
   readonly timezone: string;
   readonly overlap: 'skip' | 'allow';
   readonly catchUp: 'none' | 'one';
+  /** The schedule has no tick after this time; `null` when it has no end. */
   readonly endsAt: string | null;
+  /** The schedule ends after this number of runs; `null` when it has no limit. */
   readonly limit: number | null;
-  /** Runs since its times were last changed: what `limit` goes by. */
+  /** Runs since the schedule's timing was last changed; `limit` bounds this number. */
   readonly runs: number;
-  /** Where it comes from: `@Schedule()`, or `TaskSchedules.upsert()`. */
+  /** What created the schedule: `@Schedule()` (`decorator`) or `TaskSchedules.upsert()` (`runtime`). */
   readonly source: 'decorator' | 'runtime';
   readonly paused: boolean;
-  /** `null` when it is paused or has come to its end. */
+  /** The next tick; `null` when the schedule is paused or has ended. */
   readonly nextRun: string | null;
-  /** The next five. */
+  /** The next five ticks, or fewer when the schedule ends before. */
   readonly nextRuns: readonly string[];
+  /** `null` before the first run. */
   readonly lastRun: ScheduledRun | null;
+  /** The last tick that `overlap: 'skip'` left out; `null` when there was none. */
   readonly lastSkip: SkippedRun | null;
 }
 
-/** A run, by a tick or by `runNow()`. */
+/** A run of a schedule, at a tick or by `runNow()`. */
 export interface ScheduledRun {
-  /** Of the task: `taskQueue.handle(id)`, `GET /tasks/:id`. */
+  /** The id of the task, for `taskQueue.handle(id)` and `GET /tasks/:id`. */
   readonly id: string;
-  /** The time it was meant for; `null` when it was asked for by `runNow()`. */
+  /** The tick for which the task was enqueued; `null` for a run by `runNow()`. */
   readonly tick: string | null;
   readonly enqueuedAt: string;
-  /** How far it is or how it ended; `null` when that is not known any more. */
+  /** The state of the task; `null` when the task is not stored any more and its end was not recorded. */
   readonly state: TaskState | null;
+  /** When the task ended; `null` when it has not ended, or when that is unknown. */
   readonly finishedAt: string | null;
   readonly error: { readonly name: string; readonly message: string; readonly code?: string } | null;
 }
 
-/** A tick that was left out, since an earlier run had not ended. */
+/** A tick that was skipped, because an earlier run had not ended. */
 export interface SkippedRun {
   readonly tick: string;
-  /** The task that had not ended. */
+  /** The id of the task that had not ended. */
   readonly because: string;
 }
 
-/** How many ticks to come are told. */
+/** The number of ticks in `nextRuns`. */
 const NEXT_RUNS = 5;
 
-/** @param record of {@link Schedule.lastTask}, as long as it can be asked for */
+/** @param record the record of {@link Schedule.lastTask}; `undefined` when the task is not stored any more */
 export function toScheduleStatus(schedule: Schedule, record: TaskRecord | undefined, now: number): ScheduleStatus {
   const { stored, skip } = schedule;
   const nextRuns = schedule.upcoming(now, NEXT_RUNS).map(isoText);
@@ -98,7 +105,7 @@ function lastRun(schedule: Schedule, record: TaskRecord | undefined): ScheduledR
   };
 }
 
-/** What of an error is kept with the schedule: no stack. */
+/** The part of a failure that is stored with the schedule and shown: everything but the stack. */
 export function publicPart({ name, message, code }: TaskFailure): NonNullable<ScheduledRun['error']> {
   return { name, message, ...(code !== undefined && { code }) };
 }
@@ -110,7 +117,7 @@ const UNITS = [
   ['s', 1_000],
 ] as const;
 
-/** In the largest unit that says it exactly, so that it can be typed in again. */
+/** A duration in the largest unit that gives a whole number, so that a user can type it in again. */
 function durationText(milliseconds: number): string {
   const [unit, size] = UNITS.find(([, length]) => milliseconds % length === 0) ?? (['ms', 1] as const);
   return `${milliseconds / size}${unit}`;

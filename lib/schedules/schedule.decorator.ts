@@ -2,7 +2,7 @@ import type { Type } from '@nestjs/common';
 import type { TaskFunction } from '../tasks/task-contract.js';
 import type { Arguments, Changeable, ScheduleOptions, When } from './schedule-options.js';
 
-/** What one `@Schedule()` said. */
+/** What one `@Schedule()` declares. */
 export interface ScheduleDeclaration {
   readonly when: When;
   readonly options: ScheduleOptions;
@@ -10,7 +10,7 @@ export interface ScheduleDeclaration {
 
 const SCHEDULES = Symbol('schedules');
 
-/** A method decorator that only fits methods which can be called with these arguments. */
+/** A method decorator for methods that accept these arguments. */
 type MethodTaking<A extends Arguments> = <F extends TaskFunction>(
   target: object,
   key: string,
@@ -18,15 +18,27 @@ type MethodTaking<A extends Arguments> = <F extends TaskFunction>(
     (Changeable<A> extends Parameters<F> ? unknown : WrongArguments<Parameters<F>>),
 ) => void;
 
-/** Exists for the compiler's message: the method takes other arguments. */
+/** Gives the compiler's message a text: the method takes other arguments. */
 interface WrongArguments<Expected> {
   readonly 'the method takes other arguments': Expected;
 }
 
 /**
- * Runs a task at set times: once for each tick, however many processes there are. Worker processes look to it; nothing
- * else has to be started. Several on one method are several schedules.
+ * Runs a task at fixed times: once for each tick, however many processes run. The worker processes do it, and no other
+ * process has to be started. A method may have several of these decorators, and each is a schedule of its own.
  *
+ * A worker process that starts changes the stored schedules to what the code declares. `TaskSchedules` reads, pauses
+ * and runs them.
+ *
+ * The application does not start when a schedule is not valid or the method is not a task: `ConfigurationError` names
+ * the method.
+ *
+ * @param when a cron expression of five fields, or of six with seconds first; a macro (`@hourly`, `@daily`,
+ * `@midnight`, `@weekly`, `@monthly`, `@yearly`, `@annually`); or a period, such as `{ every: '10m' }`, of at least 100
+ * ms, due at its multiples since 1970 UTC
+ * @param options the arguments of the task and how it is scheduled. Default: no arguments, UTC, `overlap: 'allow'`,
+ * `catchUp: 'one'`
+ * @example
  * ```ts
  * @Schedule('0 7 * * 1-5', { timezone: 'Europe/Berlin', args: ['morning'] })
  * @Schedule({ every: '10m' })
@@ -34,8 +46,6 @@ interface WrongArguments<Expected> {
  * @Task()
  * async build(kind?: string) {}
  * ```
- *
- * What cannot be understood fails when the application starts, naming the method.
  */
 export function Schedule<const A extends Arguments = []>(
   when: When,
@@ -43,13 +53,13 @@ export function Schedule<const A extends Arguments = []>(
 ): MethodTaking<A> {
   return (target, key) => {
     const declared = ownSchedules(target);
-    // Decorators run from the method upwards; they are kept in the order in which they are read.
+    // Decorators run from the method upwards. The list keeps them in the order in which they are written.
     declared.set(key, [{ when, options }, ...(declared.get(key) ?? [])]);
   };
 }
 
 /**
- * The schedules of a class's methods, its ancestors' included; a method that is scheduled again replaces the inherited
+ * The schedules of a class's methods, including inherited methods. A method that is scheduled again loses the inherited
  * schedules.
  */
 export function schedulesOf(target: Type | Function): ReadonlyMap<string, readonly ScheduleDeclaration[]> {

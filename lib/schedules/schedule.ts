@@ -8,25 +8,32 @@ import type {
 } from './stored-schedule.js';
 import type { Timetable } from './timetable.js';
 
-/** Something that became of a tick. */
+/** A stored record with the tick it belongs to. */
 export type AtTick<T> = T & { readonly tick: number };
 
-/** So many ticks of one schedule are handed out at once; the rest follows. */
-const AT_ONCE = 1_000;
+/** The number of ticks that `due` returns at once. The caller gets the rest with the next call. */
+const MAX_DUE = 1_000;
 /**
- * A tick is acted on although a later one was acted on already, by a process that was faster or started meanwhile, or
- * after an attempt that failed. One that is older than this against the last is settled: it was missed.
+ * Milliseconds. A tick may be unhandled although a later tick has been handled: another process was faster or has just
+ * started, or an attempt failed. Such a tick is still due, unless it is older than the last handled tick by more than
+ * this: then it counts as missed.
  */
-const LATE = 60_000;
+const LATE_LIMIT = 60_000;
 
-/** A schedule with what is known of its ticks. Answers what is due; does nothing. */
+/**
+ * A stored schedule with its timetable and the records of its ticks. It computes which ticks are due, and has no side
+ * effects. A tick is **handled** once a task was enqueued for it (a run) or the tick was skipped.
+ */
 export class Schedule {
   readonly #timetable: Timetable;
-  /** The ticks of the last while of which it is known what became of them. */
-  readonly #settled = new Set<number>();
-  #settledUntil = -Infinity;
+  /** The handled ticks whose records are still stored. */
+  readonly #handled = new Set<number>();
+  /** The search for due ticks starts after this time: every earlier tick is handled or missed. */
+  #handledUntil = -Infinity;
   #runs = 0;
+  /** The run of the latest tick. */
   run: AtTick<StoredRun> | undefined;
+  /** The latest skipped tick. */
   skip: AtTick<StoredSkip> | undefined;
   pause: StoredPause | undefined;
   manual: StoredManualRun | undefined;
@@ -47,52 +54,53 @@ export class Schedule {
     return this.pause?.paused ?? false;
   }
 
-  /** Runs that count against the limit. */
+  /** The number of runs that count against the limit. */
   get runs(): number {
     return this.#runs;
   }
 
-  /** The task that was started last, by a tick or by hand. */
+  /** The id of the task that was enqueued last, at a tick or by `runNow()`. */
   get lastTask(): string | undefined {
     const { run, manual } = this;
     return run && (!manual || run.at >= manual.at) ? run.task : manual?.task;
   }
 
-  /** Notes what became of a tick; `run` and `skip` stay the latest. */
-  noteRun(run: AtTick<StoredRun>): void {
-    this.#settled.add(run.tick);
-    // One that came late counts after a later one.
+  /** Records that a tick was handled by a run, in any order of ticks. */
+  recordRun(run: AtTick<StoredRun>): void {
+    this.#handled.add(run.tick);
+    // A late tick may have a higher count than a later tick.
     if (run.tick > this.stored.since) this.#runs = Math.max(this.#runs, run.count);
     if (!this.run || run.tick >= this.run.tick) this.run = run;
   }
 
-  noteSkip(skip: AtTick<StoredSkip>): void {
-    this.#settled.add(skip.tick);
+  /** Records that a tick was skipped, in any order of ticks. */
+  recordSkip(skip: AtTick<StoredSkip>): void {
+    this.#handled.add(skip.tick);
     if (!this.skip || skip.tick >= this.skip.tick) this.skip = skip;
   }
 
   /**
-   * The ticks to act on.
+   * The ticks for which a task has to be enqueued now, as far as this process knows.
    *
-   * @param watchingSince since when somebody was there to see them: those before were missed, and of all of them at
-   * most the last is handed out
+   * @param watchingSince the time since which this process has watched the ticks. Earlier ticks were missed; at most
+   * the last of them is due
    */
   due(now: number, watchingSince: number): number[] {
     const { endsAt = Infinity, limit = Infinity } = this.stored;
     if (this.paused || this.runs >= limit) return [];
     const until = Math.min(now, endsAt);
     const ticks: number[] = [];
-    const missed = this.#missed(until, watchingSince);
+    const missed = this.#lastMissed(until, watchingSince);
     if (missed !== undefined) ticks.push(missed);
-    let tick = this.#timetable.next(this.#skipSettled(watchingSince, until));
-    while (tick !== undefined && tick <= until && ticks.length < AT_ONCE) {
-      if (!this.#settled.has(tick)) ticks.push(tick);
+    let tick = this.#timetable.next(this.#skipHandled(watchingSince, until));
+    while (tick !== undefined && tick <= until && ticks.length < MAX_DUE) {
+      if (!this.#handled.has(tick)) ticks.push(tick);
       tick = this.#timetable.next(tick);
     }
-    return this.#allowed(ticks);
+    return this.#withinLimits(ticks);
   }
 
-  /** The ticks to come, at most `count`. */
+  /** The next ticks, at most `count`. A paused schedule has none. */
   upcoming(now: number, count: number): number[] {
     const ticks: number[] = [];
     let tick = this.paused ? undefined : this.#timetable.next(Math.max(now, this.#latest));
@@ -100,41 +108,42 @@ export class Schedule {
       ticks.push(tick);
       tick = this.#timetable.next(tick);
     }
-    return this.#allowed(ticks);
+    return this.#withinLimits(ticks);
   }
 
-  /** No tick up to here was ever meant. */
+  /** Ticks at or before this time do not count: the schedule had another timing, or was paused. */
   get #beginning(): number {
     return Math.max(this.stored.since, this.pause?.at ?? 0);
   }
 
-  /** The last tick that was acted on. */
+  /** The last handled tick; the beginning when there is none. */
   get #latest(): number {
     return Math.max(this.#beginning, this.run?.tick ?? 0, this.skip?.tick ?? 0);
   }
 
-  /** The last tick before somebody watched, unless that or a later one was acted on. */
-  #missed(until: number, watchingSince: number): number | undefined {
+  /** The last tick before this process watched, unless that tick or a later one has been handled. */
+  #lastMissed(until: number, watchingSince: number): number | undefined {
     const latest = this.#latest;
     if (this.stored.catchUp === 'none' || latest >= watchingSince) return undefined;
-    // Going back takes long, and mostly there is nothing.
+    // Computing an earlier tick takes long, and mostly there is none.
     if ((this.#timetable.next(latest) ?? Infinity) > until) return undefined;
     const last = this.#timetable.previous(Math.min(watchingSince, until));
     return last !== undefined && last > latest ? last : undefined;
   }
 
-  /** Up to where each tick is settled, from where somebody has to look at them. */
-  #skipSettled(watchingSince: number, until: number): number {
-    const from = Math.max(this.#beginning, watchingSince, this.#latest - LATE);
-    if (this.#settledUntil < from) this.#settledUntil = from;
+  /** The time up to which every tick is handled, from the first tick that could be due. */
+  #skipHandled(watchingSince: number, until: number): number {
+    const from = Math.max(this.#beginning, watchingSince, this.#latest - LATE_LIMIT);
+    if (this.#handledUntil < from) this.#handledUntil = from;
     for (;;) {
-      const tick = this.#timetable.next(this.#settledUntil);
-      if (tick === undefined || tick > until || !this.#settled.has(tick)) return this.#settledUntil;
-      this.#settledUntil = tick;
+      const tick = this.#timetable.next(this.#handledUntil);
+      if (tick === undefined || tick > until || !this.#handled.has(tick)) return this.#handledUntil;
+      this.#handledUntil = tick;
     }
   }
 
-  #allowed(ticks: readonly number[]): number[] {
+  /** The ticks before the end of the schedule, as many as its limit leaves. */
+  #withinLimits(ticks: readonly number[]): number[] {
     const { endsAt = Infinity, limit = Infinity } = this.stored;
     return ticks.filter((tick) => tick <= endsAt).slice(0, Math.max(limit - this.runs, 0));
   }

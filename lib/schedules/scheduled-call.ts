@@ -3,9 +3,9 @@ import type { TaskCall, Uniqueness } from '../engine/task.js';
 import type { StoredSchedule } from './stored-schedule.js';
 
 /**
- * One call of a schedule's task. Its headers tell the task which schedule and which tick it runs for.
+ * One call of a schedule's task. The task learns its schedule and its tick from the headers.
  *
- * @param tick `undefined` when somebody asked for it
+ * @param tick `undefined` for a call of `runNow()`
  */
 export function callOf(stored: StoredSchedule, id: string, tick: number | undefined): TaskCall {
   const { expires, unique: own, options, ...call } = stored.template;
@@ -23,9 +23,12 @@ export function callOf(stored: StoredSchedule, id: string, tick: number | undefi
   };
 }
 
-/** The engine itself keeps a second run away while the first has not ended, so that no two processes can disagree. */
+/**
+ * With `overlap: 'skip'` the engine itself refuses a second run until the first one has ended, so that two processes
+ * cannot disagree.
+ */
 function uniqueness({ id, overlap }: StoredSchedule, own: Uniqueness | undefined): Uniqueness | undefined {
-  // A rule of the task that is as strict counts for everybody who enqueues it.
+  // A rule of the task that is at least as strict stays, because it also applies to the task's other callers.
   if (overlap === 'allow' || (own && own.while !== 'pending')) return own;
   const key = createHash('sha256')
     .update(JSON.stringify(['schedule', id]))

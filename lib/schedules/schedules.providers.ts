@@ -11,15 +11,15 @@ import { ScheduleReconciler } from './schedule-reconciler.js';
 import { TaskSchedules } from './task-schedules.js';
 import { TickRunner } from './tick-runner.js';
 
-/** What schedules need of the rest of the application. */
+/** The parts of the application that schedules need. */
 export interface ScheduleDeps {
   readonly engine: Engine;
   readonly results: TaskResults;
   readonly explorer: TaskExplorer;
   readonly defaults: TaskOptions;
-  /** What is to be enqueued for a producer, or a task of this name. */
+  /** The call that a schedule of this task enqueues. The task is given by its producer or its name. */
   readonly template: (task: string | { readonly name: string }, args: readonly unknown[]) => Promise<TaskTemplate>;
-  /** The queues this process consumes; none in a process that runs no tasks. */
+  /** The queues that this process consumes; none in a process that runs no tasks. */
   readonly queues: () => readonly string[];
   /** Whether this process runs tasks. */
   readonly enabled: boolean;

@@ -2,67 +2,71 @@ import type { TaskState } from '../engine/task.js';
 import type { TaskTemplate } from '../tasks/task-template.js';
 import type { ParsedTiming } from './timetable.js';
 
-/** A schedule as all processes share it. */
+/** A schedule as it is stored for all processes. */
 export interface StoredSchedule extends ParsedTiming {
   readonly id: string;
   readonly source: 'decorator' | 'runtime';
   readonly overlap: 'skip' | 'allow';
   readonly catchUp: 'none' | 'one';
-  /** No tick after this. */
+  /** The schedule has no tick after this time. */
   readonly endsAt?: number;
-  /** So many runs since {@link since}, then no more. */
+  /** The schedule ends after this number of runs since {@link since}. */
   readonly limit?: number;
   readonly template: TaskTemplate;
-  /** When its timing was last changed: no tick up to here was ever meant. */
+  /** The last change of its timing. Ticks at or before this time do not count. */
   readonly since: number;
 }
 
-/** Whether a schedule is paused, since when, or since when no more. */
+/** Whether a schedule is paused. */
 export interface StoredPause {
   readonly paused: boolean;
+  /** When it was paused or resumed. */
   readonly at: number;
 }
 
-/** What became of a tick: a task was enqueued. */
+/** The record of a tick for which a task was enqueued. */
 export interface StoredRun {
-  /** Of the task. */
+  /** The id of the task. */
   readonly task: string;
   readonly at: number;
-  /** Which run it is, counted since the schedule's timing was changed. */
+  /** The number of the run, counted since the schedule's timing was last changed; 1 for the first. */
   readonly count: number;
 }
 
-/** What became of a tick: it was left out, since this task had not ended. */
+/** The record of a tick that was skipped, because an earlier run had not ended. */
 export interface StoredSkip {
+  /** The id of the task of that run. */
   readonly because: string;
   readonly at: number;
 }
 
-/** A run that somebody asked for. */
+/** The last run by `runNow()`. */
 export interface StoredManualRun {
+  /** The id of the task. */
   readonly task: string;
   readonly at: number;
 }
 
-/** How the task of the last run ended: kept beyond its own time to live. */
+/** How the task of the last run ended. It is kept longer than the task's own record. */
 export interface StoredEnd {
+  /** The id of the task. */
   readonly task: string;
   readonly state: TaskState;
   readonly finishedAt: number | null;
   readonly error: { readonly name: string; readonly message: string; readonly code?: string } | null;
 }
 
-/** A version of the code that decorates schedules of a queue; see reconcile.ts. */
+/** A version of the code that declares schedules of a queue; see reconcile.ts. */
 export interface StoredVersion {
-  /** When the first process of it appeared. */
+  /** When the first process of the version appeared. */
   readonly since: number;
-  /** When a process of it was last heard of. */
+  /** The last sign of life of a process of the version. */
   readonly seen: number;
 }
 
 /**
- * Where all this stands in the store. Each key has one kind of writer and is written as a whole, and what becomes of a
- * tick has a key of its own: so processes that do the same at the same time, or late, never undo each other's work.
+ * The keys of the store. Each key has one kind of writer and is written as a whole, and each handled tick has a key of
+ * its own. So processes that do the same at the same time, or late, never undo each other's work.
  */
 export const keys = {
   schedule: (id: string) => `schedule:${id}`,
@@ -74,12 +78,13 @@ export const keys = {
   version: (queue: string, fingerprint: string) => `version:${queue}:${fingerprint}`,
 };
 
-/** One key, understood; `undefined` for what is not ours. */
+/** The parts of a key. */
 export type ParsedKey =
   | { readonly kind: 'schedule' | 'pause' | 'manual' | 'end'; readonly id: string }
   | { readonly kind: 'run' | 'skip'; readonly id: string; readonly tick: number }
   | { readonly kind: 'version'; readonly queue: string; readonly fingerprint: string };
 
+/** @returns `undefined` for a key that is not one of {@link keys} */
 export function parseKey(key: string): ParsedKey | undefined {
   const [, kind, id = ''] = /^(schedule|pause|manual|end):(.+)$/s.exec(key) ?? [];
   if (kind) return { kind: kind as 'schedule', id };
@@ -89,7 +94,7 @@ export function parseKey(key: string): ParsedKey | undefined {
   return queue === undefined ? undefined : { kind: 'version', queue, fingerprint };
 }
 
-/** What a text of the store says; `undefined` when there is none, or none that can be read. */
+/** The value of a text of the store; `undefined` when there is no text, or when it is not JSON. */
 export function parseText<T>(text: string | undefined): T | undefined {
   if (text === undefined) return undefined;
   try {
@@ -101,7 +106,10 @@ export function parseText<T>(text: string | undefined): T | undefined {
 
 type Timed = Pick<StoredSchedule, 'cron' | 'every' | 'timezone' | 'endsAt' | 'limit'>;
 
-/** Whether two schedules mean the same ticks. One whose ticks change begins anew, with nothing missed and no run counted. */
+/**
+ * Whether two schedules have the same ticks. A schedule whose ticks change begins anew: no earlier tick counts as
+ * missed, and its runs are counted from 0.
+ */
 export function sameTiming(a: Timed, b: Timed): boolean {
   return (
     a.cron === b.cron &&

@@ -15,21 +15,32 @@ import type { Schedule } from './schedule.js';
 import type { StoredSchedule } from './stored-schedule.js';
 import { callOf } from './scheduled-call.js';
 
-/** What {@link TaskSchedules} stands on. */
+/** The parts of the application that {@link TaskSchedules} needs. */
 export interface TaskSchedulesDeps {
   readonly engine: Engine;
   readonly results: TaskResults;
   readonly book: ScheduleBook;
   readonly declared: DeclaredSchedules;
-  /** What is to be enqueued for a producer, or a task of this name. */
+  /** The call that a schedule of this task enqueues. The task is given by its producer or its name. */
   readonly template: (task: string | { readonly name: string }, args: readonly unknown[]) => Promise<TaskTemplate>;
 }
 
 /**
- * The schedules of the whole application, to be looked at and changed while it runs. Injectable anywhere, in processes
- * that run nothing too: what it says and does goes for all of them, and outlives them.
+ * Reads and changes the schedules of the whole application while it runs. Every process can inject it, also a process
+ * that runs no tasks. A change applies to all processes and survives their restart.
  *
- * Schedules of `@Schedule()` can be paused, resumed and run; what they are is said in the code.
+ * A schedule of `@Schedule()` can be paused, resumed and run, but only the code can change or remove it.
+ *
+ * Every method throws `EngineUnavailableError` when the engine does not answer in time.
+ *
+ * @example
+ * constructor(
+ *   private readonly schedules: TaskSchedules,
+ *   @InjectTasks(MailTasks) private readonly mails: Tasks<MailTasks>,
+ * ) {}
+ *
+ * await this.schedules.upsert('digest-7', { task: this.mails.digest, args: [7], cron: '0 8 * * 1' });
+ * await this.schedules.pause('digest-7');
  */
 export class TaskSchedules {
   readonly #deps: TaskSchedulesDeps;
@@ -40,21 +51,27 @@ export class TaskSchedules {
   }
 
   /**
-   * Makes a schedule, or replaces the one of this id. Where its times change it begins anew; what was paused stays
-   * paused. Saying the same again changes nothing.
+   * Creates a schedule, or replaces the schedule with this id. When `cron`, `every`, `timezone`, `endsAt` or `limit`
+   * changes, the schedule begins anew: no earlier tick counts as missed, and `runs` starts at 0. A paused schedule
+   * stays paused. The same call again changes nothing.
    *
+   * @param id 1 to 200 characters without spaces
+   * @param schedule the task as its producer, its arguments, when it is due, and the options. Options of
+   * `producer.with()` apply to each run, except `delay`, `idempotencyKey` and an `expires` that is a `Date`: they throw
+   * @returns the schedule as it is afterwards
+   * @throws ConfigurationError when a setting is not valid, or when the id belongs to a `@Schedule()`
+   * @throws NotSerializableError, PayloadTooLargeError, InvalidArgumentsError when the arguments cannot be enqueued
    * @example
-   * await schedules.upsert('digest-7', { task: mails.digest, args: [7], cron: '0 8 * * *', timezone: 'Europe/Berlin' });
-   *
-   * @throws ConfigurationError for settings that make no sense, and for the id of a `@Schedule()`
-   * @throws NotSerializableError, PayloadTooLargeError, InvalidArgumentsError as `enqueue` does
-   * @throws EngineUnavailableError
+   * await schedules.upsert('digest-7', { task: mails.digest, args: [7], cron: '0 8 * * 1', timezone: 'Asia/Tokyo' });
    */
   upsert<A extends readonly unknown[]>(
     id: string,
     schedule: ScheduleSettings & { readonly task: SchedulableTask<A> } & TaskArguments<A>,
   ): Promise<ScheduleStatus>;
-  /** @param schedule whose task is named, for it is not known here */
+  /**
+   * Does the same for a task that is given by its name, so that this process does not have to declare it. The compiler
+   * does not check its arguments.
+   */
   upsert(
     id: string,
     schedule: ScheduleSettings & { readonly task: string; readonly args?: readonly unknown[] },
@@ -72,7 +89,7 @@ export class TaskSchedules {
     const known = await book.get(id);
     if (known?.stored.source === 'decorator' || (!known && declared.has(id))) {
       throw new ConfigurationError(
-        `${what} is what a @Schedule() in the code says. Change it there, or pause it with schedules.pause('${id}') and make another under another id.`,
+        `${what} is declared by a @Schedule() in the code. Change it there, or pause it with schedules.pause('${id}') and create another schedule with another id.`,
       );
     }
     const since = known && sameTiming(known.stored, checked) ? known.stored.since : Date.now();
@@ -81,22 +98,24 @@ export class TaskSchedules {
     return this.#status(id);
   }
 
-  /** All of them, by id. */
+  /** All schedules, sorted by id. */
   async list(): Promise<ScheduleStatus[]> {
     const { schedules } = await this.#deps.book.read();
     const sorted = [...schedules.values()].toSorted((a, b) => (a.id < b.id ? -1 : 1));
     return Promise.all(sorted.map((schedule) => this.#describe(schedule)));
   }
 
-  /** `undefined` when there is none of this id. */
+  /** The schedule with this id; `undefined` when there is none. */
   async get(id: string): Promise<ScheduleStatus | undefined> {
     const schedule = await this.#deps.book.get(id);
     return schedule && this.#describe(schedule);
   }
 
   /**
-   * Lets its ticks pass, also in processes that start later, until it is resumed.
+   * Pauses a schedule: its ticks pass without a run, also in processes that start later, until `resume()`. On a paused
+   * schedule it changes nothing.
    *
+   * @returns the schedule as it is afterwards
    * @throws ScheduleNotFoundError
    */
   async pause(id: string): Promise<ScheduleStatus> {
@@ -104,8 +123,9 @@ export class TaskSchedules {
   }
 
   /**
-   * Goes on with the next tick; those it was paused for are not made up for.
+   * Resumes a paused schedule with its next tick. Nothing makes up for the ticks of the pause.
    *
+   * @returns the schedule as it is afterwards
    * @throws ScheduleNotFoundError
    */
   async resume(id: string): Promise<ScheduleStatus> {
@@ -113,10 +133,10 @@ export class TaskSchedules {
   }
 
   /**
-   * Drops it. Tasks that it enqueued stay.
+   * Removes a schedule. The tasks that it enqueued stay.
    *
-   * @returns false when there is none of this id
-   * @throws ConfigurationError when a `@Schedule()` says that it is there
+   * @returns false when there is no schedule with this id
+   * @throws ConfigurationError when a `@Schedule()` of a running process declares the schedule
    */
   async remove(id: string): Promise<boolean> {
     const { book } = this.#deps;
@@ -125,10 +145,11 @@ export class TaskSchedules {
     if (!schedule) return false;
     const { source, template } = schedule.stored;
     const now = Date.now();
-    // What nobody declares any more can go: its queue has no consumer left who would remove it.
-    if (source === 'decorator' && versions.some((one) => one.queue === template.queue && isAlive(one, now))) {
+    // Without a consumer of its queue no process declares the schedule any more, and none is left to remove it.
+    const isDeclared = versions.some((version) => version.queue === template.queue && isAlive(version, now));
+    if (source === 'decorator' && isDeclared) {
       throw new ConfigurationError(
-        `Schedule "${id}" is what a @Schedule() in the code says, and would come back. Remove it there, or pause it with schedules.pause('${id}').`,
+        `Schedule "${id}" is declared by a @Schedule() in the code, which would set it again. Remove it there, or pause it with schedules.pause('${id}').`,
       );
     }
     await this.#change(() => book.remove(new Set([id])));
@@ -136,10 +157,12 @@ export class TaskSchedules {
   }
 
   /**
-   * Runs its task now, whatever the time, paused or not. With `overlap: 'skip'` and a run that has not ended this gives
-   * the handle of that one, `deduplicated`.
+   * Enqueues the schedule's task now, also while the schedule is paused. The run has no tick and does not count for
+   * `limit`.
    *
-   * @throws ScheduleNotFoundError, EngineUnavailableError
+   * @returns a handle of the task. With `overlap: 'skip'`, while an earlier run has not ended, it is the handle of that
+   * run, with `deduplicated: true`
+   * @throws ScheduleNotFoundError
    */
   async runNow(id: string): Promise<TaskHandle> {
     const { book, engine, results } = this.#deps;
@@ -147,7 +170,7 @@ export class TaskSchedules {
     const call = callOf(stored, newTaskId(stored.template.queue), undefined);
     const [receipt] = await engine.enqueue([call]);
     const { id: task, deduplicated, state } = receipt as NonNullable<typeof receipt>;
-    if (!deduplicated) await book.noteManualRun(id, { task, at: Date.now() });
+    if (!deduplicated) await book.recordManualRun(id, { task, at: Date.now() });
     return new TaskHandle(results, { id: task, name: call.name, deduplicated, initialState: state });
   }
 
@@ -161,7 +184,7 @@ export class TaskSchedules {
 
   async #change(change: () => Promise<void>): Promise<void> {
     await change();
-    // Whoever does not hear of it reads it before long.
+    // The announcement may fail: every process reads the schedules again before long.
     await this.#deps.engine.schedules.announce().catch(() => undefined);
   }
 

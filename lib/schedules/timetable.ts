@@ -2,49 +2,56 @@ import { Cron } from 'croner';
 import { parseDuration, type Duration } from '../duration.js';
 import { ConfigurationError } from '../errors.js';
 
-/** When something is due, as it is written down: either a cron expression or a period. */
+/** When a schedule is due: either by a cron expression or by a period. */
 export type Timing =
   | {
-      /** Five fields, or six with seconds first; or `@hourly`, `@daily`, `@midnight`, `@weekly`, `@monthly`, `@yearly`, `@annually`. */
+      /**
+       * Five fields (minute hour day month weekday), or six with seconds first; or `@hourly`, `@daily`, `@midnight`,
+       * `@weekly`, `@monthly`, `@yearly`, `@annually`.
+       */
       readonly cron: string;
       readonly every?: undefined;
     }
   | {
-      /** At each multiple of this since 1970 UTC, so that every process means the same moments: `'10m'` is at :00, :10, :20, … */
+      /**
+       * The period, at least 100 ms. The schedule is due at each of its multiples since 1970 UTC, so that every process
+       * has the same ticks: `'10m'` is due at :00, :10, :20, …
+       */
       readonly every: Duration;
       readonly cron?: undefined;
     };
 
-/** The same, understood; a period is milliseconds. */
+/** A checked {@link Timing}; the period is in milliseconds. */
 export interface ParsedTiming {
   readonly cron?: string | undefined;
   readonly every?: number | undefined;
-  /** IANA name, for example `Europe/Berlin`. Of no meaning with `every`. */
+  /** IANA name, for example `Europe/Berlin`. It has no effect on `every`. */
   readonly timezone: string;
 }
 
 /**
- * All moments at which something is due: its ticks. Nothing but a function of time, so every process that asks, today
- * or after an outage, gets the same ones. Times are milliseconds since 1970.
+ * The ticks of a schedule: all times at which it is due. They depend on the timing alone, so every process gets the
+ * same ticks, now and after an outage. Times are milliseconds since 1970.
  */
 export interface Timetable {
-  /** The first tick after `time`; `undefined` when none ever comes. */
+  /** The first tick after `time`; `undefined` when there is none. */
   next(time: number): number | undefined;
-  /** The last tick at or before `time`. */
+  /** The last tick at or before `time`; `undefined` when there is none. */
   previous(time: number): number | undefined;
 }
 
-/** Zones have their rules changed and servers stand in many: without a zone a schedule means UTC, wherever it runs. */
+/** UTC, and not the server's zone: servers run in many time zones, and the rules of time zones change. */
 export const DEFAULT_ZONE = 'UTC';
 
 const MACROS = ['@hourly', '@daily', '@midnight', '@weekly', '@monthly', '@yearly', '@annually'];
-/** A tick costs every worker process a look at the store. */
+/** Milliseconds. A lower bound, because at each tick every worker process reads from the store. */
 const SHORTEST_PERIOD = 100;
 
 /**
  * Checks a timing.
  *
- * @param what whose it is, in the error
+ * @param timezone default: `UTC`
+ * @param what the schedule, for the error
  * @throws ConfigurationError naming the expression, the zone or the period
  */
 export function parseTiming({ cron, every }: Timing, timezone: string | undefined, what: string): ParsedTiming {
@@ -55,16 +62,17 @@ export function parseTiming({ cron, every }: Timing, timezone: string | undefine
   if (every !== undefined) return { every: checkPeriod(every, what), timezone: zone };
   const parsed = { cron: checkFields(cron, what), timezone: zone };
   if (timetableOf(parsed).next(Date.now()) === undefined) {
-    throw new ConfigurationError(`${what} has the cron expression "${cron}", whose time never comes.`);
+    throw new ConfigurationError(`${what} has the cron expression "${cron}", which never matches a date.`);
   }
   return parsed;
 }
 
 /**
- * The ticks of a timing. Where clocks are put forward, a fixed time that does not exist is moved to the end of the gap;
- * where they are put back, a fixed time that comes twice counts once. Expressions with `*` go by the time that passes.
+ * The ticks of a timing. When clocks are put forward, a fixed time that does not exist is moved to the end of the gap.
+ * When clocks are put back, a fixed time that comes twice counts once. Expressions with `*` follow the time that
+ * passes.
  *
- * @throws ConfigurationError for an expression that makes no sense
+ * @throws Error of the parser when the expression is not valid
  */
 export function timetableOf({ cron, every, timezone }: ParsedTiming): Timetable {
   if (every !== undefined) {
@@ -74,21 +82,21 @@ export function timetableOf({ cron, every, timezone }: ParsedTiming): Timetable 
     };
   }
   const expression = new Cron(cron as string, { timezone, paused: true });
-  return remembering({
+  return cached({
     next: (time) => expression.nextRun(new Date(time))?.getTime(),
-    // Croner looks for a run before the given second.
+    // Croner returns only runs before the given second.
     previous: (time) => expression.previousRuns(1, new Date(time + 1))[0]?.getTime(),
   });
 }
 
-/** So many answers are kept: the ticks of a minute, at one a second, and some more. */
-const REMEMBERED = 100;
+/** The number of cached answers: the ticks of a minute, at one tick per second, and some more. */
+const CACHE_SIZE = 100;
 
 /**
- * Between two ticks the answer stays the same, and it is asked for much more often than there are ticks. The same ticks
- * are gone through whenever the schedules were read again.
+ * Caches the answers of `next`. Between two ticks the answer stays the same, and `next` is called much more often than
+ * there are ticks. After each read of the store it is called for the same ticks again.
  */
-function remembering({ next, previous }: Timetable): Timetable {
+function cached({ next, previous }: Timetable): Timetable {
   let from = Infinity;
   let to: number | undefined;
   const known = new Map<number, number | undefined>();
@@ -99,25 +107,25 @@ function remembering({ next, previous }: Timetable): Timetable {
       to = known.has(time) ? known.get(time) : next(time);
       from = time;
       known.set(time, to);
-      if (known.size > REMEMBERED) known.delete(known.keys().next().value as number);
+      if (known.size > CACHE_SIZE) known.delete(known.keys().next().value as number);
       return to;
     },
   };
 }
 
 function checkFields(cron: string, what: string): string {
-  const said = `${what} has the cron expression ${JSON.stringify(cron)}`;
+  const problem = `${what} has the cron expression ${JSON.stringify(cron)}`;
   const text = typeof cron === 'string' ? cron.trim() : '';
   const fields = text.split(/\s+/).length;
   if (text.startsWith('@') ? !MACROS.includes(text.toLowerCase()) : fields !== 5 && fields !== 6) {
     throw new ConfigurationError(
-      `${said}. Give five fields (minute hour day month weekday), six with seconds first, or one of ${MACROS.join(', ')}.`,
+      `${problem}. Give five fields (minute hour day month weekday), six with seconds first, or one of ${MACROS.join(', ')}.`,
     );
   }
   try {
     timetableOf({ cron: text, timezone: DEFAULT_ZONE });
   } catch (error) {
-    throw new ConfigurationError(`${said}, which makes no sense: ${(error as Error).message.replace(/^\w+: /, '')}`, {
+    throw new ConfigurationError(`${problem}, which is not valid: ${(error as Error).message.replace(/^\w+: /, '')}`, {
       cause: error,
     });
   }
@@ -129,7 +137,7 @@ function checkZone(timezone: string, what: string): string {
     return new Intl.DateTimeFormat('en', { timeZone: timezone }).resolvedOptions().timeZone && timezone;
   } catch (error) {
     throw new ConfigurationError(
-      `${what} has the timezone ${JSON.stringify(timezone)}, which there is not. Use an IANA name such as 'Europe/Berlin' or 'UTC'.`,
+      `${what} has the timezone ${JSON.stringify(timezone)}, which does not exist. Use an IANA name such as 'Europe/Berlin' or 'UTC'.`,
       { cause: error },
     );
   }

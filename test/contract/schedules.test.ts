@@ -350,7 +350,7 @@ describeEachEngine('schedules', (engine) => {
       await expect(failing(TwiceTheSame)).rejects.toThrow(
         'Two schedules have the id "same", of TwiceTheSame.one and of TwiceTheSame.two',
       );
-      await expect(failing(NoTask)).rejects.toThrow('NoTask.method has a @Schedule() and is no task');
+      await expect(failing(NoTask)).rejects.toThrow('NoTask.method has a @Schedule() but is not a task');
       await expect(failing(BadArguments)).rejects.toThrow(
         '@Schedule("@daily") of BadArguments.method: args[0] is a BigInt',
       );

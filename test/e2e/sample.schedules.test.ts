@@ -150,11 +150,11 @@ test('nothing can be pressed before the script of the page has come, and what wa
 test('what makes no sense is refused in words, beside the form', async () => {
   const said = editor().getByRole('alert');
   await create('wrong', '61 * * * *');
-  await said.getByText('has the cron expression "61 * * * *", which makes no sense').waitFor();
+  await said.getByText('has the cron expression "61 * * * *", which is not valid').waitFor();
   await field('Cron expression').fill('@daily');
   await field('Time zone').fill('Mars/Olympus');
   await editor().getByRole('button', { name: 'Create' }).click();
-  await said.getByText('has the timezone "Mars/Olympus", which there is not').waitFor();
+  await said.getByText('has the timezone "Mars/Olympus", which does not exist').waitFor();
   await field('Time zone').fill('UTC');
   await field('Arguments').fill('["fun"]');
   await editor().getByRole('button', { name: 'Create' }).click();

@@ -1,11 +1,11 @@
 import type { Following, ScheduleStore } from '../../lib/engine/ports/schedule-store.js';
 import { EngineUnavailableError } from '../../lib/errors.js';
 
-/** Texts in a `Map` that several processes of a test can share. */
+/** A store in memory that several processes of one test can share. */
 export class FakeScheduleStore implements ScheduleStore {
   readonly texts = new Map<string, string>();
   private readonly followers = new Set<() => Promise<void>>();
-  /** Nothing is answered while it is out of reach. */
+  /** While this is `false`, every method that answers throws `EngineUnavailableError`. */
   reachable = true;
 
   async all(): Promise<ReadonlyMap<string, string>> {
@@ -44,6 +44,6 @@ export class FakeScheduleStore implements ScheduleStore {
   }
 
   private check(): void {
-    if (!this.reachable) throw new EngineUnavailableError('out of reach');
+    if (!this.reachable) throw new EngineUnavailableError('cannot be reached');
   }
 }

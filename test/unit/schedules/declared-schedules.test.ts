@@ -7,7 +7,7 @@ import { Schedule } from '../../../lib/schedules/schedule.decorator.js';
 import { Task } from '../../../lib/tasks/task.decorator.js';
 import type { TaskExplorer } from '../../../lib/tasks/task-explorer.js';
 
-/** What these classes declare, understood. */
+/** The checked schedules that these classes declare. */
 async function declaredBy(...classes: Type[]) {
   const explorer = { classes: () => classes.map((target) => ({ target })) } as unknown as TaskExplorer;
   const template = async (name: string, args: readonly unknown[]) => ({
@@ -18,7 +18,7 @@ async function declaredBy(...classes: Type[]) {
   return declared.list();
 }
 
-/** A class with one task and this schedule. */
+/** A class whose only task has this schedule. */
 function scheduled(when: When, options: ScheduleOptions<[]> = {}): Type {
   class Reports {
     @Schedule(when, options)
@@ -28,7 +28,7 @@ function scheduled(when: When, options: ScheduleOptions<[]> = {}): Type {
   return Reports;
 }
 
-describe('decorated schedules', () => {
+describe('DeclaredSchedules', () => {
   it.each([
     ['@fortnightly', {}, '@Schedule("@fortnightly") of Reports.build has the cron expression "@fortnightly"'],
     ['0 0 30 2 *', {}, '@Schedule("0 0 30 2 *") of Reports.build has the cron expression "0 0 30 2 *"'],
@@ -37,20 +37,20 @@ describe('decorated schedules', () => {
     ['@daily', { catchUp: 'all' as never }, 'catchUp of @Schedule("@daily") of Reports.build is "all"'],
     ['@daily', { id: 'two words' }, '@Schedule("@daily") of Reports.build has the id "two words"'],
     [{ every: '5ms' }, {}, 'every of @Schedule({"every":"5ms"}) of Reports.build is "5ms"'],
-  ] as const)('refuse %j with %j, naming class and method', async (when, options, message) => {
+  ] as const)('refuses %j with %j, and the error names class and method', async (when, options, message) => {
     const loading = declaredBy(scheduled(when, options));
     await expect(loading).rejects.toBeInstanceOf(ConfigurationError);
     await expect(loading).rejects.toThrow(message);
   });
 
   it.each(['@hourly', '@daily', '@midnight', '@weekly', '@monthly', '@yearly', '@annually', '*/10 * * * * *'])(
-    'take %s',
+    'accepts %s',
     async (cron) => {
       await expect(declaredBy(scheduled(cron))).resolves.toMatchObject([{ id: 'Reports.build', cron }]);
     },
   );
 
-  it('are inherited, unless the method is scheduled again', async () => {
+  it('lists inherited schedules, except of a method that the subclass schedules again', async () => {
     class Base {
       @Schedule('@daily', { id: 'kept' })
       @Task()

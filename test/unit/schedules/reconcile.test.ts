@@ -20,26 +20,27 @@ function declare(id: string, settings: { every?: number; queue?: string } = {}):
   };
 }
 
-/** A store, and processes that reconcile with it one after the other. */
+/** A store, and processes that reconcile their schedules with it one after the other. */
 class World {
   readonly stored = new Map<string, StoredSchedule>();
   private readonly versions = new Map<string, KnownVersion>();
   now = Date.UTC(2026, 0, 1);
 
+  /** A process. @returns lets the process reconcile once */
   process(declared: DeclaredSchedule[], queues = ['default']) {
-    let present: number | undefined;
+    let presentSince: number | undefined;
     return () => {
-      const plan = reconcile({ declared, queues, snapshot: this.snapshot(), now: this.now, present });
+      const plan = reconcile({ declared, queues, snapshot: this.snapshot(), now: this.now, presentSince });
       for (const schedule of plan.put) this.stored.set(schedule.id, schedule);
       for (const id of plan.remove) this.stored.delete(id);
       for (const version of plan.versions) this.versions.set(version.queue + version.fingerprint, version);
       for (const version of plan.forget) this.versions.delete(version.queue + version.fingerprint);
-      present ??= this.now;
+      presentSince ??= this.now;
       return plan;
     };
   }
 
-  /** Lets processes say that they are there, every half minute. */
+  /** Lets time pass, in which each of these processes reconciles every half minute. */
   pass(minutes: number, ...processes: (() => unknown)[]): void {
     for (let half = 0; half < minutes * 2; half++) {
       this.now += MINUTE / 2;
@@ -64,8 +65,8 @@ class World {
   }
 }
 
-describe('reconciling', () => {
-  it('sets what is new, changes what changed, removes what is gone and leaves the rest alone', () => {
+describe('reconcile', () => {
+  it('puts new and changed schedules, removes undeclared schedules, and leaves the others as they are', () => {
     const world = new World();
     world.stored.set('made-at-run-time', { ...declare('made-at-run-time'), source: 'runtime', since: 1 });
     world.process([declare('same'), declare('changes'), declare('goes')])();
@@ -75,11 +76,11 @@ describe('reconciling', () => {
     expect(world.ids).toEqual(['changes', 'comes', 'made-at-run-time', 'same']);
     expect(plan.put.map(({ id }) => id).toSorted()).toEqual(['changes', 'comes']);
     expect(world.stored.get('same')).toMatchObject({ since });
-    // Nothing was missed of times that did not count before.
+    // The changed schedule begins anew, so no earlier tick counts as missed.
     expect(world.stored.get('changes')).toMatchObject({ every: 2 * MINUTE, since: world.now });
   });
 
-  it('changes nothing when it is done again', () => {
+  it('changes nothing when it runs again', () => {
     const world = new World();
     const process = world.process([declare('a')]);
     process();
@@ -87,7 +88,7 @@ describe('reconciling', () => {
     expect(process()).toMatchObject({ put: [], remove: new Set() });
   });
 
-  it('keeps the beginning of a schedule whose task changed and whose times did not', () => {
+  it('keeps the beginning of a schedule whose arguments changed and whose timing did not', () => {
     const world = new World();
     world.process([declare('a')])();
     const { since } = world.stored.get('a') as StoredSchedule;
@@ -97,7 +98,7 @@ describe('reconciling', () => {
     expect(world.stored.get('a')).toMatchObject({ since, template: { args: ['other'] } });
   });
 
-  it('leaves the queues alone that other processes run', () => {
+  it('leaves schedules of queues that other processes consume as they are', () => {
     const world = new World();
     world.process([declare('mine'), declare('theirs', { queue: 'theirs' })], ['theirs'])();
     expect(world.ids).toEqual(['theirs']);
@@ -105,7 +106,7 @@ describe('reconciling', () => {
     expect(world.ids).toEqual(['theirs']);
   });
 
-  it('removes what belongs to a queue that nobody has consumed for a day, but nothing of one that is only down', () => {
+  it('removes the schedules of a queue that had no consumer for a day, but not after an hour', () => {
     const world = new World();
     const both = world.process([declare('here'), declare('there', { queue: 'gone' })], ['default', 'gone']);
     both();
@@ -117,27 +118,30 @@ describe('reconciling', () => {
     expect(world.ids).toEqual(['here', 'made']);
   });
 
-  it('removes nothing after a long pause before the others had the time to start', () => {
+  it('removes nothing after a long pause of the application until the other processes had time to start', () => {
     const world = new World();
-    const those = world.process([declare('theirs', { queue: 'theirs' })], ['theirs']);
-    those();
+    const others = world.process([declare('theirs', { queue: 'theirs' })], ['theirs']);
+    others();
     world.now += 3 * 24 * 60 * MINUTE;
-    const these = world.process([declare('mine')]);
-    world.pass(1, these);
+    const own = world.process([declare('mine')]);
+    world.pass(1, own);
     expect(world.ids).toEqual(['mine', 'theirs']);
-    world.pass(5, these, those);
+    world.pass(5, own, others);
     expect(world.ids).toEqual(['mine', 'theirs']);
   });
 
-  it.each([[['a', 'b']], [['b', 'a']]])('moves a schedule to another queue (%j)', (queues) => {
-    const world = new World();
-    world.process([declare('moves', { queue: 'a' })], queues)();
-    world.now += 10 * MINUTE;
-    world.process([declare('moves', { queue: 'b' })], queues)();
-    expect(world.stored.get('moves')).toMatchObject({ template: { queue: 'b' } });
-  });
+  it.each([[['a', 'b']], [['b', 'a']]])(
+    'moves a schedule to another queue, for the order %j of the queues',
+    (queues) => {
+      const world = new World();
+      world.process([declare('moves', { queue: 'a' })], queues)();
+      world.now += 10 * MINUTE;
+      world.process([declare('moves', { queue: 'b' })], queues)();
+      expect(world.stored.get('moves')).toMatchObject({ template: { queue: 'b' } });
+    },
+  );
 
-  it('keeps a schedule made at run time whose id a decorator wants', () => {
+  it('keeps a schedule created at run time when a decorator declares the same id', () => {
     const world = new World();
     const made: StoredSchedule = { ...declare('a'), source: 'runtime', since: 1 };
     world.stored.set('a', made);
@@ -146,8 +150,8 @@ describe('reconciling', () => {
   });
 });
 
-describe('during a deploy', () => {
-  it('the newer version decides while both run, and an old process that starts again brings nothing back', () => {
+describe('reconcile during a deploy', () => {
+  it('lets the newer version decide while both versions run, also when an old process starts again', () => {
     const world = new World();
     const old = world.process([declare('removed'), declare('kept')]);
     world.pass(5, old);
@@ -163,7 +167,7 @@ describe('during a deploy', () => {
     expect(world.ids).toEqual(['kept']);
   });
 
-  it('an old process that was frozen brings nothing back when it wakes up', () => {
+  it('puts nothing for an old process that was frozen and goes on', () => {
     const world = new World();
     const old = world.process([declare('removed')]);
     world.pass(1, old);
@@ -173,21 +177,21 @@ describe('during a deploy', () => {
     expect(world.ids).toEqual([]);
   });
 
-  it('what a straggler brings back after all is removed again within two minutes of its end', () => {
+  it('removes what an old process that starts late has put, within two minutes of the end of that process', () => {
     const world = new World();
     const old = world.process([declare('removed')]);
     world.pass(1, old);
     const newer = world.process([]);
     world.pass(10, newer);
-    // Nobody has heard of the old version for so long that this looks like a roll-back.
-    const straggler = world.process([declare('removed')]);
-    world.pass(1, straggler, newer);
+    // The old version has given no sign of life for so long that its new process counts as a roll-back.
+    const late = world.process([declare('removed')]);
+    world.pass(1, late, newer);
     expect(world.ids).toEqual(['removed']);
     world.pass(2, newer);
     expect(world.ids).toEqual([]);
   });
 
-  it('the older version decides again once the newer one is rolled back', () => {
+  it('lets the older version decide again once the newer version is rolled back', () => {
     const world = new World();
     const old = world.process([declare('a')]);
     world.pass(5, old);
@@ -198,7 +202,7 @@ describe('during a deploy', () => {
     expect(world.ids).toEqual(['a']);
   });
 
-  it('versions of which nobody has heard for a day are forgotten', () => {
+  it('forgets versions without a sign of life for a day', () => {
     const world = new World();
     world.process([declare('a')])();
     world.now += 25 * 60 * MINUTE;

@@ -11,20 +11,20 @@ import type { StoredSchedule } from '../../../lib/schedules/stored-schedule.js';
 import { TickRunner } from '../../../lib/schedules/tick-runner.js';
 import { FakeScheduleStore } from '../../support/fake-schedule-store.js';
 
-/** What processes share: a store, and an engine that stores an id once and knows which tasks have not ended. */
+/** The store and the engine that several processes share. The engine stores an id once and knows unfinished tasks. */
 class World {
   readonly store = new FakeScheduleStore();
   readonly calls = new Map<string, TaskCall>();
-  /** Keys of unfinished tasks that keep equal ones away. */
+  /** Ids of unfinished unique tasks, by their unique key. */
   readonly busy = new Map<string, string>();
-  /** What is known of tasks. */
+  /** Records of tasks, by id. */
   readonly records = new Map<string, TaskRecord>();
   private readonly clocks: ScheduleClock[] = [];
 
   readonly engine = {
     schedules: this.store,
     enqueue: async ([call]: TaskCall[]) => {
-      if (!this.store.reachable) throw new EngineUnavailableError('out of reach');
+      if (!this.store.reachable) throw new EngineUnavailableError('cannot be reached');
       const { id, unique } = call as TaskCall;
       const other = unique && this.busy.get(unique.key);
       if (!this.calls.has(id) && !other) this.calls.set(id, call as TaskCall);
@@ -33,7 +33,7 @@ class World {
     find: async (id: string): Promise<TaskRecord | undefined> => this.records.get(id),
   } as unknown as Engine;
 
-  /** A process that looks to the schedules. */
+  /** Starts a process that runs the schedules. */
   async start(): Promise<ScheduleClock> {
     const book = new ScheduleBook(this.store);
     const reconciler = new ScheduleReconciler(
@@ -63,20 +63,20 @@ class World {
     await this.store.announce();
   }
 
-  /** The ticks that became tasks, in order. */
+  /** The ticks for which a task was enqueued, in order. */
   get ticks(): string[] {
     return [...this.calls.values()].map(({ headers }) => (headers['schedule-tick'] as string).slice(5, 19));
   }
 
   async stop(): Promise<void> {
     const stopped = this.clocks.map((clock) => clock.onModuleDestroy());
-    // One that hangs is given up after a while.
+    // A clock gives up a pass that hangs.
     await jest.advanceTimersByTimeAsync(2_000);
     await Promise.all(stopped);
   }
 }
 
-describe('the clock', () => {
+describe('ScheduleClock', () => {
   let world: World;
 
   beforeEach(() => {
@@ -91,7 +91,7 @@ describe('the clock', () => {
 
   const pass = (milliseconds: number) => jest.advanceTimersByTimeAsync(milliseconds);
 
-  it('makes one task of each tick, however many processes look to it', async () => {
+  it('enqueues one task for each tick, however many processes run', async () => {
     await world.put({ cron: '*/10 * * * * *' });
     await Promise.all([world.start(), world.start(), world.start()]);
     await pass(30_000);
@@ -99,7 +99,7 @@ describe('the clock', () => {
     expect([...world.calls.keys()].every((id) => /^default\.[\w-]{22}$/.test(id))).toBe(true);
   });
 
-  it('loses no tick as long as one process is left', async () => {
+  it('loses no tick as long as one process runs', async () => {
     await world.put({ cron: '* * * * * *' });
     let [one, other] = await Promise.all([world.start(), world.start()]);
     for (let round = 0; round < 5; round++) {
@@ -113,20 +113,20 @@ describe('the clock', () => {
     expect(new Set(world.ticks).size).toBe(10);
   });
 
-  it('finds a tick again whose process died before it could note it', async () => {
+  it('recovers a tick whose process died after the enqueue and before it recorded the tick', async () => {
     await world.put({ cron: '*/10 * * * * *' });
     const dying = await world.start();
-    const note = jest.spyOn(world.store, 'set').mockImplementation(() => new Promise(() => undefined));
+    const recording = jest.spyOn(world.store, 'set').mockImplementation(() => new Promise(() => undefined));
     await pass(10_000);
     expect(world.ticks).toEqual(['01-01T12:00:10']);
-    note.mockRestore();
+    recording.mockRestore();
     void dying.onModuleDestroy();
     await world.start();
     await pass(10_000);
     expect(world.ticks).toEqual(['01-01T12:00:10', '01-01T12:00:20']);
   });
 
-  it('comes back to a tick that could not be enqueued, though a later one could and everything was read again', async () => {
+  it('retries a tick that could not be enqueued, also after a later tick was enqueued and after a new read', async () => {
     await world.put({ cron: '*/10 * * * * *' });
     await world.start();
     const { enqueue } = world.engine;
@@ -145,7 +145,7 @@ describe('the clock', () => {
     expect(world.ticks).toEqual(['01-01T12:00:20', '01-01T12:00:10']);
   });
 
-  /** Half an hour of each of these days. */
+  /** Lets the first two hours of each of these days pass. The clock leaps to the last half minute of each quarter. */
   async function passDays(first: number, days: number): Promise<void> {
     for (let day = 0; day < days; day++) {
       jest.setSystemTime(first + day * 24 * 3_600_000);
@@ -157,23 +157,23 @@ describe('the clock', () => {
     }
   }
 
-  it('ticks at the hour through both changes of the clocks', async () => {
-    // Two hours a day are looked at, in leaps: the rest is none of this test's business.
+  it('runs a daily schedule at its local time through both clock changes of a year', async () => {
+    // Two hours of each day are enough, because the clock changes and the ticks fall into them.
     await world.put({ cron: '30 2 * * *', timezone: 'Europe/Berlin', catchUp: 'none', since: 0 });
     await world.start();
     await passDays(Date.UTC(2026, 2, 28, 0, 0, 1), 3);
     await passDays(Date.UTC(2026, 9, 24, 0, 0, 1), 3);
     expect(world.ticks).toEqual([
       '03-28T01:30:00',
-      '03-29T01:00:00', // 3:00, for there is no 2:30
+      '03-29T01:00:00', // 3:00, because there is no 2:30
       '03-30T00:30:00',
       '10-24T00:30:00',
-      '10-25T00:30:00', // and not an hour later again
+      '10-25T00:30:00', // not a second time one hour later
       '10-26T01:30:00',
     ]);
   });
 
-  it('ticks on leap day', async () => {
+  it('runs a daily schedule on leap day', async () => {
     await world.put({ cron: '30 0 * * *', catchUp: 'none', since: 0 });
     await world.start();
     await passDays(Date.UTC(2028, 1, 28, 0, 0, 1), 3);
@@ -183,7 +183,7 @@ describe('the clock', () => {
   it.each([
     ['one', ['01-01T13:30:20', '01-01T13:30:30']],
     ['none', ['01-01T13:30:30']],
-  ] as const)('with catchUp %s after the clock was put forward', async (catchUp, expected) => {
+  ] as const)('follows catchUp %s after the system clock was put forward', async (catchUp, expected) => {
     await world.put({ cron: '*/10 * * * * *', catchUp });
     await world.start();
     await pass(1_000);
@@ -193,7 +193,7 @@ describe('the clock', () => {
     expect(world.ticks).toEqual(expected);
   });
 
-  it('runs nothing twice after the clock was put back, and goes on', async () => {
+  it('runs no tick twice after the system clock was put back, and goes on', async () => {
     await world.put({ cron: '*/10 * * * * *' });
     await world.start();
     await pass(20_000);
@@ -207,7 +207,7 @@ describe('the clock', () => {
   it.each([
     ['one', ['01-01T12:00:30', '01-01T12:00:40']],
     ['none', ['01-01T12:00:40']],
-  ] as const)('with catchUp %s after no process was there', async (catchUp, expected) => {
+  ] as const)('follows catchUp %s after a time without a process', async (catchUp, expected) => {
     await world.put({ cron: '*/10 * * * * *', catchUp });
     await pass(34_000);
     await Promise.all([world.start(), world.start()]);
@@ -218,7 +218,7 @@ describe('the clock', () => {
   it.each([
     ['one', ['01-01T12:00:10', '01-01T12:00:40', '01-01T12:00:50']],
     ['none', ['01-01T12:00:10', '01-01T12:00:50']],
-  ] as const)('with catchUp %s after the engine was out of reach', async (catchUp, expected) => {
+  ] as const)('follows catchUp %s after the engine could not be reached', async (catchUp, expected) => {
     await world.put({ cron: '*/10 * * * * *', catchUp });
     await world.start();
     await pass(15_000);
@@ -230,7 +230,7 @@ describe('the clock', () => {
     expect(world.ticks).toEqual(expected);
   });
 
-  it('makes up for no tick before it was there, paused or different', async () => {
+  it('makes up for no tick from before the schedule was created, and for no tick of a pause', async () => {
     await world.start();
     await pass(60_000);
     await world.put({ cron: '*/10 * * * * *' });
@@ -249,7 +249,7 @@ describe('the clock', () => {
     expect(world.ticks).toEqual(['01-01T12:01:10', '01-01T12:01:50']);
   });
 
-  it('notices a change although its announcement was lost', async () => {
+  it('reads a change whose announcement was lost', async () => {
     await world.put({ cron: '*/10 * * * * *' });
     await world.start();
     jest.spyOn(world.store, 'announce').mockResolvedValue();
@@ -258,7 +258,7 @@ describe('the clock', () => {
     expect(world.ticks).toEqual([]);
   });
 
-  it('leaves out a tick while the earlier run has not ended, and says so', async () => {
+  it('skips a tick while an earlier run has not ended, and records the skip', async () => {
     await world.put({ cron: '*/10 * * * * *', overlap: 'skip' });
     await Promise.all([world.start(), world.start()]);
     await pass(10_000);
@@ -273,7 +273,7 @@ describe('the clock', () => {
     expect(world.ticks).toEqual(['01-01T12:00:10', '01-01T12:00:40']);
   });
 
-  it('knows how the last run ended also when its task is known no more', async () => {
+  it('knows how the last run ended after the record of its task was removed', async () => {
     await world.put({ cron: '0 * * * * *' });
     await world.start();
     await pass(60_000);
@@ -291,7 +291,7 @@ describe('the clock', () => {
     expect(JSON.stringify(last?.end)).not.toContain('where');
   });
 
-  it('keeps little of what is past', async () => {
+  it('deletes the records of old ticks', async () => {
     await world.put({ cron: '*/10 * * * * *' });
     await world.start();
     await pass(3_600_000);

@@ -7,7 +7,7 @@ const SECOND = 1_000;
 const START = Date.UTC(2026, 0, 1);
 const at = (seconds: number) => START + seconds * SECOND;
 
-/** Every ten seconds, from `START` on. */
+/** A schedule that is due every ten seconds, beginning at `START`. */
 function schedule(settings: Partial<StoredSchedule> = {}): Schedule {
   const stored: StoredSchedule = {
     id: 'ten',
@@ -25,58 +25,58 @@ function schedule(settings: Partial<StoredSchedule> = {}): Schedule {
 
 const run = (tick: number, count: number) => ({ tick, count, task: 'default.x', at: tick });
 
-describe('what is due', () => {
-  it('is every tick while somebody watched', () => {
+describe('Schedule', () => {
+  it('has every unhandled tick due while the process watched', () => {
     const ten = schedule();
     expect(ten.due(at(9), at(0))).toEqual([]);
     expect(ten.due(at(35), at(0))).toEqual([at(10), at(20), at(30)]);
-    ten.noteRun(run(at(10), 1));
-    ten.noteRun(run(at(20), 2));
+    ten.recordRun(run(at(10), 1));
+    ten.recordRun(run(at(20), 2));
     expect(ten.due(at(35), at(0))).toEqual([at(30)]);
-    ten.noteSkip({ tick: at(30), because: 'default.x', at: at(30) });
+    ten.recordSkip({ tick: at(30), because: 'default.x', at: at(30) });
     expect(ten.due(at(35), at(0))).toEqual([]);
   });
 
-  it('is a tick too that nobody has acted on although somebody acted on a later one', () => {
+  it('has an unhandled tick due although a later tick has been handled', () => {
     const ten = schedule();
-    ten.noteRun(run(at(20), 1));
+    ten.recordRun(run(at(20), 1));
     expect(ten.due(at(35), at(0))).toEqual([at(10), at(30)]);
-    ten.noteRun(run(at(30), 2));
+    ten.recordRun(run(at(30), 2));
     expect(ten.due(at(35), at(0))).toEqual([at(10)]);
-    ten.noteRun(run(at(10), 3));
+    ten.recordRun(run(at(10), 3));
     expect(ten.due(at(35), at(0))).toEqual([]);
-    // Who began to watch later has missed it.
+    // A process that began to watch later has missed the tick.
     const late = schedule();
-    late.noteRun(run(at(20), 1));
+    late.recordRun(run(at(20), 1));
     expect(late.due(at(35), at(15))).toEqual([at(30)]);
-    // And after an hour nobody comes back to it.
+    // An hour after a tick that was never handled, the tick counts as missed.
     const old = schedule();
-    old.noteRun(run(at(3_600), 1));
+    old.recordRun(run(at(3_600), 1));
     expect(old.due(at(3_605), at(0))).toEqual([3_550, 3_560, 3_570, 3_580, 3_590].map(at));
   });
 
-  it('is counted although it came late', () => {
+  it('counts a late run', () => {
     const ten = schedule({ limit: 3 });
-    ten.noteRun(run(at(20), 1));
-    ten.noteRun(run(at(10), 2));
+    ten.recordRun(run(at(20), 1));
+    ten.recordRun(run(at(10), 2));
     expect(ten.run).toMatchObject({ tick: at(20) });
     expect(ten.runs).toBe(2);
     expect(ten.due(at(95), at(0))).toEqual([at(30)]);
   });
 
-  it('is one for all that were missed, or none', () => {
+  it('has the last missed tick due with catchUp one, and none with catchUp none', () => {
     expect(schedule().due(at(35), at(32))).toEqual([at(30)]);
     expect(schedule().due(at(45), at(32))).toEqual([at(30), at(40)]);
     expect(schedule({ catchUp: 'none' }).due(at(35), at(32))).toEqual([]);
     expect(schedule({ catchUp: 'none' }).due(at(45), at(32))).toEqual([at(40)]);
   });
 
-  it('is nothing that came before the schedule', () => {
+  it('has no tick due from before its beginning', () => {
     expect(schedule({ since: at(33) }).due(at(35), at(34))).toEqual([]);
     expect(schedule({ since: at(33) }).due(at(41), at(34))).toEqual([at(40)]);
   });
 
-  it('is nothing while it is paused, and nothing of that time afterwards', () => {
+  it('has no tick due while it is paused, and no tick of the pause afterwards', () => {
     const ten = schedule();
     ten.pause = { paused: true, at: at(5) };
     expect(ten.due(at(35), at(0))).toEqual([]);
@@ -86,7 +86,7 @@ describe('what is due', () => {
     expect(ten.due(at(41), at(0))).toEqual([at(40)]);
   });
 
-  it('ends with the end', () => {
+  it('ends at endsAt', () => {
     const ten = schedule({ endsAt: at(20) });
     expect(ten.due(at(35), at(0))).toEqual([at(10), at(20)]);
     expect(ten.due(at(65), at(60))).toEqual([at(20)]);
@@ -94,46 +94,46 @@ describe('what is due', () => {
     expect(ten.upcoming(at(20), 5)).toEqual([]);
   });
 
-  it('ends with the last run, and a skip is no run', () => {
+  it('ends after its last run, and does not count a skip as a run', () => {
     const ten = schedule({ limit: 2 });
     expect(ten.due(at(35), at(0))).toEqual([at(10), at(20)]);
-    ten.noteRun(run(at(10), 1));
-    ten.noteSkip({ tick: at(20), because: 'default.x', at: at(20) });
+    ten.recordRun(run(at(10), 1));
+    ten.recordSkip({ tick: at(20), because: 'default.x', at: at(20) });
     expect(ten.upcoming(at(20), 5)).toEqual([at(30)]);
-    ten.noteRun(run(at(30), 2));
+    ten.recordRun(run(at(30), 2));
     expect(ten.due(at(95), at(0))).toEqual([]);
     expect(ten.upcoming(at(35), 5)).toEqual([]);
   });
 
-  it.each([{ limit: 2 }, { endsAt: at(20) }])('takes no time once it has ended (%j)', (end) => {
-    let questions = 0;
+  it.each([{ limit: 2 }, { endsAt: at(20) }])('computes few ticks once it has ended (%j)', (end) => {
+    let calls = 0;
     const { next, previous } = timetableOf({ every: 10 * SECOND, timezone: 'UTC' });
-    const counting = (time: number) => (++questions, next(time));
+    const counting = (time: number) => (++calls, next(time));
     const ten = new Schedule({ ...schedule(end).stored }, { next: counting, previous });
-    ten.noteRun(run(at(10), 1));
-    ten.noteRun(run(at(20), 2));
+    ten.recordRun(run(at(10), 1));
+    ten.recordRun(run(at(20), 2));
     expect(ten.due(at(24 * 3_600), at(0))).toEqual([]);
-    expect(questions).toBeLessThan(10);
+    expect(calls).toBeLessThan(10);
   });
 
-  it('counts anew when the times are changed', () => {
+  it('counts runs anew after its timing was changed', () => {
     const ten = schedule({ limit: 2, since: at(31) });
-    ten.noteRun(run(at(30), 2));
+    ten.recordRun(run(at(30), 2));
     expect(ten.runs).toBe(0);
     expect(ten.due(at(55), at(0))).toEqual([at(40), at(50)]);
   });
 
-  it('is nothing when the clock was put back behind what was done', () => {
+  it('has no tick due when the system clock was put back behind the last handled tick', () => {
     const ten = schedule();
-    ten.noteRun(run(at(3600), 360));
+    ten.recordRun(run(at(3600), 360));
     expect(ten.due(at(35), at(0))).toEqual([]);
     expect(ten.upcoming(at(35), 1)).toEqual([at(3610)]);
   });
 
-  it('knows the last of two that were noted in the wrong order', () => {
+  it('knows the number of runs when two were recorded in the wrong order', () => {
     const ten = schedule();
-    ten.noteRun(run(at(20), 2));
-    ten.noteRun(run(at(10), 1));
+    ten.recordRun(run(at(20), 2));
+    ten.recordRun(run(at(10), 1));
     expect(ten.runs).toBe(2);
   });
 });

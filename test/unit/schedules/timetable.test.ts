@@ -1,9 +1,9 @@
-import { describe, expect, it, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { ConfigurationError } from '../../../lib/errors.js';
 import { parseTiming, timetableOf, type ParsedTiming } from '../../../lib/schedules/timetable.js';
 
-/** The next ticks after a moment, as UTC text without seconds. */
+/** The next ticks after a time, as UTC text without seconds. */
 function ticks(cron: string, timezone: string, after: string, count: number): string[] {
   const timetable = timetableOf({ cron, timezone });
   const found: string[] = [];
@@ -19,16 +19,16 @@ function ticks(cron: string, timezone: string, after: string, count: number): st
 const parse = (cron: string, timezone?: string) => () =>
   parseTiming({ cron }, timezone, '@Schedule() of Reports.build');
 
-describe('a timetable', () => {
-  test('a fixed time that the spring leaves out is moved to the end of the gap', () => {
+describe('timetableOf', () => {
+  it('moves a fixed time that does not exist in spring to the end of the gap', () => {
     expect(ticks('30 2 * * *', 'Europe/Berlin', '2026-03-28T00:00Z', 3)).toEqual([
       '2026-03-28T01:30',
-      '2026-03-29T01:00', // 3:00, for there is no 2:30
+      '2026-03-29T01:00', // 3:00, because there is no 2:30
       '2026-03-30T00:30',
     ]);
   });
 
-  test('a midnight that the spring leaves out loses no day', () => {
+  it('loses no day when midnight does not exist in spring', () => {
     expect(ticks('@daily', 'America/Havana', '2026-03-07T00:00Z', 3)).toEqual([
       '2026-03-07T05:00',
       '2026-03-08T05:00', // 1:00
@@ -36,7 +36,7 @@ describe('a timetable', () => {
     ]);
   });
 
-  test('a fixed time that the autumn brings twice counts once', () => {
+  it('counts a fixed time that comes twice in autumn once', () => {
     expect(ticks('30 2 * * *', 'Europe/Berlin', '2026-10-24T00:00Z', 3)).toEqual([
       '2026-10-24T00:30',
       '2026-10-25T00:30',
@@ -44,7 +44,7 @@ describe('a timetable', () => {
     ]);
   });
 
-  test('every hour is every hour that passes, in spring and autumn', () => {
+  it('gives an hourly expression a tick for every hour that passes, in spring and in autumn', () => {
     expect(ticks('0 * * * *', 'Europe/Berlin', '2026-03-28T23:30Z', 4)).toEqual([
       '2026-03-29T00:00',
       '2026-03-29T01:00',
@@ -59,11 +59,11 @@ describe('a timetable', () => {
     ]);
   });
 
-  test('the 29th of February comes every four years, but not in 2100', () => {
+  it('has a tick on the 29th of February every four years, but not in 2100', () => {
     expect(ticks('0 0 29 2 *', 'UTC', '2095-01-01T00:00Z', 2)).toEqual(['2096-02-29T00:00', '2104-02-29T00:00']);
   });
 
-  test('day and weekday mean either, as in cron', () => {
+  it('matches either the day or the weekday, as cron does', () => {
     expect(ticks('0 0 13 * 5', 'UTC', '2026-01-08T12:00Z', 3)).toEqual([
       '2026-01-09T00:00',
       '2026-01-13T00:00',
@@ -71,12 +71,12 @@ describe('a timetable', () => {
     ]);
   });
 
-  test('six fields begin with the seconds', () => {
+  it('reads the first of six fields as seconds', () => {
     const { next } = timetableOf({ cron: '*/20 * * * * *', timezone: 'UTC' });
     expect(next(Date.UTC(2026, 0, 1) + 1)).toBe(Date.UTC(2026, 0, 1, 0, 0, 20));
   });
 
-  test.each([
+  it.each([
     ['@hourly', '2026-05-06T11:00'],
     ['@daily', '2026-05-07T00:00'],
     ['@midnight', '2026-05-07T00:00'],
@@ -84,12 +84,12 @@ describe('a timetable', () => {
     ['@monthly', '2026-06-01T00:00'],
     ['@yearly', '2027-01-01T00:00'],
     ['@annually', '2027-01-01T00:00'],
-  ])('%s', (macro, next) => {
+  ])('knows the macro %s', (macro, next) => {
     expect(parse(macro)).not.toThrow();
     expect(ticks(macro, 'UTC', '2026-05-06T10:11Z', 1)).toEqual([next]);
   });
 
-  test('a period is at its multiples, for whoever asks and whenever', () => {
+  it('has the ticks of a period at its multiples, whatever time is given', () => {
     const { next, previous } = timetableOf({ every: 600_000, timezone: 'UTC' });
     const at = (text: string) => Date.parse(`2026-01-01T${text}Z`);
     expect(next(at('10:00:00'))).toBe(at('10:10:00'));
@@ -98,7 +98,7 @@ describe('a timetable', () => {
     expect(previous(at('10:19:59'))).toBe(at('10:10:00'));
   });
 
-  it('gives the same ticks from wherever one asks, forwards and backwards', () => {
+  it('gives the same ticks forwards and backwards from every time between them', () => {
     const zones = ['UTC', 'Europe/Berlin', 'America/New_York', 'America/Havana', 'Australia/Lord_Howe', 'Africa/Cairo'];
     const crons = [
       '30 2 * * *',
@@ -109,12 +109,12 @@ describe('a timetable', () => {
       '0 0 L * *',
       '0 */2 * * *',
     ];
-    const moments = fc.integer({ min: Date.UTC(2026, 0), max: Date.UTC(2027, 0) });
+    const times = fc.integer({ min: Date.UTC(2026, 0), max: Date.UTC(2027, 0) });
     fc.assert(
       fc.property(
         fc.constantFrom(...zones),
         fc.constantFrom(...crons),
-        moments,
+        times,
         fc.double({ min: 0, max: 1, noNaN: true }),
         (timezone, cron, from, share) => {
           const { next, previous } = timetableOf({ cron, timezone });
@@ -131,8 +131,8 @@ describe('a timetable', () => {
   });
 });
 
-describe('a timing', () => {
-  it('is UTC unless said otherwise, whatever zone the process is in', () => {
+describe('parseTiming', () => {
+  it('uses UTC by default, and not the time zone of the process', () => {
     expect(parseTiming({ cron: '0 7 * * *' }, undefined, 'x')).toEqual({
       cron: '0 7 * * *',
       timezone: 'UTC',
@@ -158,7 +158,7 @@ describe('a timing', () => {
     expect(parse(cron)).toThrow(`@Schedule() of Reports.build has the cron expression ${JSON.stringify(cron)}`);
   });
 
-  it('refuses a zone that there is not', () => {
+  it('refuses a time zone that does not exist', () => {
     expect(parse('0 7 * * *', 'Mars/Olympus')).toThrow('@Schedule() of Reports.build has the timezone "Mars/Olympus"');
   });
 
@@ -168,7 +168,7 @@ describe('a timing', () => {
     expect(parsing).toThrow('every of @Schedule() of Reports.build');
   });
 
-  it('refuses two times, and none', () => {
+  it('refuses a timing with both cron and every, and a timing with neither', () => {
     expect(() => parseTiming({ cron: '@daily', every: 1000 } as never, undefined, 'It')).toThrow('not both');
     expect(() => parseTiming({} as never, undefined, 'It')).toThrow('needs either');
   });
