@@ -1,0 +1,129 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import {
+  changeMessages,
+  LARGEST_MESSAGE,
+  watchRequests,
+  type ChangeMessage,
+} from '../../../../../lib/engine/bullmq/changes/change-protocol.js';
+import type { JobSuccess } from '../../../../../lib/engine/bullmq/jobs/job-success.js';
+
+const INBOX = 'inbox:00000000-0000-0000-0000-000000000000';
+/** A queue's name of 63 characters, a dot and 22 characters. */
+const LONGEST_ID = 'q'.repeat(86);
+
+const idsOf = (count: number) => Array.from({ length: count }, (_, index) => `q.${index}`);
+
+describe('watchRequests', () => {
+  it.each([
+    [0, []],
+    [1, [1]],
+    [80, [80]],
+    [81, [80, 1]],
+    [200, [80, 80, 40]],
+  ])('divides %d ids among requests of %j', (count, sizes) => {
+    const requests = watchRequests(idsOf(count), INBOX, false);
+    expect(requests.map(({ ids }) => ids.length)).toEqual(sizes);
+    expect(requests.flatMap(({ ids }) => ids)).toEqual(idsOf(count));
+  });
+
+  it.each([true, false])('sends endOnly %p and the reply channel with each request', (endOnly) => {
+    for (const request of watchRequests(idsOf(81), INBOX, endOnly)) {
+      expect(request).toEqual({ type: 'watch', ids: request.ids, inbox: INBOX, endOnly });
+    }
+  });
+
+  it('makes no request that is too large for a message, even of the longest ids', () => {
+    const [request] = watchRequests(Array<string>(80).fill(LONGEST_ID), INBOX, false);
+    expect(bytesOf(JSON.stringify(request))).toBeLessThanOrEqual(LARGEST_MESSAGE);
+  });
+});
+
+function bytesOf(text: string): number {
+  return Buffer.byteLength(text);
+}
+
+/** A success whose JSON, with the id `q.1`, has this many bytes. */
+function successOf(bytes: number, character = 'x'): JobSuccess {
+  const spare = bytes - bytesOf(JSON.stringify(['q.1', ['']]));
+  const width = bytesOf(character);
+  return [character.repeat(Math.floor(spare / width)) + 'x'.repeat(spare % width)];
+}
+
+function messagesOf(...changes: (readonly [id: string, success?: JobSuccess])[]): ChangeMessage[] {
+  const messages = changeMessages(new Map(changes.map(([id, success]) => [id, success])));
+  for (const message of messages) expect(bytesOf(message)).toBeLessThanOrEqual(LARGEST_MESSAGE);
+  return messages.map((message) => JSON.parse(message) as ChangeMessage);
+}
+
+describe('changeMessages', () => {
+  it('makes no message of no change', () => {
+    expect(messagesOf()).toEqual([]);
+  });
+
+  it('sends ids and successes together in one message', () => {
+    expect(messagesOf(['q.1'], ['q.2', ['Mail.send', false]], ['q.3'])).toEqual([
+      { ids: ['q.1', 'q.3'], successes: [['q.2', ['Mail.send', false]]] },
+    ]);
+  });
+
+  it('leaves out the list that would be empty', () => {
+    expect(messagesOf(['q.1'])).toEqual([{ ids: ['q.1'] }]);
+    expect(messagesOf(['q.1', ['a']])).toEqual([{ successes: [['q.1', ['a']]] }]);
+  });
+
+  // A message without entries has 25 bytes, and each entry a comma.
+  const LIMIT = LARGEST_MESSAGE - 25 - 1;
+
+  it.each([
+    ['of plain text', 'x'],
+    ['of characters of two bytes', 'ä'],
+    ['of characters of four bytes', '𝟚'],
+  ])('sends a success %s that is just small enough for a message, and of a larger one the id', (_, character) => {
+    const largest = successOf(LIMIT - 1, character);
+    expect(messagesOf(['q.1', largest])).toEqual([{ successes: [['q.1', largest]] }]);
+    expect(messagesOf(['q.1', successOf(LIMIT, character)])).toEqual([{ ids: ['q.1'] }]);
+  });
+
+  it('begins a new message for the entry that no longer fits, and keeps their order', () => {
+    const small = successOf(1_000);
+    const rest = successOf(LIMIT - 1_001);
+    expect(messagesOf(['q.1', small], ['q.2', rest])).toHaveLength(1);
+    expect(messagesOf(['q.1', small], ['q.2', [`${rest[0] as string}x`]])).toEqual([
+      { successes: [['q.1', small]] },
+      { successes: [['q.2', [`${rest[0] as string}x`]]] },
+    ]);
+  });
+
+  it('fills a message again after one was full', () => {
+    const large = successOf(5_000);
+    expect(messagesOf(['q.1', large], ['q.2', large], ['q.3'], ['q.4'])).toEqual([
+      { successes: [['q.1', large]] },
+      { ids: ['q.3', 'q.4'], successes: [['q.2', large]] },
+    ]);
+  });
+
+  it('sends as few messages as hold the ids', () => {
+    const perMessage = Math.floor((LARGEST_MESSAGE - 25) / (LONGEST_ID.length + 3));
+    const ids = Array.from({ length: 2 * perMessage + 1 }, (_, index) => `${index}`.padStart(86, 'q'));
+    const messages = messagesOf(...ids.map((id) => [id] as const));
+    expect(messages.map((message) => message.ids?.length)).toEqual([perMessage, perMessage, 1]);
+  });
+
+  it('sends every change once, and no message that is too large', () => {
+    const success = fc.option(fc.tuple(fc.string({ unit: 'grapheme', maxLength: 9_000 })), { nil: undefined });
+    fc.assert(
+      fc.property(fc.dictionary(fc.string({ minLength: 1, maxLength: 86 }), success, { maxKeys: 30 }), (changes) => {
+        const sent = messagesOf(...Object.entries(changes)).flatMap(({ ids = [], successes = [] }) => [
+          ...ids,
+          ...successes.map(([id, stored]) => {
+            expect(stored).toEqual(changes[id]);
+            return id;
+          }),
+        ]);
+        expect(sent.toSorted()).toEqual(Object.keys(changes).toSorted());
+      }),
+      { numRuns: 50 },
+    );
+  });
+});

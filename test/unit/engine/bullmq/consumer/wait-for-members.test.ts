@@ -1,0 +1,97 @@
+import { beforeEach, describe, expect, it, jest } from '@jest/globals';
+import type { Job } from 'bullmq';
+import { waitForMembers } from '../../../../../lib/engine/bullmq/consumer/wait-for-members.js';
+import type { JobData } from '../../../../../lib/engine/bullmq/jobs/job-data.js';
+import type { TaskTree } from '../../../../../lib/engine/task.js';
+
+type Counts = { ignored?: number; failed?: number };
+
+/** The steps in the order in which they reached the store. */
+const steps: unknown[] = [];
+const getDependenciesCount = jest.fn<() => Promise<Counts>>();
+const moveToWaitingChildren = jest.fn<(token: string) => Promise<boolean>>();
+const missing = jest.fn<(members: readonly TaskTree[]) => Promise<TaskTree[]>>();
+
+const member = (id: string, queue: string, onFailure?: 'run' | 'wait') =>
+  ({ id, queue, ...(onFailure && { onFailure }) }) as TaskTree;
+const MEMBERS = [member('a.1', 'a'), member('b.2', 'b'), member('b.3', 'b')];
+const NOTE = { group: {} };
+
+beforeEach(() => {
+  steps.length = 0;
+  getDependenciesCount.mockReset().mockResolvedValue({});
+  moveToWaitingChildren.mockReset().mockResolvedValue(true);
+  missing.mockReset();
+});
+
+function waitFor(members: readonly TaskTree[], data: Partial<JobData> = {}): Promise<boolean> {
+  const job = {
+    data: { args: [1], ...data },
+    updateData: async (stored: JobData) => void steps.push(stored),
+    getDependenciesCount,
+    moveToWaitingChildren,
+  } as unknown as Job<JobData>;
+  const flows = { addTo: async (_: Job, added: TaskTree[]) => void steps.push(added.map(({ id }) => id)), missing };
+  return waitForMembers(job, 'token', { kind: 'waiting', members, note: NOTE }, flows as never);
+}
+
+describe('new members', () => {
+  it('are stored between the mark and the note', async () => {
+    expect(await waitFor(MEMBERS)).toBe(true);
+    expect(steps).toStrictEqual([
+      { args: [1], adding: true },
+      ['a.1', 'b.2', 'b.3'],
+      {
+        args: [1],
+        note: NOTE,
+        members: [
+          { queue: 'a', count: 1 },
+          { queue: 'b', count: 2 },
+        ],
+      },
+    ]);
+  });
+
+  it('come after those that the task has', async () => {
+    await waitFor(MEMBERS, { members: [{ queue: 'a', count: 5 }] });
+    expect((steps.at(-1) as { members: unknown }).members).toEqual([
+      { queue: 'a', count: 6 },
+      { queue: 'b', count: 2 },
+    ]);
+  });
+
+  it('are stored as far as they are missing when a process died while it stored them', async () => {
+    missing.mockResolvedValue([member('b.3', 'b')]);
+    expect(await waitFor(MEMBERS, { adding: true })).toBe(true);
+    expect(missing.mock.calls).toEqual([[MEMBERS]]);
+    expect(steps).toStrictEqual([
+      ['b.3'],
+      {
+        args: [1],
+        note: NOTE,
+        members: [
+          { queue: 'a', count: 1 },
+          { queue: 'b', count: 2 },
+        ],
+      },
+    ]);
+  });
+
+  it.each<[what: string, counts: Counts, onFailure: 'run' | 'wait' | undefined, waits: boolean]>([
+    ['none has failed', { ignored: 0, failed: 0 }, undefined, true],
+    ['one has failed', { failed: 1 }, undefined, false],
+    ['one has failed and was ignored by BullMQ', { ignored: 1 }, 'run', false],
+    ['one has failed, and the task waits for all of them anyway', { ignored: 1 }, 'wait', true],
+  ])('are waited for, or not, when %s', async (_, counts, onFailure, waits) => {
+    getDependenciesCount.mockResolvedValue(counts);
+    expect(await waitFor([member('a.1', 'a', onFailure)])).toBe(waits);
+    expect(moveToWaitingChildren).toHaveBeenCalledTimes(waits ? 1 : 0);
+  });
+});
+
+it.each([true, false])('reports %p when BullMQ does, without new members, and stores nothing', async (waits) => {
+  moveToWaitingChildren.mockResolvedValue(waits);
+  expect(await waitFor([])).toBe(waits);
+  expect(moveToWaitingChildren).toHaveBeenCalledWith('token');
+  expect(steps).toEqual([]);
+});
