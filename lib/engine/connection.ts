@@ -1,20 +1,20 @@
 import { ConfigurationError } from '../errors.js';
 
-/** The application's own client of ioredis, used and never closed. */
+/** An ioredis client of the application. This package uses it and never closes it. */
 export interface RedisClientLike {
   readonly status: string;
   readonly duplicate: object;
   readonly defineCommand: object;
 }
 
-/** The application's own pool of pg, used and never closed. */
+/** A pg pool of the application. This package uses it and never closes it. */
 export interface PostgresPoolLike {
   readonly connect: object;
   readonly query: object;
   readonly totalCount: number;
 }
 
-/** Options of ioredis, or of its `Cluster` when there are `nodes`. */
+/** The options of ioredis, or of its `Cluster` when they contain `nodes`. */
 export interface RedisConnectionOptions {
   readonly host?: string;
   readonly port?: number;
@@ -22,7 +22,7 @@ export interface RedisConnectionOptions {
   readonly [option: string]: unknown;
 }
 
-/** Options of `pg.Pool`. Told from Redis' by `connectionString`, `database` or `user`. */
+/** The options of `pg.Pool`. An object with `connectionString`, `database` or `user` counts as such. */
 export interface PostgresConnectionOptions {
   readonly connectionString?: string;
   readonly database?: string;
@@ -30,7 +30,7 @@ export interface PostgresConnectionOptions {
   readonly [option: string]: unknown;
 }
 
-/** What the option `connection` takes. */
+/** The values of the option `connection`. */
 export type ConnectionOption =
   | string
   | RedisConnectionOptions
@@ -38,7 +38,7 @@ export type ConnectionOption =
   | RedisClientLike
   | PostgresPoolLike;
 
-/** The same, understood. */
+/** The option `connection`, parsed. */
 export type Connection =
   | {
       readonly kind: 'redis';
@@ -52,18 +52,22 @@ export type Connection =
       readonly options?: PostgresConnectionOptions;
       readonly pool?: PostgresPoolLike;
     }
-  /** Without a folder it is in memory. */
+  /** Without a folder, the database is in memory. */
   | { readonly kind: 'embedded'; readonly folder?: string };
 
 const CURE =
   'Use redis://host:6379, rediss://..., postgres://user:password@host:5432/database, pglite:<folder> or pglite: (in memory), ' +
   'in the option connection or in TASK_QUEUE_URL.';
 
-/** @throws ConfigurationError naming the value, without its password */
+/**
+ * Finds out which engine the option `connection` means.
+ *
+ * @throws ConfigurationError with the value, without its password, when it means none
+ */
 export function parseConnection(value: ConnectionOption): Connection {
   if (typeof value === 'string') return parseUrl(value);
   if (typeof value !== 'object' || value === null) {
-    throw new ConfigurationError(`connection is ${String(value)}, which is nothing to connect to. ${CURE}`);
+    throw new ConfigurationError(`connection is ${String(value)}. ${CURE}`);
   }
   if (isRedisClient(value)) return { kind: 'redis', client: value };
   if (isPostgresPool(value)) return { kind: 'postgres', pool: value };
@@ -74,7 +78,7 @@ export function parseConnection(value: ConnectionOption): Connection {
     return { kind: 'redis', options: value };
   }
   throw new ConfigurationError(
-    `connection is an object with ${Object.keys(value).join(', ') || 'nothing in it'}, from which neither a Redis nor a PostgreSQL server can be told. ${CURE}`,
+    `connection is an object with ${Object.keys(value).join(', ') || 'no properties'}, which names neither a Redis nor a PostgreSQL server. ${CURE}`,
   );
 }
 
@@ -87,7 +91,7 @@ function parseUrl(url: string): Connection {
   const kind = scheme === undefined ? undefined : KIND_OF_SCHEME[scheme];
   if (!kind || !URL.canParse(url)) {
     throw new ConfigurationError(
-      `connection is "${withoutPassword(url)}", which is no URL of a supported server. ${CURE}`,
+      `connection is "${withoutPassword(url)}", which is not the URL of a supported server. ${CURE}`,
     );
   }
   return { kind, url };
@@ -100,7 +104,7 @@ const KIND_OF_SCHEME: Readonly<Record<string, 'redis' | 'postgres' | undefined>>
   postgresql: 'postgres',
 };
 
-/** A URL as it may be logged. */
+/** The URL without user, password and parameters, cut to 200 characters, so that it may be logged. */
 export function withoutPassword(url: string): string {
   return url
     .replace(/^([a-z]+:\/\/)[^@/]*@/i, '$1')

@@ -1,27 +1,27 @@
 import { NotSerializableError } from '../errors.js';
 
-/** What JSON can say. */
+/** A value that JSON can represent. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json | undefined };
 
-/** Deeper values are refused: recursive readers, PostgreSQL's among them, run out of stack. */
+/** Deeper values are refused, because recursive readers, PostgreSQL's among them, run out of stack. */
 const MAX_DEPTH = 500;
 
 /**
- * The value as JSON gives it back, checked on the way: what `JSON.stringify` would silently drop or change (`Map`,
- * `undefined` in a list, `NaN`, a class instance without `toJSON`) is an error that names the place. `Date` and
- * everything else with `toJSON` becomes what that returns; `undefined` properties are left out, as JSON does.
+ * Returns the value as it comes out of JSON. A value that `JSON.stringify` would silently drop or change is an error: a
+ * `Map`, `undefined` in a list, `NaN`, an instance of a class without `toJSON`. A `Date`, and any other object with
+ * `toJSON`, becomes the return value of that method. Properties that are `undefined` are left out, as in JSON.
  *
- * Text must be well-formed Unicode without NUL, since PostgreSQL stores no other and a task should not depend on the
- * engine under it.
+ * Text must be well-formed Unicode without NUL. PostgreSQL stores no other text, and a task should not depend on its
+ * engine.
  *
- * @param path how the value is called in the error, for example `args[0]`
- * @throws NotSerializableError naming the path and the reason
+ * @param path the name of the value in the error, for example `args[0]`
+ * @throws NotSerializableError with the path and the reason
  */
 export function toJson(value: unknown, path: string): Json {
   return convert(value, { root: path, keys: [], parents: [] });
 }
 
-/** Where in the value we are; put into words only when something is wrong there. */
+/** The place inside the value that is being converted. It becomes text only for an error. */
 interface Place {
   readonly root: string;
   readonly keys: (string | number)[];
@@ -37,20 +37,20 @@ function convert(value: unknown, place: Place): Json {
     case 'number':
       // JSON has no -0.
       if (Number.isFinite(value)) return value || 0;
-      throw refusal(place, `is ${value}, which JSON cannot hold. Send null or a string instead.`);
+      throw refusal(place, `is ${value}, which JSON cannot represent. Send null or a string instead.`);
     case 'object':
       return value === null ? null : convertObject(value, place);
     case 'bigint':
-      throw refusal(place, 'is a BigInt, which JSON cannot hold. Send it as a string.');
+      throw refusal(place, 'is a BigInt, which JSON cannot represent. Send it as a string.');
     default:
-      throw refusal(place, `is ${article(typeof value)}, which JSON cannot hold.`);
+      throw refusal(place, `is ${article(typeof value)}, which JSON cannot represent.`);
   }
 }
 
 function convertObject(value: object, place: Place): Json {
   const { parents } = place;
   if (parents.includes(value)) {
-    throw refusal(place, 'refers back to an object that contains it, which JSON cannot hold.');
+    throw refusal(place, 'refers back to an object that contains it, which JSON cannot represent.');
   }
   if (parents.length >= MAX_DEPTH) {
     throw new NotSerializableError(pathOf(place).slice(0, 80), `... is nested more than ${MAX_DEPTH} levels deep.`);
@@ -79,7 +79,7 @@ function convertWithToJson(value: { toJSON(): unknown }, place: Place): Json {
 
 function convertItems(list: readonly unknown[], place: Place): Json {
   const { keys } = place;
-  // Also for the holes of a sparse list, which are `undefined`.
+  // `Array.from` also visits the holes of a sparse list, as `undefined`.
   return Array.from(list, (item, index) => {
     keys.push(index);
     const converted = convert(item, place);
@@ -98,7 +98,7 @@ function convertProperties(value: object, place: Place): Json {
     const converted = convert(item, place);
     keys.pop();
     if (key !== '__proto__') copy[key] = converted;
-    // Assigned, it would set the prototype instead.
+    // An assignment to `__proto__` would set the prototype instead.
     else Object.defineProperty(copy, key, { value: converted, enumerable: true, writable: true, configurable: true });
   }
   return copy;
@@ -125,8 +125,8 @@ function checkText(text: string, place: Place): string {
 }
 
 /**
- * The size of a value's JSON text in bytes, when that is more than `limit`; otherwise `undefined`, mostly without
- * writing the text.
+ * The size of a value's JSON text in bytes when it is more than `limit`; otherwise `undefined`. Most values are so
+ * small that the text need not be made.
  */
 export function sizeBeyond(value: Json, limit: number): number | undefined {
   if (sizeAtMost(value) <= limit) return undefined;
@@ -134,11 +134,12 @@ export function sizeBeyond(value: Json, limit: number): number | undefined {
   return size > limit ? size : undefined;
 }
 
-/** Bytes that one unit of a string takes at most: escaped, as `\u001f` is. */
+/** The most bytes that one unit of a string takes: as many as the escaped `\u001f`. */
 const LONGEST_UNIT = 6;
-/** As long as `-1.7976931348623157e+308`, and longer than `false`. */
+/** The bytes of the longest number, `-1.7976931348623157e+308`. `false` and `null` are shorter. */
 const LONGEST_SCALAR = 24;
 
+/** An upper bound of the size, which is found without making the text. */
 function sizeAtMost(value: Json | undefined): number {
   if (typeof value === 'string') return value.length * LONGEST_UNIT + 2;
   if (typeof value !== 'object' || value === null) return LONGEST_SCALAR;
@@ -151,7 +152,9 @@ function sizeAtMost(value: Json | undefined): number {
   return size;
 }
 
-/** Text as every engine can store it, for messages nobody can be asked to mend. */
+/**
+ * Removes from a text what no engine can store. It is for the texts of errors, which no caller could correct.
+ */
 export function storableText(text: string): string {
   return text.replaceAll('\u0000', '').toWellFormed();
 }
@@ -160,7 +163,10 @@ function hasToJson(value: object): value is { toJSON(): unknown } {
   return 'toJSON' in value && typeof value.toJSON === 'function';
 }
 
-/** Plain also when it comes from another realm (a `vm` context, as under Jest): no constructor but some `Object`. */
+/**
+ * Whether an object is plain. It may come from another realm (a `vm` context, as under Jest), so its prototype may be
+ * the `Object.prototype` of any realm.
+ */
 function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === null || Object.getPrototypeOf(prototype) === null;

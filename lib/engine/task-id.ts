@@ -1,14 +1,17 @@
 import { createHash, randomFillSync } from 'node:crypto';
 import type { MemberRange } from './task.js';
 
-/** A queue's name is part of its tasks' ids and of keys in the store, so it is kept to what is safe in both and in a URL. */
+/**
+ * The name of a queue is part of task ids, of keys in the store and of URLs, so it has only characters that are safe
+ * there.
+ */
 const QUEUE_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/;
 
-/** `<queue>.<22 characters>`: 128 random bits in base64url, where no dot occurs. */
+/** `<queue>.<22 characters>`: 128 random bits in base64url, which contains no dot. */
 const TASK_ID = /^([A-Za-z0-9][A-Za-z0-9_-]{0,62})\.[A-Za-z0-9_-]{22}$/;
 
 const ID_BYTES = 16;
-/** Drawn for many ids at once: to ask the system for each takes longer than all the rest of an id. */
+/** Random bytes for many ids. Getting them from the system for each id takes longer than all other steps together. */
 const random = Buffer.alloc(256 * ID_BYTES);
 let nextByte = random.length;
 
@@ -17,7 +20,8 @@ export function isQueueName(name: string): boolean {
 }
 
 /**
- * A new id that cannot be guessed (128 random bits) and leads to its task in one look-up, since it names the queue.
+ * Makes a new id. It cannot be guessed, because it has 128 random bits. It names the queue, so one look-up finds the
+ * task.
  *
  * @example `default.q0hQ2gD2mR7c3gYtVJm1Ng`
  */
@@ -31,14 +35,14 @@ export function newTaskId(queue: string): string {
   return `${queue}.${id}`;
 }
 
-/** The queue an id belongs to; `undefined` for what is no id at all, however long or strange. */
+/** The queue of the task with this id; `undefined` when the text is not a task id. The text may be anything. */
 export function queueOfTask(id: string): string | undefined {
   return TASK_ID.exec(id)?.[1];
 }
 
 /**
- * The id of a member of a workflow. It follows from its parent's, which nobody can guess: so nothing has to be stored to
- * find ten thousand members, and adding them a second time adds nothing.
+ * The id of a member of a workflow. It is derived from the id of the member's parent, which cannot be guessed. So ten
+ * thousand members are found without a stored list, and storing them a second time stores nothing.
  */
 export function memberId(parent: string, index: number | string, queue: string): string {
   return `${queue}.${createHash('sha256').update(`${parent}:${index}`).digest('base64url').slice(0, 22)}`;
@@ -53,7 +57,12 @@ export function memberIds(parent: string, ranges: readonly MemberRange[] = []): 
   return ids;
 }
 
-/** The queues of members, in order, with equal neighbours taken together. */
+/**
+ * The ranges of consecutive members in the same queue.
+ *
+ * @param queues the queue of each member, in order
+ * @param before the ranges of earlier members, which the result continues
+ */
 export function rangesOf(queues: readonly string[], before: readonly MemberRange[] = []): MemberRange[] {
   const ranges = [...before];
   for (const queue of queues) {

@@ -72,7 +72,7 @@ describe('a Redis with a password', () => {
   });
 });
 
-describe('what answers is no Redis', () => {
+describe('a server that is not Redis', () => {
   it('is told at boot of a web server', async () => {
     const server = createServer((_, response) => response.end('Hello')).listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -80,7 +80,7 @@ describe('what answers is no Redis', () => {
       const error = await bootError({ connection: `redis://127.0.0.1:${(server.address() as AddressInfo).port}` });
       expect(error).toMatchObject({
         code: 'CONFIGURATION',
-        message: expect.stringContaining('is no Redis: check host and port'),
+        message: expect.stringContaining('is not Redis: check host and port'),
       });
     } finally {
       server.closeAllConnections();

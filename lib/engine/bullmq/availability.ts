@@ -3,39 +3,45 @@ import { ConfigurationError, EngineUnavailableError } from '../../errors.js';
 import { TooLateError, type CheckDeadline } from './call-deadline.js';
 import type { Driver } from './driver.js';
 
-/** Between two attempts of a call while the store cannot be reached. */
+/** Milliseconds between two attempts of a call while the store cannot be reached. */
 const TRY_AGAIN_AFTER = 100;
-/** Between two attempts to connect when nobody waits for it. */
+/** Milliseconds between two attempts to connect when no caller waits for them. */
 const RECONNECT_AFTER = 1_000;
-/** An attempt that takes longer has failed. */
+/** Milliseconds after which a ping to a store that cannot be reached has failed. */
 const PROBE_LIMIT = 5_000;
-/** How long the store may take to show that it was only one connection that broke. */
+/** Milliseconds in which the store has to answer a ping after a connection broke. Otherwise it cannot be reached. */
 const DOUBT_LIMIT = 2_000;
-/** The same message of a store is logged again after this. */
+/** Milliseconds after which the same warning is logged again. */
 const REPEAT_AFTER = 60_000;
 
-/** Whether the store can be reached: makes calls try again until their time is up, and says so once in the log. */
+/**
+ * Knows whether the store can be reached. It repeats calls until their time is over, and logs one line when an outage
+ * begins and one when it ends.
+ */
 export class Availability {
   private readonly logger = new Logger('TaskQueue');
-  private readonly said = new Map<string, number>();
-  private lostAt: number | undefined;
-  private doubted = false;
-  private probing: NodeJS.Timeout | undefined;
-  private readonly retries = new Set<NodeJS.Timeout>();
+  /** The time at which each warning was logged last. */
+  private readonly warnedAt = new Map<string, number>();
+  private unreachableSince: number | undefined;
+  /** Whether a ping is finding out if a broken connection was the start of an outage. */
+  private isInDoubt = false;
+  private probeTimer: NodeJS.Timeout | undefined;
+  private readonly retryTimers = new Set<NodeJS.Timeout>();
   private closed = false;
 
   constructor(
     private readonly driver: Driver,
-    /** Milliseconds that one call may take in all. */
+    /** Milliseconds that one call may take, with all its attempts. */
     private readonly timeout: number,
   ) {
     driver.onError((error) => this.reportError(error));
   }
 
   /**
-   * Runs a call that may be repeated without harm, until it succeeds. What changes something checks first whether it is
-   * still wanted.
+   * Runs a call until it succeeds. Repeating the call must be harmless. A call that changes something has to call
+   * `check` right before it sends the change: `check` throws when the time of the call is over.
    *
+   * @param what names the call in errors
    * @throws EngineUnavailableError when the store cannot be reached in time
    */
   async withRetries<T>(what: string, call: (check: CheckDeadline) => Promise<T>): Promise<T> {
@@ -47,13 +53,13 @@ export class Availability {
           await this.connect();
           return call(check);
         });
-        this.recovered();
+        this.reportRecovery();
         return result;
       } catch (error) {
-        if (!(error instanceof Unreachable) && !this.isOutage(error)) throw error;
-        const reason = error instanceof Unreachable ? error.cause : (error as Error);
+        if (!(error instanceof ConnectFailed) && !this.isOutage(error)) throw error;
+        const reason = error instanceof ConnectFailed ? error.cause : (error as Error);
         if (error instanceof TooLateError) this.driver.abandon();
-        if (error instanceof Unreachable) this.lost(reason);
+        if (error instanceof ConnectFailed) this.reportOutage(reason);
         else this.reportError(reason);
         if (reason instanceof ConfigurationError)
           throw new EngineUnavailableError(`${what}: ${reason.message}`, { cause: reason });
@@ -69,26 +75,27 @@ export class Availability {
   }
 
   /**
-   * Runs `action` once the store can be reached, however long that takes; never, when closed before.
+   * Runs `action` once the store can be reached, however long that takes. After {@link close}, `action` does not run
+   * any more.
    *
-   * @returns a promise that resolves after the first attempt, when it is clear that configuration is not the trouble
-   * @throws ConfigurationError for what trying again cannot heal
+   * @returns a promise that resolves after the first attempt, unless that shows an error in the configuration
+   * @throws ConfigurationError when the first attempt fails and another attempt cannot help
    */
   async whenReachable(action: () => Promise<void>): Promise<void> {
     let first = true;
     const attempt = async (): Promise<void> => {
       if (this.closed) return;
       try {
-        // As long as it takes: the drivers limit connecting, and migrations or a first start may need their time.
+        // Without a limit: the drivers limit the time to connect, and a migration or a first start may take long.
         await this.driver.connect();
         await action();
-        this.recovered();
+        this.reportRecovery();
       } catch (error) {
-        // Later it may be a server that is only half up, or a password that is being changed.
+        // In a later attempt the server may be half started, or its password is just being changed.
         if (first && error instanceof ConfigurationError) throw error;
-        if (error instanceof ConfigurationError || this.isOutage(error)) this.lost(error as Error);
+        if (error instanceof ConfigurationError || this.isOutage(error)) this.reportOutage(error as Error);
         else this.reportError(error as Error);
-        this.later(attempt);
+        this.retryLater(attempt);
       } finally {
         first = false;
       }
@@ -96,35 +103,38 @@ export class Availability {
     await attempt();
   }
 
-  /** Notes an error that nobody waits for, or that tells only of one connection: the store may still be there. */
+  /**
+   * Logs an error that no caller waits for, or that may concern one connection only. A ping then finds out whether the
+   * store can still be reached.
+   */
   reportError(error: Error): void {
     if (this.closed) return;
     if (!(error instanceof ConfigurationError) && !this.isOutage(error)) {
-      this.say(`${this.driver.address}: ${error.message}`);
+      this.warnOnce(`${this.driver.address}: ${error.message}`);
       return;
     }
-    if (this.lostAt !== undefined || this.doubted) return;
-    this.doubted = true;
-    this.ask(DOUBT_LIMIT)
+    if (this.unreachableSince !== undefined || this.isInDoubt) return;
+    this.isInDoubt = true;
+    this.pingWithin(DOUBT_LIMIT)
       .then(
-        () => this.say(`A connection to ${this.driver.address} broke (${reasonOf(error)}) and is made again.`),
-        () => this.lost(error),
+        () => this.warnOnce(`A connection to ${this.driver.address} broke (${reasonOf(error)}). A new one is made.`),
+        () => this.reportOutage(error),
       )
-      .finally(() => (this.doubted = false));
+      .finally(() => (this.isInDoubt = false));
   }
 
   close(): void {
     this.closed = true;
-    clearTimeout(this.probing);
-    for (const timer of this.retries) clearTimeout(timer);
+    clearTimeout(this.probeTimer);
+    for (const timer of this.retryTimers) clearTimeout(timer);
   }
 
   private async connect(): Promise<void> {
     try {
       await this.driver.connect();
     } catch (error) {
-      // Whatever it is, nothing has been sent yet.
-      throw new Unreachable(error as Error);
+      // Any error means an outage here, because the call has not sent anything yet.
+      throw new ConnectFailed(error as Error);
     }
   }
 
@@ -132,56 +142,59 @@ export class Availability {
     return error instanceof TooLateError || this.driver.isOutage(error);
   }
 
-  private later(attempt: () => Promise<void>): void {
+  private retryLater(attempt: () => Promise<void>): void {
     const timer = setTimeout(() => {
-      this.retries.delete(timer);
+      this.retryTimers.delete(timer);
       void attempt();
     }, RECONNECT_AFTER).unref();
-    this.retries.add(timer);
+    this.retryTimers.add(timer);
   }
 
-  /** One line for an outage, however many calls and connections notice it. */
-  private lost(error: Error): void {
-    if (this.closed || this.lostAt !== undefined) return;
-    this.lostAt = Date.now();
+  /** Logs one line for each outage, however many calls and connections notice it, and begins to ping the store. */
+  private reportOutage(error: Error): void {
+    if (this.closed || this.unreachableSince !== undefined) return;
+    this.unreachableSince = Date.now();
     this.logger.error(`${this.driver.address} cannot be reached: ${reasonOf(error)}. Trying again until it can.`);
-    this.probe();
+    this.probeLater();
   }
 
-  /** One after the other: a store that does not answer is not asked by ever more. */
-  private probe(): void {
-    this.probing = setTimeout(() => {
-      this.ask(PROBE_LIMIT).then(
-        () => this.recovered(),
-        () => this.lostAt !== undefined && !this.closed && this.probe(),
+  /**
+   * Sends the next ping only after the last one has ended, so that pings do not pile up at a store that does not
+   * answer.
+   */
+  private probeLater(): void {
+    this.probeTimer = setTimeout(() => {
+      this.pingWithin(PROBE_LIMIT).then(
+        () => this.reportRecovery(),
+        () => this.unreachableSince !== undefined && !this.closed && this.probeLater(),
       );
     }, RECONNECT_AFTER).unref();
   }
 
-  private ask(limit: number): Promise<void> {
+  private pingWithin(limit: number): Promise<void> {
     return this.driver.deadline.limit(Date.now() + limit, () => this.driver.ping());
   }
 
-  private recovered(): void {
-    if (this.lostAt === undefined || this.closed) return;
-    const seconds = ((Date.now() - this.lostAt) / 1000).toFixed(1);
-    this.lostAt = undefined;
-    clearTimeout(this.probing);
+  private reportRecovery(): void {
+    if (this.unreachableSince === undefined || this.closed) return;
+    const seconds = ((Date.now() - this.unreachableSince) / 1000).toFixed(1);
+    this.unreachableSince = undefined;
+    clearTimeout(this.probeTimer);
     this.logger.log(`${this.driver.address} can be reached again, after ${seconds} s.`);
   }
 
-  /** What is said a thousand times is read by nobody. */
-  private say(message: string): void {
+  /** Logs a warning at most once in {@link REPEAT_AFTER}, so that the log stays readable. */
+  private warnOnce(message: string): void {
     const now = Date.now();
-    for (const [known, at] of this.said) if (at + REPEAT_AFTER < now) this.said.delete(known);
-    if (this.said.has(message)) return;
-    this.said.set(message, now);
+    for (const [known, at] of this.warnedAt) if (at + REPEAT_AFTER < now) this.warnedAt.delete(known);
+    if (this.warnedAt.has(message)) return;
+    this.warnedAt.set(message, now);
     this.logger.warn(message);
   }
 }
 
-/** Connecting failed, for the reason in `cause`. */
-class Unreachable extends Error {
+/** The driver could not connect; `cause` is its error. */
+class ConnectFailed extends Error {
   constructor(override readonly cause: Error) {
     super(cause.message);
   }

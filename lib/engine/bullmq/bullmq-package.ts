@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 
 /**
- * BullMQ as the CommonJS package it is. To import its 150 files as an ES module has Node read them all once more, for the
- * names they export, at each start of a process.
+ * BullMQ, loaded with `require`, because it is a CommonJS package. An `import` of it would make Node read all its 150
+ * files a second time at each start of a process, to find the names that they export.
  */
 export const bullmq = createRequire(import.meta.url)('bullmq') as typeof import('bullmq');

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 
-/** A call's time is up. It means an outage: the store did not answer. */
+/** The time of a call is over. It counts as an outage, because the store did not answer. */
 export class TooLateError extends Error {
   override readonly name = 'TooLateError';
 
@@ -9,13 +9,13 @@ export class TooLateError extends Error {
   }
 }
 
-/** Throws {@link TooLateError} when nobody waits for the call any more. */
+/** Throws {@link TooLateError} when the time of the call is over. */
 export type CheckDeadline = () => void;
 
 /**
- * Until when the call that is under way is wanted. Its caller is told that it failed as soon as its time is up; so
- * whoever waited for a connection has to look here before it sends anything, or a task would be stored all the same,
- * after its caller has enqueued another in its place.
+ * Limits the time of a call. The call is rejected as soon as its time is over, but its code goes on. So code that
+ * waited for a connection has to check the deadline before it sends anything. Otherwise it would still store the task,
+ * after its caller has enqueued another task in its place.
  */
 export class CallDeadline {
   /** @throws TooLateError once the deadline has passed, whatever the call is still doing */
@@ -34,8 +34,9 @@ export class CallDeadline {
 }
 
 /**
- * The same, known also to pools of connections, to which BullMQ hands on nothing of ours. It costs every promise of the
- * process a little (before Node 24), so only who needs it has it.
+ * The same for drivers with a pool of connections. BullMQ passes no argument of a caller on to its pool, so the pool
+ * gets the deadline from an `AsyncLocalStorage`. Before Node 24 that makes every promise of the process a little
+ * slower, so other drivers use {@link CallDeadline}.
  */
 export class PoolDeadline extends CallDeadline {
   private readonly current = new AsyncLocalStorage<number>();
@@ -44,12 +45,16 @@ export class PoolDeadline extends CallDeadline {
     return super.limit(deadline, (check) => this.current.run(deadline, () => call(check)));
   }
 
-  /** @throws TooLateError when nobody waits for the call that is under way any more */
+  /** @throws TooLateError when the time of the current call is over */
   check(): void {
     refuseLate(this.current.getStore());
   }
 
-  /** Calls `end` when the time of the call that is under way is up, until the returned function is called. */
+  /**
+   * Calls `end` when the time of the current call is over.
+   *
+   * @returns cancels that
+   */
   whenOver(end: () => void): () => void {
     const deadline = this.current.getStore();
     if (deadline === undefined) return () => undefined;

@@ -19,9 +19,10 @@ export interface CreateEngineOptions extends BullMQEngineOptions {
 }
 
 /**
- * The engine for a connection. Only the driver it needs is loaded, and nothing is connected yet.
+ * Makes the engine for a connection. It loads only the driver that the connection needs, and connects later, in
+ * `start()`. An unchecked version of BullMQ or of the driver's package is one warning in the log.
  *
- * @throws ConfigurationError when the driver is not installed, with the command that installs it
+ * @throws ConfigurationError when the driver's package is not installed, with the command that installs it
  */
 export async function createEngine(options: CreateEngineOptions): Promise<Engine> {
   const driver = await createDriver(options.connection, options.prefix);

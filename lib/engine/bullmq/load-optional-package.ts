@@ -1,9 +1,11 @@
 import { ConfigurationError } from '../../errors.js';
 
 /**
- * Loads an optional driver.
+ * Loads an optional package.
  *
- * @throws ConfigurationError with the command that installs it
+ * @param what the part of the application that needs the package, for the error
+ * @param load imports the package
+ * @throws ConfigurationError with the command that installs the package
  */
 export async function loadOptionalPackage<T>(name: string, what: string, load: () => Promise<T>): Promise<T> {
   try {

@@ -2,23 +2,24 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { IQueueBackend } from 'bullmq';
 import { bullmq } from './bullmq-package.js';
 
-/** How long a worker waits after it could not take a job. */
+/** Milliseconds that a worker waits after an error before it tries to take a job again. */
 const PAUSE = 1_000;
-/** A time that is over. */
-const NOW = 1;
+/** A time in the past. */
+const PAST = 1;
 
 type WorkerBackend = Pick<IQueueBackend, 'moveToActive' | 'moveToCompleted' | 'moveToFailed'>;
 
-/** A backend for BullMQ's workers, with the way they take jobs changed. */
+/** Changes the way in which BullMQ's workers take jobs: they start a job at once, and pause after an error. */
 export function patchWorkerBackend<B extends WorkerBackend>(backend: B): B {
-  return patient(eager(backend));
+  return pauseAfterError(startImmediately(backend));
 }
 
 /**
- * Makes a worker patient. BullMQ waits a moment when the server refuses connections; after any other error (memory is
- * full, a table is gone, a permission was taken away) it would ask again at once, thousands of times a second.
+ * Makes a worker wait for {@link PAUSE} after an error. By itself, BullMQ waits when the server refuses connections.
+ * After any other error (memory is full, a table is gone, a permission was taken away) it asks for a job again at once,
+ * thousands of times a second.
  */
-function patient<B extends WorkerBackend>(backend: B): B {
+function pauseAfterError<B extends WorkerBackend>(backend: B): B {
   const moveToActive = backend.moveToActive.bind(backend);
   backend.moveToActive = async (...args) => {
     try {
@@ -32,18 +33,20 @@ function patient<B extends WorkerBackend>(backend: B): B {
 }
 
 /**
- * Makes a worker begin with a job as soon as it has it. BullMQ's main loop first asks for more, until all places are taken
- * or there is none: the task of an idle worker waits for one more answer of the server. It does not when it is told that a
- * delayed job may be due, so that is what it is told.
+ * Makes a worker start a job as soon as it has taken it. By itself, BullMQ's main loop first asks for further jobs,
+ * until the worker is full or the queue is empty. So the job of an idle worker waits for one more answer of the server.
+ * The loop does not ask when `moveToActive` reports that a delayed job is due, so `moveToActive` reports that with
+ * every job.
  *
- * It asks for more a turn of the event loop later, when a short task has ended already; whoever stores an end asks for the
- * next job in the same breath, and if there is none, that is the answer here, too.
+ * The next `moveToActive` waits for one turn of the event loop, in which a short task may end. BullMQ asks for the next
+ * job in the same command that stores the end. When that answer says that there is no job, `moveToActive` returns this
+ * answer instead of asking the server again.
  */
-function eager<B extends WorkerBackend>(backend: B): B {
+function startImmediately<B extends WorkerBackend>(backend: B): B {
   const moveToActive = backend.moveToActive.bind(backend);
   const moveToCompleted = backend.moveToCompleted.bind(backend);
   const moveToFailed = backend.moveToFailed.bind(backend);
-  /** The last end that is being stored, with the next job if that was asked for. */
+  /** The command that stored the last end. Its result contains the next job, if BullMQ asked for one. */
   let ending: Promise<{ result: unknown[] | void }> | undefined;
   let justTook = false;
   backend.moveToCompleted = (...args) => (ending = moveToCompleted(...args));
@@ -53,13 +56,13 @@ function eager<B extends WorkerBackend>(backend: B): B {
       justTook = false;
       const before = ending;
       await nextTurn();
-      // One from before may be older than a job that came since.
+      // The answer of an earlier end may be older than a job that was enqueued since.
       const next = ending === before ? undefined : (await ending?.catch(() => undefined))?.result;
       if (next && !next[0]) return next;
     }
     const [job, id, limitedFor, delayedUntil] = await moveToActive(...args);
     justTook = Boolean(job);
-    return [job, id, limitedFor, justTook ? NOW : delayedUntil];
+    return [job, id, limitedFor, justTook ? PAST : delayedUntil];
   };
   return backend;
 }

@@ -4,16 +4,19 @@ import type { Following, ScheduleStore } from '../ports/schedule-store.js';
 import type { Availability } from './availability.js';
 import type { MessageBus } from './message-bus.js';
 
-/** Not a name that a task's queue can have. No task ever waits in it: it is there for its metadata. */
+/** The name of no task's queue. No task ever waits in this queue; only its metadata and one job are used. */
 const QUEUE = '_schedules';
 /** The channel on which changes are announced. */
 const CHANNEL = 'schedules';
-/** BullMQ has metadata of its own there. */
+/** BullMQ stores metadata of its own in the same place. */
 const PREFIX = 'task-queue:';
-/** The job whose data is the secret. */
+/** The name and the id of the job whose data is the secret. */
 const SECRET = 'secret';
 
-/** Keeps texts in the metadata of a BullMQ queue: fields of a hash on Redis, rows of a table on PostgreSQL. */
+/**
+ * Stores texts in the metadata of a BullMQ queue: fields of a hash on Redis, rows of a table on PostgreSQL. BullMQ
+ * itself uses this metadata for the settings of a queue.
+ */
 export class QueueMetaScheduleStore implements ScheduleStore {
   constructor(
     private readonly queueOf: (name: string) => Promise<Queue>,
@@ -22,7 +25,7 @@ export class QueueMetaScheduleStore implements ScheduleStore {
   ) {}
 
   all(): Promise<ReadonlyMap<string, string>> {
-    return this.ask(async (queue) => {
+    return this.withQueue(async (queue) => {
       const fields = Object.entries(await queue.getBackend().getQueueMeta());
       return new Map(
         fields.flatMap(([field, text]) =>
@@ -34,33 +37,36 @@ export class QueueMetaScheduleStore implements ScheduleStore {
 
   async get(keys: readonly string[]): Promise<(string | undefined)[]> {
     if (keys.length === 0) return [];
-    const texts = await this.ask((queue) => queue.getBackend().getQueueMetaFields(keys.map(fieldOf)));
+    const texts = await this.withQueue((queue) => queue.getBackend().getQueueMetaFields(keys.map(fieldOf)));
     return texts.map((text) => text ?? undefined);
   }
 
   async set(texts: Readonly<Record<string, string>>): Promise<void> {
     const fields = Object.entries(texts).map(([key, text]) => [fieldOf(key), text] as const);
     if (fields.length === 0) return;
-    await this.ask((queue) => queue.getBackend().setQueueMeta(Object.fromEntries(fields)));
+    await this.withQueue((queue) => queue.getBackend().setQueueMeta(Object.fromEntries(fields)));
   }
 
   async delete(keys: readonly string[]): Promise<void> {
     if (keys.length === 0) return;
-    await this.ask((queue) => queue.getBackend().removeQueueMetaFields(keys.map(fieldOf)));
+    await this.withQueue((queue) => queue.getBackend().removeQueueMetaFields(keys.map(fieldOf)));
   }
 
-  /** Metadata knows only overwriting. Adding a job under an id that there is already leaves that one as it is. */
+  /**
+   * Stores the secret in a job. A field of the metadata can only be overwritten, but adding a job under an id that
+   * exists leaves the first job as it is.
+   */
   async secret(): Promise<string> {
-    const secret = await this.ask(async (queue) => {
+    const secret = await this.withQueue(async (queue) => {
       await queue.add(SECRET, { secret: randomBytes(16).toString('base64url') }, { jobId: SECRET });
       return ((await queue.getJob(SECRET))?.data as { secret?: string } | undefined)?.secret;
     });
-    // Whoever empties the queue at this very moment: again.
+    // The queue was emptied between the two calls: try again.
     return secret ?? this.secret();
   }
 
   async announce(): Promise<void> {
-    await this.ask(() => this.bus.publish(CHANNEL, ''));
+    await this.withQueue(() => this.bus.publish(CHANNEL, ''));
   }
 
   follow(listener: () => Promise<void>): Following {
@@ -82,8 +88,8 @@ export class QueueMetaScheduleStore implements ScheduleStore {
     };
   }
 
-  private ask<T>(question: (queue: Queue) => Promise<T>): Promise<T> {
-    return this.availability.withRetries('schedules', async () => question(await this.queueOf(QUEUE)));
+  private withQueue<T>(call: (queue: Queue) => Promise<T>): Promise<T> {
+    return this.availability.withRetries('schedules', async () => call(await this.queueOf(QUEUE)));
   }
 }
 

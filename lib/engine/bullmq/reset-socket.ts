@@ -1,14 +1,14 @@
 import type { Socket } from 'node:net';
 
 /**
- * Ends a connection at once, with whatever was written to it: the system would else go on sending that for many minutes,
- * in case the other side can be reached again.
+ * Ends a connection at once and discards the data that is still to be sent. After `destroy`, the operating system tries
+ * for many minutes to send that data, and does so when the other side can be reached again.
  */
 export function resetSocket(socket: Socket): void {
   try {
     socket.resetAndDestroy();
   } catch {
-    // Under TLS there is no such way; what is left to send is sent, should the other side come back.
+    // A socket with TLS cannot be reset. Its data is still sent when the other side can be reached again.
     socket.destroy();
   }
 }

@@ -1,7 +1,7 @@
 import { expect, it } from '@jest/globals';
 import { Interruption } from '../../../lib/engine/interruption.js';
 
-it('aborts a signal that was asked for before, and one that is asked for afterwards', () => {
+it('a request aborts the signal, whether it was read before or is read afterwards', () => {
   const interruption = new Interruption();
   const before = interruption.signal;
   expect(before.aborted).toBe(false);
@@ -10,22 +10,22 @@ it('aborts a signal that was asked for before, and one that is asked for afterwa
   expect(before.reason).toBe(reason);
   expect(interruption.signal).toBe(before);
 
-  const unseen = new Interruption();
-  unseen.request(reason);
-  expect(unseen.signal.reason).toBe(reason);
+  const unread = new Interruption();
+  unread.request(reason);
+  expect(unread.signal.reason).toBe(reason);
 });
 
-it('keeps the first reason and tells each listener once', () => {
+it('an interruption keeps the first reason and calls each listener once', () => {
   const interruption = new Interruption();
-  const heard: unknown[] = [];
-  interruption.onRequest(() => heard.push(['first', interruption.reason]));
-  const forget = interruption.onRequest(() => heard.push('never'));
-  forget();
+  const calls: unknown[] = [];
+  interruption.onRequest(() => calls.push(['first', interruption.reason]));
+  const removeListener = interruption.onRequest(() => calls.push('never'));
+  removeListener();
   expect(interruption.isRequested).toBe(false);
   interruption.request('enough');
   interruption.request('more');
-  interruption.onRequest(() => heard.push(['late', interruption.reason]));
-  expect(heard).toEqual([
+  interruption.onRequest(() => calls.push(['late', interruption.reason]));
+  expect(calls).toEqual([
     ['first', 'enough'],
     ['late', 'enough'],
   ]);

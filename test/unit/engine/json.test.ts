@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { sizeBeyond, storableText, toJson, type Json } from '../../../lib/engine/json.js';
 import { NotSerializableError } from '../../../lib/errors.js';
 
-it('gives any JSON back as JSON.parse(JSON.stringify()) does', () => {
+it('toJson returns any JSON as JSON.parse(JSON.stringify()) does', () => {
   fc.assert(
     fc.property(fc.jsonValue({ noUnicodeString: false }), (value) => {
       fc.pre(!/\\u0000|\\ud[89a-f]/i.test(JSON.stringify(value)));
@@ -12,7 +12,7 @@ it('gives any JSON back as JSON.parse(JSON.stringify()) does', () => {
   );
 });
 
-it('either refuses a value or gives what survives JSON', () => {
+it('toJson either refuses a value or returns what survives JSON', () => {
   fc.assert(
     fc.property(
       fc.anything({
@@ -36,23 +36,23 @@ it('either refuses a value or gives what survives JSON', () => {
   );
 });
 
-it('keeps a key named __proto__ a key', () => {
+it('toJson keeps a key named __proto__ as a key', () => {
   const json = toJson(JSON.parse('{"__proto__": {"admin": true}}'), 'value') as Record<string, unknown>;
   expect(Object.keys(json)).toEqual(['__proto__']);
   expect((json as { admin?: boolean }).admin).toBeUndefined();
 });
 
-it('allows the same object twice, side by side', () => {
+it('toJson accepts the same object twice, side by side', () => {
   const shared = { a: 1 };
   expect(toJson([shared, shared], 'value')).toEqual([{ a: 1 }, { a: 1 }]);
 });
 
-it('takes what toJSON gives, and refuses an invalid date', () => {
+it('toJson takes the return value of toJSON(), and refuses an invalid date', () => {
   expect(toJson({ url: new URL('http://localhost/') }, 'value')).toEqual({ url: 'http://localhost/' });
   expect(() => toJson({ when: new Date(Number.NaN) }, 'value')).toThrow('value.when is an invalid Date');
 });
 
-it('makes any text storable', () => {
+it('storableText makes any text storable', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), (text) => {
       expect(() => toJson(storableText(text), 'text')).not.toThrow();
@@ -60,8 +60,8 @@ it('makes any text storable', () => {
   );
 });
 
-describe('the size of JSON', () => {
-  it('is told only when it is more than allowed, and then exactly', () => {
+describe('sizeBeyond', () => {
+  it('returns a size only when it is above the limit, and then the exact size', () => {
     const json = fc.jsonValue().map((value) => value as Json);
     fc.assert(
       fc.property(json, fc.nat(200), (value, limit) => {
@@ -71,7 +71,7 @@ describe('the size of JSON', () => {
     );
   });
 
-  it('counts bytes, and what has to be escaped', () => {
+  it('counts bytes, escapes included', () => {
     expect(sizeBeyond('€€€', 10)).toBe(11);
     expect(sizeBeyond('€€€', 11)).toBeUndefined();
     expect(sizeBeyond('\u0001', 7)).toBe(8);

@@ -2,17 +2,17 @@ import { expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { isQueueName, newTaskId, queueOfTask } from '../../../lib/engine/task-id.js';
 
-it('leads from an id to its queue', () => {
+it('queueOfTask finds the queue of any new id', () => {
   for (const queue of ['default', 'a', 'A-b_c9', 'x'.repeat(63)]) expect(queueOfTask(newTaskId(queue))).toBe(queue);
 });
 
-it('never repeats itself and has 128 bits', () => {
+it('newTaskId never returns an id twice, and each id has 128 random bits', () => {
   const ids = Array.from({ length: 10_000 }, () => newTaskId('q'));
   expect(new Set(ids).size).toBe(10_000);
   for (const id of ids) expect(Buffer.from(id.slice(2), 'base64url')).toHaveLength(16);
 });
 
-it('takes nothing else for an id', () => {
+it('queueOfTask accepts nothing but an id', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary', maxLength: 200 }), (text) => {
       const queue = queueOfTask(text);
@@ -22,6 +22,9 @@ it('takes nothing else for an id', () => {
   );
 });
 
-it.each(['', 'a:b', 'a.b', '-a', 'ä', 'x'.repeat(64), 'a b', '../a'])('refuses the queue name %j', (name) => {
-  expect(isQueueName(name)).toBe(false);
-});
+it.each(['', 'a:b', 'a.b', '-a', 'ä', 'x'.repeat(64), 'a b', '../a'])(
+  'isQueueName refuses the queue name %j',
+  (name) => {
+    expect(isQueueName(name)).toBe(false);
+  },
+);

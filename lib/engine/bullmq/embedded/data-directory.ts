@@ -6,15 +6,15 @@ import { ConfigurationError } from '../../../errors.js';
 import type { StartPGlite } from './start-pglite.js';
 import { unpackTar } from './tar.js';
 
-/** Gives the prepared database (see `readPreparedDatabase`), or `undefined` when there is none. */
+/** Reads the prepared database, as `readPreparedDatabase` does; `undefined` when there is none. */
 export type ReadPrepared = () => Promise<Buffer | undefined>;
 
-/** Takes the one line that says why a start is slow. Nest's loggers fit. */
+/** Receives the log line that gives the reason of a slow start. Nest's loggers fit. */
 export interface EmbeddedLogger {
   log(message: string): void;
 }
 
-/** Creates the folder if need be; a new one tells git to leave it alone. */
+/** Creates the folder when it is missing. A new folder gets a `.gitignore` that keeps it out of git. */
 export async function makeFolder(folder: string): Promise<void> {
   try {
     const created = await mkdir(folder, { recursive: true });
@@ -22,13 +22,13 @@ export async function makeFolder(folder: string): Promise<void> {
   } catch (error) {
     throw new ConfigurationError(
       `The folder ${folder} of the embedded engine cannot be used: ${(error as Error).message}. Make it writable, or ` +
-        'choose another one (connection: "pglite:<folder>"), or none, to keep tasks in memory ("pglite:").',
+        'choose another folder (connection: "pglite:<folder>"), or keep the tasks in memory (connection: "pglite:").',
       { cause: error },
     );
   }
 }
 
-/** A database that lives as long as the process. */
+/** Opens a database that lives as long as the process. */
 export async function openInMemory(
   start: StartPGlite,
   readPrepared: ReadPrepared,
@@ -41,10 +41,12 @@ export async function openInMemory(
 }
 
 /**
- * The database in `folder`, which the caller has locked; made on first use. It takes its final name only when it is
- * complete, so a process that dies meanwhile leaves nothing that a later one could take for a database.
+ * Opens the database in `folder`, which the caller has locked, and makes it on first use. A new database gets its final
+ * name only when it is complete. So a process that dies meanwhile leaves nothing behind that a later process could take
+ * for a database.
  *
- * @throws ConfigurationError when there is a database that the installed PGlite cannot open. It is left as it is.
+ * @throws ConfigurationError when the installed PGlite cannot open the database in the folder. The database is left as
+ * it is.
  */
 export async function openFolder(
   start: StartPGlite,
@@ -84,7 +86,7 @@ async function openExisting(start: StartPGlite, folder: string, database: string
   }
 }
 
-/** PostgreSQL itself looks whether a data directory fits it, and refuses one that does not. */
+/** PostgreSQL itself checks whether a data directory fits its version, and refuses to start otherwise. */
 async function tryPrepared(
   readPrepared: ReadPrepared,
   open: (tar: Buffer) => Promise<PGlite>,
@@ -99,5 +101,5 @@ async function tryPrepared(
 }
 
 function slowStart(reason: string): string {
-  return `Initialising an embedded database takes some seconds, for ${reason}.`;
+  return `Initialising an embedded database takes some seconds, because ${reason}.`;
 }

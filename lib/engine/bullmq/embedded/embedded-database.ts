@@ -9,36 +9,39 @@ import { PGlitePool } from './pool/pglite-pool.js';
 import { readPreparedDatabase } from './prepared-database.js';
 import { pgliteStarter } from './start-pglite.js';
 
-/** Where an embedded database is, and for whom. */
+/** The options of {@link openEmbeddedDatabase}. */
 export interface EmbeddedOptions {
-  /** The folder of the database, created when missing; relative to the working directory. Without it: in memory. */
+  /**
+   * The folder of the database, relative to the working directory. It is created when it is missing. Default: the
+   * database is in memory.
+   */
   readonly folder?: string;
-  /** The schema of BullMQ's tables: a simple identifier of at most 63 characters. The folder may hold several. */
+  /** The schema of BullMQ's tables: a simple identifier of at most 63 characters. The folder may contain several. */
   readonly schema: string;
   readonly logger: EmbeddedLogger;
-  /** For tests: another prepared database, or none. */
+  /** For tests: reads another prepared database, or none. */
   readonly readPrepared?: ReadPrepared;
 }
 
-/** A PostgreSQL inside this process, with BullMQ's tables. */
+/** A PostgreSQL database inside this process, with BullMQ's tables. */
 export interface EmbeddedDatabase {
-  /** For any number of BullMQ objects; `search_path` is the schema, no migrations are due. */
+  /** For any number of BullMQ objects. The schema is its `search_path`, and no migrations are due. */
   readonly pool: PgPool;
   /**
-   * Waits for the queries under way, then closes the database and frees the folder. Idempotent. Close BullMQ's objects
-   * before: what they ask later is rejected, as by a `pg.Pool` after `end()`.
+   * Waits for the queries under way, then closes the database and frees the folder. Safe to call twice. Close BullMQ's
+   * objects before: the pool rejects their later queries, as a `pg.Pool` does after `end()`.
    */
   close(): Promise<void>;
 }
 
 /**
- * Opens an embedded database for BullMQ's PostgreSQL engine.
+ * Opens an embedded database for BullMQ's PostgreSQL backend.
  *
- * What a query has committed survives the end of the process, `kill -9` included. It may not survive a power cut, for
- * PGlite leaves writing to the operating system.
+ * A committed change survives the end of the process, `kill -9` included. It may not survive a power cut, because
+ * PGlite leaves it to the operating system when to write to the disk.
  *
- * @throws ConfigurationError when `@electric-sql/pglite` is not installed, the folder cannot be used, is in use by
- * somebody else, or was written by another version. Nothing stays open then, and the folder is unchanged.
+ * @throws ConfigurationError when `@electric-sql/pglite` is not installed, or when the folder cannot be used, is in use
+ * by another application, or was written by another version. Nothing stays open then, and the folder is unchanged.
  */
 export async function openEmbeddedDatabase(options: EmbeddedOptions): Promise<EmbeddedDatabase> {
   const { schema, logger, readPrepared = readPreparedDatabase } = options;

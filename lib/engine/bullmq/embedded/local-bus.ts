@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { MessageBus } from '../message-bus.js';
 
-/** For an engine that only one process can open: what is published arrives in the same process. */
+/** Delivers messages inside this process. The embedded engine has no other process that could receive them. */
 export class LocalBus implements MessageBus {
   readonly publishEnd = undefined;
   private readonly channels = new EventEmitter().setMaxListeners(0);

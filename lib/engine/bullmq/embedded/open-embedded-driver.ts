@@ -6,12 +6,13 @@ import { LocalBus } from './local-bus.js';
 import { PostgresDriver } from '../postgres/postgres-driver.js';
 import type { Driver } from '../driver.js';
 
-/** A store in this process: PGlite behind the interface of a pool, opened by the first who needs it. */
+/** Makes the driver for a PGlite inside this process, behind the interface of a pool. The first query opens it. */
 export function openEmbeddedDriver(folder: string | undefined, schema: string): Driver {
   let opening: Promise<EmbeddedDatabase> | undefined;
   let closed = false;
   const open = () => {
-    // pg's words, by which BullMQ tells a late query from a fault.
+    // The words of pg. By them BullMQ recognises a query that comes during shutdown, and does not report it as an
+    // error.
     if (closed && !opening) return Promise.reject(new Error('Cannot use a pool after calling end on the pool'));
     return (opening ??= openEmbeddedDatabase({
       ...(folder !== undefined && { folder }),
@@ -23,7 +24,7 @@ export function openEmbeddedDriver(folder: string | undefined, schema: string): 
     query: async (text, params) => (await open()).pool.query(text, params),
     connect: async () => (await open()).pool.connect(),
     end: async () => undefined,
-    // Nothing in this process can lose the connection to itself.
+    // There is no connection that could break, so there is no error to report.
     on() {
       return this;
     },
@@ -43,7 +44,7 @@ export function openEmbeddedDriver(folder: string | undefined, schema: string): 
       queries: pool,
       listeners: pool,
       deadline: new PoolDeadline(),
-      checkHeld: () => undefined,
+      checkListenerCount: () => undefined,
       dropIdle: () => undefined,
       close,
     },

@@ -3,20 +3,21 @@ import { promisify } from 'node:util';
 import { brotliDecompress } from 'node:zlib';
 
 /**
- * Initialising a database takes PGlite several seconds, copying one takes a tenth of a second. So the package carries
- * a fresh one with BullMQ's tables, which `scripts/build-embedded-snapshot.mjs` makes.
+ * A new database with BullMQ's tables. The package contains it because PGlite needs several seconds to initialise a
+ * database, and a tenth of a second to copy one. `scripts/build-embedded-snapshot.mjs` makes it.
  *
- * The address starts at the package root because this file lies equally deep in `lib` (where tests run it) and `dist`.
+ * The path leads over the root of the package, because this file is equally deep in `lib`, where the tests run it, and
+ * in `dist`.
  */
-export const preparedDatabaseFile = new URL(
+export const PREPARED_DATABASE_FILE = new URL(
   '../../../../dist/engine/bullmq/embedded/prepared-database.tar.br',
   import.meta.url,
 );
 
-/** The prepared data directory as an uncompressed tar archive, or `undefined` where it was not built or not copied. */
+/** The prepared data directory as an uncompressed tar archive; `undefined` when it was not built or not copied. */
 export async function readPreparedDatabase(): Promise<Buffer | undefined> {
   try {
-    return await promisify(brotliDecompress)(await readFile(preparedDatabaseFile));
+    return await promisify(brotliDecompress)(await readFile(PREPARED_DATABASE_FILE));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;

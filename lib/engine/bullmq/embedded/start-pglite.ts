@@ -6,28 +6,30 @@ import { loadOptionalPackage } from '../load-optional-package.js';
 export type PGliteDriver = typeof PGlite;
 
 /**
- * Loads PGlite on demand, so that those who use Redis or PostgreSQL need not install it.
+ * Loads PGlite on demand, so that an application on Redis or PostgreSQL need not install it.
  *
- * @param load for tests: what stands for the import
- * @throws ConfigurationError with the command that installs it
+ * @param load for tests: replaces the import
+ * @throws ConfigurationError with the command that installs PGlite
  */
 export async function loadPGlite(load = () => import('@electric-sql/pglite')): Promise<PGliteDriver> {
   return (await loadOptionalPackage('@electric-sql/pglite', 'The embedded engine', load)).PGlite;
 }
 
-/** Starts one PGlite; which one, the options say. Rejects with what PostgreSQL said about it. */
+/** Starts a PGlite on a folder, or in memory. @throws Error with the reason that PostgreSQL logged */
 export type StartPGlite = (options: Pick<PGliteOptions, 'dataDir' | 'loadDataDir'>) => Promise<PGlite>;
 
-/** The type number of `bigint`, which `pg` hands out as text. */
-const int8 = 20;
+/**
+ * The type number of `bigint`. By itself PGlite returns a number or a BigInt; `pg` returns text, which BullMQ expects.
+ */
+const INT8 = 20;
 
-/** Settings that make a PGlite what BullMQ expects of a connection to `schema`. */
+/** Returns a function that starts PGlite with the settings that BullMQ expects of a connection to `schema`. */
 export function pgliteStarter(driver: PGliteDriver, schema: string): StartPGlite {
   const settings = [
     `search_path=${bullmq.quoteSchemaName(schema)}`,
-    // PGlite's 128 MB would be the larger part of the process; tasks that wait fit into far less.
+    // PGlite's own 128 MB would be the larger part of the process. Waiting tasks fit into far less.
     'shared_buffers=32MB',
-    // Reports on a slow recovery. Its timer goes on after the start, and would keep a process alive for ever.
+    // Turns off the reports on a slow recovery. Their timer runs on after the start and would keep the process alive.
     'log_startup_progress_interval=0',
   ];
   return async (options) => {
@@ -36,7 +38,7 @@ export function pgliteStarter(driver: PGliteDriver, schema: string): StartPGlite
     try {
       return await driver.create({
         ...options,
-        parsers: { [int8]: (value: string) => value },
+        parsers: { [INT8]: (value: string) => value },
         startParams: [...driver.defaultStartParams, ...settings.flatMap((setting) => ['-c', setting])],
         onStderr: (line) => {
           if (starting) log.push(line);
@@ -51,7 +53,7 @@ export function pgliteStarter(driver: PGliteDriver, schema: string): StartPGlite
   };
 }
 
-/** PostgreSQL says why it gives up in a line with FATAL, and in one or two after it, with DETAIL and HINT. */
+/** PostgreSQL logs the reason in a line with FATAL and in one or two lines after it, with DETAIL and HINT. */
 function reasonIn(log: readonly string[]): string {
   const text = log.slice(log.findLastIndex((line) => line.includes('FATAL:'))).join(' ');
   return text

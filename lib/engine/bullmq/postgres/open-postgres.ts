@@ -8,7 +8,12 @@ import { PostgresDriver } from './postgres-driver.js';
 
 type PostgresConnection = Extract<Connection, { kind: 'postgres' }>;
 
-/** A store on PostgreSQL, with pools of its own unless the application gave one. Connects later. */
+/**
+ * Makes the driver for PostgreSQL, with pools of its own unless the application gives one. The pools connect when the
+ * driver is used for the first time.
+ *
+ * @throws ConfigurationError when pg is not installed
+ */
 export async function openPostgres(
   { url, options, pool }: PostgresConnection,
   schema: string,

@@ -1,8 +1,9 @@
 import type { IQueueBackend } from 'bullmq';
 
 /**
- * Has a workflow whose member failed run before all else in its queue. BullMQ does so on Redis; on PostgreSQL it puts
- * the workflow at the end of the queue, behind the very members that its failure is to keep from running.
+ * Moves a workflow whose member failed to the front of its queue. On Redis, BullMQ does so by itself. On PostgreSQL,
+ * BullMQ puts the workflow at the end of the queue, behind the very members that must not run any more after the
+ * failure.
  */
 export function moveFailedParentFirst<B extends Pick<IQueueBackend, 'moveToFailed' | 'forQueue'>>(backend: B): B {
   const moveToFailed = backend.moveToFailed.bind(backend);
@@ -11,7 +12,7 @@ export function moveFailedParentFirst<B extends Pick<IQueueBackend, 'moveToFaile
     if (!parent?.id || !opts.continueParentOnFailure) {
       return moveToFailed(job, reason, removeOnFail, token, fetchNext, fields);
     }
-    // The next job is fetched only when the workflow stands where it belongs.
+    // The worker fetches its next job only after the workflow has moved.
     const moved = await moveToFailed(job, reason, removeOnFail, token, false, fields);
     const queue = backend.forQueue(parent.queueKey);
     const state = await queue.getState(parent.id);

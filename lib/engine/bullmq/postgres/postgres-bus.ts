@@ -2,15 +2,16 @@ import { createHash } from 'node:crypto';
 import type { PgPool, PgPoolClient } from 'bullmq';
 import type { MessageBus } from '../message-bus.js';
 
-/** How long to wait before listening again when the connection broke. */
+/** Milliseconds between the loss of the connection and the first attempt to listen again. */
 const RECONNECT_AFTER = 500;
 
-/** PostgreSQL's LISTEN and NOTIFY, on one connection for all channels, opened by the first subscriber. */
+/** Sends messages by PostgreSQL's LISTEN and NOTIFY. The first subscriber opens one connection for all channels. */
 export class PostgresBus implements MessageBus {
   readonly publishEnd = undefined;
   private readonly listeners = new Map<string, Set<(message: string) => void>>();
   private client: Promise<PgPoolClient> | undefined;
-  private saying: Promise<void> = Promise.resolve();
+  /** Settles once the last statement of {@link runInOrder} has run. It is never rejected. */
+  private lastStatement: Promise<void> = Promise.resolve();
   private reconnecting: NodeJS.Timeout | undefined;
   private closed = false;
   private readonly namespace: string;
@@ -31,7 +32,7 @@ export class PostgresBus implements MessageBus {
     const listeners = this.listeners.get(key) ?? new Set();
     this.listeners.set(key, listeners.add(listener));
     try {
-      await this.say(`LISTEN "${key}"`);
+      await this.runInOrder(`LISTEN "${key}"`);
     } catch (error) {
       listeners.delete(listener);
       throw error;
@@ -40,12 +41,12 @@ export class PostgresBus implements MessageBus {
       listeners.delete(listener);
       if (listeners.size > 0) return;
       this.listeners.delete(key);
-      // Not awaited: nobody hears of the channel any more, and the server may be gone.
-      if (this.client) this.say(`UNLISTEN "${key}"`).catch(() => undefined);
+      // Not awaited: the channel has no listener any more, and the server may be gone.
+      if (this.client) this.runInOrder(`UNLISTEN "${key}"`).catch(() => undefined);
     };
   }
 
-  /** Gives its connection back, or the pool could not end. */
+  /** Gives the connection back to its pool, which could not end otherwise. */
   close(): void {
     this.closed = true;
     clearTimeout(this.reconnecting);
@@ -58,20 +59,20 @@ export class PostgresBus implements MessageBus {
     );
   }
 
-  /** One after the other, for a connection takes one query at a time. */
-  private say(statement: string): Promise<void> {
-    const said = this.saying.then(async () => {
-      if (!this.closed) await (await this.connected()).query(statement);
+  /** Runs statements one after the other, because a connection runs one query at a time. */
+  private runInOrder(statement: string): Promise<void> {
+    const running = this.lastStatement.then(async () => {
+      if (!this.closed) await (await this.openedClient()).query(statement);
     });
-    this.saying = said.catch(() => undefined);
-    return said;
+    this.lastStatement = running.catch(() => undefined);
+    return running;
   }
 
-  private connected(): Promise<PgPoolClient> {
+  private openedClient(): Promise<PgPoolClient> {
     if (!this.client) {
       const opening = this.open();
       this.client = opening;
-      opening.catch(() => this.forget(opening));
+      opening.catch(() => this.reconnectLater(opening));
     }
     return this.client;
   }
@@ -85,7 +86,7 @@ export class PostgresBus implements MessageBus {
     client.on('error', () => {
       client.removeAllListeners('notification');
       client.release(true);
-      this.forget(opened);
+      this.reconnectLater(opened);
     });
     try {
       for (const key of this.listeners.keys()) await client.query(`LISTEN "${key}"`);
@@ -96,17 +97,20 @@ export class PostgresBus implements MessageBus {
     return client;
   }
 
-  /** The connection is gone: another is made, for whoever still listens. */
-  private forget(client: Promise<PgPoolClient> | undefined): void {
+  /** Forgets a connection that is gone. Another is made when there are listeners left. */
+  private reconnectLater(client: Promise<PgPoolClient> | undefined): void {
     if (client !== this.client) return;
     this.client = undefined;
     if (this.closed || this.listeners.size === 0) return;
     this.reconnecting = setTimeout(() => {
-      this.connected().catch(() => undefined);
+      this.openedClient().catch(() => undefined);
     }, RECONNECT_AFTER).unref();
   }
 
-  /** Channels are identifiers of at most 63 bytes, shared by the whole database. The longest, an inbox, has 62. */
+  /**
+   * The name of a channel in the database: an identifier of at most 63 bytes, which all schemas share. The longest
+   * name, that of a reply channel (`inbox:<uuid>`), has 62.
+   */
   private key(channel: string): string {
     return `task_queue_${this.namespace}_${channel}`;
   }

@@ -23,19 +23,25 @@ import type { JobEntry } from '../jobs/job-data.js';
 import { patchWorkerBackend } from '../patched-worker-backend.js';
 
 /**
- * PostgreSQL, or PGlite behind the same interface. All queues of a process share one pool, so that their number does
- * not multiply the connections.
+ * The driver for PostgreSQL, and for PGlite behind the interface of a pool. All queues of a process share one pool; by
+ * itself, BullMQ opens one for each queue that gets a URL or options.
  */
 export class PostgresDriver implements Driver {
   private readonly classes: ReturnType<typeof bullmq.withBackend<PostgresQueueBackend, PgPool>>;
   private readonly errorListeners: ((error: Error) => void)[] = [];
-  /** Looks jobs up in queues that have no object here, and never will: their names come from ids that anybody can send. */
-  private anchor: Queue | undefined;
-  /** Each on a connection of its own, so one after the other; one takes hardly longer for more. */
+  /**
+   * Makes the backends that look jobs up. A look-up must not create a `Queue` object for each queue: the names come
+   * from ids, and any client can send any id.
+   */
+  private lookupQueue: Queue | undefined;
+  /**
+   * Batches run on different connections, so only one is under way at a time to keep the jobs in order. A large batch
+   * takes hardly longer than a small one.
+   */
   readonly batchLimits = { size: 2_500, atOnce: 1 };
   readonly deadline: PoolDeadline;
   private preparing: Promise<void> | undefined;
-  private readonly consumed = new Set<string>();
+  private readonly consumedQueues = new Set<string>();
   private closing: Promise<void> | undefined;
 
   constructor(
@@ -58,23 +64,25 @@ export class PostgresDriver implements Driver {
     return this.preparing;
   }
 
-  /** Lets a role use the tables; to be called as their owner. */
+  /** Lets a role use the tables. Only the owner of the tables can call this method. */
   async grant(role: string): Promise<void> {
     await grantSchema(this.pools.queries, this.schema, role);
   }
 
-  /** Looks for the tables again: the server that is back may be another, or an empty one. */
+  /** Checks the tables too: after an outage, another server may answer, perhaps an empty one. */
   async ping(): Promise<void> {
     this.preparing = undefined;
     await this.connect();
   }
 
-  /** Each query that takes too long ends its own connection. Those that wait beside it are as likely of no use. */
+  /** Drops idle connections, which are as likely broken. A query that takes too long ends its own connection. */
   abandon(): void {
     this.pools.dropIdle();
   }
 
-  /** Once in a process. What has to be migrated may take its time, so on a connection whose queries have no limit. */
+  /**
+   * Migrates the tables if need be. A migration may take long, so it runs on a connection without a limit for queries.
+   */
   private async prepare(): Promise<void> {
     if (!(await needsMigration(this.pools.queries, this.schema, this.address))) return;
     const client = await this.pools.listeners.connect();
@@ -94,7 +102,7 @@ export class PostgresDriver implements Driver {
   async addJobs(queue: Queue, jobs: readonly JobEntry[], stored: OnStored): Promise<void> {
     const backend = queue.getBackend();
     const [first] = jobs;
-    // To store several at once takes four times as long as to store one, however many they are.
+    // Storing several jobs takes four times as long as storing one, however many they are.
     const ids =
       jobs.length === 1 && first ? [await backend.addJob(first.job, first.jobId)] : await backend.addJobs([...jobs]);
     ids.forEach((id, index) => stored(index, id));
@@ -107,17 +115,20 @@ export class PostgresDriver implements Driver {
   }
 
   createWorker(name: string, processor: Processor, options: Omit<WorkerOptions, 'connection' | 'prefix'>): Worker {
-    this.pools.checkHeld(this.consumed.add(name).size + 1);
+    this.pools.checkListenerCount(this.consumedQueues.add(name).size + 1);
     return new this.classes.Worker(name, processor, {
       ...options,
       connection: this.pools.queries,
     }) as unknown as Worker;
   }
 
-  /** A job may move between the two readings, its state and all else: then they do not fit, and it is read again. */
+  /**
+   * Reads a job's state and its fields in two queries, as BullMQ offers no query for both. The job may move between the
+   * two queries; when the answers contradict each other, both are read again.
+   */
   async find(queue: string, id: string): Promise<{ json: JobJson; state: JobState } | undefined> {
-    this.anchor ??= this.createQueue('default', { skipMetasUpdate: true });
-    const backend = this.anchor.getBackend().forQueue(queue);
+    this.lookupQueue ??= this.createQueue('default', { skipMetasUpdate: true });
+    const backend = this.lookupQueue.getBackend().forQueue(queue);
     for (let reading = 1; ; reading++) {
       const [state, json] = await Promise.all([backend.getState(id), backend.getJobData(id)]);
       if (state === 'unknown' || !json) return undefined;
@@ -130,7 +141,7 @@ export class PostgresDriver implements Driver {
   }
 
   isOutage(error: unknown): boolean {
-    // Not by its class: under Jest what comes from Node's core is of another.
+    // The error is recognised by its text: under Jest, `instanceof` does not recognise errors from Node's core.
     const { code = '', message = '' } = error as { code?: string; message?: string };
     return OUTAGE_CODE.test(code) || OUTAGE_MESSAGE.test(message);
   }
@@ -153,7 +164,7 @@ export class PostgresDriver implements Driver {
       const ofWorker = kind?.withBlockingConnection === true;
       const pool: PgPool = {
         query: (text, params) => (ofWorker ? this.queryOfWorker(text, params) : this.pools.queries.query(text, params)),
-        // The only connection a backend checks out is the one it listens on, for as long as it lives.
+        // A backend checks out a single connection: the one on which it listens for as long as it lives.
         connect: () => this.pools.listeners.connect(),
         end: async () => undefined,
         on() {
@@ -169,8 +180,9 @@ export class PostgresDriver implements Driver {
   }
 
   /**
-   * BullMQ's workers wait and try again, also to store how a job ended, when an error says ECONNREFUSED; after any other
-   * they give up. A server that restarts has more to say than that.
+   * Runs a query of a worker. BullMQ's workers wait and try again, also when they store the end of a job, only after an
+   * error with the code ECONNREFUSED; after any other error they give up. A PostgreSQL server that restarts answers
+   * with other errors too, so every outage gets that code.
    */
   private async queryOfWorker<R>(text: string, params?: readonly unknown[]): Promise<PgQueryResult<R>> {
     try {
@@ -184,18 +196,22 @@ export class PostgresDriver implements Driver {
 }
 
 /**
- * BullMQ's connection, on pools that are prepared already. BullMQ itself would look for its tables in the schema
- * `bullmq`, for a pool cannot tell it another.
+ * BullMQ's connection on pools that {@link PostgresDriver.connect} has prepared. BullMQ's own `waitUntilReady` looks
+ * for its tables in the schema `bullmq`, because an application that gives a pool cannot name another schema.
  */
 class SharedPoolConnection extends bullmq.PostgresConnection {
   override async waitUntilReady(): Promise<void> {}
 }
 
-/** After so many, a job that is not over is taken as it was read: it moves faster than it can be looked at. */
+/** After so many readings, a job that has not ended is reported as it was read: it moves faster than it can be read. */
 const READINGS = 5;
 
-/** Connection exceptions, a server that starts or stops, too many connections; and Node's own. */
+/**
+ * SQLSTATE codes: connection exceptions (08), a server that starts, stops or ends the session (57P0), too many
+ * connections (53300). Then the codes of Node.
+ */
 const OUTAGE_CODE =
   /^(08...|57P0[1-5]|53300|ECONNREFUSED|ECONNRESET|ECONNABORTED|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ENOENT)$/;
+/** For errors without such a code: messages of pg, of its pool, and of a server that starts or stops. */
 const OUTAGE_MESSAGE =
   /Connection terminated|connection timeout|timeout exceeded when trying to connect|Client has encountered a connection error|not queryable|Query read timeout|ECONNREFUSED|the database system is/i;

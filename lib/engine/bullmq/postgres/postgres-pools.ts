@@ -3,31 +3,35 @@ import type { Pool, PoolClient, PoolConfig } from 'pg';
 import { bullmq } from '../bullmq-package.js';
 import { ConfigurationError } from '../../../errors.js';
 import type { PoolDeadline } from '../call-deadline.js';
-import { cut, safePool, heartbeat, type Prepare } from './safe-pool.js';
+import { cut, safePool, startHeartbeat, type Prepare } from './safe-pool.js';
 
-/** Where a PostgreSQL store gets its connections. */
+/** The pools from which the PostgreSQL driver gets its connections. */
 export interface PostgresPools {
-  /** For queries; bounded. Its connections have the schema as their search path. */
+  /** For queries; limited in size. The schema is the search path of its connections. */
   readonly queries: PgPool;
-  /** For the connections that each worker and the message bus hold as long as they live, and for migrations. */
+  /** For migrations, and for the connections that each worker and the message bus keep as long as they live. */
   readonly listeners: PgPool;
   readonly deadline: PoolDeadline;
-  /** @throws ConfigurationError when so many that are held for long leave none for queries */
-  checkHeld(count: number): void;
-  /** Ends connections that nobody uses at the moment. */
+  /**
+   * Checks that connections for queries are left when workers and the message bus keep `count` connections.
+   *
+   * @throws ConfigurationError when none is left
+   */
+  checkListenerCount(count: number): void;
+  /** Ends the connections that are idle. */
   dropIdle(): void;
-  /** Ends what was opened for this store. */
+  /** Ends the connections that were opened for this driver. */
   close(): Promise<void>;
 }
 
-/** Connections for queries in one process, unless the pool options say otherwise. */
+/** The most connections for queries in one process, unless the option `max` of the pool sets another number. */
 const POOL_SIZE = 10;
-/** A query that takes longer has failed: a connection that is open and silent is as good as cut. */
+/** Milliseconds after which a query has failed: a connection that is open and silent is as good as broken. */
 const QUERY_LIMIT = 10_000;
-/** How long connections may take to say goodbye. */
+/** Milliseconds in which the server has to confirm that connections end. */
 const CLOSE_LIMIT = 1_000;
 
-/** Pools of our own. */
+/** Opens pools for this driver alone. */
 export function openPools(
   PoolClass: typeof Pool,
   options: PoolConfig,
@@ -36,19 +40,20 @@ export function openPools(
 ): PostgresPools {
   const config: PoolConfig = {
     max: POOL_SIZE,
+    // By itself, pg waits for a connection without a limit and turns keepalive off.
     connectionTimeoutMillis: 5_000,
     keepAlive: true,
     ...options,
     options: [options.options, `-c search_path=${bullmq.quoteSchemaName(schema)}`].filter(Boolean).join(' '),
   };
-  const queries = endable(new PoolClass({ query_timeout: QUERY_LIMIT, ...config }));
-  // As many as there are workers, each for as long as it lives: a bound would only make one of them wait for ever.
-  const listeners = endable(new PoolClass({ ...config, max: 1_000, idleTimeoutMillis: 1_000 }));
+  const queries = makeEndable(new PoolClass({ query_timeout: QUERY_LIMIT, ...config }));
+  // Each worker keeps a connection for as long as it lives, so a smaller limit would only make a worker wait for ever.
+  const listeners = makeEndable(new PoolClass({ ...config, max: 1_000, idleTimeoutMillis: 1_000 }));
   return {
     queries: safePool(queries.pool, deadline),
-    listeners: safePool(listeners.pool, deadline, heartbeat),
+    listeners: safePool(listeners.pool, deadline, startHeartbeat),
     deadline,
-    checkHeld: () => undefined,
+    checkListenerCount: () => undefined,
     dropIdle: () => queries.dropIdle(),
     close: async () => {
       await Promise.all([queries.end(), listeners.end()]);
@@ -57,11 +62,12 @@ export function openPools(
 }
 
 /**
- * The application's pool, whose connections have a search path of their own: each is switched to ours while we use it,
- * and back before the application gets it again. That costs two short queries more for each of ours.
+ * Uses the application's pool. Its connections have a search path of their own, so each connection is switched to the
+ * schema while this driver uses it, and back before the application gets it again. That takes two short queries more
+ * for each query.
  */
 export function sharePool(pool: Pool, schema: string, deadline: PoolDeadline): PostgresPools {
-  const switched: Prepare = async (client) => {
+  const switchSearchPath: Prepare = async (client) => {
     const { rows } = await client.query<{ before: string }>(
       `SELECT current_setting('search_path') AS before, set_config('search_path', $1, false)`,
       [bullmq.quoteSchemaName(schema)],
@@ -70,12 +76,12 @@ export function sharePool(pool: Pool, schema: string, deadline: PoolDeadline): P
       await client.query(`SELECT set_config('search_path', $1, false)`, [rows[0]?.before]);
     };
   };
-  const queries = safePool(pool, deadline, switched);
+  const queries = safePool(pool, deadline, switchSearchPath);
   const listeners = safePool(pool, deadline, async (client) => {
-    const switchBack = await switched(client);
-    const stop = await heartbeat(client);
+    const switchBack = await switchSearchPath(client);
+    const stopHeartbeat = await startHeartbeat(client);
     return async () => {
-      await stop();
+      await stopHeartbeat();
       await switchBack();
     };
   });
@@ -83,15 +89,15 @@ export function sharePool(pool: Pool, schema: string, deadline: PoolDeadline): P
     queries,
     listeners,
     deadline,
-    checkHeld: (count) => {
+    checkListenerCount: (count) => {
       const max = pool.options.max ?? POOL_SIZE;
       if (count < max) return;
       throw new ConfigurationError(
-        `The pool of the application has ${max} connections, and ${count} would be held as long as the workers run ` +
-          `(one for each queue and one more). Give it max: ${count + POOL_SIZE}, or give connection a URL instead of a pool.`,
+        `The pool of the application has ${max} connections, but the workers need ${count} as long as they run ` +
+          `(one for each queue and one more), so none is left for queries. Give the pool max: ${count + POOL_SIZE}, or give connection a URL instead of a pool.`,
       );
     },
-    // They are the application's.
+    // The idle connections belong to the application.
     dropIdle: () => undefined,
     close: async () => {
       queries.close();
@@ -100,8 +106,11 @@ export function sharePool(pool: Pool, schema: string, deadline: PoolDeadline): P
   };
 }
 
-/** A pool that ends also when its server is gone: a connection in use would be waited for, and that for its answer. */
-function endable(pool: Pool): { pool: Pool; dropIdle(): void; end(): Promise<void> } {
+/**
+ * Makes a pool that ends even when its server is gone. By itself, a pool of pg waits for each connection in use, and
+ * such a connection waits for its answer.
+ */
+function makeEndable(pool: Pool): { pool: Pool; dropIdle(): void; end(): Promise<void> } {
   const clients = new Set<PoolClient>();
   const idle = new Set<PoolClient>();
   pool.on('connect', (client) => clients.add(client));
@@ -115,7 +124,7 @@ function endable(pool: Pool): { pool: Pool; dropIdle(): void; end(): Promise<voi
     pool,
     dropIdle: () => idle.forEach(cut),
     end: async () => {
-      // By then all have said goodbye, unless nobody answers any more. Nothing waits for this but those.
+      // Cuts the connections that are left by then: their server does not answer. The timer keeps no process alive.
       setTimeout(() => clients.forEach(cut), CLOSE_LIMIT).unref();
       await pool.end();
     },

@@ -3,9 +3,9 @@ import { bullmq } from '../bullmq-package.js';
 import { ConfigurationError } from '../../../errors.js';
 
 /**
- * Whether BullMQ's tables in `schema` are missing or older than this version of BullMQ wants them.
+ * Whether BullMQ's tables in `schema` are missing, or older than this version of BullMQ needs.
  *
- * @throws ConfigurationError when trying again cannot help
+ * @throws ConfigurationError when another attempt cannot help
  */
 export async function needsMigration(client: PgQueryable, schema: string, address: string): Promise<boolean> {
   try {
@@ -16,11 +16,11 @@ export async function needsMigration(client: PgQueryable, schema: string, addres
 }
 
 /**
- * Brings BullMQ's tables in `schema` up to date, if they are not: under its lock, so that replicas which start together
- * do not race.
+ * Brings BullMQ's tables in `schema` up to date. BullMQ takes a lock for that, so replicas that start together do not
+ * race.
  *
  * @param client one session, not a pool: the lock and the migrations share a transaction
- * @throws ConfigurationError when trying again cannot help, with the command to run when the role may not migrate
+ * @throws ConfigurationError when another attempt cannot help, with the command to run when the role may not migrate
  */
 export async function migrateSchema(client: PgQueryable, schema: string, address: string): Promise<void> {
   try {
@@ -30,7 +30,7 @@ export async function migrateSchema(client: PgQueryable, schema: string, address
   }
 }
 
-/** 0 when there is nothing yet. */
+/** The version of BullMQ's tables; 0 when there are none yet. */
 async function installedVersion(client: PgQueryable, schema: string): Promise<number> {
   try {
     return await bullmq.assertSchemaCompatibility(client, schema);
@@ -78,15 +78,15 @@ async function asConfigurationError(
 }
 
 /**
- * Lets a role use what is in the schema, and what later migrations by the same owner add to it.
+ * Lets a role use the tables in the schema, and the tables that later migrations by the same owner add to it.
  *
- * @param client of the schema's owner
+ * @param client a connection of the schema's owner
  */
 export async function grantSchema(client: PgQueryable, schema: string, role: string): Promise<void> {
   const [on, to] = [bullmq.quoteSchemaName(schema), `"${role.replaceAll('"', '""')}"`];
   const tables = `SELECT, INSERT, UPDATE, DELETE ON TABLES TO ${to}`;
   const sequences = `USAGE, SELECT, UPDATE ON SEQUENCES TO ${to}`;
-  // BullMQ makes a sequence for each queue when it is first used.
+  // The role needs CREATE, because BullMQ creates a sequence for each queue when the queue is used for the first time.
   await client.query(`GRANT USAGE, CREATE ON SCHEMA ${on} TO ${to}`);
   for (const [kind, privileges] of [
     ['TABLES', tables],

@@ -4,25 +4,30 @@ import type { Pool, PoolClient } from 'pg';
 import { TooLateError, type PoolDeadline } from '../call-deadline.js';
 import { resetSocket } from '../reset-socket.js';
 
-/** How often a connection that only listens asks for an answer, and how long it waits for that. */
+/** Milliseconds between two heartbeats on a connection that only listens, and the longest wait for the answer to each. */
 const HEARTBEAT = 5_000;
 
-/** What is to be done with a connection before it is used; it returns what undoes it before somebody else gets it. */
+/** Prepares a connection for use. @returns restores the connection before the pool hands it out again */
 export type Prepare = (client: PoolClient) => Promise<() => Promise<void>>;
 
 /**
- * A pool as BullMQ and this package use it: each connection that is checked out has somebody who hears of its end, which
- * would otherwise end the process, and whoever waited too long for one sends nothing.
+ * Wraps a pool of pg for BullMQ and this package. The wrapper differs from the pool in two points:
+ *
+ * - Every connection has an error listener for as long as it lives. By itself, pg removes its listener from a
+ *   connection that is checked out, and an `error` event without a listener ends the process.
+ * - A call that waited too long for a connection sends nothing, because its caller has got an error.
+ *
+ * @param prepare runs on each connection that is checked out
  */
 export function safePool(pool: Pool, deadline: PoolDeadline, prepare?: Prepare): PgPool & { close(): void } {
-  const added: ((error: Error) => void)[] = [];
-  // From its first moment: the server may end a connection in the same breath in which it accepts it.
-  pool.on('connect', guard);
+  const errorListeners: ((error: Error) => void)[] = [];
+  // From the start: the server may end a connection right after it accepted it.
+  pool.on('connect', keepErrorListener);
   const connect = async (): Promise<PgPoolClient> => {
     const client = await pool.connect();
-    guard(client);
+    keepErrorListener(client);
     try {
-      releaseWith(client, await prepare?.(client));
+      restoreOnRelease(client, await prepare?.(client));
     } catch (error) {
       client.release(true);
       throw error;
@@ -33,8 +38,8 @@ export function safePool(pool: Pool, deadline: PoolDeadline, prepare?: Prepare):
     connect,
     query: async (text, params) => {
       const client = await connect();
-      // What nobody waits for any more is not to be carried out later.
-      const stop = deadline.whenOver(() => cut(client as unknown as PoolClient));
+      // The server must not run the query later, after its caller has got an error.
+      const cancelCut = deadline.whenOver(() => cut(client as unknown as PoolClient));
       try {
         deadline.check();
         const result = await client.query(text, params);
@@ -44,75 +49,86 @@ export function safePool(pool: Pool, deadline: PoolDeadline, prepare?: Prepare):
         client.release(isBroken(error));
         throw error;
       } finally {
-        stop();
+        cancelCut();
       }
     },
     end: async () => undefined,
     on(event: string, listener: (argument: never) => void) {
       pool.on(event as 'error', listener as (error: Error) => void);
-      added.push(listener as (error: Error) => void);
+      errorListeners.push(listener as (error: Error) => void);
       return this;
     },
     removeAllListeners() {
       return this;
     },
     close() {
-      pool.off('connect', guard);
-      for (const listener of added) pool.off('error', listener);
+      pool.off('connect', keepErrorListener);
+      for (const listener of errorListeners) pool.off('error', listener);
     },
   };
 }
 
-/** Keeps asking: a connection that only listens would not notice for many minutes that nobody talks any more. */
-export async function heartbeat(client: PoolClient): Promise<() => Promise<void>> {
+/**
+ * Sends a query at intervals and cuts the connection when no answer comes. A connection that only listens would not
+ * notice for many minutes that the server is gone: by itself, BullMQ relies on the keepalive of TCP.
+ *
+ * @returns stops the heartbeat
+ */
+export async function startHeartbeat(client: PoolClient): Promise<() => Promise<void>> {
   let limit: NodeJS.Timeout | undefined;
-  const answered = () => {
+  const clearLimit = () => {
     clearTimeout(limit);
     limit = undefined;
   };
   const timer = setInterval(() => {
     if (limit) return;
     limit = setTimeout(() => cut(client), HEARTBEAT).unref();
-    client.query('SELECT 1').then(answered, answered);
+    client.query('SELECT 1').then(clearLimit, clearLimit);
   }, HEARTBEAT).unref();
   return async () => {
     clearInterval(timer);
-    answered();
+    clearLimit();
   };
 }
 
-/** Ends a connection at once. Whoever waits for its answers hears of it. */
+/** Ends a connection at once. Queries that still wait on it are rejected. */
 export function cut(client: PoolClient): void {
-  // The way that BullMQ takes, too: a client has no public one that does not wait for the server.
+  // pg has no public way to end a client without waiting for the server. BullMQ reads `connection.stream` too.
   const { connection } = client as unknown as { connection?: { stream?: Socket } };
   if (connection?.stream) resetSocket(connection.stream);
 }
 
-/** Lets the client's `release` undo what was prepared, and do no harm when it is called once too often. */
-function releaseWith(client: PoolClient, undo: (() => Promise<void>) | undefined): void {
+/**
+ * Makes the client's `release` restore the connection before the pool gets it back. A second call does nothing; by
+ * itself, pg throws then.
+ */
+function restoreOnRelease(client: PoolClient, restore: (() => Promise<void>) | undefined): void {
   const { release } = client;
   let released = false;
   client.release = (destroy) => {
     if (released) return;
     released = true;
     const giveBack = (reason?: Error | boolean) => release.call(client, reason);
-    const undone = undo?.();
-    if (!undone) giveBack(destroy);
+    const restored = restore?.();
+    if (!restored) giveBack(destroy);
     else if (destroy) {
-      undone.catch(ignore);
+      restored.catch(ignore);
       giveBack(destroy);
-    } else undone.then(() => giveBack(), giveBack);
+    } else restored.then(() => giveBack(), giveBack);
   };
 }
 
-/** Whether a connection is of no use after this error: not after one that the server answered with. */
+/**
+ * Whether a connection cannot be used any more after this error. An error with a `severity` is an answer of the server
+ * and leaves the connection usable, unless it is fatal. After a `TooLateError` nothing was sent.
+ */
 function isBroken(error: unknown): boolean {
   const { severity } = error as { severity?: string };
   return severity === undefined ? !(error instanceof TooLateError) : severity === 'FATAL';
 }
 
-/** An error that nobody listens to ends the process. Whoever waits for an answer of this connection hears of it anyway. */
-function guard(client: PoolClient): void {
+/** The listener does nothing: queries that wait on the connection are rejected anyway. */
+function keepErrorListener(client: PoolClient): void {
   if (!client.listeners('error').includes(ignore)) client.on('error', ignore);
 }
 

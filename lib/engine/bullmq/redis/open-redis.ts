@@ -2,14 +2,19 @@ import type { Cluster, ClusterOptions, Redis, RedisOptions } from 'ioredis';
 import { ConfigurationError } from '../../../errors.js';
 import { withoutPassword, type Connection, type RedisConnectionOptions } from '../../connection.js';
 import { loadOptionalPackage } from '../load-optional-package.js';
-import { COMMAND_OPTIONS, COMMANDS_SILENT } from './redis-client.js';
+import { COMMAND_OPTIONS, COMMAND_SILENCE_LIMIT } from './redis-client.js';
 import { cutWhenSilent } from './silence-watchdog.js';
 import { RedisDriver } from './redis-driver.js';
 import type { Driver } from '../driver.js';
 
 type RedisConnection = Extract<Connection, { kind: 'redis' }>;
 
-/** A store on Redis, with a client of its own unless the application gave one. Connects later. */
+/**
+ * Makes the driver for Redis, with an ioredis client of its own unless the application gives one. The client connects
+ * when the driver is used for the first time.
+ *
+ * @throws ConfigurationError when ioredis is not installed, or when the prefix does not fit a cluster
+ */
 export async function openRedis({ url, options, client }: RedisConnection, prefix: string): Promise<Driver> {
   if (client) {
     const given = client as Redis | Cluster;
@@ -24,7 +29,7 @@ export async function openRedis({ url, options, client }: RedisConnection, prefi
       ...rest,
       lazyConnect: true,
       enableOfflineQueue: false,
-      redisOptions: { ...redisOptions, ...COMMAND_OPTIONS, socketTimeout: COMMANDS_SILENT },
+      redisOptions: { ...redisOptions, ...COMMAND_OPTIONS, socketTimeout: COMMAND_SILENCE_LIMIT },
     });
     return new RedisDriver(
       `The Redis cluster at ${nodes.map(({ host, port }) => `${host}:${port}`).join(', ')}`,
@@ -37,7 +42,7 @@ export async function openRedis({ url, options, client }: RedisConnection, prefi
     url === undefined
       ? new Redis({ ...(options as RedisOptions), ...COMMAND_OPTIONS })
       : new Redis(url, COMMAND_OPTIONS);
-  cutWhenSilent(redis, COMMANDS_SILENT);
+  cutWhenSilent(redis, COMMAND_SILENCE_LIMIT);
   return new RedisDriver(
     url === undefined ? addressOf(redis) : `Redis at ${withoutPassword(url)}`,
     redis,
@@ -46,7 +51,10 @@ export async function openRedis({ url, options, client }: RedisConnection, prefi
   );
 }
 
-/** A cluster does what BullMQ asks for only when all keys of a queue are on one node, as keys with the same {tag} are. */
+/**
+ * BullMQ's scripts use several keys of a queue at once. A cluster allows that only when all these keys are on one node,
+ * and it keeps keys with the same `{tag}` on one node.
+ */
 function checkClusterPrefix(prefix: string): void {
   if (/\{[^}]+\}/.test(prefix)) return;
   throw new ConfigurationError(

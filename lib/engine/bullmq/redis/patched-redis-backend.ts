@@ -1,16 +1,24 @@
 import type { BackendFactory, RedisQueueBackend } from 'bullmq';
 import { bullmq } from '../bullmq-package.js';
-import { endWaiting, ignore, WORKERS_SILENT, type RedisClient } from './redis-client.js';
+import { endWaiting, ignore, WORKER_SILENCE_LIMIT, type RedisClient } from './redis-client.js';
 import { cutWhenSilent } from './silence-watchdog.js';
 import { patchWorkerBackend } from '../patched-worker-backend.js';
 
 /**
- * How long a worker waits for a job in one command, in seconds; then it asks again. BullMQ's own limit is 10, but a
- * connection that broke without a word is noticed only when this time is over.
+ * The longest time in seconds for which a worker waits for a job in one command; then it sends the command again.
+ * BullMQ's own limit is 10 s. A connection that broke silently is noticed only when this time is over, so it is shorter
+ * here.
  */
 const LONGEST_WAIT = 5;
 
-/** BullMQ's, with workers as they are wanted here, that can be closed while the server is gone. */
+/**
+ * Makes BullMQ's backend for Redis. A worker's backend differs from BullMQ's own in three points:
+ *
+ * - It can be closed while the server is gone. BullMQ's `disconnectBlocking` waits for ioredis to end the blocking
+ *   client, which ioredis never does between two attempts to connect.
+ * - It waits for a job for {@link LONGEST_WAIT} seconds at most.
+ * - It takes jobs as {@link patchWorkerBackend} describes.
+ */
 export const createBackend: BackendFactory<RedisQueueBackend> = (name, options, kind) => {
   const backend = bullmq.createRedisBackend(name, options, kind);
   if (!kind?.withBlockingConnection) return backend;
@@ -25,12 +33,13 @@ export const createBackend: BackendFactory<RedisQueueBackend> = (name, options, 
 };
 
 /**
- * BullMQ copies a worker's client for the connection on which the worker waits. That runs one command, so none of BullMQ's
- * fifty scripts is made ready on it: a process with many queues starts sooner.
+ * BullMQ copies a worker's client for the connection on which the worker waits for jobs, and defines its fifty scripts
+ * on the copy. The copy runs a single command, which is no script, so `defineCommand` does nothing on the copies of
+ * this client. A process with many queues starts sooner.
  */
 export function withBareCopies(client: RedisClient): RedisClient {
   const duplicate = client.duplicate.bind(client) as (...options: unknown[]) => RedisClient;
   const duplicateBare = (...options: unknown[]) =>
-    cutWhenSilent(Object.assign(duplicate(...options), { defineCommand: ignore }), WORKERS_SILENT);
+    cutWhenSilent(Object.assign(duplicate(...options), { defineCommand: ignore }), WORKER_SILENCE_LIMIT);
   return Object.assign(client, { duplicate: duplicateBare });
 }

@@ -1,37 +1,41 @@
 import type { RedisClient } from './redis-client.js';
 
-/** Seven of eight system calls are saved by then. */
+/** The most commands in one packet. With eight, seven of eight system calls are saved already. */
 const LARGEST_PACKET = 8;
-/** Redis works on three parts of what is under way while one is collected. */
+/**
+ * A packet is sent as soon as it contains a quarter of all commands without an answer. So Redis works on three quarters
+ * of these commands while this process collects the last quarter.
+ */
 const PARTS = 4;
 
 /**
- * Sends commands of one moment together: ioredis writes each by itself, and that system call is the most expensive step of
- * a small task. What all workers send is in one connection, so when several answers come at once, so do their next
- * commands.
+ * Sends the commands of one tick of the event loop in few packets. By itself, ioredis writes each command to the socket
+ * alone, and that system call is the most expensive step of a small task. All workers of a process share one
+ * connection, so when several answers arrive together, the workers send their next commands together.
  *
- * Never all of them: Redis and this process would take turns then, where they can work side by side. And nothing is held
- * back while Redis has nothing to do. A cluster has a connection for each node, and is left as it is.
+ * One packet never takes all commands: Redis and this process would then take turns, although they can work side by
+ * side. A command is sent at once while Redis has nothing to do. A cluster has a connection for each node and is left
+ * as it is.
  */
 export function patchSendCommand<C extends RedisClient>(client: C): C {
   if ('nodes' in client) return client;
   const send = client.sendCommand.bind(client);
-  let held: typeof client.stream | undefined;
+  let corked: typeof client.stream | undefined;
   let count = 0;
-  const release = (): void => {
-    held?.uncork();
-    held = undefined;
+  const uncork = (): void => {
+    corked?.uncork();
+    corked = undefined;
     count = 0;
   };
   client.sendCommand = (command, stream) => {
     const isIdle = client.commandQueue.length === 0;
-    if (!held && !isIdle && client.status === 'ready') {
-      held = client.stream;
-      held.cork();
-      process.nextTick(release);
+    if (!corked && !isIdle && client.status === 'ready') {
+      corked = client.stream;
+      corked.cork();
+      process.nextTick(uncork);
     }
     const answer = send(command, stream);
-    if (held && (++count === LARGEST_PACKET || count * PARTS >= client.commandQueue.length)) release();
+    if (corked && (++count === LARGEST_PACKET || count * PARTS >= client.commandQueue.length)) uncork();
     return answer;
   };
   return client;

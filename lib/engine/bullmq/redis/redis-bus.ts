@@ -4,10 +4,16 @@ import { isUsable, type RedisClient } from './redis-client.js';
 import type { MessageBus } from '../message-bus.js';
 import { SUCCESS_FIELDS } from '../jobs/job-success.js';
 
-/** How often the subscriber asks for an answer: it only listens, and would not notice that nobody talks any more. */
+/**
+ * Milliseconds between two pings on the subscriber's connection. That connection only receives messages, so without
+ * pings the process would not notice that the server is gone.
+ */
 const HEARTBEAT = 5_000;
 
-/** Redis' publish and subscribe. The second connection is opened by the first subscriber, and subscribes again by itself. */
+/**
+ * Sends messages by Redis' publish and subscribe. The first subscriber opens a second connection. After an outage,
+ * ioredis connects it again and subscribes to all its channels.
+ */
 export class RedisBus implements MessageBus {
   private readonly listeners = new Map<string, Set<(message: string) => void>>();
   private subscriber: RedisClient | undefined;
@@ -15,7 +21,7 @@ export class RedisBus implements MessageBus {
   constructor(
     private readonly prefix: string,
     private readonly publisher: RedisClient,
-    /** The connection of this process's workers: Redis does what is sent on one connection in that order. */
+    /** The connection of this process's workers. Redis runs the commands of one connection in their order. */
     private readonly workers: () => RedisClient | undefined,
     private readonly openSubscriber: () => RedisClient,
   ) {}
@@ -28,8 +34,10 @@ export class RedisBus implements MessageBus {
     const client = this.workers() ?? this.publisher;
     const job = `${this.prefix}:${queueOfTask(id)}:${id}`;
     const keys = channels.map((channel) => this.key(channel));
-    // A cluster has a connection for each node, and knows which.
+    // A cluster has a connection for each node and chooses one by itself.
     const stream = 'nodes' in client ? undefined : client.stream;
+    // The worker sends the command that stores the end before the next tick. The script follows right behind it, and
+    // the corked socket sends both in one packet.
     stream?.cork();
     process.nextTick(() => {
       client.eval(PUBLISH_END, 1, job, id, ...keys).catch(() => undefined);
@@ -39,7 +47,7 @@ export class RedisBus implements MessageBus {
 
   async subscribe(channel: string, listener: (message: string) => void): Promise<() => Promise<void>> {
     const key = this.key(channel);
-    const subscriber = this.connected();
+    const subscriber = this.openedSubscriber();
     const listeners = this.listeners.get(key) ?? new Set();
     this.listeners.set(key, listeners.add(listener));
     try {
@@ -52,18 +60,18 @@ export class RedisBus implements MessageBus {
       listeners.delete(listener);
       if (listeners.size > 0) return;
       this.listeners.delete(key);
-      // Not awaited: nobody hears of the channel any more, and the server may be gone.
+      // Not awaited: the channel has no listener any more, and the server may be gone.
       if (isUsable(subscriber)) subscriber.unsubscribe(key).catch(() => undefined);
     };
   }
 
-  private connected(): RedisClient {
+  private openedSubscriber(): RedisClient {
     if (this.subscriber) return this.subscriber;
     const subscriber = this.openSubscriber();
     subscriber.on('message', (key: string, message: string) => {
       for (const listener of this.listeners.get(key) ?? []) listener(message);
     });
-    // Without an answer the connection is cut, and another is made.
+    // When a ping gets no answer, `cutWhenSilent` cuts the connection and ioredis makes another.
     const heartbeat = setInterval(() => {
       if (isUsable(subscriber)) subscriber.ping().catch(() => undefined);
     }, HEARTBEAT).unref();
@@ -77,7 +85,10 @@ export class RedisBus implements MessageBus {
   }
 }
 
-/** `News` of the job KEYS[1], whose id is ARGV[1], to the channels behind that. */
+/**
+ * Publishes a `ChangeMessage` about the job KEYS[1], whose id is ARGV[1], on all channels from ARGV[2] on. The message
+ * carries what is stored of a success unless that is too large.
+ */
 const PUBLISH_END = `
 local fields = redis.call('HMGET', KEYS[1], ${SUCCESS_FIELDS.map((field) => `'${field}'`).join(', ')})
 local message = cjson.encode({ ids = { ARGV[1] } })

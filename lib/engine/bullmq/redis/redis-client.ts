@@ -3,20 +3,23 @@ import { ConfigurationError } from '../../../errors.js';
 
 export type RedisClient = Redis | Cluster;
 
-/** What every client of ours does differently from ioredis' defaults. */
+/** The options of every client that this package opens, where the defaults of ioredis do not fit. */
 const CLIENT_OPTIONS = {
+  // Milliseconds. ioredis waits for 10 s.
   connectTimeout: 5_000,
-  // Quick and for ever: a server that restarts is back within a second, and nobody watches a worker to restart it.
+  // At most 1 s between two attempts to connect, and for ever. ioredis waits for up to 5 s. A server that restarts is
+  // often back within a second, and a worker has no operator who restarts it.
   retryStrategy: (times: number) => Math.min(times * 100, 1_000),
-  // After a failover the old primary takes no writes any more: the new one is found by connecting again.
+  // After a failover the old primary takes no more writes. ioredis keeps the connection to it; connecting again (1)
+  // finds the new primary.
   reconnectOnError: ({ message }: Error) => (message.startsWith('READONLY') ? 1 : false),
-  // Whatever the application's own has: see cutWhenSilent.
+  // A copy of the application's client must not keep the value of the application: `cutWhenSilent` does this work.
   socketTimeout: undefined,
 } as const;
 
 /**
- * For what somebody waits on: a command fails at once while there is no connection, instead of being sent whenever there
- * is one again, long after its caller was told that it failed.
+ * The options of a client for commands that a caller waits for. A command fails at once while there is no connection.
+ * By itself, ioredis keeps the command and sends it after it has connected again, long after the caller got an error.
  */
 export const COMMAND_OPTIONS = {
   ...CLIENT_OPTIONS,
@@ -26,30 +29,32 @@ export const COMMAND_OPTIONS = {
   autoResendUnfulfilledCommands: false,
 } as const;
 
-/** For BullMQ's workers, which try for ever. */
+/** The options of a client for BullMQ's workers: ioredis keeps their commands and tries for ever. */
 export const WORKER_OPTIONS = {
   ...CLIENT_OPTIONS,
-  // The command is sent again to the server that is found then.
+  // ioredis connects again and repeats the command (2) on the new primary.
   reconnectOnError: ({ message }: Error) => (message.startsWith('READONLY') ? 2 : false),
   maxRetriesPerRequest: null,
   enableOfflineQueue: true,
   autoResendUnfulfilledCommands: true,
 } as const;
 
-/** Milliseconds after which a connection that is open and silent is as good as cut. */
-export const COMMANDS_SILENT = 10_000;
-/** More than the 5 s that a worker waits at most for a job. */
-export const WORKERS_SILENT = 7_000;
+/** Milliseconds without an answer after which an open connection for commands counts as broken. */
+export const COMMAND_SILENCE_LIMIT = 10_000;
+/** The same for the connections of workers. It is longer than the 5 s for which a worker waits for a job at most. */
+export const WORKER_SILENCE_LIMIT = 7_000;
 
+/** Whether commands can be sent on the client. */
 export function isUsable(client: RedisClient): boolean {
-  // A cluster says `connect` where a single server says `ready`, too.
+  // A cluster can be used in the status `connect` too, a single server only in the status `ready`.
   return client.status === 'ready' || ('nodes' in client && client.status === 'connect');
 }
 
 /**
- * The next time the client succeeds or fails to connect: it tries for ever by itself, once it has begun.
+ * Resolves when the client's next attempt to connect succeeds. It starts an attempt only when ioredis makes none by
+ * itself: after its first attempt, ioredis tries for ever.
  *
- * @throws what was wrong with the connection, rather than that it is closed now
+ * @throws the error that made the attempt fail, rather than the following error "Connection is closed."
  */
 export function nextAttempt(client: RedisClient): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -67,35 +72,77 @@ export function nextAttempt(client: RedisClient): Promise<void> {
   });
 }
 
-/** Closes a client for good, whatever it is doing. Who still waits for a command is answered. */
+/** Closes a client for good, whatever its status. Commands that still wait are rejected. */
 export function endClient(client: RedisClient): void {
   client.on('error', ignore);
   endWaiting(client);
-  // Rather than `quit`: nothing is under way any more, and the server may be gone.
+  // Not `quit`, which would wait for a server that may be gone. No command has to be finished any more.
   client.disconnect();
 }
 
 /**
- * Between two attempts to connect a client cannot be closed: ioredis then forgets the next attempt, and never says that
- * it ended. So the attempt is begun now.
+ * Starts the client's next attempt to connect at once. Between two attempts ioredis cannot close a client: `disconnect`
+ * cancels the next attempt, and the client then never emits `end`.
  */
 export function endWaiting(client: { readonly status: string; connect(): Promise<unknown> }): void {
   if (client.status === 'reconnecting') client.connect().catch(ignore);
 }
 
-const OUTAGE =
-  /ECONNREFUSED|ECONNRESET|ECONNABORTED|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ENOENT|Connection is closed|ConnectionClosedError|isn't writeable|MaxRetriesPerRequestError|Socket timeout|connect timed out|Command timed out|Command aborted|LOADING|READONLY|CLUSTERDOWN|MASTERDOWN|TRYAGAIN|UNBLOCKED|ClusterAllFailedError|None of startup nodes|Failed to refresh slots cache|All sentinels are unreachable/i;
+/** Matches the name, code or message of an error that another attempt may heal. */
+export const OUTAGE = new RegExp(
+  [
+    // Node: the server refuses connections or drops them, or the connection breaks.
+    'ECONNREFUSED',
+    'ECONNRESET',
+    'ECONNABORTED',
+    'EPIPE',
+    'ETIMEDOUT',
+    // Node: the host, the network or the socket of the server cannot be found.
+    'ENOTFOUND',
+    'EAI_AGAIN',
+    'EHOSTUNREACH',
+    'ENETUNREACH',
+    'ENOENT',
+    // ioredis and BullMQ: there is no connection.
+    'Connection is closed',
+    'ConnectionClosedError',
+    "isn't writeable",
+    'MaxRetriesPerRequestError',
+    // ioredis and the silence watchdog: the server does not answer.
+    'Socket timeout',
+    'connect timed out',
+    'Command timed out',
+    // ioredis: the connection closed before the answer to a command came.
+    'Command aborted',
+    // Redis: the server starts, or it is not the primary (any more).
+    'LOADING',
+    'READONLY',
+    // Redis: the cluster or the primary is down, slots move, or a failover ended a blocking command.
+    'CLUSTERDOWN',
+    'MASTERDOWN',
+    'TRYAGAIN',
+    'UNBLOCKED',
+    // ioredis: no node of the cluster and no sentinel can be reached.
+    'ClusterAllFailedError',
+    'None of startup nodes',
+    'Failed to refresh slots cache',
+    'All sentinels are unreachable',
+  ].join('|'),
+  'i',
+);
 
+/** Whether an error means that the server cannot be reached, so that another attempt may help. */
 export function isOutage(error: unknown): boolean {
-  // Not by its class: under Jest what comes from Node's core is of another.
+  // The error is recognised by its text: under Jest, `instanceof` does not recognise errors from Node's core.
   const { name = '', code = '', message = '' } = error as { name?: string; code?: string; message?: string };
   return OUTAGE.test(`${name} ${code} ${message}`);
 }
 
+/** Matches the message of an error that another attempt cannot heal. */
 const REFUSED =
   /WRONGPASS|NOAUTH|NOPERM|invalid password|invalid username|without any password|DB index is out of range|Protocol error|Unknown RESP type|certificate|SSL routines/i;
 
-/** The cure for what trying again cannot heal. */
+/** The error with its cure, when another attempt cannot heal it; `undefined` for any other error. */
 export function asConfigurationError(error: unknown, address: string): ConfigurationError | undefined {
   const { message = String(error), lastNodeError } = error as { message?: string; lastNodeError?: Error };
   const reason = [message, lastNodeError?.message].find((text) => text !== undefined && REFUSED.test(text));
@@ -105,7 +152,8 @@ export function asConfigurationError(error: unknown, address: string): Configura
 
 function cureOf(reason: string): string {
   const where = 'in TASK_QUEUE_URL or the option connection';
-  if (/Protocol error|RESP type/i.test(reason)) return `What answers there is no Redis: check host and port ${where}.`;
+  if (/Protocol error|RESP type/i.test(reason))
+    return `The server at this address is not Redis: check host and port ${where}.`;
   if (/certificate/i.test(reason)) {
     return 'Give the certificate to trust: connection: { host, port, tls: { ca: readFileSync("ca.pem") } }.';
   }

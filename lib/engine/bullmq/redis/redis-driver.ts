@@ -22,7 +22,7 @@ import {
   isUsable,
   nextAttempt,
   WORKER_OPTIONS,
-  WORKERS_SILENT,
+  WORKER_SILENCE_LIMIT,
   type RedisClient,
 } from './redis-client.js';
 import { cutWhenSilent } from './silence-watchdog.js';
@@ -33,12 +33,15 @@ import type { JobEntry } from '../jobs/job-data.js';
 
 const redis = bullmq.withBackend(createBackend);
 
-/** Redis or Valkey. One connection for commands, one more for all workers, one each that a worker blocks on. */
+/**
+ * The driver for Redis and Valkey. It opens one connection for commands and one for all workers; BullMQ adds one for
+ * each worker, on which the worker waits for jobs.
+ */
 export class RedisDriver implements Driver {
   readonly bus: MessageBus;
   /**
-   * One connection keeps them in order without waiting for answers. Small ones, so that Redis works on some while others
-   * are made, and answers some callers while it works on those of others.
+   * Batches on one connection stay in order without waiting for answers. They are small, so that Redis works on some of
+   * them while this process makes others, and answers some callers while it works on the jobs of other callers.
    */
   readonly batchLimits = { size: 40, atOnce: 25 };
   readonly deadline = new CallDeadline();
@@ -46,20 +49,24 @@ export class RedisDriver implements Driver {
   private readonly listeners: ((error: Error) => void)[] = [];
   private connecting: Promise<void> | undefined;
   private workerClient: RedisClient | undefined;
-  /** Looks jobs up in queues that have no object here, and never will: their names come from ids that anybody can send. */
-  private anchor: Queue | undefined;
-  private readonly used = new Set<string>();
+  /**
+   * Makes the backends that look jobs up. A look-up must not create a `Queue` object for each queue: the names come
+   * from ids, and any client can send any id.
+   */
+  private lookupQueue: Queue | undefined;
+  private readonly usedQueues = new Set<string>();
+  /** Backends of used queues. Making a backend takes longer than a look-up. */
   private readonly backends = new Map<string, IQueueBackend>();
   private closing = false;
 
   /**
    * @param commands a client with `COMMAND_OPTIONS`, or the application's own
-   * @param own whether to close `commands` with the store
+   * @param ownsCommands whether `close` closes `commands` too
    */
   constructor(
     readonly address: string,
     private readonly commands: RedisClient,
-    private readonly own: boolean,
+    private readonly ownsCommands: boolean,
     private readonly prefix: string,
   ) {
     commands.on('error', this.report);
@@ -74,9 +81,9 @@ export class RedisDriver implements Driver {
   async connect(): Promise<void> {
     if (isUsable(this.commands)) return;
     if (this.closing) throw new Error('Connection is closed.');
-    if (!this.own && this.commands.status === 'end')
+    if (!this.ownsCommands && this.commands.status === 'end')
       throw new Error('Connection is closed. The application closed its client.');
-    // Whoever waits, waits for the same attempt.
+    // All callers share one attempt to connect.
     this.connecting ??= nextAttempt(this.commands).finally(() => (this.connecting = undefined));
     try {
       await this.connecting;
@@ -91,31 +98,33 @@ export class RedisDriver implements Driver {
   }
 
   abandon(): void {
-    // The application's own client may be busy with something of its own; a cluster has many connections.
-    if (!this.own || 'nodes' in this.commands) return;
-    // One that is just being made carries nothing yet. On one that is open Redis answers in order: what came meanwhile
-    // were the answers of earlier calls, and this one's caller must not find it carried out later.
+    // The application's client may be busy with commands of the application, and a cluster has many connections.
+    if (!this.ownsCommands || 'nodes' in this.commands) return;
+    // A connection that is being made carries no command yet. On an open connection Redis answers in order, so answers
+    // that came meanwhile belong to earlier calls. Redis must not run this call later: its caller has got an error.
     if (!isUsable(this.commands)) return;
     resetSocket(this.commands.stream);
   }
 
   createQueue(name: string, options: Omit<QueueOptions, 'connection' | 'prefix'> = {}): Queue {
-    // Once the client tries to connect, BullMQ waits for it; a first failure of its own would be final.
+    // BullMQ waits for a client that is connecting already. Otherwise BullMQ connects it, and a queue whose first
+    // attempt fails stays broken.
     if (this.commands.status === 'wait') this.commands.connect().catch(ignore);
-    this.used.add(name);
+    this.usedQueues.add(name);
     const queue = new redis.Queue(name, { ...options, connection: this.commands, prefix: this.prefix });
     queue.on('error', this.report);
     return queue;
   }
 
   /**
-   * Each as a command of its own, all in one packet. BullMQ would put them into a pipeline: for each one ioredis makes
-   * methods of BullMQ's fifty scripts anew, and it has no answer for anybody before all are there.
+   * Sends each job as a command of its own, all in one packet. BullMQ's `addJobs` sends them in a pipeline. For each
+   * pipeline ioredis makes the methods of BullMQ's fifty scripts anew, and no caller gets an answer before all answers
+   * are there.
    */
   async addJobs(queue: Queue, jobs: readonly JobEntry[], stored: OnStored): Promise<void> {
     const backend = queue.getBackend();
     const client = await backend.client;
-    // A cluster has a connection for each node, and knows which.
+    // A cluster has a connection for each node and chooses one by itself.
     const stream = 'nodes' in this.commands ? undefined : this.commands.stream;
     stream?.cork();
     const sent = jobs.map(async ({ job, jobId }, index) => {
@@ -141,9 +150,10 @@ export class RedisDriver implements Driver {
   }
 
   /**
-   * BullMQ's `getState` searches lists, which takes longer the longer the queue is. The job's own fields and its lock
-   * say the same in constant time; of one that ended the fields alone, so it costs one command. One whose lock is gone
-   * may have ended since it was read: it is read again, until it is what it was.
+   * Finds the state of a job from the job's own fields and its lock, in constant time. BullMQ's `getState` searches
+   * lists instead, which takes longer the longer the queue is. For a job that has ended the fields are enough, so the
+   * look-up is one command. A job without a lock may have ended after its fields were read, so they are read again
+   * until two readings agree.
    */
   async find(queue: string, id: string): Promise<{ json: JobJson; state: JobState } | undefined> {
     const backend = this.backends.get(queue) ?? (await this.openBackend(queue));
@@ -157,7 +167,7 @@ export class RedisDriver implements Driver {
         this.commands.exists(`${key}:lock`),
         this.commands.exists(`${key}:dependencies`),
       ]);
-      // A delay is only there as long as the job is delayed.
+      // BullMQ removes `delay` as soon as the job is no longer delayed.
       const mayHaveEnded = json.attemptsStarted > 0 && !json.delay;
       if (locked || !mayHaveEnded || (known && isSame(known, json))) {
         return { json, state: stateOf(json, locked === 1, blocked === 1) };
@@ -166,21 +176,20 @@ export class RedisDriver implements Driver {
     }
   }
 
-  /** Kept for the queues that are used here; to make one takes longer than to ask it something. */
   private async openBackend(queue: string): Promise<IQueueBackend> {
-    const backend = (await this.lookUpQueue()).getBackend().forQueue(queue);
-    if (this.used.has(queue)) this.backends.set(queue, backend);
+    const backend = (await this.readyLookupQueue()).getBackend().forQueue(queue);
+    if (this.usedQueues.has(queue)) this.backends.set(queue, backend);
     return backend;
   }
 
-  private async lookUpQueue(): Promise<Queue> {
-    const anchor = (this.anchor ??= this.createQueue('default', { skipMetasUpdate: true }));
+  private async readyLookupQueue(): Promise<Queue> {
+    const queue = (this.lookupQueue ??= this.createQueue('default', { skipMetasUpdate: true }));
     try {
-      await anchor.waitUntilReady();
-      return anchor;
+      await queue.waitUntilReady();
+      return queue;
     } catch (error) {
-      // What failed while it began to use the connection fails for ever.
-      this.anchor = undefined;
+      // A queue whose connection failed at its start stays broken; the next look-up makes another.
+      this.lookupQueue = undefined;
       this.backends.clear();
       throw error;
     }
@@ -197,37 +206,37 @@ export class RedisDriver implements Driver {
   async close(): Promise<void> {
     if (this.closing) return;
     this.closing = true;
-    await this.anchor?.close().catch(ignore);
+    await this.lookupQueue?.close().catch(ignore);
     for (const client of this.copies) endClient(client);
-    if (this.own) endClient(this.commands);
+    if (this.ownsCommands) endClient(this.commands);
     this.commands.off('error', this.report);
   }
 
   private readonly report = (error: Error): void => {
     if (this.closing) return;
-    const told = asConfigurationError(error, this.address) ?? error;
-    for (const listener of this.listeners) listener(told);
+    const reported = asConfigurationError(error, this.address) ?? error;
+    for (const listener of this.listeners) listener(reported);
   };
 
-  /** One more connection, for BullMQ's workers or to hear messages. */
+  /** Opens one more connection, for BullMQ's workers or for messages. */
   private openCopy(): RedisClient {
     const { commands } = this;
     const copy =
       'nodes' in commands
         ? commands.duplicate([], {
             ...WORKER_OPTIONS,
-            redisOptions: { ...commands.options.redisOptions, ...WORKER_OPTIONS, socketTimeout: WORKERS_SILENT },
+            redisOptions: { ...commands.options.redisOptions, ...WORKER_OPTIONS, socketTimeout: WORKER_SILENCE_LIMIT },
           })
         : commands.duplicate({ lazyConnect: false, ...WORKER_OPTIONS });
     copy.on('error', this.report);
     this.copies.push(copy);
-    return cutWhenSilent(copy, WORKERS_SILENT);
+    return cutWhenSilent(copy, WORKER_SILENCE_LIMIT);
   }
 }
 
-/** Of a job that has not ended. */
+/** The state of a job that has not ended. */
 function stateOf(json: JobJson, locked: boolean, blocked: boolean): JobState {
-  // A step with a delay has it while it waits for the one before.
+  // A step of a chain keeps its delay while it waits for the step before it.
   if (blocked && !locked) return 'waiting-children';
   if (json.delay) return 'delayed';
   if (locked) return 'active';

@@ -1,30 +1,32 @@
 import type { RedisClient } from './redis-client.js';
 
-/** How often it looks, in milliseconds. */
+/** Milliseconds between two checks. */
 const INTERVAL = 1_000;
 
 /**
- * Cuts the client's connection when it owes an answer and says nothing for so long: it is as good as cut, and another is
- * made. ioredis has `socketTimeout` for that, which makes a timer and a listener for each packet; it is left to clusters,
- * which have a connection for each node.
+ * Cuts the client's connection when the server owes an answer and sends nothing for `limit` milliseconds: the
+ * connection is as good as broken, and ioredis makes another. ioredis has the option `socketTimeout` for this purpose,
+ * which creates a timer and a listener for each packet. A cluster keeps `socketTimeout`, because it has a connection
+ * for each node.
  *
- * It counts looks rather than time: after this process stood still, what came meanwhile is read before the next look.
+ * The watchdog counts checks instead of milliseconds. After this process was blocked, Node reads the data that arrived
+ * meanwhile before the next check runs.
  *
- * @param limit in milliseconds, to the second
+ * @param limit milliseconds, rounded up to whole seconds
  */
 export function cutWhenSilent<C extends RedisClient>(client: C, limit: number): C {
   if ('nodes' in client) return client;
-  // There is none before the client connects, whatever its type says.
+  // `undefined` before the client connects, although the type of `stream` excludes that.
   let stream: typeof client.stream | undefined = client.stream;
-  let heard = 0;
-  let silentLooks = 0;
+  let bytesRead = 0;
+  let silentChecks = 0;
   const timer = setInterval(() => {
-    const isSilent = stream === client.stream && heard === stream?.bytesRead && client.commandQueue.length > 0;
+    const isSilent = stream === client.stream && bytesRead === stream?.bytesRead && client.commandQueue.length > 0;
     stream = client.stream;
-    heard = stream?.bytesRead ?? 0;
-    silentLooks = isSilent ? silentLooks + 1 : 0;
-    if (silentLooks * INTERVAL < limit) return;
-    silentLooks = 0;
+    bytesRead = stream?.bytesRead ?? 0;
+    silentChecks = isSilent ? silentChecks + 1 : 0;
+    if (silentChecks * INTERVAL < limit) return;
+    silentChecks = 0;
     stream?.destroy(new Error(`Socket timeout: no answer within ${limit} ms.`));
   }, INTERVAL).unref();
   client.once('end', () => clearInterval(timer));

@@ -1,5 +1,5 @@
 import { beforeEach, expect, it, jest } from '@jest/globals';
-import { setImmediate as turn } from 'node:timers/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { IQueueBackend } from 'bullmq';
 import { patchWorkerBackend } from '../../../../lib/engine/bullmq/patched-worker-backend.js';
 
@@ -10,57 +10,57 @@ const NONE: Answer = [null, '', 0, 0];
 const LATER: Answer = [null, '', 0, 5_000_000];
 const job = (id: string): Answer => [{ id }, id, 0, 0];
 
-let asked: jest.Mock<() => Promise<Answer>>;
-let ended: jest.Mock<() => Promise<{ result: Answer | undefined }>>;
+let takeJob: jest.Mock<() => Promise<Answer>>;
+let storeEnd: jest.Mock<() => Promise<{ result: Answer | undefined }>>;
 let backend: { moveToActive(): Promise<Answer>; moveToCompleted(): Promise<unknown>; moveToFailed(): Promise<unknown> };
 
 beforeEach(() => {
-  asked = jest.fn<() => Promise<Answer>>().mockResolvedValue(NONE);
-  ended = jest.fn<() => Promise<{ result: Answer | undefined }>>().mockResolvedValue({ result: NONE });
-  const bare = { moveToActive: asked, moveToCompleted: ended, moveToFailed: ended };
+  takeJob = jest.fn<() => Promise<Answer>>().mockResolvedValue(NONE);
+  storeEnd = jest.fn<() => Promise<{ result: Answer | undefined }>>().mockResolvedValue({ result: NONE });
+  const bare = { moveToActive: takeJob, moveToCompleted: storeEnd, moveToFailed: storeEnd };
   backend = patchWorkerBackend(bare as unknown as Backend) as unknown as typeof backend;
 });
 
-it('says of a job that more may be due, so that BullMQ begins with it', async () => {
-  asked.mockResolvedValueOnce(job('a'));
+it('moveToActive reports with a job that another is due, so that BullMQ starts the job at once', async () => {
+  takeJob.mockResolvedValueOnce(job('a'));
   const [taken, id, limitedFor, delayedUntil] = await backend.moveToActive();
   expect([taken, id, limitedFor]).toEqual([{ id: 'a' }, 'a', 0]);
   expect(delayedUntil).toBeGreaterThan(0);
   expect(delayedUntil).toBeLessThan(Date.now());
 });
 
-it('hands on that there is none, and when the next is due', async () => {
-  asked.mockResolvedValueOnce(LATER);
+it('moveToActive returns the answer of an empty queue as it is, with the time at which the next job is due', async () => {
+  takeJob.mockResolvedValueOnce(LATER);
   expect(await backend.moveToActive()).toEqual(LATER);
 });
 
-it('asks for more only when the task has begun', async () => {
-  asked.mockResolvedValueOnce(job('a')).mockResolvedValueOnce(job('b'));
+it('the next moveToActive asks the server only after the task has started', async () => {
+  takeJob.mockResolvedValueOnce(job('a')).mockResolvedValueOnce(job('b'));
   await backend.moveToActive();
   const more = backend.moveToActive();
-  expect(asked).toHaveBeenCalledTimes(1);
+  expect(takeJob).toHaveBeenCalledTimes(1);
   expect((await more)[1]).toBe('b');
 });
 
 it.each(['moveToCompleted', 'moveToFailed'] as const)(
-  'takes the answer that %s has for a task that ended meanwhile',
+  'the next moveToActive takes over the answer of %s for a task that ended meanwhile',
   async (end) => {
-    asked.mockResolvedValueOnce(job('a'));
-    ended.mockResolvedValueOnce({ result: LATER });
+    takeJob.mockResolvedValueOnce(job('a'));
+    storeEnd.mockResolvedValueOnce({ result: LATER });
     await backend.moveToActive();
     const more = backend.moveToActive();
     void backend[end]();
     expect(await more).toEqual(LATER);
-    expect(asked).toHaveBeenCalledTimes(1);
+    expect(takeJob).toHaveBeenCalledTimes(1);
   },
 );
 
-it('asks all the same where the end brought the next job, had nothing to say, or could not be stored', async () => {
+it('the next moveToActive asks the server when the end returned a job or nothing, or could not be stored', async () => {
   const ends = [{ result: job('b') }, { result: undefined }, new Error('Missing lock for job a. moveToFinished')];
   for (const end of ends) {
-    asked.mockResolvedValueOnce(job('a')).mockResolvedValueOnce(job('c'));
-    if (end instanceof Error) ended.mockRejectedValueOnce(end);
-    else ended.mockResolvedValueOnce(end);
+    takeJob.mockResolvedValueOnce(job('a')).mockResolvedValueOnce(job('c'));
+    if (end instanceof Error) storeEnd.mockRejectedValueOnce(end);
+    else storeEnd.mockResolvedValueOnce(end);
     await backend.moveToActive();
     const more = backend.moveToActive();
     backend.moveToCompleted().catch(() => undefined);
@@ -69,18 +69,18 @@ it('asks all the same where the end brought the next job, had nothing to say, or
   }
 });
 
-it('does not take the answer to an older question', async () => {
-  asked.mockResolvedValueOnce(job('a')).mockResolvedValueOnce(job('b'));
+it('the next moveToActive does not take over the answer of an earlier end', async () => {
+  takeJob.mockResolvedValueOnce(job('a')).mockResolvedValueOnce(job('b'));
   await backend.moveToActive();
   await backend.moveToCompleted();
-  await turn();
+  await nextTurn();
   expect((await backend.moveToActive())[1]).toBe('b');
 });
 
-it('waits a moment after an error that is no broken connection, and no longer than that', async () => {
+it('moveToActive waits for a second after an error other than a broken connection, and only then', async () => {
   jest.useFakeTimers();
   try {
-    asked.mockRejectedValueOnce(new Error('OOM command not allowed'));
+    takeJob.mockRejectedValueOnce(new Error('OOM command not allowed'));
     let failed = false;
     const taking = backend.moveToActive().catch(() => (failed = true));
     await jest.advanceTimersByTimeAsync(900);

@@ -5,37 +5,41 @@ import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ConfigurationError } from '../../../../errors.js';
-import { answerOn, askOn, type Holder } from './lock-socket.js';
+import { answerOn, findListener, type LockProcess } from './lock-socket.js';
 
-/** A folder that belongs to one opener until `release`, or until the process ends. */
+/** A lock on a folder, until `release` is called or the process ends. */
 export interface FolderLock {
-  /** Idempotent. */
+  /** Frees the folder. Safe to call twice. */
   release(): Promise<void>;
 }
 
-/** Starters that meet all step back and try again. The waits are random, so that one of them soon gets through. */
-const attempts = 20;
-const longestWait = 100;
+/**
+ * Processes that start together all give way and try again. The waits are random, so that one of them soon succeeds.
+ */
+const ATTEMPTS = 20;
+/** Milliseconds. */
+const LONGEST_WAIT = 100;
 
-/** Bytes. The address of a socket holds 104 on macOS and 108 on Linux; the socket's name takes up to 30 of them. */
-const longestFolder = 70;
+/** Bytes. The address of a socket takes 104 on macOS and 108 on Linux, of which the socket's name takes up to 30. */
+const LONGEST_FOLDER = 70;
 
-/** Names the process, so that an error can too when the process is too busy to answer. */
-const socketName = /^lock-(?<pid>\d+)-[0-9a-f]{16}$/;
+/** The name contains the process id, so that an error can name a process that is too busy to answer. */
+const SOCKET_NAME = /^lock-(?<pid>\d+)-[0-9a-f]{16}$/;
 
 /**
- * Sees to it that only one process, and in it only one database, uses a folder: PGlite does not, and two of them would
- * destroy it. After a crash, `kill -9` included, the folder is free at once.
+ * Makes sure that only one process, and in it only one database, uses a folder. PGlite itself does not check that, and
+ * two databases would destroy the folder. After a crash, `kill -9` included, the folder is free at once.
  *
- * Each starter listens on a socket with a name of its own in the folder, and only then looks at the others'. Where
- * nobody listens, the socket is a left-over and is removed; where somebody does, the starter steps back. Of any two, the
- * one that listened later sees the other, so they cannot both go on; and since no name is used twice, removing a
- * left-over cannot hit a living starter's socket.
+ * Each process that wants the lock listens on a socket with a name of its own in the folder. Only then does it connect
+ * to the sockets of other processes. A socket on which no process listens was left behind, and is removed. When a
+ * process does listen, the new process gives way. Of any two processes, the one that listened later finds the socket of
+ * the other, so they cannot both get the lock. No name is used twice, so the removal of a left-over socket cannot hit a
+ * socket that is in use.
  *
  * The folder has to be on a local disk: a socket cannot be reached from another machine.
  *
- * @param folder exists
- * @throws ConfigurationError that names the folder, who has it, and the cure
+ * @param folder must exist
+ * @throws ConfigurationError that names the folder, the process that has it, and the cure
  */
 export async function lockFolder(folder: string): Promise<FolderLock> {
   const path = await realpath(folder);
@@ -44,14 +48,14 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
     return await lockWithSockets(folder, path);
   } catch (error) {
     if (!hasNoSockets(error)) throw error;
-    // Some mounts cannot hold sockets, those of Docker on a Mac for example. Every starter there ends up here.
+    // Some mounts support no sockets, those of Docker on a Mac for example. Every process on such a mount comes here.
     const elsewhere = join(tmpdir(), `nestjs-task-queue-${hash(path)}`);
     await mkdir(elsewhere, { recursive: true });
     return await lockWithSockets(folder, elsewhere);
   }
 }
 
-/** @param place the folder with the sockets */
+/** @param place the folder in which the sockets are */
 async function lockWithSockets(folder: string, place: string): Promise<FolderLock> {
   return await withShortName(place, async (short) => {
     for (let attempt = 1; ; attempt++) {
@@ -65,20 +69,20 @@ async function lockWithSockets(folder: string, place: string): Promise<FolderLoc
           holds = true;
           return lock;
         }
-        if (other.holds || attempt === attempts) throw inUse(folder, other);
+        if (other.holds || attempt === ATTEMPTS) throw inUseError(folder, other);
       } finally {
         if (!holds) await lock.release();
       }
-      await delay(Math.random() * longestWait);
+      await delay(Math.random() * LONGEST_WAIT);
     }
   });
 }
 
-async function findOther(place: string, own: string): Promise<Holder | undefined> {
+async function findOther(place: string, own: string): Promise<LockProcess | undefined> {
   for (const name of await readdir(place)) {
-    const pid = socketName.exec(name)?.groups?.['pid'];
+    const pid = SOCKET_NAME.exec(name)?.groups?.['pid'];
     if (name === own || pid === undefined) continue;
-    const other = await askOn(join(place, name));
+    const other = await findListener(join(place, name));
     if (other) return { pid: Number(pid), ...other };
     await rm(join(place, name), { force: true });
   }
@@ -90,9 +94,11 @@ async function closeSocket(server: Server, path: string): Promise<void> {
   await rm(path, { force: true });
 }
 
-/** A socket's address is short, a folder's path need not be: then a link with a short name stands for it meanwhile. */
+/**
+ * Calls `use` with the folder, or with a temporary link to it when its path is too long for the address of a socket.
+ */
 async function withShortName<T>(folder: string, use: (folder: string) => Promise<T>): Promise<T> {
-  if (Buffer.byteLength(folder) <= longestFolder) return await use(folder);
+  if (Buffer.byteLength(folder) <= LONGEST_FOLDER) return await use(folder);
   const temporary = await mkdtemp(join(tmpdir(), 'tq-'));
   try {
     const link = join(temporary, 'f');
@@ -103,7 +109,7 @@ async function withShortName<T>(folder: string, use: (folder: string) => Promise
   }
 }
 
-/** A named pipe vanishes with its process and has one owner, so here to listen is to hold the lock. */
+/** On Windows a named pipe ends with its process and has one owner, so the process that listens on it has the lock. */
 async function lockPipe(folder: string, path: string): Promise<FolderLock> {
   const pipe = `\\\\.\\pipe\\nestjs-task-queue-${hash(path.toLowerCase())}`;
   try {
@@ -111,7 +117,7 @@ async function lockPipe(folder: string, path: string): Promise<FolderLock> {
     return { release: () => Promise.resolve(void server.close()) };
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
-    throw inUse(folder, (await askOn(pipe)) ?? { holds: true });
+    throw inUseError(folder, (await findListener(pipe)) ?? { holds: true });
   }
 }
 
@@ -124,13 +130,13 @@ function hash(path: string): string {
   return createHash('sha256').update(path).digest('hex').slice(0, 32);
 }
 
-function inUse(folder: string, { pid, host }: Holder): ConfigurationError {
+function inUseError(folder: string, { pid, host }: LockProcess): ConfigurationError {
   const where = host === undefined || host === hostname() ? '' : ` on ${host}`;
-  const who =
+  const user =
     pid === process.pid && !where ? 'another app in this process' : pid ? `process ${pid}${where}` : 'another process';
   return new ConfigurationError(
-    `The folder ${folder} of the embedded engine is in use by ${who}. It serves one app in one process: stop the other, ` +
-      'give this one another folder (connection: "pglite:<folder>"), or let several share Redis or PostgreSQL ' +
+    `The folder ${folder} of the embedded engine is in use by ${user}. The engine serves one app in one process: stop ` +
+      'the other app, give this app another folder (connection: "pglite:<folder>"), or let both share Redis or PostgreSQL ' +
       '(connection or TASK_QUEUE_URL: redis://... or postgres://...).',
   );
 }

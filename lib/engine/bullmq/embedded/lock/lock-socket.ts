@@ -1,59 +1,65 @@
 import { connect, createServer, type Server } from 'node:net';
 import { hostname } from 'node:os';
 
-/** Who listens on a lock's socket. */
-export interface Holder {
-  /** Not known when it does not answer: its event loop is busy, or the process is stopped. */
+/** A process that listens on a socket of the lock, as it describes itself. */
+export interface LockProcess {
+  /** Unknown when the process does not answer: its event loop is busy, or the process is stopped. */
   readonly pid?: number;
   readonly host?: string;
-  /** False while it is still finding out whether it may have the lock. */
+  /** Whether the process has the lock; false while it still finds out whether it may have the lock. */
   readonly holds: boolean;
 }
 
-/** Milliseconds. Enough for a busy event loop; one that takes longer is alive all the same, only nameless. */
-const answerTimeout = 1_000;
+/**
+ * Milliseconds. Enough for a busy event loop. A process that takes longer is alive as well, only its name is unknown.
+ */
+const ANSWER_TIMEOUT = 1_000;
 
-/** Listens on `path` (a Unix domain socket or a Windows named pipe) and tells whoever connects who we are. */
+/**
+ * Listens on `path` (a Unix domain socket or a Windows named pipe) and describes this process to each process that
+ * connects.
+ */
 export async function answerOn(path: string, holds: () => boolean): Promise<Server> {
   const server = createServer((socket) => {
-    const answer: Holder = { pid: process.pid, host: hostname(), holds: holds() };
+    const answer: LockProcess = { pid: process.pid, host: hostname(), holds: holds() };
     socket.on('error', () => undefined);
     socket.end(JSON.stringify(answer), () => socket.destroy());
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    // exclusive: for a worker of node:cluster the primary process would listen, and outlive it.
+    // Without `exclusive`, the primary process would listen for a worker of node:cluster, and outlive the worker.
     server.listen({ path, exclusive: true }, resolve);
   });
   server.on('error', () => undefined);
-  // A lock is no reason for a process to go on.
+  // The lock must not keep the process alive.
   return server.unref();
 }
 
 /**
- * Asks who listens on `path`; `undefined` means nobody. The kernel closes the sockets of a process at its end, whatever
- * end that is, so neither a timeout nor a process id, which another process may have by now, decides.
+ * Finds the process that listens on `path`; `undefined` when none does. The kernel closes the sockets of a process
+ * however the process ends. So neither a timeout decides, nor a process id, which another process may have by now.
  */
-export function askOn(path: string): Promise<Holder | undefined> {
+export function findListener(path: string): Promise<LockProcess | undefined> {
   return new Promise((resolve, reject) => {
     let answer = '';
-    // Whoever hangs up without a word has just given up the lock, or steps back: worth another try.
-    let nameless: Holder = { holds: false };
+    // A process that closes the connection without an answer has just given up the lock, or gives way: worth another
+    // try.
+    let unknown: LockProcess = { holds: false };
     const socket = connect({ path });
     const timer = setTimeout(() => {
-      nameless = { holds: true };
+      unknown = { holds: true };
       socket.destroy();
-    }, answerTimeout);
+    }, ANSWER_TIMEOUT);
     socket.setEncoding('utf8').on('data', (data: string) => (answer += data));
     socket.once('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'ECONNREFUSED' || error.code === 'ENOENT') resolve(undefined);
-      // EAGAIN: too many are asking at once. The others: it hangs up.
+      // EAGAIN: too many processes connect at once. The others: the process closes the connection.
       else if (!['EAGAIN', 'ECONNRESET', 'EPIPE'].includes(error.code ?? '')) reject(error);
     });
-    // After an error too; then the promise may be settled already.
+    // Called after an error too. The promise may be settled by then.
     socket.once('close', () => {
       clearTimeout(timer);
-      resolve(answer ? (JSON.parse(answer) as Holder) : nameless);
+      resolve(answer ? (JSON.parse(answer) as LockProcess) : unknown);
     });
   });
 }

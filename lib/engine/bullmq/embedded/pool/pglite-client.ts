@@ -2,15 +2,15 @@ import { EventEmitter } from 'node:events';
 import type { PgNotification, PgPoolClient, PgQueryResult } from 'bullmq';
 import type { Sender } from './pglite-session.js';
 
-/** Runs a statement for `sender` when it is its turn. */
+/** Runs a statement of `sender` when it is the sender's turn. */
 export type Send = (sender: Sender, text: string, params?: readonly unknown[]) => Promise<PgQueryResult>;
 
-const listenStatement = /^(?:\s|--.*\n)*(?<verb>UNLISTEN|LISTEN)\s+(?:"(?<quoted>.+)"|(?<plain>\w+))\s*;?\s*$/i;
+const LISTEN_STATEMENT = /^(?:\s|--.*\n)*(?<verb>UNLISTEN|LISTEN)\s+(?:"(?<quoted>.+)"|(?<plain>\w+))\s*;?\s*$/i;
 
-/** One of the clients that share a PGlite. Held for long, it keeps no others waiting, save inside a transaction. */
+/** One of the clients that share a PGlite. It makes other clients wait only while it is inside a transaction. */
 export class PGliteClient extends EventEmitter implements PgPoolClient {
   private readonly channels = new Set<string>();
-  /** What came while nobody was listening for notifications, each once. */
+  /** Notifications that came while the client had no listener for them, each once. */
   private readonly missed = new Map<string, PgNotification>();
 
   constructor(
@@ -22,9 +22,9 @@ export class PGliteClient extends EventEmitter implements PgPoolClient {
   }
 
   async query<R>(text: string, params?: readonly unknown[]): Promise<PgQueryResult<R>> {
-    const { verb, quoted, plain = '' } = listenStatement.exec(text)?.groups ?? {};
+    const { verb, quoted, plain = '' } = LISTEN_STATEMENT.exec(text)?.groups ?? {};
     const channel = quoted?.replaceAll('""', '"') ?? plain.toLowerCase();
-    // The session goes on listening after an UNLISTEN, for others may want it; this client no longer hears of it.
+    // The session itself goes on listening, because other clients may listen on the channel too.
     if (verb?.toUpperCase() === 'UNLISTEN') {
       this.channels.delete(channel);
       return { rows: [], rowCount: null };
@@ -40,9 +40,10 @@ export class PGliteClient extends EventEmitter implements PgPoolClient {
   }
 
   /**
-   * A listener first hears what came since the one before it was removed. BullMQ reads a queue's events, finds none, and
-   * only then listens: with one session, what happens in between would nearly always be missed, and be noticed seconds
-   * later. To hear of something twice does it no harm, it just looks again.
+   * Delivers to a new listener the notifications that came since the listener before it was removed. BullMQ reads a
+   * queue's events, finds none, and only then listens. With a single session, an event in between would nearly always
+   * be missed, and noticed seconds later. A notification that comes twice does no harm: BullMQ reads the events once
+   * more.
    */
   private deliverMissed(): void {
     const missed = [...this.missed.values()];

@@ -7,9 +7,9 @@ import { PGliteSession } from './pglite-session.js';
 
 /**
  * Lets BullMQ use one PGlite as if it were a `pg.Pool`: any number of clients, each with its own transactions and
- * `LISTEN`s. A client that is held for long, as BullMQ holds one for each worker, does not keep others waiting.
+ * `LISTEN`s. A client that is checked out for long, as by each worker of BullMQ, does not make other clients wait.
  *
- * It never emits `error` or `connect`: inside a process no connection is made or lost.
+ * The pool never emits `error` or `connect`: inside a process no connection is made or lost.
  */
 export class PGlitePool extends EventEmitter implements PgPool {
   private readonly session: PGliteSession;
@@ -19,19 +19,19 @@ export class PGlitePool extends EventEmitter implements PgPool {
 
   constructor(db: PGlite) {
     super();
-    // Every BullMQ object that shares the pool adds a listener; that is no leak.
+    // Every BullMQ object that shares the pool adds a listener. Node would take them for a leak.
     this.setMaxListeners(0);
     this.session = new PGliteSession(db);
-    this.send = sender(this.session, new Vacuum(this.session));
+    this.send = senderOf(this.session, new Vacuum(this.session));
     this.stopListening = db.onNotification((channel, payload) => {
       for (const client of this.clients) client.notify({ channel, payload });
     });
   }
 
   async query<R>(text: string, params?: readonly unknown[]): Promise<PgQueryResult<R>> {
-    const passerBy = {};
-    const result = this.send(passerBy, text, params);
-    this.session.leave(passerBy);
+    const sender = {};
+    const result = this.send(sender, text, params);
+    this.session.leave(sender);
     return await result;
   }
 
@@ -44,7 +44,7 @@ export class PGlitePool extends EventEmitter implements PgPool {
     return client;
   }
 
-  /** Waits for the queries under way; further ones are refused. PGlite itself stays open. */
+  /** Waits for the queries under way and rejects further ones. PGlite itself stays open. */
   async end(): Promise<void> {
     await this.session.end();
     this.stopListening();
@@ -52,23 +52,23 @@ export class PGlitePool extends EventEmitter implements PgPool {
   }
 }
 
-/** As in `pg`, text without parameters may hold several statements; the result is then that of the last. */
-function sender(session: PGliteSession, vacuum: Vacuum): Send {
-  return async (from, text, params) => {
+/** As in `pg`, a text without parameters may contain several statements. The result is then that of the last one. */
+function senderOf(session: PGliteSession, vacuum: Vacuum): Send {
+  return async (sender, text, params) => {
     try {
-      const result = await session.run(from, async (db): Promise<Results | undefined> =>
+      const result = await session.run(sender, async (db): Promise<Results | undefined> =>
         params ? await db.query(text, [...params]) : (await db.exec(text)).at(-1),
       );
       return { rows: result?.rows ?? [], rowCount: result?.rowCount ?? null };
     } catch (error) {
       throw withoutParameters(error);
     } finally {
-      vacuum.note(params);
+      vacuum.countStatement(params);
     }
   };
 }
 
-/** PGlite hangs the query and its values on the error; `pg` does not, and they are not for everybody's log. */
+/** PGlite adds the query and its values to an error. `pg` does not, and values of tasks do not belong in a log. */
 function withoutParameters(error: unknown): unknown {
   if (typeof error === 'object' && error !== null) {
     for (const key of ['query', 'params', 'queryOptions']) Reflect.deleteProperty(error, key);

@@ -1,13 +1,16 @@
-import { setImmediate as turn } from 'node:timers/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { PGlite } from '@electric-sql/pglite';
 
 /**
- * PGlite works without ever giving way to the event loop, and so does whoever answers it at once. After so many
- * milliseconds timers and sockets have their turn, or a busy database would stop the whole process.
+ * Milliseconds of work after which the session gives way to the event loop. PGlite never does, and neither does a
+ * sender that sends its next statement as soon as it has an answer: without this pause, a busy database would stop all
+ * timers and sockets of the process.
  */
 const GIVE_WAY_AFTER = 10;
 
-/** Whoever sends statements: a checked-out client, or a single query of the pool. Compared by identity. */
+/**
+ * The origin of statements: a client that is checked out, or a single query of the pool. It is compared by identity.
+ */
 export type Sender = object;
 
 interface Statement {
@@ -16,16 +19,16 @@ interface Statement {
 }
 
 /**
- * PGlite has one session, and many clients believe that they have one each. So statements run one at a time, in the
- * order in which they came; while a sender is inside a transaction, only its own run and the others wait.
+ * Shares the one session of PGlite among many senders. Statements run one at a time, in the order in which they came.
+ * While a sender is inside a transaction, only its own statements run, and those of other senders wait.
  */
 export class PGliteSession {
   private readonly waiting: Statement[] = [];
-  private readonly gone = new WeakSet<Sender>();
+  private readonly goneSenders = new WeakSet<Sender>();
   /** The sender whose transaction is open. */
-  private holder?: Sender;
-  /** Pending while statements are being run. */
-  private pumping?: Promise<void>;
+  private transactionOwner?: Sender;
+  /** Settles once no statement is left that can run; `undefined` while none runs. */
+  private running?: Promise<void>;
   private ended = false;
   private gaveWayAt = 0;
 
@@ -33,29 +36,30 @@ export class PGliteSession {
 
   /** Runs `statement` when it is the sender's turn. */
   run<T>(sender: Sender, statement: (db: PGlite) => Promise<T>): Promise<T> {
-    // BullMQ looks for these words, which are pg's, to tell a late query during shutdown from a fault.
+    // The words of pg. By them BullMQ recognises a query that comes during shutdown, and does not report it as an
+    // error.
     if (this.ended) return Promise.reject(new Error('Cannot use a pool after calling end on the pool'));
     return new Promise<T>((resolve, reject) => {
       this.waiting.push({ sender, run: () => statement(this.db).then(resolve, reject) });
-      this.pump();
+      this.start();
     });
   }
 
-  /** The sender sends nothing more. A transaction that it left open is rolled back. */
+  /** Ends a sender, which sends nothing more. A transaction that it left open is rolled back. */
   leave(sender: Sender): void {
-    this.gone.add(sender);
-    this.pump();
+    this.goneSenders.add(sender);
+    this.start();
   }
 
-  /** Takes no more statements and waits for those already taken. Open transactions are rolled back. */
+  /** Rejects further statements and waits for the statements that came before. Open transactions are rolled back. */
   async end(): Promise<void> {
     this.ended = true;
-    this.pump();
-    await this.pumping;
+    this.start();
+    await this.running;
   }
 
-  private pump(): void {
-    this.pumping ??= Promise.resolve().then(() => this.runAll());
+  private start(): void {
+    this.running ??= Promise.resolve().then(() => this.runAll());
   }
 
   private async runAll(): Promise<void> {
@@ -63,24 +67,24 @@ export class PGliteSession {
       const next = this.next();
       if (next) {
         if (performance.now() - this.gaveWayAt > GIVE_WAY_AFTER) {
-          await turn();
+          await nextTurn();
           this.gaveWayAt = performance.now();
         }
         await next.run();
-        this.holder = this.isInTransaction() ? next.sender : undefined;
-      } else if (this.holder && (this.ended || this.gone.has(this.holder))) {
-        this.holder = undefined;
-        // It can only fail when the database itself is broken, and then the statements behind it say so.
+        this.transactionOwner = this.isInTransaction() ? next.sender : undefined;
+      } else if (this.transactionOwner && (this.ended || this.goneSenders.has(this.transactionOwner))) {
+        this.transactionOwner = undefined;
+        // It fails only when the database itself is broken, and then the statements behind it fail too.
         await this.db.exec('ROLLBACK').catch(() => undefined);
       } else {
-        // Not in a `finally` of the promise, which runs later: a statement that came in between would be forgotten.
-        this.pumping = undefined;
+        // A `finally` of the promise would run later, and a statement that came in between would be forgotten.
+        this.running = undefined;
         return;
       }
     }
   }
 
-  /** A PGlite that has crashed, for want of memory say, cannot tell; its statements fail anyway. */
+  /** A PGlite that has crashed, out of memory for example, throws here. Its statements fail anyway. */
   private isInTransaction(): boolean {
     try {
       return this.db.isInTransaction();
@@ -90,8 +94,8 @@ export class PGliteSession {
   }
 
   private next(): Statement | undefined {
-    if (!this.holder) return this.waiting.shift();
-    const index = this.waiting.findIndex(({ sender }) => sender === this.holder);
+    if (!this.transactionOwner) return this.waiting.shift();
+    const index = this.waiting.findIndex(({ sender }) => sender === this.transactionOwner);
     return index < 0 ? undefined : this.waiting.splice(index, 1)[0];
   }
 }

@@ -3,9 +3,9 @@ import { EventEmitter } from 'node:events';
 import { ChangeFeed } from '../../../../../lib/engine/bullmq/changes/change-feed.js';
 import type { MessageBus } from '../../../../../lib/engine/bullmq/message-bus.js';
 
-/** The network between processes: counts what is said, and loses it when told so. */
+/** The network between processes: it records the channel of each message, and loses messages while it is `lossy`. */
 class Network {
-  readonly said: string[] = [];
+  readonly sent: string[] = [];
   lossy = false;
   private readonly channels = new EventEmitter();
 
@@ -13,7 +13,7 @@ class Network {
     return {
       publishEnd: undefined,
       publish: async (channel, message) => {
-        this.said.push(channel);
+        this.sent.push(channel);
         if (!this.lossy) setImmediate(() => this.channels.emit(channel, message));
       },
       subscribe: async (channel, listener) => {
@@ -56,7 +56,7 @@ async function deliverMessages(): Promise<void> {
   for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
 }
 
-it('looks once at the beginning, then at each change', async () => {
+it('a listener is called once at the beginning, then at each change', async () => {
   const listener = jest.fn();
   const unwatch = web.watch('q.1', listener, CHANGES);
   await deliverMessages();
@@ -73,34 +73,34 @@ it('looks once at the beginning, then at each change', async () => {
   expect(listener).toHaveBeenCalledTimes(2);
 });
 
-it('says nothing about tasks nobody waits for', async () => {
-  network.said.length = 0;
+it('a task without a watcher costs no message', async () => {
+  network.sent.length = 0;
   for (let task = 0; task < 1_000; task++) worker.changed(`q.${task}`);
   await deliverMessages();
-  expect(network.said).toEqual([]);
+  expect(network.sent).toEqual([]);
 });
 
 it('announces all tasks of one turn in as few messages as fit', async () => {
-  network.said.length = 0;
+  network.sent.length = 0;
   for (let task = 0; task < 100; task++) web.watch(`q.${task}`, () => undefined, CHANGES);
   await deliverMessages();
-  expect(network.said.filter((channel) => channel === 'workers')).toHaveLength(2);
-  network.said.length = 0;
+  expect(network.sent.filter((channel) => channel === 'workers')).toHaveLength(2);
+  network.sent.length = 0;
   for (let task = 0; task < 60; task++) worker.changed(`q.${task}`);
   await deliverMessages();
-  expect(network.said).toHaveLength(1);
+  expect(network.sent).toHaveLength(1);
 });
 
-it('tells of a change that came between the look and the announcement', async () => {
+it('a listener is called for a change between its first fetch and the announcement of the watch', async () => {
   const listener = jest.fn();
   worker.changed('q.1');
   web.watch('q.1', listener, CHANGES);
   await deliverMessages();
-  // Once for the look, once since the worker knows that it changed just now.
+  // The first call is the one at the beginning. The second comes because the worker remembers the change.
   expect(listener).toHaveBeenCalledTimes(2);
 });
 
-it('looks by itself when messages are lost', async () => {
+it('a poll calls the listener when messages are lost', async () => {
   const listener = jest.fn();
   network.lossy = true;
   web.watch('q.1', listener, CHANGES);
@@ -114,12 +114,12 @@ it('looks by itself when messages are lost', async () => {
   expect(listener).toHaveBeenCalledTimes(2);
   await jest.advanceTimersByTimeAsync(60_000);
   await deliverMessages();
-  // Ever more seldom: after 1, 3, 7, 15, then every 10 seconds.
+  // The polls come after 1, 3, 7 and 15 seconds, then every 10 seconds.
   expect(listener.mock.calls.length).toBeGreaterThanOrEqual(6);
   expect(listener.mock.calls.length).toBeLessThanOrEqual(10);
 });
 
-it('tells a worker that starts later who waits', async () => {
+it('a worker that starts later learns which tasks are watched', async () => {
   const listener = jest.fn();
   web.watch('q.1', listener, CHANGES);
   await deliverMessages();
@@ -133,18 +133,18 @@ it('tells a worker that starts later who waits', async () => {
   await second.close();
 });
 
-it('forgets who does not ask again', async () => {
+it('a worker forgets a watcher that does not repeat its request', async () => {
   const unwatch = web.watch('q.1', () => undefined, CHANGES);
   await deliverMessages();
   unwatch();
   await jest.advanceTimersByTimeAsync(35_000);
-  network.said.length = 0;
+  network.sent.length = 0;
   worker.changed('q.1');
   await deliverMessages();
-  expect(network.said).toEqual([]);
+  expect(network.sent).toEqual([]);
 });
 
-it('carries requests to cancel to the processes that run tasks', async () => {
+it('a request to cancel reaches the processes that run tasks', async () => {
   await web.requestCancel('q.1', 'enough');
   await web.requestCancel('q.2', undefined);
   await deliverMessages();
@@ -154,7 +154,7 @@ it('carries requests to cancel to the processes that run tasks', async () => {
   ]);
 });
 
-it('tells everybody of a change made by request', async () => {
+it('a change made by request reaches all watching processes', async () => {
   const listener = jest.fn();
   worker.watch('q.1', listener, CHANGES);
   await deliverMessages();
@@ -163,7 +163,7 @@ it('tells everybody of a change made by request', async () => {
   expect(listener).toHaveBeenCalledTimes(2);
 });
 
-it('tells of the end alone whoever wants to know no more, and looks at nothing new before that', async () => {
+it('a listener for the end alone is called at the end alone, and not at the beginning for a new task', async () => {
   const listener = jest.fn();
   watchNew(web, 'q.1', listener);
   await deliverMessages();
@@ -175,7 +175,7 @@ it('tells of the end alone whoever wants to know no more, and looks at nothing n
   expect(listener).toHaveBeenCalledTimes(1);
 });
 
-it('tells of an end that came before the announcement', async () => {
+it('a listener is called for an end that came before the announcement of the watch', async () => {
   const listener = jest.fn();
   worker.changed('q.1');
   worker.changed('q.1', true);
@@ -184,7 +184,7 @@ it('tells of an end that came before the announcement', async () => {
   expect(listener).toHaveBeenCalledTimes(1);
 });
 
-it('tells of every change as soon as one of those who wait wants to know', async () => {
+it('a task is announced again when one more listener wants every change', async () => {
   const [end, changes] = [jest.fn(), jest.fn()];
   watchNew(web, 'q.1', end);
   await deliverMessages();
@@ -196,7 +196,7 @@ it('tells of every change as soon as one of those who wait wants to know', async
   expect(changes.mock.calls.length).toBe(before + 1);
 });
 
-it('looks at what is new, too, when messages are lost', async () => {
+it('a poll also covers a new task when messages are lost', async () => {
   const listener = jest.fn();
   network.lossy = true;
   watchNew(web, 'q.1', listener);
@@ -207,7 +207,7 @@ it('looks at what is new, too, when messages are lost', async () => {
   expect(listener).toHaveBeenCalled();
 });
 
-/** A worker on a store where the message cannot be faster than the end. */
+/** A worker on a store that sends the message right behind the end, as Redis does. */
 async function earlyWorker(): Promise<ChangeFeed> {
   const bus = network.bus();
   const early = new ChangeFeed({
@@ -218,7 +218,7 @@ async function earlyWorker(): Promise<ChangeFeed> {
   return early;
 }
 
-it('tells of an end once, and early where the message cannot be faster than the end', async () => {
+it('a listener is called once for an end that is announced while it is being stored', async () => {
   const listener = jest.fn();
   const early = await earlyWorker();
   watchNew(web, 'q.1', listener);
@@ -232,7 +232,7 @@ it('tells of an end once, and early where the message cannot be faster than the 
   await early.close();
 });
 
-it('tells who says so during the end likewise, each once', async () => {
+it('a watcher that comes while the end is being stored is told once too', async () => {
   const early = await earlyWorker();
   const late = new ChangeFeed(network.bus());
   const [listener, later] = [jest.fn(), jest.fn()];
@@ -248,13 +248,13 @@ it('tells who says so during the end likewise, each once', async () => {
   await Promise.all([early.close(), late.close()]);
 });
 
-it('tells of an end that could not be stored when it is said that it was', async () => {
+it('a listener is called again when a task ends whose earlier end could not be stored', async () => {
   const listener = jest.fn();
   const early = await earlyWorker();
   early.ending('q.1');
   watchNew(web, 'q.1', listener);
   await deliverMessages();
-  // It is run again, and fails for good.
+  // The task runs again and then fails for good.
   early.changed('q.1', false);
   early.changed('q.1', true);
   await deliverMessages();
@@ -262,7 +262,7 @@ it('tells of an end that could not be stored when it is said that it was', async
   await early.close();
 });
 
-it('tells what is stored of a success, in the same process and in others, and nobody writes it down for nobody', async () => {
+it('a success reaches listeners in this process and in others, and is not serialised without a watcher', async () => {
   const [here, there] = [jest.fn(), jest.fn()];
   watchNew(worker, 'q.1', here);
   watchNew(web, 'q.1', there);
@@ -276,20 +276,20 @@ it('tells what is stored of a success, in the same process and in others, and no
   expect(write).toHaveBeenCalledTimes(2);
 });
 
-it('tells of a success that no message holds as of a change, and of many in more than one', async () => {
+it('a success too large for a message is sent as a plain change, and many successes take several messages', async () => {
   const listeners = Array.from({ length: 5 }, () => jest.fn());
   for (const [task, listener] of listeners.entries()) watchNew(web, `q.${task}`, listener);
   await deliverMessages();
-  network.said.length = 0;
+  network.sent.length = 0;
   const texts = ['ä'.repeat(4_000), 'x'.repeat(3_000), 'x'.repeat(3_000), 'x'.repeat(3_000), ''];
   for (const [task, text] of texts.entries()) worker.changed(`q.${task}`, true, () => [text]);
   await deliverMessages();
   expect(listeners[0]?.mock.calls).toEqual([[]]);
   for (const task of [1, 2, 3, 4]) expect(listeners[task]?.mock.calls).toEqual([[[texts[task]]]]);
-  expect(network.said).toHaveLength(2);
+  expect(network.sent).toHaveLength(2);
 });
 
-it('tells of the end alone in the same process, too', async () => {
+it('a listener in the same process is called at the end alone when it wants no more', async () => {
   const listener = jest.fn();
   watchNew(worker, 'q.1', listener);
   await deliverMessages();
@@ -299,7 +299,7 @@ it('tells of the end alone in the same process, too', async () => {
   expect(listener).toHaveBeenCalledTimes(1);
 });
 
-it('remembers for a while that a task ended, whatever else is said of it', async () => {
+it('a worker remembers the end of a task for a while, whatever changes follow', async () => {
   worker.changed('q.1', true);
   await jest.advanceTimersByTimeAsync(2_000);
   worker.changed('q.1');
@@ -309,7 +309,7 @@ it('remembers for a while that a task ended, whatever else is said of it', async
   expect(listener).toHaveBeenCalledTimes(1);
 });
 
-it('tells of an end just before in the same process', async () => {
+it('a listener is called for an end just before in the same process', async () => {
   worker.changed('q.1', true);
   const listener = jest.fn();
   watchNew(worker, 'q.1', listener);

@@ -3,7 +3,7 @@ import { Writable } from 'node:stream';
 import type { Cluster, Command, Redis } from 'ioredis';
 import { patchSendCommand } from '../../../../../lib/engine/bullmq/redis/patched-send-command.js';
 
-/** A connection that remembers what came together. */
+/** A connection that records which commands came in one packet. */
 class Connection extends Writable {
   readonly packets: string[][] = [];
 
@@ -42,12 +42,12 @@ beforeEach(() => {
   patchSendCommand(client as unknown as Redis);
 });
 
-it('holds nothing back while the server has nothing to do', () => {
+it('a command is sent at once while the server has nothing to do', () => {
   send('first');
   expect(client.stream.packets).toEqual([['first']]);
 });
 
-it('sends what comes in one moment in a few packets, in order, and not all in one', async () => {
+it('the commands of one tick are sent in a few packets, in order, and not all in one packet', async () => {
   client.commandQueue.push(...names(20));
   send(...names(20));
   await nextTick();
@@ -57,14 +57,14 @@ it('sends what comes in one moment in a few packets, in order, and not all in on
   expect(packets.length).toBeLessThan(6);
 });
 
-it('sends no more than eight at once, however many answers are owed', async () => {
+it('a packet has eight commands at most, however many answers are owed', async () => {
   client.commandQueue.push(...names(1_000));
   send(...names(20));
   await nextTick();
   expect(client.stream.packets.map(({ length }) => length)).toEqual([8, 8, 4]);
 });
 
-it('holds nothing back beyond the moment', async () => {
+it('no command waits beyond the tick', async () => {
   client.commandQueue.push(...names(20));
   send('only');
   expect(client.stream.packets).toEqual([]);
@@ -72,7 +72,7 @@ it('holds nothing back beyond the moment', async () => {
   expect(client.stream.packets).toEqual([['only']]);
 });
 
-it('holds no connection that took the place of another', async () => {
+it('a connection that replaces another is not left corked', async () => {
   client.commandQueue.push(...names(20));
   send('before');
   client.stream.destroy();
@@ -84,14 +84,14 @@ it('holds no connection that took the place of another', async () => {
   expect(client.stream.packets).toEqual([['after']]);
 });
 
-it('leaves to the client what comes before the connection is ready', () => {
+it('a command that comes before the connection is ready is left to the client', () => {
   client.status = 'connect';
   client.commandQueue.push('hello');
   send('info');
   expect(client.stream.packets).toEqual([['info']]);
 });
 
-it('leaves a cluster as it is', () => {
+it('a cluster is left as it is', () => {
   const { sendCommand } = client;
   const cluster = { nodes: () => [], sendCommand } as unknown as Cluster;
   expect(patchSendCommand(cluster).sendCommand).toBe(sendCommand);

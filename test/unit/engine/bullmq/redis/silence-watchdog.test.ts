@@ -22,7 +22,7 @@ beforeEach(() => {
 });
 afterEach(() => void jest.useRealTimers());
 
-it('cuts a connection that owes an answer and says nothing', () => {
+it('the watchdog cuts a connection that owes an answer and sends nothing', () => {
   client.commandQueue.length = 1;
   jest.advanceTimersByTime(6_900);
   expect(client.stream.destroy).not.toHaveBeenCalled();
@@ -31,12 +31,12 @@ it('cuts a connection that owes an answer and says nothing', () => {
   expect(client.stream.destroy.mock.calls[0]?.[0]?.message).toContain('Socket timeout');
 });
 
-it('leaves one that owes nothing', () => {
+it('the watchdog leaves a connection that owes nothing', () => {
   jest.advanceTimersByTime(60_000);
   expect(client.stream.destroy).not.toHaveBeenCalled();
 });
 
-it('leaves one that says something now and then, however many answers it owes', () => {
+it('the watchdog leaves a connection that sends data now and then, however many answers it owes', () => {
   client.commandQueue.length = 100;
   for (let times = 0; times < 10; times++) {
     jest.advanceTimersByTime(6_000);
@@ -45,7 +45,7 @@ it('leaves one that says something now and then, however many answers it owes', 
   expect(client.stream.destroy).not.toHaveBeenCalled();
 });
 
-it('gives a new connection all its time', () => {
+it('a new connection gets the whole time limit', () => {
   client.commandQueue.length = 1;
   jest.advanceTimersByTime(6_000);
   const before = client.stream;
@@ -57,16 +57,16 @@ it('gives a new connection all its time', () => {
   expect(client.stream.destroy).toHaveBeenCalledTimes(1);
 });
 
-it('is no judge of what came while this process stood still', () => {
+it('the watchdog does not count the time in which this process was blocked', () => {
   client.commandQueue.length = 1;
   jest.advanceTimersByTime(5_000);
-  // The timer is a minute late, and its turn is before that of the network.
+  // The timer is a minute late, and runs before Node reads from the network.
   jest.setSystemTime(Date.now() + 60_000);
   jest.advanceTimersByTime(1_000);
   expect(client.stream.destroy).not.toHaveBeenCalled();
 });
 
-it('ends with its client', () => {
+it('the watchdog stops when its client ends', () => {
   client.emit('end');
   expect(jest.getTimerCount()).toBe(0);
 });
