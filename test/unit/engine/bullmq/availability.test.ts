@@ -1,0 +1,395 @@
+import { Logger } from '@nestjs/common';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { Availability } from '../../../../lib/engine/bullmq/availability.js';
+import { CallDeadline, TooLateError, type CheckDeadline } from '../../../../lib/engine/bullmq/call-deadline.js';
+import type { Driver } from '../../../../lib/engine/bullmq/driver.js';
+import { ConfigurationError, EngineUnavailableError } from '../../../../lib/errors.js';
+
+const ADDRESS = 'redis://store:6379';
+const TIMEOUT = 1_000;
+const NEVER = new Promise<never>(() => undefined);
+const refused = () => new Error('connect ECONNREFUSED');
+const wrongPassword = () => new ConfigurationError('The password is wrong.');
+
+/** A store that can be reached or not, as the test decides. Its outages say ECONNREFUSED. */
+const store = {
+  connect: jest.fn<() => Promise<void>>(),
+  ping: jest.fn<() => Promise<void>>(),
+  abandon: jest.fn<() => void>(),
+};
+let reportBrokenConnection: (error: Error) => void;
+let availability: Availability;
+
+const logged: [level: string, line: string][] = [];
+
+beforeEach(() => {
+  jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick', 'queueMicrotask'] });
+  logged.length = 0;
+  for (const level of ['log', 'warn', 'error'] as const) {
+    jest.spyOn(Logger.prototype, level).mockImplementation((line: string) => void logged.push([level, line]));
+  }
+  for (const mock of Object.values(store)) mock.mockReset();
+  store.connect.mockResolvedValue();
+  store.ping.mockResolvedValue();
+  const driver: Partial<Driver> = {
+    ...store,
+    address: ADDRESS,
+    deadline: new CallDeadline(),
+    isOutage: (error) => error instanceof Error && error.message.includes('ECONNREFUSED'),
+    onError: (listener) => void (reportBrokenConnection = listener),
+  };
+  availability = new Availability(driver as Driver, TIMEOUT);
+});
+afterEach(() => {
+  availability.close();
+  jest.restoreAllMocks();
+  jest.useRealTimers();
+});
+
+/** The store cannot be reached from now on. */
+function breakDown(): void {
+  store.connect.mockRejectedValue(refused());
+  store.ping.mockRejectedValue(refused());
+}
+
+/** The store can be reached from now on. */
+function comeBack(): void {
+  store.connect.mockResolvedValue();
+  store.ping.mockResolvedValue();
+}
+
+const advance = (milliseconds: number) => jest.advanceTimersByTimeAsync(milliseconds);
+const levels = () => logged.map(([level]) => level);
+
+/** A call that fails with these errors, one after the other, and then succeeds. */
+function callThatThrows(...errors: Error[]) {
+  const call = jest.fn<(check: CheckDeadline) => Promise<string>>().mockResolvedValue('done');
+  for (const error of errors) call.mockRejectedValueOnce(error);
+  return call;
+}
+
+/** How a call ended, and after how many milliseconds. */
+async function endOf(call: Promise<unknown>) {
+  const began = Date.now();
+  const ends: { value?: unknown; error?: Error; after: number }[] = [];
+  call.then(
+    (value) => ends.push({ value, after: Date.now() - began }),
+    (error: unknown) => ends.push({ error: error as Error, after: Date.now() - began }),
+  );
+  for (;;) {
+    const [end] = ends;
+    if (end) return end;
+    await advance(1);
+  }
+}
+
+describe('withRetries', () => {
+  it('connects, runs the call and gives its result', async () => {
+    const call = callThatThrows();
+    expect(await availability.withRetries('find', call)).toBe('done');
+    expect(store.connect).toHaveBeenCalledTimes(1);
+    expect(call).toHaveBeenCalledTimes(1);
+    expect(logged).toEqual([]);
+  });
+
+  it('runs the call again, every 100 ms, while the store cannot be reached', async () => {
+    const call = callThatThrows(refused(), refused(), refused());
+    expect(await endOf(availability.withRetries('find', call))).toEqual({ value: 'done', after: 300 });
+    expect(call).toHaveBeenCalledTimes(4);
+  });
+
+  it('does not run the call while it cannot connect, whatever the error', async () => {
+    store.connect.mockRejectedValueOnce(refused()).mockRejectedValueOnce(new Error('something else'));
+    const call = callThatThrows();
+    expect(await endOf(availability.withRetries('find', call))).toEqual({ value: 'done', after: 200 });
+    expect(call).toHaveBeenCalledTimes(1);
+  });
+
+  it('throws the error of a call that is no outage, at once', async () => {
+    const error = new Error('syntax error');
+    const call = callThatThrows(error);
+    await expect(availability.withRetries('find', call)).rejects.toBe(error);
+    expect(call).toHaveBeenCalledTimes(1);
+  });
+
+  it.each<[what: string, fail: () => Promise<string>]>([
+    [
+      'it cannot connect',
+      () => availability.withRetries('enqueue', (store.connect.mockRejectedValue(refused()), callThatThrows())),
+    ],
+    ['the call fails', () => availability.withRetries('enqueue', () => Promise.reject(refused()))],
+  ])('throws EngineUnavailableError before the timeout ends when until then %s', async (_, fail) => {
+    const { error, after } = await endOf(fail());
+    expect(error).toBeInstanceOf(EngineUnavailableError);
+    expect(error?.message).toMatch(/^enqueue: .*redis:\/\/store:6379 .*connect ECONNREFUSED.*1000 ms/);
+    expect(error?.cause).toEqual(refused());
+    expect(after).toBe(900);
+  });
+
+  it.each<[what: string, fail: () => Promise<string>]>([
+    [
+      'the connection',
+      () => availability.withRetries('find', (store.connect.mockReturnValue(NEVER), callThatThrows())),
+    ],
+    ['the call', () => availability.withRetries('find', () => NEVER)],
+  ])(
+    'throws EngineUnavailableError at the timeout when %s gives no answer, and drops the connection',
+    async (_, fail) => {
+      const { error, after } = await endOf(fail());
+      expect(error).toBeInstanceOf(EngineUnavailableError);
+      expect(error?.message).toMatch(/^find: .*no answer/);
+      expect(after).toBe(TIMEOUT);
+      expect(store.abandon).toHaveBeenCalledTimes(1);
+    },
+  );
+
+  it('drops no connection for a call that was refused', async () => {
+    await endOf(availability.withRetries('find', callThatThrows(refused())));
+    expect(store.abandon).not.toHaveBeenCalled();
+  });
+
+  it('lets a call that waited too long check that its caller has given up', async () => {
+    let check: CheckDeadline = () => undefined;
+    const { error } = await endOf(
+      availability.withRetries('enqueue', (checkDeadline) => {
+        check = checkDeadline;
+        expect(check).not.toThrow();
+        return NEVER;
+      }),
+    );
+    expect(error).toBeInstanceOf(EngineUnavailableError);
+    expect(check).toThrow(TooLateError);
+  });
+
+  it('throws EngineUnavailableError with the words of a ConfigurationError, without another attempt', async () => {
+    const cause = wrongPassword();
+    store.connect.mockRejectedValue(cause);
+    const { error, after } = await endOf(availability.withRetries('find', callThatThrows()));
+    expect(error).toBeInstanceOf(EngineUnavailableError);
+    expect(error).toMatchObject({ message: 'find: The password is wrong.', cause });
+    expect(after).toBe(0);
+    expect(store.connect).toHaveBeenCalledTimes(1);
+  });
+
+  it('refuses a call once the application closes', async () => {
+    availability.close();
+    const call = callThatThrows();
+    await expect(availability.withRetries('find', call)).rejects.toThrow(EngineUnavailableError);
+    expect(call).not.toHaveBeenCalled();
+  });
+
+  it('ends an attempt that is under way when the application closes, with no other', async () => {
+    const call = callThatThrows(refused());
+    const ended = endOf(availability.withRetries('find', call));
+    availability.close();
+    expect((await ended).error).toBeInstanceOf(EngineUnavailableError);
+    expect(call).toHaveBeenCalledTimes(1);
+  });
+});
+
+describe('the log of an outage', () => {
+  it('has one line for its begin, however many calls fail, and one for its end', async () => {
+    breakDown();
+    const calls = Array.from({ length: 10 }, () => endOf(availability.withRetries('find', callThatThrows())));
+    await advance(150);
+    expect(logged).toEqual([['error', expect.stringMatching(/redis:\/\/store:6379 .*connect ECONNREFUSED/)]]);
+    comeBack();
+    await Promise.all(calls);
+    expect(levels()).toEqual(['error', 'log']);
+    expect(logged[1]?.[1]).toMatch(/redis:\/\/store:6379 .*0\.2 s/);
+  });
+
+  it('has the line for its end although no caller needs the store', async () => {
+    breakDown();
+    await endOf(availability.withRetries('find', callThatThrows()));
+    await advance(5_000);
+    comeBack();
+    await advance(1_000);
+    expect(levels()).toEqual(['error', 'log']);
+    await advance(60_000);
+    expect(logged).toHaveLength(2);
+  });
+
+  it('has both lines again for the next outage', async () => {
+    for (let outage = 0; outage < 2; outage++) {
+      breakDown();
+      await endOf(availability.withRetries('find', callThatThrows()));
+      comeBack();
+      await advance(1_000);
+    }
+    expect(levels()).toEqual(['error', 'log', 'error', 'log']);
+  });
+
+  it('asks a store that does not answer once at a time, and gives it five seconds', async () => {
+    store.connect.mockRejectedValue(refused());
+    store.ping.mockReturnValue(NEVER);
+    await endOf(availability.withRetries('find', callThatThrows()));
+    store.ping.mockClear();
+    await advance(6_000);
+    expect(store.ping).toHaveBeenCalledTimes(1);
+    await advance(6_000);
+    expect(store.ping).toHaveBeenCalledTimes(2);
+  });
+
+  it('has the reason of a ConfigurationError, which may heal', async () => {
+    store.connect.mockRejectedValueOnce(wrongPassword());
+    await endOf(availability.withRetries('find', callThatThrows()));
+    expect(logged).toEqual([['error', expect.stringContaining('The password is wrong')]]);
+    await advance(1_000);
+    expect(levels()).toEqual(['error', 'log']);
+  });
+
+  it('ends with the application', async () => {
+    breakDown();
+    await endOf(availability.withRetries('find', callThatThrows()));
+    availability.close();
+    comeBack();
+    await advance(60_000);
+    expect(levels()).toEqual(['error']);
+    expect(jest.getTimerCount()).toBe(0);
+  });
+});
+
+describe('an error of a connection', () => {
+  it('is a warning when the store still answers', async () => {
+    reportBrokenConnection(refused());
+    await advance(0);
+    expect(logged).toEqual([['warn', expect.stringMatching(/redis:\/\/store:6379 .*connect ECONNREFUSED/)]]);
+  });
+
+  it('is an outage when the store refuses connections', async () => {
+    breakDown();
+    reportBrokenConnection(refused());
+    await advance(0);
+    expect(levels()).toEqual(['error']);
+  });
+
+  it('is an outage when the store does not answer within two seconds', async () => {
+    store.ping.mockReturnValue(NEVER);
+    reportBrokenConnection(refused());
+    await advance(1_999);
+    expect(logged).toEqual([]);
+    await advance(1);
+    expect(levels()).toEqual(['error']);
+  });
+
+  it('has the store asked once for all connections that break together', async () => {
+    for (let connection = 0; connection < 10; connection++) reportBrokenConnection(refused());
+    await advance(0);
+    expect(store.ping).toHaveBeenCalledTimes(1);
+    expect(levels()).toEqual(['warn']);
+  });
+
+  it('has nothing asked during an outage', async () => {
+    breakDown();
+    reportBrokenConnection(refused());
+    await advance(0);
+    store.ping.mockClear();
+    reportBrokenConnection(refused());
+    await advance(0);
+    expect(store.ping).not.toHaveBeenCalled();
+  });
+
+  it('is a warning with its own words when it is no outage', () => {
+    availability.reportError(new Error('OOM command not allowed'));
+    expect(logged).toEqual([['warn', expect.stringMatching(/redis:\/\/store:6379.*OOM command not allowed/)]]);
+    expect(store.ping).not.toHaveBeenCalled();
+  });
+
+  it('is logged once a minute while it repeats itself, and beside other errors', async () => {
+    for (let second = 0; second < 61; second++) {
+      availability.reportError(new Error('OOM command not allowed'));
+      await advance(1_000);
+    }
+    expect(levels()).toEqual(['warn']);
+    availability.reportError(new Error('READONLY'));
+    availability.reportError(new Error('OOM command not allowed'));
+    expect(levels()).toEqual(['warn', 'warn', 'warn']);
+  });
+
+  it('is not logged once the application closes', async () => {
+    availability.close();
+    availability.reportError(new Error('OOM command not allowed'));
+    reportBrokenConnection(refused());
+    await advance(5_000);
+    expect(logged).toEqual([]);
+  });
+});
+
+describe('whenReachable', () => {
+  const action = jest.fn<() => Promise<void>>();
+
+  beforeEach(() => void action.mockReset().mockResolvedValue());
+
+  it('runs the action at once, and once, when the store can be reached', async () => {
+    await availability.whenReachable(action);
+    expect(action).toHaveBeenCalledTimes(1);
+    await advance(60_000);
+    expect(action).toHaveBeenCalledTimes(1);
+    expect(logged).toEqual([]);
+  });
+
+  it('resolves after the first attempt, and runs the action later, once the store can be reached', async () => {
+    breakDown();
+    await availability.whenReachable(action);
+    expect(levels()).toEqual(['error']);
+    await advance(10_000);
+    expect(action).not.toHaveBeenCalled();
+    comeBack();
+    await advance(1_000);
+    expect(action).toHaveBeenCalledTimes(1);
+    expect(levels()).toEqual(['error', 'log']);
+    await advance(60_000);
+    expect(action).toHaveBeenCalledTimes(1);
+  });
+
+  it('waits for the first attempt however long connecting takes', async () => {
+    let connect = () => {};
+    store.connect.mockReturnValueOnce(new Promise((resolve) => (connect = resolve)));
+    const ended = endOf(availability.whenReachable(action));
+    await advance(60 * TIMEOUT);
+    connect();
+    expect((await ended).after).toBeGreaterThanOrEqual(60 * TIMEOUT);
+    expect(action).toHaveBeenCalledTimes(1);
+  });
+
+  it.each([
+    ['the store', () => store.connect.mockRejectedValueOnce(wrongPassword())],
+    ['the action', () => action.mockRejectedValueOnce(wrongPassword())],
+  ])('throws a ConfigurationError of %s in its first attempt, and tries no more', async (_, arrange) => {
+    arrange();
+    await expect(availability.whenReachable(action)).rejects.toThrow(ConfigurationError);
+    await advance(60_000);
+    expect(store.connect).toHaveBeenCalledTimes(1);
+  });
+
+  it('goes on after a ConfigurationError of a later attempt, because a server may be half up', async () => {
+    store.connect.mockRejectedValueOnce(refused()).mockRejectedValueOnce(wrongPassword());
+    await availability.whenReachable(action);
+    await advance(1_000);
+    expect(action).not.toHaveBeenCalled();
+    await advance(1_000);
+    expect(action).toHaveBeenCalledTimes(1);
+  });
+
+  it('runs the action again after an error that is no outage, and warns of it', async () => {
+    action.mockRejectedValueOnce(new Error('relation does not exist'));
+    await availability.whenReachable(action);
+    expect(logged).toEqual([['warn', expect.stringContaining('relation does not exist')]]);
+    await advance(999);
+    expect(action).toHaveBeenCalledTimes(1);
+    await advance(1);
+    expect(action).toHaveBeenCalledTimes(2);
+  });
+
+  it('runs nothing once the application closes', async () => {
+    breakDown();
+    await availability.whenReachable(action);
+    availability.close();
+    comeBack();
+    await advance(60_000);
+    await availability.whenReachable(action);
+    expect(action).not.toHaveBeenCalled();
+    expect(jest.getTimerCount()).toBe(0);
+  });
+});

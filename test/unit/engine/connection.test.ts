@@ -1,0 +1,119 @@
+import { describe, expect, it } from '@jest/globals';
+import {
+  parseConnection,
+  withoutPassword,
+  type Connection,
+  type ConnectionOption,
+} from '../../../lib/engine/connection.js';
+import { ConfigurationError } from '../../../lib/errors.js';
+
+const client = { status: 'ready', duplicate: () => undefined, defineCommand: () => undefined };
+const pool = { connect: () => undefined, query: () => undefined, totalCount: 0, options: { host: 'h', user: 'u' } };
+
+describe('parseConnection', () => {
+  it.each<[url: string, connection: Connection]>([
+    ['redis://localhost', { kind: 'redis', url: 'redis://localhost' }],
+    ['redis://user:pass@host:6380/2', { kind: 'redis', url: 'redis://user:pass@host:6380/2' }],
+    ['rediss://host', { kind: 'redis', url: 'rediss://host' }],
+    ['REDIS://host', { kind: 'redis', url: 'REDIS://host' }],
+    ['postgres://user:pass@host/db', { kind: 'postgres', url: 'postgres://user:pass@host/db' }],
+    ['postgresql://host/db?sslmode=require', { kind: 'postgres', url: 'postgresql://host/db?sslmode=require' }],
+    ['pglite:', { kind: 'embedded' }],
+    ['pglite://', { kind: 'embedded' }],
+    ['pglite:data', { kind: 'embedded', folder: 'data' }],
+    ['pglite://data', { kind: 'embedded', folder: 'data' }],
+    ['pglite:./data/tasks', { kind: 'embedded', folder: './data/tasks' }],
+    ['pglite:/var/lib/tasks', { kind: 'embedded', folder: '/var/lib/tasks' }],
+    ['pglite:///var/lib/tasks', { kind: 'embedded', folder: '/var/lib/tasks' }],
+    ['pglite:with space?and=query', { kind: 'embedded', folder: 'with space?and=query' }],
+  ])('understands the URL %s', (url, connection) => {
+    expect(parseConnection(url)).toStrictEqual(connection);
+  });
+
+  it.each<[what: string, option: ConnectionOption]>([
+    ['a host', { host: 'h' }],
+    ['a port', { port: 6379 }],
+    ['the path of a socket', { path: '/run/redis.sock' }],
+    ['the nodes of a cluster', { nodes: [{ host: 'h', port: 1 }] }],
+    ['sentinels', { sentinels: [{ host: 'h', port: 1 }], name: 'main' }],
+    ['the username of Redis', { host: 'h', username: 'u', password: 'p', db: 1 }],
+  ])('takes an object with %s for options of Redis', (_, option) => {
+    expect(parseConnection(option)).toStrictEqual({ kind: 'redis', options: option });
+  });
+
+  it.each<[what: string, option: ConnectionOption]>([
+    ['a connection string', { connectionString: 'postgres://h' }],
+    ['a database', { database: 'd' }],
+    ['a user', { user: 'u' }],
+    ['a host and a user', { host: 'h', port: 5432, user: 'u', password: 'p' }],
+    ['a host and a database', { host: 'h', database: 'd' }],
+  ])('takes an object with %s for options of PostgreSQL', (_, option) => {
+    expect(parseConnection(option)).toStrictEqual({ kind: 'postgres', options: option });
+  });
+
+  it('uses a client of ioredis, and a pool of pg, as they are', () => {
+    expect(parseConnection(client)).toStrictEqual({ kind: 'redis', client });
+    expect((parseConnection(client) as { client: object }).client).toBe(client);
+    expect(parseConnection(pool)).toStrictEqual({ kind: 'postgres', pool });
+    expect((parseConnection(pool) as { pool: object }).pool).toBe(pool);
+  });
+
+  it('tells a client and a pool from options, though they have a host and a user, too', () => {
+    expect(parseConnection({ ...client, host: 'h', user: 'u' })).toHaveProperty('client');
+    expect(parseConnection({ ...pool, host: 'h', user: 'u' })).toHaveProperty('pool');
+  });
+
+  it.each<[option: unknown, named: string]>([
+    ['', '""'],
+    ['redis', '"redis"'],
+    ['redis:localhost', '"redis:localhost"'],
+    ['redis//localhost', '"redis//localhost"'],
+    ['mysql://localhost/db', '"mysql://localhost/db"'],
+    ['http://localhost', '"http://localhost"'],
+    ['redis://host:port', '"redis://host:port"'],
+    ['localhost:6379', '"localhost:6379"'],
+    [7, '7'],
+    [null, 'null'],
+    [undefined, 'undefined'],
+    [true, 'true'],
+    [{}, 'an object'],
+    [{ url: 'redis://h', tls: true }, 'url, tls'],
+    [{ username: 'u' }, 'username'],
+  ])('refuses %j, and names it and the cure', (option, named) => {
+    const parse = () => parseConnection(option as ConnectionOption);
+    expect(parse).toThrow(ConfigurationError);
+    expect(parse).toThrow(named);
+    expect(parse).toThrow(/connection is .*redis:\/\/host:6379.*pglite:.*TASK_QUEUE_URL/s);
+  });
+
+  it.each([
+    'mysql://root:secret@localhost/db',
+    'mysql://:secret@localhost/db',
+    'redis://user:secret@host:port',
+    'http://localhost/?password=secret',
+    'mysql://root:secret@localhost/db?password=secret\nsecret',
+    { url: 'redis://:secret@h' },
+    { password: 'secret' },
+  ])('shows no password of %j', (option) => {
+    expect(() => parseConnection(option as ConnectionOption)).toThrow(ConfigurationError);
+    expect(() => parseConnection(option as ConnectionOption)).not.toThrow('secret');
+  });
+});
+
+describe('withoutPassword', () => {
+  it.each([
+    ['redis://localhost:6379/2', 'redis://localhost:6379/2'],
+    ['redis://user@host', 'redis://host'],
+    ['redis://user:secret@host', 'redis://host'],
+    ['rediss://:secret@host:1/0', 'rediss://host:1/0'],
+    ['POSTGRES://user:secret@host/db', 'POSTGRES://host/db'],
+    ['postgres://user:secret@host/db?sslmode=require&password=secret', 'postgres://host/db'],
+    ['redis://host/a@b', 'redis://host/a@b'],
+  ])('shows %s as %s', (url, shown) => {
+    expect(withoutPassword(url)).toBe(shown);
+  });
+
+  it('shows the beginning of a long text', () => {
+    expect(withoutPassword(`redis://${'h'.repeat(500)}`)).toHaveLength(200);
+  });
+});
