@@ -1,0 +1,99 @@
+import { BadRequestException } from '@nestjs/common';
+import { describe, expect, it } from '@jest/globals';
+import { runInNewContext } from 'node:vm';
+import { TaskTimeoutError } from '../../../lib/errors.js';
+import { toFailure } from '../../../lib/workers/failure.js';
+
+class Declined extends Error {
+  override readonly name = 'Declined';
+}
+
+describe('the failure of an error', () => {
+  it.each<[what: string, error: unknown, failure: object]>([
+    ['an Error', new Error('no'), { name: 'Error', message: 'no' }],
+    ['an error of a built-in class', new TypeError('no'), { name: 'TypeError', message: 'no' }],
+    ['an error with a name of its own', new Declined('no'), { name: 'Declined', message: 'no' }],
+    ['an error of another realm', runInNewContext("new RangeError('no')"), { name: 'RangeError', message: 'no' }],
+    ['an object with name and message', { name: 'Odd', message: 'no' }, { name: 'Odd', message: 'no' }],
+    ['an error without a message', new TypeError(), { name: 'TypeError', message: 'TypeError' }],
+    ['an error without a name', Object.assign(new Error('no'), { name: '' }), { name: 'Error', message: 'no' }],
+    [
+      'an error with a code',
+      Object.assign(new Error('no'), { code: 'ENOENT' }),
+      { name: 'Error', message: 'no', code: 'ENOENT' },
+    ],
+    [
+      'an error with a number for a code',
+      Object.assign(new Error('no'), { code: 42 }),
+      { name: 'Error', message: 'no', code: '42' },
+    ],
+    [
+      'an error with an object for a code',
+      Object.assign(new Error('no'), { code: {} }),
+      { name: 'Error', message: 'no' },
+    ],
+    [
+      'an error of this package',
+      new TaskTimeoutError('no'),
+      { name: 'TaskTimeoutError', message: 'no', code: 'TASK_TIMEOUT' },
+    ],
+    [
+      'an HttpException, which is written for callers',
+      new BadRequestException('no'),
+      { name: 'BadRequestException', message: 'no', exposable: true },
+    ],
+  ])('has name, message and code of %s', (_, error, failure) => {
+    const { stack: _stack, ...rest } = toFailure(error);
+    expect(rest).toStrictEqual(failure);
+  });
+
+  it('has its stack', () => {
+    const error = new Error('no');
+    expect(toFailure(error).stack).toBe(error.stack);
+  });
+
+  it('has no stack when the error has none', () => {
+    expect(toFailure({ name: 'Odd', message: 'no' })).not.toHaveProperty('stack');
+    expect(toFailure(Object.assign(new Error('no'), { stack: 7 }))).not.toHaveProperty('stack');
+  });
+});
+
+describe('the failure of another value', () => {
+  it.each<[thrown: unknown, message: string]>([
+    ['no', 'no'],
+    [undefined, 'undefined was thrown'],
+    [null, 'null was thrown'],
+    [404, '404 was thrown'],
+    [{ status: 404 }, '{ status: 404 } was thrown'],
+    [{ message: 'no' }, "{ message: 'no' } was thrown"],
+    [{ name: 1, message: 'no' }, "{ name: 1, message: 'no' } was thrown"],
+    [{ a: { b: { c: { d: 1 } } } }, '{ a: { b: { c: [Object] } } } was thrown'],
+  ])('%j has the message "%s"', (thrown, message) => {
+    expect(toFailure(thrown)).toStrictEqual({ name: 'Error', message });
+  });
+});
+
+describe('a failure is cut', () => {
+  const long = 'x'.repeat(20_000);
+  const error = Object.assign(new Error(long), { name: long, code: long, stack: long });
+
+  it.each([
+    ['name', 200],
+    ['code', 200],
+    ['message', 4_096],
+    ['stack', 16_384],
+  ] as const)('in its %s, after %d characters', (field, length) => {
+    const text = toFailure(error)[field] as string;
+    expect(text).toHaveLength(length);
+    expect(text).toMatch(/^x+…$/);
+  });
+
+  it('not when it is just short enough', () => {
+    const message = 'x'.repeat(4_096);
+    expect(toFailure(new Error(message)).message).toBe(message);
+  });
+
+  it('also when a text was thrown', () => {
+    expect(toFailure(long).message).toHaveLength(4_096);
+  });
+});
