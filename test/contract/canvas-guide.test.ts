@@ -10,7 +10,10 @@ const range = (length: number) => Array.from({ length }, (_, index) => index);
 const pairs = (length: number) => range(length).map((index): [number, number] => [index, index]);
 const resultOf = async <R>(handle: Promise<TaskHandle<R>>): Promise<R> => (await handle).result({ timeout: '20s' });
 
-/** The examples of Celery's guide in its order. Each test is named after the heading in docs/workflows.md that shows it. */
+/**
+ * The examples of Celery's canvas guide, in its order. Each test has the name of its heading in docs/workflows.md, and
+ * test/unit/workflows-page.test.ts compares the two.
+ */
 describeEachEngine('the canvas guide', (engine) => {
   let booted: Booted;
   let provider: GuideTasks;
@@ -331,13 +334,13 @@ describeEachEngine('the canvas guide', (engine) => {
       await expect(handle.result()).resolves.toEqual(range(3).map((i) => range(10).map((j) => 2 * (10 * i + j))));
       const chunks = await Promise.all((await handle.children()).map((child) => child.status()));
       for (const [i, { enqueuedAt, startedAt }] of chunks.entries()) {
-        // The delay counts from the call, a moment before it is stored.
+        // The delay counts from the call, shortly before the task is stored. Hence the 25 ms of tolerance.
         expect(Date.parse(startedAt as string) - Date.parse(enqueuedAt)).toBeGreaterThan(i * 50 + 25);
       }
     });
   });
 
-  describe('what else is said of tasks', () => {
+  describe('stamping and replacing', () => {
     it('Stamping', async () => {
       const stamped = chain(
         tasks.stamps.signature().with({ headers: { step: '1' } }),

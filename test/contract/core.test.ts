@@ -66,7 +66,7 @@ class Reports {
   }
 }
 
-describeEachEngine('core', (engine) => {
+describeEachEngine('tasks and handles', (engine) => {
   let place: Place;
   let booted: Booted;
   let reports: Tasks<Reports>;
@@ -78,7 +78,7 @@ describeEachEngine('core', (engine) => {
   });
   afterAll(() => booted.app.close());
 
-  it('runs a task and gives its result', async () => {
+  it('a task runs, and its handle returns the result and the status', async () => {
     const handle = await reports.build.enqueue('2026-11');
     expect(handle).toMatchObject({ name: 'Reports.build', deduplicated: false, initialState: 'queued' });
     await expect(handle.result({ timeout: '10s' })).resolves.toEqual({ url: '/reports/2026-11.pdf' });
@@ -101,7 +101,7 @@ describeEachEngine('core', (engine) => {
     expect(Date.parse(status.expiresAt as string) - Date.parse(status.finishedAt as string)).toBe(24 * 60 * 60 * 1000);
   });
 
-  it('tells each change, ending with the final status', async () => {
+  it('updates() yields every change and ends with the final status', async () => {
     const { gate } = booted.app.get(Reports);
     const handle = await reports.held.enqueue();
     const seen: TaskStatus<string>[] = [];
@@ -120,7 +120,7 @@ describeEachEngine('core', (engine) => {
     ['string', { name: 'Error', message: 'just text' }],
     ['undefined', { name: 'Error', message: 'undefined was thrown' }],
     ['frozen', { name: 'Error', message: 'cold' }],
-  ] as const)('keeps what was thrown: %s', async (thrown, error) => {
+  ] as const)('a failed task keeps what its method threw: %s', async (thrown, error) => {
     const handle = await reports.fail.enqueue(thrown);
     await expect(handle.result({ timeout: '10s' })).rejects.toMatchObject({
       name: 'TaskFailedError',
@@ -131,7 +131,7 @@ describeEachEngine('core', (engine) => {
     await expect(handle.status()).resolves.toMatchObject({ state: 'failed', error, attempt: 1, result: null });
   });
 
-  it('gives results as JSON gives them back', async () => {
+  it('a result comes back as JSON, and fails the task when it has no JSON form or is too large', async () => {
     const result = async (what: Parameters<Reports['returns']>[0]) =>
       (await reports.returns.enqueue(what)).result({ timeout: '10s' });
     await expect(result('undefined')).resolves.toBeNull();
@@ -143,7 +143,7 @@ describeEachEngine('core', (engine) => {
     await expect(result('large')).rejects.toMatchObject({ cause: { code: 'PAYLOAD_TOO_LARGE' } });
   });
 
-  it('tells the running task about itself', async () => {
+  it('TaskContext describes the running task', async () => {
     const handle = await reports.describe.with({ headers: { tenant: 'acme' }, retries: 2, timeout: '1m' }).enqueue();
     await expect(handle.result({ timeout: '10s' })).resolves.toEqual({
       id: handle.id,
@@ -158,22 +158,22 @@ describeEachEngine('core', (engine) => {
     });
   });
 
-  it('makes a handle from an id', async () => {
+  it('handle(id) makes a handle from an id', async () => {
     const { id } = await reports.build.enqueue('2026-12');
     await expect(booted.queue.handle(id).result({ timeout: '10s' })).resolves.toEqual({ url: '/reports/2026-12.pdf' });
   });
 
   it.each([
-    ['of nobody', 'default.AAAAAAAAAAAAAAAAAAAAAA'],
-    ['of a queue nobody has', 'elsewhere.AAAAAAAAAAAAAAAAAAAAAA'],
+    ['of no task', 'default.AAAAAAAAAAAAAAAAAAAAAA'],
+    ['of an unknown queue', 'elsewhere.AAAAAAAAAAAAAAAAAAAAAA'],
     ['that is empty', ''],
-    ["of BullMQ's own", '17'],
+    ['of a BullMQ job', '17'],
     ['that is a path', '../../etc/passwd'],
     ['that is a key', 'default.AAAAAAAAAAAAAAAAAAAAAA:lock'],
     ['in Unicode', 'default.ÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄ'],
     ['of 10 kB', 'x'.repeat(10_000)],
     ['that is NUL', '\u0000'],
-  ])('knows no task by an id %s', async (_which, id) => {
+  ])('a handle finds no task for an id %s', async (_which, id) => {
     const handle = booted.queue.handle(id);
     await expect(handle.status()).rejects.toBeInstanceOf(TaskNotFoundError);
     await expect(handle.result({ timeout: '10s' })).rejects.toBeInstanceOf(TaskNotFoundError);
@@ -181,7 +181,7 @@ describeEachEngine('core', (engine) => {
     await expect(handle.forget()).resolves.toBe(false);
   });
 
-  it('stops waiting when told so, and the task goes on', async () => {
+  it('a caller stops waiting after its timeout or by its signal, and the task goes on', async () => {
     const reportsProvider = booted.app.get(Reports);
     reportsProvider.gate = new Gate();
     const handle = await reports.held.enqueue();
@@ -191,7 +191,7 @@ describeEachEngine('core', (engine) => {
     await expect(handle.result({ timeout: '10s' })).resolves.toBe('through');
   });
 
-  it('answers many who wait for one task', async () => {
+  it('200 callers that wait for one task all get its result', async () => {
     const reportsProvider = booted.app.get(Reports);
     reportsProvider.gate = new Gate();
     const handle = await reports.held.enqueue();
@@ -201,7 +201,7 @@ describeEachEngine('core', (engine) => {
     await expect(Promise.all(waiting)).resolves.toEqual(Array(200).fill('through'));
   });
 
-  it('drops what is stored of a final task, and only of a final one', async () => {
+  it('forget() removes a final task, and no other task', async () => {
     const reportsProvider = booted.app.get(Reports);
     reportsProvider.gate = new Gate();
     const handle = await reports.held.enqueue();
@@ -213,7 +213,7 @@ describeEachEngine('core', (engine) => {
   });
 
   if (engine.name !== 'embedded') {
-    it('is answered by a process that runs nothing, about tasks of another', async () => {
+    it('a producer process reads the results of a worker process, and none of another prefix', async () => {
       const web = await boot({ ...place, role: 'producer' });
       const stranger = await boot({ ...place, prefix: `${place.prefix}_other`, role: 'producer' });
       try {

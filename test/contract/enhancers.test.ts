@@ -36,7 +36,7 @@ class Order {
   cents!: number;
 }
 
-/** For the whole application. */
+/** A global guard (`APP_GUARD`). */
 class TenantGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean {
     return context.getType<TaskContextType>() === 'task' && getTaskContext(context).headers['tenant'] !== 'nobody';
@@ -99,12 +99,12 @@ describeEachEngine('enhancers', (engine) => {
 
   const failure = (name: string, more: object = {}) => ({ name: 'TaskFailedError', cause: { name, ...more } });
 
-  it('has guards, pipes and interceptors around a run', async () => {
+  it('guards, pipes and interceptors run around the method of a task', async () => {
     const handle = await orders.place.with({ headers: { tenant: 'one' } }).enqueue({ cents: 5 });
     await expect(handle.result({ timeout: '10s' })).resolves.toEqual({ data: 5, attempt: 1 });
   });
 
-  it('fails what a pipe or a guard refuses, without retries', async () => {
+  it('a task that a pipe or a guard refuses fails without retries', async () => {
     const invalid = await orders.place.with({ retries: 3 }).enqueue({ cents: 'five' } as never);
     const refused = await orders.place.with({ retries: 3, headers: { tenant: 'nobody' } }).enqueue({ cents: 5 });
     await expect(invalid.result({ timeout: '10s' })).rejects.toMatchObject(failure('BadRequestException'));
@@ -113,13 +113,13 @@ describeEachEngine('enhancers', (engine) => {
     await expect(refused.status()).resolves.toMatchObject({ state: 'failed', attempt: 1, maxAttempts: 4 });
   });
 
-  it('fails with what a filter threw', async () => {
+  it('a task fails with the error that its filter throws', async () => {
     const handle = await orders.fail.enqueue();
     const cause = { message: 'too much in Orders.fail', code: 'TRANSLATED' };
     await expect(handle.result({ timeout: '10s' })).rejects.toMatchObject(failure('Error', cause));
   });
 
-  it('makes request-scoped providers for each run', async () => {
+  it('each run gets new request-scoped providers', async () => {
     const handles = await app.get(TaskQueue).of(PerRun).id.enqueueMany([[], [], []]);
     const ids = await Promise.all(handles.map((handle) => handle.result({ timeout: '10s' })));
     expect(ids).toEqual(handles.map(({ id }) => id));

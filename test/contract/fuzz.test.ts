@@ -18,7 +18,7 @@ class Echo {
   }
 }
 
-/** Any text, half surrogates and control characters included. */
+/** Any text, also with half surrogate pairs and control characters. */
 const text = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 40 }),
   fc.constantFrom('', '\0', '\ud800', '__proto__', ':'),
@@ -26,7 +26,7 @@ const text = fc.oneof(
 const json = fc.jsonValue({ maxDepth: 4, noUnicodeString: false });
 const headers = fc.dictionary(text, text, { maxKeys: 4 });
 
-describeEachEngine('whatever comes', (engine) => {
+describeEachEngine('random input', (engine) => {
   let booted: Booted;
   let echo: Tasks<Echo>;
 
@@ -36,7 +36,7 @@ describeEachEngine('whatever comes', (engine) => {
   });
   afterAll(() => booted.app.close());
 
-  it('arrives as it was sent, arguments and headers, or is refused before it is stored', async () => {
+  it('a task gets its arguments and headers as they were sent, or the call is refused before it is stored', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(json, { maxLength: 3 }), headers, async (args, given) => {
         const handle = await echo.say
@@ -46,14 +46,14 @@ describeEachEngine('whatever comes', (engine) => {
             expect(error).toMatchObject({ code: 'NOT_SERIALIZABLE', path: expect.any(String) as unknown });
           });
         if (!handle) return;
-        const said = await handle.result({ timeout: '10s' });
-        expect(said).toEqual(JSON.parse(JSON.stringify({ args, headers: given })));
+        const echoed = await handle.result({ timeout: '10s' });
+        expect(echoed).toEqual(JSON.parse(JSON.stringify({ args, headers: given })));
       }),
       { numRuns: 60, endOnFailure: true },
     );
   });
 
-  it('as a key, makes one task of two calls', async () => {
+  it('two calls with the same idempotency key make one task', async () => {
     await fc.assert(
       fc.asyncProperty(text, async (idempotencyKey) => {
         const call = () => echo.say.with({ idempotencyKey }).enqueue(1);
@@ -65,7 +65,7 @@ describeEachEngine('whatever comes', (engine) => {
     );
   });
 
-  it('as an id, is a task that there is not', async () => {
+  it('no task is found for a random id', async () => {
     const id = fc.oneof(
       text,
       fc.stringMatching(/^default\.[\w-]{22}$/),
@@ -79,7 +79,7 @@ describeEachEngine('whatever comes', (engine) => {
     );
   });
 
-  it('as a job of somebody else, ends, and the queue goes on', async () => {
+  it('a job of another BullMQ client ends whatever its data is, and the queue goes on', async () => {
     const native = booted.app.get<Queue>(getQueueToken('default'));
     const data = fc.oneof(
       json,

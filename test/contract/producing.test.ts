@@ -72,7 +72,7 @@ class Maths {
   }
 }
 
-describeEachEngine('producing', (engine) => {
+describeEachEngine('a producer', (engine) => {
   let booted: Booted;
   let letters: Tasks<Letters>;
 
@@ -85,7 +85,7 @@ describeEachEngine('producing', (engine) => {
   });
   afterAll(() => booted.app.close());
 
-  it('sends arguments as JSON', async () => {
+  it('a producer sends arguments as JSON', async () => {
     const handle = await letters.echo.enqueue('text', 1.5, null, true, [1, [2]], {
       a: { b: undefined, when: new Date(0) },
     });
@@ -110,7 +110,7 @@ describeEachEngine('producing', (engine) => {
     ['NUL', ['a\u0000b'], 'args[0]'],
     ['half a character', ['\ud800'], 'args[0]'],
     ['a key that is no identifier', [{ 'a-b': Symbol('x') }], 'args[0]["a-b"]'],
-  ])('refuses %s and names the place', async (_what, args, path) => {
+  ])('a producer refuses %s in an argument, and the error names its path', async (_what, args, path) => {
     await expect(letters.echo.enqueue(...args)).rejects.toMatchObject({
       code: 'NOT_SERIALIZABLE',
       path,
@@ -118,7 +118,7 @@ describeEachEngine('producing', (engine) => {
     });
   });
 
-  it('refuses a cycle and endless depth', async () => {
+  it('a producer refuses an argument with a cycle or with 100,000 levels', async () => {
     const cycle: Record<string, unknown> = {};
     cycle['self'] = { cycle };
     await expect(letters.echo.enqueue(cycle)).rejects.toMatchObject({
@@ -130,7 +130,7 @@ describeEachEngine('producing', (engine) => {
     await expect(letters.echo.enqueue(deep)).rejects.toMatchObject({ code: 'NOT_SERIALIZABLE' });
   });
 
-  it('refuses what is too large, with both sizes', async () => {
+  it('a producer refuses arguments and headers that are too large, and the error has both sizes', async () => {
     await expect(letters.echo.enqueue('ä'.repeat(5_000))).rejects.toMatchObject({
       code: 'PAYLOAD_TOO_LARGE',
       size: 10_004,
@@ -141,7 +141,7 @@ describeEachEngine('producing', (engine) => {
     });
   });
 
-  it('stores many, in order, and nothing when one is wrong', async () => {
+  it('enqueueMany() stores all calls in order, and none of them when one is invalid', async () => {
     const handles = await letters.echo.enqueueMany(Array.from({ length: 1_500 }, (_, index) => [index]));
     expect(new Set(handles.map(({ id }) => id)).size).toBe(1_500);
     const results = await Promise.all(
@@ -154,7 +154,7 @@ describeEachEngine('producing', (engine) => {
     await expect(letters.echo.enqueueMany([])).resolves.toEqual([]);
   });
 
-  it('runs a task not before its delay', async () => {
+  it('a task does not start before its delay is over', async () => {
     const start = Date.now();
     const handle = await letters.echo.with({ delay: '300ms' }).enqueue('later');
     expect(handle.initialState).toBe('scheduled');
@@ -165,7 +165,7 @@ describeEachEngine('producing', (engine) => {
     expect(soon.initialState).toBe('queued');
   });
 
-  it('never runs a task that was not started before it expired', async () => {
+  it('a task that has expired before its start never runs', async () => {
     const late = letters.echo.with({ delay: '200ms', expires: '50ms' });
     const handle = await late.enqueue('too late');
     await expect(handle.result({ timeout: '10s' })).rejects.toMatchObject({ code: 'TASK_EXPIRED' });
@@ -175,7 +175,7 @@ describeEachEngine('producing', (engine) => {
     ).resolves.toEqual(['in time']);
   });
 
-  it('starts tasks of higher priority first', async () => {
+  it('a worker starts tasks of higher priority first', async () => {
     const native = booted.app.get(Letters);
     const { hold, note } = letters;
     const holding = await hold.enqueue();
@@ -190,7 +190,7 @@ describeEachEngine('producing', (engine) => {
     expect(native.order).toEqual(['high', 'middle', 'low']);
   });
 
-  it('refuses a priority where there are none, and options that are none', async () => {
+  it('a producer refuses a priority on a queue without priorities, and invalid options', async () => {
     await expect(letters.echo.with({ priority: 1 }).enqueue()).rejects.toMatchObject({
       code: 'CONFIGURATION',
       message: expect.stringContaining('priorities: true') as unknown,
@@ -206,32 +206,32 @@ describeEachEngine('producing', (engine) => {
     });
   });
 
-  it('leaves a producer as it is when making one with options', async () => {
+  it('with() makes a new producer and does not change the old one', async () => {
     const delayed = letters.echo.with({ delay: '1h', headers: { a: '1' } });
     expect((await delayed.with({ delay: 0, headers: { b: '2' } }).enqueue()).initialState).toBe('queued');
     expect((await delayed.enqueue()).initialState).toBe('scheduled');
     expect((await letters.echo.enqueue()).initialState).toBe('queued');
   });
 
-  it('carries headers from a task to what it enqueues', async () => {
+  it('a task passes its headers on to the tasks that it enqueues', async () => {
     const handle = await letters.headers.with({ headers: { tenant: 'acme' } }).enqueue(2);
     await expect(handle.result({ timeout: '10s' })).resolves.toEqual({ tenant: 'acme', depth: '1' });
   });
 
-  it('runs a task of a contract, from a class, a contract and a name', async () => {
+  it('a task of a contract can be enqueued by contract, by name and by an injected producer', async () => {
     await expect((await booted.queue.of(double).enqueue(21)).result({ timeout: '10s' })).resolves.toBe(42);
     await expect((await booted.queue.of('maths.double').enqueue(4)).result({ timeout: '10s' })).resolves.toBe(8);
     await expect((await letters.doubled.enqueue(5)).result({ timeout: '10s' })).resolves.toBe(10);
   });
 
-  it('tells the mistake of a method that is no task', () => {
+  it('of() names a method that is no task in its error', () => {
     class Plain {
       helper(): void {}
     }
     expect(() => booted.queue.of(Plain).helper).toThrow('Plain.helper is no task');
   });
 
-  it('runs what any BullMQ client enqueued, and tells what is no task', async () => {
+  it('a worker runs a job of another BullMQ client, and fails a job without args', async () => {
     const native = booted.app.get<Queue>(getQueueToken('default'));
     const id = 'default.AAAAAAAAAAAAAAAAAAAAAA';
     await native.add('Maths.half', { args: [8] }, { jobId: id });
@@ -243,7 +243,7 @@ describeEachEngine('producing', (engine) => {
     });
   });
 
-  it('gives back a task of an unknown name instead of running or losing it', async () => {
+  it('a worker gives back a task with an unknown name, and does not lose it', async () => {
     const handle = await booted.queue.of('nobody.knows').enqueue();
     for await (const { state, attempt } of handle.updates()) {
       if (state !== 'retrying') continue;

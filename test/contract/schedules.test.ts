@@ -59,7 +59,7 @@ class Clockwork {
     throw Object.assign(new Error('no paper'), { code: 'E_PAPER' });
   }
 
-  /** The runs of one schedule so far, once the condition holds for them. */
+  /** The runs of one schedule so far, once the condition is true for them. */
   async of(id: string, condition: (runs: readonly Run[]) => boolean): Promise<readonly Run[]> {
     const mine = (runs: readonly Run[]) => runs.filter(({ schedule }) => schedule === id);
     return mine(await this.runs.until((runs) => condition(mine(runs))));
@@ -81,17 +81,17 @@ describeEachEngine('schedules', (engine) => {
     });
     afterAll(() => booted.app.close());
 
-    /** The status once the condition holds for it: what is stored tells nobody that it changed. */
+    /** The status once the condition is true for it. It polls, because a stored schedule triggers no event. */
     async function status(id: string, condition: (status: ScheduleStatus) => boolean): Promise<ScheduleStatus> {
       let found: ScheduleStatus | undefined;
       await until(
         async () => (found = await schedules.get(id)) !== undefined && condition(found),
-        () => `schedule ${id} is as wanted; it is ${JSON.stringify(found)}`,
+        () => `the schedule ${id} has the expected status (it is ${JSON.stringify(found)})`,
       );
       return found as ScheduleStatus;
     }
 
-    it('runs a decorated task at each tick once, with its arguments', async () => {
+    it('a decorated task runs once at each tick, with its arguments', async () => {
       const runs = await work.of('second', ({ length }) => length === 3);
       expect(runs.map(({ args }) => args)).toEqual([
         ['a', 1],
@@ -103,7 +103,7 @@ describeEachEngine('schedules', (engine) => {
       expect([second, third]).toEqual([first + 1_000, first + 2_000]);
     });
 
-    it('tells what the last run was and how it ended, and gives its handle', async () => {
+    it('lastRun of a schedule has the id, the tick and the end of the last run', async () => {
       const { lastRun } = await status('second', ({ lastRun: last }) => last?.state === 'succeeded');
       const { id, tick, error } = lastRun as NonNullable<typeof lastRun>;
       expect({ tick: Number.isNaN(Date.parse(tick as string)), error }).toEqual({ tick: false, error: null });
@@ -121,7 +121,7 @@ describeEachEngine('schedules', (engine) => {
       });
     });
 
-    it('lists what the decorators say', async () => {
+    it('list() contains the decorated schedules with their settings', async () => {
       const listed = (await schedules.list()).filter(({ task }) => task === 'report');
       expect(listed).toMatchObject([
         { id: 'often', expression: 'every 10m', every: 600_000, cron: null, args: [], source: 'decorator' },
@@ -136,7 +136,7 @@ describeEachEngine('schedules', (engine) => {
       expect(times.every((time) => time % 600_000 === 0 && time > Date.now())).toBe(true);
     });
 
-    it('makes, changes and removes schedules at run time', async () => {
+    it('a schedule can be made, changed and removed at run time', async () => {
       const made = await schedules.upsert('made', { task: tasks.tick, args: ['one'], every: '200ms' });
       expect(made).toMatchObject({ id: 'made', source: 'runtime', task: 'Clockwork.tick', lastRun: null, runs: 0 });
       await work.of('made', ({ length }) => length >= 2);
@@ -151,14 +151,14 @@ describeEachEngine('schedules', (engine) => {
       await expect(schedules.remove('made')).resolves.toBe(false);
     });
 
-    it('changes nothing when the same is said again', async () => {
+    it('upsert() with the same settings changes nothing', async () => {
       const same = { task: tasks.tick, every: '200ms', limit: 2 } as const;
       await schedules.upsert('same', same);
       await status('same', ({ runs }) => runs === 2);
       await expect(schedules.upsert('same', same)).resolves.toMatchObject({ runs: 2, nextRun: null });
     });
 
-    it('runs no tick after the end', async () => {
+    it('a schedule has no tick after endsAt', async () => {
       const endsAt = new Date(Date.now() + 500);
       const ending = await schedules.upsert('ending', { task: tasks.tick, every: '200ms', endsAt });
       expect(ending.endsAt).toBe(endsAt.toISOString());
@@ -169,12 +169,12 @@ describeEachEngine('schedules', (engine) => {
       await expect(schedules.get('ending')).resolves.toMatchObject({ nextRun: null });
     });
 
-    it('pauses and resumes, without making up for the time between', async () => {
+    it('a resumed schedule does not make up for the ticks of its pause', async () => {
       await schedules.upsert('pausing', { task: tasks.tick, every: '200ms' });
       await work.of('pausing', ({ length }) => length >= 1);
       await expect(schedules.pause('pausing')).resolves.toMatchObject({ paused: true, nextRun: null });
       const pausedAt = Date.now();
-      // Another schedule shows that the ticks it was paused for would have been seen.
+      // A second schedule shows that ticks were handled during the pause.
       await schedules.upsert('meanwhile', { task: tasks.tick, every: '200ms', limit: 3 });
       await status('meanwhile', ({ runs }) => runs === 3);
       const stillPausedAt = Date.now();
@@ -189,7 +189,7 @@ describeEachEngine('schedules', (engine) => {
       await schedules.remove('pausing');
     });
 
-    it('runs at once when asked, also what is paused', async () => {
+    it('runNow() runs a schedule at once, also a paused one', async () => {
       await schedules.upsert('yearly', { task: tasks.tick, args: ['by hand'], cron: '@yearly' });
       await schedules.pause('yearly');
       const handle = await schedules.runNow('yearly');
@@ -204,7 +204,7 @@ describeEachEngine('schedules', (engine) => {
       });
     });
 
-    it('never runs beside itself with overlap skip, and shows what it left out', async () => {
+    it('a schedule with overlap skip never runs twice at the same time, and lastSkip has the skipped tick', async () => {
       await schedules.upsert('alone', { task: tasks.hold, every: '200ms', overlap: 'skip' });
       const { lastSkip, lastRun } = await status('alone', (found) => found.lastSkip !== null);
       expect(lastSkip).toEqual({ tick: expect.any(String) as unknown, because: lastRun?.id });
@@ -221,14 +221,14 @@ describeEachEngine('schedules', (engine) => {
       await schedules.remove('alone');
     });
 
-    it('runs beside itself otherwise', async () => {
+    it('a schedule without overlap skip may run twice at the same time', async () => {
       work.gate = new Gate();
       await schedules.upsert('together', { task: tasks.hold, every: '200ms', limit: 2 });
       await work.beside.until((counts) => counts.includes(2));
       work.gate.open();
     });
 
-    it('refuses what makes no sense', async () => {
+    it('upsert() refuses invalid settings, and names them in the error', async () => {
       const refused = (settings: object, text: string) =>
         expect(schedules.upsert('bad', { task: tasks.tick, ...settings } as never)).rejects.toMatchObject({
           code: 'CONFIGURATION',
@@ -251,7 +251,7 @@ describeEachEngine('schedules', (engine) => {
       await expect(schedules.get('bad')).resolves.toBeUndefined();
     });
 
-    it('leaves to the code what the code says', async () => {
+    it('a decorated schedule cannot be changed or removed at run time, and an unknown one is an error', async () => {
       await expect(schedules.upsert('second', { task: tasks.tick, cron: '@daily' })).rejects.toThrow(
         "schedules.pause('second')",
       );
@@ -272,7 +272,7 @@ describeEachEngine('schedules', (engine) => {
       return running;
     }
 
-    it('keeps what was made at run time, and brings in line what the code says', async () => {
+    it('a start keeps the schedules that were made at run time, and updates the decorated ones', async () => {
       const place = await engine.place();
       const before = (await start(place, [version({ same: '@daily', changes: '@daily', goes: '@daily' })])).app.get(
         TaskSchedules,
@@ -293,7 +293,7 @@ describeEachEngine('schedules', (engine) => {
 
     // Only one process at a time can open the embedded engine.
     if (engine.name !== 'embedded') {
-      it('during a deploy renames and removes, and an old process that starts again brings nothing back', async () => {
+      it('a deploy renames and removes schedules, and an old process that starts again restores none', async () => {
         const place = await engine.place();
         const before = version({ '': '@daily', goes: '@daily', stays: '@daily' }, 'before');
         const processes: Booted[] = [];
@@ -313,7 +313,7 @@ describeEachEngine('schedules', (engine) => {
           const oldAgain = await started(before);
           expect(await ids(oldAgain)).toEqual(wanted);
           await expect(newer.get('stays')).resolves.toMatchObject({ paused: true, task: 'Version.after' });
-          // Made at run time, it is also kept where its task is not known any more.
+          // A schedule that was made at run time stays, even when no process knows its task any more.
           await expect(newer.get('made')).resolves.toMatchObject({ task: 'Version.before', source: 'runtime' });
         } finally {
           await Promise.all(processes.map(({ app }) => app.close()));
@@ -321,29 +321,29 @@ describeEachEngine('schedules', (engine) => {
       });
     }
 
-    it('makes up for missed ticks once, or not at all', async () => {
+    it('a schedule makes up for missed ticks with one run, or with none', async () => {
       const place = await engine.place();
       const before = (await start(place, [Clockwork])).app.get(TaskSchedules);
       await before.upsert('one', { task: 'Clockwork.tick', every: '1s' });
       await before.upsert('none', { task: 'Clockwork.tick', every: '1s', catchUp: 'none' });
       await running?.app.close();
-      // Ticks have to pass while nobody is there.
+      // Ticks have to pass while no application runs.
       await sleep(1_500);
       const work = (await start(place, [Clockwork])).app.get(Clockwork);
       const startedAt = Date.now();
       const ticks = async (id: string) => {
-        // By then also those that are enqueued at the same time have run.
+        // One second later, the runs of ticks that were enqueued at the same time have also started.
         const runs = await work.of(id, (some) =>
           some.some(({ tick }) => Date.parse(tick as string) > startedAt + 1_000),
         );
         return runs.map(({ tick }) => Date.parse(tick as string)).toSorted((a, b) => a - b);
       };
       const [one, none] = [await ticks('one'), await ticks('none')];
-      // The one is the last that was missed; from then on both are the same.
+      // The additional run belongs to the last missed tick. From then on both schedules have the same ticks.
       expect(one.slice(0, 2)).toEqual([(none[0] as number) - 1_000, none[0]]);
     });
 
-    it('does not start with a schedule that makes no sense', async () => {
+    it('an application with an invalid schedule does not start', async () => {
       const failing = async (...providers: Type[]) => boot({ connection: 'pglite:', http: false }, providers);
       const wrong = { Version: version({ wrong: '61 * * * *' }) };
       await expect(failing(wrong.Version)).rejects.toThrow('@Schedule("61 * * * *") of Version.task');
@@ -357,7 +357,7 @@ describeEachEngine('schedules', (engine) => {
     });
   });
 
-  it('touches nobody else', async () => {
+  it('an application does not change the schedules of another place', async () => {
     const [one, other] = await Promise.all([
       boot(await engine.place(), [version({ mine: '@daily', both: '@daily' })]),
       boot(await engine.place(), [version({ theirs: '@hourly', both: '@hourly' })]),
@@ -380,7 +380,7 @@ describeEachEngine('schedules', (engine) => {
   });
 });
 
-/** A version of the code, with these schedules on one task; the id '' leaves it to the library. */
+/** A version of the code: one task with these schedules. For the id '' the library chooses the id. */
 function version(schedules: Record<string, string>, method = 'task'): Type {
   class Version {}
   const descriptor = { value: (..._args: unknown[]) => undefined, configurable: true, writable: true };

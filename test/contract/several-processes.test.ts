@@ -39,8 +39,8 @@ class Work {
   }
 }
 
-/** An application, and another on the same engine where that may be used by several. */
-describeEachEngine('in several processes', (engine) => {
+/** Two applications on one engine. On the embedded engine it is the same application, because only one may open it. */
+describeEachEngine('several applications', (engine) => {
   let one: Booted;
   let other: Booted;
   let work: Tasks<Work>;
@@ -63,18 +63,18 @@ describeEachEngine('in several processes', (engine) => {
     for await (const { state } of handle.updates()) if (state === wanted) return;
   }
 
-  it('a running task is cancelled within a second', async () => {
-    // So that some of them run in the other.
+  it('a running task of another application is cancelled within a second', async () => {
+    // Six tasks, so that some of them run in the other application.
     const handles = await work.endless.enqueueMany(Array.from({ length: 6 }, () => []));
     await Promise.all(handles.map((handle) => reaches(handle, 'running')));
     const start = Date.now();
     await Promise.all(handles.map(({ id }) => other.queue.handle(id).cancel()));
-    await until(() => handles.every(({ id }) => Work.aborted.includes(id)), 'all are aborted', 5_000);
+    await until(() => handles.every(({ id }) => Work.aborted.includes(id)), 'all six tasks are aborted', 5_000);
     expect(Date.now() - start).toBeLessThan(1_000);
     for (const handle of handles) await expect(handle.result()).rejects.toMatchObject({ code: 'TASK_CANCELLED' });
   });
 
-  it('a task that waits for its next attempt is cancelled', async () => {
+  it('a task that waits for its next attempt can be cancelled', async () => {
     const handle = await work.hopeless.enqueue();
     await reaches(handle, 'retrying');
     await expect(other.queue.handle(handle.id).cancel('no use')).resolves.toMatchObject({ state: 'cancelled' });
@@ -85,7 +85,7 @@ describeEachEngine('in several processes', (engine) => {
     await expect(handle.status()).resolves.toMatchObject({ state: 'cancelled', attempt: 1 });
   });
 
-  it('a hundred callers at once make one task', async () => {
+  it('a hundred simultaneous calls of a unique task make one task', async () => {
     const callers = Array.from({ length: 100 }, (_, caller) =>
       (caller % 2 ? work : workOfOther).single.enqueue(caller),
     );
@@ -95,10 +95,10 @@ describeEachEngine('in several processes', (engine) => {
     await expect(one.app.get<Queue>(getQueueToken('held')).getJobCounts('waiting')).resolves.toEqual({ waiting: 1 });
   });
 
-  it('the limit of a queue holds over all of its workers, window after window', async () => {
+  it('the workers of a queue together keep its rate limit in every window', async () => {
     const handles = await work.limited.enqueueMany(Array.from({ length: 23 }, () => []));
     await Promise.all(handles.map((handle) => handle.result({ timeout: '20s' })));
-    // When they were taken: on a busy machine a method begins later.
+    // `startedAt` is the time at which a worker took the task. On a busy machine the method begins later.
     const statuses = await Promise.all(handles.map((handle) => handle.status()));
     const starts = statuses.map(({ startedAt }) => Date.parse(startedAt as string)).toSorted((a, b) => a - b);
     for (const [index, start] of starts.entries()) {

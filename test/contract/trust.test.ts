@@ -12,9 +12,9 @@ class HopelessError extends Error {
 
 const QUICK = { type: 'fixed', delay: 60, jitter: 0 } as const;
 
-/** Of a queue's limit, in milliseconds. */
+/** The window of the rate limit, in milliseconds. */
 const WINDOW = 600;
-/** Milliseconds a result can be asked for: long enough to be seen on a busy machine. */
+/** Milliseconds that a result is kept: long enough to be read on a busy machine. */
 const SHORT_LIFE = 1_000;
 
 @Injectable()
@@ -24,35 +24,36 @@ class Work {
 
   constructor(private readonly task: TaskContext) {}
 
-  /** Fails as often as told, then succeeds. */
+  /** Fails `failures` times, then succeeds. */
   @Task({ retries: 3, backoff: QUICK })
   async flaky(failures: number): Promise<string> {
-    if (this.note() <= failures) throw Object.assign(new Error(`failure ${this.task.attempt}`), { code: 'E_FLAKY' });
+    if (this.recordRun() <= failures)
+      throw Object.assign(new Error(`failure ${this.task.attempt}`), { code: 'E_FLAKY' });
     return `attempt ${this.task.attempt} of ${this.task.maxAttempts}`;
   }
 
   @Task({ retries: 3, backoff: QUICK, giveUpOn: HopelessError })
   async hopeless(): Promise<void> {
-    this.note();
+    this.recordRun();
     throw new HopelessError('no use');
   }
 
   @Task({ retries: 3, backoff: QUICK, retryOn: (error: Error) => error.message.includes('again') })
   async picky(message: string): Promise<void> {
-    this.note();
+    this.recordRun();
     throw new Error(message);
   }
 
   @Task({ retries: 1, backoff: QUICK })
   async later(times: number): Promise<number> {
-    const runs = this.note();
+    const runs = this.recordRun();
     if (runs <= times) this.task.retry({ in: 20 });
     return this.task.attempt;
   }
 
   @Task({ retries: 5, backoff: QUICK })
   async final(): Promise<void> {
-    this.note();
+    this.recordRun();
     this.task.fail('The card was declined.');
   }
 
@@ -62,20 +63,20 @@ class Work {
   }
 
   @Task({ timeout: 100, retries: 1, backoff: QUICK })
-  async endless(heeds: boolean): Promise<string> {
-    this.note();
+  async endless(observesSignal: boolean): Promise<string> {
+    this.recordRun();
     const { signal, deadline } = this.task;
     await new Promise((resolve, reject) => {
-      if (heeds) signal.addEventListener('abort', () => reject(signal.reason as Error));
+      if (observesSignal) signal.addEventListener('abort', () => reject(signal.reason as Error));
       else setTimeout(resolve, 1_500);
     });
     return `too late for ${deadline?.toISOString()}`;
   }
 
-  /** Runs until its gate opens or it is aborted. */
+  /** Runs until its gate opens or its signal is aborted. */
   @Task({ retries: 2, backoff: { type: 'fixed', delay: '1h' } })
   async held(key: string, fails = false): Promise<string> {
-    this.note(key);
+    this.recordRun(key);
     if (fails) throw new Error('again in an hour');
     const { signal } = this.task;
     await Promise.race([
@@ -102,7 +103,7 @@ class Work {
 
   @Task()
   async charge(order: { id: string; cents: number }): Promise<number> {
-    this.note(order.id);
+    this.recordRun(order.id);
     return order.cents;
   }
 
@@ -132,7 +133,7 @@ class Work {
     return gate;
   }
 
-  private note(key = this.task.id): number {
+  private recordRun(key = this.task.id): number {
     const runs = this.runs.get(key) ?? [];
     runs.push(Date.now());
     this.runs.set(key, runs);
@@ -140,7 +141,7 @@ class Work {
   }
 }
 
-/** The states a task goes through, each once. */
+/** The states of a task until it is final, without repetitions. */
 async function statesOf(handle: TaskHandle): Promise<TaskState[]> {
   const states: TaskState[] = [];
   for await (const { state } of handle.updates()) if (states.at(-1) !== state) states.push(state);
@@ -149,10 +150,10 @@ async function statesOf(handle: TaskHandle): Promise<TaskState[]> {
 
 async function reaches(handle: TaskHandle, wanted: TaskState): Promise<void> {
   for await (const { state } of handle.updates()) if (state === wanted) return;
-  throw new Error(`The task ended without ever being ${wanted}.`);
+  throw new Error(`The task ended and was never ${wanted}.`);
 }
 
-describeEachEngine('trust', (engine) => {
+describeEachEngine('retries, cancellation and uniqueness', (engine) => {
   let place: Place;
   let booted: Booted;
   let work: Tasks<Work>;
@@ -166,7 +167,7 @@ describeEachEngine('trust', (engine) => {
   });
   afterAll(() => booted.app.close());
 
-  it('retries until it succeeds', async () => {
+  it('a task is retried until it succeeds', async () => {
     const handle = await work.flaky.enqueue(2);
     const states = await statesOf(handle);
     await expect(handle.result()).resolves.toBe('attempt 3 of 4');
@@ -180,7 +181,7 @@ describeEachEngine('trust', (engine) => {
     expect(states.at(-1)).toBe('succeeded');
   });
 
-  it('fails with the last error once no attempt is left', async () => {
+  it('a task fails with its last error once no attempt is left', async () => {
     const handle = await work.flaky.enqueue(9);
     await expect(handle.result({ timeout: '10s' })).rejects.toMatchObject({
       cause: { message: 'failure 4', code: 'E_FLAKY' },
@@ -188,7 +189,7 @@ describeEachEngine('trust', (engine) => {
     await expect(handle.status()).resolves.toMatchObject({ state: 'failed', attempt: 4, maxAttempts: 4 });
   });
 
-  it('shows the error and the attempt while it waits for the next', async () => {
+  it('a task that waits for its next attempt shows the last error and the attempt', async () => {
     const handle = await work.held.enqueue('waits', true);
     await reaches(handle, 'retrying');
     await expect(handle.status()).resolves.toMatchObject({
@@ -212,38 +213,41 @@ describeEachEngine('trust', (engine) => {
     ['retryOn, not matching', () => work.picky.enqueue('never'), 1],
     ['retryOn, matching', () => work.picky.enqueue('once again'), 4],
     ['TaskContext.fail()', () => work.final.enqueue(), 1],
-  ])('makes the right number of attempts: %s', async (_name, enqueue, attempts) => {
+  ])('a task makes the right number of attempts with %s', async (_name, enqueue, attempts) => {
     const handle = await enqueue();
     await expect(handle.result({ timeout: '10s' })).rejects.toMatchObject({ code: 'TASK_FAILED' });
     await expect(handle.status()).resolves.toMatchObject({ attempt: attempts });
     expect(native.runs.get(handle.id)).toHaveLength(attempts);
   });
 
-  it('runs again later without using up an attempt', async () => {
+  it('TaskContext.retry({ in }) runs the task again and uses up no attempt', async () => {
     const handle = await work.later.enqueue(4);
     await expect(handle.result({ timeout: '10s' })).resolves.toBe(1);
     expect(native.runs.get(handle.id)).toHaveLength(5);
   });
 
-  it.each([true, false])('ends an attempt on time, when the method heeds its signal: %s', async (heeds) => {
-    const handle = await work.endless.enqueue(heeds);
-    const start = Date.now();
-    await expect(handle.result({ timeout: '10s' })).rejects.toMatchObject({
-      cause: { name: 'TaskTimeoutError', code: 'TASK_TIMEOUT' },
-    });
-    expect(Date.now() - start).toBeLessThan(1_400);
-    await expect(handle.status()).resolves.toMatchObject({ state: 'failed', attempt: 2 });
-    expect(native.runs.get(handle.id)).toHaveLength(2);
-  });
+  it.each([true, false])(
+    'an attempt ends when its timeout is over (method observes its signal: %s)',
+    async (observesSignal) => {
+      const handle = await work.endless.enqueue(observesSignal);
+      const start = Date.now();
+      await expect(handle.result({ timeout: '10s' })).rejects.toMatchObject({
+        cause: { name: 'TaskTimeoutError', code: 'TASK_TIMEOUT' },
+      });
+      expect(Date.now() - start).toBeLessThan(1_400);
+      await expect(handle.status()).resolves.toMatchObject({ state: 'failed', attempt: 2 });
+      expect(native.runs.get(handle.id)).toHaveLength(2);
+    },
+  );
 
-  it('cancels a task that has not started: it never runs', async () => {
+  it('a task that is cancelled before its start never runs', async () => {
     const handle = await work.charge.with({ delay: '1h' }).enqueue({ id: 'never', cents: 1 });
     await expect(handle.cancel()).resolves.toMatchObject({ state: 'cancelled' });
     await expect(handle.result({ timeout: '10s' })).rejects.toMatchObject({ code: 'TASK_CANCELLED' });
     expect(native.runs.has('never')).toBe(false);
   });
 
-  it('cancels a running task within a second', async () => {
+  it('a running task is cancelled within a second', async () => {
     const handle = await work.held.enqueue('cancelled');
     await reaches(handle, 'running');
     const start = Date.now();
@@ -256,13 +260,13 @@ describeEachEngine('trust', (engine) => {
     await expect(handle.status()).resolves.toMatchObject({ state: 'cancelled', attempt: 1 });
   });
 
-  it('changes nothing by cancelling a final task', async () => {
+  it('cancel() does not change a final task', async () => {
     const handle = await work.charge.enqueue({ id: 'done', cents: 5 });
     await handle.result({ timeout: '10s' });
     await expect(handle.cancel()).resolves.toMatchObject({ state: 'succeeded', result: 5 });
   });
 
-  it('runs a failed and a cancelled task again under its id', async () => {
+  it('retry() runs a failed and a cancelled task again under the same id', async () => {
     const failed = await work.flaky.enqueue(4);
     await expect(failed.result({ timeout: '10s' })).rejects.toMatchObject({ code: 'TASK_FAILED' });
     await expect(failed.retry()).resolves.toMatchObject({ id: failed.id });
@@ -276,20 +280,20 @@ describeEachEngine('trust', (engine) => {
     await expect(cancelled.retry()).resolves.toMatchObject({ state: 'succeeded' });
   });
 
-  it('runs a task that was cancelled while it ran again, to its end', async () => {
+  it('a task that was cancelled while it ran can be retried and runs to its end', async () => {
     const handle = await work.held.enqueue('second chance');
     await reaches(handle, 'running');
     await handle.cancel();
     await expect(handle.result({ timeout: '10s' })).rejects.toMatchObject({ code: 'TASK_CANCELLED' });
     await handle.retry();
     await reaches(handle, 'running');
-    // Longer than it takes to notice a request for cancellation whose message was lost.
+    // Longer than a worker takes to poll a cancel request whose message was lost.
     await new Promise((resolve) => setTimeout(resolve, 2_200));
     native.gate('second chance').open();
     await expect(handle.result({ timeout: '10s' })).resolves.toBe('second chance');
   });
 
-  it('keeps an equal task away while the first is pending', async () => {
+  it('unique while pending: an equal call gets the first task until that starts', async () => {
     const first = await work.onceWhilePending.with({ delay: 100 }).enqueue('pending');
     const second = await work.onceWhilePending.enqueue('pending');
     expect(second).toMatchObject({ id: first.id, deduplicated: true });
@@ -300,7 +304,7 @@ describeEachEngine('trust', (engine) => {
     await Promise.all([first.result({ timeout: '10s' }), third.result({ timeout: '10s' })]);
   });
 
-  it('keeps an equal task away while the first runs, equal by its key', async () => {
+  it('unique while running: a call with an equal key gets the first task until that ends', async () => {
     const first = await work.onceWhileRunning.enqueue({ id: 'running' });
     await reaches(first, 'running');
     expect(await work.onceWhileRunning.enqueue({ id: 'running', note: 'other' })).toMatchObject({
@@ -314,7 +318,7 @@ describeEachEngine('trust', (engine) => {
     expect((await work.onceWhileRunning.enqueue({ id: 'running' })).deduplicated).toBe(false);
   });
 
-  it('keeps an equal task away as long as the first can be asked for', async () => {
+  it('unique while retained: an equal call gets the first task until that is removed', async () => {
     const first = await work.onceWhileRetained.enqueue({ a: 1, b: 2 });
     await first.result({ timeout: '10s' });
     const second = await work.onceWhileRetained.enqueue({ b: 2, a: 1 });
@@ -324,7 +328,7 @@ describeEachEngine('trust', (engine) => {
     expect((await work.onceWhileRetained.enqueue({ a: 1, b: 2 })).deduplicated).toBe(false);
   });
 
-  it('enqueues once under an idempotency key, and tells a conflict', async () => {
+  it('calls with one idempotency key make one task, and other arguments are a conflict', async () => {
     const order = { id: 'order-1', cents: 100 };
     const charge = work.charge.with({ idempotencyKey: 'order-1' });
     const handles = await Promise.all(Array.from({ length: 100 }, () => charge.enqueue(order)));
@@ -344,7 +348,7 @@ describeEachEngine('trust', (engine) => {
     });
   });
 
-  it('checks arguments where they are enqueued and where they run', async () => {
+  it('the schema checks arguments in the producer and in the worker', async () => {
     await expect(work.checked.enqueue('nobody', -1)).rejects.toMatchObject({
       code: 'INVALID_ARGUMENTS',
       issues: [{ path: 'args[0]' }, { path: 'args[1]' }],
@@ -352,7 +356,7 @@ describeEachEngine('trust', (engine) => {
     const coerced = await booted.queue.of('Work.checked').enqueue('a@b.example', '3');
     await expect(coerced.result({ timeout: '10s' })).resolves.toBe('a@b.example number 3');
     if (engine.name === 'embedded') return;
-    // A producer that does not have the class knows no schema; the worker does.
+    // A producer without the class does not know the schema. The worker does.
     const stranger = await boot({ ...place, role: 'producer' });
     try {
       const handle = await stranger.queue.of('Work.checked').enqueue('nobody', 1);
@@ -363,7 +367,7 @@ describeEachEngine('trust', (engine) => {
     }
   });
 
-  it('answers as unknown once its time to live is over', async () => {
+  it('a task is not found once its resultTtl is over', async () => {
     const handle = await work.shortLived.enqueue();
     await handle.result({ timeout: '10s' });
     const { expiresAt, finishedAt } = await handle.status();
@@ -372,14 +376,14 @@ describeEachEngine('trust', (engine) => {
     await expect(handle.status()).rejects.toMatchObject({ code: 'TASK_NOT_FOUND' });
   });
 
-  it('stores no result that is ignored', async () => {
+  it('a task with ignoreResult stores no result', async () => {
     await expect((await work.ignored.enqueue()).result({ timeout: '10s' })).resolves.toBeNull();
   });
 
-  it('starts no more tasks in a window than the limit of the queue', async () => {
+  it('a worker starts no more tasks in a window than the rate limit of the queue', async () => {
     const handles = await work.limited.enqueueMany(Array.from({ length: 18 }, () => []));
     await Promise.all(handles.map((handle) => handle.result({ timeout: '20s' })));
-    // When they were taken: on a busy machine a method begins later.
+    // `startedAt` is the time at which a worker took the task. On a busy machine the method begins later.
     const statuses = await Promise.all(handles.map((handle) => handle.status()));
     const starts = statuses.map(({ startedAt }) => Date.parse(startedAt as string)).toSorted((a, b) => a - b);
     // 18 tasks at 5 per window need three windows after the first.

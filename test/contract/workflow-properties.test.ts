@@ -11,20 +11,20 @@ import { SHAPE_LISTENER, ShapeTasks, signatureOf, type ShapeListener } from '../
 import { until } from '../support/until.js';
 import { shapes, tagged } from '../support/workflow-shapes.js';
 
-/** Of all runs of a property together. */
+/** Milliseconds for all runs of a property together. */
 const TIME_LIMIT = 60_000;
 
-/** Where a job is that is not final. */
+/** The BullMQ states of a job that is not final. */
 const UNFINISHED: JobType[] = ['wait', 'prioritized', 'delayed', 'active', 'waiting-children'];
-/** How a workflow may end that is disturbed. */
+/** The possible ends of a disturbed workflow. */
 const ENDS = ['SUCCEEDED', 'WORKFLOW_FAILED', 'TASK_CANCELLED', 'TASK_EXPIRED'];
 
-describeEachEngine('any workflow', (engine) => {
+describeEachEngine('random workflows', (engine) => {
   let booted: Booted;
   let tasks: Tasks<ShapeTasks>;
   let native: Queue;
-  /** So many tasks run freely, those after them once the gate is open. */
-  const heard = {
+  /** The first `free` tasks run at once, the others once the gate is open. */
+  const control = {
     started: 0,
     free: Number.POSITIVE_INFINITY,
     held: new Gate(),
@@ -33,11 +33,11 @@ describeEachEngine('any workflow', (engine) => {
   };
   const listener: ShapeListener = {
     async started() {
-      if (heard.started++ < heard.free) return;
-      heard.held.open();
-      await heard.gate.opened;
+      if (control.started++ < control.free) return;
+      control.held.open();
+      await control.gate.opened;
     },
-    linked: (_id, link) => heard.links.push(link),
+    linked: (_id, link) => control.links.push(link),
     ended: () => undefined,
   };
 
@@ -50,8 +50,8 @@ describeEachEngine('any workflow', (engine) => {
     native = booted.app.get<Queue>(getQueueToken('default'));
   });
   beforeEach(() => {
-    heard.links.length = 0;
-    heard.free = Number.POSITIVE_INFINITY;
+    control.links.length = 0;
+    control.free = Number.POSITIVE_INFINITY;
   });
   afterAll(() => booted.app.close());
 
@@ -60,9 +60,9 @@ describeEachEngine('any workflow', (engine) => {
     // Shrinking would run a failing workflow a hundred times more.
     endOnFailure: true,
   });
-  const linksOf = (name: string) => heard.links.filter(({ tag }) => tag.startsWith(`${name}.`)).toSorted(byTag);
-  /** That nothing is left of any workflow that waits or runs. */
-  const nothingLeft = () =>
+  const linksOf = (name: string) => control.links.filter(({ tag }) => tag.startsWith(`${name}.`)).toSorted(byTag);
+  /** Waits until no job of any workflow waits or runs. */
+  const allFinal = () =>
     until(
       async () => {
         const counts = await native.getJobCounts(...UNFINISHED);
@@ -73,7 +73,7 @@ describeEachEngine('any workflow', (engine) => {
     );
 
   it(
-    'gives what it gives in memory, or fails as a whole, and each link runs once',
+    'a workflow gives the result that evaluate() computes, or fails as a whole, and each link runs once',
     async () => {
       const ended: { name: string; links: readonly LinkRun[]; knowsLinks: boolean }[] = [];
       await fc.assert(
@@ -90,7 +90,7 @@ describeEachEngine('any workflow', (engine) => {
         }),
         runs(50),
       );
-      await nothingLeft();
+      await allFinal();
       for (const { name, links, knowsLinks } of ended) {
         const ran = linksOf(name);
         if (knowsLinks) expect(ran).toEqual(links);
@@ -102,11 +102,11 @@ describeEachEngine('any workflow', (engine) => {
 
   const disturbances = fc.constantFrom('cancel a member', 'remove a member', 'expire', 'cancel the whole');
   it(
-    'becomes final whatever is done to it, and leaves nothing that waits',
+    'a disturbed workflow becomes final, and none of its jobs waits for ever',
     async () => {
       await fc.assert(
         fc.asyncProperty(shapes(3), disturbances, fc.nat(5), fc.nat(), async (shape, disturbance, after, which) => {
-          Object.assign(heard, { started: 0, free: after, held: new Gate(), gate: new Gate() });
+          Object.assign(control, { started: 0, free: after, held: new Gate(), gate: new Gate() });
           const rest = signatureOf(shape, tasks);
           const whole: Signature = chain(
             tasks.give.signature(2),
@@ -117,17 +117,17 @@ describeEachEngine('any workflow', (engine) => {
             () => 'SUCCEEDED',
             ({ code }: TaskQueueError) => code,
           );
-          await Promise.race([heard.held.opened, end]);
-          // Nothing else is in the queue.
+          await Promise.race([control.held.opened, end]);
+          // The queue contains no other workflow.
           const members = (await native.getJobs(UNFINISHED)).filter(({ id }) => id !== handle.id);
           const member = members[which % members.length]?.id;
           if (disturbance === 'cancel the whole') await handle.cancel();
           if (disturbance === 'cancel a member') await booted.queue.handle(member ?? handle.id).cancel();
-          // One that runs is locked, and cannot be removed.
+          // A running member is locked and cannot be removed.
           if (disturbance === 'remove a member' && member) await native.remove(member).catch(() => 0);
-          heard.gate.open();
+          control.gate.open();
           expect(ENDS).toContain(await end);
-          await nothingLeft();
+          await allFinal();
         }),
         runs(40),
       );

@@ -37,13 +37,16 @@ describeEachEngine('workflows', (engine) => {
 
   const resultOf = async <R>(handle: TaskHandle<R> | Promise<TaskHandle<R>>): Promise<R> =>
     (await handle).result({ timeout: '20s' });
-  /** Resolves once a status is as wanted. */
-  async function seen<R>(handle: TaskHandle<R>, wanted: (status: TaskStatus<R>) => boolean): Promise<TaskStatus<R>> {
+  /** Resolves with the first status for which the condition is true. */
+  async function statusWhen<R>(
+    handle: TaskHandle<R>,
+    wanted: (status: TaskStatus<R>) => boolean,
+  ): Promise<TaskStatus<R>> {
     for await (const status of handle.updates()) if (wanted(status)) return status;
-    throw new Error('it never was');
+    throw new Error('The workflow ended and never had the wanted status.');
   }
 
-  it('hands each result of a chain to the next', async () => {
+  it('a chain passes each result to the next step', async () => {
     const handle = await chain(maths.add.signature(2, 2), maths.add.signature(4), maths.double.signature()).enqueue();
     expect(handle.name).toBe('chain(Maths.add(2, 2), Maths.add(4), Maths.double())');
     await expect(resultOf(handle)).resolves.toBe(16);
@@ -55,7 +58,7 @@ describeEachEngine('workflows', (engine) => {
     ]);
   });
 
-  it('gives the results of a group in order', async () => {
+  it('a group returns the results of its members in order', async () => {
     const handle = await group([1, 2, 3, 4].map((value) => maths.add.signature(value, value))).enqueue();
     expect(handle.initialState).toBe('waiting');
     await expect(resultOf(handle)).resolves.toEqual([2, 4, 6, 8]);
@@ -63,13 +66,13 @@ describeEachEngine('workflows', (engine) => {
     await expect(Promise.all(children.map((child) => child.result()))).resolves.toEqual([2, 4, 6, 8]);
   });
 
-  it('calls back with the results of a group', async () => {
+  it('a chord passes the results of its members to its callback', async () => {
     const whole = chord(group([maths.add.signature(1, 1), maths.add.signature(2, 2)]), maths.sum.signature());
     await expect(resultOf(whole.enqueue())).resolves.toBe(6);
     await expect(resultOf(chord([maths.add.signature(1, 1)], maths.sum.signature()).enqueue())).resolves.toBe(2);
   });
 
-  it('nests: a chord of chains, inside a chain, after a step', async () => {
+  it('chains, groups and chords can be nested in each other', async () => {
     const chains = [1, 2, 3].map((value) => chain(maths.add.signature(value), maths.double.signature()));
     const whole = chain(maths.add.signature(1, 1), chord(chains, maths.sum.signature()), maths.double.signature());
     // (2+1)*2 + (2+2)*2 + (2+3)*2 = 24
@@ -87,7 +90,7 @@ describeEachEngine('workflows', (engine) => {
     await expect(resultOf(twice.enqueue())).resolves.toBe(16);
   });
 
-  it('succeeds with [] for an empty group, wherever it stands', async () => {
+  it('an empty group succeeds with [], also inside other workflows', async () => {
     await expect(resultOf(group([]).enqueue())).resolves.toEqual([]);
     await expect(resultOf(booted.queue.enqueue(group([])))).resolves.toEqual([]);
     await expect(resultOf(chord(group([]), maths.sum.signature()).enqueue())).resolves.toBe(0);
@@ -95,7 +98,7 @@ describeEachEngine('workflows', (engine) => {
     await expect(resultOf(group([group([]), maths.add.signature(1, 1)]).enqueue())).resolves.toEqual([[], 2]);
   });
 
-  it('gives an immutable signature no earlier result', async () => {
+  it('an immutable signature gets no earlier result', async () => {
     await expect(
       resultOf(
         chain(maths.add.signature(1, 1), maths.add.signature(5, 5).immutable(), maths.double.signature()).enqueue(),
@@ -111,14 +114,14 @@ describeEachEngine('workflows', (engine) => {
     ).resolves.toEqual([6, 4]);
   });
 
-  it('stores nothing before it is enqueued, and may be enqueued twice', async () => {
+  it('a signature stores nothing until it is enqueued, and can be enqueued twice', async () => {
     const signature = chain(maths.add.signature(1, 1), maths.double.signature());
     expect(JSON.parse(JSON.stringify(signature))).toEqual(signature.toJSON());
     await expect(Promise.all([resultOf(signature.enqueue()), resultOf(signature.enqueue())])).resolves.toEqual([4, 4]);
     expect(provider.calls.length).toBe(4);
   });
 
-  it('takes what it lacks when it is enqueued', async () => {
+  it('a partial signature takes its first argument from enqueue()', async () => {
     await expect(resultOf(maths.add.signature(2).enqueue(4))).resolves.toBe(6);
     await expect(resultOf(chain(maths.add.signature(4), maths.double.signature()).enqueue(16))).resolves.toBe(40);
     await expect(resultOf(group([maths.add.signature(1), maths.double.signature()]).enqueue(5))).resolves.toEqual([
@@ -134,7 +137,7 @@ describeEachEngine('workflows', (engine) => {
     expect(provider.links).toEqual([12]);
   });
 
-  it('checks what it is given as any argument', async () => {
+  it('the argument that completes a partial signature is checked as any argument', async () => {
     await expect(resultOf(chain(maths.percent.signature(50), maths.double.signature()).enqueue(8))).resolves.toBe(8);
     for (const partial of [
       maths.percent.signature(50),
@@ -151,7 +154,7 @@ describeEachEngine('workflows', (engine) => {
     expect(provider.calls).toEqual(['double(4)']);
   });
 
-  it('enqueues a lone task as its producer does, also through the queue', async () => {
+  it('a signature of one task is enqueued as a producer does, also through the queue', async () => {
     const once = maths.only.signature(1);
     const [first, second] = [await booted.queue.enqueue(once), await once.enqueue()];
     expect(second).toMatchObject({ id: first.id, deduplicated: true });
@@ -160,7 +163,7 @@ describeEachEngine('workflows', (engine) => {
     await expect(chain(once, maths.double.signature()).enqueue()).rejects.toThrow(/"Maths\.only" is unique/);
   });
 
-  it('hands on headers and options', async () => {
+  it('a workflow passes its headers and options on to its members', async () => {
     const whole = group([maths.headers.signature().with({ headers: { own: '1' } }), maths.headers.signature()]);
     await expect(resultOf(whole.with({ headers: { all: '2' } }).enqueue())).resolves.toEqual([
       { own: '1', all: '2' },
@@ -171,7 +174,7 @@ describeEachEngine('workflows', (engine) => {
     ).resolves.toBe(2);
   });
 
-  it('fails as a whole when a member fails, and does not run the rest', async () => {
+  it('a chain fails as a whole when a step fails, and does not run the later steps', async () => {
     const chained = await chain(
       maths.add.signature(1, 1),
       maths.fail.signature('boom').immutable(),
@@ -197,7 +200,7 @@ describeEachEngine('workflows', (engine) => {
     expect((await chained.children()).map(({ state }) => state)).toEqual(['succeeded', 'failed', 'failed']);
   });
 
-  it('does not run what has not started when a member of a group fails', async () => {
+  it('a group whose member fails starts no further member', async () => {
     const values = Array.from({ length: 40 }, (_, index) => index);
     const handle = await group([
       ...values.slice(0, 3).map((value) => maths.held.signature(value)),
@@ -216,7 +219,7 @@ describeEachEngine('workflows', (engine) => {
     expect(provider.calls.length).toBeLessThan(20);
   });
 
-  it('collects failures where it is told to', async () => {
+  it("a group with onFailure 'collect' returns the failures of its members", async () => {
     const handle = await group(
       [
         maths.add.signature(1, 1),
@@ -244,7 +247,7 @@ describeEachEngine('workflows', (engine) => {
     await expect(resultOf(later.enqueue())).resolves.toMatchObject([{ ok: true, value: 4 }, { ok: false }]);
   });
 
-  it('fails the whole for a member that is cancelled, expired or removed', async () => {
+  it('a workflow fails when a member is cancelled, expired or removed', async () => {
     const cancelled = await group([maths.held.signature(1), maths.held.signature(2)]).enqueue();
     const [first] = await cancelled.children();
     await first?.cancel('not this one');
@@ -273,7 +276,7 @@ describeEachEngine('workflows', (engine) => {
     });
   });
 
-  it('cancels all that has not run, and aborts what runs', async () => {
+  it('cancel() of a workflow aborts its running members and cancels the others', async () => {
     const handle = await chord(
       [maths.held.signature(1), chain(maths.held.signature(2), maths.double.signature())],
       maths.sum.signature(),
@@ -289,18 +292,18 @@ describeEachEngine('workflows', (engine) => {
     expect(provider.calls).toEqual(expect.not.arrayContaining(['double(2)']));
   });
 
-  it('tells how far it is', async () => {
+  it('the progress of a workflow counts its ended members', async () => {
     const handle = await chord(
       [maths.add.signature(1, 1), maths.held.signature(2), maths.add.signature(3, 3)],
       maths.sum.signature(),
     ).enqueue();
-    const status = await seen(handle, ({ progress }) => (progress as { current: number } | null)?.current === 2);
+    const status = await statusWhen(handle, ({ progress }) => (progress as { current: number } | null)?.current === 2);
     expect(status).toMatchObject({ state: 'waiting', progress: { current: 2, total: 4 } });
     provider.gate.open();
     await expect(resultOf(handle)).resolves.toBe(10);
   });
 
-  it('retries what failed, and goes on from there', async () => {
+  it('retry() of a failed workflow runs only its failed members again', async () => {
     const handle = await chord(
       [maths.add.signature(1, 1), maths.fail.signature('broken')],
       maths.sum.signature(),
@@ -312,7 +315,7 @@ describeEachEngine('workflows', (engine) => {
     expect(provider.calls.filter((call) => call.startsWith('add'))).toHaveLength(1);
   });
 
-  it('retries what was cancelled', async () => {
+  it('retry() of a cancelled workflow runs it to its end', async () => {
     const handle = await chain(
       maths.held.signature(1),
       group([maths.double.signature(), maths.held.signature(5).immutable()]),
@@ -327,7 +330,7 @@ describeEachEngine('workflows', (engine) => {
     await expect(resultOf(handle)).resolves.toBe(7);
   });
 
-  it('starts what follows a success or a failure, once', async () => {
+  it('the links of onSuccess() and onError() run once', async () => {
     await resultOf(
       maths.add.signature(1, 2).onSuccess(maths.link.signature()).onError(maths.link.signature()).enqueue(),
     );
@@ -359,7 +362,7 @@ describeEachEngine('workflows', (engine) => {
     expect(provider.links.at(-1)).toBe(2);
   });
 
-  it('lets a running task become another', async () => {
+  it('replaceWith() replaces a running task by a workflow', async () => {
     const handle = await maths.fan.signature(3).enqueue();
     await expect(resultOf(handle)).resolves.toEqual([0, 2, 4]);
     await expect(handle.status()).resolves.toMatchObject({ attempt: 1, name: 'Maths.fan' });
@@ -373,12 +376,12 @@ describeEachEngine('workflows', (engine) => {
     await expect(resultOf(failing)).rejects.toMatchObject({ code: 'WORKFLOW_FAILED', cause: { message: 'replaced' } });
   });
 
-  it('waits without holding a place in a worker', async () => {
+  it('a waiting task takes no place in a worker', async () => {
     const handles = await Promise.all(Array.from({ length: 8 }, (_, index) => maths.fan.signature(index).enqueue()));
     await expect(Promise.all(handles.map((handle) => resultOf(handle)))).resolves.toHaveLength(8);
   });
 
-  it('maps within one task, and in chunks', async () => {
+  it('map() and starmap() run in one task, chunks() in several', async () => {
     const pairs: [number, number][] = Array.from({ length: 7 }, (_, index) => [index, index]);
     await expect(resultOf(maths.double.map([1, 2, 3]).enqueue())).resolves.toEqual([2, 4, 6]);
     await expect(resultOf(maths.add.starmap(pairs.slice(0, 2)).enqueue())).resolves.toEqual([0, 2]);

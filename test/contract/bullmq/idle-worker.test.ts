@@ -16,19 +16,19 @@ class Sums {
   }
 }
 
-/** The questions of workers for a job. */
-class Questions {
-  /** Whether the last one that was answered got none. */
-  lastWasInVain = false;
-  /** Those that wait for the gate: all that come after one that got a job. */
-  held = 0;
+/** Delays the requests of workers for a job (`moveToActive`). */
+class JobRequests {
+  /** Whether the last answered request got no job. */
+  lastGotNone = false;
+  /** The number of requests that wait for the gate: all requests after one that got a job. */
+  delayed = 0;
   private gate: Gate | undefined;
-  private foundOne = false;
+  private jobFound = false;
 
-  holdAllAfterTheNextJob(): void {
+  delayAllAfterNextJob(): void {
     this.gate = new Gate();
-    this.foundOne = false;
-    this.held = 0;
+    this.jobFound = false;
+    this.delayed = 0;
   }
 
   release(): void {
@@ -36,56 +36,59 @@ class Questions {
     this.gate = undefined;
   }
 
-  /** @param backend any of the kind whose questions are looked at */
-  watch(backend: IQueueBackend): void {
-    const kind = Object.getPrototypeOf(backend) as Pick<IQueueBackend, 'moveToActive'>;
-    const { moveToActive } = kind;
+  /** @param backend an object of the class whose requests are delayed */
+  spyOn(backend: IQueueBackend): void {
+    const prototype = Object.getPrototypeOf(backend) as Pick<IQueueBackend, 'moveToActive'>;
+    const { moveToActive } = prototype;
     const answer = async (worker: IQueueBackend, args: Parameters<typeof moveToActive>) => {
-      if (this.gate && this.foundOne) {
-        this.held++;
+      if (this.gate && this.jobFound) {
+        this.delayed++;
         await this.gate.opened;
       }
       const answered = await moveToActive.apply(worker, args);
-      this.lastWasInVain = !answered[0];
-      if (this.gate && answered[0]) this.foundOne = true;
+      this.lastGotNone = !answered[0];
+      if (this.gate && answered[0]) this.jobFound = true;
       return answered;
     };
-    jest.spyOn(kind, 'moveToActive').mockImplementation(function (this: IQueueBackend, ...args) {
+    jest.spyOn(prototype, 'moveToActive').mockImplementation(function (this: IQueueBackend, ...args) {
       return answer(this, args);
     });
   }
 }
 
 describeEachEngine('an idle worker', (engine) => {
-  const questions = new Questions();
+  const requests = new JobRequests();
   let other: Booted;
   let worker: Booted;
   let sums: Tasks<Sums>;
 
   beforeAll(async () => {
     other = await boot({ ...(await engine.place()), role: 'producer' });
-    questions.watch(other.app.get<Queue>(getQueueToken('default')).getBackend());
+    requests.spyOn(other.app.get<Queue>(getQueueToken('default')).getBackend());
     worker = await boot({ ...(await engine.place()), queues: { default: { concurrency: 10 } } }, [Sums]);
     sums = worker.queue.of(Sums);
   });
   afterAll(async () => {
-    questions.release();
+    requests.release();
     await Promise.all([other.app.close(), worker.app.close()]);
     jest.restoreAllMocks();
   });
 
-  // Several times: whether BullMQ's main loop waits for that answer depends on what was before.
-  it.each([1, 2, 3, 4, 5])('runs a task without waiting for the answer whether there are more (%i)', async () => {
-    questions.holdAllAfterTheNextJob();
-    const first = await sums.add.enqueue(1, 2);
-    expect(await first.result({ timeout: '10s' })).toBe(3);
-    await until(() => questions.held > 0);
-    const others = await sums.add.enqueueMany([
-      [3, 4],
-      [5, 6],
-    ]);
-    questions.release();
-    expect(await Promise.all(others.map((task) => task.result({ timeout: '10s' })))).toEqual([7, 11]);
-    await until(() => questions.lastWasInVain);
-  });
+  // Repeated, because it depends on the earlier runs whether BullMQ's main loop waits for that answer.
+  it.each([1, 2, 3, 4, 5])(
+    'the worker starts a task before it knows whether there are more tasks (run %i)',
+    async () => {
+      requests.delayAllAfterNextJob();
+      const first = await sums.add.enqueue(1, 2);
+      expect(await first.result({ timeout: '10s' })).toBe(3);
+      await until(() => requests.delayed > 0);
+      const others = await sums.add.enqueueMany([
+        [3, 4],
+        [5, 6],
+      ]);
+      requests.release();
+      expect(await Promise.all(others.map((task) => task.result({ timeout: '10s' })))).toEqual([7, 11]);
+      await until(() => requests.lastGotNone);
+    },
+  );
 });

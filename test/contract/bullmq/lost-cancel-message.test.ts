@@ -23,8 +23,8 @@ class Work {
   }
 }
 
-/** An application, and another on the same engine where several processes can use it. */
-describeEachEngine('a cancel whose message is lost', (engine) => {
+/** Two applications on one engine. On the embedded engine it is the same application, because only one may open it. */
+describeEachEngine('a cancellation whose message is lost', (engine) => {
   let one: Booted;
   let other: Booted;
   let work: Tasks<Work>;
@@ -41,15 +41,15 @@ describeEachEngine('a cancel whose message is lost', (engine) => {
     for await (const { state } of handle.updates()) if (state === wanted) return;
   }
 
-  it('still reaches the running task within a second, by the poll', async () => {
+  it('a poll of the worker still cancels the running task within a second', async () => {
     const send = jest.spyOn(ChangeFeed.prototype, 'requestCancel');
     send.mockResolvedValue();
-    // So that some of them run in the other.
+    // Six tasks, so that some of them run in the other application.
     const handles = await work.endless.enqueueMany(Array.from({ length: 6 }, () => []));
     await Promise.all(handles.map((handle) => reaches(handle, 'running')));
     const start = Date.now();
     await Promise.all(handles.map(({ id }) => other.queue.handle(id).cancel()));
-    await until(() => handles.every(({ id }) => Work.aborted.includes(id)), 'all are aborted', 5_000);
+    await until(() => handles.every(({ id }) => Work.aborted.includes(id)), 'all six tasks are aborted', 5_000);
     expect(Date.now() - start).toBeLessThan(1_000);
     send.mockRestore();
     for (const handle of handles) await expect(handle.result()).rejects.toMatchObject({ code: 'TASK_CANCELLED' });

@@ -21,7 +21,7 @@ class Echo {
 const SMALL = [null, 0, false, '', 'ä "quoted"\n\u2028 \\/ 🐘', { a: [1, { b: null }] }];
 const LARGE = ['x'.repeat(20_000), 'ä'.repeat(5_000)];
 
-describeEachEngine('a success that is told by a message', (engine) => {
+describeEachEngine('the message about a success', (engine) => {
   let web: Booted;
   let worker: Booted;
   let echo: Tasks<Echo>;
@@ -35,30 +35,37 @@ describeEachEngine('a success that is told by a message', (engine) => {
   afterAll(() => Promise.all([web.app.close(), worker.app.close()]));
   afterEach(() => void jest.restoreAllMocks());
 
-  it('needs no look-up when the result is small, and one when it is large', async () => {
-    for (const [value, looks] of [...SMALL.map((small) => [small, 0] as const), ...LARGE.map((l) => [l, 1] as const)]) {
+  it('the watcher needs no look-up for a small result, and one look-up for a large result', async () => {
+    for (const [value, lookUps] of [
+      ...SMALL.map((small) => [small, 0] as const),
+      ...LARGE.map((l) => [l, 1] as const),
+    ]) {
       Echo.gate = new Gate();
-      const known = becomesKnown();
+      const watchArrives = observeWatches();
       const find = jest.spyOn(JobLookup.prototype, 'find');
       const handle = await echo.give.enqueue(value);
       const result = handle.result({ timeout: '10s' });
-      if (web !== worker) await known(handle.id);
+      if (web !== worker) await watchArrives(handle.id);
       Echo.gate.open();
       expect(await result).toEqual(value);
-      // Look-ups before the end, which happen on a slow machine, do not count.
+      // Look-ups before the end of the task do not count. They happen on a slow machine.
       const found = await Promise.all(find.mock.results.map((call) => call.value as ReturnType<JobLookup['find']>));
-      const ends = found.filter((one) => one?.record.id === handle.id && one.record.state === 'succeeded');
-      // A process that also runs the task has the result in its memory, however large it is.
-      expect(ends).toHaveLength(web === worker ? 0 : looks);
+      const ofResult = found.filter((one) => one?.record.id === handle.id && one.record.state === 'succeeded');
+      // A process that runs the task itself has the result in memory, whatever its size.
+      expect(ofResult).toHaveLength(web === worker ? 0 : lookUps);
       jest.restoreAllMocks();
     }
   });
 });
 
-/** Resolves once the process that runs the task knows that another process watches it. */
-function becomesKnown(): (id: string) => Promise<void> {
-  const known = new Map<string, Gate>();
-  const gate = (id: string) => known.get(id) ?? known.set(id, new Gate()).get(id)!;
+/**
+ * Observes the requests to watch tasks.
+ *
+ * @returns waits until the process that runs the task has received such a request
+ */
+function observeWatches(): (id: string) => Promise<void> {
+  const gates = new Map<string, Gate>();
+  const gate = (id: string) => gates.get(id) ?? gates.set(id, new Gate()).get(id)!;
   const receive = ChangePublisher.prototype.receive;
   jest.spyOn(ChangePublisher.prototype, 'receive').mockImplementation(function (this: ChangePublisher, request) {
     receive.call(this, request);

@@ -24,7 +24,7 @@ describeEachEngine('the retention sweep', (engine) => {
   });
   afterAll(() => one.app.close());
 
-  it('removes every task whose time is over in one sweep, and no other', async () => {
+  it('one sweep removes every task whose retention is over, and no other task', async () => {
     const queue = await quietQueueAfter(5);
     const backend = queue.getBackend();
     await sweep(backend, { succeeded: 60_000, failed: 0 }, { atOnce: 2 });
@@ -33,11 +33,11 @@ describeEachEngine('the retention sweep', (engine) => {
     await expect(queue.getJobCounts('completed')).resolves.toEqual({ completed: 0 });
   });
 
-  it('removes tasks also from a queue without new ones', async () => {
+  it('the sweep also removes tasks from a queue that gets no new tasks', async () => {
     const queue = await quietQueueAfter(1);
     const stop = sweepRegularly(queue.getBackend(), { succeeded: 100, failed: 100 }, 50);
     try {
-      await until(async () => (await queue.getJobCounts('completed'))['completed'] === 0, 'it is removed', 5_000);
+      await until(async () => (await queue.getJobCounts('completed'))['completed'] === 0, 'the task is removed', 5_000);
     } finally {
       stop();
     }

@@ -27,7 +27,7 @@ async function start() {
   const emitters: NodeJS.EventEmitter[] = [queue, events, flows, worker];
   for (const emitter of emitters) emitter.on('error', (error: Error) => failures.push(error));
   await events.waitUntilReady();
-  await hear(events, queue);
+  await untilEventsArrive(events, queue);
   const close = async () => {
     await worker.close();
     await events.close();
@@ -38,20 +38,23 @@ async function start() {
   return { queue, worker, events, flows, close };
 }
 
-/** Events are heard from some moment after `waitUntilReady()`, which BullMQ does not tell. */
-async function hear(
+/**
+ * Resolves once `QueueEvents` receives events. That is some time after `waitUntilReady()`, and BullMQ does not report
+ * when.
+ */
+async function untilEventsArrive(
   events: NodeJS.EventEmitter,
   queue: { pause(): Promise<void>; resume(): Promise<void> },
 ): Promise<void> {
-  const heard = once(events, 'resumed').then(() => true);
+  const received = once(events, 'resumed').then(() => true);
   do {
     await queue.pause();
     await queue.resume();
-  } while (!(await Promise.race([heard, turn(false)])));
+  } while (!(await Promise.race([received, turn(false)])));
 }
 
 describe("BullMQ on an embedded database's pool", () => {
-  it('runs jobs: plain, delayed, retried, deduplicated, in bulk and as flows', async () => {
+  it('BullMQ runs plain, delayed, retried, deduplicated and bulk jobs, and flows', async () => {
     const { queue, events, flows, close } = await start();
     const result = async (job: { waitUntilFinished: (events: never, ttl: number) => Promise<unknown> }) =>
       await job.waitUntilFinished(events as never, 20_000);
@@ -83,7 +86,7 @@ describe("BullMQ on an embedded database's pool", () => {
     await close();
   });
 
-  it('tells of events at once, also of those that come between two readings', async () => {
+  it('QueueEvents receives every event at once, also one between two reads', async () => {
     const { queue, events, close } = await start();
     const latencies: number[] = [];
     for (let number = 0; number < 30; number++) {
@@ -93,7 +96,7 @@ describe("BullMQ on an embedded database's pool", () => {
       await completed;
       latencies.push(performance.now() - before);
     }
-    // A missed one would be noticed after BullMQ's blocking timeout of ten seconds.
+    // BullMQ would notice a missed event only after its blocking timeout of ten seconds.
     expect(Math.max(...latencies)).toBeLessThan(2_000);
     await close();
   });

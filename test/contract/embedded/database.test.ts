@@ -9,7 +9,7 @@ import { embeddedFixture, withPreparedDatabase } from '../../support/embedded.js
 withPreparedDatabase();
 const { newFolder, open, openElsewhere, logged } = embeddedFixture();
 
-/** The fastest of three, in milliseconds: how fast it can be, whatever else the machine does. */
+/** The fastest of three runs, in milliseconds, because other programs on the machine slow some runs down. */
 async function fastest(run: () => Promise<unknown>): Promise<number> {
   const times: number[] = [];
   for (let round = 0; round < 3; round++) {
@@ -20,7 +20,7 @@ async function fastest(run: () => Promise<unknown>): Promise<number> {
   return Math.min(...times);
 }
 
-/** What an installed PGlite of another PostgreSQL version would find prepared. */
+/** A prepared database of another PostgreSQL version. */
 async function unfitDatabase(): Promise<Buffer> {
   const tar = (await readPreparedDatabase())!;
   let header = -1;
@@ -31,7 +31,7 @@ async function unfitDatabase(): Promise<Buffer> {
 }
 
 describe('openEmbeddedDatabase', () => {
-  it('starts fast: in memory, in a new folder and in an existing one', async () => {
+  it('the database starts within 4 s: in memory, in a new folder and in an existing folder', async () => {
     const memory = await fastest(() => open());
     const fresh = await fastest(() => open({ folder: newFolder() }));
     const folder = newFolder();
@@ -44,7 +44,7 @@ describe('openEmbeddedDatabase', () => {
     expect(logged).toEqual([]);
   });
 
-  it('finds in its folder what was there, after it was closed', async () => {
+  it('the folder keeps the data after the database was closed', async () => {
     const folder = newFolder();
     const first = await open({ folder });
     await first.pool.query("INSERT INTO meta VALUES ('queue', 'field', 'value')");
@@ -54,7 +54,7 @@ describe('openEmbeddedDatabase', () => {
     expect((await pool.query('SELECT value FROM meta')).rows).toEqual([{ value: 'value' }]);
   });
 
-  it('finds in its folder what was there before kill -9', async () => {
+  it('the folder keeps the data after kill -9', async () => {
     const folder = newFolder();
     await (await openElsewhere(folder, 'enqueue')).kill();
 
@@ -63,7 +63,7 @@ describe('openEmbeddedDatabase', () => {
     expect(rows).toEqual(Array.from({ length: 20 }, (_, number) => ({ data: { number } })));
   });
 
-  it('serves any schema, and several in one folder', async () => {
+  it('one folder serves several schemas, with any name', async () => {
     const folder = newFolder();
     for (const schema of ['Billing', 'tasks', 'Billing']) {
       const { pool, close } = await open({ folder, schema });
@@ -73,13 +73,13 @@ describe('openEmbeddedDatabase', () => {
     }
   });
 
-  it('keeps databases in memory apart', async () => {
+  it('two databases in memory share no data', async () => {
     const [one, other] = [await open(), await open()];
     await one.pool.query("INSERT INTO meta VALUES ('queue', 'field', 'value')");
     expect((await other.pool.query('SELECT * FROM meta')).rows).toEqual([]);
   });
 
-  it('closes twice, and refuses what comes later as a pool does', async () => {
+  it('close() can be called twice, and the pool then refuses queries as a pool of pg does', async () => {
     const { pool, close } = await open({ folder: newFolder() });
     const last = pool.query('SELECT 1 AS one');
     const client = await pool.connect();
@@ -90,7 +90,7 @@ describe('openEmbeddedDatabase', () => {
     await expect(client.query('SELECT 1')).rejects.toThrow('after calling end on the pool');
   });
 
-  it('tells git to leave a folder alone that it made, and only such', async () => {
+  it('a new folder gets a .gitignore, and an existing folder gets none', async () => {
     const [made, found] = [newFolder(), newFolder()];
     mkdirSync(found);
     await open({ folder: made });
@@ -99,7 +99,7 @@ describe('openEmbeddedDatabase', () => {
     expect(existsSync(join(found, '.gitignore'))).toBe(false);
   });
 
-  it('initialises a database where the package carries none, and says why that takes longer', async () => {
+  it('openEmbeddedDatabase initialises a database when the package contains none, and logs why that takes longer', async () => {
     logged.length = 0;
     const folder = newFolder();
     const first = await open({ folder, readPrepared: () => Promise.resolve(undefined) });
@@ -109,21 +109,21 @@ describe('openEmbeddedDatabase', () => {
     expect(logged).toHaveLength(1);
   }, 60_000);
 
-  it('initialises a database where the prepared one does not fit PGlite, and says so', async () => {
+  it('openEmbeddedDatabase initialises a database when the prepared one does not fit PGlite, and logs that', async () => {
     logged.length = 0;
     const { pool } = await open({ folder: newFolder(), readPrepared: unfitDatabase });
     expect(logged).toEqual([expect.stringMatching(/does not fit.*database files are incompatible with server/)]);
     expect((await pool.query('SELECT count(*) FROM job')).rows).toEqual([{ count: '0' }]);
   }, 60_000);
 
-  it('takes no half-made database for one: that of a process which died at its first start', async () => {
+  it('a half-made database of a process that died during its first start is not used', async () => {
     const folder = newFolder();
     mkdirSync(join(folder, 'database.partial'), { recursive: true });
     writeFileSync(join(folder, 'database.partial', 'PG_VERSION'), '18\n');
     await open({ folder });
   });
 
-  it('refuses a database of another version, names both, and keeps it', async () => {
+  it('a database of another PostgreSQL version is refused with an error that names it, and stays unharmed', async () => {
     const folder = newFolder();
     await (await open({ folder })).close();
     const version = join(folder, 'database', 'PG_VERSION');
@@ -133,12 +133,12 @@ describe('openEmbeddedDatabase', () => {
     await expect(refused).rejects.toMatchObject({ name: 'ConfigurationError' });
     await expect(refused).rejects.toThrow(`The database in ${folder}, of PostgreSQL version 15, cannot be opened`);
 
-    // Nothing was harmed, and the lock is free.
+    // The data is unharmed, and the lock is free.
     writeFileSync(version, '18\n');
     await open({ folder });
   });
 
-  it('refuses a folder that cannot be made, and says what to do', async () => {
+  it('a folder that cannot be created is refused with an error that names the cure', async () => {
     const file = newFolder();
     mkdirSync(dirname(file), { recursive: true });
     writeFileSync(file, '');
@@ -149,7 +149,7 @@ describe('openEmbeddedDatabase', () => {
 });
 
 describe('loadPGlite', () => {
-  it('names the command that installs the missing driver', async () => {
+  it('the error about a missing driver names the command that installs it', async () => {
     const missing = () =>
       Promise.reject(
         Object.assign(new Error("Cannot find package '@electric-sql/pglite'"), { code: 'ERR_MODULE_NOT_FOUND' }),

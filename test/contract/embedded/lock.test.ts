@@ -21,7 +21,7 @@ afterEach(() => {
 });
 
 describe('the lock of an embedded folder', () => {
-  it('refuses a second process, says who has the folder, and leaves its data alone', async () => {
+  it('the lock refuses a second process, names the process that has it, and keeps the data unharmed', async () => {
     const folder = newFolder();
     const holder = await openElsewhere(folder, 'enqueue');
     expect(holder.message).toBe('open');
@@ -39,7 +39,7 @@ describe('the lock of an embedded folder', () => {
     expect(rows).toEqual([{ count: '20' }]);
   });
 
-  it('is free at once after kill -9, and lets another process have it', async () => {
+  it('the lock is free at once after kill -9, and another process can take it', async () => {
     const folder = newFolder();
     await (await openElsewhere(folder)).kill();
     expect(sockets(folder)).toHaveLength(1);
@@ -49,7 +49,7 @@ describe('the lock of an embedded folder', () => {
     expect(sockets(folder)).toHaveLength(1);
   });
 
-  it('refuses a second app in this process until the first is closed', async () => {
+  it('the lock refuses a second application of this process until the first is closed', async () => {
     const folder = newFolder();
     const first = await open({ folder });
     await expect(open({ folder })).rejects.toThrow(
@@ -59,14 +59,14 @@ describe('the lock of an embedded folder', () => {
     await open({ folder });
   });
 
-  it('is held by a process that is stopped and cannot answer', async () => {
+  it('a frozen process keeps the lock', async () => {
     const folder = newFolder();
     const holder = await openElsewhere(folder);
     holder.freeze();
     await expect(open({ folder })).rejects.toThrow(`in use by process ${holder.pid}.`);
   });
 
-  it('goes to exactly one of many that start at once', async () => {
+  it('exactly one of ten callers gets the lock when all start at once', async () => {
     const folder = makeFolder();
     const results = await Promise.allSettled(Array.from({ length: 10 }, () => lockFolder(folder)));
     const locks = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
@@ -77,7 +77,7 @@ describe('the lock of an embedded folder', () => {
     expect(sockets(folder)).toHaveLength(0);
   });
 
-  it('works in a folder whose path is longer than the address of a socket', async () => {
+  it('the lock works in a folder whose path is longer than the address of a socket may be', async () => {
     const folder = makeFolder('a-long-name-'.repeat(8), 'another-long-name-'.repeat(8));
     const lock = await lockFolder(folder);
     expect(sockets(folder)).toHaveLength(1);
@@ -87,7 +87,7 @@ describe('the lock of an embedded folder', () => {
     await (await lockFolder(folder)).release();
   });
 
-  it("moves to the system's folder for temporary files where the mount has no sockets", async () => {
+  it("the lock moves to the system's temporary folder when the folder's file system has no sockets", async () => {
     const folder = makeFolder();
     const { listen } = Server.prototype;
     const refused = jest.fn();

@@ -19,11 +19,11 @@ const notes = async () =>
 
 describe('the pool of an embedded database', () => {
   describe('transactions', () => {
-    it('keeps the statements of others out of a transaction, and lets them go on after it', async () => {
+    it('a transaction makes the statements of other clients wait until it has ended', async () => {
       await pool.query('TRUNCATE note');
       const [client, other] = [await pool.connect(), await pool.connect()];
       const order: string[] = [];
-      const run = (who: string, result: Promise<unknown>) => result.then(() => order.push(who));
+      const run = (name: string, result: Promise<unknown>) => result.then(() => order.push(name));
 
       await client.query('BEGIN');
       const outside = [run('other', other.query("INSERT INTO note VALUES ('other')")), run('pool', notes())];
@@ -36,7 +36,7 @@ describe('the pool of an embedded database', () => {
       other.release();
     });
 
-    it('runs two at once one after the other, also when one fails', async () => {
+    it('parallel transactions run one after the other, also when one fails', async () => {
       await pool.query('TRUNCATE note');
       const transaction = async (text: string, statement: string) => {
         const client = await pool.connect();
@@ -61,7 +61,7 @@ describe('the pool of an embedded database', () => {
       expect(await notes()).toEqual(['first', 'third']);
     });
 
-    it('rolls back what a client left open when it is released', async () => {
+    it('the pool rolls back an open transaction when its client is released', async () => {
       await pool.query('TRUNCATE note');
       const client = await pool.connect();
       await client.query('BEGIN');
@@ -70,12 +70,12 @@ describe('the pool of an embedded database', () => {
       expect(await notes()).toEqual([]);
     });
 
-    it('rolls back what the pool itself was asked to begin, for nobody could end it', async () => {
+    it('the pool rolls back a BEGIN without a client, because no caller could end that transaction', async () => {
       await pool.query('BEGIN');
       expect(await notes()).toEqual([]);
     });
 
-    it('rolls back at the end of the pool, and does not wait for the client', async () => {
+    it('close() rolls back an open transaction and does not wait for its client', async () => {
       const own = await openEmbeddedDatabase({ schema: 'tasks', logger: console });
       const client = await own.pool.connect();
       await client.query('BEGIN');
@@ -84,15 +84,15 @@ describe('the pool of an embedded database', () => {
       expect((await waiting).rows).toEqual([{ one: 1 }]);
     });
 
-    it('lets others work while clients are held', async () => {
-      const held = await Promise.all(Array.from({ length: 20 }, () => pool.connect()));
-      await Promise.all(held.map((client) => client.query('LISTEN somewhere')));
+    it('the pool runs queries while 20 clients are checked out', async () => {
+      const clients = await Promise.all(Array.from({ length: 20 }, () => pool.connect()));
+      await Promise.all(clients.map((client) => client.query('LISTEN somewhere')));
       expect((await pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
-      held.forEach((client) => client.release());
+      clients.forEach((client) => client.release());
     });
   });
 
-  describe('values, as pg gives and takes them', () => {
+  describe('values', () => {
     it.each([
       ['9007199254740993::int8', '9007199254740993'],
       ['count(*)', '1'],
@@ -107,14 +107,14 @@ describe('the pool of an embedded database', () => {
       ["'2026-11-22T10:00:00Z'::timestamptz", new Date('2026-11-22T10:00:00Z')],
       ['true', true],
       ['NULL', null],
-    ])('%s', async (expression, expected) => {
+    ])('the pool returns %s as pg does', async (expression, expected) => {
       const { rows } = await pool.query(`SELECT ${expression} AS value`);
       expect(rows).toEqual([{ value: expected }]);
       const withParameters = await pool.query(`SELECT ${expression} AS value WHERE $1`, [true]);
       expect(withParameters.rows).toEqual([{ value: expected }]);
     });
 
-    it('parameters', async () => {
+    it('the pool takes parameters as pg does', async () => {
       const { rows } = await pool.query(
         'SELECT $1::text[] AS texts, $2::bigint[] AS numbers, $3::jsonb AS json, $4::bigint AS number, $5::text AS nothing',
         [['a', '"b", {c}'], [1, 2], JSON.stringify({ deep: ['✓'] }), Date.UTC(2026), undefined],
@@ -130,19 +130,19 @@ describe('the pool of an embedded database', () => {
       ]);
     });
 
-    it('several statements in one text, and the number of rows', async () => {
+    it('the pool runs several statements in one text, and counts their rows as pg does', async () => {
       const { rowCount } = await pool.query('TRUNCATE note; INSERT INTO note SELECT generate_series(1, 3)');
       expect(rowCount).toBe(3);
       expect((await pool.query("DELETE FROM note WHERE text > '1'")).rowCount).toBe(2);
       expect((await pool.query("SET application_name TO 'x'")).rowCount).toBeNull();
     });
 
-    it('errors', async () => {
+    it('an error of a statement has the code and the detail that pg gives', async () => {
       const refused = pool.query("DO $$ BEGIN RAISE 'no' USING ERRCODE = 'BM001', DETAIL = '-3'; END $$");
       await expect(refused).rejects.toMatchObject({ code: 'BM001', detail: '-3', message: 'no' });
     });
 
-    it('errors without the values that were sent', async () => {
+    it('an error of a statement does not contain the values of the parameters', async () => {
       const error: unknown = await pool.query('SELECT $1::int', ['secret-4711']).catch((reason: unknown) => reason);
       expect(error).toMatchObject({ code: '22P02' });
       expect(error).not.toHaveProperty('params');
@@ -153,10 +153,10 @@ describe('the pool of an embedded database', () => {
   describe('notifications', () => {
     const record = (into: PgNotification[]) => (notification: PgNotification) => into.push(notification);
 
-    it('reach every client that listens, and no other', async () => {
+    it('a notification reaches every client that listens, and no other client', async () => {
       const clients = await Promise.all([pool.connect(), pool.connect(), pool.connect()]);
-      const heard: PgNotification[][] = [[], [], []];
-      clients.forEach((client, index) => client.on('notification', record(heard[index]!)));
+      const received: PgNotification[][] = [[], [], []];
+      clients.forEach((client, index) => client.on('notification', record(received[index]!)));
       await clients[0].query('LISTEN one');
       await clients[1].query('-- why\nLISTEN one;\n');
       await clients[1].query('LISTEN "A:two"');
@@ -164,7 +164,7 @@ describe('the pool of an embedded database', () => {
       await clients[2].query('UNLISTEN two');
       await pool.query(`SELECT pg_notify('one', 'a'), pg_notify('A:two', 'b'), pg_notify('two', 'c')`);
       await pool.query('SELECT 1');
-      expect(heard).toEqual([
+      expect(received).toEqual([
         [{ channel: 'one', payload: 'a' }],
         [
           { channel: 'one', payload: 'a' },
@@ -175,7 +175,7 @@ describe('the pool of an embedded database', () => {
       clients.forEach((client) => client.release());
     });
 
-    it('that came while nobody was listening reach the next listener, once', async () => {
+    it('a notification without a JavaScript listener reaches the next listener, once', async () => {
       const client = await pool.connect();
       await client.query('LISTEN jobs');
       await pool.query("SELECT pg_notify('jobs', 'a')");
@@ -193,11 +193,11 @@ describe('the pool of an embedded database', () => {
     });
   });
 
-  it('clears away what updates leave behind, which PGlite has no process for', async () => {
+  it('the pool vacuums dead rows, because PGlite has no autovacuum process', async () => {
     await pool.query("TRUNCATE note; INSERT INTO note VALUES ('')");
     for (let update = 0; update < 3_000; update++) await pool.query('UPDATE note SET text = $1', ['x'.repeat(1_000)]);
     const { rows } = await pool.query<{ pages: number }>("SELECT pg_relation_size('note')::int / 8192 AS pages");
-    // 3,000 rows that nobody sees any more would fill 430.
+    // 3,000 dead rows would fill 430 pages.
     expect(rows[0]!.pages).toBeLessThan(300);
   });
 });

@@ -22,8 +22,8 @@ class Echo {
 
 const SMALL = [undefined, null, 0, -1.5, false, '', 'ä "quoted"\n\u2028 \\/ 🐘', [], {}, { a: [1, { b: null }] }, 9e15];
 
-/** A message tells a watcher of a success, together with what is stored of it. */
-describeEachEngine('results as they are told', (engine) => {
+/** The message about a success carries the stored fields of the task, so that a watcher needs no look-up. */
+describeEachEngine('the status of a succeeded task', (engine) => {
   let web: Booted;
   let worker: Booted;
   let echo: Tasks<Echo>;
@@ -37,18 +37,18 @@ describeEachEngine('results as they are told', (engine) => {
   });
   afterAll(() => Promise.all([web.app.close(), worker.app.close()]));
 
-  it.each(SMALL)('%j: the same status by the message as by a look-up', async (value) => {
+  it.each(SMALL)('the status from the message equals the status from a look-up, with the result %j', async (value) => {
     Echo.gate = new Gate();
     const handle = await echo.give.with({ headers: { tenant: 'ö' } }).enqueue(...argumentsFor(value));
-    const told = lastOf(handle);
+    const fromMessage = lastOf(handle);
     Echo.gate.open();
-    const status = await told;
+    const status = await fromMessage;
     expect(status).toMatchObject({ state: 'succeeded', attempt: 2, progress: { current: 3 }, result: value ?? null });
     expect(status).toEqual(await handle.status());
   });
 });
 
-/** JSON has nothing for `undefined`. */
+/** JSON has no `undefined`, so the task gets no argument instead. */
 function argumentsFor(value: unknown): unknown[] {
   return value === undefined ? [] : [value];
 }
