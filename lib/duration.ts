@@ -1,24 +1,27 @@
 import ms, { type StringValue } from 'ms';
 import { ConfigurationError } from './errors.js';
 
-/** Milliseconds, or a number with a unit: `'250ms'`, `'10s'`, `'5m'`, `'2h'`, `'1d'`. */
+/**
+ * A length of time: a number of milliseconds, or a text of a number and a unit, for example `'250ms'`, `'10s'`,
+ * `'1.5m'`, `'2h'` or `'1d'`. It must not be negative.
+ */
 export type Duration = number | `${number}${'ms' | 's' | 'm' | 'h' | 'd'}`;
 
 const TEXT = /^\d+(\.\d+)?(ms|s|m|h|d)$/;
 
-/** The longest time a timer can hold (2^31 - 1 ms, 24.8 days); Node fires at once beyond it. */
+/** The longest delay of a timer: 2^31 - 1 ms, or 24.8 days. Node fires a timer with a longer delay at once. */
 export const MAX_TIMER = 2 ** 31 - 1;
 
 /**
- * A duration in milliseconds.
+ * Converts a duration to milliseconds.
  *
- * @param name how the option is called in the error
- * @throws ConfigurationError naming the option and the value
+ * @param name the name of the option in the error
+ * @throws ConfigurationError with the option and the value
  */
 export function parseDuration(value: Duration, name: string): number {
   const milliseconds = typeof value === 'string' && TEXT.test(value) ? ms(value as StringValue) : value;
   if (typeof milliseconds === 'number' && Number.isFinite(milliseconds) && milliseconds >= 0) return milliseconds;
   throw new ConfigurationError(
-    `${name} is ${JSON.stringify(value) ?? String(value)}, which is no duration. Give milliseconds, or a text such as '250ms', '10s', '5m', '2h', '1d'.`,
+    `${name} is ${JSON.stringify(value) ?? String(value)}, which is not a duration. Give milliseconds, or a text such as '250ms', '10s', '5m', '2h', '1d'.`,
   );
 }

@@ -1,9 +1,19 @@
 /**
- * Every error this package throws. Each has a stable `code`, so that callers can branch without `instanceof`, and a
- * message that names the culprit and the cure.
+ * The base class of all errors that this package throws. Each class has a stable `code`, so that callers can branch
+ * without `instanceof`, and a message that names the cause and the cure.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   await handle.result({ timeout: '10s' });
+ * } catch (error) {
+ *   if (error instanceof TaskQueueError && error.code === 'RESULT_TIMEOUT') return 'still running';
+ *   throw error;
+ * }
+ * ```
  */
 export abstract class TaskQueueError extends Error {
-  /** Stable and machine-readable, for example `ENGINE_UNAVAILABLE`. */
+  /** A stable text for programs, for example `ENGINE_UNAVAILABLE`. */
   abstract readonly code: string;
 
   override get name(): string {
@@ -11,15 +21,29 @@ export abstract class TaskQueueError extends Error {
   }
 }
 
-/** An option, a decorator or an environment variable is wrong. Thrown while the application starts. */
+/**
+ * An option, a decorator, an environment variable or a value that a method got is wrong, or an engine refuses the
+ * connection for a reason that another attempt cannot heal, for example a wrong password.
+ *
+ * Thrown while the application starts, and by methods that get such a value, for example `enqueue()` and
+ * `TaskSchedules.upsert()`. Code: `CONFIGURATION`. Correct the value that the message names.
+ */
 export class ConfigurationError extends TaskQueueError {
   readonly code = 'CONFIGURATION';
 }
 
-/** Two methods declare a task of the same name. Thrown while the application starts. */
+/**
+ * Two methods declare a task of the same name.
+ *
+ * Thrown while the application starts. Code: `DUPLICATE_TASK`. Give one of the tasks another name.
+ */
 export class DuplicateTaskError extends TaskQueueError {
   readonly code = 'DUPLICATE_TASK';
 
+  /**
+   * @param first the class and method that declared the name first
+   * @param second the class and method that declared it again
+   */
   constructor(name: string, first: string, second: string) {
     super(
       `Two tasks are named "${name}": ${first} and ${second}. Give one of them another name: @Task('another.name').`,
@@ -27,33 +51,59 @@ export class DuplicateTaskError extends TaskQueueError {
   }
 }
 
-/** No process that consumes the queue declares a task of this name. */
+/**
+ * A method or a name does not belong to a task.
+ *
+ * Thrown when a producer is made for a method without `@Task()`. A task fails with this error when no process that runs
+ * its queue has declared its name for about five minutes. Code: `UNKNOWN_TASK`. Decorate the method, or correct the
+ * name or the queue where the task is enqueued.
+ */
 export class UnknownTaskError extends TaskQueueError {
   readonly code = 'UNKNOWN_TASK';
 }
 
-/** There is no such task: it never existed, it was forgotten, or its time to live is over. */
+/**
+ * There is no task with this id: it never existed, it was forgotten, or its time to live is over.
+ *
+ * Thrown by the methods of `TaskHandle`. Code: `TASK_NOT_FOUND`. Keep results for longer with the option `results` or
+ * `resultTtl` when callers come too late.
+ */
 export class TaskNotFoundError extends TaskQueueError {
   readonly code = 'TASK_NOT_FOUND';
 
+  /** @param id the id that was not found; it may be any text */
   constructor(readonly id: string) {
     super(`There is no task "${shorten(id)}": it never existed, was forgotten, or its result has expired.`);
   }
 }
 
-/** There is no schedule of this id. */
+/**
+ * There is no schedule with this id.
+ *
+ * Thrown by `pause()`, `resume()` and `runNow()` of `TaskSchedules`. Code: `SCHEDULE_NOT_FOUND`. `TaskSchedules.list()`
+ * returns all schedules.
+ */
 export class ScheduleNotFoundError extends TaskQueueError {
   readonly code = 'SCHEDULE_NOT_FOUND';
 
   constructor(readonly id: string) {
-    super(`There is no schedule "${shorten(id)}". TaskSchedules.list() tells which there are.`);
+    super(`There is no schedule "${shorten(id)}". TaskSchedules.list() returns all schedules.`);
   }
 }
 
-/** A value does not survive JSON. `path` tells where it is, for example `args[0].when`. */
+/**
+ * An argument, a result, a header or a progress report cannot be represented in JSON without a change.
+ *
+ * Thrown by `enqueue()` and by `TaskContext.progress()`. A task whose result is such a value fails with this error.
+ * Code: `NOT_SERIALIZABLE`. Send a plain object, a list, a text, a number, a boolean or `null` instead.
+ */
 export class NotSerializableError extends TaskQueueError {
   readonly code = 'NOT_SERIALIZABLE';
 
+  /**
+   * @param path the place of the value, for example `args[0].when`
+   * @param reason the rest of the message, behind the path
+   */
   constructor(
     readonly path: string,
     reason: string,
@@ -62,39 +112,64 @@ export class NotSerializableError extends TaskQueueError {
   }
 }
 
-/** The arguments do not fit the task: refused by its schema or pipes, or a job without the form `{ args: [...] }`. */
+/**
+ * The arguments do not fit the task: its schema refused them, or a foreign client stored a job without the form
+ * `{ args: [...] }`.
+ *
+ * Thrown by `enqueue()` when the task has a schema. A task whose arguments are refused by the worker fails with this
+ * error, without another attempt. Code: `INVALID_ARGUMENTS`. Correct the arguments that `issues` names.
+ */
 export class InvalidArgumentsError extends TaskQueueError {
   readonly code = 'INVALID_ARGUMENTS';
 
   constructor(
     message: string,
-    /** What the validator said, one entry for each problem. */
+    /** The problems that the schema reported, each with the path of the value. */
     readonly issues: readonly { readonly path: string; readonly message: string }[] = [],
   ) {
     super(message);
   }
 }
 
-/** The JSON of the arguments or of a result is larger than `maxPayload`. Sizes are bytes of UTF-8. */
+/**
+ * The JSON of the arguments, of a result or of a progress report is larger than the option `maxPayload`, or the headers
+ * are larger than 16 KiB.
+ *
+ * Thrown by `enqueue()` and by `TaskContext.progress()`. A task whose result is too large fails with this error. Code:
+ * `PAYLOAD_TOO_LARGE`. Store the data elsewhere and pass a reference to it, or raise `maxPayload`.
+ */
 export class PayloadTooLargeError extends TaskQueueError {
   readonly code = 'PAYLOAD_TOO_LARGE';
 
+  /**
+   * @param what the name of the value in the message
+   * @param size bytes of UTF-8
+   * @param limit bytes of UTF-8
+   */
   constructor(
     what: string,
     readonly size: number,
     readonly limit: number,
   ) {
     super(
-      `${what} are ${size} bytes of JSON, the limit is ${limit}. Store the data elsewhere and pass a reference, ` +
+      `${what}: ${size} bytes of JSON, but the limit is ${limit}. Store the data elsewhere and pass a reference, ` +
         'or raise the option maxPayload.',
     );
   }
 }
 
-/** The same idempotency key was used before with other arguments. */
+/**
+ * An earlier call used the same idempotency key with other arguments.
+ *
+ * Thrown by `enqueue()`; the call is not stored. Code: `IDEMPOTENCY_CONFLICT`. Use another key for other arguments.
+ */
 export class IdempotencyConflictError extends TaskQueueError {
   readonly code = 'IDEMPOTENCY_CONFLICT';
 
+  /**
+   * @param key the idempotency key
+   * @param id the task of the earlier call
+   */
   constructor(
     readonly key: string,
     readonly id: string,
@@ -103,16 +178,31 @@ export class IdempotencyConflictError extends TaskQueueError {
   }
 }
 
-/** The engine did not answer within `enqueueTimeout`. What was to be stored may be tried again without harm. */
+/**
+ * The engine did not answer within the option `enqueueTimeout`, or the application closes.
+ *
+ * Thrown by every method that stores or reads tasks and schedules. Code: `ENGINE_UNAVAILABLE`. Try again later. The
+ * call may have been stored nevertheless, when only the answer was lost. Give calls an `idempotencyKey` so that trying
+ * again cannot store them twice.
+ */
 export class EngineUnavailableError extends TaskQueueError {
   readonly code = 'ENGINE_UNAVAILABLE';
 }
 
-/** What `handle.result()` rejects with when the task failed. `cause` carries the task's own error. */
+/**
+ * The task failed for good: no attempt is left, or another attempt cannot help.
+ *
+ * `TaskHandle.result()` rejects with this error. Code: `TASK_FAILED`. `cause` describes the task's own error.
+ */
 export class TaskFailedError extends TaskQueueError {
   readonly code: string = 'TASK_FAILED';
+  /** Name, message and code of the error that the task threw. Its class cannot cross the process boundary. */
   declare readonly cause: { readonly name: string; readonly message: string; readonly code?: string };
 
+  /**
+   * @param id the id of the task
+   * @param task the name of the task
+   */
   constructor(
     readonly id: string,
     readonly task: string,
@@ -123,12 +213,17 @@ export class TaskFailedError extends TaskQueueError {
   }
 }
 
-/** A workflow failed by one of its members: it was cancelled, expired, was removed, or failed as `cause` says. */
+/**
+ * A workflow failed because one of its members failed, was cancelled, expired or was removed.
+ *
+ * `TaskHandle.result()` of the workflow rejects with this error. Code: `WORKFLOW_FAILED`. `member` names the member,
+ * and `cause` describes its error.
+ */
 export class WorkflowFailedError extends TaskFailedError {
   override readonly code = 'WORKFLOW_FAILED';
-  /** The member that failed. */
+  /** The member that made the workflow fail. */
   readonly member: { readonly id: string; readonly task: string };
-  /** Its place in its own chain or group, 0 for the first. */
+  /** The position of the member in its own chain or group, 0 for the first. */
   readonly position: number;
 
   constructor(
@@ -148,17 +243,26 @@ export class WorkflowFailedError extends TaskFailedError {
   }
 }
 
-/** The task was cancelled: what `handle.result()` rejects with, and the reason of the running task's `signal`. */
+/**
+ * A caller cancelled the task.
+ *
+ * `TaskHandle.result()` rejects with this error. It is also the reason of the running task's `signal`. Code:
+ * `TASK_CANCELLED`.
+ */
 export class TaskCancelledError extends TaskQueueError {
   readonly code = 'TASK_CANCELLED';
 
-  /** @param reason what the caller of `cancel(reason)` said */
+  /** @param reason the reason that the caller gave to `cancel(reason)`; default "The task was cancelled." */
   constructor(reason = 'The task was cancelled.') {
     super(reason);
   }
 }
 
-/** The task was not started before its `expires` time, so it never ran. */
+/**
+ * The task did not start before its `expires` time, so it never ran.
+ *
+ * `TaskHandle.result()` rejects with this error. Code: `TASK_EXPIRED`. Add workers, or give the task more time.
+ */
 export class TaskExpiredError extends TaskQueueError {
   readonly code = 'TASK_EXPIRED';
 
@@ -167,22 +271,41 @@ export class TaskExpiredError extends TaskQueueError {
   }
 }
 
-/** One attempt took longer than the task's `timeout`. */
+/**
+ * One attempt took longer than the task's `timeout`.
+ *
+ * It is the reason of the running task's `signal`, and the error of the attempt, which may be retried. Code:
+ * `TASK_TIMEOUT`.
+ */
 export class TaskTimeoutError extends TaskQueueError {
   readonly code = 'TASK_TIMEOUT';
 }
 
-/** `handle.result({ timeout })` waited long enough; the task itself goes on. */
+/**
+ * The time of `TaskHandle.result({ timeout })` is over. The task itself goes on.
+ *
+ * Code: `RESULT_TIMEOUT`. Call `result()` again, or cancel the task.
+ */
 export class ResultTimeoutError extends TaskQueueError {
   readonly code = 'RESULT_TIMEOUT';
 }
 
-/** The process that ran the task died, and the task may not be run again. */
+/**
+ * The process that ran the task died, closed, or lost its lock on the task.
+ *
+ * A task fails with this error when it may not run again: its delivery is `at-most-once`, or processes that ran it died
+ * more than once. In a process that lost its lock it is the reason of the task's `signal`. Code: `WORKER_LOST`.
+ */
 export class WorkerLostError extends TaskQueueError {
   readonly code = 'WORKER_LOST';
 }
 
-/** The reason of a running task's `signal` when its process closes: the task is given back and runs again elsewhere. */
+/**
+ * The process that runs the task closes, and the time `shutdown.grace` is over.
+ *
+ * It is the reason of the running task's `signal`. The task is given back and runs again elsewhere, unless its delivery
+ * is `at-most-once`. Code: `WORKER_CLOSING`.
+ */
 export class WorkerClosingError extends TaskQueueError {
   readonly code = 'WORKER_CLOSING';
 
@@ -191,7 +314,7 @@ export class WorkerClosingError extends TaskQueueError {
   }
 }
 
-/** Quoted input stays readable in a log, whatever somebody sent. */
+/** Cuts a quoted input, which may be any text of a client, so that log lines stay readable. */
 function shorten(text: string): string {
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 }

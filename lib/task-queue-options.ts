@@ -6,67 +6,103 @@ import type { HttpOptions } from './http/http-options.js';
 import { checkQueueName, DEFAULT_QUEUE, defineFrom } from './tasks/task-definition.js';
 import type { TaskOptions } from './tasks/task-options.js';
 
-/** What a process does: run tasks and enqueue them, only enqueue them, or run them without serving HTTP. */
+/**
+ * The role of a process:
+ *
+ * - `both`: the process enqueues tasks and runs them.
+ * - `producer`: the process enqueues tasks and waits for them, but runs none.
+ * - `worker`: the same as `both`. The name marks a process that the application starts without HTTP.
+ */
 export type Role = 'both' | 'producer' | 'worker';
 
+/** The options of one queue. */
 export interface QueueOptions {
-  /** Tasks at once in one process; default 10. */
+  /** How many tasks of the queue one process runs at the same time: a whole number, at least 1. Default: 10. */
   readonly concurrency?: number;
-  /** Starts at most `max` tasks in `per`, counted over all workers of the queue; default no limit. */
+  /**
+   * Starts at most `max` tasks in each period `per`. The limit applies to all workers of the queue together. Default:
+   * no limit.
+   */
   readonly rateLimit?: { readonly max: number; readonly per: Duration };
-  /** Whether its tasks may have a `priority`; default false, for ordering costs a little at every task. */
+  /** Whether tasks of the queue may have a `priority`. Sorting costs a little with every task. Default: `false`. */
   readonly priorities?: boolean;
 }
 
-/** Options of `TaskQueueModule.forRoot()`. Everything has a default; a bad value fails at boot. */
+/**
+ * The options of `TaskQueueModule.forRoot()`. Every option has a default. A wrong value makes the start of the
+ * application fail with a `ConfigurationError` that names the option. Options take precedence over environment
+ * variables.
+ */
 export interface TaskQueueOptions {
   /**
-   * `redis://` `rediss://` `postgres://` `postgresql://` URL, `pglite:<folder>` (embedded, on disk), `pglite:` (embedded,
-   * in memory), the driver's own options, or an existing ioredis client or pg pool, which is never closed.
-   * Default: `TASK_QUEUE_URL`, else `pglite:.task-queue`, under `NODE_ENV=test` `pglite:`.
+   * The server or the database in which tasks are stored:
+   *
+   * - a URL: `redis://`, `rediss://` (with TLS), `postgres://` or `postgresql://`
+   * - `pglite:<folder>`: the embedded engine, on disk. The folder is relative to the working directory.
+   * - `pglite:`: the embedded engine, in memory
+   * - the options of ioredis, of its `Cluster`, or of `pg.Pool`
+   * - an ioredis client or a pg pool of the application, which this package never closes
+   *
+   * Default: the environment variable `TASK_QUEUE_URL`, else `pglite:.task-queue`; under `NODE_ENV=test`, `pglite:`.
+   *
+   * @example 'redis://:password@localhost:6379/0'
    */
   readonly connection?: ConnectionOption;
-  /** Namespace of everything stored: Redis key prefix or PostgreSQL schema; default `TASK_QUEUE_PREFIX`, else `tasks`. */
+  /**
+   * The namespace of all stored data: the prefix of the keys on Redis, the schema on PostgreSQL and in the embedded
+   * engine. Applications with different prefixes share nothing. Default: `TASK_QUEUE_PREFIX`, else `tasks`.
+   */
   readonly prefix?: string;
-  /** Default: `TASK_QUEUE_ROLE`, else `both`. */
+  /** What this process does. Default: `TASK_QUEUE_ROLE`, else `both`. */
   readonly role?: Role;
-  /** By name; a queue that is not named here has the defaults. */
+  /** The options of queues, by name. A queue that is missing here has the defaults. */
   readonly queues?: Readonly<Record<string, QueueOptions>>;
-  /** Queues this process runs; default: `TASK_QUEUE_CONSUME` (comma-separated), else `'*'`, all that have a task here. */
+  /**
+   * The queues whose tasks this process runs: a list of names, or `'*'` for all queues that have a task in this
+   * process. Default: `TASK_QUEUE_CONSUME` (names separated by commas), else `'*'`.
+   */
   readonly consume?: '*' | readonly string[];
-  /** Options under those of every task. */
+  /** The options of every task that does not set them itself. Default: none. */
   readonly defaults?: Omit<TaskOptions, 'name'>;
-  /** How long a finished task can be asked for; default `{ ttl: '1d', failedTtl: '7d' }`. */
+  /**
+   * How long the record of a final task is kept: `ttl` for a succeeded task, `failedTtl` for any other final state.
+   * Default: `{ ttl: '1d', failedTtl: '7d' }`.
+   */
   readonly results?: { readonly ttl?: Duration; readonly failedTtl?: Duration };
-  /** `false`, or where and how tasks are served; default `{ path: 'tasks' }`. */
+  /** The options of the HTTP endpoint that serves tasks, or `false` for no endpoint. Default: `{ path: 'tasks' }`. */
   readonly http?: false | HttpOptions;
   /**
-   * `global: false` keeps those of the whole application away from tasks (`APP_GUARD` and the like, `useGlobalGuards()` and
-   * the like), for they are often written for HTTP. What decorators bind to a task or its class stays. Default: as
-   * around a route, all of them.
+   * Whether the guards, pipes, interceptors and filters of the whole application (`APP_GUARD` and its like,
+   * `useGlobalGuards()` and its like) run around tasks too, as they run around routes. Many of them are written for
+   * HTTP: then set `global: false`. Enhancers that decorators bind to a task or its class always run. Default:
+   * `{ global: true }`.
    */
   readonly enhancers?: { readonly global?: boolean };
-  /** Bytes of JSON of the arguments, and of a result; default 1 MiB. */
+  /** The most bytes of JSON for the arguments of a task, its result, and a progress report, each. Default: 1 MiB. */
   readonly maxPayload?: number;
-  /** A call that cannot reach the engine fails after this; default `'5s'`. */
+  /** A call that cannot reach the engine fails with `EngineUnavailableError` after this time. Default: `'5s'`. */
   readonly enqueueTimeout?: Duration;
   /**
-   * A worker that gave no sign of life for this long counts as dead, and the tasks that it ran are run again elsewhere.
-   * It must be longer than a worker's event loop is ever blocked. At least 1 s; default `'30s'`.
+   * A worker that gives no sign of life for this time counts as dead, and its tasks run again elsewhere. It must be
+   * longer than the event loop of a worker is ever blocked, and at least 1 s. Default: `'30s'`.
    */
   readonly abandonedAfter?: Duration;
-  /** How long running tasks may go on once the application closes; default `{ grace: '30s' }`. */
+  /**
+   * `grace` is the time for which running tasks may go on after the application begins to close. Then their signals are
+   * aborted, and the tasks run again elsewhere; a task with the delivery `at-most-once` fails instead. Default:
+   * `{ grace: '30s' }`.
+   */
   readonly shutdown?: { readonly grace?: Duration };
 }
 
-/** A queue as it is run; durations are milliseconds. */
+/** The options of a queue, checked and complete. Durations are milliseconds. */
 export interface ResolvedQueue {
   readonly concurrency: number;
   readonly rateLimit?: { readonly max: number; readonly per: number };
   readonly priorities: boolean;
 }
 
-/** The same, checked and complete. Durations are milliseconds. */
+/** The options of the module, checked and complete. Durations are milliseconds. */
 export interface ResolvedOptions {
   readonly connection: Connection;
   readonly prefix: string;
@@ -101,17 +137,21 @@ const KNOWN: ReadonlySet<string> = new Set<keyof TaskQueueOptions>([
   'shutdown',
 ]);
 
-/** @throws ConfigurationError naming the option, the value and the cure */
+/**
+ * Checks the options and adds defaults and environment variables.
+ *
+ * @throws ConfigurationError with the option, the value and the cure
+ */
 export function resolveOptions(options: TaskQueueOptions, env: NodeJS.ProcessEnv = process.env): ResolvedOptions {
   const unknown = Object.keys(options).filter((key) => !KNOWN.has(key));
   if (unknown.length > 0) {
     throw new ConfigurationError(
-      `There is no option ${unknown.join(', ')}. Those there are: ${[...KNOWN].join(', ')}.`,
+      `There is no option ${unknown.join(', ')}. The options are: ${[...KNOWN].join(', ')}.`,
     );
   }
   const connection = parseConnection(options.connection ?? env['TASK_QUEUE_URL'] ?? embeddedDefault(env));
   const defaults = options.defaults ?? {};
-  // Their values are checked once here, rather than at each task that uses them.
+  // Checks the values once here, so that an error names `defaults` and not a task that uses them.
   defineFrom(defaults, {}, 'defaults');
   return {
     connection,
@@ -137,7 +177,7 @@ function resolveAbandonedAfter(value: Duration): number {
   const milliseconds = parseDuration(value, 'abandonedAfter');
   if (milliseconds >= 1_000) return milliseconds;
   throw new ConfigurationError(
-    `abandonedAfter is ${JSON.stringify(value)}. Give at least '1s': a busy process may need as long for its sign of life.`,
+    `abandonedAfter is ${JSON.stringify(value)}. Give at least '1s': a busy process may need that long to give a sign of life.`,
   );
 }
 

@@ -1,12 +1,12 @@
-/** Injects the {@link ResolvedOptions}. */
+/** The token that injects the {@link ResolvedOptions}. */
 export const RESOLVED_OPTIONS = Symbol('nestjs-task-queue: options');
 
-/** Injects the {@link Engine}. */
+/** The token that injects the {@link Engine}. */
 export const ENGINE = Symbol('nestjs-task-queue: engine');
 
 /**
- * The same as `getQueueToken(name)` of `@nestjs/bullmq`. Written out, for that package is optional and a token is needed
- * before anything can be loaded; a test holds the two together.
+ * The same token as `getQueueToken(name)` of `@nestjs/bullmq`. The text is repeated here, because that package is
+ * optional and tokens are needed before any package can be loaded. A test makes sure that both are equal.
  */
 export function nativeQueueToken(name: string): string {
   return `BullQueue_${name}`;

@@ -1,7 +1,7 @@
 import { ConfigurableModuleBuilder } from '@nestjs/common';
 import type { TaskQueueOptions } from './task-queue-options.js';
 
-/** Nest's own `forRoot` and `forRootAsync`, for {@link TaskQueueOptions}. */
+/** The base class of the module, with Nest's `forRoot` and `forRootAsync` for {@link TaskQueueOptions}. */
 export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, ASYNC_OPTIONS_TYPE } =
   new ConfigurableModuleBuilder<TaskQueueOptions>()
     .setClassMethodName('forRoot')

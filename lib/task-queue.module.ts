@@ -27,14 +27,25 @@ import { TaskWorkersModule } from './workers/task-workers.module.js';
 import { registerRunningApp } from './workflows/running-apps.js';
 import { WorkflowStarter } from './workflows/workflow-starter.js';
 
-/** Options of `forRootAsync`: Nest's `imports`, `inject`, `useFactory`, `useClass`, `useExisting`; and `queueNames`, the queues to inject with `@InjectQueue(name)`. */
+/**
+ * The options of `TaskQueueModule.forRootAsync()`: `imports`, `inject`, `useFactory`, `useClass` and `useExisting` as
+ * in any module of Nest, and `queueNames`: the queues, besides `default`, that the application injects with
+ * `@InjectQueue(name)` of `@nestjs/bullmq`.
+ */
 export type TaskQueueAsyncOptions = typeof ASYNC_OPTIONS_TYPE;
 
 /**
- * Background tasks for the whole application; import it once, in the root module.
+ * Adds background tasks to the whole application. Import it once, in the root module. It is global, so every module can
+ * inject `TaskQueue`, `TaskSchedules`, `TaskContext` and the producers of `@InjectTasks()`.
  *
  * @example
- * imports: [TaskQueueModule.forRoot({ connection: 'redis://localhost:6379' })]
+ * ```ts
+ * @Module({
+ *   imports: [TaskQueueModule.forRoot({ connection: 'redis://localhost:6379' })],
+ *   providers: [ReportTasks],
+ * })
+ * export class AppModule {}
+ * ```
  */
 @Module({})
 export class TaskQueueModule
@@ -61,11 +72,27 @@ export class TaskQueueModule
     this.http.configure();
   }
 
-  /** @throws ConfigurationError at boot, for an option that is wrong */
+  /**
+   * Returns the module with these options. A wrong option makes the start of the application fail with a
+   * `ConfigurationError`.
+   *
+   * @param options every option has a default
+   */
   static override forRoot(options: TaskQueueOptions = {}): DynamicModule {
     return complete(super.forRoot(options), Object.keys(options.queues ?? {}));
   }
 
+  /**
+   * Returns the module with options that a factory or a class creates, for example from a configuration service.
+   *
+   * @example
+   * ```ts
+   * TaskQueueModule.forRootAsync({
+   *   inject: [ConfigService],
+   *   useFactory: (config: ConfigService) => ({ connection: config.getOrThrow('REDIS_URL') }),
+   * })
+   * ```
+   */
   static override forRootAsync(options: TaskQueueAsyncOptions): DynamicModule {
     return complete(super.forRootAsync(options), options.queueNames ?? []);
   }
@@ -78,14 +105,17 @@ export class TaskQueueModule
       await this.schedules.load();
       await this.engine.start();
     } catch (error) {
-      // Nest tells nobody that the application did not start.
+      // Nest calls no shutdown hook when the start of an application fails, so the engine is closed here.
       await this.engine.close();
       throw error;
     }
     this.withdrawStarter = registerRunningApp(this.starter);
   }
 
-  /** After the workers have stopped and before the HTTP server waits for its requests to end: some wait for tasks. */
+  /**
+   * Ends all waits for tasks. Nest calls this hook after the workers have stopped and before the HTTP server waits for
+   * its requests, some of which wait for tasks.
+   */
   async beforeApplicationShutdown(): Promise<void> {
     await this.results.close();
   }
@@ -96,7 +126,7 @@ export class TaskQueueModule
   }
 }
 
-/** What both forms of the module have in common. */
+/** Adds the controllers, providers and exports that `forRoot` and `forRootAsync` have in common. */
 function complete(definition: DynamicModule, queueNames: readonly string[]): DynamicModule {
   const { controllers, providers } = httpProviders({
     inject: [RESOLVED_OPTIONS],
@@ -113,7 +143,7 @@ function complete(definition: DynamicModule, queueNames: readonly string[]): Dyn
     global: true,
     controllers,
     imports: [...(definition.imports ?? []), DiscoveryModule, TaskWorkersModule],
-    // Read when the application starts, after all classes with an @InjectTasks() have been defined.
+    // Nest reads these properties when the application starts, after all classes with `@InjectTasks()` are defined.
     get providers() {
       return [...own, ...producers()];
     },

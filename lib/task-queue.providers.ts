@@ -22,10 +22,12 @@ import { TaskWorkers } from './workers/task-workers.js';
 import { WorkflowRunner } from './workflows/workflow-runner.js';
 import { WorkflowStarter } from './workflows/workflow-starter.js';
 
-/** A task of an unknown name is put back so often before it fails: about five minutes, the time of a deploy. */
+/**
+ * How often a task of an unknown name is put back before it fails. That takes about five minutes, as long as a deploy.
+ */
 const UNKNOWN_TASK_RETURNS = 12;
 
-/** The library's own, whatever the options. */
+/** The providers of this package that do not depend on the options. */
 export const PROVIDERS: Provider[] = [
   {
     provide: RESOLVED_OPTIONS,
@@ -147,7 +149,8 @@ export const PROVIDERS: Provider[] = [
       results,
       explorer,
       defaults: options.defaults,
-      template: (task, args) => (typeof task === 'string' ? taskQueue.of(task) : (task as TaskProducer)).toTemplate(args),
+      template: (task, args) =>
+        (typeof task === 'string' ? taskQueue.of(task) : (task as TaskProducer)).toTemplate(args),
       queues: () => [...consumedQueues(options, registry).keys()],
       enabled: options.role !== 'producer',
     }),
@@ -155,10 +158,10 @@ export const PROVIDERS: Provider[] = [
   ...SCHEDULE_PROVIDERS,
 ];
 
-/** What other modules of the application may inject. */
+/** The providers that other modules of the application may inject. */
 export const EXPORTS = [TaskQueue, TaskSchedules, TaskContext, TaskResults, TaskWorkers, RESOLVED_OPTIONS, ENGINE];
 
-/** A producer for everything that was asked for with `@InjectTasks()`. */
+/** A provider for each source of producers that a class of the application injects with `@InjectTasks()`. */
 export function producers(): Provider[] {
   return Array.from(injectedSources(), ([source, token]) => ({
     provide: token,
@@ -167,6 +170,7 @@ export function producers(): Provider[] {
   }));
 }
 
+/** The queues whose tasks this process runs, with their options. */
 function consumedQueues(options: ResolvedOptions, registry: TaskRegistry): Map<string, ConsumerOptions> {
   const { role, consume, queues, retention } = options;
   if (role === 'producer') return new Map();
@@ -176,7 +180,9 @@ function consumedQueues(options: ResolvedOptions, registry: TaskRegistry): Map<s
   return new Map(Array.from(names, (name) => [name, { ...(queues.get(name) ?? QUEUE_DEFAULTS), keep }]));
 }
 
-/** BullMQ's own queues, where `@InjectQueue(name)` of `@nestjs/bullmq` looks for them. */
+/**
+ * Providers of BullMQ's own `Queue` objects, under the tokens that `@InjectQueue(name)` of `@nestjs/bullmq` injects.
+ */
 export function nativeQueues(names: readonly string[]): Provider[] {
   return [...new Set(names)].map((name) => ({
     provide: nativeQueueToken(name),

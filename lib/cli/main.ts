@@ -6,10 +6,10 @@ import { ConfigurationError } from '../errors.js';
 
 const USAGE = `nestjs-task-queue migrate --url postgres://owner:password@host/database [--prefix tasks] [--grant role]
 
-Creates or updates the tables in PostgreSQL, for applications whose role may not.
-  --url     default: TASK_QUEUE_URL
+Creates or updates the tables in PostgreSQL, for an application whose role may not do so.
+  --url     the database, with a role that may change its tables; default: TASK_QUEUE_URL
   --prefix  the schema, as in the option prefix; default: tasks
-  --grant   the role of the application, which may then use them
+  --grant   the role of the application, which gets the right to use the tables
 `;
 
 async function main(args: string[]): Promise<number> {
@@ -30,16 +30,18 @@ async function main(args: string[]): Promise<number> {
   const url = values.url ?? process.env['TASK_QUEUE_URL'] ?? '';
   const connection = parseConnection(url);
   if (connection.kind !== 'postgres')
-    throw new ConfigurationError(`Only PostgreSQL has tables to migrate, not ${withoutPassword(url)}.`);
-  const store = await openPostgres(connection, values.prefix);
+    throw new ConfigurationError(
+      `${withoutPassword(url)} has no tables to migrate. Give the URL of a PostgreSQL database with --url.`,
+    );
+  const driver = await openPostgres(connection, values.prefix);
   try {
-    await store.connect();
-    process.stdout.write(`The schema "${values.prefix}" of ${store.address} is up to date.\n`);
+    await driver.connect();
+    process.stdout.write(`The schema "${values.prefix}" of ${driver.address} is up to date.\n`);
     if (values.grant === undefined) return 0;
-    await store.grant(values.grant);
-    process.stdout.write(`The role ${values.grant} may use it.\n`);
+    await driver.grant(values.grant);
+    process.stdout.write(`The role ${values.grant} may use the schema.\n`);
   } finally {
-    await store.close();
+    await driver.close();
   }
   return 0;
 }

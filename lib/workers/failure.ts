@@ -2,11 +2,14 @@ import { HttpException } from '@nestjs/common';
 import { inspect } from 'node:util';
 import type { TaskFailure } from '../engine/task.js';
 
-/** Messages and stacks are cut there: they are stored with each task and sent to each who asks. */
+/** Longer messages and stacks are cut: each task stores them, and each caller that reads the task receives them. */
 const LONGEST_MESSAGE = 4_096;
 const LONGEST_STACK = 16_384;
 
-/** What is kept of anything that can be thrown: errors, also of another realm, strings, `undefined`. */
+/**
+ * Makes the stored form of a thrown value. The value may be anything: an error, also of another realm, a string,
+ * `undefined`.
+ */
 export function toFailure(thrown: unknown): TaskFailure {
   if (!isErrorLike(thrown)) {
     const message = typeof thrown === 'string' ? thrown : `${inspect(thrown, { depth: 2 })} was thrown`;

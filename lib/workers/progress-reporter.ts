@@ -1,11 +1,11 @@
 import type { Json } from '../engine/json.js';
 
-/** People see no more than this many milliseconds apart, and each report is a write. */
+/** Milliseconds between two stored reports. People see no faster changes, and each stored report is a write. */
 const INTERVAL = 50;
 
 /**
- * Stores how far a task is, at most 20 times a second: a loop may report each of its 50,000 rows, and what is stored is
- * where it is by then. The last report is always stored.
+ * Stores the progress of a task, at most 20 times a second. A loop may report each of its 50,000 rows; the reporter
+ * stores the newest report each time, and the last report always.
  */
 export class ProgressReporter {
   private next: { readonly value: Json } | undefined;
@@ -15,23 +15,23 @@ export class ProgressReporter {
 
   constructor(private readonly store: (value: Json) => Promise<void>) {}
 
-  /** Resolves when it is stored, or at once when it will be merged with what follows. */
+  /** Resolves when the report is stored, or at once when a later report may replace it before that. */
   async report(value: Json): Promise<void> {
     this.next = { value };
     const wait = this.lastAt + INTERVAL - Date.now();
     if (wait <= 0) return this.flush();
     this.timer ??= setTimeout(() => {
-      // A write that fails here fails again at the end, where somebody hears of it.
+      // `storing` keeps the error, and the `flush` at the end of the run throws it to the executor.
       this.flush().catch(() => undefined);
     }, wait);
   }
 
-  /** Whether nothing was ever reported. */
+  /** Whether the task has never reported progress. */
   get isUnused(): boolean {
     return !this.next && !this.storing;
   }
 
-  /** Stores what is left. To be awaited before the task's end is stored, or its last report would come after it. */
+  /** Stores the last report. Await it before the end of the task is stored, or the report would come after the end. */
   async flush(): Promise<void> {
     clearTimeout(this.timer);
     this.timer = undefined;

@@ -1,8 +1,10 @@
 import type { Backoff } from '../engine/task.js';
 
 /**
- * How long to wait after failed attempt number `attempt` (1 for the first), in milliseconds. Exponential waits double up
- * to `max`; the part `jitter` of each is random, so that tasks which failed together do not all come back together.
+ * The milliseconds to wait before the next attempt. Exponential waits double up to `max`. The share `jitter` of each
+ * wait is random, so that tasks that failed together do not all run again together.
+ *
+ * @param attempt the number of the attempt that failed, 1 for the first
  */
 export function retryDelay(
   { type, delay, max, jitter }: Backoff,

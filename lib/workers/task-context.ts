@@ -7,7 +7,7 @@ import type { Json } from '../engine/json.js';
 import type { Signature } from '../workflows/signature.js';
 import { BecomeAnother, NoMoreAttempts, RunAgainLater } from './run-decisions.js';
 
-/** One running attempt. */
+/** One running attempt, as {@link TaskContext} shows it. */
 export interface TaskRun {
   readonly id: string;
   readonly name: string;
@@ -23,76 +23,114 @@ export interface TaskRun {
 }
 
 /**
- * The task that is running, to be injected anywhere: each run sees its own, also in what it awaits.
+ * Gives the method of a task, and all code that it calls and awaits, access to the running task. Inject it into any
+ * provider, also into one that lives as long as the application: each run sees its own task.
+ *
+ * Outside of a run, the properties, `progress` and `log` throw an `Error`. A task that is called as an ordinary method
+ * has no context, and neither has work that a task left behind without awaiting it.
  *
  * @example
+ * ```ts
  * constructor(private readonly task: TaskContext) {}
+ *
+ * @Task({ timeout: '5m' })
+ * async render(pages: number): Promise<void> {
+ *   for (let page = 1; page <= pages; page++) {
+ *     this.task.signal.throwIfAborted();
+ *     await this.draw(page);
+ *     await this.task.progress(page, pages);
+ *   }
+ * }
+ * ```
  */
 @Injectable()
 export class TaskContext {
   readonly #storage = new AsyncLocalStorage<TaskRun>();
 
+  /** The id of the task. It is the same in all attempts. */
   get id(): string {
     return this.#run.id;
   }
 
+  /** The name of the task, for example `ReportTasks.build`. */
   get name(): string {
     return this.#run.name;
   }
 
+  /** The queue from which the worker took the task. */
   get queue(): string {
     return this.#run.queue;
   }
 
-  /** 1 for the first. */
+  /** The number of this attempt, 1 for the first. */
   get attempt(): number {
     return this.#run.attempt;
   }
 
-  /** Attempts in all, the first included. */
+  /** The number of attempts that the task may take, the first included. */
   get maxAttempts(): number {
     return this.#run.maxAttempts;
   }
 
+  /** The time at which the task was enqueued. */
   get enqueuedAt(): Date {
     return new Date(this.#run.enqueuedAt);
   }
 
+  /** The headers that the task was enqueued with. The tasks that this task enqueues get them too. */
   get headers(): Headers {
     return this.#run.headers;
   }
 
   /**
-   * Aborted when the run should end: cancelled, out of time, or the process closes; `signal.reason` tells which. Hand it
-   * to `fetch` and the like, and call `signal.throwIfAborted()` in loops.
+   * A signal that is aborted when the run has to end early. Its `reason` is
+   *
+   * - a `TaskCancelledError` when a caller cancelled the task,
+   * - a `TaskTimeoutError` when the attempt took longer than the task's `timeout`,
+   * - a `WorkerClosingError` when the process closes and the time `shutdown.grace` is over,
+   * - a `WorkerLostError` when the process lost its lock on the task, which may run elsewhere now.
+   *
+   * Pass the signal to `fetch` and similar functions, and call `signal.throwIfAborted()` in loops. A method that
+   * ignores the signal is not stopped, but 250 ms after the abort its attempt ends without it.
    */
   get signal(): AbortSignal {
     return this.#run.interruption.signal;
   }
 
-  /** When this attempt's time limit is over; `undefined` without a limit. */
+  /** The time at which this attempt reaches the task's `timeout`; `undefined` when the task has no `timeout`. */
   get deadline(): Date | undefined {
     return this.#run.deadline;
   }
 
-  /** Reports how far the task is. @example await this.task.progress(page, pages, 'rendering') */
+  /**
+   * Reports the progress of the task as `{ current, total, message }`. Watchers and the HTTP status show it. At most 20
+   * reports a second are stored; the last one always is.
+   *
+   * @example await this.task.progress(page, pages, 'rendering')
+   */
   progress(current: number, total: number, message?: string): Promise<void>;
-  /** Reports any JSON. @throws NotSerializableError */
+  /**
+   * Reports the progress of the task as any JSON value.
+   *
+   * @throws NotSerializableError when JSON cannot represent the value
+   * @throws PayloadTooLargeError when its JSON is larger than the option `maxPayload`
+   */
   progress(value: Json): Promise<void>;
   async progress(value: Json, total?: number, message?: string): Promise<void> {
     const report = total === undefined ? value : { current: value, total, ...(message !== undefined && { message }) };
     await this.#run.progress(report);
   }
 
-  /** Adds a line to the task's log, which the engine keeps with it. */
+  /** Adds a line to the log of the task. The engine stores the log together with the task. */
   async log(line: string): Promise<void> {
     await this.#run.log(line);
   }
 
   /**
-   * Ends this attempt and has the task run again after `in`, without using up an attempt: for a source that is not ready
-   * yet, a limit of somebody else's. Throws, so nothing after it runs.
+   * Ends this run and makes the task run again after the duration `in`, without using up an attempt. Use it when a
+   * source is not ready yet, or when another service limits the rate of requests. It throws, so no code after it runs.
    *
+   * @throws ConfigurationError when `in` is not a duration
    * @example if (response.status === 429) this.task.retry({ in: '30s' });
    */
   retry({ in: delay }: { in: Duration }): never {
@@ -100,9 +138,10 @@ export class TaskContext {
   }
 
   /**
-   * Ends the task as failed, whatever attempts are left. Its message is meant for callers, so HTTP shows it in production
-   * too. Throws, so nothing after it runs.
+   * Ends the task as failed, even when attempts are left. The message is meant for callers, so the HTTP endpoint shows
+   * it in production too. It throws, so no code after it runs.
    *
+   * @param message the message of the failure, which callers find in `cause` of the `TaskFailedError`
    * @example this.task.fail('The card was declined.');
    */
   fail(message: string): never {
@@ -110,21 +149,30 @@ export class TaskContext {
   }
 
   /**
-   * Ends this run and lets another task or workflow take its place: the task waits for it, without holding a place in
-   * the worker, and takes over its result. Throws, so nothing after it runs.
+   * Ends this run and lets another task or workflow take its place. The task waits for it without using the concurrency
+   * of the worker, and takes over its result. It throws, so no code after it runs.
    *
+   * @param signature a task or a workflow with all its arguments
    * @example this.task.replaceWith(group(pages.map((page) => this.reports.render.signature(page))));
    */
   replaceWith(signature: Signature<void>): never {
     throw new BecomeAnother(signature);
   }
 
-  /** The run around the caller; `undefined` outside of one. @internal */
+  /**
+   * The current run; `undefined` outside of a run.
+   *
+   * @internal
+   */
   current(): TaskRun | undefined {
     return this.#storage.getStore();
   }
 
-  /** @internal */
+  /**
+   * Calls `body` inside the run.
+   *
+   * @internal
+   */
   run<T>(run: TaskRun, body: () => T): T {
     return this.#storage.run(run, body);
   }
@@ -133,7 +181,7 @@ export class TaskContext {
     const run = this.current();
     if (run) return run;
     throw new Error(
-      'There is no task running here: TaskContext is valid inside a task only. A task called as an ordinary method, ' +
+      'No task is running here: TaskContext is valid only inside a task. A task that is called as an ordinary method, ' +
         'or work that a task left behind without awaiting it, has no context.',
     );
   }

@@ -31,7 +31,10 @@ export interface ExecutorOptions {
   readonly unknownTaskReturns: number;
 }
 
-/** The last handler of a run: it finds the task, opens its context, limits its time, calls its method and gives the outcome. */
+/**
+ * The last handler of a run: it finds the task, opens its context, limits its time, calls its method and gives the
+ * outcome.
+ */
 export class TaskExecutor implements DeliveryHandler<RunOutcome> {
   private readonly logger = new Logger('TaskQueue');
 

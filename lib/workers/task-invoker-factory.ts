@@ -21,8 +21,8 @@ export interface TaskInvokerFactoryDeps {
 }
 
 /**
- * Makes the invoker of a task: its method on the right instance, with Nest's enhancers around it. A provider that lives as
- * long as the application gets a `BareMethod` or an `EnhancedMethod`, any other a `MethodPerRun`.
+ * Makes the invoker of a task: its method on the right instance, with Nest's enhancers around it. A provider that lives
+ * as long as the application gets a `BareMethod` or an `EnhancedMethod`, any other a `MethodPerRun`.
  */
 export class TaskInvokerFactory {
   private readonly context: TaskContext;
@@ -51,7 +51,10 @@ export class TaskInvokerFactory {
   }
 }
 
-/** Whether the provider lives as long as the application: neither it nor its dependencies are request-scoped or transient. */
+/**
+ * Whether the provider lives as long as the application: neither it nor its dependencies are request-scoped or
+ * transient.
+ */
 function hasOneInstance({ provider }: FoundTask): boolean {
   return provider.isDependencyTreeStatic() && !provider.isTransient;
 }

@@ -3,11 +3,12 @@ import { ModulesContainer } from '@nestjs/core';
 import { TaskWorkers } from './task-workers.js';
 
 /**
- * Starts the workers when everything else is ready, and stops them before anything else closes.
+ * Starts the workers after all other modules are ready, and stops them before any other module closes. So a task finds
+ * its database open, in whatever shutdown hook the application closes it.
  *
- * Nest calls the hooks of modules by their distance from the root module: from far to near on the way up, from near to
- * far on the way down. Nearer than the root itself is the place for what uses everybody else's providers: a task finds
- * its database open, in whichever shutdown hook that closes.
+ * Nest calls the hooks of modules by their distance from the root module: at the start the far modules come first, at
+ * the end the near ones. By itself, Nest gives the root module the smallest distance. This module sets its own
+ * distance to -1, nearer than the root module, because tasks use the providers of all modules.
  */
 @Module({})
 export class TaskWorkersModule implements OnApplicationBootstrap, OnModuleDestroy {

@@ -11,7 +11,10 @@ export interface TaskWorkersDeps {
   readonly grace: number;
 }
 
-/** The consumers of this process: started once the application is ready, stopped before anything that tasks use closes. */
+/**
+ * Starts the consumers of this process when the application is ready, and stops them before anything that tasks use
+ * closes.
+ */
 export class TaskWorkers {
   private readonly logger = new Logger('TaskQueue');
   private readonly consumers: Consumer[] = [];
@@ -26,7 +29,7 @@ export class TaskWorkers {
     try {
       await Promise.all(this.consumers.map(({ started }) => started));
     } catch (error) {
-      // Nest closes nothing of an application that did not boot.
+      // Nest calls no shutdown hook of an application that did not boot.
       await engine.close();
       throw error;
     }

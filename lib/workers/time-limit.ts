@@ -1,20 +1,24 @@
 import { Interruption } from '../engine/interruption.js';
 import { TaskTimeoutError } from '../errors.js';
 
-/** How long a method may take to notice that its signal was aborted before its attempt ends without it. */
-const SETTLE_TIME = 250;
+/** Milliseconds that a method may go on after its signal was aborted. Then its attempt ends without it. */
+const ABORT_GRACE = 250;
 
-/** When one attempt has to end: interrupted from outside, or when its time is up. */
+/** Ends one attempt when its delivery is interrupted, or when its timeout is over. */
 export class TimeLimit {
   readonly deadline: Date | undefined;
   readonly interruption = new Interruption();
   private readonly timer: NodeJS.Timeout | undefined;
-  private readonly ignoreOuter: () => void;
-  private settling: NodeJS.Timeout | undefined;
-  private within = (body: () => void): void => body();
+  private readonly stopListening: () => void;
+  private graceTimer: NodeJS.Timeout | undefined;
+  private runInContext = (body: () => void): void => body();
 
-  constructor(outer: Interruption, timeout: number | undefined) {
-    this.ignoreOuter = outer.onRequest(() => this.interrupt(outer.reason));
+  /**
+   * @param delivery the interruption of the delivery
+   * @param timeout milliseconds; `undefined` for no limit
+   */
+  constructor(delivery: Interruption, timeout: number | undefined) {
+    this.stopListening = delivery.onRequest(() => this.interrupt(delivery.reason));
     if (timeout === undefined) return;
     this.deadline = new Date(Date.now() + timeout);
     this.timer = setTimeout(() => {
@@ -22,35 +26,36 @@ export class TimeLimit {
     }, timeout);
   }
 
-  /** Why it has to end; `undefined` when it has not. */
+  /** The reason why the attempt has to end; `undefined` when it may go on. */
   get reason(): unknown {
     return this.interruption.reason;
   }
 
   /**
-   * What the call returns or throws; soon after it is interrupted, the reason, whatever the call is still doing.
+   * Resolves or rejects as the call does. After an interruption, the call has {@link ABORT_GRACE} to end; then the
+   * promise is rejected with the reason, and whatever the call returns or throws later is ignored.
    *
-   * @param within runs the call, and later what listens to the signal: inside the task, with its context
+   * @param runInContext runs the call with the context of the task, and later the listeners of the signal
    */
-  race<T>(call: () => T, within: <R>(body: () => R) => R): Promise<Awaited<T>> {
-    this.within = within;
+  race<T>(call: () => T, runInContext: <R>(body: () => R) => R): Promise<Awaited<T>> {
+    this.runInContext = runInContext;
     return new Promise<Awaited<T>>((resolve, reject) => {
       if (this.interruption.isRequested) return reject(this.reason);
       this.interruption.onRequest(() => {
-        this.settling = setTimeout(() => reject(this.reason as Error), SETTLE_TIME);
+        this.graceTimer = setTimeout(() => reject(this.reason as Error), ABORT_GRACE);
       });
-      // Inside the promise's executor, so that what a plain function throws is a rejection, too.
-      Promise.resolve(within(call)).then(resolve, reject);
+      // Inside the executor of the promise, so that an error which a synchronous method throws rejects the promise too.
+      Promise.resolve(runInContext(call)).then(resolve, reject);
     });
   }
 
   clear(): void {
-    this.ignoreOuter();
+    this.stopListening();
     clearTimeout(this.timer);
-    clearTimeout(this.settling);
+    clearTimeout(this.graceTimer);
   }
 
   private interrupt(reason: unknown): void {
-    this.within(() => this.interruption.request(reason));
+    this.runInContext(() => this.interruption.request(reason));
   }
 }

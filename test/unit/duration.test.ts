@@ -9,12 +9,12 @@ it.each([
   ['1.5m', 90_000],
   ['2h', 7_200_000],
   ['1d', 86_400_000],
-] as const)('reads %j as %d ms', (value, milliseconds) => {
+] as const)('parseDuration converts %j to %d ms', (value, milliseconds) => {
   expect(parseDuration(value, 'it')).toBe(milliseconds);
 });
 
 it.each(['', '10', '5 minutes', 's', '-1s', '1w', 'PT5M', -1, Number.NaN, Infinity, null, undefined, {}])(
-  'refuses %j',
+  'parseDuration refuses %j',
   (value) => {
     expect(() => parseDuration(value as Duration, 'task timeout')).toThrow(/^task timeout is .*'10s'/);
   },

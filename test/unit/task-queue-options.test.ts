@@ -2,8 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import { ConfigurationError } from '../../lib/errors.js';
 import { resolveOptions } from '../../lib/task-queue-options.js';
 
-describe('without options', () => {
-  it('runs on the embedded engine, in a folder or in memory under test', () => {
+describe('resolveOptions without options', () => {
+  it('chooses the embedded engine, in a folder, or in memory under NODE_ENV=test', () => {
     expect(resolveOptions({}, {})).toMatchObject({
       connection: { kind: 'embedded', folder: '.task-queue' },
       prefix: 'tasks',
@@ -18,7 +18,7 @@ describe('without options', () => {
     expect(resolveOptions({}, {}).queues.get('default')).toEqual({ concurrency: 10, priorities: false });
   });
 
-  it('heeds the environment', () => {
+  it('reads the environment variables, over which options take precedence', () => {
     const env = {
       TASK_QUEUE_URL: 'redis://localhost:6380/2',
       TASK_QUEUE_ROLE: 'worker',
@@ -47,7 +47,7 @@ it.each([
   [{ nodes: [{ host: 'h', port: 1 }] }, 'redis'],
   [{ connectionString: 'postgres://h' }, 'postgres'],
   [{ host: 'h', user: 'u', database: 'd' }, 'postgres'],
-])('understands the connection %j', (connection, kind) => {
+])('resolveOptions understands the connection %j', (connection, kind) => {
   expect(resolveOptions({ connection }, {}).connection.kind).toBe(kind);
 });
 
@@ -74,7 +74,7 @@ it.each<[string, object, NodeJS.ProcessEnv?]>([
   ['retries', { defaults: { retries: 1.5 } }],
   ['backoff', { defaults: { backoff: 'linear' } }],
   ['conection', { conection: 'redis://h' }],
-])('names the option %s when it is wrong: %j', (option, options, env = {}) => {
+])('resolveOptions names the option %s when it is wrong: %j', (option, options, env = {}) => {
   const resolve = () => resolveOptions(options, env);
   expect(resolve).toThrow(ConfigurationError);
   expect(resolve).toThrow(option);

@@ -2,6 +2,9 @@ import { expect, it } from '@jest/globals';
 import { getQueueToken } from '@nestjs/bullmq';
 import { nativeQueueToken } from '../../lib/task-queue-tokens.js';
 
-it.each(['default', 'emails', 'a-b_c'])('finds the queue %s where @InjectQueue() looks', (name) => {
-  expect(nativeQueueToken(name)).toBe(getQueueToken(name));
-});
+it.each(['default', 'emails', 'a-b_c'])(
+  'nativeQueueToken returns the token that @InjectQueue() injects for the queue %s',
+  (name) => {
+    expect(nativeQueueToken(name)).toBe(getQueueToken(name));
+  },
+);

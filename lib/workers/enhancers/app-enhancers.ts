@@ -4,39 +4,41 @@ import type { InstanceWrapper } from '@nestjs/core/injector/instance-wrapper.js'
 import { NO_APP_ENHANCERS, type AppEnhancers } from './enhancers.js';
 
 export interface AppEnhancerOptions {
-  /** Whether those of the application stand around tasks at all. */
+  /** Whether the enhancers of the application run around tasks at all. */
   readonly global: boolean;
-  /** Classes that have nothing to do with tasks. */
+  /** Classes whose instances do not run around tasks. */
   readonly except?: readonly Type[];
 }
 
-/** What `APP_GUARD` and the like and `app.useGlobalGuards()` and the like stand for. */
+/**
+ * Reads the enhancers of the application: those of `APP_GUARD` and its like, and of `useGlobalGuards()` and its like.
+ */
 export class AppEnhancerReader {
   constructor(
     private readonly config: ApplicationConfig,
     private readonly options: AppEnhancerOptions,
   ) {}
 
-  /** Whether some are made anew for each run: their class is request-scoped or transient. */
+  /** Whether Nest creates some of them for each run, because their class is request-scoped or transient. */
   get areScoped(): boolean {
     return this.options.global && Object.values(this.scoped()).some((wrappers) => wrappers.length > 0);
   }
 
-  /** Those that live as long as the application. */
+  /** The enhancers that live as long as the application. */
   static(): AppEnhancers {
     if (!this.options.global) return NO_APP_ENHANCERS;
     return {
-      guards: this.ofTasks(this.config.getGlobalGuards()),
-      interceptors: this.ofTasks(this.config.getGlobalInterceptors()),
-      pipes: this.ofTasks(this.config.getGlobalPipes()),
-      filters: this.ofTasks(this.config.getGlobalFilters()),
+      guards: this.withoutExceptions(this.config.getGlobalGuards()),
+      interceptors: this.withoutExceptions(this.config.getGlobalInterceptors()),
+      pipes: this.withoutExceptions(this.config.getGlobalPipes()),
+      filters: this.withoutExceptions(this.config.getGlobalFilters()),
     };
   }
 
-  /** Those, and the ones made for this run. */
+  /** The enhancers that live as long as the application, and those that Nest creates for this run. */
   async forRun(contextId: ContextId): Promise<AppEnhancers> {
-    const known = this.static();
-    if (!this.areScoped) return known;
+    const shared = this.static();
+    if (!this.areScoped) return shared;
     const scoped = this.scoped();
     const [guards, interceptors, pipes, filters] = await Promise.all([
       resolveAll(scoped.guards, contextId),
@@ -45,10 +47,10 @@ export class AppEnhancerReader {
       resolveAll(scoped.filters, contextId),
     ]);
     return {
-      guards: [...known.guards, ...guards],
-      interceptors: [...known.interceptors, ...interceptors],
-      pipes: [...known.pipes, ...pipes],
-      filters: [...known.filters, ...filters],
+      guards: [...shared.guards, ...guards],
+      interceptors: [...shared.interceptors, ...interceptors],
+      pipes: [...shared.pipes, ...pipes],
+      filters: [...shared.filters, ...filters],
     };
   }
 
@@ -61,7 +63,7 @@ export class AppEnhancerReader {
     };
   }
 
-  private ofTasks<T>(enhancers: readonly T[]): T[] {
+  private withoutExceptions<T>(enhancers: readonly T[]): T[] {
     return enhancers.filter((enhancer) => !this.options.except?.some((type) => enhancer instanceof type));
   }
 }
@@ -70,7 +72,10 @@ async function resolveAll<T>(wrappers: readonly InstanceWrapper<T>[], contextId:
   return Promise.all(wrappers.map((wrapper) => resolveWrapped(wrapper, contextId)));
 }
 
-/** The provider's instance for a context; asked for in its own module, for another may have one of that token, too. */
+/**
+ * The provider's instance for a context id. It is resolved in the provider's own module, because another module may
+ * have a provider with the same token.
+ */
 export function resolveWrapped<T>({ host, token }: InstanceWrapper<T>, contextId: ContextId): Promise<T> {
   const moduleRef = host?.getProviderByKey<ModuleRef>(ModuleRef).instance;
   if (!moduleRef) throw new Error(`Nest has no module for the provider ${String(token)}.`);

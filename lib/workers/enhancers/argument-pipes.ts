@@ -2,27 +2,27 @@ import { ValidationPipe, type ArgumentMetadata, type PipeTransform } from '@nest
 
 /** One declared parameter of a task. */
 export interface Parameter {
-  /** Its declared type, as the compiler left it in the metadata. */
+  /** The declared type, as the compiler left it in the metadata. */
   readonly metatype: ArgumentMetadata['metatype'];
-  /** Those bound to this parameter alone. */
+  /** The pipes that are bound to this parameter alone. */
   readonly pipes: readonly PipeTransform[];
   readonly schema: ArgumentMetadata['schema'];
 }
 
-/** What is said of an error that a pipe threw. */
-export type PipeFailed = (error: unknown, pipe: PipeTransform) => void;
+/** Called when a pipe threw an error. */
+export type OnPipeError = (error: unknown, pipe: PipeTransform) => void;
 
-/** The pipes of a task: each argument goes through those of the method, then through those of its parameter. */
+/** The pipes of a task. Each argument goes through the pipes of the method, then through the pipes of its parameter. */
 export class ArgumentPipes {
   readonly isEmpty: boolean;
-  /** Each with all pipes that its argument goes through. */
+  /** The declared parameters, each with all pipes that its argument goes through. */
   private readonly parameters: readonly Parameter[];
-  /** For arguments that no parameter stands for. */
+  /** Applies to arguments without a declared parameter. */
   private readonly undeclared: Parameter;
 
   /**
    * @param shared the pipes of the method
-   * @param mayHaveRest whether the last parameter may be a rest parameter, so that further arguments are of its type
+   * @param mayHaveRest whether the last parameter may be a rest parameter, so that further arguments have its type
    */
   constructor(shared: readonly PipeTransform[], parameters: readonly Parameter[], mayHaveRest: boolean) {
     this.parameters = parameters.map((parameter) => ({ ...parameter, pipes: [...shared, ...parameter.pipes] }));
@@ -31,7 +31,9 @@ export class ArgumentPipes {
     this.isEmpty = [undeclared, ...this.parameters].every(({ pipes }) => pipes.length === 0);
   }
 
-  /** Whether no declared type is known, so that a `ValidationPipe` lets everything pass. */
+  /**
+   * Whether there is a `ValidationPipe` and no declared type is known: by itself, the pipe then accepts every value.
+   */
   get validateNothing(): boolean {
     const validators = [this.undeclared, ...this.parameters].flatMap(({ pipes }) => pipes).filter(isValidator);
     return (
@@ -40,27 +42,30 @@ export class ArgumentPipes {
     );
   }
 
-  /** Also a missing argument goes through them, as a missing body does: a pipe may refuse it, or have a default for it. */
-  async apply(args: readonly unknown[], failed: PipeFailed): Promise<unknown[]> {
+  /**
+   * Returns the arguments as the pipes made them. A missing argument goes through the pipes too, as a missing body of a
+   * request does: a pipe may refuse it, or return a default for it.
+   */
+  async apply(args: readonly unknown[], onError: OnPipeError): Promise<unknown[]> {
     const length = Math.max(args.length, this.parameters.length);
     const pending: Promise<unknown>[] = [];
-    for (let index = 0; index < length; index++) pending.push(this.transform(args[index], index, failed));
+    for (let index = 0; index < length; index++) pending.push(this.transform(args[index], index, onError));
     const piped = await Promise.all(pending);
-    // What is still missing stays missing: a rest parameter would get an `undefined`.
+    // An argument without a default stays missing. Otherwise a rest parameter would get an `undefined`.
     while (piped.length > args.length && piped.at(-1) === undefined) piped.pop();
     return piped;
   }
 
-  private async transform(given: unknown, index: number, failed: PipeFailed): Promise<unknown> {
+  private async transform(given: unknown, index: number, onError: OnPipeError): Promise<unknown> {
     const { metatype, pipes, schema } = this.parameters[index] ?? this.undeclared;
-    // `body`, for pipes leave alone what custom decorators made.
+    // `@TaskArg()` would be `custom`, which Nest's validation pipes skip by default. So each argument counts as a body.
     const metadata: ArgumentMetadata = { type: 'body', metatype, ...(schema && { schema }) };
     let value = given;
     for (const pipe of pipes) {
       try {
         value = await pipe.transform(value, metadata);
       } catch (error) {
-        failed(error, pipe);
+        onError(error, pipe);
         throw error;
       }
     }

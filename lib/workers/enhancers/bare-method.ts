@@ -3,7 +3,7 @@ import type { TaskContext } from '../task-context.js';
 import { endWithRun, resultOf } from './observable-result.js';
 import type { TaskMethod } from './task-method.js';
 
-/** A task without enhancers: a plain method call, which costs no more than one. */
+/** Calls the method of a task without enhancers, at the cost of a plain method call. */
 export class BareMethod implements TaskInvoker {
   constructor(
     private readonly method: TaskMethod,

@@ -13,15 +13,21 @@ import type { TaskMethod } from './task-method.js';
 const guardsConsumer = new GuardsConsumer();
 const interceptorsConsumer = new InterceptorsConsumer();
 
-/** Facts of one call that stay true whatever an interceptor or filter makes of the error. */
+/** Facts of one call. They stay true when an interceptor or a filter replaces the error. */
 interface CallFacts {
   /** Whether a guard or a pipe refused the call. */
   refused: boolean;
-  /** `TaskContext.retry()`, `fail()` or `replaceWith()`. */
+  /** Set when a guard, a pipe or the method called `TaskContext.retry()`, `fail()` or `replaceWith()`. */
   decision: RunDecision | undefined;
 }
 
-/** A task's method with its enhancers around it: guards, then interceptors, then pipes, then the method; filters last. */
+/**
+ * Calls a task's method with its enhancers: guards, then interceptors, then pipes, then the method. Filters run last,
+ * when an error was thrown.
+ *
+ * Unlike Nest's `ExternalContextCreator`, it keeps the decisions of the method from interceptors and filters, and a
+ * task that failed stays failed whatever a filter returns. `EnhancerReader` has the whole list of differences.
+ */
 export class EnhancedMethod implements TaskInvoker {
   constructor(
     private readonly method: TaskMethod,
@@ -29,24 +35,28 @@ export class EnhancedMethod implements TaskInvoker {
     private readonly context: TaskContext,
   ) {}
 
-  /** @throws RefusedCall when a guard or a pipe refused; else the method's error, or the error a filter threw instead */
+  /**
+   * @throws RefusedCall when a guard or a pipe refused the call
+   * @throws the error of the method, or the error that a filter threw instead
+   */
   async invoke(given: readonly unknown[]): Promise<unknown> {
-    // One list for all enhancers, by which they know the run. What an interceptor writes into it reaches the method.
+    // All enhancers get the same list, by which `getTaskContext()` finds the run. An interceptor may change the list,
+    // and the method then gets the changed arguments.
     const args = [...given];
     provideTaskContext(args, this.context);
     const facts: CallFacts = { refused: false, decision: undefined };
     try {
-      if (this.enhancers.guards.length > 0) await this.passGuards(args, facts);
-      const returned = await resultOf(await this.intercepted(args, facts));
+      if (this.enhancers.guards.length > 0) await this.runGuards(args, facts);
+      const returned = await resultOf(await this.runInterceptors(args, facts));
       if (facts.decision) throw facts.decision;
       return returned;
     } catch (error) {
-      const final = facts.decision ?? (await this.filtered(error, args));
+      const final = facts.decision ?? (await this.errorAfterFilters(error, args));
       throw facts.refused ? new RefusedCall(final) : final;
     }
   }
 
-  private async passGuards(args: unknown[], facts: CallFacts): Promise<void> {
+  private async runGuards(args: unknown[], facts: CallFacts): Promise<void> {
     const { instance, declared } = this.method;
     try {
       if (await guardsConsumer.tryActivate([...this.enhancers.guards], args, instance, declared, 'task')) return;
@@ -58,7 +68,7 @@ export class EnhancedMethod implements TaskInvoker {
     }
   }
 
-  private intercepted(args: unknown[], facts: CallFacts): Promise<unknown> {
+  private runInterceptors(args: unknown[], facts: CallFacts): Promise<unknown> {
     const { interceptors } = this.enhancers;
     if (interceptors.length === 0) return this.callMethod(args, facts);
     const { instance, declared } = this.method;
@@ -72,16 +82,16 @@ export class EnhancedMethod implements TaskInvoker {
     );
   }
 
-  /** An interceptor may call the method several times: the facts of the last call count. */
+  /** An interceptor may call the method several times. The facts of the last call count. */
   private async callMethod(args: readonly unknown[], facts: CallFacts): Promise<unknown> {
     const { pipes } = this.enhancers;
     facts.refused = false;
     facts.decision = undefined;
-    const failed = (error: unknown, pipe: Parameters<typeof isRefusedBy>[0]) => {
+    const onPipeError = (error: unknown, pipe: Parameters<typeof isRefusedBy>[0]) => {
       facts.refused ||= isRefusedBy(pipe, error);
     };
     try {
-      const piped = pipes.isEmpty ? args : await pipes.apply(args, failed);
+      const piped = pipes.isEmpty ? args : await pipes.apply(args, onPipeError);
       return endWithRun(this.context.current(), await this.method.call(piped));
     } catch (error) {
       facts.decision = isRunDecision(error) ? error : undefined;
@@ -89,8 +99,11 @@ export class EnhancedMethod implements TaskInvoker {
     }
   }
 
-  /** The error that the task fails with: the one a filter threw, else the original. A filter's return value is for clients. */
-  private async filtered(error: unknown, args: unknown[]): Promise<unknown> {
+  /**
+   * The error that the task fails with: the error that a filter threw, else the original error. The return value of a
+   * filter is ignored, because it is meant for a client that waits for a response.
+   */
+  private async errorAfterFilters(error: unknown, args: unknown[]): Promise<unknown> {
     const filter = selectExceptionFilterMetadata([...this.enhancers.filters], error);
     if (!filter) return error;
     const host = new ExecutionContextHost(args, this.method.instance.constructor as never, this.method.declared);

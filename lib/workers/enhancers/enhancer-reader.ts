@@ -14,14 +14,16 @@ import { ArgumentPipes, type Parameter } from './argument-pipes.js';
 import type { AppEnhancers, Enhancers } from './enhancers.js';
 import type { TaskMethod } from './task-method.js';
 
-/** Where an enhancer of a method comes from: the method's provider, and the context of one run or of the application. */
+/**
+ * The origin of a method's enhancers: the provider of the method, and the context id of a run or of the application.
+ */
 export interface EnhancerSource {
   readonly provider: InstanceWrapper;
-  /** Default: the application's own. */
+  /** Default: the context id of the application. */
   readonly contextId?: ContextId | undefined;
 }
 
-/** What Nest and `@TaskArg()` store for one decorated parameter. */
+/** The metadata that Nest's decorators and `@TaskArg()` store for one parameter. */
 interface ParameterMetadata {
   readonly index: number;
   readonly pipes: unknown[];
@@ -29,11 +31,15 @@ interface ParameterMetadata {
 }
 
 /**
- * Reads what decorators bound to a method, its class and its parameters.
+ * Reads the enhancers that decorators bound to a method, its class and its parameters.
  *
- * With the parts of Nest that read the enhancers of routes, rather than with `ExternalContextCreator`, which puts them
- * together: that one makes a filter's return value the result, logs errors that the worker logs, always takes the global
- * enhancers along, and calls the method as it was when the application started.
+ * It uses the parts of Nest that read the enhancers of routes. Nest's `ExternalContextCreator` puts these parts
+ * together, but does not fit tasks, because it
+ *
+ * - makes the return value of a filter the result,
+ * - logs errors that the worker logs too,
+ * - always includes the global enhancers,
+ * - calls the method as it was when the application started.
  */
 export class EnhancerReader {
   private readonly logger = new Logger('TaskQueue');
@@ -43,7 +49,7 @@ export class EnhancerReader {
   private readonly filters: FilterReader;
 
   constructor(modules: ModulesContainer) {
-    // All that these ask a container for. Without an ApplicationConfig they leave the global enhancers to us.
+    // The creators call no other method of a container. Without an ApplicationConfig they add no global enhancers.
     const container = { getModules: () => modules } as NestContainer;
     this.guards = new GuardsContextCreator(container);
     this.interceptors = new InterceptorsContextCreator(container);
@@ -51,22 +57,22 @@ export class EnhancerReader {
     this.filters = new FilterReader(container);
   }
 
-  /** The enhancers of the application and those bound to the method. */
+  /** The enhancers of the application, and those that are bound to the method. */
   read(method: TaskMethod, app: AppEnhancers, { provider, contextId = STATIC_CONTEXT }: EnhancerSource): Enhancers {
-    const where = [method.instance, method.declared, provider.host?.token ?? '', contextId, provider.id] as const;
+    const origin = [method.instance, method.declared, provider.host?.token ?? '', contextId, provider.id] as const;
     return {
-      guards: [...app.guards, ...this.guards.create(...where)],
-      interceptors: [...app.interceptors, ...this.interceptors.create(...where)],
+      guards: [...app.guards, ...this.guards.create(...origin)],
+      interceptors: [...app.interceptors, ...this.interceptors.create(...origin)],
       pipes: new ArgumentPipes(
-        [...app.pipes, ...this.pipes.create(...where)],
+        [...app.pipes, ...this.pipes.create(...origin)],
         this.parametersOf(method, contextId, provider.id),
         method.declared.length < declaredTypes(method).length,
       ),
-      filters: [...this.filters.describe(app.filters), ...this.filters.read(...where)].toReversed(),
+      filters: [...this.filters.describe(app.filters), ...this.filters.read(...origin)].toReversed(),
     };
   }
 
-  /** Says so when the compiler left no declared types: without them a `ValidationPipe` has nothing to validate against. */
+  /** Logs a warning when the compiler left no declared types: a `ValidationPipe` without them accepts every value. */
   warnOfMissingTypes({ pipes }: Enhancers, task: string): void {
     if (!pipes.validateNothing) return;
     this.logger.warn(
@@ -92,7 +98,7 @@ export class EnhancerReader {
   }
 }
 
-/** Nest exports the part that reads filters without the few lines that say which. */
+/** Reads filters. Nest exports the class for this without the few lines that choose the module and the metadata key. */
 class FilterReader extends BaseExceptionFilterContext {
   read(
     ...[instance, callback, moduleKey, contextId, inquirer]: Parameters<GuardsContextCreator['create']>
@@ -106,7 +112,10 @@ class FilterReader extends BaseExceptionFilterContext {
   }
 }
 
-/** The pipes of parameters, whatever decorator has them: where a decorator takes a value from concerns HTTP alone. */
+/**
+ * The metadata of decorated parameters. Their pipes count for a task, whatever the decorator. The source of the value,
+ * for example the body of a request, matters to routes only.
+ */
 export function decoratedParameters(type: Function, method: string): ParameterMetadata[] {
   return Object.values(
     (Reflect.getMetadata(ROUTE_ARGS_METADATA, type, method) ?? {}) as Record<string, ParameterMetadata>,

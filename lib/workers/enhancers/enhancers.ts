@@ -2,7 +2,7 @@ import type { CanActivate, ExceptionFilter, NestInterceptor, PipeTransform } fro
 import type { ExceptionFilterMetadata } from '@nestjs/common/internal';
 import type { ArgumentPipes } from './argument-pipes.js';
 
-/** Those of the whole application. */
+/** The enhancers of the whole application. */
 export interface AppEnhancers {
   readonly guards: readonly CanActivate[];
   readonly interceptors: readonly NestInterceptor[];
@@ -10,17 +10,22 @@ export interface AppEnhancers {
   readonly filters: readonly ExceptionFilter[];
 }
 
-/** All that stand around one method. Global ones come first, then those of the class, then those of the method. */
+/**
+ * All enhancers of one method: the enhancers of the application come first, then those of the class and of the method.
+ */
 export interface Enhancers {
   readonly guards: readonly CanActivate[];
   readonly interceptors: readonly NestInterceptor[];
   readonly pipes: ArgumentPipes;
-  /** The other way round: the first that catches an error is the one that gets it. */
+  /**
+   * In the opposite order, because only the first filter that matches an error gets it: the filter of the method first.
+   */
   readonly filters: readonly ExceptionFilterMetadata[];
 }
 
 export const NO_APP_ENHANCERS: AppEnhancers = { guards: [], interceptors: [], pipes: [], filters: [] };
 
+/** Whether the method has no enhancers at all. */
 export function isBare({ guards, interceptors, pipes, filters }: Enhancers): boolean {
   return guards.length === 0 && interceptors.length === 0 && pipes.isEmpty && filters.length === 0;
 }

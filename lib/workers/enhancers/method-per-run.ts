@@ -14,7 +14,10 @@ export interface MethodPerRunDeps {
   readonly context: TaskContext;
 }
 
-/** A task whose provider, or one of its enhancers, is request-scoped or transient: each run gets its own instances. */
+/**
+ * Calls the method of a task whose provider, or one of whose enhancers, is request-scoped or transient. Each run gets
+ * instances of its own.
+ */
 export class MethodPerRun implements TaskInvoker {
   private hasWarned = false;
 

@@ -1,15 +1,21 @@
 import { from, isObservable, lastValueFrom, Observable, takeUntil } from 'rxjs';
 import type { Interruption } from '../../engine/interruption.js';
 
-/** The result of a method, interceptor or filter: of an Observable its last value, `undefined` if it had none. */
+/**
+ * The result of a method, interceptor or filter. Of an Observable it is the last value, or `undefined` when the
+ * Observable completes without a value.
+ */
 export function resultOf(returned: unknown): unknown {
   return isObservable(returned) ? lastValueFrom(returned, { defaultValue: undefined }) : returned;
 }
 
-/** Makes an Observable end with its run: it fails with the signal's reason, and is unsubscribed from, once that is aborted. */
+/**
+ * Makes an Observable end with its run. When the run's signal is aborted, the Observable fails with the signal's
+ * reason, and the subscription to the method's own Observable ends.
+ */
 export function endWithRun(run: { readonly interruption: Interruption } | undefined, returned: unknown): unknown {
   if (!isObservable(returned) || !run) return returned;
-  // `from`, because the Observable may come from another copy of rxjs.
+  // `from` accepts an Observable of another copy of rxjs.
   return from(returned).pipe(takeUntil(failOnAbort(run.interruption.signal)));
 }
 

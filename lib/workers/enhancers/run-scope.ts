@@ -4,8 +4,8 @@ import { REQUEST_CONTEXT_ID } from '@nestjs/core/internal';
 import { TaskContext, type TaskRun } from '../task-context.js';
 
 /**
- * What a request is to a route, a run is to a task: request-scoped providers are made for it, and Nest holds them by its
- * id in weak maps, so that they go with it.
+ * Opens a scope of request-scoped providers for a run, as Nest does for a request. Nest keeps these providers in weak
+ * maps by the context id of the run, so they are garbage-collected together with the run.
  */
 export class RunScope {
   constructor(
@@ -13,14 +13,19 @@ export class RunScope {
     private readonly moduleRef: ModuleRef,
   ) {}
 
-  /** Has to be called inside the run. */
+  /**
+   * Opens the scope of the current run.
+   *
+   * @throws Error outside of a run
+   */
   open(provider: InstanceWrapper): ContextId {
     const run = this.context.current();
-    if (!run) throw new Error('A scope is opened inside a run only.');
+    if (!run) throw new Error('A scope can be opened only inside a run.');
     const request = new ContextOfOneRun(run);
-    // The application's ContextIdStrategy, if it has one, finds the tenant of durable providers in `headers`.
+    // A ContextIdStrategy of the application can find the tenant of durable providers in `headers`.
     const contextId = ContextIdFactory.getByRequest(request) as ContextId & { payload?: object };
-    // As for requests: who has REQUEST injected can resolve more in the same scope.
+    // A provider that injects REQUEST can resolve further providers in the same scope. For a request, Nest sets this
+    // property too.
     Object.defineProperty(request, REQUEST_CONTEXT_ID, { value: contextId });
     this.moduleRef.registerRequestByContextId(
       contextId.payload && provider.isDependencyTreeDurable() ? contextId.payload : request,
@@ -30,13 +35,13 @@ export class RunScope {
   }
 }
 
-/** The context of one run wherever it is used: what `REQUEST` injects. */
+/** The context of one run, even when it is used outside of the run. The token `REQUEST` injects it. */
 class ContextOfOneRun extends TaskContext {
-  constructor(private readonly only: TaskRun) {
+  constructor(private readonly ownRun: TaskRun) {
     super();
   }
 
   override current(): TaskRun {
-    return this.only;
+    return this.ownRun;
   }
 }

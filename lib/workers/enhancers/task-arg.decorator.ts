@@ -1,17 +1,23 @@
 import { createParamDecorator, type PipeTransform, type Type } from '@nestjs/common';
 
 /**
- * Binds pipes to one parameter of a task; they run after those of the method, the class and the application. Pipes that
- * another parameter decorator of Nest's has (`@Body(ParseIntPipe)`, on a route that is a task too) count as well: give
- * them to that one, a parameter of a route has one decorator.
+ * Binds pipes to one parameter of a task. They run after the pipes of the application, the class and the method.
+ *
+ * On a method that is also a route, give the pipes to the parameter decorator of the route instead, for example
+ * `@Body(ParseIntPipe)`, because a parameter has only one such decorator. Its pipes also run for the task.
+ *
+ * @param pipes classes or instances. Nest creates an instance of each class, so the class may have injected
+ * dependencies. A pipe that refuses the argument makes the task fail without another attempt.
  *
  * @example
+ * ```ts
  * @Task()
  * close(@TaskArg(ParseUUIDPipe) account: string, @TaskArg(new ParseArrayPipe({ items: Row })) rows: Row[]) { … }
+ * ```
  */
 export function TaskArg(...pipes: (Type<PipeTransform> | PipeTransform)[]): ParameterDecorator {
   return bindPipes(undefined, ...pipes);
 }
 
-// Nest's own kind of decorator, so that Nest creates the pipes that are classes. Nobody asks it for a value.
+// Nest creates pipes that are classes only for its own kind of parameter decorator. The value is never read.
 const bindPipes = createParamDecorator(() => undefined);

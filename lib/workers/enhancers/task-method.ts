@@ -1,18 +1,23 @@
 export type Method = (...args: unknown[]) => unknown;
 
-/** One task's method on the instance that has it. */
+/** The method of a task, on an instance of its class. */
 export class TaskMethod {
   constructor(
     readonly instance: object,
     readonly name: string,
   ) {}
 
-  /** What the class declares: there decorators left their metadata. This is the `getHandler()` of guards and others. */
+  /**
+   * The method that the class declares. It has the metadata of decorators, and enhancers get it from `getHandler()`.
+   */
   get declared(): Method {
     return declaredMethod(Object.getPrototypeOf(this.instance) as object, this.name);
   }
 
-  /** Calls what the instance has under the name by now: other decorators, spies and plugins replace methods. */
+  /**
+   * Calls the method that the instance has under this name now. Other decorators, spies and plugins may have replaced
+   * it since the application started.
+   */
   call(args: readonly unknown[]): unknown {
     return (this.instance as Record<string, Method>)[this.name]!(...args);
   }

@@ -10,10 +10,11 @@ import { decoratedParameters } from './enhancer-reader.js';
 import { declaredMethod } from './task-method.js';
 
 /**
- * Nest makes the enhancers of the classes that it makes. Those of what a `useFactory` or `useValue` gave it leaves out
- * without a word, and a guard that does not run is worse than an application that does not start.
+ * Refuses a task with an enhancer that Nest would not create. Nest creates the enhancers of classes that it creates
+ * itself. It silently ignores the enhancers of a provider from `useFactory` or `useValue`, and a guard that does not
+ * run is worse than an application that does not start.
  *
- * @throws ConfigurationError naming the enhancer and the task
+ * @throws ConfigurationError with the enhancer and the task
  */
 export function refuseUnbuiltEnhancers({ definition, provider, method }: FoundTask, type: Function): void {
   const handler = declaredMethod(type.prototype as object, method);

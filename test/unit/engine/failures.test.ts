@@ -21,19 +21,12 @@ import {
 
 describe('failureOf', () => {
   it.each([
-    [new UnknownTaskError('who?'), { name: 'UnknownTaskError', message: 'who?', code: 'UNKNOWN_TASK' }],
-    [new TaskTimeoutError('too long'), { name: 'TaskTimeoutError', message: 'too long', code: 'TASK_TIMEOUT' }],
-    [new InvalidArgumentsError('no'), { name: 'InvalidArgumentsError', message: 'no', code: 'INVALID_ARGUMENTS' }],
-    [
-      new PayloadTooLargeError('The arguments', 11, 10),
-      {
-        name: 'PayloadTooLargeError',
-        message: expect.stringContaining('The arguments are 11 bytes of JSON, the limit is 10.') as unknown as string,
-        code: 'PAYLOAD_TOO_LARGE',
-      },
-    ],
-  ])('keeps name, message and code of %p, and no stack', (error, failure) => {
-    expect(failureOf(error)).toStrictEqual(failure);
+    [new UnknownTaskError('who?'), 'UnknownTaskError', 'UNKNOWN_TASK'],
+    [new TaskTimeoutError('too long'), 'TaskTimeoutError', 'TASK_TIMEOUT'],
+    [new InvalidArgumentsError('no'), 'InvalidArgumentsError', 'INVALID_ARGUMENTS'],
+    [new PayloadTooLargeError('The arguments', 11, 10), 'PayloadTooLargeError', 'PAYLOAD_TOO_LARGE'],
+  ])('keeps name, message and code of %p, and no stack', (error, name, code) => {
+    expect(failureOf(error)).toStrictEqual({ name, message: error.message, code });
   });
 
   it('adds whether callers may see it, and the member', () => {

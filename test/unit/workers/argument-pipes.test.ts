@@ -99,7 +99,7 @@ class Mailing {
   }
 }
 
-describe('pipes of a task', () => {
+describe('the pipes of a task', () => {
   let tasks: TaskHarness;
   const warnings: unknown[] = [];
   beforeAll(async () => {
@@ -108,7 +108,7 @@ describe('pipes of a task', () => {
   });
   afterAll(() => tasks.close());
 
-  it('gives the method what a ValidationPipe makes of each declared type', async () => {
+  it('give the method the values that a ValidationPipe makes of each declared type', async () => {
     const letter = { to: 'a@example.com', sendAt: new Date() };
     await expect(tasks.result('Mailing.send', letter, 3)).resolves.toBe('Letter Date number');
     expect(warnings).toEqual([]);
@@ -117,51 +117,56 @@ describe('pipes of a task', () => {
   it.each<[string, string, unknown[], string]>([
     ['a DTO that is not valid', 'Mailing.send', [{ to: 'nobody', sendAt: '2026-01-01' }, 1], 'BadRequestException'],
     ['a missing DTO', 'Mailing.send', [], 'BadRequestException'],
-    ['what the pipe of one parameter refuses', 'Mailing.close', ['7', []], 'BadRequestException'],
+    ['an argument that the pipe of one parameter refuses', 'Mailing.close', ['7', []], 'BadRequestException'],
     [
       'one bad element of a list',
       'Mailing.close',
       ['9c858901-8a57-4791-81fe-4c455b099bc9', [{ amount: 1 }, { amount: 'two' }]],
       'BadRequestException',
     ],
-    ['what a schema refuses', 'Mailing.schema', [{ n: 'x' }], 'BadRequestException'],
-    ["with the exceptionFactory's error", 'Mailing.ownError', [{ amount: 'x' }], 'OwnError'],
-  ])('fails without retries: %s', async (_, name, args, error) => {
+    ['an argument that a schema refuses', 'Mailing.schema', [{ n: 'x' }], 'BadRequestException'],
+    [
+      'an argument for which the exceptionFactory returns an own error',
+      'Mailing.ownError',
+      [{ amount: 'x' }],
+      'OwnError',
+    ],
+  ])('make the task fail without another attempt: %s', async (_, name, args, error) => {
     calls.length = 0;
     const outcome = await tasks.run(name, args, { options: { attempts: 5 } });
     expect(outcome).toMatchObject({ kind: 'failed', failure: { name: error } });
     expect(calls).toEqual([]);
   });
 
-  it('runs the pipes of one parameter for it alone', async () => {
+  it('run for their own parameter alone', async () => {
     const account = '9c858901-8a57-4791-81fe-4c455b099bc9';
     await expect(tasks.result('Mailing.close', account, [{ amount: 1 }, { amount: 2 }])).resolves.toBe(2);
   });
 
-  it('tells pipes the declared type, as of a body, and lets Nest create them', async () => {
+  it('get the declared type, as for a body, and are created by Nest', async () => {
     await expect(tasks.result('Mailing.prefixed', 'x', true)).resolves.toEqual([
       'injected String body x',
       'injected Boolean body true',
     ]);
   });
 
-  it('runs the pipes of a parameter of a route on the argument of the task', async () => {
+  it('run for the task when they are bound to a parameter of a route', async () => {
     await expect(tasks.result('Mailing.route', '42')).resolves.toBe(42);
     await expect(tasks.result('Mailing.schema', { n: 1 })).resolves.toBe(1);
   });
 
-  it('gives a default for a missing argument, and adds none that nobody gave', async () => {
+  it('may return a default for a missing argument, and add no further arguments', async () => {
     await expect(tasks.result('Mailing.missing')).resolves.toEqual(['none', true, 0]);
     await expect(tasks.result('Mailing.missing', 'a', 'b', 'c', 'd')).resolves.toEqual(['a', false, 2]);
   });
 
-  it('checks every argument of a rest parameter, whose type is that of the last one declared', async () => {
+  it('check every argument of a rest parameter, with the type of the last declared parameter', async () => {
     const pipes = new ArgumentPipes([validate], [{ metatype: Row, pipes: [], schema: undefined }], true);
     await expect(pipes.apply([{ amount: 1 }, { amount: 2 }], () => undefined)).resolves.toHaveLength(2);
     await expect(pipes.apply([{ amount: 1 }, { amount: 'two' }], () => undefined)).rejects.toThrow('Bad Request');
   });
 
-  it('warns when the compiler left no types to validate against', async () => {
+  it('cause a warning when the compiler left no types to validate against', async () => {
     class Untyped {
       run(row: Row): Row {
         return row;
@@ -169,9 +174,9 @@ describe('pipes of a task', () => {
     }
     UsePipes(validate)(Untyped.prototype, 'run', Object.getOwnPropertyDescriptor(Untyped.prototype, 'run')!);
     Task()(Untyped.prototype, 'run', Object.getOwnPropertyDescriptor(Untyped.prototype, 'run')!);
-    const heard: unknown[] = [];
-    const logger = { error: () => undefined, log: () => undefined, warn: (text: unknown) => heard.push(text) };
+    const logged: unknown[] = [];
+    const logger = { error: () => undefined, log: () => undefined, warn: (text: unknown) => logged.push(text) };
     await (await TaskHarness.start({ providers: [Untyped], logger })).close();
-    expect(heard).toEqual([expect.stringMatching(/Untyped\.run.*emitDecoratorMetadata/s)]);
+    expect(logged).toEqual([expect.stringMatching(/Untyped\.run.*emitDecoratorMetadata/s)]);
   });
 });

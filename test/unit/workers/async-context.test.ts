@@ -11,7 +11,7 @@ import {
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { getTaskContext, Task, TaskContext } from 'nestjs-task-queue';
 import { Observable } from 'rxjs';
-import { setImmediate as turn } from 'node:timers/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { TaskHarness } from './task-harness.js';
 
 const storage = new AsyncLocalStorage<string>();
@@ -24,23 +24,23 @@ class Entering implements CanActivate {
   }
 }
 
-/** As the guard of nestjs-cls, whose setup may take its time. */
+/** Like the guard of nestjs-cls, whose setup may be asynchronous. */
 class EnteringAsync implements CanActivate {
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const store = { id: '' };
     objects.enterWith(store);
-    await turn();
+    await nextTurn();
     store.id = getTaskContext(context).id;
     return true;
   }
 }
 
-/** As the interceptor of nestjs-cls. */
+/** Like the interceptor of nestjs-cls. */
 class AroundSubscription implements NestInterceptor {
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     return new Observable((subscriber) => {
       void objects.run({ id: getTaskContext(context).id }, async () => {
-        await turn();
+        await nextTurn();
         next.handle().subscribe(subscriber);
       });
     });
@@ -87,21 +87,21 @@ class Tracked {
   }
 
   private async ids(): Promise<string[]> {
-    await turn();
+    await nextTurn();
     return [storage.getStore() ?? objects.getStore()?.id ?? 'none', this.task.id];
   }
 }
 
-describe('AsyncLocalStorage', () => {
+describe('the store of an AsyncLocalStorage', () => {
   let tasks: TaskHarness;
   afterEach(() => tasks.close());
 
   it.each(['entered', 'around', 'enteredAsync', 'aroundSubscription'])(
-    'of a guard or interceptor is that of the method: %s',
+    'reaches the method from the guard or interceptor that entered it, and no other run: %s',
     async (method) => {
       tasks = await TaskHarness.start({ providers: [Tracked] });
       const run = (id: string) => tasks.run(`Tracked.${method}`, [], { id });
-      // At once, so that one that leaks into another is seen.
+      // The runs overlap, so that a store that leaks into another run fails the test.
       await expect(Promise.all(['a', 'b', 'c'].map(run))).resolves.toEqual(
         ['a', 'b', 'c'].map((id) => ({ kind: 'succeeded', result: [id, id] })),
       );

@@ -21,12 +21,12 @@ import { Task } from 'nestjs-task-queue';
 import { tap, type Observable } from 'rxjs';
 import { TaskHarness, type TasksToRun } from './task-harness.js';
 
-/** Injected, so that an enhancer that Nest did not create is found out. */
+/** Nest injects it, so an enhancer that Nest did not create has none. */
 class Journal {
   readonly steps: string[] = [];
 }
 
-/** One class of each kind, which writes down that it ran, and at which level. */
+/** One class of each kind. Each records that it ran, and at which level. */
 function enhancersAt(level: string) {
   @Injectable()
   class Guard implements CanActivate {
@@ -138,7 +138,7 @@ describe('enhancers around a task', () => {
     ['method', Decorated, () => ({})],
     ['module', Bare, () => ({ providers: appProviders })],
     ['global', Bare, () => ({ configure: useGlobal() })],
-  ])('runs guards, interceptors and pipes of the level %s', async (level, type, setUp) => {
+  ])('run as guards, interceptors and pipes of the level %s', async (level, type, setUp) => {
     await start(type, setUp());
     await expect(tasks.result(`${type.name}.method`, 'x')).resolves.toBe(`x>${level}`);
     expect(journal.steps).toEqual(steps(level));
@@ -148,9 +148,9 @@ describe('enhancers around a task', () => {
     ['method', Decorated, () => ({})],
     ['module', Bare, () => ({ providers: appProviders })],
     ['global', Bare, () => ({ configure: useGlobal() })],
-    // The nearest filter that catches the error gets it, and no other does.
+    // Only the nearest filter that matches the error gets it.
     ['method', DecoratedClass, () => ({ providers: appProviders, configure: useGlobal() })],
-  ])('gives errors to the filters of the level %s', async (level, type, setUp) => {
+  ])('get errors as filters of the level %s', async (level, type, setUp) => {
     await start(type, setUp());
     await expect(tasks.result(`${type.name}.method`, 'bad')).rejects.toMatchObject({
       name: 'SyntaxError',
@@ -159,7 +159,7 @@ describe('enhancers around a task', () => {
     expect(journal.steps.filter((step) => step.startsWith('filter'))).toEqual([`filter ${level} task`]);
   });
 
-  it('runs them in the order of Nest: global, class, method', async () => {
+  it('run in the order of Nest: global, class, method', async () => {
     await start(DecoratedClass, { providers: appProviders, configure: useGlobal() });
     await expect(tasks.result('DecoratedClass.method', 'x')).resolves.toBe('x>module>global>class>method');
     expect(journal.steps).toEqual([
@@ -182,13 +182,13 @@ describe('enhancers around a task', () => {
     ]);
   });
 
-  it('keeps those of the application out with enhancers: { global: false }', async () => {
+  it('do not include those of the application with enhancers: { global: false }', async () => {
     await start(DecoratedClass, { providers: appProviders, configure: useGlobal(), enhancers: { global: false } });
     await expect(tasks.result('DecoratedClass.method', 'x')).resolves.toBe('x>class>method');
     expect(journal.steps.filter((step) => /module|global/.test(step.split('x', 1)[0]!))).toEqual([]);
   });
 
-  it('keeps out the classes that have nothing to do with tasks', async () => {
+  it('do not include the excepted classes', async () => {
     const { Guard, Interceptor } = enhancersAt('http');
     await start(Bare, {
       configure: (app) => app.useGlobalGuards(new Guard(journal)).useGlobalInterceptors(new Interceptor(journal)),

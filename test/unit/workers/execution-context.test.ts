@@ -96,7 +96,7 @@ describe('the execution context of a task', () => {
   });
   afterAll(() => tasks.close());
 
-  it('tells guards the type, class, method, arguments and the task', async () => {
+  it('gives guards the type, class, method, arguments and the task', async () => {
     await tasks.run('Derived.run', ['a', { b: 1 }], { headers: { tenant: 't1' } });
     expect(seen).toEqual([
       {
@@ -119,13 +119,13 @@ describe('the execution context of a task', () => {
     });
   });
 
-  it('tells filters the same', async () => {
+  it('gives filters the same', async () => {
     await expect(tasks.result('Derived.run', 'bad')).rejects.toMatchObject({
       message: 'failed in Derived.run (bad,from the interceptor)',
     });
   });
 
-  it('is no TaskContext outside of a task', () => {
+  it('has no TaskContext outside of a task', () => {
     expect(() => getTaskContext(new ExecutionContextHost(['a']))).toThrow(/of type "http"/);
   });
 
@@ -134,12 +134,12 @@ describe('the execution context of a task', () => {
     ['a promise of an Observable', () => Promise.resolve(of('x')), 'x'],
     ['an Observable without a value', () => EMPTY, undefined],
     ['a value', () => 'value', 'value'],
-  ])('takes the last value of %s', async (kind, make, result) => {
+  ])('the result is the last value of %s', async (kind, make, result) => {
     returned[kind] = make;
     await expect(tasks.result('Derived.returns', kind)).resolves.toEqual(result);
   });
 
-  it('takes the last value of what interceptors make', async () => {
+  it('the result is the last value of the Observable that interceptors return', async () => {
     await expect(tasks.result('Derived.streams')).resolves.toMatchObject({ result: 3 });
     await expect(tasks.result('Derived.nothing')).resolves.toBeUndefined();
   });

@@ -63,7 +63,7 @@ it.each<[string, Error, object]>([
     { kind: 'failed', failure: { name: 'TaskCancelledError' } },
   ],
   ['Endless.run', new WorkerClosingError(), { kind: 'postponed' }],
-])('unsubscribes from what %s returned when the run is to end', async (name, reason, outcome) => {
+])('the run unsubscribes from the Observable of %s when it has to end', async (name, reason, outcome) => {
   subscribed = new Subject();
   unsubscribed = 0;
   const interruption = new Interruption();
@@ -74,6 +74,6 @@ it.each<[string, Error, object]>([
   expect(unsubscribed).toBe(1);
 });
 
-it('fails when the timeout of an interceptor is over', async () => {
+it('a task fails when the timeout of an interceptor is over', async () => {
   await expect(tasks.result('Endless.limited')).rejects.toMatchObject({ name: 'TimeoutError' });
 });

@@ -39,7 +39,7 @@ class Filter implements ExceptionFilter {
   }
 }
 
-/** As many applications have one: every error becomes another. */
+/** Many applications have such an interceptor: it replaces every error. */
 class Wrapping implements NestInterceptor {
   intercept(_: ExecutionContext, next: CallHandler): Observable<unknown> {
     return next.handle().pipe(catchError(() => throwError(() => new HttpException('wrapped', 502))));
@@ -95,7 +95,7 @@ class Accounts {
   }
 }
 
-describe('errors and refusals', () => {
+describe('a task that throws or is refused', () => {
   let tasks: TaskHarness;
   beforeAll(async () => {
     const write = (...line: unknown[]) => void logged.push(line);
@@ -115,7 +115,7 @@ describe('errors and refusals', () => {
     throw error;
   };
 
-  it('runs what the guard lets through', async () => {
+  it('runs when the guard accepts the call', async () => {
     await expect(tasks.run('Accounts.guarded')).resolves.toEqual({ kind: 'succeeded', result: 'done' });
   });
 
@@ -129,19 +129,19 @@ describe('errors and refusals', () => {
     ['throws 429', throws(new HttpException('busy', 429)), { kind: 'retry', failure: { message: 'busy' } }],
     ['throws 503', throws(new HttpException('down', 503)), { kind: 'retry', failure: { message: 'down' } }],
     ['breaks', throws(new TypeError('no database')), { kind: 'retry', failure: { message: 'no database' } }],
-  ])('a guard that %s', async (_, guard, outcome) => {
+  ])('ends as expected when its guard %s', async (_, guard, outcome) => {
     verdict = guard;
     await expect(tasks.run('Accounts.guarded')).resolves.toMatchObject(outcome as object);
   });
 
-  it('retries what the method itself throws, whatever its class', async () => {
+  it('is retried after any error of the method itself', async () => {
     await expect(tasks.run('Accounts.badRequest')).resolves.toMatchObject({
       kind: 'retry',
       failure: { message: 'from the method' },
     });
   });
 
-  it('fails with what a filter throws', async () => {
+  it('fails with the error that a filter throws', async () => {
     caught = throws(new SyntaxError('translated'));
     await expect(tasks.run('Accounts.filtered')).resolves.toMatchObject({
       kind: 'retry',
@@ -156,13 +156,17 @@ describe('errors and refusals', () => {
     ['a promise', () => Promise.resolve('fine'), 'original'],
     ['a rejected promise', () => Promise.reject(new Error('rejected')), 'rejected'],
     ['an Observable', () => of('fine'), 'original'],
-    ['an Observable that fails, as those for microservices', () => throwError(() => new Error('from rpc')), 'from rpc'],
+    [
+      'an Observable that fails, like the filters for microservices',
+      () => throwError(() => new Error('from rpc')),
+      'from rpc',
+    ],
   ])('stays failed when a filter returns %s', async (_, returned, message) => {
     caught = returned;
     await expect(tasks.run('Accounts.filtered')).resolves.toMatchObject({ kind: 'retry', failure: { message } });
   });
 
-  it('gives up on a refused call even when a filter makes another error of it', async () => {
+  it('fails at once when the call was refused, even when a filter throws another error', async () => {
     verdict = () => false;
     caught = throws(new Error('translated'));
     await expect(tasks.run('Accounts.both')).resolves.toMatchObject({
@@ -172,7 +176,7 @@ describe('errors and refusals', () => {
     expect(seen[0]).toBeInstanceOf(ForbiddenException);
   });
 
-  it('leaves context.retry() and context.fail() alone, whatever interceptors and filters do with errors', async () => {
+  it('keeps the decision of context.retry() and context.fail(), whatever interceptors and filters do with errors', async () => {
     caught = throws(new Error('translated'));
     await expect(tasks.run('Accounts.later')).resolves.toEqual({ kind: 'postponed', delay: 5_000 });
     await expect(tasks.run('Accounts.hopeless')).resolves.toMatchObject({
@@ -182,13 +186,13 @@ describe('errors and refusals', () => {
     expect(seen).toEqual([]);
   });
 
-  it('lets a guard postpone the task', async () => {
+  it('is postponed when a guard calls context.retry()', async () => {
     verdict = () => tasks.app.get(TaskContext).retry({ in: '1s' });
     await expect(tasks.run('Accounts.both')).resolves.toEqual({ kind: 'postponed', delay: 1_000 });
     expect(seen).toEqual([]);
   });
 
-  it('logs a failure once', async () => {
+  it('has its failure logged once', async () => {
     await tasks.run('Accounts.filtered', [], { attempt: 3 });
     await tasks.run('Accounts.badRequest', [], { attempt: 3 });
     expect(logged).toHaveLength(2);

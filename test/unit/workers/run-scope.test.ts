@@ -17,7 +17,7 @@ import {
 import { APP_GUARD, APP_INTERCEPTOR, REQUEST } from '@nestjs/core';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Task, TaskContext } from 'nestjs-task-queue';
-import { setImmediate as turn } from 'node:timers/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Observable } from 'rxjs';
 import { TaskHarness } from './task-harness.js';
 
@@ -43,7 +43,7 @@ class Scoped {
 
   @Task()
   async run(): Promise<object> {
-    await turn();
+    await nextTurn();
     const { request } = this.other;
     return {
       number: this.number,
@@ -153,7 +153,7 @@ describe('the scope of a run', () => {
     await expect(twice('Transient.run')).resolves.toEqual([1, 2]);
   });
 
-  it('has its own singleton when that has a request-scoped guard, as a controller has', async () => {
+  it('has its own instance of a singleton with a request-scoped guard, as controllers have', async () => {
     tasks = await TaskHarness.start({ providers: [Guarded, PerRun] });
     const [first, second] = await twice('Guarded.run', 'x');
     expect(first).toEqual([expect.any(Number), 'x', expect.stringMatching(/^guard \d+ /)]);
@@ -171,7 +171,7 @@ describe('the scope of a run', () => {
     });
   });
 
-  it('has no share in a transient enhancer of a singleton: that is made once for it, as for a controller', async () => {
+  it('uses the one transient enhancer that Nest creates for a singleton, as for a controller', async () => {
     @Injectable()
     class Static extends Singleton {
       @Task()
@@ -187,7 +187,7 @@ describe('the scope of a run', () => {
     expect(made).toBe(0);
   });
 
-  it('has its own enhancers of the application, around a singleton that stays one', async () => {
+  it('has its own enhancers of the application, around a singleton that keeps its one instance', async () => {
     tasks = await TaskHarness.start({
       providers: [
         Singleton,
@@ -203,7 +203,7 @@ describe('the scope of a run', () => {
     expect(second).not.toEqual(first);
   });
 
-  it('makes none of those with enhancers: { global: false }', async () => {
+  it('has no enhancers of the application with enhancers: { global: false }', async () => {
     tasks = await TaskHarness.start({
       providers: [Singleton, PerRun, { provide: APP_GUARD, useClass: ScopedGuard }],
       enhancers: { global: false },

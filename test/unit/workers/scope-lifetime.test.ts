@@ -2,7 +2,7 @@ import { Inject, Injectable, Scope, UseGuards, type CanActivate } from '@nestjs/
 import { ContextIdFactory, ModuleRef, REQUEST, type ContextIdStrategy } from '@nestjs/core';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Task, TaskContext } from 'nestjs-task-queue';
-import { setImmediate as turn } from 'node:timers/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import v8 from 'node:v8';
 import vm from 'node:vm';
 import { TaskHarness } from './task-harness.js';
@@ -25,7 +25,7 @@ class ScopedGuard implements CanActivate {
 }
 
 describe('the scope of a run', () => {
-  it('is found by who has REQUEST injected', async () => {
+  it('is found by a provider that injects REQUEST', async () => {
     @Injectable({ scope: Scope.REQUEST })
     class Lazy {
       constructor(
@@ -43,7 +43,7 @@ describe('the scope of a run', () => {
     await expect(tasks.result('Lazy.run')).resolves.toBe(true);
   });
 
-  it('shares durable providers by the strategy of the application, which sees the headers', async () => {
+  it('shares durable providers by the strategy of the application, which gets the headers', async () => {
     @Injectable({ scope: Scope.REQUEST, durable: true })
     class OfTenant {
       readonly number = ++made;
@@ -83,7 +83,7 @@ describe('the scope of a run', () => {
     }
   });
 
-  it('is forgotten with the run', async () => {
+  it('is garbage-collected with the run', async () => {
     const refs: WeakRef<object>[] = [];
     @Injectable({ scope: Scope.REQUEST })
     class Remembered {
@@ -108,11 +108,11 @@ describe('the scope of a run', () => {
     const heldRef = new WeakRef(held);
     for (let run = 0; run < 1_000; run++) await tasks.result('Forgotten.run');
     expect(refs).toHaveLength(3_000);
-    // The targets of WeakRefs live on until the turn of the event loop ends.
-    await turn();
+    // Node keeps the targets of WeakRefs until the turn of the event loop ends.
+    await nextTurn();
     collectGarbage();
     expect(refs.filter((ref) => ref.deref()).length).toBeLessThan(10);
-    // What somebody still holds would have been seen.
+    // Proves that the check finds an object that is still referenced.
     expect(heldRef.deref()).toBe(held);
   });
 });

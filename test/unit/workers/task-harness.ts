@@ -14,12 +14,12 @@ import { TaskExecutor } from '../../../lib/workers/task-executor.js';
 
 export interface TasksToRun extends ModuleMetadata {
   readonly enhancers?: AppEnhancerOptions;
-  /** What an application says before it starts: `app.useGlobalGuards(…)`. */
+  /** Configures the application before it starts, for example with `app.useGlobalGuards(…)`. */
   readonly configure?: (app: INestApplication) => void;
   readonly logger?: Pick<Logger, 'error' | 'warn' | 'log'>;
 }
 
-/** An application with tasks and no engine: the test hands a task to the executor itself. */
+/** An application with tasks and without an engine: the test hands each delivery to the executor. */
 export class TaskHarness {
   private constructor(
     readonly app: INestApplication,
@@ -68,7 +68,7 @@ export class TaskHarness {
     }
   }
 
-  /** How one attempt ends. */
+  /** Runs one attempt and returns its outcome. */
   run(name: string, args: readonly unknown[] = [], known: Partial<Delivery> = {}): Promise<RunOutcome> {
     return this.executor.handle({
       id: newTaskId('default'),
@@ -91,7 +91,7 @@ export class TaskHarness {
     });
   }
 
-  /** What the task returns. @throws an Error with what was kept of the one it failed with */
+  /** Runs one attempt and returns the result. @throws an Error with the properties of the failure */
   async result(name: string, ...args: readonly unknown[]): Promise<unknown> {
     const outcome = await this.run(name, args);
     if (outcome.kind === 'succeeded') return outcome.result;

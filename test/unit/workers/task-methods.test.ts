@@ -22,7 +22,7 @@ import request from 'supertest';
 import type { App } from 'supertest/types.js';
 import { TaskHarness } from './task-harness.js';
 
-/** A decorator as those for transactions and caches: puts another function in place of the method. */
+/** A decorator like those for transactions and caches: it replaces the method. */
 function Wrapped(): MethodDecorator {
   return (_, __, descriptor: PropertyDescriptor) => {
     const method = descriptor.value as (...args: unknown[]) => unknown;
@@ -140,12 +140,12 @@ describe('methods that are tasks', () => {
   });
   afterEach(() => tasks.close());
 
-  it.each(['above', 'below'])('run what other decorators made of them: %s', async (method) => {
+  it.each(['above', 'below'])('run as other decorators replaced them: %s', async (method) => {
     await expect(tasks.result(`Orders.${method}`, 'x')).resolves.toBe('wrapped x state');
     await expect(tasks.result(`Inherited.${method}`, 'x')).resolves.toBe('intercepted wrapped x state');
   });
 
-  it('have their enhancers around what other decorators made of them', async () => {
+  it('have their enhancers around the method as other decorators replaced it', async () => {
     await expect(tasks.result('Orders.enhanced', 'x')).resolves.toBe('intercepted wrapped x state');
     expect(guarded).toEqual(['task Orders wrapper']);
   });
@@ -163,12 +163,12 @@ describe('methods that are tasks', () => {
     await expect(tasks.result('Orders.enhanced')).resolves.toBe('intercepted mocked');
   });
 
-  it('are inherited with what is bound to them and to their class', async () => {
+  it('are inherited with the enhancers of the method and of the derived class', async () => {
     await expect(tasks.result('Inherited.enhanced', 'x')).resolves.toBe('intercepted intercepted wrapped x state');
     expect(guarded).toEqual(['task Inherited wrapper']);
   });
 
-  it('are overridden with what is bound to them, as routes are', async () => {
+  it('lose the enhancers of the base method when they are overridden, as routes do', async () => {
     await expect(tasks.result('Overriding.run', 'x')).resolves.toBe('derived base x');
     await expect(tasks.result('derived.other')).resolves.toBe('intercepted derived');
     expect(guarded).toEqual([]);
@@ -194,16 +194,16 @@ describe('methods that are tasks', () => {
     expect(guarded[0]).toBe('task Payments find');
   });
 
-  it('are called directly when nothing is bound to them', async () => {
+  it('are called directly when they have no enhancers', async () => {
     const stack = (await tasks.result('Orders.stack')) as string;
     expect(stack).toContain('task-executor');
     expect(stack).not.toMatch(/EnhancedMethod|rxjs|@nestjs/);
-    // The same seen from a task that has an interceptor.
+    // The stack of a task with an interceptor does contain these names.
     expect(await tasks.result('Inherited.stack')).toMatch(/EnhancedMethod/);
   });
 });
 
-it('refuses enhancers that Nest would not create', async () => {
+it('the application does not start with an enhancer that Nest would not create', async () => {
   @Injectable()
   @UseGuards(Guard)
   class Factored {
