@@ -1,0 +1,57 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { DuplicateTaskError } from '../../../lib/errors.js';
+import { defineFrom } from '../../../lib/tasks/task-definition.js';
+import type { TaskOptions } from '../../../lib/tasks/task-options.js';
+import { TaskRegistry, type RegisteredTask } from '../../../lib/tasks/task-registry.js';
+
+let registry: TaskRegistry;
+
+beforeEach(() => void (registry = new TaskRegistry()));
+
+function add(options: TaskOptions, origin = 'Mail.send'): RegisteredTask {
+  const task = { definition: defineFrom(options, {}, origin), invoker: { invoke: () => undefined } };
+  registry.add(task);
+  return task;
+}
+
+describe('the tasks of an application', () => {
+  it('are found by their names', () => {
+    const [first, second] = [add({ name: 'a' }), add({ name: 'b' })];
+    expect([registry.get('a'), registry.get('b'), registry.get('c')]).toEqual([first, second, undefined]);
+  });
+
+  it.each(['constructor', '__proto__', 'toString'])('have no task %j of their own', (name) => {
+    expect(registry.get(name)).toBeUndefined();
+    expect(add({ name })).toBe(registry.get(name));
+  });
+
+  it('have different names: an error names both methods', () => {
+    const first = add({ name: 'send' }, 'Mail.send');
+    const addAgain = () => add({ name: 'send' }, 'Sms.send');
+    expect(addAgain).toThrow(DuplicateTaskError);
+    expect(addAgain).toThrow(/"send".*Mail\.send.*Sms\.send/);
+    expect(registry.get('send')).toBe(first);
+  });
+});
+
+it('knows the queues of all tasks, each once', () => {
+  expect(registry.queues()).toEqual(new Set());
+  for (const [name, queue] of [
+    ['a', 'x'],
+    ['b', 'y'],
+    ['c', 'x'],
+  ] as const)
+    add({ name, queue });
+  add({ name: 'd' });
+  expect(registry.queues()).toEqual(new Set(['x', 'y', 'default']));
+});
+
+it.each<[what: string, tasks: TaskOptions[], milliseconds: number]>([
+  ['0 without a task', [], 0],
+  ['0 when no task has one', [{}], 0],
+  ['that of the only task with one', [{}, { resultTtl: '1h' }], 3_600_000],
+  ['the longest of several', [{ resultTtl: '1h' }, { resultTtl: '1d' }, { resultTtl: 5 }], 86_400_000],
+])('has for its longest resultTtl %s', (_, tasks, milliseconds) => {
+  for (const [index, options] of tasks.entries()) add({ ...options, name: `task${index}` });
+  expect(registry.longestResultTtl()).toBe(milliseconds);
+});
