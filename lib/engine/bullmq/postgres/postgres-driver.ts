@@ -75,7 +75,7 @@ export class PostgresDriver implements Driver {
     await this.connect();
   }
 
-  /** Drops idle connections, which are as likely broken. A query that takes too long ends its own connection. */
+  /** Drops the idle connections, which may be broken too. A query that takes too long ends its own connection. */
   abandon(): void {
     this.pools.dropIdle();
   }
@@ -123,8 +123,8 @@ export class PostgresDriver implements Driver {
   }
 
   /**
-   * Reads a job's state and its fields in two queries, as BullMQ offers no query for both. The job may move between the
-   * two queries; when the answers contradict each other, both are read again.
+   * Reads a job with BullMQ's two queries, for its state and for its fields. The job may move between the two; when the
+   * answers contradict each other, both queries are repeated.
    */
   async find(queue: string, id: string): Promise<{ json: JobJson; state: JobState } | undefined> {
     this.lookupQueue ??= this.createQueue('default', { skipMetasUpdate: true });

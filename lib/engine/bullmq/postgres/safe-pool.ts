@@ -4,7 +4,7 @@ import type { Pool, PoolClient } from 'pg';
 import { TooLateError, type PoolDeadline } from '../call-deadline.js';
 import { resetSocket } from '../reset-socket.js';
 
-/** Milliseconds between two heartbeats on a connection that only listens, and the longest wait for the answer to each. */
+/** Milliseconds between two heartbeats on a connection that only listens, and the longest wait for an answer. */
 const HEARTBEAT = 5_000;
 
 /** Prepares a connection for use. @returns restores the connection before the pool hands it out again */

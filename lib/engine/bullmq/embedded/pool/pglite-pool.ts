@@ -19,7 +19,7 @@ export class PGlitePool extends EventEmitter implements PgPool {
 
   constructor(db: PGlite) {
     super();
-    // Every BullMQ object that shares the pool adds a listener. Node would take them for a leak.
+    // Every BullMQ object that shares the pool adds a listener. Without this, Node warns of a leak after ten.
     this.setMaxListeners(0);
     this.session = new PGliteSession(db);
     this.send = senderOf(this.session, new Vacuum(this.session));
