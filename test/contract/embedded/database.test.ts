@@ -44,6 +44,18 @@ describe('openEmbeddedDatabase', () => {
     expect(logged).toEqual([]);
   });
 
+  it('the database has the settings that keep a process small and let it end', async () => {
+    const { pool } = await open();
+    const { rows } = await pool.query<{ name: string; setting: string }>(
+      "SELECT name, setting FROM pg_settings WHERE name IN ('shared_buffers', 'log_startup_progress_interval') ORDER BY name",
+    );
+    // Shared buffers are counted in pages of 8 kB.
+    expect(rows).toEqual([
+      { name: 'log_startup_progress_interval', setting: '0' },
+      { name: 'shared_buffers', setting: String((32 * 1024) / 8) },
+    ]);
+  });
+
   it('the folder keeps the data after the database was closed', async () => {
     const folder = newFolder();
     const first = await open({ folder });
