@@ -5,16 +5,16 @@ export interface Place {
   readonly prefix: string;
 }
 
-/** What was measured, by unit: `{ 'tasks/s': 9000 }`. */
+/** Measured figures by unit: `{ 'tasks/s': 9000 }`. */
 export type Figures = Readonly<Record<string, number>>;
 
-/** One who does the work that is compared, in a process of its own. */
+/** Does the compared work, in a process of its own. */
 export interface Contender {
-  /** Does the work once, all preparations outside of what it measures. */
+  /** Does the work once. Preparations are not measured. */
   round(): Promise<Figures>;
-  /** What it can be told to do ignoreOutage, by name: for work of several processes that wait for each other. */
+  /** Further work that the harness starts by name, for measurements in which several processes wait for each other. */
   readonly steps?: Readonly<Record<string, () => Promise<Figures>>>;
-  /** For whoever measures from outside: a port, say. */
+  /** What a measurement from outside needs, such as a port. */
   readonly info?: unknown;
   close(): Promise<void>;
 }
