@@ -9,7 +9,7 @@ it.each([
   ['ioredis', 'redis://127.0.0.1:1'],
   ['pg', 'postgres://127.0.0.1:1/db'],
   ['@electric-sql/pglite', 'pglite:'],
-])('names the command that installs %s', async (name, connection) => {
+])('the error about the missing package %s names the command that installs it', async (name, connection) => {
   const boot = promisify(execFile)(
     process.execPath,
     [

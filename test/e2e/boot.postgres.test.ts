@@ -9,8 +9,8 @@ import { bootAdder, bootError, bootsAndWorks } from './booting.js';
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 
-describe('a PostgreSQL that is not there yet', () => {
-  it('is waited for: the application boots, calls fail in time, and once it is there everything works', async () => {
+describe('a PostgreSQL that cannot be reached yet', () => {
+  it('the application boots without it, calls fail in time, and tasks run once it can be reached', async () => {
     const server = await startPostgres();
     await server.stop();
     const { app, add, lines, works } = await bootAdder({ connection: server.url, enqueueTimeout: 700 });
@@ -25,7 +25,7 @@ describe('a PostgreSQL that is not there yet', () => {
       });
       expect(Date.now() - start).toBeLessThan(1_200);
       await server.restart();
-      await until(() => works().catch(() => false), 'it works by itself');
+      await until(() => works().catch(() => false), 'a task runs without a restart of the application');
       expect(lines.length).toBeLessThanOrEqual(4);
     } finally {
       await app.close();
@@ -42,7 +42,7 @@ describe('a PostgreSQL with passwords and TLS', () => {
   });
   afterAll(() => server.close());
 
-  it('takes the password from the URL, and from options', async () => {
+  it('the connection takes the password from the URL and from options', async () => {
     await expect(bootsAndWorks({ connection: server.url })).resolves.toBe(true);
     const { port } = server;
     const options = { host: '127.0.0.1', port, user: 'postgres', password, ssl: { ca: server.ca } };
@@ -54,8 +54,8 @@ describe('a PostgreSQL with passwords and TLS', () => {
     ['no password', (url: URL) => (url.password = '')],
     ['an unknown user', (url: URL) => (url.username = 'wr0ng')],
     ['an unknown database', (url: URL) => (url.pathname = '/nowhere')],
-    ['a certificate that nobody vouches for', (url: URL) => (url.search = 'sslmode=verify-full')],
-  ])('refuses to boot with %s', async (_, spoil) => {
+    ['a certificate that no authority has signed', (url: URL) => (url.search = 'sslmode=verify-full')],
+  ])('the application does not boot with %s', async (_, spoil) => {
     const url = new URL(server.url);
     spoil(url);
     const error = await bootError({ connection: url.href });
@@ -80,7 +80,7 @@ describe('the schema', () => {
     await database.drop();
   });
 
-  it('is made once by replicas that start together', async () => {
+  it('replicas that start together make the schema once', async () => {
     const options = { connection: database.url, prefix: freePrefix() };
     await expect(Promise.all(Array.from({ length: 4 }, () => bootsAndWorks(options)))).resolves.toEqual([
       true,
@@ -90,7 +90,7 @@ describe('the schema', () => {
     ]);
   });
 
-  it('is made by the command that the error names, when the role of the application may not', async () => {
+  it('the command in the error makes the schema when the role of the application may not', async () => {
     const role = freePrefix();
     await admin.query(`CREATE ROLE ${role} LOGIN`);
     const url = new URL(database.url);
@@ -111,7 +111,7 @@ describe('the schema', () => {
     await admin.query(`DROP OWNED BY ${role}; DROP ROLE ${role}`);
   });
 
-  it('is refused when a newer BullMQ made it', async () => {
+  it('the application does not boot with a schema of a newer BullMQ', async () => {
     const prefix = freePrefix();
     await bootsAndWorks({ connection: database.url, prefix });
     await admin.query(`UPDATE ${prefix}.migration SET min_client_version = 99`);
@@ -123,7 +123,7 @@ describe('the schema', () => {
 });
 
 describe("the application's own pool", () => {
-  // Each of its connections has a search path of its own.
+  // The application sets a search path on each of its connections.
   const open = (max: number) =>
     new pg.Pool({
       connectionString: process.env['TEST_POSTGRES_URL'],
@@ -131,15 +131,15 @@ describe("the application's own pool", () => {
       onConnect: (client) => void client.query('SET search_path TO pg_catalog, app'),
     });
 
-  it('is used, left open, and gives the application its own search path at any time', async () => {
+  it('the library uses the pool, keeps the search path of its connections, and leaves it open', async () => {
     const pool = open(6);
     const { app, add } = await bootAdder({ connection: pool });
     const paths = new Set<string>();
-    const ask = async () =>
+    const readPath = async () =>
       paths.add((await pool.query<{ search_path: string }>('SHOW search_path')).rows[0]?.search_path ?? '');
     const handles = await Promise.all(
       Array.from({ length: 40 }, async (_, n) => {
-        await ask();
+        await readPath();
         return add.enqueue(n, 1);
       }),
     );
@@ -147,13 +147,13 @@ describe("the application's own pool", () => {
       Array.from({ length: 40 }, (_, n) => n + 1),
     );
     await app.close();
-    await Promise.all(Array.from({ length: 6 }, ask));
+    await Promise.all(Array.from({ length: 6 }, readPath));
     expect(paths).toEqual(new Set(['pg_catalog, app']));
     expect([pool.listenerCount('error'), pool.listenerCount('connect'), pool.ended]).toEqual([0, 0, false]);
     await pool.end();
   });
 
-  it('is refused when the workers would take all of its connections', async () => {
+  it('the application does not boot when the workers would take all connections of the pool', async () => {
     const pool = open(2);
     await expect(bootError({ connection: pool })).resolves.toMatchObject({
       code: 'CONFIGURATION',

@@ -10,7 +10,7 @@ import { bootAdder, bootError, bootsAndWorks } from './booting.js';
 const shared = () => process.env['TEST_REDIS_URL'] as string;
 
 it.each(['mysql://root:secret@db/app', 'localhost:6379', 'redis//host', 'http://user:secret@host'])(
-  'refuses %s at boot, without telling its password',
+  'the application does not boot with the connection %s, and the error hides its password',
   async (connection) => {
     const error = await bootError({ connection });
     expect(error).toMatchObject({
@@ -21,8 +21,8 @@ it.each(['mysql://root:secret@db/app', 'localhost:6379', 'redis//host', 'http://
   },
 );
 
-describe('a Redis that is not there yet', () => {
-  it('is waited for: the application boots, calls fail in time, and once it is there everything works', async () => {
+describe('a Redis that cannot be reached yet', () => {
+  it('the application boots without it, calls fail in time, and tasks run once it can be reached', async () => {
     const server = await startRedis();
     await server.stop();
     const { app, add, lines, works } = await bootAdder({ connection: server.url, enqueueTimeout: 700 });
@@ -37,7 +37,7 @@ describe('a Redis that is not there yet', () => {
       });
       expect(Date.now() - start).toBeLessThan(1_200);
       await server.restart();
-      await until(() => works().catch(() => false), 'it works by itself');
+      await until(() => works().catch(() => false), 'a task runs without a restart of the application');
       expect(lines.length).toBeLessThanOrEqual(4);
     } finally {
       await app.close();
@@ -54,7 +54,7 @@ describe('a Redis with a password', () => {
   });
   afterAll(() => server.close());
 
-  it('takes it from the URL, and from options', async () => {
+  it('the connection takes the password from the URL and from options', async () => {
     await expect(bootsAndWorks({ connection: server.url })).resolves.toBe(true);
     await expect(bootsAndWorks({ connection: { host: '127.0.0.1', port: server.port, password } })).resolves.toBe(true);
   });
@@ -62,7 +62,7 @@ describe('a Redis with a password', () => {
   it.each([
     ['wrong', () => `redis://:wr0ng@127.0.0.1:${server.port}`],
     ['missing', () => `redis://127.0.0.1:${server.port}`],
-  ])('refuses to boot when it is %s', async (_, connection) => {
+  ])('the application does not boot when the password is %s', async (_, connection) => {
     const error = await bootError({ connection: connection() });
     expect(error).toMatchObject({
       code: 'CONFIGURATION',
@@ -73,7 +73,7 @@ describe('a Redis with a password', () => {
 });
 
 describe('a server that is not Redis', () => {
-  it('is told at boot of a web server', async () => {
+  it('the application does not boot when the server is a web server', async () => {
     const server = createServer((_, response) => response.end('Hello')).listen(0, '127.0.0.1');
     await once(server, 'listening');
     try {
@@ -88,7 +88,7 @@ describe('a server that is not Redis', () => {
     }
   });
 
-  it('is one line in the log with PostgreSQL, which only hangs up', async () => {
+  it('the log has one error line when the server is a PostgreSQL, which only closes the connection', async () => {
     const { port } = new URL(process.env['TEST_POSTGRES_URL'] as string);
     const { app, lines } = await bootAdder({ connection: `redis://127.0.0.1:${port}` });
     await app.close();
@@ -103,41 +103,41 @@ describe('TLS', () => {
   });
   afterAll(() => server.close());
 
-  it('works with a certificate of its own', async () => {
+  it('the connection works with a self-signed certificate in the options', async () => {
     const tls = { ca: server.ca };
     await expect(
       bootsAndWorks({ connection: { host: '127.0.0.1', port: server.port, password: 'secret', tls } }),
     ).resolves.toBe(true);
   });
 
-  it('refuses to boot with a certificate that nobody vouches for', async () => {
+  it('the application does not boot with a certificate that no authority has signed', async () => {
     await expect(bootError({ connection: server.url })).resolves.toMatchObject({
       code: 'CONFIGURATION',
       message: expect.stringMatching(/certificate.*tls: \{ ca/),
     });
   });
 
-  it('is one line in the log against a server without it, which waits for the end of a command', async () => {
+  it('the log has one error line when the server speaks no TLS and waits for the end of a command', async () => {
     const { app, lines } = await bootAdder({ connection: shared().replace('redis:', 'rediss:') });
     await app.close();
     expect(lines.filter((line) => line.startsWith('ERROR'))).toEqual([expect.stringContaining('ETIMEDOUT')]);
   });
 });
 
-it('uses the database of the URL', async () => {
+it('the connection uses the database of the URL', async () => {
   const prefix = freePrefix();
   await expect(bootsAndWorks({ connection: `${shared()}/7`, prefix })).resolves.toBe(true);
-  const [there, elsewhere] = [new Redis(`${shared()}/7`), new Redis(shared())];
-  const keys = await there.keys(`${prefix}:*`);
+  const [database7, database0] = [new Redis(`${shared()}/7`), new Redis(shared())];
+  const keys = await database7.keys(`${prefix}:*`);
   expect(keys.length).toBeGreaterThan(0);
-  await expect(elsewhere.keys(`${prefix}:*`)).resolves.toEqual([]);
-  await there.del(keys);
-  there.disconnect();
-  elsewhere.disconnect();
+  await expect(database0.keys(`${prefix}:*`)).resolves.toEqual([]);
+  await database7.del(keys);
+  database7.disconnect();
+  database0.disconnect();
 });
 
 describe("the application's own client", () => {
-  it('is used, left open, and left alone afterwards', async () => {
+  it('the library uses the client, leaves it open and removes its listeners', async () => {
     const client = new Redis(shared());
     const listeners = () => client.eventNames().map((name) => [name, client.listenerCount(name)]);
     const before = listeners();
@@ -147,7 +147,7 @@ describe("the application's own client", () => {
     client.disconnect();
   });
 
-  it('is not opened again once the application closed it', async () => {
+  it('the library does not open the client again after the application has closed it', async () => {
     const client = new Redis(shared());
     const { app, add } = await bootAdder({ connection: client, role: 'producer', enqueueTimeout: 300 });
     await client.quit();
@@ -167,12 +167,12 @@ describe('a cluster', () => {
   });
   afterAll(() => server.close());
 
-  it('works with a prefix that is a hash tag', async () => {
+  it('tasks run with a prefix that is a hash tag', async () => {
     const connection = { nodes: [{ host: '127.0.0.1', port: server.port }] };
     await expect(bootsAndWorks({ connection, prefix: '{tasks}' })).resolves.toBe(true);
   });
 
-  it('refuses any other prefix at boot', async () => {
+  it('the application does not boot with any other prefix', async () => {
     const connection = { nodes: [{ host: '127.0.0.1', port: server.port }] };
     await expect(bootError({ connection, prefix: 'tasks' })).resolves.toMatchObject({
       code: 'CONFIGURATION',

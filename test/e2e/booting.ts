@@ -12,7 +12,7 @@ export class Adder {
   }
 }
 
-/** An application with one task, and what it logged. */
+/** Boots an application with one task, and collects its log lines. */
 export async function bootAdder(options: TaskQueueOptions) {
   @Module({ imports: [TaskQueueModule.forRoot({ prefix: freePrefix(), ...options })], providers: [Adder] })
   class App {}
@@ -23,12 +23,12 @@ export async function bootAdder(options: TaskQueueOptions) {
     app,
     add,
     lines: logger.lines,
-    /** Enqueues a task and sees it run. */
+    /** Enqueues a task and checks its result. */
     works: async () => (await (await add.enqueue(1, 2)).result({ timeout: '10s' })) === 3,
   };
 }
 
-/** Boots, sees a task run, and closes. */
+/** Boots an application, runs a task in it and closes it. */
 export async function bootsAndWorks(options: TaskQueueOptions): Promise<boolean> {
   const { app, works } = await bootAdder(options);
   try {
@@ -38,7 +38,7 @@ export async function bootsAndWorks(options: TaskQueueOptions): Promise<boolean>
   }
 }
 
-/** The error that booting ends with. */
+/** The error with which the boot fails. */
 export async function bootError(options: TaskQueueOptions): Promise<Error & { code?: string }> {
   try {
     const { app } = await bootAdder(options);
@@ -46,5 +46,5 @@ export async function bootError(options: TaskQueueOptions): Promise<Error & { co
   } catch (error) {
     return error as Error;
   }
-  throw new Error('It booted.');
+  throw new Error('The application booted.');
 }

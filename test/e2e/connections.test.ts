@@ -24,9 +24,9 @@ class Work {
 
 describe.each(['redis', 'postgres'] as const)('connections to %s', (engine) => {
   let server: Awaited<ReturnType<typeof startRedis>>;
-  /** Connections that are not the one that asks. */
+  /** The number of connections to the server, without the one that counts. */
   let count: () => Promise<number>;
-  let leave: () => Promise<unknown>;
+  let disconnect: () => Promise<unknown>;
 
   beforeAll(async () => {
     server = await (engine === 'redis' ? startRedis() : startPostgres());
@@ -36,21 +36,21 @@ describe.each(['redis', 'postgres'] as const)('connections to %s', (engine) => {
         String(await client.client('LIST'))
           .trim()
           .split('\n').length - 1;
-      leave = () => client.quit();
+      disconnect = () => client.quit();
     } else {
       const client = new pg.Client(server.url);
       await client.connect();
       const text = `SELECT count(*)::int FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()`;
       count = async () => (await client.query<{ count: number }>(text)).rows[0]?.count ?? NaN;
-      leave = () => client.end();
+      disconnect = () => client.end();
     }
   });
   afterAll(async () => {
-    await leave();
+    await disconnect();
     await server.close();
   });
 
-  /** PostgreSQL's pool grows with use, so it is kept small. */
+  /** The size of PostgreSQL's pool. It is small, because the pool grows with use. */
   const POOL = 2;
   const start = (options: TaskQueueOptions) =>
     boot(
@@ -61,8 +61,8 @@ describe.each(['redis', 'postgres'] as const)('connections to %s', (engine) => {
       [Work],
     );
 
-  it('are as many as the README says, and none is left', async () => {
-    // The first start makes the tables, on a connection of its own.
+  it('an application opens as many connections as the README says, and closes all of them', async () => {
+    // The first start makes the tables, on one more connection.
     await (await start({})).app.close();
     const producer = await start({ role: 'producer' });
     const handle = await producer.queue.of(Work).one.enqueue();
@@ -74,7 +74,7 @@ describe.each(['redis', 'postgres'] as const)('connections to %s', (engine) => {
 
     const worker = await start({ role: 'worker' });
     await expect(handle.result({ timeout: '10s' })).resolves.toBe(1);
-    // Commands, messages, one for each of three queues; and on Redis one that its workers share.
+    // One for commands, one for messages, one for each of three queues; on Redis also one that the workers share.
     const ofWorker = (await count()) - ofProducer;
     if (engine === 'redis') expect(ofWorker).toBe(6);
     else expect(ofWorker).toBeLessThanOrEqual(POOL + 1 + 3);

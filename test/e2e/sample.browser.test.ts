@@ -12,8 +12,8 @@ let sample: Sample;
 let browser: Browser;
 let visit: BrowserContext;
 let page: Page;
-/** What the page complained of by itself. */
-let complaints: string[];
+/** The errors that the page's scripts did not catch. */
+let pageErrors: string[];
 
 beforeAll(async () => {
   data = await dataFolder();
@@ -34,18 +34,18 @@ afterAll(async () => {
 });
 
 beforeEach(async () => {
-  // A fresh visitor: no cookie, nothing remembered.
+  // A new visitor: no cookie and an empty local storage.
   visit = await browser.newContext();
   visit.setDefaultTimeout(15_000);
   page = await visit.newPage();
-  complaints = [];
-  page.on('pageerror', (error) => complaints.push(error.message));
+  pageErrors = [];
+  page.on('pageerror', (error) => pageErrors.push(error.message));
   await page.goto(sample.url);
 });
 
 afterEach(async () => {
   await visit.close();
-  expect(complaints).toEqual([]);
+  expect(pageErrors).toEqual([]);
 });
 
 const card = (list: 'Imports' | 'Exports') => page.getByRole('list', { name: list }).getByRole('listitem').first();
@@ -63,7 +63,7 @@ async function choose(file: string | { name: string; content: string | Buffer })
   await page.locator('input[type=file]').setInputFiles(path);
 }
 
-test('the example is imported before one’s eyes; refused rows say why, and both workbooks can be fetched', async () => {
+test('the import of the example shows its progress and the reason of each refused row, and both workbooks can be downloaded', async () => {
   await page.getByRole('button', { name: 'Try it with an example' }).click();
   const task = card('Imports');
   const earlier = (await someRows(task).textContent()) ?? '';
@@ -92,7 +92,7 @@ test('the example is imported before one’s eyes; refused rows say why, and bot
   expect(toCorrect.rows[1]?.at(-1)).toBe('Name is missing.');
 });
 
-test('a CSV file of one’s own is imported', async () => {
+test('a visitor can import a CSV file', async () => {
   await choose({ name: 'Gäste.csv', content: 'E-Mail;Name\nada@example.org;Ada\nGRACE@example.org;Grace\n' });
   const task = card('Imports');
   await task.getByText('Gäste.csv').waitFor();
@@ -106,7 +106,7 @@ test('a CSV file of one’s own is imported', async () => {
   ]);
 });
 
-test('a table is exported, and a reload on the way finds it again', async () => {
+test('an export goes on while the page is reloaded, and its file stays until the visitor removes it', async () => {
   await page.getByRole('button', { name: 'Export' }).click();
   await someRows(card('Exports')).waitFor();
   await page.reload();
@@ -128,7 +128,7 @@ test('a table is exported, and a reload on the way finds it again', async () => 
   expect(await page.locator('.task').count()).toBe(0);
 });
 
-test('an export is cancelled, and leaves nothing behind', async () => {
+test('a cancelled export leaves no file', async () => {
   const files = async () => {
     const all = await readdir(join(data.path, 'data'), { recursive: true });
     return all.filter((name) => name.endsWith('people-70000.xlsx'));
@@ -143,27 +143,27 @@ test('an export is cancelled, and leaves nothing behind', async () => {
   expect(await files()).toHaveLength(0);
 });
 
-describe('a bad file is refused in words', () => {
+describe('a bad file', () => {
   const example = async () => await (await fetch(`${sample.url}/people/example.xlsx`)).arrayBuffer();
 
-  test('at once, when its first bytes say enough', async () => {
-    const said = page.locator('#import').getByRole('alert');
+  test('the upload is refused at once when the first bytes show the problem', async () => {
+    const alert = page.locator('#import').getByRole('alert');
     await choose({ name: 'photo.xlsx', content: Buffer.from('\x89PNG\r\n\x1a\n\0\0\0\r', 'latin1') });
-    await said.getByText('This is no spreadsheet.').waitFor();
+    await alert.getByText('This is no spreadsheet.').waitFor();
     await choose({ name: 'empty.csv', content: '' });
-    await said.getByText('The file is empty.').waitFor();
+    await alert.getByText('The file is empty.').waitFor();
     await choose({ name: 'secret.xlsx', content: Buffer.from('\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1', 'latin1') });
-    await said.getByText('protected by a password').waitFor();
+    await alert.getByText('protected by a password').waitFor();
     const huge = join(data.path, 'huge.csv');
     const file = await open(huge, 'w');
     await file.truncate(100 * 1024 * 1024);
     await file.close();
     await choose(huge);
-    await said.getByText('The file is larger than 20 MB.').waitFor();
+    await alert.getByText('The file is larger than 20 MB.').waitFor();
     expect(await page.locator('.task').count()).toBe(0);
   });
 
-  test('by its task, when it has to be read for that', async () => {
+  test('the task fails when the problem is inside of the file', async () => {
     await choose({ name: 'cut-off.xlsx', content: Buffer.from(await example()).subarray(0, 3000) });
     await card('Imports').getByText('The workbook cannot be read: it seems to be damaged.').waitFor();
     await choose({ name: 'header.csv', content: 'Nmae,Phone\nAda,1234\n' });
@@ -174,26 +174,26 @@ describe('a bad file is refused in words', () => {
   });
 });
 
-test('where events do not come through, the page asks again and again', async () => {
-  let questions = 0;
+test('the page polls when server-sent events do not arrive', async () => {
+  let polls = 0;
   await page.route('**/tasks/*', (route) => {
     if (route.request().headers().accept === 'text/event-stream') return route.fulfill({ status: 502 });
-    questions += 1;
+    polls += 1;
     return route.continue();
   });
   await page.getByRole('button', { name: 'Export' }).click();
   await card('Exports').getByText('50,000 rows written.').waitFor();
-  expect(questions).toBeGreaterThan(1);
+  expect(polls).toBeGreaterThan(1);
 });
 
-test('first steps: two numbers are added, and twenty tasks sleep at once', async () => {
+test('the first steps add two numbers, and let twenty tasks sleep at the same time', async () => {
   const steps = page.locator('#first-steps');
   await steps.getByLabel('First number').fill('20');
   await steps.getByLabel('Second number').fill('22');
   await steps.getByRole('button', { name: 'Add' }).click();
   await steps.getByText('= 42').waitFor();
 
-  // Long enough for the last to begin, and the page to say so, before the first is awake.
+  // Long enough that the page shows the start of the last task before the first task ends.
   await steps.getByLabel('seconds').fill('5');
   await steps.getByRole('button', { name: 'Start them all' }).click();
   await steps.getByText('20 asleep').waitFor();
@@ -208,7 +208,7 @@ test('first steps: two numbers are added, and twenty tasks sleep at once', async
   await steps.getByText('20 cancelled').waitFor();
 });
 
-test('on a phone nothing is wider than the screen', async () => {
+test('the page is no wider than the screen of a phone', async () => {
   await page.setViewportSize({ width: 360, height: 740 });
   await choose({ name: `${'long'.repeat(20)}.csv`, content: `Name,Email\nAda,ada@example.org\n,${'x'.repeat(300)}` });
   await card('Imports').getByText('1 person imported, 1 row refused.').waitFor();

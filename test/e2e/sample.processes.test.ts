@@ -28,7 +28,7 @@ describe.each([
     await Promise.all([server?.close(), data?.remove()]);
   });
 
-  test('a file goes up, and a workbook comes down for whom it belongs to', async () => {
+  test('a visitor uploads a file and downloads the workbook, and no other visitor can read them', async () => {
     const ada = await visitor(web.url);
     const eve = await visitor(web.url);
     const example = await ada.get('/people/example.xlsx');
@@ -52,7 +52,7 @@ describe.each([
     expect((await eve.cancel(location)).status).toBe(404);
   });
 
-  test('what is wrong with a file is told in production too', async () => {
+  test('the error of a bad file reaches the visitor in production too', async () => {
     const ada = await visitor(web.url);
     const accepted = await ada.upload('people.csv', Buffer.from('Name\nAda\n'));
     const { state, error } = await ada.finalStatus(accepted.headers.get('Location') as string);
@@ -60,19 +60,19 @@ describe.each([
     expect(error?.message).toBe('The first row has to name the columns. Missing: email. Found: Name.');
   });
 
-  test('a file of 100 MB is refused without being kept', async () => {
+  test('an upload of 100 MB is refused', async () => {
     const ada = await visitor(web.url);
     const { status } = await ada.upload('huge.csv', Buffer.alloc(100 * 1024 * 1024, 'a'));
     expect(status).toBe(413);
   });
 
-  test('the web process runs nothing, the worker listens nowhere', () => {
+  test('the web process runs no queue, and the worker opens no port', () => {
     expect(web.output()).not.toContain('Running the queues');
     expect(worker.url).toBe('');
   });
 });
 
-/** A browser's worth of HTTP: somebody with a cookie. */
+/** A visitor with a cookie, as a browser has it. */
 async function visitor(url: string) {
   const [cookie = ''] = (await fetch(url)).headers.getSetCookie();
   const headers = { cookie: cookie.split(';', 1)[0] as string };
@@ -88,7 +88,7 @@ async function visitor(url: string) {
       return fetch(`${url}/people/imports`, { method: 'POST', headers, body });
     },
     cancel: (path: string) => fetch(url + path, { method: 'DELETE', headers }),
-    /** The status as soon as it is final. */
+    /** Waits for the final status. */
     finalStatus: async (path: string) =>
       (await (await get(path, { Prefer: 'wait=20' })).json()) as TaskStatus<ImportReport>,
   };

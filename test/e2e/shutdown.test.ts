@@ -7,7 +7,7 @@ import { freePrefix } from '../support/servers.js';
 
 const hooks = ['onModuleDestroy', 'beforeApplicationShutdown', 'onApplicationShutdown'] as const;
 
-/** A database that closes in one of Nest's shutdown hooks, as the usual ones do in one or the other. */
+/** A database that closes in one of Nest's shutdown hooks. Each of the three hooks is in use by common libraries. */
 class Database {
   closed = false;
 
@@ -41,7 +41,7 @@ class Work {
   }
 
   @Task()
-  async heedful(): Promise<void> {
+  async endsOnAbort(): Promise<void> {
     this.started.open();
     await new Promise((_, reject) =>
       this.task.signal.addEventListener('abort', () => reject(this.task.signal.reason as Error)),
@@ -49,7 +49,7 @@ class Work {
   }
 }
 
-/** Where applications have their database: far from the root, or nowhere near. */
+/** Where an application provides its database: in the root module, or in one of the modules below. */
 const layouts: Record<string, (database: Provider, queue: DynamicModule) => DynamicModule> = {
   'in the root module': (database, queue) => ({ module: class Root {}, imports: [queue], providers: [database, Work] }),
   'in a module that is imported before': (database, queue) => {
@@ -86,7 +86,7 @@ afterEach(async () => {
 });
 
 describe.each(hooks)('a database that closes in %s', (hook) => {
-  it.each(Object.keys(layouts))('%s is open while tasks come to their end', async (layout) => {
+  it.each(Object.keys(layouts))('the database %s is open until the running tasks have ended', async (layout) => {
     const app = await boot(layout, hook);
     open.push(app);
     const work = app.get(Work, { strict: false });
@@ -95,7 +95,7 @@ describe.each(hooks)('a database that closes in %s', (hook) => {
     await work.started.opened;
     const result = handle.result();
     const closed = app.close();
-    // The order is wrong when it closes before the task may end; the database would have been closed by then.
+    // The application must not close before the task may end, because its database would then be closed.
     await expect(Promise.race([closed, new Promise((resolve) => setTimeout(resolve, 100, 'waits'))])).resolves.toBe(
       'waits',
     );
@@ -106,7 +106,7 @@ describe.each(hooks)('a database that closes in %s', (hook) => {
   });
 });
 
-it('closes at once when nothing runs, and a second time', async () => {
+it('an application without running tasks closes at once, also a second time', async () => {
   const app = await boot('in the root module', 'onModuleDestroy', { shutdown: { grace: '1h' } });
   const start = Date.now();
   await app.close();
@@ -114,11 +114,11 @@ it('closes at once when nothing runs, and a second time', async () => {
   expect(Date.now() - start).toBeLessThan(1_000);
 });
 
-it('answers who waits for a task that does not end, and gives the task back', async () => {
+it('close() rejects the wait for a task that does not end, and gives the task back', async () => {
   const app = await boot('in the root module', 'onModuleDestroy', { shutdown: { grace: 50 } });
-  const handle = await app.get(TaskQueue).of(Work).heedful.enqueue();
+  const handle = await app.get(TaskQueue).of(Work).endsOnAbort.enqueue();
   await app.get(Work).started.opened;
-  // Closing answers it, so it is waited for beside the closing.
+  // In parallel, because close() rejects the wait.
   await Promise.all([
     app.close(),
     expect(handle.result()).rejects.toMatchObject({

@@ -30,8 +30,8 @@ class ReportsController {
   }
 }
 
-/** The README's example, word for word, from a request to a result. */
-describeEachEngine('a web request gets its result', (engine) => {
+/** The example of the README, from the web request to the result. */
+describeEachEngine('a task of a web request', (engine) => {
   describe.each([
     ['Express', () => new ExpressAdapter()],
     ['Fastify', () => new FastifyAdapter()],
@@ -59,7 +59,7 @@ describeEachEngine('a web request gets its result', (engine) => {
         headers: { 'content-type': 'application/json' },
       });
 
-    it('by waiting', async () => {
+    it('a client that waits gets the final status', async () => {
       const accepted = await post({ month: '2026-11' });
       expect(accepted.status).toBe(202);
       const location = accepted.headers.get('location') as string;
@@ -78,7 +78,7 @@ describeEachEngine('a web request gets its result', (engine) => {
       });
     });
 
-    it('by listening', async () => {
+    it('a client that listens to events gets the final status', async () => {
       const { href } = (await (await post({ month: '2026-12' })).json()) as { href: string };
       const stream = await fetch(`${url}${href}`, { headers: { accept: 'text/event-stream' } });
       const events = (await stream.text())
@@ -88,7 +88,7 @@ describeEachEngine('a web request gets its result', (engine) => {
       expect(events.at(-1)).toMatchObject({ state: 'succeeded', result: { url: '/reports/2026-12.pdf' } });
     });
 
-    it('and is told what is wrong with it', async () => {
+    it('a bad request and an unknown task are answered with an error status', async () => {
       const missing = await post({});
       expect(missing.status).toBe(400);
       expect(missing.headers.get('content-type')).toContain('application/problem+json');

@@ -17,7 +17,7 @@ beforeAll(async () => {
 
 afterAll(() => booted?.app.close());
 
-test('Redis stores a group of 10,000 within 5 s, and gives its results in order', async () => {
+test('a group of 10,000 is stored in Redis within 5 s and returns its results in order', async () => {
   const members = Array.from({ length: 10_000 }, (_, index) => tasks.add.signature(index, 1));
   const start = performance.now();
   const handle = await group(members).enqueue();

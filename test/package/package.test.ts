@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { createManagedProcess, type ManagedProcess } from '../support/managed-process.js';
 
-/** What a user gets: the packed library, installed into an empty project with nothing but the required peers. */
+/** The package as a user gets it: packed, and installed into an empty project with the required peers only. */
 
 const root = join(import.meta.dirname, '../..');
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
@@ -39,11 +39,11 @@ beforeAll(async () => {
 
 afterAll(() => managed.close());
 
-test('publint finds nothing', async () => {
+test('publint finds no problem in the package', async () => {
   await tool('publint', 'run', tarball, '--strict');
 });
 
-test('types resolve as the code does', async () => {
+test('the types resolve as the code does', async () => {
   await tool('attw', tarball, '--profile', 'esm-only');
 });
 
@@ -52,22 +52,22 @@ test('the optional peers are not installed', () => {
   expect(installed).toEqual(peers.filter((peer) => !isOptional(peer)));
 });
 
-test.each(entryPoints)('import("%s")', async (entryPoint) => {
+test.each(entryPoints)('import("%s") has exports', async (entryPoint) => {
   expect(await exportsOf(`await import('${entryPoint}')`)).not.toEqual([]);
 });
 
-test.each(entryPoints)('require("%s")', async (entryPoint) => {
+test.each(entryPoints)('require("%s") has exports', async (entryPoint) => {
   expect(await exportsOf(`createRequire(import.meta.url)('${entryPoint}')`)).not.toEqual([]);
 });
 
-test.each(Object.keys(manifest.bin))('%s --help', async (command) => {
+test.each(Object.keys(manifest.bin))('%s --help prints the usage', async (command) => {
   const { stdout } = await execute(join(project, 'node_modules/.bin', command), ['--help'], { cwd: project });
   expect(stdout).toContain(command);
 });
 
 const execute = promisify(execFile);
 
-/** The names an expression's value exports; anything printed to stderr, a warning say, is a failure. */
+/** The names of the exports of an expression's value. Any output to stderr, such as a warning, fails the test. */
 async function exportsOf(expression: string): Promise<string[]> {
   const code = `import { createRequire } from 'node:module'; console.log(JSON.stringify(Object.keys(${expression})));`;
   const { stdout, stderr } = await execute(process.execPath, ['--input-type=module', '-e', code], { cwd: project });
@@ -75,7 +75,7 @@ async function exportsOf(expression: string): Promise<string[]> {
   return JSON.parse(stdout) as string[];
 }
 
-/** Rejects, with what the tool printed, unless it is content. */
+/** Runs a tool. Rejects with its output when the tool fails. */
 async function tool(name: string, ...args: string[]): Promise<void> {
   await execute(join(root, 'node_modules/.bin', name), args, { cwd: root }).catch(
     (error: { stdout: string; stderr: string }) => {

@@ -47,7 +47,7 @@ declare const queue: TaskQueue;
 declare const reports: Tasks<Reports>;
 const charge = defineTask<(orderId: string, cents: number) => Promise<Receipt>>('billing.charge', { queue: 'billing' });
 
-typeTest('arguments and results are those of the method', async () => {
+typeTest('a producer has the arguments and the result of the method', async () => {
   const handle = await reports.build.enqueue('2026-11');
   expectType<Equal<typeof handle, TaskHandle<{ url: string }>>>();
   const result = await handle.result();
@@ -61,15 +61,15 @@ typeTest('arguments and results are those of the method', async () => {
 
 typeTest('wrong arguments do not compile', async () => {
   await reports.build.enqueue('2026-11', 2);
-  // @ts-expect-error one is missing
+  // @ts-expect-error an argument is missing
   await reports.build.enqueue();
   // @ts-expect-error a number is no month
   await reports.build.enqueue(11);
-  // @ts-expect-error there is no third
+  // @ts-expect-error there is no third argument
   await reports.build.enqueue('2026-11', 2, 3);
 });
 
-typeTest('rest parameters and methods that return nothing', async () => {
+typeTest('a producer supports rest parameters and methods without a result', async () => {
   expectType<Equal<Awaited<ReturnType<typeof reports.list.enqueue>>, TaskHandle<string[]>>>();
   await reports.list.enqueue('a', 'b');
   // @ts-expect-error
@@ -84,7 +84,7 @@ typeTest('only methods are tasks', () => {
   void reports.nothing;
 });
 
-typeTest('many calls at once have the same arguments', async () => {
+typeTest('enqueueMany() takes lists of the same arguments', async () => {
   const handles = await reports.build.enqueueMany([['a'], ['b', 2]]);
   expectType<Equal<typeof handles, TaskHandle<{ url: string }>[]>>();
   // @ts-expect-error
@@ -140,7 +140,7 @@ typeTest('a contract only fits methods of its type', () => {
       return { number: '' };
     }
 
-    // @ts-expect-error a receipt is wanted
+    // @ts-expect-error the contract returns a receipt
     @Task(charge)
     async wrongResult(_orderId: string, _cents: number): Promise<number> {
       return 1;
@@ -167,7 +167,7 @@ typeTest('a handle cannot be awaited by mistake', async () => {
   void handle.then;
 });
 
-typeTest('options of tasks and of the module', () => {
+typeTest('the options of tasks and of the module are checked', () => {
   TaskQueueModule.forRoot();
   TaskQueueModule.forRoot({
     connection: 'redis://localhost',
@@ -188,7 +188,7 @@ typeTest('options of tasks and of the module', () => {
   Task({ retryOn: [new Error('an instance')] });
 });
 
-typeTest('the context knows what it reports', async () => {
+typeTest('TaskContext takes progress as numbers or as JSON', async () => {
   const context = null as unknown as TaskContext;
   await context.progress(1, 2);
   await context.progress(1, 2, 'message');

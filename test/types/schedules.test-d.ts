@@ -28,7 +28,7 @@ class Reports {
 declare const schedules: TaskSchedules;
 declare const reports: Tasks<Reports>;
 
-typeTest('a decorator fits a method that can be called with its arguments', () => {
+typeTest('@Schedule() compiles on a method that takes its arguments', () => {
   class Fine {
     @Schedule('0 7 * * *', { args: ['morning'] })
     @Schedule({ every: '10m' }, { args: ['evening', 3], id: 'second', overlap: 'skip', catchUp: 'none' })
@@ -59,9 +59,9 @@ typeTest('a decorator fits a method that can be called with its arguments', () =
   void Fine;
 });
 
-typeTest('and no other', () => {
+typeTest('@Schedule() does not compile on a method that does not take its arguments', () => {
   class Wrong {
-    // @ts-expect-error it needs an argument
+    // @ts-expect-error an argument is missing
     @Schedule('@daily')
     missing(_kind: string): void {}
 
@@ -69,11 +69,11 @@ typeTest('and no other', () => {
     @Schedule('@daily', { args: [1] })
     other(_kind: string): void {}
 
-    // @ts-expect-error none of those
+    // @ts-expect-error 'noon' is not in the union
     @Schedule('@daily', { args: ['noon'] })
     choice(_kind: Kind): void {}
 
-    // @ts-expect-error it takes only one
+    // @ts-expect-error the method takes only one argument
     @Schedule('@daily', { args: ['a', 'b'] })
     tooMany(_kind: string): void {}
 
@@ -84,7 +84,7 @@ typeTest('and no other', () => {
   void Wrong;
 });
 
-typeTest('a decorator knows its options', () => {
+typeTest('@Schedule() checks its options', () => {
   const every: { every: Duration } = { every: 500 };
   Schedule(every);
   // @ts-expect-error no such option
@@ -95,7 +95,7 @@ typeTest('a decorator knows its options', () => {
   Schedule('@daily', { overlap: 'queue' });
 });
 
-typeTest('the arguments of a schedule at run time are those of the producer', async () => {
+typeTest('upsert() checks the arguments of the producer', async () => {
   const status = await schedules.upsert('a', { task: reports.build, args: ['morning'], cron: '@daily' });
   expectType<Equal<typeof status, ScheduleStatus>>();
   await schedules.upsert('a', {
@@ -106,29 +106,29 @@ typeTest('the arguments of a schedule at run time are those of the producer', as
   });
   await schedules.upsert('a', { task: reports.clean, cron: '@daily', endsAt: new Date() });
   await schedules.upsert('a', { task: reports.list, args: [{ tags: [] }], cron: '@daily', timezone: 'UTC' });
-  // @ts-expect-error it needs an argument
+  // @ts-expect-error an argument is missing
   await schedules.upsert('a', { task: reports.build, cron: '@daily' });
-  // @ts-expect-error none of those
+  // @ts-expect-error 'noon' is not in the union
   await schedules.upsert('a', { task: reports.build, args: ['noon'], cron: '@daily' });
-  // @ts-expect-error it takes none
+  // @ts-expect-error the task takes no argument
   await schedules.upsert('a', { task: reports.clean, args: [1], cron: '@daily' });
 });
 
-typeTest('a task by name takes anything', async () => {
+typeTest('upsert() takes any arguments for a task by its name', async () => {
   await schedules.upsert('a', { task: 'reports.build', args: [1, 'two', { three: 3 }], cron: '@daily' });
   await schedules.upsert('a', { task: 'reports.build', every: '1h' });
   const untyped = null as unknown as TaskProducer;
   await schedules.upsert('a', { task: untyped, args: [1], every: '1h' });
 });
 
-typeTest('one time, not two and not none', async () => {
+typeTest('upsert() takes cron or every, but not both and not neither', async () => {
   // @ts-expect-error both
   await schedules.upsert('a', { task: reports.clean, cron: '@daily', every: '1h' });
   // @ts-expect-error neither
   await schedules.upsert('a', { task: reports.clean });
 });
 
-typeTest('what can be asked', async () => {
+typeTest('the methods of TaskSchedules return their types', async () => {
   expectType<Equal<Awaited<ReturnType<typeof schedules.list>>, ScheduleStatus[]>>();
   expectType<Equal<Awaited<ReturnType<typeof schedules.get>>, ScheduleStatus | undefined>>();
   expectType<Equal<Awaited<ReturnType<typeof schedules.runNow>>, TaskHandle>>();

@@ -27,11 +27,11 @@ test.each(typeTests)('$file: $name', (typeTest) => {
   expect(messages(errors.filter((error) => isIn(typeTest, error)))).toEqual([]);
 });
 
-test('what the type tests import compiles too', () => {
+test('the imports of the type tests compile', () => {
   expect(messages(errors.filter((error) => !typeTests.some((typeTest) => isIn(typeTest, error))))).toEqual([]);
 });
 
-/** Each `typeTest('name', …)`, which goes on until the next one. */
+/** Finds each `typeTest('name', …)`. It ends where the next one begins. */
 function findTypeTests(file: string): TypeTest[] {
   const lines = readFileSync(join(folder, file), 'utf8').split('\n');
   const starts = lines.flatMap((text, index) => {
@@ -41,7 +41,7 @@ function findTypeTests(file: string): TypeTest[] {
   return starts.map((start, index) => ({ file, ...start, lastLine: (starts[index + 1]?.firstLine ?? Infinity) - 1 }));
 }
 
-/** All files in one go: starting the compiler is what takes the time. */
+/** Compiles all files in one run, because the start of the compiler takes most of the time. */
 function compile(): CompileError[] {
   const tsc = join(root, 'node_modules/@typescript/native/bin/tsc');
   const args = [tsc, '-p', folder, '--noEmit', '--pretty', 'false'];

@@ -67,15 +67,15 @@ typeTest('a signature is complete, or lacks its first argument', async () => {
   chain(add.signature(1, 2), ping.signature());
   const words = join.signature('a');
   expectType<Equal<typeof words, Signature<void | string, string>>>();
-  // @ts-expect-error two are missing
+  // @ts-expect-error two arguments are missing
   add.signature();
   // @ts-expect-error text is no number
   add.signature('1', 2);
-  // @ts-expect-error a third
+  // @ts-expect-error there is no third argument
   add.signature(1, 2, 3);
 });
 
-typeTest('what lacks an input cannot be enqueued', async () => {
+typeTest('a signature without its first argument cannot be enqueued without it', async () => {
   await add.signature(1, 2).enqueue();
   // @ts-expect-error
   await add.signature(2).enqueue();
@@ -86,7 +86,7 @@ typeTest('what lacks an input cannot be enqueued', async () => {
   await add.signature(2).immutable().enqueue();
 });
 
-typeTest('what lacks an input is enqueued with it', async () => {
+typeTest('enqueue() takes the missing first argument of a signature', async () => {
   const handle = await add.signature(2).enqueue(4);
   expectType<Equal<typeof handle, TaskHandle<number>>>();
   await double.signature(5).enqueue(4);
@@ -102,19 +102,19 @@ typeTest('what lacks an input is enqueued with it', async () => {
   await queue.enqueue(add.signature(1, 2), 3);
   // @ts-expect-error text is no number
   await add.signature(2).enqueue('4');
-  // @ts-expect-error nothing is missing
+  // @ts-expect-error no argument is missing
   await add.signature(1, 2).enqueue(3);
-  // @ts-expect-error nothing is missing
+  // @ts-expect-error no argument is missing
   await chain(add.signature(1, 2), double.signature()).enqueue(3);
-  // @ts-expect-error it heeds nothing
+  // @ts-expect-error the signature takes no input
   await add.signature(2).immutable().enqueue(3);
-  // @ts-expect-error it heeds nothing
+  // @ts-expect-error the signature takes no input
   await text.map([1, 2]).enqueue(3);
-  // @ts-expect-error one of two lacks a number, the other nothing
+  // @ts-expect-error one member lacks a number, the other lacks nothing
   await group([add.signature(1, 2), add.signature(1)]).enqueue(3);
 });
 
-typeTest('each result of a chain fits the next', async () => {
+typeTest('each step of a chain takes the result of the step before', async () => {
   const whole = chain(add.signature(1, 2), double.signature(), text.signature(), join.signature('b'));
   expectType<Equal<typeof whole, Signature<void, string>>>();
   const tail = chain(double.signature(), text.signature());
@@ -126,7 +126,7 @@ typeTest('each result of a chain fits the next', async () => {
   // @ts-expect-error add(1, 2) has no place for an earlier result
   chain(double.signature(1), add.signature(1, 2));
   chain(double.signature(1), add.signature(1, 2).immutable());
-  // @ts-expect-error wrong in the third place
+  // @ts-expect-error the third step takes no text
   chain(add.signature(1, 2), text.signature(), double.signature());
   const eight = double.signature();
   const long = chain(eight, eight, eight, eight, eight, eight, eight, text.signature());
@@ -135,7 +135,7 @@ typeTest('each result of a chain fits the next', async () => {
   expectType<Equal<typeof many, Signature<void, number>>>();
 });
 
-typeTest('a group gives a list', async () => {
+typeTest('a group returns a list', async () => {
   const tuple = group([add.signature(1, 2), text.signature(1)]);
   expectType<Equal<typeof tuple, Signature<void, [number, string]>>>();
   const list = group([1, 2, 3].map((value) => text.signature(value)));
@@ -168,7 +168,7 @@ typeTest('the callback of a chord takes the list', () => {
   chord([text.signature(1)], sum.signature());
 });
 
-typeTest('immutable(), with() and links keep what they should', () => {
+typeTest('immutable(), with() and links keep the types of the signature', () => {
   expectType<Equal<ReturnType<ReturnType<typeof add.signature<[number]>>['immutable']>, Signature<unknown, number>>>();
   const later = add.signature(1, 2).with({ delay: '1m', headers: { a: 'b' } });
   expectType<Equal<typeof later, Signature<void, number>>>();
@@ -183,7 +183,7 @@ typeTest('immutable(), with() and links keep what they should', () => {
   add.signature(1, 2).with({ dealy: '1m' });
 });
 
-typeTest('map, starmap and chunks', () => {
+typeTest('map(), starmap() and chunks() take lists of arguments', () => {
   const mapped = text.map([1, 2]);
   expectType<Equal<typeof mapped, Signature<unknown, string[]>>>();
   const starred = add.starmap([
@@ -199,7 +199,7 @@ typeTest('map, starmap and chunks', () => {
   add.starmap([[1]]);
 });
 
-typeTest('contracts, unknown tasks, and what takes a whole', async () => {
+typeTest('signatures of contracts and of names, queue.enqueue() and replaceWith() are typed', async () => {
   const charge = defineTask<(order: string, cents: number) => Promise<{ paid: boolean }>>('billing.charge');
   const signature = queue.of(charge).signature('1', 100);
   expectType<Equal<typeof signature, Signature<void, { paid: boolean }>>>();
