@@ -6,9 +6,9 @@ import type { Course, Row } from './harness/compare.js';
 import { median } from './harness/figures.js';
 import { freePlace } from './harness/rival.js';
 
-/** README: one for commands, one to hear of changes, one for all workers, and one for each queue. */
+/** As in the README: one for commands, one for changes, one for all workers, and one for each queue. */
 const CONNECTIONS = 3 + 20;
-/** Milliseconds. */
+/** Milliseconds that the module may add to the start. */
 const AT_MOST = 300;
 
 export const about =
@@ -23,7 +23,7 @@ export async function run({ rounds, server }: Course): Promise<Row[]> {
   const before = await connected();
   const connections: number[] = [];
 
-  /** In milliseconds. */
+  /** Starts the application once. Resolves to the milliseconds from the start of the process until it listens. */
   async function start(...args: string[]): Promise<number> {
     const child = fork(app, args, { execArgv: [], env: { ...process.env, NODE_ENV: 'production' } });
     const exited = once(child, 'exit');
@@ -42,7 +42,7 @@ export async function run({ rounds, server }: Course): Promise<Row[]> {
     own.push(await start(connection, prefix));
   }
   redis.disconnect();
-  // The first fills the caches of the file system.
+  // The first round does not count, because it fills the caches of the file system.
   const more = own.map((value, round) => value - without[round]).slice(1);
   const most = Math.max(...connections);
   return [

@@ -22,12 +22,12 @@ export const about =
 
 const KINDS = ['each for its own', 'all for one'] as const;
 
-/** So long a task takes; so many run at once. */
+/** Milliseconds that a task takes, and the number of tasks that run at the same time: 400 tasks a second. */
 const TASK = 10;
 const TASKS_AT_ONCE = 4;
-/** Bytes of a status beside the time at which it ended. */
+/** Bytes of a status, without the time at which the task ended. */
 const STATUS = 250;
-/** Clients that connect at once: fewer than a server lets wait at its door. */
+/** Clients that connect at the same time: fewer than the backlog of the server's socket. */
 const AT_ONCE = 100;
 
 class Waits {
@@ -37,7 +37,7 @@ class Waits {
   }
 }
 
-/** One request, as a browser or another service sends it, on a connection of its own. */
+/** Sends one request as a browser or another service does, on a new connection. */
 async function follow(port: number, id: string, kind: 'poll' | 'events'): Promise<Client> {
   const path = kind === 'poll' ? `/tasks/${id}?wait=60` : `/tasks/${id}`;
   const accept = kind === 'poll' ? 'application/json' : 'text/event-stream';
@@ -59,7 +59,7 @@ async function follow(port: number, id: string, kind: 'poll' | 'events'): Promis
   return { answered };
 }
 
-/** One request that is answered at once. */
+/** Sends one request that is answered at once. */
 async function ask(port: number): Promise<void> {
   const socket = connect(port, '127.0.0.1').resume();
   socket.write('GET /tasks/unknown HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n');
@@ -71,7 +71,7 @@ interface Client {
   readonly answered: Promise<number>;
 }
 
-/** All clients; `port` is that of the web process. */
+/** Starts the process of all clients. `port` is the port of the web process. */
 function clients(tasks: number): StartContender {
   return async (place, port) => {
     const { app, queue } = await appAt(place, { role: 'producer' });
@@ -117,7 +117,7 @@ export const contenders: Contenders = {
     return helper(() => app.close(), webServer(app.getHttpServer() as Server));
   },
 
-  /** Node's server alone, which answers everybody at once with as much as we do. */
+  /** Node's server alone. It answers all clients at the same time, with as many bytes as this package. */
   async bare() {
     const waiting: ServerResponse[] = [];
     const server = createServer((request, response) => {
@@ -150,7 +150,7 @@ export const contenders: Contenders = {
   [KINDS[1]]: clients(1),
 };
 
-/** What is asked of a server from outside. */
+/** The port of a server, and a step that counts its clients. */
 function webServer(server: Server) {
   const clientsOf = () =>
     new Promise<Figures>((resolve) => server.getConnections((_error, count) => resolve({ connections: count })));
@@ -159,7 +159,7 @@ function webServer(server: Server) {
 
 const SERVERS = ['web', 'bare'];
 
-/** The clients of one kind, on our server or on Node's alone. */
+/** Measures the clients of one kind, on a server with this package or on Node's server alone. */
 async function measure({ file, server, profiles }: Course, kind: string, name: string): Promise<Figures> {
   const place = freePlace('redis', await server('redis'));
   const redis = new Redis(place.connection);
@@ -169,12 +169,12 @@ async function measure({ file, server, profiles }: Course, kind: string, name: s
   const web = await Rival.start(file, name, place, 0, profiles);
   const crowd = await Rival.start(file, kind, place, web.info as number);
   const withoutWeb = (await connections()) - before;
-  // What a process takes for its first requests it takes once: space for short-lived objects, compiled code.
+  // The first requests of a process take memory that later requests use again: short-lived objects, compiled code.
   await crowd.step('warmUp');
   const idle = await web.memory();
   await crowd.step('connect');
   while ((await web.step('clients')).connections < 2 * EACH) await pause(50);
-  // Until what they sent is read.
+  // Until the server has read the requests.
   await pause(1_000);
   const waiting = await web.memory();
   const withClients = (await connections()) - before;
@@ -210,7 +210,7 @@ export async function run(course: Course): Promise<Row[]> {
       row('answered after, p99', 'p99', 'ms', 250),
       row('memory of a client', 'memory', 'bytes', 20_000),
     );
-    // One to hear of changes on, however many wait.
+    // One connection for changes, for any number of clients that wait.
     rows.push({ ...row('connections more than idle', 'more', 'connections', 1), peer: '' });
   }
   return rows;

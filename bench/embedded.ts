@@ -38,7 +38,7 @@ export const contenders: Contenders = {
   },
 };
 
-/** One fresh folder: the first start in it, the second, and what is done after that. */
+/** Measures the first and the second start in a new folder, then one round of tasks. */
 async function measure(file: string): Promise<Figures> {
   const folder = mkdtempSync(join(tmpdir(), 'bench-embedded-'));
   try {

@@ -13,7 +13,7 @@ export const about =
 
 const AMOUNT = 10_000;
 
-/** BullMQ; `opts` are those of each job. */
+/** BullMQ's `addBulk`. `opts` returns the options of each job. */
 function addBulk(opts: () => JobsOptions): StartContender {
   return async (place) => {
     const { Queue, options } = bullmqAt(place);

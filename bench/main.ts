@@ -1,6 +1,6 @@
 /**
- * `npm run bench [-- NAME... --rounds=5 --waiting=1000000 --profile=FOLDER]`: runs the comparisons, or those
- * that are named, one after the other; prints their tables and writes them into `bench/RESULTS.md`.
+ * `npm run bench [-- NAME... --rounds=5 --waiting=1000000 --profile=FOLDER]`: runs all comparisons, or the named ones,
+ * one after the other. It prints their tables and writes them into `bench/RESULTS.md`.
  */
 import { parseArgs } from 'node:util';
 import { startPostgres, startRedis } from '../test/support/servers.js';
@@ -23,7 +23,7 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 
-/** As they are used: who chooses PostgreSQL wants what it acknowledged to be on the disk, and Redis by default does not. */
+/** As in production: PostgreSQL writes to the disk before it acknowledges, Redis by default does not. */
 const start = { redis: () => startRedis(), postgres: () => startPostgres({ durable: true }) };
 const servers = new Map<'redis' | 'postgres', ReturnType<typeof startRedis>>();
 const option = (name: string, byDefault: number) => Number(values[name] ?? byDefault);

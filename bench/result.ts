@@ -30,7 +30,7 @@ class Sums {
   }
 }
 
-/** BullMQ, running a function. */
+/** BullMQ's worker with a function as its processor. */
 function bareWorker(around: (body: () => Promise<number>) => Promise<number>): StartContender {
   return async (place) => {
     const { Worker, options } = bullmqAt(place);

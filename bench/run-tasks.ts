@@ -30,7 +30,7 @@ export const about =
 
 const amount = { redis: 8_000, postgres: 2_000, embedded: 0 };
 
-/** The tasks wait until all are stored. */
+/** Stores all tasks while the queue is paused, then measures how fast they run. */
 async function runAll(queue: Queue, total: number, counter: Counter, enqueue: () => Promise<unknown>): Promise<number> {
   await queue.pause();
   await enqueue();
@@ -52,7 +52,7 @@ function contender(
 
 const jobs = (count: number) => Array.from({ length: count }, () => ({ name: 'Mails.send', data: PAYLOAD }));
 
-/** This package, running the one task of `Tasks`. */
+/** This package with one task, which `define` declares. */
 function taskQueue(define: (counter: Counter) => Type): StartContender {
   return async (place) => {
     const counter = new Counter();
@@ -67,7 +67,7 @@ function taskQueue(define: (counter: Counter) => Type): StartContender {
   };
 }
 
-/** BullMQ, running a function. */
+/** BullMQ's worker with a function as its processor. */
 function bareWorker(around: (body: () => Promise<void>) => Promise<void>): StartContender {
   return async (place) => {
     const { Queue, Worker, options } = bullmqAt(place);

@@ -20,7 +20,7 @@ const WORK = 5;
 const amount = { computing: 1_500, waiting: 12_000 };
 type Kind = keyof typeof amount;
 
-/** Rounds of a hash that take 5 ms here. */
+/** The number of hash rounds that take 5 ms on this machine. */
 function calibrate(): number {
   const sample = 20_000;
   const hash = () => pbkdf2Sync('secret', 'salt', sample, 32, 'sha256');

@@ -11,10 +11,10 @@ export const about =
 
 const TIMES = 300;
 const CONCURRENCY = 10;
-/** So long after one task the worker waits for the next. */
+/** Milliseconds between the start of one task and the next enqueue. The worker is idle then. */
 const IDLE_AFTER = 3;
 
-/** Enqueues one after the other, each when the one before has started. */
+/** Enqueues tasks one after the other, and measures the time until each starts. */
 class Stopwatch {
   private started: ((at: number) => void) | undefined;
 
@@ -33,7 +33,7 @@ class Stopwatch {
   }
 }
 
-/** BullMQ, running a function. */
+/** BullMQ's worker with a function as its processor. */
 function bareWorker(around: (body: () => Promise<void>) => Promise<void>): StartContender {
   return async (place) => {
     const { Queue, Worker, options } = bullmqAt(place);

@@ -23,7 +23,7 @@ class Mails {
   }
 }
 
-/** What somebody would write who has a status in a hash. */
+/** The handler of an application that stores its statuses in Redis hashes. */
 @Controller('hashes')
 class HashController {
   constructor(@Inject(Redis) private readonly redis: Redis) {}
@@ -36,7 +36,7 @@ class HashController {
   }
 }
 
-/** @param ofPackage whether the application uses this package too */
+/** @param ofPackage whether the application also uses this package */
 function hashHandler(ofPackage: boolean): StartContender {
   return async (place) => {
     const redis = new Redis(place.connection);
@@ -102,6 +102,6 @@ export async function run(course: Course): Promise<Row[]> {
     ...(await against('Redis hash', { atLeast: 0.8 })),
     ...(await against('Redis hash, without this package')),
   ];
-  // The target is about throughput; how long an answer takes is only shown.
+  // The target is about throughput. The time of an answer is only printed.
   return rows.map((row) => (row.ours.endsWith('p99') ? { ...row, must: '', met: undefined } : row));
 }

@@ -9,7 +9,7 @@ import { appAt } from './peers/apps.js';
 
 const RATE = 3_000;
 const SECONDS = 8;
-/** Share of a core, in percent. */
+/** Percent of a core that one waiter may use. */
 const AT_MOST = 5;
 
 export const about =
@@ -27,7 +27,7 @@ export const contenders: Contenders = {
     const end = new AbortController();
     for (let waiter = 0; waiter < waiters; waiter++) {
       const handle = await queue.of('Fleet.work').with({ delay: '1h' }).enqueue();
-      // Until it is told that it is over.
+      // The task has not started when the contender closes. Closing ends the wait.
       void handle.result({ signal: end.signal }).catch(() => undefined);
     }
     return helper(() => {

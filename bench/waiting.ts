@@ -17,9 +17,9 @@ export const about =
   'And what is stored of each waiting task, against a BullMQ job of the same payload.';
 
 const WAITING = 1_000_000;
-/** So many are measured a round. */
+/** Tasks that are measured in a round. */
 const TIMES = 300;
-/** Stored for the second comparison: with a payload of the other comparisons, and so many characters more. */
+/** Tasks that are stored for the second comparison, and the characters by which their payload is longer than usual. */
 const STORED = 30_000;
 const LONGER = [0, 200, 1_000];
 const AT_ONCE = 10_000;
@@ -29,7 +29,7 @@ async function fill(count: number, store: (count: number) => Promise<unknown>): 
 }
 
 export const contenders: Contenders = {
-  /** One process that enqueues and runs, one task at a time. */
+  /** One process that enqueues tasks and runs them one at a time. */
   async '@Task'(place, waiting) {
     let starts: number[] = [];
     let enough: (() => void) | undefined;
@@ -39,7 +39,7 @@ export const contenders: Contenders = {
       async send(_mail: Payload): Promise<void> {
         starts.push(performance.now());
         if (starts.length !== TIMES) return;
-        // Before this one ends, so that the next is not fetched.
+        // Paused before this task ends, so that the worker does not fetch the next one.
         await queue?.pause();
         enough?.();
       }
@@ -103,7 +103,7 @@ function payloadOf(longer: number): Payload {
   return longer > 0 ? { ...PAYLOAD, template: 'x'.repeat(longer) } : PAYLOAD;
 }
 
-/** Bytes that the server has stored: in memory, or in the tables of the place with their indexes. */
+/** Bytes that the server has stored: in its memory, or in the tables and indexes of the place. */
 async function storedBytes({ store, connection, prefix }: Place): Promise<number> {
   if (store === 'redis') {
     const redis = new Redis(connection);
@@ -122,7 +122,7 @@ async function storedBytes({ store, connection, prefix }: Place): Promise<number
   return Number(rows[0].bytes);
 }
 
-/** Of one task, once what a connection needs is there. */
+/** The stored bytes of one task, without the memory that a connection needs. */
 async function bytesPerTask(
   { file, server }: Course,
   store: 'redis' | 'postgres',

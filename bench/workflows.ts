@@ -11,10 +11,10 @@ export const about =
 
 const STEPS = 10;
 const MEMBERS = 100;
-/** In a round. */
+/** Workflows in a round. */
 const TIMES = { chain: 20, chord: 10 };
 
-/** Milliseconds from enqueueing to the result, which has to be right. */
+/** Measures the milliseconds from enqueueing to the result, and checks the result. */
 async function measure(kinds: Record<keyof typeof TIMES, () => Promise<unknown>>): Promise<Record<string, number>> {
   const expected = { chain: STEPS, chord: MEMBERS * 2 };
   const figures: Record<string, number> = {};
@@ -43,7 +43,7 @@ class Sums {
   }
 }
 
-/** One job of a flow: what `add` and `sum` take from their children comes before what is in their data. */
+/** One job of a flow. The results of its children are the first arguments of `add` and `sum`, its data the others. */
 const flowJob = (name: string, data: object, children: FlowJob[] = []): FlowJob => ({
   name,
   queueName: 'default',

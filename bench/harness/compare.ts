@@ -2,64 +2,70 @@ import type { Figures, Place } from './contender.js';
 import { median, readable } from './figures.js';
 import { freePlace, Rival } from './rival.js';
 
-/** One line of a table. */
+/** One row of a table. */
 export interface Row {
   readonly what: string;
   readonly ours: string;
   readonly peer: string;
-  /** How ours relates to its peer, with its spread. */
+  /** The figure of this package divided by that of its peer, with the smallest and the largest ratio. */
   readonly ratio: string;
-  /** What it has to be; empty when it is only printed. */
+  /** The target of the ratio; empty when the ratio has none. */
   readonly must: string;
   readonly met: boolean | undefined;
 }
 
-/** What a ratio has to be. */
+/** The limit of a ratio. */
 export type Target = { readonly atLeast: number } | { readonly atMost: number };
 
-/** A comparison, as it is handed to whoever runs it. */
+/** What a comparison gets from main.ts. */
 export interface Course {
-  /** The file whose contenders take part. */
+  /** The file of the comparison, which exports its contenders. */
   readonly file: string;
   readonly rounds: number;
   readonly profiles: string | undefined;
-  /** The address of a server of this run. */
+  /** Starts a server for this run, unless it runs already. Resolves to its address. */
   server(store: 'redis' | 'postgres'): Promise<string>;
-  /** A value of the command line (`--waiting=1000000`), or its default. */
+  /** A value of the command line (`--waiting=1000000`), or `byDefault`. */
   option(name: string, byDefault: number): number;
 }
 
-/** One who takes part in a comparison. */
+/** One contender of a comparison. */
 export interface Entry {
   readonly name: string;
   readonly variant?: number;
-  /** Of each unit it measures, or of all. Without one, its ratio is only printed. */
+  /** The limit of the ratio of each unit. Without a target, the ratio is only printed. */
   readonly target?: Target;
 }
 
 export interface Match {
   readonly what: string;
   readonly store: 'redis' | 'postgres';
-  /** Whom all others are compared with. */
+  /** The contender that all others are compared with. */
   readonly peer: Entry;
   readonly rivals: readonly Entry[];
-  /** Starts every round in a new process: for what can be measured only once in one. */
+  /** Starts every round in a new process, for work that a process can do only once. */
   readonly fresh?: boolean;
-  /** Contenders that work beside, at the place of each entry, while that is measured: its worker, say. */
+  /**
+   * For an entry: a second contender that works in the same place while the entry is measured, for example its worker.
+   */
   readonly beside?: Readonly<Record<string, string>>;
-  /** Measures from outside; by default the contender measures itself. */
+  /** Measures the contender from outside. By default the contender measures itself. */
   readonly measure?: (rival: Rival) => Promise<Figures>;
 }
 
-/** The one round before those that count. */
+/** Rounds before the rounds that count. */
 const WARM_UP = 1;
 
-/** Runs the entries in turn, round after round, each in a process of its own; one row for each rival and unit. */
+/**
+ * Runs the entries in turn, round after round, each in a process of its own.
+ *
+ * @returns one row for each rival and unit
+ */
 export async function compare(course: Course, match: Match): Promise<Row[]> {
   const entries = [match.peer, ...match.rivals];
   const teams = entries.map((entry) => new Team(course, match, entry));
   for (let round = -WARM_UP; round < course.rounds; round++) {
-    // Whoever comes first in one round comes last in the next: what a machine does meanwhile hits all alike.
+    // The order is reversed in each round, so that a slow phase of the machine affects all entries alike.
     for (const team of round % 2 ? teams : teams.toReversed()) await team.play(round >= 0);
   }
   await Promise.all(teams.map((team) => team.close()));
@@ -67,7 +73,7 @@ export async function compare(course: Course, match: Match): Promise<Row[]> {
   return rivals.flatMap((rival) => rival.rowsAgainst(peer));
 }
 
-/** An entry and whoever works beside it. */
+/** The processes of one entry: its helper, if it has one, and the contender. */
 class Team {
   private readonly results: Figures[] = [];
   private readonly cpu: number[] = [];

@@ -1,6 +1,6 @@
 /**
  * The process of one contender: `<file> <name> <place> <variant> <profile>`. It answers each message of its parent with
- * one of its own, and ends with it.
+ * one message, and it ends when its parent has ended.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { Session } from 'node:inspector/promises';
@@ -19,7 +19,7 @@ const answers: Readonly<Record<string, () => unknown>> = {
   ...contender.steps,
   round: () => contender.round(),
   cpu: processorTime,
-  /** Resident bytes once garbage is gone. */
+  /** Resident bytes after a garbage collection. */
   memory: () => {
     globalThis.gc?.();
     return process.memoryUsage.rss();
@@ -40,7 +40,7 @@ async function answer(question: string): Promise<void> {
   if (question === 'close') process.disconnect();
 }
 
-/** Once the contender has started, so that this is not in it. */
+/** Begins the profile after the contender has started, so that the profile does not contain the start. */
 async function beginProfile(): Promise<void> {
   if (!profiler) return;
   profiler.connect();

@@ -1,4 +1,4 @@
-/** Where a contender works: a server that it shares with its peer, and a name on it that nobody else uses. */
+/** Where a contender stores its tasks: a server that it shares with its peer, and a prefix that only it uses. */
 export interface Place {
   readonly store: 'redis' | 'postgres' | 'embedded';
   readonly connection: string;
@@ -19,8 +19,8 @@ export interface Contender {
   close(): Promise<void>;
 }
 
-/** Prepares a contender; `variant` is what a comparison wants to be different, a number of waiting tasks, say. */
+/** Prepares a contender. `variant` is the parameter of a comparison, for example a number of waiting tasks. */
 export type StartContender = (place: Place, variant: number) => Promise<Contender>;
 
-/** A comparison's file exports its contenders by the names they have in the table. */
+/** The contenders that a comparison's file exports. Their names are those in the table. */
 export type Contenders = Readonly<Record<string, StartContender>>;

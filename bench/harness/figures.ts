@@ -1,4 +1,4 @@
-/** So many a second, of so many done since `start`. */
+/** The rate per second, for `count` operations since `start`. */
 export function perSecond(count: number, start: number): number {
   return (count / (performance.now() - start)) * 1000;
 }
@@ -7,13 +7,13 @@ export function median(values: readonly number[]): number {
   return percentile(values, 50);
 }
 
-/** The value that so many percent of the values do not exceed. */
+/** The value that `percent` percent of the values do not exceed. */
 export function percentile(values: readonly number[], percent: number): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.min(Math.floor((sorted.length * percent) / 100), sorted.length - 1)];
 }
 
-/** Three digits that count. */
+/** Formats a figure with three significant digits. */
 export function readable(value: number): string {
   return value >= 100 ? Math.round(value).toLocaleString('en') : value.toPrecision(3);
 }

@@ -1,6 +1,6 @@
 import type { Contender } from './contender.js';
 
-/** A contender that only works for another, and is measured by nobody. */
+/** Makes a contender that only works for another contender and is not measured. */
 export function helper(close: () => Promise<void>, more: Partial<Contender> = {}): Contender {
   return { round: async () => ({}), close, ...more };
 }

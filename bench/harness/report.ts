@@ -6,14 +6,14 @@ import type { Row } from './compare.js';
 
 const results = new URL('../RESULTS.md', import.meta.url);
 
-/** What the figures of one comparison stand for. */
+/** The section of one comparison in RESULTS.md. */
 export interface Section {
-  /** What it is called on the command line. */
+  /** The name of the comparison on the command line. */
   readonly name: string;
-  /** What was done, and to whom. */
+  /** What the contenders do, and what is measured. */
   readonly about: string;
   readonly rows: readonly Row[];
-  /** Seconds it took. */
+  /** The duration of the comparison in seconds. */
   readonly took: number;
 }
 
@@ -33,10 +33,10 @@ export function table(rows: readonly Row[]): string {
   return [line(HEAD), line(widths.map((width) => '-'.repeat(width))), ...cells.map(line)].join('\n');
 }
 
-/** The oldest version of Node that is supported. Others have sections of their own. */
+/** The oldest supported version of Node. Results of other versions get sections of their own. */
 const OLDEST = 20;
 
-/** Puts a section into `RESULTS.md` in the place of the one before it; the others stay as they were measured. */
+/** Replaces a section of `RESULTS.md`. The other sections stay as they were measured. */
 export function record(section: Section, order: readonly string[]): void {
   const sections = new Map(read());
   const [major] = process.versions.node.split('.');
@@ -54,7 +54,7 @@ export function record(section: Section, order: readonly string[]): void {
   writeFileSync(results, `${INTRODUCTION}\n${parts.join('\n')}`);
 }
 
-/** By name, what stands under each heading. */
+/** Reads the heading and the text of each section. */
 function read(): [string, string][] {
   if (!existsSync(results)) return [];
   const parts = readFileSync(results, 'utf8').split(/^## /m).slice(1);
@@ -91,7 +91,7 @@ function versions(): string {
   return [`Node ${process.versions.node}`, ...servers, ...packages].join(', ');
 }
 
-/** Read as a file, for not every package exports its package.json. */
+/** Reads the version from the file, because not every package exports its package.json. */
 function versionOf(name: string): string {
   const file = new URL(`../../node_modules/${name}/package.json`, import.meta.url);
   return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;

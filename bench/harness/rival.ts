@@ -6,12 +6,12 @@ import type { Figures, Place } from './contender.js';
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 
-/** Where a rival may store things: a server, and a name on it that is its own unless it shares another's. */
+/** A new place on a server. A contender and its helper share one place. */
 export function freePlace(store: Place['store'], connection: string): Place {
   return { store, connection, prefix: `bench_${randomUUID().replaceAll('-', '').slice(0, 12)}` };
 }
 
-/** A contender as its parent sees it: a process that works when it is told to. */
+/** The parent's side of a contender's process. It sends commands and waits for the answers. */
 export class Rival {
   private constructor(
     private readonly child: ChildProcess,
@@ -50,12 +50,12 @@ export class Rival {
     return this.ask(name) as Promise<Figures>;
   }
 
-  /** Milliseconds of processor time it has used so far. */
+  /** Milliseconds of processor time that the process has used so far. */
   cpu(): Promise<number> {
     return this.ask('cpu') as Promise<number>;
   }
 
-  /** Its resident bytes. */
+  /** The resident bytes of the process. */
   memory(): Promise<number> {
     return this.ask('memory') as Promise<number>;
   }

@@ -1,15 +1,15 @@
 import { perSecond } from './figures.js';
 
-/** What each task is given: as small as the arguments of most tasks are. */
+/** The argument of each task: small, as the arguments of most tasks are. */
 export const PAYLOAD = { userId: 17, template: 'welcome', locale: 'en' };
 export type Payload = typeof PAYLOAD;
 
-/** Who enqueues at the same time, each one task after the other, as web requests do. */
+/** Callers that enqueue at the same time, each one task after the other, as web requests do. */
 const CALLERS = 100;
 /** Tasks that one process runs at the same time. */
 export const CONCURRENCY = 20;
 
-/** Tasks a second, when many callers enqueue `total` of them. */
+/** Measures how many tasks a second the callers enqueue, for `total` tasks. */
 export async function enqueueByMany(total: number, enqueue: () => Promise<unknown>): Promise<number> {
   const start = performance.now();
   await Promise.all(
@@ -20,7 +20,7 @@ export async function enqueueByMany(total: number, enqueue: () => Promise<unknow
   return perSecond(total, start);
 }
 
-/** Counts tasks that run, and says how many a second the last so many were, from the first that started to the last. */
+/** Counts running tasks, and computes their rate per second from the start of the first to the start of the last. */
 export class Counter {
   private expected = 0;
   private start = 0;

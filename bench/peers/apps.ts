@@ -18,11 +18,11 @@ export interface BullMQ {
   readonly Worker: typeof Worker;
   readonly FlowProducer: new (options: QueueOptions) => FlowProducer;
   readonly QueueEvents: new (name: string, options: QueueOptions) => QueueEvents;
-  /** For any of them. */
+  /** The options for each of the classes. */
   readonly options: QueueOptions;
 }
 
-/** BullMQ as its documentation says to use it. */
+/** BullMQ's classes, used as its documentation recommends. */
 export function bullmqAt({ store, connection, prefix }: Place): BullMQ {
   const { hostname: host, port } = new URL(connection);
   if (store === 'redis') {
@@ -40,7 +40,7 @@ export interface App {
   readonly queue: TaskQueue;
 }
 
-/** This package in an application without HTTP, as its README says to use it. */
+/** Starts this package in an application without HTTP, used as its README recommends. */
 export async function appAt(place: Place, options: TaskQueueOptions, metadata: ModuleMetadata = {}): Promise<App> {
   const app = await NestFactory.createApplicationContext(moduleAt(place, options, metadata), {
     logger: ['error', 'warn'],

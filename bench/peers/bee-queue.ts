@@ -6,14 +6,14 @@ function queueAt({ connection, prefix }: Place, isWorker: boolean): BeeQueue {
   return new BeeQueue(prefix, {
     redis: { url: connection },
     isWorker,
-    // Neither events nor stored jobs are asked for afterwards.
+    // The comparison uses neither events nor stored jobs.
     getEvents: false,
     sendEvents: false,
     removeOnSuccess: true,
   });
 }
 
-/** `queue.createJob(…).save()` by many callers. */
+/** Many callers call `queue.createJob(…).save()`. */
 export function enqueueWithBee(total: number): StartContender {
   return async (place) => {
     const queue = queueAt(place, false);
@@ -29,7 +29,7 @@ export function enqueueWithBee(total: number): StartContender {
   };
 }
 
-/** A queue that runs what is stored in it already; one a round, for a queue cannot be told to wait. */
+/** Runs jobs that are stored already. Each round needs a new queue, because a queue cannot be paused. */
 export function runWithBee(total: number): StartContender {
   return async (place) => {
     const counter = new Counter();

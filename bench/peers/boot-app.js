@@ -1,6 +1,6 @@
 /**
- * An application with many methods: `boot-app.js [<connection> <prefix>]`. With a connection the methods are tasks. It is
- * JavaScript, as applications are when they run: a loader that compiles TypeScript has its own price for every file.
+ * An application with many methods: `boot-app.js [<connection> <prefix>]`. With a connection the methods are tasks. The
+ * file is JavaScript, as built applications are, because a loader that compiles TypeScript adds time for every file.
  */
 import { Injectable, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
@@ -23,7 +23,7 @@ class App {}
 Module({ imports, providers: Array.from({ length: QUEUES }, (_, index) => provider(index)) })(App);
 const app = await NestFactory.create(App, { logger: ['error', 'warn'] });
 await app.listen(0, '127.0.0.1');
-// Since the process began.
+// Milliseconds since the process started.
 process.send?.(performance.now());
 process.once('disconnect', () => void app.close());
 

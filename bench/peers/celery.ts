@@ -8,14 +8,14 @@ import { findProgram } from '../../test/support/programs.js';
 import type { Place, StartContender } from '../harness/contender.js';
 
 const folder = fileURLToPath(new URL('.', import.meta.url));
-/** Debian's, to which its Celery belongs. */
+/** Debian's Python, for which Debian's Celery is installed. */
 const PYTHON = '/usr/bin/python3';
-/** Processes of the worker: one for each core. */
+/** The number of the worker's processes: one for each core. */
 const PROCESSES = 2;
-/** A database of its own: Celery has no prefix for what it stores. */
+/** A Redis database that only Celery uses, because Celery has no prefix for its keys. */
 const DATABASE = 7;
 
-/** Celery on a Redis, with a result backend. */
+/** Celery on Redis, with a result backend. */
 class CeleryPeer {
   private readonly url: string;
   private readonly redis: Redis;
@@ -30,14 +30,22 @@ class CeleryPeer {
     this.answers = createInterface(this.producer.stdout!)[Symbol.asyncIterator]();
   }
 
-  /** Stores tasks, one after the other, for that is all a Python process can do. @returns tasks a second */
+  /**
+   * Stores tasks one after the other, because a Python process can do no more.
+   *
+   * @returns tasks a second
+   */
   async enqueue(count: number): Promise<number> {
     this.producer.stdin!.write(`${count}\n`);
     const { value } = await this.answers.next();
     return count / Number(value);
   }
 
-  /** Starts a worker, lets it run what is stored, and stops it. @returns tasks a second, from the first end to the last */
+  /**
+   * Starts a worker, waits until it has run the stored tasks, and stops it.
+   *
+   * @returns tasks a second, from the end of the first task to the end of the last
+   */
   async run(count: number): Promise<number> {
     const worker = this.spawn([
       ...['-m', 'celery', '-A', 'celery_peer', 'worker', '--pool', 'prefork', '-c', `${PROCESSES}`],
@@ -62,10 +70,10 @@ class CeleryPeer {
     await ended;
   }
 
-  /** When each task ended, as its result says. */
+  /** The time at which each task ended, from its result. */
   private async ends(count: number, worker: ChildProcess): Promise<number[]> {
     for (;;) {
-      // Seldom, so that it costs nothing.
+      // Polled seldom, so that the polls do not slow Celery down.
       await pause(250);
       if (worker.exitCode !== null) throw new Error(`Celery's worker ended with ${worker.exitCode}.`);
       if ((await this.redis.dbsize()) < count) continue;
@@ -91,7 +99,7 @@ class CeleryPeer {
   }
 }
 
-/** `send.delay(…)`, again and again. */
+/** One caller calls `send.delay(…)` many times. */
 export function enqueueWithCelery(total: number): StartContender {
   return async (place) => {
     const celery = new CeleryPeer(place);
@@ -106,7 +114,7 @@ export function enqueueWithCelery(total: number): StartContender {
   };
 }
 
-/** Celery's own worker on both cores, with the results stored, as ours does. */
+/** Celery's own worker uses both cores and stores the results, as this package does. */
 export function runWithCelery(total: number): StartContender {
   return async (place) => {
     const celery = new CeleryPeer(place);

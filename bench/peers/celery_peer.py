@@ -1,4 +1,7 @@
-"""The same work in Celery: the module of its worker, and a program that enqueues as many tasks as each line of its input says."""
+"""The same work in Celery: the module of its worker, and a program that enqueues tasks.
+
+Each line of the program's input is the number of tasks to enqueue.
+"""
 
 import os
 import sys
@@ -10,9 +13,9 @@ PAYLOAD = {"userId": 17, "template": "welcome", "locale": "en"}
 
 app = Celery("celery_peer", broker=os.environ["CELERY_REDIS"], backend=os.environ["CELERY_REDIS"])
 app.conf.update(
-    # What its documentation advises for many short tasks.
+    # Celery's documentation recommends this for many short tasks.
     worker_prefetch_multiplier=50,
-    # Quiet: the transport of Redis has no use for it.
+    # No events, because the comparison does not use them.
     worker_send_task_events=False,
     result_expires=3600,
 )

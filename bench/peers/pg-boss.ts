@@ -3,7 +3,7 @@ import type { Place, StartContender } from '../harness/contender.js';
 import { CONCURRENCY, Counter, enqueueByMany, PAYLOAD } from '../harness/workload.js';
 
 const QUEUE = 'mails';
-/** Jobs that a worker takes at once. A worker looks for jobs twice a second at most, so this bounds what it can do. */
+/** Jobs that a worker takes at once. A worker polls at most twice a second, so this limits its rate. */
 const BATCH = 100;
 const SHORTEST_POLLING = 0.5;
 
@@ -15,7 +15,7 @@ async function bossAt({ connection, prefix }: Place): Promise<PgBoss> {
   return boss;
 }
 
-/** `boss.send(…)` by many callers. */
+/** Many callers call `boss.send(…)`. */
 export function enqueueWithBoss(total: number): StartContender {
   return async (place) => {
     const boss = await bossAt(place);
@@ -30,7 +30,7 @@ export function enqueueWithBoss(total: number): StartContender {
   };
 }
 
-/** As many workers as tasks at once, each taking a batch at a time. */
+/** Starts as many workers as tasks may run at the same time. Each worker takes a batch at a time. */
 export function runWithBoss(total: number): StartContender {
   return async (place) => {
     const boss = await bossAt(place);
