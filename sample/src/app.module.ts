@@ -9,12 +9,12 @@ import { visitorOf } from './visitors/visitor.js';
 
 @Module({
   imports: [
-    // Where tasks wait and who runs them is for the environment to say: TASK_QUEUE_URL and TASK_QUEUE_ROLE.
+    // The environment sets the store of the tasks (TASK_QUEUE_URL) and the processes that run them (TASK_QUEUE_ROLE).
     TaskQueueModule.forRoot({
       queues: { people: { concurrency: 2 }, naps: { concurrency: 100 } },
       http: {
-        // A task is for the visitor who started it. Those that schedules started are nobody's own: here they are for
-        // everybody, as is the page that lists them; a real application asks whether this is an administrator.
+        // Only the visitor that started a task may read it. A task of a schedule has no visitor: in this sample every
+        // visitor may read it, and the page of schedules. A real application checks that the user is an administrator.
         authorize: (request: Request, _status, headers) =>
           headers.schedule !== undefined || headers.visitor === visitorOf(request),
       },

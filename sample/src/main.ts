@@ -7,14 +7,14 @@ import { welcomeVisitor } from './visitors/visitor.js';
 if (process.env.TASK_QUEUE_ROLE === 'worker') await work();
 else await serve();
 
-/** Runs tasks, and nothing else: no port is opened. */
+/** Runs tasks only, and opens no port. */
 async function work(): Promise<void> {
   const app = await NestFactory.createApplicationContext(AppModule);
   app.enableShutdownHooks();
   console.log('Working');
 }
 
-/** Serves the page; runs tasks as well, unless TASK_QUEUE_ROLE is `producer`. */
+/** Serves the page. It also runs tasks, unless TASK_QUEUE_ROLE is `producer`. */
 async function serve(): Promise<void> {
   const app = await NestFactory.create<NestExpressApplication>(AppModule);
   app.enableShutdownHooks();

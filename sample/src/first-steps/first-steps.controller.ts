@@ -15,7 +15,7 @@ export class FirstStepsController {
     private readonly queue: TaskQueue,
   ) {}
 
-  /** One task: the answer is `202 Accepted` with its address. */
+  /** Enqueues one task. The answer is `202 Accepted` with the address of the task. */
   @Post('add')
   async add(
     @Visitor() visitor: string,
@@ -24,7 +24,7 @@ export class FirstStepsController {
     return this.steps.add.with({ headers: { visitor } }).enqueue(a, b);
   }
 
-  /** Many tasks, stored in one go. */
+  /** Stores many tasks in one step. */
   @Post('naps')
   async nap(
     @Visitor() visitor: string,
@@ -33,7 +33,7 @@ export class FirstStepsController {
     return this.steps.sleep.with({ headers: { visitor } }).enqueueMany(Array.from({ length: times }, () => [seconds]));
   }
 
-  /** How they all are, in one stream: a browser opens no more than six connections to a site. */
+  /** Sends the states of many tasks in one stream, because a browser opens at most six connections to a site. */
   @Sse('naps')
   watch(@Query('ids') ids: string, @SseSignal() signal: AbortSignal): Observable<MessageEvent> {
     const statesOf = (id: string) =>

@@ -10,7 +10,7 @@ export class FirstSteps {
     return a + b;
   }
 
-  /** In a queue of its own, or a hundred sleepers would keep additions waiting. */
+  /** The task has a queue of its own. In the same queue, a hundred sleeping tasks would keep the additions waiting. */
   @Task({ queue: 'naps' })
   async sleep(seconds: number): Promise<void> {
     await setTimeout(seconds * 1000, undefined, { signal: this.task.signal });

@@ -1,6 +1,6 @@
 const englishNames = new Intl.DisplayNames('en', { type: 'region', fallback: 'none' });
 
-/** What people write instead of a country's name or its two letters. */
+/** Common names that differ from a country's English name and from its two letters. */
 const otherNames: Record<string, string> = { usa: 'US', uk: 'GB', england: 'GB', scotland: 'GB', holland: 'NL' };
 
 const countries = new Map<string, string>();
@@ -12,12 +12,12 @@ for (const code of countryCodes()) {
 }
 for (const [other, code] of Object.entries(otherNames)) countries.set(other, countries.get(code.toLowerCase()) ?? code);
 
-/** The English name of a country, from that name or its two letters; `undefined` when there is no such country. */
+/** The English name of a country, from that name or its two letters. `undefined` when there is no such country. */
 export function countryOf(text: string): string | undefined {
   return countries.get(text.toLowerCase());
 }
 
-/** Every pair of letters but those that Unicode uses for groups, tests and what is unknown. */
+/** All pairs of letters, without those that Unicode uses for groups, for tests and for an unknown country. */
 function countryCodes(): string[] {
   const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ'.split('');
   return letters

@@ -5,12 +5,12 @@ import { PERSON_COLUMNS } from './person.js';
 
 type Cells = { name: Cell; email: Cell; birthday: Cell; country: Cell };
 
-/** What real tables look like, by row. */
+/** Typical problems of real tables, by row number. */
 const surprises: Record<number, Partial<Cells>> = {
-  // Untidy: cleaned without a word.
+  // Untidy rows, which the import cleans without a message.
   4: { name: '  Katherine   Johnson ', email: ' KATHERINE.JOHNSON@EXAMPLE.ORG ', country: 'us' },
   9: { birthday: '31.12.1990', country: 'USA' },
-  // Wrong: sent back with the reason.
+  // Wrong rows, which the import refuses with the reason.
   12: { name: null },
   23: { email: 'grace.hopper(at)example.org' },
   31: { birthday: '31.02.1985' },
@@ -21,7 +21,7 @@ const surprises: Record<number, Partial<Cells>> = {
   104: { name: null, email: 'nobody', birthday: '2190-01-01', country: 'Narnia' },
 };
 
-/** A workbook of 120 people to try the import with; some rows are wrong on purpose. */
+/** A workbook of 120 people as an example for the import. Some rows are wrong on purpose. */
 export function exampleFile() {
   return workbook(PERSON_COLUMNS, exampleRows());
 }

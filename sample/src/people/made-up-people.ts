@@ -10,7 +10,7 @@ const LAST = 'Curie Euler Franklin Gauss Goodall Hamilton Hopper Johnson Knuth L
 const COUNTRIES = ['AR', 'BR', 'CA', 'DE', 'EG', 'FR', 'IN', 'JP', 'KE', 'MX', 'NL', 'NZ', 'PL', 'US', 'VN'];
 const DAY = 24 * 60 * 60 * 1000;
 
-/** So many people, made up as they are asked for and always the same: no table is held in memory. */
+/** Generates `count` people, always the same. They are made one by one, so that no table is kept in memory. */
 export function* madeUpPeople(count: number): Generator<Person> {
   for (let number = 1; number <= count; number++) {
     const first = pick(FIRST, number, 7);

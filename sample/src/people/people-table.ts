@@ -27,7 +27,9 @@ export class PeopleTable {
     if (rows.length === 0) throw new SpreadsheetError('The file has a header, but no rows below it.');
   }
 
-  /** Cleans and checks one row. To be called in order: of two rows with one email the second is refused. */
+  /**
+   * Cleans and checks one row. Call it in the order of the rows: it refuses the second of two rows with the same email.
+   */
   check(row: TableRow): { person: Person } | RefusedRow {
     const fields = Object.fromEntries(this.positions.map(([key, position]) => [key, row.cells[position]]));
     const { data: person, error } = personSchema.safeParse(fields);
@@ -39,7 +41,9 @@ export class PeopleTable {
     return { person };
   }
 
-  /** The refused rows as they came, with the reasons beside them: to be corrected and sent again. */
+  /**
+   * The refused rows as they were uploaded, with a column of reasons, so that the visitor can correct and upload them.
+   */
   toCorrect(refused: readonly RefusedRow[]): [ColumnDef[], Cell[][]] {
     const titles = [...this.header.map(cellText), 'What is wrong'];
     const columns = titles.map((header) => ({ header, width: 24 }));
@@ -65,7 +69,7 @@ function refuse(row: TableRow, issues: readonly { message: string }[]): RefusedR
   return { ...row, text, problems: issues.map(({ message }) => message) };
 }
 
-/** `E-Mail` and ` email` are the same title. */
+/** Makes `E-Mail` and ` email` the same title. */
 function normalize(title: Cell): string {
   return cellText(title)
     .toLowerCase()

@@ -11,7 +11,7 @@ import { type ExportReport, type ImportReport, PeopleTasks } from './people.task
 
 const exportRequest = z.object({ rows: z.int().min(1).max(200_000) });
 
-/** Every answer is immediate: what takes time is a task, and the page asks `/tasks/<id>` for it. */
+/** Every method answers at once. Long work is a task, and the page gets its status from `/tasks/<id>`. */
 @Controller('people')
 export class PeopleController {
   constructor(

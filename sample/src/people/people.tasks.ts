@@ -11,7 +11,7 @@ import { PERSON_COLUMNS } from './person.js';
 export interface ImportReport {
   imported: number;
   refused: number;
-  /** The first of them; all are in the file. A result is there to be read, not to move data. */
+  /** The first 100 refused rows. All of them are in the file, because a result should be small. */
   examples: { row: number; text: string; problems: string[] }[];
   cleaned: FileLink;
   toCorrect: FileLink | null;
@@ -22,7 +22,7 @@ export interface ExportReport {
   file: FileLink;
 }
 
-/** A hundredth of a table takes at least so long: stands for a database, so that there is something to watch. */
+/** Milliseconds for each percent of a table. They stand for a database, so that the progress can be watched. */
 const PACE = 20;
 
 @TaskProcessor({ queue: 'people', timeout: '10m' })
@@ -32,7 +32,9 @@ export class PeopleTasks {
     private readonly store: VisitorStore,
   ) {}
 
-  /** Checks an uploaded spreadsheet row by row: the good ones go into one workbook, the others, with reasons, into another. */
+  /**
+   * Checks an uploaded spreadsheet row by row. One workbook gets the good rows, another the bad rows with the reasons.
+   */
   @Task()
   async import(visitor: string, fileId: string): Promise<ImportReport> {
     const { signal } = this.task;
@@ -55,14 +57,14 @@ export class PeopleTasks {
     };
   }
 
-  /** Writes a workbook of so many made-up people. */
+  /** Writes a workbook with `rows` made-up people. */
   @Task()
   async export(visitor: string, rows: number): Promise<ExportReport> {
     const content = workbook(PERSON_COLUMNS, this.counted(madeUpPeople(rows), rows));
     return { rows, file: await this.store.save(visitor, `people-${rows}.xlsx`, content, this.task.signal) };
   }
 
-  /** The people of the good rows; the other rows end up in `refused`. */
+  /** Yields the people of the good rows, and adds the other rows to `refused`. */
   private async *goodRows(table: PeopleTable, refused: RefusedRow[]) {
     for await (const row of this.counted(table.rows, table.rows.length)) {
       const checked = table.check(row);
@@ -71,7 +73,7 @@ export class PeopleTasks {
     }
   }
 
-  /** Hands rows on and says a hundred times how far they are. */
+  /** Yields all rows, and reports the progress a hundred times. */
   private async *counted<Row>(rows: Iterable<Row>, total: number): AsyncGenerator<Row> {
     const step = Math.ceil(total / 100);
     let current = 0;

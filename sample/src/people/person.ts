@@ -3,7 +3,7 @@ import { cellText, isoDay } from '../spreadsheets/cell-text.js';
 import type { Cell } from '../spreadsheets/read-table.js';
 import { countryOf } from './countries.js';
 
-/** A person as the cleaned workbook holds them. (A type, for a workbook's row is any record and an interface is none.) */
+/** A person in the cleaned workbook. A type and not an interface, because a workbook's row has to be a `Record`. */
 export type Person = {
   name: string;
   email: string;
@@ -20,7 +20,7 @@ export const PERSON_COLUMNS = [
 
 const text = z.custom<Cell | undefined>().transform(cellText);
 
-/** One row of a spreadsheet on its way to a person: cleans what is only untidy, and says what is wrong with the rest. */
+/** Turns one row of a spreadsheet into a person. It cleans untidy cells, and adds a message for each wrong cell. */
 export const personSchema = z.object({
   name: text.pipe(z.string().min(1, 'Name is missing.').max(200, 'Name is longer than 200 characters.')),
   email: text.transform((email, context) => {
@@ -42,7 +42,7 @@ export const personSchema = z.object({
   }),
 });
 
-/** `1990-12-31` or `31.12.1990`. Never `12/31/1990`, which half the world reads otherwise. */
+/** Reads `1990-12-31` or `31.12.1990`. It refuses `12/31/1990`, because many countries write the day first. */
 function dateOf(value: string): Date | undefined {
   const iso = /^(?<year>\d{4})-(?<month>\d{1,2})-(?<day>\d{1,2})$/;
   const dotted = /^(?<day>\d{1,2})\. ?(?<month>\d{1,2})\. ?(?<year>\d{4})$/;

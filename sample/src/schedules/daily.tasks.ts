@@ -4,12 +4,12 @@ import { z } from 'zod';
 import { madeUpPeople } from '../people/made-up-people.js';
 import { QUOTES, type Topic, TOPICS } from './quotes.js';
 
-/** What the page shows when a run is done. */
+/** The result of a run, which the page shows. */
 export interface DailyResult {
   text: string;
 }
 
-/** A step takes so long: stands for a slow service, so that there is something to watch. */
+/** Milliseconds of each step. They stand for a slow service, so that the progress can be watched. */
 const PACE = 150;
 const STEPS = 20;
 
@@ -17,7 +17,7 @@ const STEPS = 20;
 export class DailyTasks {
   constructor(private readonly task: TaskContext) {}
 
-  /** The code says that it runs on every working day; an administrator may add other times with other topics. */
+  /** The decorator runs the task on every working day. An administrator may add schedules with other topics. */
   @Schedule('0 7 * * 1-5', { id: 'quote-of-the-day', timezone: 'Europe/Berlin', args: ['work'], overlap: 'skip' })
   @Task({ name: 'daily.quote', schema: z.tuple([z.enum(TOPICS)]) })
   async quote(topic: Topic): Promise<DailyResult> {
@@ -27,7 +27,7 @@ export class DailyTasks {
     return { text: quotes[today % quotes.length] as string };
   }
 
-  /** Counts people by country, as the report does that somebody finds in the morning. */
+  /** Counts people by country, as a nightly report does. */
   @Task({ name: 'daily.report', schema: z.tuple([z.int().min(1).max(100_000)]) })
   async report(people: number): Promise<DailyResult> {
     await this.takeSteps();

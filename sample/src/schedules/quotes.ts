@@ -1,7 +1,7 @@
 export const TOPICS = ['work', 'patience', 'curiosity'] as const;
 export type Topic = (typeof TOPICS)[number];
 
-/** Stand for the web service that a real application would ask. */
+/** Quotes that stand for the web service of a real application. */
 export const QUOTES: Record<Topic, readonly string[]> = {
   work: [
     '“Well begun is half done.” — Aristotle',

@@ -2,7 +2,7 @@ import { type ArgumentsHost, Catch, type ExceptionFilter } from '@nestjs/common'
 import type { Response } from 'express';
 import { ConfigurationError, ScheduleNotFoundError } from 'nestjs-task-queue';
 
-/** Whoever fills in the form is told what is wrong with it. Elsewhere these errors are for programmers. */
+/** Sends the library's error message to the form. Elsewhere these errors are meant for programmers. */
 @Catch(ConfigurationError, ScheduleNotFoundError)
 export class ScheduleErrorsFilter implements ExceptionFilter<ConfigurationError | ScheduleNotFoundError> {
   catch(error: ConfigurationError | ScheduleNotFoundError, host: ArgumentsHost): void {

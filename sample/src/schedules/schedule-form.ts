@@ -1,12 +1,12 @@
 import type { Duration } from 'nestjs-task-queue';
 import { z } from 'zod';
 
-/** Only these tasks can be scheduled from outside: what a browser says must not choose freely. */
+/** The only tasks that a browser may schedule. A browser must not choose any task of the application. */
 const TASKS = ['daily.quote', 'daily.report'] as const;
 
 /**
- * A schedule as the page sends it. Whether expression, period, zone and arguments make sense is checked by the library,
- * which says in words what is wrong.
+ * A schedule as the page sends it. The library checks the expression, the period, the time zone and the arguments, and
+ * its error messages name the problem.
  */
 export const scheduleForm = z.object({
   task: z.enum(TASKS),

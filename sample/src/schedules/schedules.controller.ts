@@ -15,8 +15,8 @@ import { ScheduleErrorsFilter } from './schedule-errors.filter.js';
 import { type NewScheduleForm, newScheduleForm, type ScheduleForm, scheduleForm } from './schedule-form.js';
 
 /**
- * What an administrator's page needs. Everybody is an administrator in this sample: in a real application
- * `@UseGuards(AdministratorsOnly)` stands here, and `authorize` in app.module.ts asks the same question.
+ * The endpoints of an administrator's page. In this sample every visitor is an administrator. A real application adds
+ * `@UseGuards(AdministratorsOnly)` here, and `authorize` in app.module.ts makes the same check.
  */
 @Controller('schedules')
 @UseFilters(ScheduleErrorsFilter)
@@ -51,7 +51,7 @@ export class SchedulesController {
     return this.schedules.resume(id);
   }
 
-  /** A run now: the answer is `202 Accepted` with the address of its task. */
+  /** Runs the schedule at once. The answer is `202 Accepted` with the address of the task. */
   @Post(':id/runs')
   run(@Param('id') id: string): Promise<TaskHandle> {
     return this.schedules.runNow(id);

@@ -1,6 +1,6 @@
 import type { Cell } from './read-table.js';
 
-/** What a cell says, with its spaces tidied up; a date as 1990-12-31. */
+/** The text of a cell, with single spaces. A date becomes 1990-12-31. */
 export function cellText(cell: Cell | undefined): string {
   if (cell instanceof Date && !Number.isNaN(cell.getTime())) return isoDay(cell);
   return String(cell ?? '')

@@ -4,10 +4,10 @@ import type { TableRow } from './read-table.js';
 import { SpreadsheetError } from './spreadsheet-error.js';
 
 /**
- * Reads a spreadsheet from outside in a thread of its own: however hostile the file, this process keeps answering, and
- * what runs out of memory is the thread.
+ * Reads an uploaded spreadsheet in a separate thread. With a hostile file only the thread is busy or runs out of
+ * memory, and this process goes on answering requests.
  *
- * @throws SpreadsheetError in words for who sent the file
+ * @throws SpreadsheetError with a message for the visitor that uploaded the file
  */
 export async function readSpreadsheet(path: string, signal: AbortSignal): Promise<TableRow[]> {
   const thread = new Worker(new URL('read-table.thread.js', import.meta.url), {

@@ -7,18 +7,18 @@ import { SpreadsheetError } from './spreadsheet-error.js';
 export type Cell = CellValue;
 
 export interface TableRow {
-  /** As the spreadsheet program counts: the first is 1. */
+  /** The row number as spreadsheet programs show it: the first row is 1. */
   number: number;
   cells: Cell[];
 }
 
-/** A file from outside may be anything, so reading it is bounded in every direction. */
+/** Limits for uploaded files, because a file from outside may have any content. */
 export const LIMITS = { rows: 50_000, columns: 200, unpackedBytes: 32 * 1024 * 1024 };
 
 /**
- * The rows of a CSV file, or of the first sheet of an Excel workbook, that are not blank.
+ * Reads the rows of a CSV file, or of the first sheet of an Excel workbook, without blank rows.
  *
- * @throws SpreadsheetError when there are none, when there are too many, or when it cannot be read
+ * @throws SpreadsheetError when the file has no rows, has too many, or cannot be read
  */
 export async function readTable(path: string): Promise<TableRow[]> {
   const bytes = await readFile(path);
@@ -44,14 +44,14 @@ export async function readTable(path: string): Promise<TableRow[]> {
 }
 
 /**
- * What a file is, by its first bytes: nobody can trust its name.
+ * Detects the format of a file by its first bytes, because the name of an uploaded file cannot be trusted.
  *
- * @throws SpreadsheetError when it is no spreadsheet, or none that can be read
+ * @throws SpreadsheetError when the file is no spreadsheet, or has a format that cannot be read
  */
 export function formatOf(bytes: Buffer): 'xlsx' | 'csv' {
   if (bytes.length === 0) throw new SpreadsheetError('The file is empty.');
   if (startsWith(bytes, 'PK\x03\x04')) return 'xlsx';
-  // The container of Excel 97 to 2003, and of everything that Excel has encrypted since.
+  // The container format of Excel 97 to 2003, and of all encrypted workbooks of later versions.
   if (startsWith(bytes, '\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1')) {
     throw new SpreadsheetError(
       'The workbook is protected by a password, or in the old .xls format. Save it as .xlsx without a password.',
@@ -73,12 +73,12 @@ function* csvRows(bytes: Buffer): Generator<TableRow> {
   for (const cells of streamCsvRows(decode(bytes))) yield { number: ++number, cells };
 }
 
-/** A few kilobytes can unpack to gigabytes: the directory of the archive says so beforehand. */
+/** A few kilobytes can unpack to gigabytes. The directory of the archive has the sizes, so the check comes before. */
 function checkUnpackedSize(bytes: Buffer): void {
   let unpacked = 0;
   unzipSync(bytes, {
     filter({ name, originalSize }) {
-      // No part of a workbook is empty: a size of 0 hides the real one.
+      // No part of a workbook is empty, so a size of 0 hides the real size.
       unpacked += originalSize || (name.endsWith('/') ? 0 : Infinity);
       return false;
     },
@@ -86,7 +86,7 @@ function checkUnpackedSize(bytes: Buffer): void {
   if (unpacked > LIMITS.unpackedBytes) throw tooLarge();
 }
 
-/** Excel writes CSV as UTF-8, as UTF-16 ("Unicode text"), and on most machines still as Windows-1252. */
+/** Decodes a CSV file. Excel writes UTF-8, UTF-16 ("Unicode text"), and on most machines still Windows-1252. */
 function decode(bytes: Buffer): string {
   if (isUtf16(bytes)) return new TextDecoder('utf-16le').decode(bytes);
   try {

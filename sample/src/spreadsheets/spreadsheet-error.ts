@@ -1,7 +1,7 @@
 import { UnprocessableEntityException } from '@nestjs/common';
 
 /**
- * What is wrong with somebody's spreadsheet, in words for them. Being one of Nest's HTTP exceptions, its message reaches
- * the page from a controller and from a task alike, in production too.
+ * A problem with a visitor's spreadsheet. The message is written for the visitor. The class extends one of Nest's HTTP
+ * exceptions, so the message reaches the page from a controller and from a task, also in production.
  */
 export class SpreadsheetError extends UnprocessableEntityException {}

@@ -4,7 +4,9 @@ import type { Upload } from '../visitors/visitor-store.js';
 import { formatOf } from './read-table.js';
 import { SpreadsheetError } from './spreadsheet-error.js';
 
-/** Lets an uploaded file pass that may be a spreadsheet. A look at its first bytes: reading it is a task's work. */
+/**
+ * Refuses an uploaded file whose first bytes show that it is no spreadsheet. A task reads the rest of the file later.
+ */
 @Injectable()
 export class SpreadsheetPipe implements PipeTransform<Upload | undefined, Promise<Upload>> {
   async transform(file: Upload | undefined): Promise<Upload> {

@@ -1,7 +1,9 @@
 import { type ColumnDef, writeXlsxStream, type XlsxStreamRow } from 'hucre/xlsx';
 import type { ReadableStream } from 'node:stream/web';
 
-/** An Excel workbook of one sheet, written while its rows are being made: a long table needs no more memory than a short one. */
+/**
+ * Writes an Excel workbook of one sheet as a stream, row by row. A long table needs no more memory than a short one.
+ */
 export function workbook(
   columns: readonly Readonly<ColumnDef>[],
   rows: Iterable<XlsxStreamRow> | AsyncIterable<XlsxStreamRow>,

@@ -6,13 +6,13 @@ import { basename, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { ReadableStream } from 'node:stream/web';
 
-/** An uploaded file, as multer hands it over. */
+/** An uploaded file, as multer passes it to a controller. */
 export interface Upload {
   path: string;
   originalname: string;
 }
 
-/** A file as a task returns it: who owns it can fetch it at `href`. */
+/** A file as a task returns it. Its owner can download it at `href`. */
 export interface FileLink {
   id: string;
   name: string;
@@ -20,24 +20,24 @@ export interface FileLink {
 }
 
 /**
- * What belongs to whom, on disk: `<data folder>/<visitor>/<id>/<name>`.
- * Looking only into a visitor's own folder is the whole access control. The web and the worker processes share it; a
- * program on several machines would use its database and an object store.
+ * The files of all visitors, on disk: `<data folder>/<visitor>/<id>/<name>`.
+ * The store searches only the folder of the visitor: that is the whole access control. The web and the worker processes
+ * share the folder. An application on several machines would use its database and an object store.
  */
 @Injectable()
 export class VisitorStore {
   private readonly folder = resolve(process.env.SAMPLE_DATA ?? '.sample-data');
-  /** Where uploads arrive, before somebody owns them. */
+  /** The folder for uploads that have no owner yet. */
   readonly incoming = join(this.folder, 'incoming');
 
-  /** Takes over a file that has upload. */
+  /** Moves an uploaded file into the folder of the visitor. */
   async keep(visitor: string, upload: Upload): Promise<FileLink> {
     const { link, path } = await this.reserve(visitor, upload.originalname);
     await rename(upload.path, path);
     return link;
   }
 
-  /** Stores what a task has made. When that fails, or the signal stops it, nothing is left behind. */
+  /** Stores a file that a task makes. Removes the incomplete file when that fails or when the signal is aborted. */
   async save(visitor: string, name: string, content: ReadableStream, signal: AbortSignal): Promise<FileLink> {
     const { link, path, folder } = await this.reserve(visitor, name);
     try {
@@ -49,7 +49,7 @@ export class VisitorStore {
     }
   }
 
-  /** @throws NotFoundException the same whether it is somebody else's or nobody's */
+  /** @throws NotFoundException when there is no such file, and also when it belongs to another visitor */
   async find(visitor: string, id: string): Promise<{ name: string; path: string }> {
     const folder = this.folderOf(visitor, id);
     const [name] = await readdir(folder).catch(() => []);
@@ -70,7 +70,7 @@ export class VisitorStore {
   }
 }
 
-/** A name every file system takes, whatever the browser sent. */
+/** Turns the name that the browser sent into a name that every file system accepts. */
 function safeName(name: string): string {
   return (
     name

@@ -5,8 +5,8 @@ import type { NextFunction, Request, Response } from 'express';
 const COOKIE = 'visitor';
 
 /**
- * Gives every browser a random token in a cookie that no script can read. There are no accounts in this sample: who
- * holds the token is the visitor.
+ * Gives every browser a random token in a cookie that no script can read. This sample has no accounts: the browser with
+ * the token is the visitor.
  */
 export function welcomeVisitor(request: Request, response: Response, next: NextFunction): void {
   if (!tokenOf(request)) {
@@ -18,15 +18,15 @@ export function welcomeVisitor(request: Request, response: Response, next: NextF
 }
 
 /**
- * The visitor's name: a hash of the token, so that it may travel in a task's arguments and name a folder, and still
- * nobody who reads it can make the cookie from it. `undefined` for a request without a token.
+ * The visitor's name: a hash of the token. It can be a task's argument and the name of a folder, because the cookie
+ * cannot be computed from it. `undefined` for a request without a token.
  */
 export function visitorOf(request: Request): string | undefined {
   const token = tokenOf(request);
   return token && createHash('sha256').update(token).digest('base64url');
 }
 
-/** The visitor who asks, as a parameter of a controller's method. */
+/** The visitor of the request, as a parameter of a controller's method. */
 export const Visitor = createParamDecorator((_: unknown, context: ExecutionContext) =>
   visitorOf(context.switchToHttp().getRequest<Request>()),
 );
