@@ -9,6 +9,7 @@ export const root = fileURLToPath(new URL('..', import.meta.url));
 
 export const tsc = 'node_modules/@typescript/native/bin/tsc';
 export const embeddedSnapshot = 'scripts/build-embedded-snapshot.mjs';
+export const entries = 'scripts/build-entries.mjs';
 
 /** Runs a Node program in the project and shows its output. Resolves to whether the program succeeded. */
 export function node(args, { timeout } = {}) {
@@ -26,7 +27,7 @@ const stamp = join(root, 'node_modules/.cache/nestjs-task-queue/installed.sha256
 
 /**
  * Runs `npm install`, unless nothing has changed since it ran here last: neither `package.json` and `package-lock.json`
- * (what should be installed) nor `node_modules/.package-lock.json` (npm's list of what is installed).
+ * (the wanted packages) nor `node_modules/.package-lock.json` (the installed packages).
  *
  * It is not `npm ci`, because that also demands the optional binaries of other platforms, which some registries lack.
  */
