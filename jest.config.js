@@ -6,10 +6,16 @@ const shared = {
   // With `lib`, because the coverage would leave out files without a test.
   roots: ['<rootDir>/lib', '<rootDir>/test'],
   extensionsToTreatAsEsm: ['.ts'],
-  transform: { '^.+\\.ts$': '@swc/jest' },
+  transform: {
+    '^.+\\.ts$': '@swc/jest',
+    '^.+\\.cts$': ['@swc/jest', { module: { type: 'commonjs' } }],
+  },
+  moduleFileExtensions: ['js', 'mjs', 'cjs', 'ts', 'cts', 'json', 'node'],
   moduleNameMapper: {
     '^nestjs-task-queue$': '<rootDir>/lib/index.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
+    // A package's own file, or the source of ours.
+    '^(\\.{1,2}/.*)\\.cjs$': ['$1.cjs', '$1.cts'],
   },
 };
 

@@ -105,7 +105,7 @@ export default defineConfig({
     ...Object.entries(rooms).map(([room, allowed]) =>
       restrict([`lib/${room}/**`], engineLibraries, bullmqEngine, otherRooms(room, allowed)),
     ),
-    restrict(['lib/engine/bullmq/*.ts'], otherRooms('engine', [])),
+    restrict(['lib/engine/bullmq/*.{ts,cts}'], otherRooms('engine', [])),
     ...Object.entries(engineRooms).map(([room, allowed]) =>
       restrict([`lib/engine/bullmq/${room}/**`], otherRooms('engine', []), otherEngineRooms(room, allowed)),
     ),

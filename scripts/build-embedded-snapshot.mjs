@@ -14,7 +14,7 @@ import { brotliCompressSync, constants } from 'node:zlib';
 
 const schema = 'tasks';
 // lib/engine/bullmq/embedded/prepared-database.ts reads this file.
-const target = fileURLToPath(new URL('../dist/engine/bullmq/embedded/prepared-database.tar.br', import.meta.url));
+const target = fileURLToPath(new URL('../dist/prepared-database.tar.br', import.meta.url));
 
 const installed = (path) => fileURLToPath(new URL(`../node_modules/${path}`, import.meta.url));
 const madeFrom = [

@@ -1,8 +1,20 @@
-/** `npm run build`: builds the library. It empties `dist` first: a file whose source was removed must not stay. */
+/**
+ * `npm run build`: builds the library twice, as ES modules (`dist/esm`) and as CommonJS (`dist/cjs`). It empties `dist`
+ * first: a file whose source was removed must not stay.
+ */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { embeddedSnapshot, node, root, tsc } from './project.js';
+import { embeddedSnapshot, entries, node, root, tsc } from './project.js';
 
 rmSync(join(root, 'dist'), { recursive: true, force: true });
-const built = (await node([tsc, '-p', 'tsconfig.build.json'])) && (await node([embeddedSnapshot]));
-process.exitCode = built ? 0 : 1;
+const steps = [
+  [tsc, '-p', 'tsconfig.build.json'],
+  [tsc, '-p', 'tsconfig.build.cjs.json'],
+  [embeddedSnapshot],
+  [entries],
+];
+for (const step of steps) {
+  if (await node(step)) continue;
+  process.exitCode = 1;
+  break;
+}

@@ -1,6 +1,6 @@
 import { HttpStatus, type CallHandler, type ExecutionContext, type NestInterceptor } from '@nestjs/common';
 import { RESPONSE_PASSTHROUGH_METADATA, ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
-import { RouteParamtypes } from '@nestjs/common/internal';
+import { RouteParamtypes } from '@nestjs/common/enums/route-paramtypes.enum.js';
 import type { HttpAdapterHost } from '@nestjs/core';
 import { catchError, concatMap, from, of, throwError, type Observable } from 'rxjs';
 import { TaskQueueError } from '../errors.js';

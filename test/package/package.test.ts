@@ -1,6 +1,6 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { execFile } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { createManagedProcess, type ManagedProcess } from '../support/managed-process.js';
@@ -44,7 +44,7 @@ test('publint finds no problem in the package', async () => {
 });
 
 test('the types resolve as the code does', async () => {
-  await tool('attw', tarball, '--profile', 'esm-only');
+  await tool('attw', tarball);
 });
 
 test('the optional peers are not installed', () => {
@@ -60,6 +60,50 @@ test.each(entryPoints)('require("%s") has exports', async (entryPoint) => {
   expect(await exportsOf(`createRequire(import.meta.url)('${entryPoint}')`)).not.toEqual([]);
 });
 
+describe('the two builds', () => {
+  const load = {
+    import: "await import('nestjs-task-queue')",
+    require: "createRequire(import.meta.url)('nestjs-task-queue')",
+  };
+
+  test.each([
+    ['import', 'require'],
+    ['require', 'import'],
+  ] as const)('have the same classes and functions when %s comes first, then %s', async (first, second) => {
+    const names = await printedBy(`
+      const first = ${load[first]};
+      const second = ${load[second]};
+      print(Object.keys(first).filter((name) => first[name] !== second[name]));
+    `);
+    expect(names).toEqual([]);
+  });
+
+  test('export the same names', async () => {
+    expect(await exportsOf(load.import)).toEqual((await exportsOf(load.require)).toSorted());
+  });
+
+  test('have the same decorator metadata', () => {
+    const [esm, cjs] = [metadataIn('esm'), metadataIn('cjs')];
+    expect(Object.keys(esm)).toContain('task-queue.module.js');
+    expect(cjs).toEqual(esm);
+  });
+
+  test('refuse a second version in one process, and name both folders', async () => {
+    const copy = join(project, 'node_modules/second-version');
+    cpSync(join(project, 'node_modules/nestjs-task-queue'), copy, { recursive: true });
+    const file = join(copy, 'package.json');
+    const second = JSON.parse(readFileSync(file, 'utf8')) as object;
+    writeFileSync(file, JSON.stringify({ ...second, version: '99.0.0' }));
+    const message = (await printedBy(`
+      ${load.import};
+      await import('second-version').catch((error) => print(error.message));
+    `)) as unknown as string;
+    expect(message).toContain('Two versions of nestjs-task-queue are loaded in one process');
+    expect(message).toContain(`99.0.0 in ${copy}`);
+    expect(message).toContain(join(project, 'node_modules/nestjs-task-queue'));
+  });
+});
+
 test.each(Object.keys(manifest.bin))('%s --help prints the usage', async (command) => {
   const { stdout } = await execute(join(project, 'node_modules/.bin', command), ['--help'], { cwd: project });
   expect(stdout).toContain(command);
@@ -67,12 +111,41 @@ test.each(Object.keys(manifest.bin))('%s --help prints the usage', async (comman
 
 const execute = promisify(execFile);
 
-/** The names of the exports of an expression's value. Any output to stderr, such as a warning, fails the test. */
-async function exportsOf(expression: string): Promise<string[]> {
-  const code = `import { createRequire } from 'node:module'; console.log(JSON.stringify(Object.keys(${expression})));`;
+/** The names of the exports of an expression's value. */
+function exportsOf(expression: string): Promise<string[]> {
+  return printedBy(`print(Object.keys(${expression}));`);
+}
+
+/** What a program prints with `print(value)`. Any output to stderr, such as a warning, fails the test. */
+async function printedBy(program: string): Promise<string[]> {
+  const code = `
+    import 'reflect-metadata';
+    import { createRequire } from 'node:module';
+    const print = (value) => console.log(JSON.stringify(value));
+    ${program}
+  `;
   const { stdout, stderr } = await execute(process.execPath, ['--input-type=module', '-e', code], { cwd: project });
   expect(stderr).toBe('');
   return JSON.parse(stdout) as string[];
+}
+
+/** The metadata that the compiler wrote for decorated classes, by file. */
+function metadataIn(build: 'esm' | 'cjs'): Record<string, string[]> {
+  const folder = join(project, 'node_modules/nestjs-task-queue/dist', build);
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.js'));
+  return Object.fromEntries(
+    files.toSorted().flatMap((name) => {
+      const code = readFileSync(join(folder, name), 'utf8');
+      const found = Array.from(
+        code.matchAll(/__metadata\("(design:[a-z]+)", (.+?)\)(?:,|\n)/g),
+        ([, key, types = '']) => {
+          // CommonJS names an imported class with its module before it.
+          return `${key} ${types.replaceAll(/\b\w+_\d+\.(?=[A-Z])/g, '')}`;
+        },
+      );
+      return found.length > 0 ? [[name, found]] : [];
+    }),
+  );
 }
 
 /** Runs a tool. Rejects with its output when the tool fails. */

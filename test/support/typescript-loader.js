@@ -13,14 +13,18 @@ if (isMainThread) register(import.meta.url);
 
 /** @type {import('node:module').ResolveHook} */
 export async function resolve(specifier, context, nextResolve) {
-  const source = specifier.replace(/\.js$/, '.ts');
+  const source = specifier.replace(/\.(c?)js$/, '.$1ts');
   const isSource = specifier.startsWith('.') && existsSync(new URL(source, context.parentURL));
   return await nextResolve(isSource ? source : specifier, context);
 }
 
 /** @type {import('node:module').LoadHook} */
 export async function load(url, context, nextLoad) {
-  if (!url.endsWith('.ts')) return await nextLoad(url, context);
-  const { code } = await transformFile(fileURLToPath(url), { sourceMaps: 'inline' });
-  return { format: 'module', source: code, shortCircuit: true };
+  const isCommonJs = url.endsWith('.cts');
+  if (!isCommonJs && !url.endsWith('.ts')) return await nextLoad(url, context);
+  const { code } = await transformFile(fileURLToPath(url), {
+    sourceMaps: 'inline',
+    ...(isCommonJs && { module: { type: 'commonjs' } }),
+  });
+  return { format: isCommonJs ? 'commonjs' : 'module', source: code, shortCircuit: true };
 }

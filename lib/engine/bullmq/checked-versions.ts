@@ -1,6 +1,4 @@
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { installedVersion } from '../../package-location.cjs';
 
 /**
  * The minor versions with which the contract suite and the tests of docs/upstream.md passed, by package. This package
@@ -38,29 +36,6 @@ export function warningOfUncheckedVersions(
     `This version of nestjs-task-queue was not tested with ${found.join(' and ')}. It overrides parts of these packages, ` +
     `so test your tasks, or run: npm install ${cure}`
   );
-}
-
-/** The version of a package as Node resolves it from here; `undefined` when it cannot be found. */
-export function installedVersion(name: string): string | undefined {
-  try {
-    let folder = dirname(createRequire(import.meta.url).resolve(name));
-    // A package may hide its package.json behind `exports`, so it is read from the file system.
-    for (let parent = dirname(folder); parent !== folder; folder = parent, parent = dirname(folder)) {
-      const found = readPackage(join(folder, 'package.json'));
-      if (found?.name === name) return found.version;
-    }
-  } catch {
-    // Not installed, or part of a bundle.
-  }
-  return undefined;
-}
-
-function readPackage(file: string): { name?: string; version?: string } | undefined {
-  try {
-    return JSON.parse(readFileSync(file, 'utf8')) as { name?: string; version?: string };
-  } catch {
-    return undefined;
-  }
 }
 
 function minorOf(version: string): string {

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { IQueueBackend } from 'bullmq';
-import { bullmq } from './bullmq-package.js';
+import { bullmq } from './bullmq-package.cjs';
 
 /** Milliseconds that a worker waits after an error before it tries to take a job again. */
 const PAUSE = 1_000;

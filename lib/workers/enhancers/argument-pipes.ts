@@ -6,7 +6,8 @@ export interface Parameter {
   readonly metatype: ArgumentMetadata['metatype'];
   /** The pipes that are bound to this parameter alone. */
   readonly pipes: readonly PipeTransform[];
-  readonly schema: ArgumentMetadata['schema'];
+  /** The parameter's Standard Schema, which Nest 12 hands to pipes; Nest 11 has none. */
+  readonly schema: unknown;
 }
 
 /** Called when a pipe threw an error. */
@@ -59,7 +60,7 @@ export class ArgumentPipes {
   private async transform(given: unknown, index: number, onError: OnPipeError): Promise<unknown> {
     const { metatype, pipes, schema } = this.parameters[index] ?? this.undeclared;
     // `@TaskArg()` would be `custom`, which Nest's validation pipes skip by default. So each argument counts as a body.
-    const metadata: ArgumentMetadata = { type: 'body', metatype, ...(schema && { schema }) };
+    const metadata = { type: 'body', metatype, ...(schema !== undefined && { schema }) } as ArgumentMetadata;
     let value = given;
     for (const pipe of pipes) {
       try {

@@ -1,6 +1,9 @@
 import { ForbiddenException } from '@nestjs/common';
-import { selectExceptionFilterMetadata } from '@nestjs/common/internal';
-import { ExecutionContextHost, FORBIDDEN_MESSAGE, GuardsConsumer, InterceptorsConsumer } from '@nestjs/core/internal';
+import { selectExceptionFilterMetadata } from '@nestjs/common/utils/select-exception-filter-metadata.util.js';
+import { FORBIDDEN_MESSAGE } from '@nestjs/core/guards/constants.js';
+import { GuardsConsumer } from '@nestjs/core/guards/guards-consumer.js';
+import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
+import { InterceptorsConsumer } from '@nestjs/core/interceptors/interceptors-consumer.js';
 import type { TaskInvoker } from '../../tasks/task-registry.js';
 import { isRunDecision, type RunDecision } from '../run-decisions.js';
 import type { TaskContext } from '../task-context.js';

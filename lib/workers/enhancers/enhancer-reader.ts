@@ -1,15 +1,13 @@
 import { Logger, type ArgumentMetadata, type PipeTransform } from '@nestjs/common';
 import { EXCEPTION_FILTERS_METADATA, PARAMTYPES_METADATA, ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
-import type { ExceptionFilterMetadata } from '@nestjs/common/internal';
+import type { ExceptionFilterMetadata } from '@nestjs/common/interfaces/exceptions/exception-filter-metadata.interface.js';
 import type { ContextId, ModulesContainer, NestContainer } from '@nestjs/core';
 import type { InstanceWrapper } from '@nestjs/core/injector/instance-wrapper.js';
-import {
-  BaseExceptionFilterContext,
-  GuardsContextCreator,
-  InterceptorsContextCreator,
-  PipesContextCreator,
-  STATIC_CONTEXT,
-} from '@nestjs/core/internal';
+import { BaseExceptionFilterContext } from '@nestjs/core/exceptions/base-exception-filter-context.js';
+import { GuardsContextCreator } from '@nestjs/core/guards/guards-context-creator.js';
+import { STATIC_CONTEXT } from '@nestjs/core/injector/constants.js';
+import { InterceptorsContextCreator } from '@nestjs/core/interceptors/interceptors-context-creator.js';
+import { PipesContextCreator } from '@nestjs/core/pipes/pipes-context-creator.js';
 import { ArgumentPipes, type Parameter } from './argument-pipes.js';
 import type { AppEnhancers, Enhancers } from './enhancers.js';
 import type { TaskMethod } from './task-method.js';

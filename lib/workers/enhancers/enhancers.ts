@@ -1,5 +1,5 @@
 import type { CanActivate, ExceptionFilter, NestInterceptor, PipeTransform } from '@nestjs/common';
-import type { ExceptionFilterMetadata } from '@nestjs/common/internal';
+import type { ExceptionFilterMetadata } from '@nestjs/common/interfaces/exceptions/exception-filter-metadata.interface.js';
 import type { ArgumentPipes } from './argument-pipes.js';
 
 /** The enhancers of the whole application. */

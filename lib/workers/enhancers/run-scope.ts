@@ -1,6 +1,6 @@
 import { ContextIdFactory, ModuleRef, type ContextId } from '@nestjs/core';
 import type { InstanceWrapper } from '@nestjs/core/injector/instance-wrapper.js';
-import { REQUEST_CONTEXT_ID } from '@nestjs/core/internal';
+import { REQUEST_CONTEXT_ID } from '@nestjs/core/router/request/request-constants.js';
 import { TaskContext, type TaskRun } from '../task-context.js';
 
 /**

@@ -1,6 +1,6 @@
 import type { Job } from 'bullmq';
 import type { Outcome } from '../../ports/worker-port.js';
-import { bullmq } from '../bullmq-package.js';
+import { bullmq } from '../bullmq-package.cjs';
 import type { ChangeFeed } from '../changes/change-feed.js';
 import type { Driver } from '../driver.js';
 import { writeFailure } from '../jobs/job-failure.js';

@@ -6,7 +6,7 @@ import { cancellation } from '../../failures.js';
 import type { Interruption } from '../../interruption.js';
 import type { Json } from '../../json.js';
 import type { ConsumerOptions, DeliveryHandler, Outcome } from '../../ports/worker-port.js';
-import { bullmq } from '../bullmq-package.js';
+import { bullmq } from '../bullmq-package.cjs';
 import type { Driver } from '../driver.js';
 import { readData, type JobOptions } from '../jobs/job-data.js';
 import { isAbandonment } from '../jobs/job-failure.js';

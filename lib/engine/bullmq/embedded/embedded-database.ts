@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import type { PGlite } from '@electric-sql/pglite';
 import type { PgPool } from 'bullmq';
-import { bullmq } from '../bullmq-package.js';
+import { bullmq } from '../bullmq-package.cjs';
 import { type EmbeddedLogger, makeFolder, openFolder, openInMemory, type ReadPrepared } from './data-directory.js';
 import { type FolderLock, lockFolder } from './lock/folder-lock.js';
 import { loadPGlite } from './start-pglite.js';

@@ -1,5 +1,5 @@
 import type { PGlite, PGliteOptions } from '@electric-sql/pglite';
-import { bullmq } from '../bullmq-package.js';
+import { bullmq } from '../bullmq-package.cjs';
 import { loadOptionalPackage } from '../load-optional-package.js';
 
 /** The class `PGlite` of the optional peer `@electric-sql/pglite`. */

@@ -2,7 +2,7 @@ import type { Job, JobJson, JobState, Queue } from 'bullmq';
 import type { TaskRecord } from '../../task.js';
 import { queueOfTask } from '../../task-id.js';
 import type { Availability } from '../availability.js';
-import { bullmq } from '../bullmq-package.js';
+import { bullmq } from '../bullmq-package.cjs';
 import type { Driver } from '../driver.js';
 import type { JobData, Retention } from '../jobs/job-data.js';
 import { readSuccess, type JobSuccess } from '../jobs/job-success.js';

@@ -12,7 +12,7 @@ import type {
   Worker,
   WorkerOptions,
 } from 'bullmq';
-import { bullmq } from '../bullmq-package.js';
+import { bullmq } from '../bullmq-package.cjs';
 import type { PoolDeadline } from '../call-deadline.js';
 import { moveFailedParentFirst } from './patched-parent-first.js';
 import type { PostgresPools } from './postgres-pools.js';

@@ -1,6 +1,6 @@
 import type { PgPool } from 'bullmq';
 import type { Pool, PoolClient, PoolConfig } from 'pg';
-import { bullmq } from '../bullmq-package.js';
+import { bullmq } from '../bullmq-package.cjs';
 import { ConfigurationError } from '../../../errors.js';
 import type { PoolDeadline } from '../call-deadline.js';
 import { cut, safePool, startHeartbeat, type Prepare } from './safe-pool.js';

@@ -1,5 +1,5 @@
 import type { PgQueryable } from 'bullmq';
-import { bullmq } from '../bullmq-package.js';
+import { bullmq } from '../bullmq-package.cjs';
 import { ConfigurationError } from '../../../errors.js';
 
 /**

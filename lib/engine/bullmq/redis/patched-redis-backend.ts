@@ -1,5 +1,5 @@
 import type { BackendFactory, RedisQueueBackend } from 'bullmq';
-import { bullmq } from '../bullmq-package.js';
+import { bullmq } from '../bullmq-package.cjs';
 import { endWaiting, ignore, WORKER_SILENCE_LIMIT, type RedisClient } from './redis-client.js';
 import { cutWhenSilent } from './silence-watchdog.js';
 import { patchWorkerBackend } from '../patched-worker-backend.js';

@@ -9,7 +9,7 @@ import type {
   Worker,
   WorkerOptions,
 } from 'bullmq';
-import { bullmq } from '../bullmq-package.js';
+import { bullmq } from '../bullmq-package.cjs';
 import { CallDeadline } from '../call-deadline.js';
 import { createBackend, withBareCopies } from './patched-redis-backend.js';
 import { RedisBus } from './redis-bus.js';

@@ -1,10 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from '@jest/globals';
-import {
-  CHECKED_VERSIONS,
-  installedVersion,
-  warningOfUncheckedVersions,
-} from '../../../../lib/engine/bullmq/checked-versions.js';
+import { CHECKED_VERSIONS, warningOfUncheckedVersions } from '../../../../lib/engine/bullmq/checked-versions.js';
+import { installedVersion } from '../../../../lib/package-location.cjs';
 
 const development = JSON.parse(readFileSync('package.json', 'utf8')) as { devDependencies: Record<string, string> };
 

@@ -1,0 +1,44 @@
+export { TaskQueueModule, type TaskQueueAsyncOptions } from './task-queue.module.js';
+export type { QueueOptions, Role, TaskQueueOptions } from './task-queue-options.js';
+export type { Duration } from './duration.js';
+export { Task, TaskProcessor } from './tasks/task.decorator.js';
+export { defineTask, type TaskContract } from './tasks/task-contract.js';
+export type { BackoffOption, EnqueueOptions, TaskOptions } from './tasks/task-options.js';
+export { getTasksToken, InjectTasks } from './producers/inject-tasks.decorator.js';
+export { TaskQueue } from './producers/task-queue.js';
+export { TaskProducer } from './producers/task-producer.js';
+export type { Tasks } from './producers/tasks.js';
+export { Schedule } from './schedules/schedule.decorator.js';
+export type { ScheduleOptions, SchedulePolicy, ScheduleSettings } from './schedules/schedule-options.js';
+export type { ScheduledRun, ScheduleStatus, SkippedRun } from './schedules/schedule-status.js';
+export { TaskSchedules } from './schedules/task-schedules.js';
+export { chain, chord, group, type Collected, type ResultOf } from './workflows/chain-group-chord.js';
+export { Signature, type TaskError } from './workflows/signature.js';
+export { TaskContext } from './workers/task-context.js';
+export { TaskArg } from './workers/enhancers/task-arg.decorator.js';
+export { getTaskContext, type TaskContextType } from './workers/enhancers/task-execution-context.js';
+export type { HttpOptions, HttpRequest } from './http/http-options.js';
+export { ChildHandle, TaskHandle } from './results/task-handle.js';
+export type { TaskStatus } from './results/task-status.js';
+export type { TaskState } from './engine/task.js';
+export {
+  ConfigurationError,
+  DuplicateTaskError,
+  EngineUnavailableError,
+  IdempotencyConflictError,
+  InvalidArgumentsError,
+  NotSerializableError,
+  PayloadTooLargeError,
+  ResultTimeoutError,
+  ScheduleNotFoundError,
+  TaskCancelledError,
+  TaskExpiredError,
+  TaskFailedError,
+  TaskNotFoundError,
+  TaskQueueError,
+  TaskTimeoutError,
+  UnknownTaskError,
+  WorkerClosingError,
+  WorkerLostError,
+  WorkflowFailedError,
+} from './errors.js';
