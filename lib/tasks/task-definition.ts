@@ -2,6 +2,7 @@ import { parseDuration } from '../duration.js';
 import type { Backoff } from '../engine/task.js';
 import { isQueueName } from '../engine/task-id.js';
 import { ConfigurationError } from '../errors.js';
+import { checkClassName } from './class-name.js';
 import type { TaskContract } from './task-contract.js';
 import type { BackoffOption, ErrorClass, ErrorFilter, TaskOptions, UniqueOption } from './task-options.js';
 import { declarationsOf } from './task.decorator.js';
@@ -68,13 +69,17 @@ export function defineFrom(options: TaskOptions, defaults: TaskOptions, origin: 
   };
 }
 
-/** The definitions of a class's tasks, by method. The default name of an inherited task has the name of this class. */
+/**
+ * The definitions of a class's tasks, by method. The default name of an inherited task has the name of this class.
+ *
+ * @throws ConfigurationError when an option is wrong, or a default name cannot be trusted
+ */
 export function definitionsOf(target: Function, defaults: TaskOptions): Map<string, TaskDefinition> {
   return new Map(
-    declarationsOf(target).map(({ method, options }) => [
-      method,
-      defineFrom(options, defaults, `${target.name}.${method}`),
-    ]),
+    declarationsOf(target).map(({ method, options }) => {
+      if (options.name === undefined) checkClassName(target, method);
+      return [method, defineFrom(options, defaults, `${target.name}.${method}`)];
+    }),
   );
 }
 
