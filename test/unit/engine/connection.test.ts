@@ -58,6 +58,21 @@ describe('parseConnection', () => {
     expect((parseConnection(pool) as { pool: object }).pool).toBe(pool);
   });
 
+  it('takes an object for options that only resembles a client or a pool', () => {
+    for (const option of [
+      { host: 'h', duplicate: true },
+      { host: 'h', defineCommand: true },
+    ]) {
+      expect(parseConnection(option)).toStrictEqual({ kind: 'redis', options: option });
+    }
+    for (const option of [
+      { user: 'u', query: true },
+      { user: 'u', totalCount: 1 },
+    ]) {
+      expect(parseConnection(option)).toStrictEqual({ kind: 'postgres', options: option });
+    }
+  });
+
   it('tells a client and a pool from options, though they have a host and a user, too', () => {
     expect(parseConnection({ ...client, host: 'h', user: 'u' })).toHaveProperty('client');
     expect(parseConnection({ ...pool, host: 'h', user: 'u' })).toHaveProperty('pool');

@@ -43,6 +43,17 @@ describe('a report', () => {
     expect(stored()).toEqual([1, 3]);
   });
 
+  it('is stored 50 ms after the one before each time', async () => {
+    await reporter.report(1);
+    await reporter.report(2);
+    await advance(50);
+    await reporter.report(3);
+    await advance(50);
+    await reporter.report(4);
+    await advance(50);
+    expect(stored()).toEqual([1, 2, 3, 4]);
+  });
+
   it('is stored at once when the one before is 50 ms old', async () => {
     await reporter.report(1);
     await advance(50);

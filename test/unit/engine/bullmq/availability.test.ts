@@ -197,6 +197,8 @@ describe('the log of an outage', () => {
     await Promise.all(calls);
     expect(levels()).toEqual(['error', 'log']);
     expect(logged[1]?.[1]).toMatch(/redis:\/\/store:6379 .*0\.2 s/);
+    // The store is asked no more.
+    expect(jest.getTimerCount()).toBe(0);
   });
 
   it('has the line for its end although no caller needs the store', async () => {
@@ -208,6 +210,21 @@ describe('the log of an outage', () => {
     expect(levels()).toEqual(['error', 'log']);
     await advance(60_000);
     expect(logged).toHaveLength(2);
+  });
+
+  it.each<[what: string, error: Error, reason: string]>([
+    ['the message', new Error('connect ECONNREFUSED'), 'connect ECONNREFUSED'],
+    ['the message without its full stop', new Error('Connection is closed.'), 'Connection is closed'],
+    ['the code of an error without a message', Object.assign(new Error(''), { code: 'ECONNREFUSED' }), 'ECONNREFUSED'],
+    ['the name of an error without either', new RangeError(''), 'RangeError'],
+  ])('has for its reason %s', async (_, error, reason) => {
+    store.connect.mockRejectedValue(error);
+    const end = await endOf(availability.withRetries('find', callThatThrows()));
+    for (const text of [logged[0]?.[1], end.error?.message]) {
+      expect(text).toContain(reason);
+      expect(text).not.toContain(`${reason}..`);
+      expect(text).not.toContain(`${reason}.,`);
+    }
   });
 
   it('has both lines again for the next outage', async () => {
@@ -243,10 +260,10 @@ describe('the log of an outage', () => {
     breakDown();
     await endOf(availability.withRetries('find', callThatThrows()));
     availability.close();
+    expect(jest.getTimerCount()).toBe(0);
     comeBack();
     await advance(60_000);
     expect(levels()).toEqual(['error']);
-    expect(jest.getTimerCount()).toBe(0);
   });
 });
 
@@ -278,6 +295,15 @@ describe('an error of a connection', () => {
     await advance(0);
     expect(store.ping).toHaveBeenCalledTimes(1);
     expect(levels()).toEqual(['warn']);
+  });
+
+  it('has the store asked again for one that breaks later', async () => {
+    for (const reason of ['connect ECONNREFUSED 1', 'connect ECONNREFUSED 2']) {
+      reportBrokenConnection(new Error(reason));
+      await advance(1);
+    }
+    expect(store.ping).toHaveBeenCalledTimes(2);
+    expect(levels()).toEqual(['warn', 'warn']);
   });
 
   it('has nothing asked during an outage', async () => {
@@ -372,6 +398,16 @@ describe('whenReachable', () => {
     expect(action).toHaveBeenCalledTimes(1);
   });
 
+  it('logs an outage for a ConfigurationError of a later attempt, and its end', async () => {
+    action.mockRejectedValueOnce(new Error('relation does not exist')).mockRejectedValueOnce(wrongPassword());
+    store.ping.mockReturnValue(NEVER);
+    await availability.whenReachable(action);
+    await advance(1_000);
+    expect(levels()).toEqual(['warn', 'error']);
+    await advance(1_000);
+    expect(levels()).toEqual(['warn', 'error', 'log']);
+  });
+
   it('runs the action again after an error that is no outage, and warns of it', async () => {
     action.mockRejectedValueOnce(new Error('relation does not exist'));
     await availability.whenReachable(action);
@@ -386,10 +422,10 @@ describe('whenReachable', () => {
     breakDown();
     await availability.whenReachable(action);
     availability.close();
+    expect(jest.getTimerCount()).toBe(0);
     comeBack();
     await advance(60_000);
     await availability.whenReachable(action);
     expect(action).not.toHaveBeenCalled();
-    expect(jest.getTimerCount()).toBe(0);
   });
 });

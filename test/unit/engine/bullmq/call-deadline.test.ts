@@ -76,7 +76,7 @@ describe('PoolDeadline', () => {
   it('limits nothing outside of a call', async () => {
     const end = jest.fn();
     expect(() => deadline.check()).not.toThrow();
-    deadline.whenOver(end)();
+    deadline.whenOver(end);
     await advance(60_000);
     expect(end).not.toHaveBeenCalled();
     expect(jest.getTimerCount()).toBe(0);

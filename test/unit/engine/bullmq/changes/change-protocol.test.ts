@@ -2,7 +2,12 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import {
   changeMessages,
+  FIRST_POLL,
+  JUST_STORED,
   LARGEST_MESSAGE,
+  RECENT_CHANGES,
+  SLOWEST_POLL,
+  WATCH_REQUEST_LIFE,
   watchRequests,
   type ChangeMessage,
 } from '../../../../../lib/engine/bullmq/changes/change-protocol.js';
@@ -13,6 +18,15 @@ const INBOX = 'inbox:00000000-0000-0000-0000-000000000000';
 const LONGEST_ID = 'q'.repeat(86);
 
 const idsOf = (count: number) => Array.from({ length: count }, (_, index) => `q.${index}`);
+
+it('has times that fit together', () => {
+  // A worker remembers a watcher although the message of one poll is lost.
+  expect(WATCH_REQUEST_LIFE).toBeGreaterThan(2 * SLOWEST_POLL);
+  // A worker remembers a change until the first poll of a watcher.
+  expect(RECENT_CHANGES).toBeGreaterThan(FIRST_POLL);
+  // A task that this process has just stored need not be fetched: a worker still remembers its end.
+  expect(JUST_STORED).toBeLessThanOrEqual(RECENT_CHANGES / 2);
+});
 
 describe('watchRequests', () => {
   it.each([

@@ -47,12 +47,16 @@ it('names a task once, and of many tasks five', () => {
   expect(lines(warn)).toEqual([expect.stringContaining('a (q.4) and 5 more')]);
 });
 
-it('writes another line for tasks that get lost later', () => {
-  log.addLost('q.1', 'a');
+it.each([
+  ['get lost', 'addLost', warn],
+  ['ended their processes', 'addGivenUp', error],
+] as const)('writes another line for tasks that %s later, without the earlier ones', (_, add, level) => {
+  log[add]('q.1', 'a');
   jest.advanceTimersByTime(250);
-  log.addLost('q.2', 'b');
+  log[add]('q.2', 'b');
   jest.advanceTimersByTime(250);
-  expect(lines(warn)).toEqual([expect.stringContaining('a (q.1):'), expect.stringContaining('on b (q.2):')]);
+  expect(lines(level)).toEqual([expect.stringContaining(' a (q.1)'), expect.stringContaining(' b (q.2)')]);
+  expect(lines(level)[1]).not.toContain('q.1');
 });
 
 it('writes at once when the process ends, and nothing afterwards', () => {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { Job, JobJson } from 'bullmq';
-import { bullmq } from '../../../../../lib/engine/bullmq/bullmq-package.js';
+import { bullmq } from '../../../../../lib/engine/bullmq/bullmq-package.cjs';
 import {
   delayUntilRetry,
   isOutcomeError,

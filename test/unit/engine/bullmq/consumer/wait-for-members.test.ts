@@ -8,7 +8,7 @@ type Counts = { ignored?: number; failed?: number };
 
 /** The steps in the order in which they reached the store. */
 const steps: unknown[] = [];
-const getDependenciesCount = jest.fn<() => Promise<Counts>>();
+let counts: Required<Counts>;
 const moveToWaitingChildren = jest.fn<(token: string) => Promise<boolean>>();
 const missing = jest.fn<(members: readonly TaskTree[]) => Promise<TaskTree[]>>();
 
@@ -19,7 +19,7 @@ const NOTE = { group: {} };
 
 beforeEach(() => {
   steps.length = 0;
-  getDependenciesCount.mockReset().mockResolvedValue({});
+  counts = { ignored: 0, failed: 0 };
   moveToWaitingChildren.mockReset().mockResolvedValue(true);
   missing.mockReset();
 });
@@ -28,7 +28,10 @@ function waitFor(members: readonly TaskTree[], data: Partial<JobData> = {}): Pro
   const job = {
     data: { args: [1], ...data },
     updateData: async (stored: JobData) => void steps.push(stored),
-    getDependenciesCount,
+    getDependenciesCount: async (types: Record<keyof Counts, boolean>): Promise<Counts> => ({
+      ...(types.ignored && { ignored: counts.ignored }),
+      ...(types.failed && { failed: counts.failed }),
+    }),
     moveToWaitingChildren,
   } as unknown as Job<JobData>;
   const flows = { addTo: async (_: Job, added: TaskTree[]) => void steps.push(added.map(({ id }) => id)), missing };
@@ -77,13 +80,13 @@ describe('new members', () => {
     ]);
   });
 
-  it.each<[what: string, counts: Counts, onFailure: 'run' | 'wait' | undefined, waits: boolean]>([
+  it.each<[what: string, ended: Counts, onFailure: 'run' | 'wait' | undefined, waits: boolean]>([
     ['none has failed', { ignored: 0, failed: 0 }, undefined, true],
     ['one has failed', { failed: 1 }, undefined, false],
     ['one has failed and was ignored by BullMQ', { ignored: 1 }, 'run', false],
     ['one has failed, and the task waits for all of them anyway', { ignored: 1 }, 'wait', true],
-  ])('are waited for, or not, when %s', async (_, counts, onFailure, waits) => {
-    getDependenciesCount.mockResolvedValue(counts);
+  ])('are waited for, or not, when %s', async (_, ended, onFailure, waits) => {
+    counts = { ignored: 0, failed: 0, ...ended };
     expect(await waitFor([member('a.1', 'a', onFailure)])).toBe(waits);
     expect(moveToWaitingChildren).toHaveBeenCalledTimes(waits ? 1 : 0);
   });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Job, JobJson } from 'bullmq';
-import { bullmq } from '../../../../../lib/engine/bullmq/bullmq-package.js';
+import { bullmq } from '../../../../../lib/engine/bullmq/bullmq-package.cjs';
 import {
   parse,
   readData,
