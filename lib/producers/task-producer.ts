@@ -16,7 +16,14 @@ import type { TaskTemplate } from '../tasks/task-template.js';
 import { uniquenessOf } from '../tasks/uniqueness.js';
 import { validateArguments } from '../tasks/validate-arguments.js';
 import { callOptions, checkHeaders, deferredOptions, queueOfCall, type OptionSource } from './call-options.js';
-import type { MissingInput, ResultOfTask, SignatureArguments } from './signature-types.js';
+import type {
+  ArgumentList,
+  ArgumentsOf,
+  HasJsonResult,
+  MissingInput,
+  ResultOfTask,
+  SignatureArguments,
+} from './signature-types.js';
 
 /** The parts of the application that all its producers share. */
 export interface ProducerDeps {
@@ -31,8 +38,8 @@ export interface ProducerDeps {
 }
 
 /**
- * Enqueues one task. Its methods take the arguments of the task's method, and their results have its return type.
- * `@InjectTasks()` injects producers, `taskQueue.of()` returns them.
+ * Enqueues one task. Its methods take the arguments of the task's method, and their results have its return type, both
+ * in the form that JSON gives them. `@InjectTasks()` injects producers, `taskQueue.of()` returns them.
  *
  * @typeParam F the type of the task's method
  * @example
@@ -73,14 +80,20 @@ export class TaskProducer<F extends TaskFunction = TaskFunction> {
    * Stores a call of the task. Resolves as soon as the call is stored, with a handle that follows the task; it does not
    * wait for the task to run.
    *
-   * @param args the arguments of the task's method; they must survive JSON
+   * The handle's result has the type that JSON makes of the method's return type: text for a `Date`. The call does not
+   * compile when that type contains a type that JSON cannot represent: `Map`, `Set`, `bigint`, `symbol`, a function.
+   *
+   * @param args the arguments of the task's method; they must survive JSON. A `Date` may be its ISO text
    * @throws NotSerializableError, PayloadTooLargeError when the arguments or headers cannot be stored
    * @throws InvalidArgumentsError when the arguments do not fit the task's schema
    * @throws IdempotencyConflictError when the idempotency key was used with other arguments
    * @throws ConfigurationError when an option of `with()` is wrong
    * @throws EngineUnavailableError when the engine cannot be reached within `enqueueTimeout`
    */
-  async enqueue(...args: Parameters<F>): Promise<TaskHandle<Awaited<ReturnType<F>>>> {
+  async enqueue(
+    this: TaskProducer<F> & HasJsonResult<F>,
+    ...args: ArgumentsOf<F>
+  ): Promise<TaskHandle<ResultOfTask<F>>> {
     const call = this.#call(args, callOptions(this.#source, Date.now()), this.#headers());
     if (this.#definition.schema) await validateArguments(this.#definition, call.args);
     const [receipt] = await this.#deps.engine.enqueue([call]);
@@ -96,7 +109,10 @@ export class TaskProducer<F extends TaskFunction = TaskFunction> {
    * @throws the errors of {@link enqueue}; the path of a NotSerializableError names the call: `args[17][0]`
    * @example await this.mails.welcome.enqueueMany([[1], [2], [3]]);
    */
-  async enqueueMany(list: readonly Readonly<Parameters<F>>[]): Promise<TaskHandle<Awaited<ReturnType<F>>>[]> {
+  async enqueueMany(
+    this: TaskProducer<F> & HasJsonResult<F>,
+    list: readonly ArgumentList<F>[],
+  ): Promise<TaskHandle<ResultOfTask<F>>[]> {
     const options = callOptions(this.#source, Date.now());
     const headers = this.#headers();
     const calls = list.map((args, index) => this.#call(args, options, headers, index));
@@ -113,17 +129,20 @@ export class TaskProducer<F extends TaskFunction = TaskFunction> {
    * @throws ConfigurationError when an option of `with()` is wrong
    * @example chain(maths.add.signature(1, 2), maths.double.signature()).enqueue()
    */
-  signature<A extends SignatureArguments<F>>(...args: A): Signature<MissingInput<F, A>, ResultOfTask<F>> {
+  signature<A extends SignatureArguments<F>>(
+    this: TaskProducer<F> & HasJsonResult<F>,
+    ...args: A
+  ): Signature<MissingInput<F, A>, ResultOfTask<F>> {
     return this.#signature(this.#json(args), {});
   }
 
   /** Returns one task that runs the method for each item, one after the other. Its result is the list of results. */
-  map(list: readonly Parameters<F>[0][]): Signature<unknown, ResultOfTask<F>[]> {
+  map(list: readonly ArgumentsOf<F>[0][]): Signature<unknown, ResultOfTask<F>[]> {
     return this.starmap(list.map((item) => [item] as unknown as Parameters<F>));
   }
 
   /** Does the same as {@link map} for a method of several arguments: each item is a list of arguments. */
-  starmap(list: readonly Readonly<Parameters<F>>[]): Signature<unknown, ResultOfTask<F>[]> {
+  starmap(list: readonly ArgumentList<F>[]): Signature<unknown, ResultOfTask<F>[]> {
     return this.#signature(this.#json(list), { each: true, immutable: true });
   }
 
@@ -133,7 +152,7 @@ export class TaskProducer<F extends TaskFunction = TaskFunction> {
    *
    * @throws RangeError when `size` is not a whole number from 1
    */
-  chunks(list: readonly Readonly<Parameters<F>>[], size: number): Signature<unknown, ResultOfTask<F>[][]> {
+  chunks(list: readonly ArgumentList<F>[], size: number): Signature<unknown, ResultOfTask<F>[][]> {
     if (!Number.isInteger(size) || size < 1)
       throw new RangeError(`The size of a chunk is ${String(size)}. Give a whole number from 1.`);
     const chunks: Signature<unknown, ResultOfTask<F>[]>[] = [];
@@ -161,7 +180,7 @@ export class TaskProducer<F extends TaskFunction = TaskFunction> {
     return { ...call, ...(typeof deferred.expires === 'number' && { expires: deferred.expires }) };
   }
 
-  #handle({ id, deduplicated, state }: Receipt): TaskHandle<Awaited<ReturnType<F>>> {
+  #handle({ id, deduplicated, state }: Receipt): TaskHandle<ResultOfTask<F>> {
     return new TaskHandle(this.#deps.results, { id, name: this.name, deduplicated, initialState: state });
   }
 
