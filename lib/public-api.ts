@@ -7,13 +7,14 @@ export type { BackoffOption, EnqueueOptions, TaskOptions } from './tasks/task-op
 export { getTasksToken, InjectTasks } from './producers/inject-tasks.decorator.js';
 export { TaskQueue } from './producers/task-queue.js';
 export { TaskProducer } from './producers/task-producer.js';
-export type { Tasks } from './producers/tasks.js';
+export { type ProducerOf, Tasks } from './producers/tasks.js';
+export type { JsonInput, JsonOf } from './producers/json-types.js';
 export { Schedule } from './schedules/schedule.decorator.js';
 export type { ScheduleOptions, SchedulePolicy, ScheduleSettings } from './schedules/schedule-options.js';
 export type { ScheduledRun, ScheduleStatus, SkippedRun } from './schedules/schedule-status.js';
 export { TaskSchedules } from './schedules/task-schedules.js';
 export { chain, chord, group, type Collected, type ResultOf } from './workflows/chain-group-chord.js';
-export { Signature, type TaskError } from './workflows/signature.js';
+export { Signature, TaskError } from './workflows/signature.js';
 export { TaskContext } from './workers/task-context.js';
 export { TaskArg } from './workers/enhancers/task-arg.decorator.js';
 export { getTaskContext, type TaskContextType } from './workers/enhancers/task-execution-context.js';

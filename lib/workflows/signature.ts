@@ -15,6 +15,12 @@ export interface TaskError {
   readonly task: string;
 }
 
+/**
+ * Makes `TaskError` a value too, so that a `@Task()` method may take one after a plain `import { TaskError }`. The
+ * reason and the value are those of `Tasks`.
+ */
+export const TaskError: object = Object;
+
 /** The functions that a signature needs beside its plan. */
 interface Behaviour {
   /** The application of the signature's producers; `undefined` when the signature has no task. */
