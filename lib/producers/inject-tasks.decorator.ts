@@ -1,6 +1,7 @@
-import { Inject, type Type } from '@nestjs/common';
-import type { TaskContract, TaskFunction } from '../tasks/task-contract.js';
-import type { TaskSource } from './tasks.js';
+import { Inject } from '@nestjs/common';
+import type { TaskContract } from '../tasks/task-contract.js';
+import type { TaskProducer } from './task-producer.js';
+import type { Tasks, TaskSource } from './tasks.js';
 
 /**
  * Every source that a decorator of the code injects, with its token. Like the metadata of decorators it belongs to the
@@ -8,28 +9,73 @@ import type { TaskSource } from './tasks.js';
  */
 const TOKENS = new Map<TaskSource, symbol>();
 
+/** A class or a contract. The class may be abstract. */
+type InjectableSource = (abstract new (...args: never[]) => unknown) | TaskContract;
+
+/** The type that {@link InjectTasks} injects for a source; `any` for a source whose type is only `Type`. */
+type InjectedBy<S> = S extends abstract new (...args: never[]) => infer T
+  ? unknown extends T
+    ? // eslint-disable-next-line typescript/no-explicit-any -- the compiler does not know the tasks, so it checks nothing
+      any
+    : Tasks<T>
+  : S extends TaskContract<infer F>
+    ? TaskProducer<F>
+    : never;
+
+/**
+ * A decorator of a constructor parameter or a property whose declared type accepts `Injected`. The compiler calls a
+ * parameter's decorator with the class and the index, and a property's decorator with the object and the name.
+ */
+type InjectDecorator<Injected> = <T extends object, K extends PropertyKey | undefined, I extends number = never>(
+  target: T,
+  key: Fits<Injected, DeclaredProperty<T, K>, K>,
+  index?: Fits<Injected, DeclaredParameter<T, K, I>, I>,
+) => void;
+
+/** The declared type of a property. `unknown`, which accepts everything, for a private or protected property. */
+type DeclaredProperty<T, K> = K extends keyof T ? T[K] : unknown;
+
+/** The declared type of a constructor parameter. `unknown` where it is not known, as for a private constructor. */
+type DeclaredParameter<T, K, I extends number> = K extends PropertyKey
+  ? unknown
+  : T extends abstract new (...args: infer P) => unknown
+    ? `${I}` extends keyof P
+      ? P[I]
+      : unknown
+    : unknown;
+
+type Fits<Injected, Declared, Key> = [Injected] extends [Declared]
+  ? Key
+  : InjectedTypeDiffers<{ injected: Injected; declared: Declared }>;
+
+/** The compiler reports this type at a parameter or property whose declared type does not accept the producers. */
+interface InjectedTypeDiffers<Types> {
+  readonly 'the injected type differs': Types;
+}
+
 /**
  * Injects producers: for a class, one producer for each of its tasks (`Tasks<T>`); for a contract of `defineTask()`,
- * the producer of its task (`TaskProducer<F>`). Nothing has to be registered, and the class does not have to be a
- * provider of this process: a process that only enqueues imports the class, and another process runs its tasks.
+ * the producer of its task (`ProducerOf<typeof contract>`). Nothing has to be registered, and the class does not have
+ * to be a provider of this process: a process that only enqueues imports the class, and another process runs its tasks.
  *
  * The application needs `TaskQueueModule.forRoot()`.
+ *
+ * A parameter or property whose declared type does not accept the producers does not compile. The compiler cannot check
+ * private and protected properties; it does check private and protected parameters.
  *
  * @param source a class with `@Task()` methods, or a contract
  * @example
  * ```ts
  * constructor(
  *   @InjectTasks(ReportTasks) private readonly reports: Tasks<ReportTasks>,
- *   @InjectTasks(charge) private readonly charge: TaskProducer<(orderId: string, cents: number) => Promise<Receipt>>,
+ *   @InjectTasks(charge) private readonly payments: ProducerOf<typeof charge>,
  * ) {}
  *
  * const handle = await this.reports.build.enqueue('2026-11');
  * ```
  */
-export function InjectTasks<F extends TaskFunction>(
-  source: Type | (abstract new (...args: never[]) => unknown) | TaskContract<F>,
-): ParameterDecorator & PropertyDecorator {
-  return Inject(tokenOf(source as TaskSource));
+export function InjectTasks<S extends InjectableSource>(source: S): InjectDecorator<InjectedBy<S>> {
+  return Inject(tokenOf(source as TaskSource)) as InjectDecorator<InjectedBy<S>>;
 }
 
 /**

@@ -3,16 +3,19 @@ import {
   InjectTasks,
   Task,
   TaskContext,
+  TaskError,
   TaskHandle,
   TaskQueue,
   TaskQueueModule,
+  Tasks,
   type Duration,
+  type ProducerOf,
   type TaskContract,
   type TaskProducer,
-  type Tasks,
   type TaskState,
   type TaskStatus,
 } from 'nestjs-task-queue';
+import type { Type } from '@nestjs/common';
 import { z } from 'zod';
 import { expectType, typeTest, type Equal } from '../support/type-test.js';
 
@@ -43,6 +46,58 @@ class Reports {
   ping(): void {}
 }
 
+// The imports of `Tasks` and `TaskError` are plain, as a decorated parameter needs them (TS1272).
+class Crawler {
+  constructor(
+    @InjectTasks(Crawler) public readonly tasks: Tasks<Crawler>,
+    readonly printer: Tasks<Printer>,
+  ) {}
+
+  get self(): Tasks<Crawler> {
+    return this.tasks;
+  }
+
+  @Task()
+  async crawl(page: string): Promise<number> {
+    await this.tasks.visit.enqueue(page);
+    return 1;
+  }
+
+  // The compiler infers the return types of two methods that enqueue other tasks of their class.
+  @Task()
+  async visit(page: string) {
+    await this.tasks.crawl.enqueue(page);
+    await this.printer.print.enqueue(page);
+  }
+
+  @Task()
+  own(error: TaskError) {
+    void this.self.own;
+    return error.id;
+  }
+}
+
+class Printer {
+  constructor(
+    @InjectTasks(Crawler) readonly crawler: Tasks<Crawler>,
+    @InjectTasks(Printer) private readonly own: Tasks<Printer>,
+  ) {}
+
+  @Task()
+  async print(page: string): Promise<number> {
+    await this.crawler.crawl.enqueue(page);
+    await this.own.print.enqueue(page);
+    return 1;
+  }
+}
+
+abstract class Abstract {
+  @Task()
+  abstractly(): void {}
+}
+
+declare const crawler: Tasks<Crawler>;
+declare const printer: Tasks<Printer>;
 declare const queue: TaskQueue;
 declare const reports: Tasks<Reports>;
 const charge = defineTask<(orderId: string, cents: number) => Promise<Receipt>>('billing.charge', { queue: 'billing' });
@@ -150,12 +205,104 @@ typeTest('a contract only fits methods of its type', () => {
   expectType<Equal<typeof charge, TaskContract<(orderId: string, cents: number) => Promise<Receipt>>>>();
 });
 
-typeTest('producers are injected', () => {
+typeTest('ProducerOf is the producer of a contract or of a method', () => {
+  type Charge = (orderId: string, cents: number) => Promise<Receipt>;
+  expectType<Equal<ProducerOf<typeof charge>, TaskProducer<Charge>>>();
+  const producer: ProducerOf<typeof charge> = queue.of(charge);
+  void producer;
+  expectType<Equal<ProducerOf<Reports['build']>, typeof reports.build>>();
+});
+
+typeTest('a class may have producers of itself and of a class that has producers of it', async () => {
+  // The names of the tasks do not depend on the types of the properties.
+  expectType<Equal<keyof Tasks<Crawler>, 'crawl' | 'visit' | 'own'>>();
+  const handle = await crawler.crawl.enqueue('https://example.com');
+  expectType<Equal<typeof handle, TaskHandle<number>>>();
+  const started = await printer.print.enqueue(crawler.crawl.name);
+  expectType<Equal<typeof started, TaskHandle<number>>>();
+  const some: Pick<Tasks<Crawler>, 'visit'> = crawler;
+  void some;
+  // @ts-expect-error a page is text
+  await crawler.crawl.enqueue(1);
+  // @ts-expect-error producers are no tasks
+  void crawler.tasks;
+  // @ts-expect-error producers are no tasks
+  void crawler.self;
+  // @ts-expect-error a private property is no task
+  void printer.own;
+  // @ts-expect-error these are the tasks of another class
+  const other: Tasks<Crawler> = printer;
+  void other;
+});
+
+typeTest('the tasks of a type parameter and of any class have a type', () => {
+  const read = <T>(tasks: Tasks<T>, name: keyof Tasks<T>) => tasks[name];
+  expectType<Equal<ReturnType<typeof read<Crawler>>, Tasks<Crawler>[keyof Tasks<Crawler>]>>();
+  // eslint-disable-next-line typescript/no-explicit-any -- the class is unknown
+  const untyped = null as unknown as Tasks<any>;
+  void untyped['anything']?.enqueue(1);
+});
+
+typeTest('producers are injected into parameters and properties that accept them', () => {
   class Controller {
     constructor(
       @InjectTasks(Reports) readonly reports: Tasks<Reports>,
-      @InjectTasks(charge) readonly charge: TaskProducer<(orderId: string, cents: number) => Promise<Receipt>>,
-    ) {}
+      @InjectTasks(charge) private readonly hidden: TaskProducer<(orderId: string, cents: number) => Promise<Receipt>>,
+      @InjectTasks(charge) protected charging: ProducerOf<typeof charge>,
+      @InjectTasks(charge) readonly untyped: TaskProducer,
+      @InjectTasks(Reports) readonly some: Pick<Tasks<Reports>, 'build'>,
+      // eslint-disable-next-line typescript/no-explicit-any -- `any` accepts every type
+      @InjectTasks(Reports) readonly open: any,
+      @InjectTasks(Reports) readonly unknown: unknown,
+      @InjectTasks(null as unknown as Type) readonly dynamic: Tasks<Reports>,
+      @InjectTasks(Abstract) readonly ofAbstract: Tasks<Abstract>,
+      @InjectTasks(Reports) readonly optional?: Tasks<Reports>,
+    ) {
+      void this.hidden;
+    }
+
+    @InjectTasks(Reports) readonly property!: Tasks<Reports>;
+    @InjectTasks(Reports) protected readonly protectedProperty!: Tasks<Reports>;
+    @InjectTasks(Reports) private readonly privateProperty!: Tasks<Reports>;
+    @InjectTasks(charge) contract?: ProducerOf<typeof charge>;
+
+    use(): void {
+      void this.privateProperty;
+    }
+  }
+  void Controller;
+  class PrivateConstructor {
+    private constructor(@InjectTasks(Reports) readonly reports: Tasks<Reports>) {}
+    static create = (reports: Tasks<Reports>) => new PrivateConstructor(reports);
+  }
+  void PrivateConstructor;
+  const decorators: (ParameterDecorator & PropertyDecorator)[] = [InjectTasks(Reports)];
+  void decorators;
+});
+
+typeTest('producers are not injected into parameters and properties of another type', () => {
+  class Controller {
+    constructor(
+      // @ts-expect-error these are the tasks of another class
+      @InjectTasks(Reports) readonly reports: Tasks<Crawler>,
+      // @ts-expect-error a private parameter is checked too
+      @InjectTasks(Reports) private readonly hidden: Tasks<Crawler>,
+      // @ts-expect-error cents are a number
+      @InjectTasks(charge) readonly charge: TaskProducer<(orderId: string, cents: string) => Promise<Receipt>>,
+      // @ts-expect-error a class gives one producer for each task
+      @InjectTasks(Reports) readonly producer: TaskProducer,
+      // @ts-expect-error a contract gives its producer
+      @InjectTasks(charge) readonly contract: Tasks<Reports>,
+      // @ts-expect-error the class itself is not injected
+      @InjectTasks(Reports) readonly instance: Reports,
+    ) {
+      void this.hidden;
+    }
+
+    // @ts-expect-error these are the tasks of another class
+    @InjectTasks(Reports) readonly property!: Tasks<Crawler>;
+    // @ts-expect-error text is no source
+    @InjectTasks('reports') readonly text!: Tasks<Reports>;
   }
   void Controller;
 });
