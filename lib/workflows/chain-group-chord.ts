@@ -23,6 +23,40 @@ type CollectedResults<T extends readonly Signature[]> = { -readonly [K in keyof 
 
 type S<I, R> = Signature<I, R>;
 
+type NineOrMore = readonly [
+  ...[Signature, Signature, Signature, Signature, Signature, Signature, Signature, Signature, Signature],
+  ...Signature[],
+];
+
+type InputOf<T> = T extends Signature<infer Input, infer _Result> ? Input : never;
+
+/** Steps that fit each other. Steps that do not are compared with the types that they must have. */
+type Checked<T extends readonly Signature[]> = T extends Linked<T> ? T : Linked<T>;
+
+/** The signature of a chain of these steps. */
+type OfSteps<T extends readonly Signature[]> = Signature<InputOf<T[0]>, LastResult<T>>;
+
+/** The types that the steps of a chain must have: each takes the result of the step before. */
+type Linked<
+  T extends readonly Signature[],
+  Before = InputOf<T[0]>,
+  Done extends Signature[] = [],
+> = T extends readonly [infer Step, ...infer Rest extends readonly Signature[]]
+  ? Linked<Rest, ResultOf<Step>, [...Done, Signature<Before, ResultOf<Step>>]>
+  : T extends readonly []
+    ? Done
+    : [...Done, ...Signature<Before | ResultOf<T[number]>, ResultOf<T[number]>>[]];
+
+/** The result of the last step. */
+type LastResult<T extends readonly Signature[], Before = never> = T extends readonly [
+  infer Step,
+  ...infer Rest extends readonly Signature[],
+]
+  ? LastResult<Rest, ResultOf<Step>>
+  : T extends readonly []
+    ? Before
+    : Before | ResultOf<T[number]>;
+
 /**
  * Runs signatures one after the other. The result of each step becomes the first argument of the next step, unless that
  * step is `immutable()`; the result of the last step is the result of the chain. A step that fails makes the chain fail
@@ -45,8 +79,12 @@ export function chain<I, A, B, C, D, E, F, G>(
 export function chain<I, A, B, C, D, E, F, G, H>(
   ...steps: [S<I, A>, S<A, B>, S<B, C>, S<C, D>, S<D, E>, S<E, F>, S<F, G>, S<G, H>]
 ): S<I, H>;
+/** Nine steps or more. */
+export function chain<T extends NineOrMore>(...steps: Checked<T>): OfSteps<T>;
 /** Any number of steps, where each step after the first returns the type that it takes. */
 export function chain<I, T>(first: S<I, T>, ...rest: S<T, T>[]): S<I, T>;
+// The same as above: the compiler reports the errors of the last overload, and here they name the step that does not fit.
+export function chain<T extends NineOrMore>(...steps: Checked<T>): OfSteps<T>;
 export function chain(...steps: Signature[]): Signature {
   if (steps.length === 0) throw new TypeError('A chain has at least one step.');
   return sequence(steps);

@@ -29,6 +29,16 @@ class Maths {
   }
 
   @Task()
+  length(value: string): number {
+    return value.length;
+  }
+
+  @Task()
+  five(_value: number): 5 {
+    return 5;
+  }
+
+  @Task()
   sum(values: number[]): number {
     return values.length;
   }
@@ -50,7 +60,7 @@ class Maths {
 declare const maths: Tasks<Maths>;
 declare const queue: TaskQueue;
 declare const context: TaskContext;
-const { add, double, text, sum, join, ping, report } = maths;
+const { add, double, text, length, five, sum, join, ping, report } = maths;
 
 typeTest('a signature is complete, or lacks its first argument', async () => {
   const complete = add.signature(1, 2);
@@ -133,6 +143,34 @@ typeTest('each step of a chain takes the result of the step before', async () =>
   expectType<Equal<typeof long, Signature<number, string>>>();
   const many = chain(add.signature(1, 2), ...[1, 2, 3].map((times) => double.signature(times)));
   expectType<Equal<typeof many, Signature<void, number>>>();
+});
+
+typeTest('a chain of nine steps and more has the exact types of a short chain', () => {
+  const [d, t, l] = [double.signature(), text.signature(), length.signature()];
+  const nine = chain(add.signature(1, 2), t, l, t, l, t, l, t, l);
+  expectType<Equal<typeof nine, Signature<void, number>>>();
+  const ten = chain(d, t, l, t, l, t, l, t, l, t);
+  expectType<Equal<typeof ten, Signature<number, string>>>();
+  const narrow = chain(d, d, d, d, d, d, d, d, d, five.signature());
+  expectType<Equal<typeof narrow, Signature<number, 5>>>();
+  const name = queue.of('any.name').signature();
+  const mixed = chain(d, name, name, ping.signature(), d.immutable(), d, d, double.signature(3), d, group([d, t]));
+  expectType<Equal<typeof mixed, Signature<number, [number, string]>>>();
+  const spread = chain(t, l, t, l, t, l, t, l, d, ...[1, 2].map((times) => double.signature(times)));
+  expectType<Equal<typeof spread, Signature<number, number>>>();
+  // prettier-ignore
+  const long = chain(d, t, l, t, l, t, l, t, l, t, l, t, l, t, l, t, l, t, l, t, l, t, l, t, l, t, l, t, l, t, l, t, l, t);
+  expectType<Equal<typeof long, Signature<number, string>>>();
+  const generic = <T>(first: Signature<void, T>, rest: Signature<T, T>[]): Signature<void, T> => chain(first, ...rest);
+  void generic;
+  // @ts-expect-error the last step takes text
+  chain(d, d, d, d, d, d, d, d, d, l);
+  // @ts-expect-error the fifth step takes a number
+  chain(d, t, l, t, t, l, t, l, t, l);
+  // @ts-expect-error the last step has no place for an earlier result
+  chain(d, d, d, d, d, d, d, d, d, add.signature(1, 2));
+  // @ts-expect-error the steps of the list take a number
+  chain(d, d, d, d, d, d, d, d, t, ...[d, d].map((step) => step));
 });
 
 typeTest('a group returns a list', async () => {
