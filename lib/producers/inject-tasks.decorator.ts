@@ -15,7 +15,7 @@ type InjectableSource = (abstract new (...args: never[]) => unknown) | TaskContr
 /** The type that {@link InjectTasks} injects for a source; `any` for a source whose type is only `Type`. */
 type InjectedBy<S> = S extends abstract new (...args: never[]) => infer T
   ? unknown extends T
-    ? // eslint-disable-next-line typescript/no-explicit-any -- the compiler does not know the tasks, so it checks nothing
+    ? // eslint-disable-next-line typescript/no-explicit-any -- the tasks are not known, so nothing is checked
       any
     : Tasks<T>
   : S extends TaskContract<infer F>

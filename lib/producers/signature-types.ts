@@ -29,7 +29,9 @@ type IsChanged<P extends readonly unknown[]> = [P] extends [JsonInput<P>]
     : true
   : true;
 
-/** Every producer whose task has a result that JSON can represent. For a type parameter `F`, see {@link ArgumentsOf}. */
+/**
+ * Every producer whose task has a result that JSON can represent. For a type parameter `F`, see {@link ArgumentsOf}.
+ */
 export type HasJsonResult<F extends TaskFunction> =
   HasNotJson<ReturnedBy<F>> extends true ? ResultIsNotJson<ReturnedBy<F>> : unknown;
 

@@ -83,7 +83,7 @@ export function chain<I, A, B, C, D, E, F, G, H>(
 export function chain<T extends NineOrMore>(...steps: Checked<T>): OfSteps<T>;
 /** Any number of steps, where each step after the first returns the type that it takes. */
 export function chain<I, T>(first: S<I, T>, ...rest: S<T, T>[]): S<I, T>;
-// The same as above: the compiler reports the errors of the last overload, and here they name the step that does not fit.
+// Repeated because the compiler reports the errors of the last overload. This one names the step that does not fit.
 export function chain<T extends NineOrMore>(...steps: Checked<T>): OfSteps<T>;
 export function chain(...steps: Signature[]): Signature {
   if (steps.length === 0) throw new TypeError('A chain has at least one step.');
