@@ -3,7 +3,7 @@ import { cancellation } from '../../../lib/engine/failures.js';
 import type { Json } from '../../../lib/engine/json.js';
 import type { Delivery, DeliveryHandler, Outcome } from '../../../lib/engine/ports/worker-port.js';
 import type { MemberResult, TaskFailure, TaskTree } from '../../../lib/engine/task.js';
-import { memberId } from '../../../lib/engine/task-id.js';
+import { memberId, queueOfTask } from '../../../lib/engine/task-id.js';
 import { GROUP_TASK, type WorkflowNote } from '../../../lib/engine/workflow-note.js';
 import { EngineUnavailableError } from '../../../lib/errors.js';
 import type { Plan, TaskPlan } from '../../../lib/workflows/plan.js';
@@ -403,6 +403,14 @@ describe('the tasks that follow', () => {
     execute.mockResolvedValue({ kind: 'failed', failure: FAILURE });
     await run(links);
     expect(stored().at(-1)?.id).not.toBe(first?.id);
+  });
+
+  it('have ids that lead to their queues: an empty group waits in the queue of the task', async () => {
+    await run({ onSuccess: [task('a', { queue: 'mail' }), { group: [] }] as never });
+    expect(stored().map(({ id, queue }) => [queueOfTask(id), queue])).toEqual([
+      ['mail', 'mail'],
+      ['default', 'default'],
+    ]);
   });
 
   it('are stored before the end of the task', async () => {
