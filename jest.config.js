@@ -36,6 +36,7 @@ export default {
     project('e2e'),
     project('faults'),
     project('package'),
+    project('matrix'),
   ],
   testTimeout: 30_000,
   // All cores, because the tests wait more than they compute.

@@ -13,6 +13,8 @@ import { installPackages, node, tsc } from './project.js';
 
 /** Milliseconds after which a program is killed. It counts as failed. */
 const timeout = 10 * 60_000;
+/** The same for the matrix, which installs and compiles nine applications. */
+const matrixTimeout = 30 * 60_000;
 
 const phases = {
   static: async () => [
@@ -30,6 +32,9 @@ const phases = {
   e2e: () => jest('e2e'),
   faults: () => jest('faults'),
   package: () => jest('package'),
+  // Applications as users have them. The daily run takes two of them, CI and `npm test -- matrix` take all.
+  matrix: () =>
+    jest('matrix', { timeout: matrixTimeout, files: isWholeMatrix() ? undefined : '\\.daily\\.test\\.ts$' }),
 };
 
 const INSTALL = '--install';
@@ -45,8 +50,8 @@ if (unknown.length > 0) {
 if (given.includes(INSTALL)) process.env.TASK_QUEUE_TEST_INSTALL = '1';
 const named = given.filter((name) => name !== INSTALL);
 const wanted = new Set(named.length > 0 ? named : Object.keys(phases));
-// Both phases test what `build` writes.
-if (wanted.has('e2e') || wanted.has('package')) wanted.add('build');
+// These phases test what `build` writes.
+if (['e2e', 'package', 'matrix'].some((phase) => wanted.has(phase))) wanted.add('build');
 
 try {
   requirePrograms([...new Set([...wanted].flatMap((phase) => programsOf(phase)))]);
@@ -77,19 +82,30 @@ async function check(args) {
   return { passed: Number(ok), failed: Number(!ok) };
 }
 
-/** Runs a Jest project and counts its tests. A suite that cannot be loaded counts as one failed test. */
-async function jest(project) {
+/** Whether the matrix runs as a whole: in CI, or because it was named. */
+function isWholeMatrix() {
+  return named.includes('matrix') || ['true', '1'].includes(process.env.CI ?? '');
+}
+
+/**
+ * Runs a Jest project and counts its tests. A suite that cannot be loaded counts as one failed test.
+ *
+ * @param {string} project
+ * @param {{ timeout?: number, files?: string }} [options] `files`: a pattern, for a part of the project
+ */
+async function jest(project, { timeout: limit = timeout, files } = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'task-queue-jest-'));
   const report = join(folder, 'report.json');
   const ok = await node(
     [
       ...['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', 'node_modules/jest/bin/jest.js'],
       ...['--selectProjects', project, '--json', '--outputFile', report],
+      ...(files === undefined ? [] : ['--testPathPatterns', files]),
       // A suite that leaves something open has failed already (test/support/open-handles.js). It must not block the
       // run.
       '--forceExit',
     ],
-    { timeout },
+    { timeout: limit },
   );
   try {
     const { numPassedTests, numFailedTests, numRuntimeErrorTestSuites, numPendingTests, numTodoTests } = JSON.parse(

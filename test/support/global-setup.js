@@ -2,7 +2,7 @@ import { programsOf, requirePrograms } from './programs.js';
 import { startPostgres, startRedis } from './servers.js';
 
 /** Projects whose tests share one Redis and one PostgreSQL. */
-const WITH_SERVERS = ['contract', 'limits', 'e2e'];
+const WITH_SERVERS = ['contract', 'limits', 'e2e', 'matrix'];
 
 /**
  * Prepares what a project needs, before its first test. Programs are checked and installed here: once, without a time

@@ -46,11 +46,11 @@ export function programsOf(project, environment = process.env) {
   /** @type {ProgramKey[]} */
   const ownServers = ['redis', 'postgres', 'initdb', 'openssl'];
   switch (project) {
-    case 'unit':
     case 'faults':
       return ownServers;
     case 'contract':
     case 'limits':
+    case 'matrix':
       return ownServers.filter((key) => {
         if (key === 'openssl') return false;
         return key === 'redis' ? !environment.TEST_REDIS_URL : !environment.TEST_POSTGRES_URL;

@@ -7,7 +7,7 @@ import { installedVersion } from '../../package-location.cjs';
  */
 export const CHECKED_VERSIONS: Readonly<Record<string, readonly string[]>> = {
   bullmq: ['6.7'],
-  ioredis: ['6.0'],
+  ioredis: ['5.11', '6.0'],
   pg: ['8.23'],
   '@electric-sql/pglite': ['0.5'],
 };

@@ -6,9 +6,9 @@ import { existsSync } from 'node:fs';
 import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startPostgres, startRedis, type Server } from '../../support/servers.js';
+import { startPostgres, startRedis, type Server } from '../support/servers.js';
 
-const serversModule = new URL('../../support/servers.js', import.meta.url).href;
+const serversModule = new URL('../support/servers.js', import.meta.url).href;
 
 /** A process of its own that starts a server and then waits to be killed. */
 function processWithServer(start: 'startRedis' | 'startPostgres') {

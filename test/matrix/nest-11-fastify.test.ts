@@ -1,0 +1,33 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { Application, writeSnippet } from './support/application.js';
+import { REPORT_BUILT, tryIt } from './support/programs.js';
+
+describe('Nest 11 on Fastify', () => {
+  let app: Application;
+  let warnings: string[];
+
+  beforeAll(async () => {
+    app = await Application.generate(11);
+    writeSnippet(app);
+    app.write('src/try-it.ts', tryIt('', 'fastify'));
+    warnings = await app.install('bullmq', 'ioredis@5', '@electric-sql/pglite', '@nestjs/platform-fastify@11');
+    await app.npm('run', 'build');
+  }, 600_000);
+  afterAll(() => app.close());
+
+  test('the packages install without a flag or a warning', () => {
+    expect(warnings).toEqual([]);
+  });
+
+  test.each([
+    ['the embedded engine', 'pglite:'],
+    ['Redis', process.env['TEST_REDIS_URL'] as string],
+  ])(
+    'the snippet runs on %s, and its process ends',
+    async (_, url) => {
+      const { stdout } = await app.node(['dist/try-it'], { TASK_QUEUE_URL: url, TASK_QUEUE_PREFIX: 'nest_11_fastify' });
+      expect(JSON.parse(stdout)).toMatchObject(REPORT_BUILT);
+    },
+    120_000,
+  );
+});

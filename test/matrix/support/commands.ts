@@ -1,0 +1,42 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+
+const execute = promisify(execFile);
+
+/** Milliseconds that one command may take: npm, a compiler, the tests of an application. */
+const COMMAND_LIMIT = 300_000;
+
+export interface Output {
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/**
+ * Runs a command to its end, in an environment like that of a user's shell.
+ *
+ * @throws Error with all that the command printed when it fails or does not end in time
+ */
+export async function run(
+  folder: string,
+  command: string,
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): Promise<Output> {
+  try {
+    return await execute(command, args, {
+      cwd: folder,
+      env: { ...userEnvironment(), ...environment },
+      timeout: COMMAND_LIMIT,
+      maxBuffer: 64 * 1024 * 1024,
+    });
+  } catch (error) {
+    const { message, stdout = '', stderr = '' } = error as Error & Partial<Output>;
+    throw new Error(`${message}\n${stdout}\n${stderr}`, { cause: error });
+  }
+}
+
+/** The environment without what Jest, npm and this test run set. */
+function userEnvironment(): NodeJS.ProcessEnv {
+  const ours = /^(NODE_ENV|NODE_OPTIONS|JEST_|npm_|TASK_QUEUE_|INIT_CWD)/i;
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !ours.test(name)));
+}

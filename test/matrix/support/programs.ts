@@ -1,0 +1,72 @@
+/**
+ * Programs of the generated applications. `extension` is what an import of a file ends with: `.js` in ES modules, nothing
+ * in CommonJS.
+ */
+
+/** How a program creates the application, on each HTTP platform. */
+const CREATE = {
+  express: {
+    imports: '',
+    create: 'NestFactory.create(AppModule, { logger: ["error"] })',
+  },
+  fastify: {
+    imports: "import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';\n",
+    create: 'NestFactory.create<NestFastifyApplication>(AppModule, new FastifyAdapter(), { logger: ["error"] })',
+  },
+} as const;
+
+/** Starts the snippet's application, builds a report through it, prints the final status and closes. */
+export function tryIt(extension: '' | '.js', platform: keyof typeof CREATE = 'express'): string {
+  const { imports, create } = CREATE[platform];
+  return `import 'reflect-metadata';
+import { NestFactory } from '@nestjs/core';
+${imports}import { AppModule } from './app.module${extension}';
+
+async function main(): Promise<void> {
+  const app = await ${create};
+  app.enableShutdownHooks();
+  await app.listen(0, '127.0.0.1');
+  const url = await app.getUrl();
+  const created = await fetch(url + '/reports', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ month: '2026-11' }),
+  });
+  const location = created.headers.get('location');
+  const final = await fetch(url + location + '?wait=30');
+  console.log(JSON.stringify({ accepted: created.status, final: await final.json() }));
+  await app.close();
+}
+
+void main();
+`;
+}
+
+/** A test of the application, for Jest and for Vitest (with its globals). */
+export function ownTest(extension: '' | '.js', imports = ''): string {
+  return `${imports}import { Test } from '@nestjs/testing';
+import request from 'supertest';
+import { AppModule } from './app.module${extension}';
+
+describe('ReportTasks', () => {
+  it('builds a report', async () => {
+    const built = await Test.createTestingModule({ imports: [AppModule] }).compile();
+    const app = built.createNestApplication();
+    await app.init();
+    try {
+      const created = await request(app.getHttpServer()).post('/reports').send({ month: '2026-11' }).expect(202);
+      const final = await request(app.getHttpServer()).get(created.headers.location + '?wait=30').expect(200);
+      expect(final.body.state).toBe('succeeded');
+    } finally {
+      await app.close();
+    }
+  }, 60_000);
+});
+`;
+}
+
+/** What {@link tryIt} prints. */
+export const REPORT_BUILT = {
+  accepted: 202,
+  final: { state: 'succeeded', name: 'ReportTasks.build', result: { url: '/reports/2026-11.pdf' } },
+};
