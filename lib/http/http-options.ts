@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import type { Observable } from 'rxjs';
 import { ConfigurationError } from '../errors.js';
 import type { TaskFailure } from '../engine/task.js';
 import type { TaskStatus } from '../results/task-status.js';
@@ -36,8 +37,10 @@ export interface HttpOptions {
    * Decides whether this request may read and cancel this task. Default: every request that knows the id may, and an id
    * cannot be guessed.
    *
-   * Unless the function returns `true` or a promise of it, and also when it throws, the endpoint answers as if the task
-   * did not exist. For an event stream the endpoint calls the function once, when the stream opens.
+   * Only `true` lets the request in: as the return value, as the value of a promise, or as the last value of an
+   * Observable. For every other value, also when the function throws or does not answer within 10 seconds, the endpoint
+   * answers as if the task did not exist. For an event stream the endpoint calls the function once, when the stream
+   * opens.
    *
    * @param headers the headers that the task was enqueued with. They are the place for the owner of a task, because the
    * endpoint never sends them to a client.
@@ -49,7 +52,7 @@ export interface HttpOptions {
     request: HttpRequest,
     status: TaskStatus,
     headers: Readonly<Record<string, string>>,
-  ): boolean | Promise<boolean>;
+  ): boolean | Promise<boolean> | Observable<boolean>;
   /**
    * Decides which errors of tasks clients may see, with name, message and code. For every other error, clients see "The
    * task failed", and the endpoint logs the error with the task's id. Clients never see stacks.
@@ -58,7 +61,8 @@ export interface HttpOptions {
    * - `false`: errors that were written for callers, which are `HttpException`s and the errors of `TaskContext.fail()`.
    *   The default under `NODE_ENV=production`.
    * - a list of error names: errors with these names, and errors that were written for callers.
-   * - a function: returns whether clients may see the error. `error.exposable` marks an error written for callers.
+   * - a function: returns `true` for an error that clients may see, and hides the error with every other value.
+   *   `error.exposable` marks an error written for callers.
    *
    * @example exposeErrors: ['CardDeclinedError']
    */
@@ -70,6 +74,8 @@ export interface ResolvedHttpOptions {
   /** Without a slash at its start or its end. */
   readonly path: string;
   readonly authorize: HttpOptions['authorize'] | undefined;
+  /** Milliseconds that `authorize` has to answer. */
+  readonly authorizeLimit: number;
   readonly mayShow: (error: ShownFailure) => boolean;
   /** The longest time in milliseconds that a request may wait for a task. */
   readonly longestWait: number;
@@ -107,6 +113,7 @@ export function resolveHttpOptions(
   return {
     path: resolvePath(path),
     authorize,
+    authorizeLimit: 10_000,
     mayShow: resolveExposeErrors(exposeErrors),
     longestWait: 60_000,
     heartbeat: 15_000,

@@ -1,6 +1,7 @@
 import type { InjectionToken, Provider, Type } from '@nestjs/common';
 import { ApplicationConfig, HttpAdapterHost } from '@nestjs/core';
 import { TaskResults } from '../results/task-results.js';
+import { AccessCheck } from './access-check.js';
 import { AppFilters } from './app-filters.js';
 import { EventStreams } from './event-streams.js';
 import { HeldRequests } from './held-requests.js';
@@ -43,6 +44,11 @@ type Options = false | ResolvedHttpOptions;
 
 const PROVIDERS: readonly Provider[] = [
   {
+    provide: AccessCheck,
+    inject: [HTTP_OPTIONS],
+    useFactory: (options: Options) => new AccessCheck(options),
+  },
+  {
     provide: AppFilters,
     inject: [ApplicationConfig],
     useFactory: (config: ApplicationConfig) => new AppFilters(config),
@@ -71,15 +77,16 @@ const PROVIDERS: readonly Provider[] = [
   },
   {
     provide: TaskEndpoint,
-    inject: [TaskResults, TaskView, EventStreams, HeldRequests, HttpAdapterHost, HTTP_OPTIONS],
+    inject: [TaskResults, AccessCheck, TaskView, EventStreams, HeldRequests, HttpAdapterHost, HTTP_OPTIONS],
     useFactory: (
       results: TaskResults,
+      access: AccessCheck,
       view: TaskView,
       streams: EventStreams,
       requests: HeldRequests,
       adapterHost: HttpAdapterHost,
       options: Options,
-    ) => new TaskEndpoint({ results, view, streams, requests, adapterHost, options }),
+    ) => new TaskEndpoint({ results, access, view, streams, requests, adapterHost, options }),
   },
   {
     provide: TaskHttpInterceptor,

@@ -1,9 +1,8 @@
-import { HttpException, Logger } from '@nestjs/common';
 import type { HttpAdapterHost } from '@nestjs/core';
 import { TaskNotFoundError } from '../errors.js';
 import { isFinal, type TaskRecord } from '../engine/task.js';
 import type { TaskResults } from '../results/task-results.js';
-import { toStatus } from '../results/task-status.js';
+import type { AccessCheck } from './access-check.js';
 import type { EventStreams } from './event-streams.js';
 import { HttpExchange } from './http-exchange.js';
 import type { HeldRequests, Responder } from './held-requests.js';
@@ -17,6 +16,7 @@ export const POLL_AGAIN_AFTER = '1';
 
 export interface TaskEndpointDeps {
   readonly results: TaskResults;
+  readonly access: AccessCheck;
   readonly view: TaskView;
   readonly streams: EventStreams;
   readonly requests: HeldRequests;
@@ -29,14 +29,12 @@ export interface TaskEndpointDeps {
  * application changes them.
  */
 export class TaskEndpoint {
-  private readonly logger = new Logger('TaskQueue');
-
   constructor(private readonly deps: TaskEndpointDeps) {}
 
   /** Sends the status at once, when the task is final, or at every change, as the request asks. */
   get(request: HttpRequest, response: unknown): Promise<void> {
     return this.serve(request, response, async (exchange, options) => {
-      const record = await this.findAuthorized(exchange, options);
+      const record = await this.findAuthorized(exchange);
       // An interceptor of the application has answered meanwhile, or the client has disconnected.
       if (exchange.isOver) return;
       exchange.vary('Accept');
@@ -50,8 +48,8 @@ export class TaskEndpoint {
 
   /** Requests the cancellation of a task. Answers 202, or 200 when nothing is left to cancel. */
   cancel(request: HttpRequest, response: unknown): Promise<void> {
-    return this.serve(request, response, async (exchange, options) => {
-      const record = await this.findAuthorized(exchange, options);
+    return this.serve(request, response, async (exchange) => {
+      const record = await this.findAuthorized(exchange);
       const wasFinal = isFinal(record.state);
       const updated = wasFinal ? record : await this.deps.results.cancel(record.id);
       if (!updated) throw new TaskNotFoundError(record.id);
@@ -85,21 +83,11 @@ export class TaskEndpoint {
   }
 
   /** @throws TaskNotFoundError for an unknown id, and also for a task that this request may not see */
-  private async findAuthorized(exchange: HttpExchange, { authorize }: ResolvedHttpOptions): Promise<TaskRecord> {
+  private async findAuthorized(exchange: HttpExchange): Promise<TaskRecord> {
     const { id, request } = exchange;
     const record = await this.deps.results.find(id);
     if (!record) throw new TaskNotFoundError(id);
-    if (!authorize) return record;
-    let allowed: boolean;
-    try {
-      allowed = await authorize(request, toStatus(record), record.headers);
-    } catch (error) {
-      // An HttpException is a deliberate refusal. Any other error is a fault, and only this line reports it.
-      if (!(error instanceof HttpException))
-        this.logger.error(`http.authorize failed for task ${id}`, errorText(error));
-      throw new TaskNotFoundError(id);
-    }
-    if (!allowed) throw new TaskNotFoundError(id);
+    if (!(await this.deps.access.maySee(request, record))) throw new TaskNotFoundError(id);
     return record;
   }
 
@@ -148,8 +136,4 @@ export class TaskEndpoint {
     if (!problem) throw error;
     exchange.answer({ status: problem.body.status, headers: problem.headers, body: JSON.stringify(problem.body) });
   }
-}
-
-function errorText(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

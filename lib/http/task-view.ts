@@ -52,16 +52,25 @@ export class TaskView {
     // The reason of a cancellation or an expiry does not come from the task's own code.
     if (state === 'cancelled' || state === 'expired' || !this.options) return true;
     try {
-      return this.options.mayShow({
+      // The return type is a promise of the application, which JavaScript does not check. A promise would be truthy.
+      const answer: unknown = this.options.mayShow({
         name,
         message,
         ...(code !== undefined && { code }),
         ...(exposable !== undefined && { exposable }),
       });
+      if (answer instanceof Promise) this.reportPromise(answer);
+      return answer === true;
     } catch (error) {
       this.logger.error('http.exposeErrors failed, so the endpoint hides the error of the task', error);
       return false;
     }
+  }
+
+  /** Also handles the rejection of the promise, which would end the process. */
+  private reportPromise(answer: Promise<unknown>): void {
+    answer.catch(() => undefined);
+    this.logger.error('http.exposeErrors returned a promise, so the endpoint hides the error. Return true or false.');
   }
 
   private logOnce({ id, name: task }: TaskRecord, { name, message, stack }: TaskFailure): void {

@@ -47,16 +47,19 @@ export interface Setting {
   controllers?: Type[];
   providers?: Provider[];
   /** Shorter times of the endpoint, in milliseconds, where its defaults are too long for a test. */
-  times?: Partial<Pick<ResolvedHttpOptions, 'longestWait' | 'heartbeat'>>;
+  times?: Partial<Pick<ResolvedHttpOptions, 'longestWait' | 'heartbeat' | 'authorizeLimit'>>;
   /** Called before the application starts. */
   prepare?(app: INestApplication): void;
 }
 
-/** Collects the log lines of level error, with their stacks. */
+/** Collects the log lines of level error, with their stacks, and those of level warn. */
 export class ErrorLog implements LoggerService {
   readonly errors: string[] = [];
+  readonly warnings: string[] = [];
   log(): void {}
-  warn(): void {}
+  warn(message: unknown): void {
+    this.warnings.push(String(message));
+  }
   error(...parts: unknown[]): void {
     this.errors.push(parts.map(String).join('\n'));
   }
