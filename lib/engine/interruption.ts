@@ -1,3 +1,5 @@
+import { containListeners } from './contained-signal.js';
+
 /**
  * A request to end early, with its reason: like an `AbortController`, except that the signal is created only when it is
  * read. Creating one takes as long as most other steps of a run together, and most tasks never read theirs.
@@ -6,6 +8,9 @@ export class Interruption {
   private readonly listeners = new Set<() => void>();
   private controller: AbortController | undefined;
   private requested: { readonly reason: unknown } | undefined;
+
+  /** @param onListenerError called with an error that a listener of the signal throws; default: Node reports it as uncaught */
+  constructor(private readonly onListenerError?: (error: unknown) => void) {}
 
   get isRequested(): boolean {
     return this.requested !== undefined;
@@ -19,6 +24,7 @@ export class Interruption {
   get signal(): AbortSignal {
     if (!this.controller) {
       this.controller = new AbortController();
+      if (this.onListenerError) containListeners(this.controller.signal, this.onListenerError);
       if (this.requested) this.controller.abort(this.requested.reason);
     }
     return this.controller.signal;

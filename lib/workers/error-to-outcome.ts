@@ -23,6 +23,8 @@ export interface FailedRun {
   readonly thrown: unknown;
   /** The reason why the run was interrupted; `undefined` when it was not. */
   readonly interruption: unknown;
+  /** Called when `retryOn` or `giveUpOn` throws instead of deciding. */
+  readonly onPredicateError?: (error: unknown) => void;
 }
 
 interface OutcomeRule {
@@ -82,7 +84,7 @@ export const OUTCOME_RULES: readonly OutcomeRule[] = [
   },
   {
     when: '`retryOn` or `giveUpOn` forbids another attempt',
-    applies: (run) => !run.definition.mayRetry(causeOf(run)),
+    applies: (run) => !mayRetry(run),
     outcome: (run) => fail(failure(run)),
   },
   {
@@ -125,6 +127,16 @@ function errorOf({ thrown, interruption }: FailedRun): unknown {
 function causeOf(run: FailedRun): unknown {
   const error = errorOf(run);
   return error instanceof RefusedCall ? error.cause : error;
+}
+
+/** A predicate that throws has not decided, so the task is retried as its declaration says. */
+function mayRetry(run: FailedRun): boolean {
+  try {
+    return run.definition.mayRetry(causeOf(run));
+  } catch (error) {
+    run.onPredicateError?.(error);
+    return true;
+  }
 }
 
 function failure(run: FailedRun): TaskFailure {

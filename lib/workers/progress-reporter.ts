@@ -12,11 +12,13 @@ export class ProgressReporter {
   private timer: NodeJS.Timeout | undefined;
   private storing: Promise<void> | undefined;
   private lastAt = 0;
+  private isClosed = false;
 
   constructor(private readonly store: (value: Json) => Promise<void>) {}
 
   /** Resolves when the report is stored, or at once when a later report may replace it before that. */
   async report(value: Json): Promise<void> {
+    if (this.isClosed) return;
     this.next = { value };
     const wait = this.lastAt + INTERVAL - Date.now();
     if (wait <= 0) return this.flush();
@@ -43,5 +45,12 @@ export class ProgressReporter {
       this.storing = before.then(() => this.store(next.value));
     }
     await this.storing;
+  }
+
+  /** Drops all further reports: the attempt has ended, whatever its method still does. */
+  close(): void {
+    this.isClosed = true;
+    this.next = undefined;
+    clearTimeout(this.timer);
   }
 }

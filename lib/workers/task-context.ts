@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { parseDuration, type Duration } from '../duration.js';
 import type { Headers } from '../engine/task.js';
 import type { Interruption } from '../engine/interruption.js';
@@ -116,14 +116,14 @@ export class TaskContext {
    * @throws PayloadTooLargeError when its JSON is larger than the option `maxPayload`
    */
   progress(value: Json): Promise<void>;
-  async progress(value: Json, total?: number, message?: string): Promise<void> {
+  progress(value: Json, total?: number, message?: string): Promise<void> {
     const report = total === undefined ? value : { current: value, total, ...(message !== undefined && { message }) };
-    await this.#run.progress(report);
+    return withoutUnhandledRejection(this.#reportProgress(report));
   }
 
   /** Adds a line to the log of the task. The engine stores the log together with the task. */
-  async log(line: string): Promise<void> {
-    await this.#run.log(line);
+  log(line: string): Promise<void> {
+    return withoutUnhandledRejection(this.#writeLog(line));
   }
 
   /**
@@ -177,6 +177,14 @@ export class TaskContext {
     return this.#storage.run(run, body);
   }
 
+  async #reportProgress(report: Json): Promise<void> {
+    await this.#run.progress(report);
+  }
+
+  async #writeLog(line: string): Promise<void> {
+    await this.#run.log(line);
+  }
+
   get #run(): TaskRun {
     const run = this.current();
     if (run) return run;
@@ -185,4 +193,15 @@ export class TaskContext {
         'or work that a task left behind without awaiting it, has no context.',
     );
   }
+}
+
+/**
+ * A method may report progress without awaiting it. A report that fails then ends no process; a caller that awaits it gets
+ * the error.
+ */
+function withoutUnhandledRejection(promise: Promise<void>): Promise<void> {
+  promise.catch((error: unknown) => {
+    new Logger('TaskQueue').warn(`A progress report or log line of a task was not stored: ${String(error)}`);
+  });
+  return promise;
 }

@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import { expiry, failureOf, isCancellation } from '../engine/failures.js';
+import { expiry, failureOf, isCancellation, isExpiry } from '../engine/failures.js';
 import { sizeBeyond, toJson, type Json } from '../engine/json.js';
 import type { Delivery, DeliveryHandler, Outcome } from '../engine/ports/worker-port.js';
 import type { TaskFailure } from '../engine/task.js';
@@ -14,7 +14,7 @@ import type { TaskDefinition } from '../tasks/task-definition.js';
 import type { RegisteredTask, TaskRegistry } from '../tasks/task-registry.js';
 import { validateArguments } from '../tasks/validate-arguments.js';
 import type { RunOutcome } from '../workflows/workflow-runner.js';
-import { attemptsOf, lostAtMostOnce, outcomeOfError } from './error-to-outcome.js';
+import { attemptsOf, lostAtMostOnce, outcomeOfError, type FailedRun } from './error-to-outcome.js';
 import { toFailure } from './failure.js';
 import { ProgressReporter } from './progress-reporter.js';
 import type { TaskContext, TaskRun } from './task-context.js';
@@ -49,26 +49,43 @@ export class TaskExecutor implements DeliveryHandler<RunOutcome> {
     if (!task) return this.logged(delivery, this.handleUnknown(delivery));
     const refusal = reasonNotToRun(delivery, task.definition);
     if (refusal) return this.logged(delivery, { kind: 'failed', failure: refusal });
-    const limit = new TimeLimit(delivery.interruption, delivery.options.timeout ?? task.definition.timeout);
+    const limit = new TimeLimit(delivery.interruption, delivery.options.timeout ?? task.definition.timeout, (error) =>
+      this.logListenerError(delivery, error),
+    );
     const progress = new ProgressReporter(delivery.progress);
+    const attempt = { hasEnded: false };
     try {
       // Awaited also without a schema: what a guard enters by `AsyncLocalStorage.enterWith()` then stays in this run.
       const args = await validateArguments(task.definition, delivery.args ?? []);
-      const run = this.openRun(delivery, task, limit, progress);
+      const run = this.openRun(delivery, task, limit, progress, attempt);
       const returned = await limit.race(
         () => task.invoker.invoke(args),
         (body) => this.context.run(run, body),
       );
+      limit.checkTime();
       if (!progress.isUnused) await progress.flush();
       const { reason } = limit;
       if (reason instanceof TaskCancelledError || reason instanceof TaskTimeoutError) throw reason;
       return this.logged(delivery, this.succeed(returned, task.definition));
     } catch (thrown) {
+      limit.checkTime();
       await progress.flush().catch(() => undefined);
-      const run = { delivery, definition: task.definition, thrown, interruption: limit.reason };
-      return this.logged(delivery, outcomeOfError(run));
+      const onPredicateError = (error: unknown) => this.logPredicateError(delivery, error);
+      const run = { delivery, definition: task.definition, thrown, interruption: limit.reason, onPredicateError };
+      return this.logged(delivery, this.classify(run));
     } finally {
+      attempt.hasEnded = true;
+      progress.close();
       limit.clear();
+    }
+  }
+
+  /** Whatever a thrown value does when it is looked at, the run has an outcome. */
+  private classify(run: FailedRun): RunOutcome {
+    try {
+      return outcomeOfError(run);
+    } catch (error) {
+      return { kind: 'failed', failure: toFailure(error) };
     }
   }
 
@@ -77,8 +94,9 @@ export class TaskExecutor implements DeliveryHandler<RunOutcome> {
     { definition }: RegisteredTask,
     limit: TimeLimit,
     progress: ProgressReporter,
+    state: { readonly hasEnded: boolean },
   ): TaskRun {
-    const { id, name, queue, attempt, enqueuedAt, headers, log } = delivery;
+    const { id, name, queue, attempt, enqueuedAt, headers } = delivery;
     return {
       id,
       name,
@@ -86,7 +104,8 @@ export class TaskExecutor implements DeliveryHandler<RunOutcome> {
       attempt,
       enqueuedAt,
       headers,
-      log,
+      // A method that goes on after its attempt has ended writes nothing more.
+      log: async (line) => (state.hasEnded ? undefined : delivery.log(line)),
       maxAttempts: attemptsOf(delivery, definition),
       interruption: limit.interruption,
       deadline: limit.deadline,
@@ -109,7 +128,7 @@ export class TaskExecutor implements DeliveryHandler<RunOutcome> {
     const returns = delivery.starts - delivery.attempt;
     if (returns < this.options.unknownTaskReturns) {
       const delay = Math.min(UNKNOWN_FIRST_DELAY * 2 ** returns, UNKNOWN_LONGEST_DELAY);
-      this.logger.warn(`No provider of this process declares ${describe(delivery)}; it is put back for ${delay} ms.`);
+      this.log('warn', `No provider of this process declares ${describe(delivery)}; it is put back for ${delay} ms.`);
       return { kind: 'postponed', delay };
     }
     const { name, queue } = delivery;
@@ -122,16 +141,48 @@ export class TaskExecutor implements DeliveryHandler<RunOutcome> {
   private logged(delivery: Delivery, outcome: RunOutcome): RunOutcome {
     if (outcome.kind === 'retry') {
       const { failure, delay } = outcome;
-      this.logger.warn(
+      this.log(
+        'warn',
         `${describe(delivery)} failed in attempt ${delivery.attempt}, next in ${delay} ms: ${failure.message}`,
       );
-    } else if (outcome.kind === 'failed' && !isCancellation(outcome.failure)) {
-      const { exposable, message, stack } = outcome.failure;
-      // An error that was written for callers is more often their mistake than the application's, and needs no stack.
-      if (exposable) this.logger.warn(`${describe(delivery)} failed: ${message}`);
-      else this.logger.error(`${describe(delivery)} failed: ${message}`, stack);
+    } else if (outcome.kind === 'failed') {
+      this.logEnd(delivery, outcome.failure);
     }
     return outcome;
+  }
+
+  /** One line for each end without success. Its level says who caused it: a caller, the circumstances, or the task. */
+  private logEnd(delivery: Delivery, failure: TaskFailure): void {
+    const { message, stack } = failure;
+    if (isCancellation(failure)) this.log('log', `${describe(delivery)} was cancelled: ${message}`);
+    else if (isExpiry(failure)) this.log('warn', `${describe(delivery)} expired: ${message}`);
+    // An error that was written for callers is more often their mistake than the application's, and needs no stack.
+    else if (failure.exposable) this.log('warn', `${describe(delivery)} failed: ${message}`);
+    else this.log('error', `${describe(delivery)} failed: ${message}`, stack);
+  }
+
+  private logPredicateError({ name, id }: Delivery, error: unknown): void {
+    const { message, stack } = toFailure(error);
+    this.log(
+      'error',
+      `retryOn or giveUpOn of task ${name} threw (${message}), so task ${id} is retried as if it allowed that. A predicate has to handle every error.`,
+      stack,
+    );
+  }
+
+  private logListenerError(delivery: Delivery, error: unknown): void {
+    const { message, stack } = toFailure(error);
+    this.log('error', `A listener on the signal of ${describe(delivery)} threw: ${message}`, stack);
+  }
+
+  /** A logger of the application that throws changes no outcome. */
+  private log(level: 'log' | 'warn' | 'error', message: string, stack?: string): void {
+    try {
+      if (level === 'error') this.logger.error(message, stack);
+      else this.logger[level](message);
+    } catch {
+      // There is no other place to report it to.
+    }
   }
 
   private checked(value: unknown, path: string, what: string): Json {
@@ -142,9 +193,9 @@ export class TaskExecutor implements DeliveryHandler<RunOutcome> {
   }
 }
 
-/** Why a delivery must not be run at all; `undefined` when it may. */
+/** Why a delivery must not be run at all; `undefined` when it may. A task that has started once never expires. */
 function reasonNotToRun(
-  { name, args, options, abandoned }: Delivery,
+  { name, args, options, abandoned, starts }: Delivery,
   { delivery }: TaskDefinition,
 ): TaskFailure | undefined {
   if (!args) {
@@ -154,7 +205,7 @@ function reasonNotToRun(
       ),
     );
   }
-  if (options.expiresAt !== undefined && options.expiresAt <= Date.now()) return expiry();
+  if (starts <= 1 && options.expiresAt !== undefined && options.expiresAt <= Date.now()) return expiry();
   if (delivery === 'at-most-once' && abandoned > 0) {
     return lostAtMostOnce('The process that ran the task died or lost its connection.');
   }

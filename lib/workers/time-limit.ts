@@ -4,10 +4,14 @@ import { TaskTimeoutError } from '../errors.js';
 /** Milliseconds that a method may go on after its signal was aborted. Then its attempt ends without it. */
 const ABORT_GRACE = 250;
 
+/** Milliseconds that a timer of Node may fire early or late by itself. */
+const TIMER_TOLERANCE = 5;
+
 /** Ends one attempt when its delivery is interrupted, or when its timeout is over. */
 export class TimeLimit {
   readonly deadline: Date | undefined;
-  readonly interruption = new Interruption();
+  readonly interruption: Interruption;
+  private readonly startedAt = performance.now();
   private readonly timer: NodeJS.Timeout | undefined;
   private readonly stopListening: () => void;
   private graceTimer: NodeJS.Timeout | undefined;
@@ -16,14 +20,27 @@ export class TimeLimit {
   /**
    * @param delivery the interruption of the delivery
    * @param timeout milliseconds; `undefined` for no limit
+   * @param onListenerError called with an error that a listener of the task's signal throws
    */
-  constructor(delivery: Interruption, timeout: number | undefined) {
+  constructor(
+    delivery: Interruption,
+    private readonly timeout: number | undefined,
+    onListenerError?: (error: unknown) => void,
+  ) {
+    this.interruption = new Interruption(onListenerError);
     this.stopListening = delivery.onRequest(() => this.interrupt(delivery.reason));
     if (timeout === undefined) return;
     this.deadline = new Date(Date.now() + timeout);
-    this.timer = setTimeout(() => {
-      this.interrupt(new TaskTimeoutError(`The attempt took longer than its timeout of ${timeout} ms.`));
-    }, timeout);
+    this.timer = setTimeout(() => this.timeOut(), timeout);
+  }
+
+  /**
+   * Interrupts an attempt that is over its timeout although the timer has not fired: the method blocked the event loop.
+   * Called when the method has ended.
+   */
+  checkTime(): void {
+    if (this.timeout !== undefined && performance.now() - this.startedAt > this.timeout + TIMER_TOLERANCE)
+      this.timeOut();
   }
 
   /** The reason why the attempt has to end; `undefined` when it may go on. */
@@ -53,6 +70,10 @@ export class TimeLimit {
     this.stopListening();
     clearTimeout(this.timer);
     clearTimeout(this.graceTimer);
+  }
+
+  private timeOut(): void {
+    this.interrupt(new TaskTimeoutError(`The attempt took longer than its timeout of ${this.timeout} ms.`));
   }
 
   private interrupt(reason: unknown): void {

@@ -2,7 +2,16 @@ import type { CallOptions, Headers, TaskTree } from '../engine/task.js';
 import { memberId } from '../engine/task-id.js';
 import { GROUP_TASK, type WorkflowNote } from '../engine/workflow-note.js';
 import { ConfigurationError } from '../errors.js';
-import { queueOf, stepsOf, toJsonPlans, type GroupPlan, type Moment, type Plan, type TaskPlan } from './plan.js';
+import {
+  queueOf,
+  stepsOf,
+  tasksOf,
+  toJsonPlans,
+  type GroupPlan,
+  type Moment,
+  type Plan,
+  type TaskPlan,
+} from './plan.js';
 
 /** The values that all tasks of one workflow share. */
 export interface CompileContext {
@@ -30,6 +39,20 @@ export function compileMembers(
   return plans.map((plan, index) =>
     compilePlan(plan, memberId(parent, from + index, queueOf(plan) ?? context.queue), context),
   );
+}
+
+/**
+ * Refuses a plan with a task that cannot be part of a workflow, wherever the task stands: also in a group that is stored
+ * later, and in the links, which would otherwise be found out only after the work before them is done.
+ *
+ * @throws ConfigurationError naming the task
+ */
+export function refuseLoneTasks(plan: Plan): void {
+  for (const task of tasksOf(plan)) refuseLoneTask(task);
+}
+
+function refuseLoneTask({ task, alone }: TaskPlan): void {
+  if (alone !== undefined) throw new ConfigurationError(`Task "${task}" ${alone}, so it cannot be part of a workflow.`);
 }
 
 /** Each step has the step before it as its first member, because a task runs once its members have ended. */
@@ -60,9 +83,7 @@ function taskTree(
   members: TaskTree[],
   note: WorkflowNote,
 ): TaskTree {
-  if (plan.alone !== undefined) {
-    throw new ConfigurationError(`Task "${plan.task}" ${plan.alone}, so it cannot be part of a workflow.`);
-  }
+  refuseLoneTask(plan);
   return {
     id,
     name: plan.task,

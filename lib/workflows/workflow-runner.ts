@@ -1,11 +1,12 @@
 import { setTimeout as wait } from 'node:timers/promises';
+import { Logger } from '@nestjs/common';
 import { inBatches } from '../concurrency.js';
-import { PayloadTooLargeError } from '../errors.js';
+import { PayloadTooLargeError, TaskQueueError } from '../errors.js';
 import type { Engine } from '../engine/engine.js';
 import { failureOf, isCancellation } from '../engine/failures.js';
 import { sizeBeyond, type Json } from '../engine/json.js';
 import type { Delivery, DeliveryHandler, Outcome } from '../engine/ports/worker-port.js';
-import type { MemberResult } from '../engine/task.js';
+import type { MemberResult, TaskTree } from '../engine/task.js';
 import { memberId } from '../engine/task-id.js';
 import type { WorkflowNote } from '../engine/workflow-note.js';
 import { compileMembers, compilePlan, withFailure, type CompileContext } from './compile-plan.js';
@@ -39,6 +40,8 @@ const STORE_AGAIN_AFTER = 1_000;
  * not matter why the task runs, or how often: because all members ended, because one failed, or because a process died.
  */
 export class WorkflowRunner implements DeliveryHandler {
+  private readonly logger = new Logger('TaskQueue');
+
   constructor(private readonly deps: WorkflowRunnerDeps) {}
 
   /** @throws EngineUnavailableError when the engine cannot be asked for the members */
@@ -108,13 +111,15 @@ export class WorkflowRunner implements DeliveryHandler {
   ): Outcome {
     const { later, ...group } = note.group ?? {};
     if (later && later.length > 0) {
-      const plans = fromJsonPlans(later).map((plan) => withInput(plan, input ?? null));
-      const members = compileMembers(plans, delivery.id, delivery.memberCount, compileContextOf(delivery));
-      return {
-        kind: 'waiting',
-        members: members.map((member) => withFailure(member, group.onFailure)),
-        note: { ...note, group },
-      };
+      return unlessRefused(() => {
+        const plans = fromJsonPlans(later).map((plan) => withInput(plan, input ?? null));
+        const members = compileMembers(plans, delivery.id, delivery.memberCount, compileContextOf(delivery));
+        return {
+          kind: 'waiting',
+          members: members.map((member) => withFailure(member, group.onFailure)),
+          note: { ...note, group },
+        };
+      });
     }
     const own = results.slice(note.after ? 1 : 0);
     if (group.onFailure !== 'collect') return this.succeedWithList(own.map((result) => (result as Succeeded).value));
@@ -122,8 +127,10 @@ export class WorkflowRunner implements DeliveryHandler {
   }
 
   private replace(delivery: Delivery, note: WorkflowNote, plan: Plan): Outcome {
-    const members = compileMembers([plan], delivery.id, delivery.memberCount, compileContextOf(delivery));
-    return { kind: 'waiting', members, note: { ...note, replaced: true } };
+    return unlessRefused(() => {
+      const members = compileMembers([plan], delivery.id, delivery.memberCount, compileContextOf(delivery));
+      return { kind: 'waiting', members, note: { ...note, replaced: true } };
+    });
   }
 
   private succeedWithList(values: readonly Json[]): Outcome {
@@ -151,8 +158,8 @@ export class WorkflowRunner implements DeliveryHandler {
   private async enqueueFollowers(delivery: Delivery, note: WorkflowNote, outcome: Outcome): Promise<boolean> {
     for (const [index, plan] of followersOf(delivery, note, outcome).entries()) {
       const root = memberId(delivery.id, `${outcome.kind}:${index}`, queueOf(plan) ?? delivery.queue);
-      const tree = compilePlan(plan, root, { ...compileContextOf(delivery), root });
-      for (;;) {
+      const tree = this.compileFollower(delivery, plan, root);
+      while (tree) {
         try {
           await this.deps.engine.enqueueTree(tree);
           break;
@@ -163,6 +170,28 @@ export class WorkflowRunner implements DeliveryHandler {
       }
     }
     return true;
+  }
+
+  /** @returns `undefined` for a plan that cannot be compiled: it must not change how the task before it ended */
+  private compileFollower(delivery: Delivery, plan: Plan, root: string): TaskTree | undefined {
+    try {
+      return compilePlan(plan, root, { ...compileContextOf(delivery), root });
+    } catch (error) {
+      this.logger.error(
+        `What follows task ${delivery.name} (${delivery.id}) is not enqueued: ${(error as Error).message}`,
+      );
+      return undefined;
+    }
+  }
+}
+
+/** The outcome, or a failure when a plan holds a task that cannot be part of a workflow. */
+function unlessRefused(compile: () => Outcome): Outcome {
+  try {
+    return compile();
+  } catch (error) {
+    if (error instanceof TaskQueueError) return { kind: 'failed', failure: failureOf(error) };
+    throw error;
   }
 }
 

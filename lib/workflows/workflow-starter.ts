@@ -7,7 +7,7 @@ import { TaskHandle } from '../results/task-handle.js';
 import type { TaskResults } from '../results/task-results.js';
 import { DEFAULT_QUEUE, type TaskDefinition } from '../tasks/task-definition.js';
 import { validateArguments } from '../tasks/validate-arguments.js';
-import { compilePlan } from './compile-plan.js';
+import { compilePlan, refuseLoneTasks } from './compile-plan.js';
 import { describePlan } from './describe-plan.js';
 import { queueOf, stepsOf, tasksOf, withInput, type Plan, type TaskPlan } from './plan.js';
 import type { StartsWorkflows } from './running-apps.js';
@@ -35,6 +35,7 @@ export class WorkflowStarter implements StartsWorkflows {
   async start(partial: Plan, input: readonly unknown[] = []): Promise<TaskHandle> {
     const { engine, results, currentHeaders } = this.#deps;
     const plan = input.length > 0 ? this.#complete(partial, input[0]) : partial;
+    refuseLoneTasks(plan);
     await this.#validate(plan);
     const queue = queueOf(plan) ?? anyQueue(plan);
     const root = newTaskId(queue);

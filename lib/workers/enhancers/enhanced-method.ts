@@ -1,4 +1,4 @@
-import { ForbiddenException } from '@nestjs/common';
+import { ForbiddenException, Logger } from '@nestjs/common';
 import { selectExceptionFilterMetadata } from '@nestjs/common/utils/select-exception-filter-metadata.util.js';
 import { FORBIDDEN_MESSAGE } from '@nestjs/core/guards/constants.js';
 import { GuardsConsumer } from '@nestjs/core/guards/guards-consumer.js';
@@ -115,7 +115,26 @@ export class EnhancedMethod implements TaskInvoker {
       await resultOf(await filter.func(error, host));
       return error;
     } catch (translated) {
-      return translated;
+      if (!isCrash(translated, error)) return translated;
+      new Logger('TaskQueue').error(
+        `An exception filter crashed in task method ${this.method.instance.constructor.name}.${this.method.name}, so the original ` +
+          `error stands. Make the filter check host.getType(): in a task there is no response. (${translated.message})`,
+        translated.stack,
+      );
+      return error;
     }
   }
+}
+
+/** V8's words for a mistake in the code, above all for reading a property of a response that is not there. */
+const MISTAKE =
+  /^Cannot (?:read|set|destructure|convert|access|use 'in')|is not (?:a function|defined|iterable|a constructor)/;
+
+/**
+ * Whether a filter crashed instead of translating the error: most filters are written for HTTP, and a task has no
+ * response. A filter that throws such an error on purpose gives it the original error as its `cause`.
+ */
+function isCrash(thrown: unknown, original: unknown): thrown is Error {
+  if (!(thrown instanceof Error) || thrown === original || thrown.cause === original) return false;
+  return (thrown.name === 'TypeError' || thrown.name === 'ReferenceError') && MISTAKE.test(thrown.message);
 }

@@ -97,3 +97,51 @@ describe('a failure is cut', () => {
     expect(toFailure(long).message).toHaveLength(4_096);
   });
 });
+
+describe('the details of an error', () => {
+  it.each<[what: string, error: unknown, message: string]>([
+    [
+      'the fields that a ValidationPipe refused',
+      new BadRequestException(['a must be b', 'c is missing']),
+      'a must be b; c is missing',
+    ],
+    [
+      'a message of the response',
+      new BadRequestException({ message: 'no such month', hint: 'use 1 to 12' }),
+      'no such month',
+    ],
+    ['a response without a message', new BadRequestException({ field: 'month' }), '{"field":"month"}'],
+    ['a message of its own', new BadRequestException('no such month'), 'no such month'],
+    [
+      'the errors of an AggregateError',
+      new AggregateError([new Error('one'), 'two'], 'both failed'),
+      'both failed: one; two',
+    ],
+    ['the errors of an AggregateError without a message', new AggregateError([new Error('one')]), '1 errors: one'],
+  ])('are in its message: %s', (_, error, message) => {
+    expect(toFailure(error).message).toBe(message);
+  });
+
+  it('are in its stack: the causes, each once', () => {
+    const root = new Error('the disk is full');
+    const error = new Error('cannot save', { cause: new Error('cannot write', { cause: root }) });
+    root.cause = error;
+    const { stack = '' } = toFailure(error);
+    expect(stack.match(/^Caused by: Error: (.+)$/gm)).toEqual([
+      'Caused by: Error: cannot write',
+      'Caused by: Error: the disk is full',
+    ]);
+  });
+
+  it.each([
+    ['a message that throws', Object.defineProperty(new Error(), 'message', { get: () => fail() })],
+    ['a stack that throws', Object.defineProperty(new Error('no'), 'stack', { get: () => fail() })],
+    ['a value that throws when it is printed', { [Symbol.for('nodejs.util.inspect.custom')]: () => fail() }],
+  ])('cannot make it throw: %s', (_, error) => {
+    expect(toFailure(error)).toEqual({ name: 'Error', message: expect.stringContaining('cannot be read') });
+  });
+});
+
+function fail(): never {
+  throw new Error('no property can be read');
+}

@@ -157,7 +157,12 @@ export class QueueConsumer {
     const id = job.id as string;
     this.deps.feed.changed(id);
     const data = readData(job.data);
-    if (data?.cancelled) return { kind: 'failed', failure: cancellation(data.cancelled.reason) };
+    if (data?.cancelled) {
+      const failure = cancellation(data.cancelled.reason);
+      // The same line as for a task that was cancelled while it ran.
+      this.logger.log(`Task ${job.name} (${id}) was cancelled: ${failure.message}`);
+      return { kind: 'failed', failure };
+    }
     const delivery = toDelivery(job, this.queue, data, interruption, {
       flows: this.deps.flows,
       progress: (value) =>

@@ -101,7 +101,8 @@ function toData(call: TaskCall | TaskTree): JobData {
 function toOptions({ options, unique }: TaskCall, now: number, priorities: boolean): JobOptions {
   const { attempts, startAt, priority, ...rest } = options;
   const opts: { -readonly [K in keyof JobOptions]: JobOptions[K] } = {};
-  if (attempts !== undefined && attempts > 1) opts.attempts = attempts;
+  // Also 1: the call may ask for no retries although the declaration has some.
+  if (attempts !== undefined) opts.attempts = attempts;
   if (startAt !== undefined && startAt > now) opts.delay = startAt - now;
   if (priorities) opts.priority = LOWEST_PRIORITY - (priority ?? 0);
   if (unique) opts.deduplication = { id: unique.key, ...(unique.while === 'retained' && { ttl: RETAINED_KEY_TTL }) };
