@@ -94,11 +94,12 @@ export function parseKey(key: string): ParsedKey | undefined {
   return queue === undefined ? undefined : { kind: 'version', queue, fingerprint };
 }
 
-/** The value of a text of the store; `undefined` when there is no text, or when it is not JSON. */
-export function parseText<T>(text: string | undefined): T | undefined {
+/** The object of a text of the store; `undefined` when there is no text, or when it is not the JSON of an object. */
+export function parseText<T extends object>(text: string | undefined): T | undefined {
   if (text === undefined) return undefined;
   try {
-    return JSON.parse(text) as T;
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as T) : undefined;
   } catch {
     return undefined;
   }

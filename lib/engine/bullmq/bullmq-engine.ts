@@ -7,6 +7,7 @@ import type { Receipt, TaskCall, TaskRecord, TaskTree } from '../task.js';
 import { queueOfTask } from '../task-id.js';
 import { Availability } from './availability.js';
 import { ChangeFeed } from './changes/change-feed.js';
+import { CheckedBus } from './checked-bus.js';
 import { QueueConsumer } from './consumer/queue-consumer.js';
 import type { Driver } from './driver.js';
 import type { Retention } from './jobs/job-data.js';
@@ -47,7 +48,8 @@ export class BullMQEngine implements Engine {
     const queueNamed = (name: string) => this.native(name);
     const readyQueue = (name: string) => this.readyQueue(name);
     this.availability = new Availability(driver, timeout);
-    this.feed = new ChangeFeed(driver.bus);
+    const bus = new CheckedBus(driver.bus);
+    this.feed = new ChangeFeed(bus);
     this.flows = new MemberFlows(driver, hasPriorities);
     this.lookup = new JobLookup(driver, this.availability, queueNamed, retention);
     this.enqueuer = new Enqueuer({
@@ -60,7 +62,7 @@ export class BullMQEngine implements Engine {
       hasPriorities,
     });
     this.commands = new TaskCommands(this.lookup, this.feed, this.availability, queueNamed);
-    this.schedules = new QueueMetaScheduleStore(readyQueue, this.availability, driver.bus);
+    this.schedules = new QueueMetaScheduleStore(readyQueue, this.availability, bus);
   }
 
   start(): Promise<void> {

@@ -7,6 +7,9 @@ export interface MessageBus {
    * cannot keep the two in this order.
    */
   readonly publishEnd: ((id: string, channels: readonly string[]) => void) | undefined;
-  /** Resolves once messages arrive, with a function that unsubscribes. */
+  /**
+   * Resolves once messages arrive, with a function that unsubscribes. Only `CheckedBus` calls this method: it checks
+   * each message, and it gives a listener that does not throw.
+   */
   subscribe(channel: string, listener: (message: string) => void): Promise<() => Promise<void>>;
 }

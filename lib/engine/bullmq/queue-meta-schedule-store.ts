@@ -2,12 +2,14 @@ import { randomBytes } from 'node:crypto';
 import type { Queue } from 'bullmq';
 import type { Following, ScheduleStore } from '../ports/schedule-store.js';
 import type { Availability } from './availability.js';
-import type { MessageBus } from './message-bus.js';
+import type { CheckedBus } from './checked-bus.js';
 
 /** The name of no task's queue. No task ever waits in this queue; only its metadata and one job are used. */
 const QUEUE = '_schedules';
 /** The channel on which changes are announced. */
 const CHANNEL = 'schedules';
+/** The whole content of a message: a process that receives it reads the schedules again. */
+const ANNOUNCEMENT = '';
 /** BullMQ stores metadata of its own in the same place. */
 const PREFIX = 'task-queue:';
 /** The name and the id of the job whose data is the secret. */
@@ -21,7 +23,7 @@ export class QueueMetaScheduleStore implements ScheduleStore {
   constructor(
     private readonly queueOf: (name: string) => Promise<Queue>,
     private readonly availability: Availability,
-    private readonly bus: MessageBus,
+    private readonly bus: CheckedBus,
   ) {}
 
   all(): Promise<ReadonlyMap<string, string>> {
@@ -66,7 +68,7 @@ export class QueueMetaScheduleStore implements ScheduleStore {
   }
 
   async announce(): Promise<void> {
-    await this.withQueue(() => this.bus.publish(CHANNEL, ''));
+    await this.withQueue(() => this.bus.publish(CHANNEL, ANNOUNCEMENT));
   }
 
   follow(listener: () => Promise<void>): Following {
@@ -74,9 +76,7 @@ export class QueueMetaScheduleStore implements ScheduleStore {
     let unsubscribe: (() => Promise<void>) | undefined;
     const started = this.availability.whenReachable(async () => {
       if (stopped) return;
-      unsubscribe ??= await this.bus.subscribe(CHANNEL, () => {
-        if (!stopped) void listener();
-      });
+      unsubscribe ??= await this.bus.subscribe(CHANNEL, parseAnnouncement, () => (stopped ? undefined : listener()));
       await listener();
     });
     return {
@@ -95,4 +95,8 @@ export class QueueMetaScheduleStore implements ScheduleStore {
 
 function fieldOf(key: string): string {
   return PREFIX + key;
+}
+
+function parseAnnouncement(text: string): true | undefined {
+  return text === ANNOUNCEMENT ? true : undefined;
 }

@@ -1,5 +1,6 @@
 import { mkdirSync, readdirSync } from 'node:fs';
-import { Server } from 'node:net';
+import { once } from 'node:events';
+import { createServer, Server } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { lockFolder } from '../../../lib/engine/bullmq/embedded/lock/folder-lock.js';
@@ -76,6 +77,18 @@ describe('the lock of an embedded folder', () => {
     await locks[0]!.release();
     expect(sockets(folder)).toHaveLength(0);
   });
+
+  it.each(['not json', 'null', '[]', '{"pid":1', '{"pid":"x","holds":"y"}', 'x'.repeat(100_000)])(
+    'a process that answers %.20s keeps the lock, and the caller gets an error',
+    async (answer) => {
+      const folder = makeFolder();
+      const other = createServer((socket) => socket.on('error', () => undefined).end(answer));
+      await once(other.listen(join(folder, 'lock-4711-0123456789abcdef')), 'listening');
+      await expect(lockFolder(folder)).rejects.toThrow('in use by process 4711.');
+      await new Promise((resolve) => other.close(resolve));
+      await (await lockFolder(folder)).release();
+    },
+  );
 
   it('the lock works in a folder whose path is longer than the address of a socket may be', async () => {
     const folder = makeFolder('a-long-name-'.repeat(8), 'another-long-name-'.repeat(8));

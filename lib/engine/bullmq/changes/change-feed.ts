@@ -1,8 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import type { WatchOptions } from '../../ports/query-port.js';
 import type { JobSuccess } from '../jobs/job-success.js';
-import type { MessageBus } from '../message-bus.js';
-import { WATCHERS, WORKERS, type CancelRequest, type ChangeMessage, type WatchRequest } from './change-protocol.js';
+import type { CheckedBus, Parse } from '../checked-bus.js';
+import {
+  isLargerThanMessage,
+  parseRequest,
+  WATCHERS,
+  WORKERS,
+  type CancelRequest,
+  type ChangeMessage,
+} from './change-protocol.js';
 import { ChangePublisher, type OnCancelRequest } from './change-publisher.js';
 import { TaskSubscriptions, type Listener } from './task-subscriptions.js';
 
@@ -23,11 +30,11 @@ export class ChangeFeed {
   private readonly unsubscribers: (() => Promise<void>)[] = [];
   private closed = false;
 
-  constructor(private readonly bus: MessageBus) {
+  constructor(private readonly bus: CheckedBus) {
     this.subscriptions = new TaskSubscriptions({
       bus,
       replyChannel: this.replyChannel,
-      subscribe: (channel, listener) => this.subscribe(channel, listener),
+      subscribe: (channel, parse, listener) => this.subscribe(channel, parse, listener),
       hasJustChanged: (id, endOnly) => this.publisher?.hasJustChanged(id, endOnly) ?? false,
     });
   }
@@ -75,9 +82,13 @@ export class ChangeFeed {
     return this.serving;
   }
 
-  /** Asks the worker that runs a task to abort its signal. */
+  /**
+   * Asks the worker that runs a task to abort its signal. A reason that is too large for a message is not sent: the
+   * worker's poll finds it in the store.
+   */
   async requestCancel(id: string, reason: string | undefined): Promise<void> {
-    await this.publish(WORKERS, reason === undefined ? { type: 'cancel', id } : { type: 'cancel', id, reason });
+    const request: CancelRequest = reason === undefined ? { type: 'cancel', id } : { type: 'cancel', id, reason };
+    if (!isLargerThanMessage(request)) await this.publish(WORKERS, request);
   }
 
   async close(): Promise<void> {
@@ -88,7 +99,7 @@ export class ChangeFeed {
   }
 
   private async startServing(publisher: ChangePublisher): Promise<void> {
-    await this.subscribe(WORKERS, (text) => publisher.receive(JSON.parse(text) as WatchRequest | CancelRequest));
+    await this.subscribe(WORKERS, parseRequest, (request) => publisher.receive(request));
     await this.publish(WATCHERS, { repeat: true });
   }
 
@@ -96,8 +107,8 @@ export class ChangeFeed {
     return this.bus.publish(channel, JSON.stringify(message));
   }
 
-  private async subscribe(channel: string, listener: (message: string) => void): Promise<void> {
-    const unsubscribe = await this.bus.subscribe(channel, listener);
+  private async subscribe<T>(channel: string, parse: Parse<T>, listener: (message: T) => void): Promise<void> {
+    const unsubscribe = await this.bus.subscribe(channel, parse, listener);
     if (this.closed) await unsubscribe();
     else this.unsubscribers.push(unsubscribe);
   }

@@ -1,4 +1,5 @@
-import type { JobSuccess } from '../jobs/job-success.js';
+import { queueOfTask } from '../../task-id.js';
+import { isSuccess, type JobSuccess } from '../jobs/job-success.js';
 
 /**
  * The messages between processes about changes of tasks, and the times both sides rely on. A message is a hint: every
@@ -58,6 +59,15 @@ export interface CancelRequest {
 /** Bytes of one message. A notification of PostgreSQL holds 8,000. */
 export const LARGEST_MESSAGE = 7_500;
 
+/**
+ * Characters of the longest text that is read. On Redis a script writes the message about a success, and its JSON may
+ * take six characters for one of the {@link LARGEST_MESSAGE} bytes that it counts.
+ */
+const LONGEST_TEXT = 8 * LARGEST_MESSAGE;
+
+/** The name of a reply channel: `inbox:<uuid>`. */
+const INBOX = /^inbox:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
 /** An id has at most 86 characters. */
 const IDS_PER_REQUEST = 80;
 
@@ -99,8 +109,76 @@ export function changeMessages(changes: ReadonlyMap<string, JobSuccess | undefin
   return messages;
 }
 
+/**
+ * Reads a message of the channel {@link WORKERS}.
+ *
+ * @returns `undefined` for a text that is no request: any client of the database may publish any text
+ */
+export function parseRequest(text: string): WatchRequest | CancelRequest | undefined {
+  const message = parseObject(text);
+  if (message?.['type'] === 'watch') return toWatchRequest(message);
+  if (message?.['type'] === 'cancel') return toCancelRequest(message);
+  return undefined;
+}
+
+/**
+ * Reads a message of the channel {@link WATCHERS} or of a reply channel.
+ *
+ * @returns `undefined` for a text that is no news
+ */
+export function parseChangeMessage(text: string): ChangeMessage | undefined {
+  const { ids, successes, repeat } = parseObject(text) ?? {};
+  if (ids === undefined && successes === undefined && repeat === undefined) return undefined;
+  if (ids !== undefined && !isListOf(ids, isTaskId)) return undefined;
+  if (successes !== undefined && !isListOf(successes, isSuccessEntry)) return undefined;
+  if (repeat !== undefined && repeat !== true) return undefined;
+  return { ...(ids && { ids }), ...(successes && { successes }), ...(repeat && { repeat }) };
+}
+
+/** Whether an id may be part of a message. Others are of no task, and no worker changes them. */
+export function isTaskId(id: unknown): id is string {
+  return typeof id === 'string' && queueOfTask(id) !== undefined;
+}
+
+function toWatchRequest({ ids, inbox, endOnly }: Record<string, unknown>): WatchRequest | undefined {
+  if (!isListOf(ids, isTaskId) || ids.length > IDS_PER_REQUEST) return undefined;
+  if (typeof inbox !== 'string' || !INBOX.test(inbox) || typeof endOnly !== 'boolean') return undefined;
+  return { type: 'watch', ids, inbox, endOnly };
+}
+
+function toCancelRequest({ id, reason }: Record<string, unknown>): CancelRequest | undefined {
+  if (!isTaskId(id)) return undefined;
+  if (reason === undefined) return { type: 'cancel', id };
+  return typeof reason === 'string' && reason.length <= LARGEST_MESSAGE ? { type: 'cancel', id, reason } : undefined;
+}
+
+/** The length of the text bounds the number of entries. */
+function parseObject(text: string): Record<string, unknown> | undefined {
+  if (text.length > LONGEST_TEXT) return undefined;
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
+    return value as Record<string, unknown>;
+  } catch {
+    return undefined;
+  }
+}
+
+function isListOf<T>(list: unknown, is: (entry: unknown) => entry is T): list is T[] {
+  return Array.isArray(list) && list.every(is);
+}
+
+function isSuccessEntry(entry: unknown): entry is SuccessEntry {
+  return Array.isArray(entry) && entry.length === 2 && isTaskId(entry[0]) && isSuccess(entry[1]);
+}
+
 /** The bytes of a message without entries. */
 const FRAME = Buffer.byteLength(JSON.stringify({ ids: [], successes: [] } satisfies ChangeMessage));
+
+/** Whether a request does not fit into a message. */
+export function isLargerThanMessage(request: CancelRequest): boolean {
+  return Buffer.byteLength(JSON.stringify(request)) > LARGEST_MESSAGE;
+}
 
 /** The bytes of an entry with the comma behind it. */
 function sizeOf(entry: string | SuccessEntry): number {

@@ -36,7 +36,7 @@ export class ChangePublisher {
 
   /** @param ownReplyChannel watchers in this process are called directly, without a message */
   constructor(
-    private readonly bus: MessageBus,
+    private readonly bus: Pick<MessageBus, 'publish' | 'publishEnd'>,
     private readonly ownReplyChannel: string,
     private readonly onCancelRequest: OnCancelRequest,
   ) {

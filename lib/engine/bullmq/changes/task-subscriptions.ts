@@ -1,10 +1,13 @@
 import { endsWithin } from '../../../concurrency.js';
 import type { WatchOptions } from '../../ports/query-port.js';
 import type { JobSuccess } from '../jobs/job-success.js';
+import type { Parse } from '../checked-bus.js';
 import type { MessageBus } from '../message-bus.js';
 import {
   FIRST_POLL,
+  isTaskId,
   JUST_STORED,
+  parseChangeMessage,
   RECENT_CHANGES,
   SLOWEST_POLL,
   WATCHERS,
@@ -27,11 +30,11 @@ interface Watch {
 }
 
 export interface TaskSubscriptionsDeps {
-  readonly bus: MessageBus;
+  readonly bus: Pick<MessageBus, 'publish'>;
   /** The channel on which other processes reach this one. */
   readonly replyChannel: string;
   /** Subscribes for as long as the feed is open. */
-  readonly subscribe: (channel: string, listener: (message: string) => void) => Promise<void>;
+  readonly subscribe: <T>(channel: string, parse: Parse<T>, listener: (message: T) => void) => Promise<void>;
   /** Whether a task that ran in this process changed a moment ago. */
   readonly hasJustChanged: (id: string, endOnly: boolean) => boolean;
 }
@@ -142,9 +145,10 @@ export class TaskSubscriptions {
     if (Date.now() - begun > RECENT_CHANGES / 2) this.wakeAll(ids);
   }
 
+  /** A caller may watch any text. The workers would drop a request with a text that is no task id. */
   private requestsFor(ids: readonly string[]): WatchRequest[] {
     return [true, false].flatMap((endOnly) => {
-      const some = ids.filter((id) => (this.watches.get(id)?.endOnly ?? false) === endOnly);
+      const some = ids.filter((id) => isTaskId(id) && (this.watches.get(id)?.endOnly ?? false) === endOnly);
       return watchRequests(some, this.deps.replyChannel, endOnly);
     });
   }
@@ -155,8 +159,9 @@ export class TaskSubscriptions {
 
   private listen(): Promise<void> {
     this.listening ??= (async () => {
-      await this.deps.subscribe(this.deps.replyChannel, (text) => this.receive(text));
-      await this.deps.subscribe(WATCHERS, (text) => this.receive(text));
+      for (const channel of [this.deps.replyChannel, WATCHERS]) {
+        await this.deps.subscribe(channel, parseChangeMessage, (message) => this.receive(message));
+      }
       this.isListening = true;
     })().catch((error: unknown) => {
       this.listening = undefined;
@@ -165,8 +170,7 @@ export class TaskSubscriptions {
     return this.listening;
   }
 
-  private receive(text: string): void {
-    const { ids = [], successes = [], repeat = false } = JSON.parse(text) as ChangeMessage;
+  private receive({ ids = [], successes = [], repeat }: ChangeMessage): void {
     for (const id of ids) this.wake(id);
     for (const [id, stored] of successes) this.wake(id, stored);
     if (repeat) for (const id of this.watches.keys()) this.announce(id);

@@ -1,5 +1,5 @@
 import type { Job, JobJson } from 'bullmq';
-import type { JobData, JobOptions } from './job-data.js';
+import { parse, type JobData, type JobOptions } from './job-data.js';
 
 /**
  * What is stored of a job that succeeded, as a message to watchers carries it, so that they need not fetch the job. The
@@ -27,20 +27,56 @@ export function writeSuccess(job: Job<JobData>, result: unknown): JobSuccess {
   ];
 }
 
-/** The fields as BullMQ gives a stored job. */
-export function readSuccess(success: JobSuccess): JobJson {
+/** Whether a value of a message has the form of a {@link JobSuccess}. Its texts are not read. */
+export function isSuccess(value: unknown): value is JobSuccess {
+  return (
+    Array.isArray(value) &&
+    value.length === SUCCESS_FIELDS.length &&
+    value.every((field) => typeof field === 'string' || field === false)
+  );
+}
+
+/** The fields as BullMQ gives a stored job; `undefined` when a text cannot be read. */
+export function readSuccess(success: JobSuccess): JobJson | undefined {
   const [name, data, opts, progress, timestamp, processedOn, attemptsMade, attemptsStarted, finishedOn, returnvalue] =
     success.map((text) => text || undefined);
-  return {
+  const job = {
     name,
     data,
-    opts: JSON.parse(opts ?? '{}'),
-    progress: JSON.parse(progress ?? '0'),
+    opts: parse(opts ?? '{}'),
+    progress: parse(progress ?? '0'),
     timestamp: Number(timestamp),
     processedOn: Number(processedOn),
     attemptsMade: Number(attemptsMade ?? 0),
     attemptsStarted: Number(attemptsStarted ?? 0),
     finishedOn: Number(finishedOn),
     returnvalue,
-  } as JobJson;
+  };
+  const times = [job.timestamp, job.processedOn, job.finishedOn];
+  const isReadable =
+    name !== undefined &&
+    areOptions(job.opts) &&
+    job.progress !== undefined &&
+    isObject(parse(data)) &&
+    parse(returnvalue) !== undefined &&
+    times.every(isTime) &&
+    [job.attemptsMade, job.attemptsStarted].every(Number.isSafeInteger);
+  return isReadable ? (job as unknown as JobJson) : undefined;
+}
+
+/** Whether the options that a record is made of have the right types. */
+function areOptions(opts: unknown): opts is JobOptions {
+  if (!isObject(opts)) return false;
+  const { attempts, task = {} } = opts;
+  const isNumberOrAbsent = (value: unknown) => value === undefined || Number.isFinite(value);
+  return isNumberOrAbsent(attempts) && isObject(task) && isNumberOrAbsent(task['resultTtl']);
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Whether a number of milliseconds is a time that a `Date` can have. */
+function isTime(milliseconds: number): boolean {
+  return Math.abs(milliseconds) <= 8.64e15;
 }

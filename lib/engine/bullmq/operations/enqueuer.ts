@@ -5,7 +5,7 @@ import { isFinal, type Receipt, type TaskCall, type TaskState, type TaskTree, ty
 import type { Availability } from '../availability.js';
 import type { ChangeFeed } from '../changes/change-feed.js';
 import type { Driver, OnStored } from '../driver.js';
-import { readData, toJobEntry, type JobEntry } from '../jobs/job-data.js';
+import { parse, readData, toJobEntry, type JobEntry } from '../jobs/job-data.js';
 import { EnqueueBatch } from './enqueue-batch.js';
 import type { JobLookup } from './job-lookup.js';
 import type { MemberFlows } from './member-flows.js';
@@ -81,7 +81,7 @@ export class Enqueuer {
     if (earlier && standsForLaterCalls(earlier.record.state, unique)) {
       if (
         unique.idempotencyKey !== undefined &&
-        !isDeepStrictEqual(readData(JSON.parse(earlier.json.data))?.args, call.args)
+        !isDeepStrictEqual(readData(parse(earlier.json.data))?.args, call.args)
       ) {
         throw new IdempotencyConflictError(unique.idempotencyKey, id);
       }

@@ -42,10 +42,14 @@ export class JobLookup {
     return toRecord(id, json, queue, state, this.retention, Date.now());
   }
 
-  /** The record of a task that succeeded, from a message to watchers. */
+  /**
+   * The record of a task that succeeded, from a message to watchers; `undefined` when the message cannot be read. The
+   * task has to be fetched then.
+   */
   recordOfSuccess(id: string, success: JobSuccess): TaskRecord | undefined {
     const queue = queueOfTask(id);
-    return queue === undefined ? undefined : this.recordOf(id, readSuccess(success), queue, 'completed');
+    const json = readSuccess(success);
+    return queue !== undefined && json ? this.recordOf(id, json, queue, 'completed') : undefined;
   }
 
   /** BullMQ's job object of a task that was found. */

@@ -95,7 +95,9 @@ local message = cjson.encode({ ids = { ARGV[1] } })
 local data = fields[${SUCCESS_FIELDS.indexOf('data') + 1}]
 local finishedOn = fields[${SUCCESS_FIELDS.indexOf('finishedOn') + 1}]
 local result = fields[${SUCCESS_FIELDS.indexOf('returnvalue') + 1}]
-if data and finishedOn and result and #data + #result < ${LARGEST_MESSAGE} then
+local size = 0
+for _, field in ipairs(fields) do if field then size = size + #field end end
+if data and finishedOn and result and size < ${LARGEST_MESSAGE} then
   message = cjson.encode({ successes = { { ARGV[1], fields } } })
 end
 for index = 2, #ARGV do redis.call('PUBLISH', ARGV[index], message) end

@@ -15,6 +15,9 @@ export interface LockProcess {
  */
 const ANSWER_TIMEOUT = 1_000;
 
+/** Characters. An answer has less than half of this: the name of a host has at most 255. */
+const LONGEST_ANSWER = 1_000;
+
 /**
  * Listens on `path` (a Unix domain socket or a Windows named pipe) and describes this process to each process that
  * connects.
@@ -35,6 +38,22 @@ export async function answerOn(path: string, holds: () => boolean): Promise<Serv
   return server.unref();
 }
 
+/** Reads the answer of a process; `undefined` when it is not the text that {@link answerOn} sends, or only a part of it. */
+export function parseAnswer(text: string): LockProcess | undefined {
+  let answer: unknown;
+  try {
+    answer = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (typeof answer !== 'object' || answer === null) return undefined;
+  const { pid, host, holds } = answer as Record<string, unknown>;
+  if (!Number.isSafeInteger(pid) || (pid as number) <= 0 || typeof holds !== 'boolean') return undefined;
+  // The error about the lock shows the name of the host.
+  if (typeof host !== 'string' || !/^[\w.-]{1,255}$/.test(host)) return { pid: pid as number, holds };
+  return { pid: pid as number, host, holds };
+}
+
 /**
  * Finds the process that listens on `path`; `undefined` when none does. The kernel closes the sockets of a process
  * however the process ends. So neither a timeout decides, nor a process id, which another process may have by now.
@@ -43,14 +62,17 @@ export function findListener(path: string): Promise<LockProcess | undefined> {
   return new Promise((resolve, reject) => {
     let answer = '';
     // A process that closes the connection without an answer has just given up the lock, or gives way: worth another
-    // try.
+    // try. So is an answer that cannot be read, perhaps the first part of the answer of a process that has just ended.
     let unknown: LockProcess = { holds: false };
     const socket = connect({ path });
     const timer = setTimeout(() => {
       unknown = { holds: true };
       socket.destroy();
     }, ANSWER_TIMEOUT);
-    socket.setEncoding('utf8').on('data', (data: string) => (answer += data));
+    socket.setEncoding('utf8').on('data', (data: string) => {
+      answer += data;
+      if (answer.length > LONGEST_ANSWER) socket.destroy();
+    });
     socket.once('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'ECONNREFUSED' || error.code === 'ENOENT') resolve(undefined);
       // EAGAIN: too many processes connect at once. The others: the process closes the connection.
@@ -59,7 +81,7 @@ export function findListener(path: string): Promise<LockProcess | undefined> {
     // Called after an error too. The promise may be settled by then.
     socket.once('close', () => {
       clearTimeout(timer);
-      resolve(answer ? (JSON.parse(answer) as LockProcess) : unknown);
+      resolve(parseAnswer(answer) ?? unknown);
     });
   });
 }

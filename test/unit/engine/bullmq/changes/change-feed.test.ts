@@ -1,13 +1,16 @@
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
 import { EventEmitter } from 'node:events';
 import { ChangeFeed } from '../../../../../lib/engine/bullmq/changes/change-feed.js';
+import { CheckedBus } from '../../../../../lib/engine/bullmq/checked-bus.js';
+import { SUCCESS_FIELDS, type JobSuccess } from '../../../../../lib/engine/bullmq/jobs/job-success.js';
 import type { MessageBus } from '../../../../../lib/engine/bullmq/message-bus.js';
 
 /** The network between processes: it records the channel of each message, and loses messages while it is `lossy`. */
 class Network {
   readonly sent: string[] = [];
   lossy = false;
-  private readonly channels = new EventEmitter();
+  readonly channels = new EventEmitter();
 
   bus(): MessageBus {
     return {
@@ -23,6 +26,12 @@ class Network {
     };
   }
 }
+
+/** The id of a task. Messages with other texts in its place are dropped. */
+const idOf = (task: number) => `q.${`${task}`.padStart(22, '0')}`;
+
+/** What is stored of a success; the first field has this text. */
+const successOf = (text: string): JobSuccess => SUCCESS_FIELDS.map((_, index) => (index === 0 ? text : false));
 
 const CHANGES = { endOnly: false };
 const END = { endOnly: true };
@@ -41,8 +50,8 @@ const cancelled = jest.fn<(id: string, reason: string | undefined) => void>();
 beforeEach(async () => {
   jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick', 'queueMicrotask'] });
   network = new Network();
-  worker = new ChangeFeed(network.bus());
-  web = new ChangeFeed(network.bus());
+  worker = new ChangeFeed(new CheckedBus(network.bus()));
+  web = new ChangeFeed(new CheckedBus(network.bus()));
   await worker.serve(cancelled);
 });
 afterEach(async () => {
@@ -58,43 +67,43 @@ async function deliverMessages(): Promise<void> {
 
 it('a listener is called once at the beginning, then at each change', async () => {
   const listener = jest.fn();
-  const unwatch = web.watch('q.1', listener, CHANGES);
+  const unwatch = web.watch(idOf(1), listener, CHANGES);
   await deliverMessages();
   expect(listener).toHaveBeenCalledTimes(1);
-  worker.changed('q.1');
+  worker.changed(idOf(1));
   await deliverMessages();
   expect(listener).toHaveBeenCalledTimes(2);
-  worker.changed('q.2');
+  worker.changed(idOf(2));
   await deliverMessages();
   expect(listener).toHaveBeenCalledTimes(2);
   unwatch();
-  worker.changed('q.1');
+  worker.changed(idOf(1));
   await deliverMessages();
   expect(listener).toHaveBeenCalledTimes(2);
 });
 
 it('a task without a watcher costs no message', async () => {
   network.sent.length = 0;
-  for (let task = 0; task < 1_000; task++) worker.changed(`q.${task}`);
+  for (let task = 0; task < 1_000; task++) worker.changed(idOf(task));
   await deliverMessages();
   expect(network.sent).toEqual([]);
 });
 
 it('announces all tasks of one turn in as few messages as fit', async () => {
   network.sent.length = 0;
-  for (let task = 0; task < 100; task++) web.watch(`q.${task}`, () => undefined, CHANGES);
+  for (let task = 0; task < 100; task++) web.watch(idOf(task), () => undefined, CHANGES);
   await deliverMessages();
   expect(network.sent.filter((channel) => channel === 'workers')).toHaveLength(2);
   network.sent.length = 0;
-  for (let task = 0; task < 60; task++) worker.changed(`q.${task}`);
+  for (let task = 0; task < 60; task++) worker.changed(idOf(task));
   await deliverMessages();
   expect(network.sent).toHaveLength(1);
 });
 
 it('a listener is called for a change between its first fetch and the announcement of the watch', async () => {
   const listener = jest.fn();
-  worker.changed('q.1');
-  web.watch('q.1', listener, CHANGES);
+  worker.changed(idOf(1));
+  web.watch(idOf(1), listener, CHANGES);
   await deliverMessages();
   // The first call is the one at the beginning. The second comes because the worker remembers the change.
   expect(listener).toHaveBeenCalledTimes(2);
@@ -103,10 +112,10 @@ it('a listener is called for a change between its first fetch and the announceme
 it('a poll calls the listener when messages are lost', async () => {
   const listener = jest.fn();
   network.lossy = true;
-  web.watch('q.1', listener, CHANGES);
+  web.watch(idOf(1), listener, CHANGES);
   await deliverMessages();
   expect(listener).toHaveBeenCalledTimes(1);
-  worker.changed('q.1');
+  worker.changed(idOf(1));
   await deliverMessages();
   expect(listener).toHaveBeenCalledTimes(1);
   await jest.advanceTimersByTimeAsync(1_000);
@@ -121,77 +130,77 @@ it('a poll calls the listener when messages are lost', async () => {
 
 it('a worker that starts later learns which tasks are watched', async () => {
   const listener = jest.fn();
-  web.watch('q.1', listener, CHANGES);
+  web.watch(idOf(1), listener, CHANGES);
   await deliverMessages();
-  const second = new ChangeFeed(network.bus());
+  const second = new ChangeFeed(new CheckedBus(network.bus()));
   await second.serve(cancelled);
   await deliverMessages();
   const before = listener.mock.calls.length;
-  second.changed('q.1');
+  second.changed(idOf(1));
   await deliverMessages();
   expect(listener.mock.calls.length).toBe(before + 1);
   await second.close();
 });
 
 it('a worker forgets a watcher that does not repeat its request', async () => {
-  const unwatch = web.watch('q.1', () => undefined, CHANGES);
+  const unwatch = web.watch(idOf(1), () => undefined, CHANGES);
   await deliverMessages();
   unwatch();
   await jest.advanceTimersByTimeAsync(35_000);
   network.sent.length = 0;
-  worker.changed('q.1');
+  worker.changed(idOf(1));
   await deliverMessages();
   expect(network.sent).toEqual([]);
 });
 
 it('a request to cancel reaches the processes that run tasks', async () => {
-  await web.requestCancel('q.1', 'enough');
-  await web.requestCancel('q.2', undefined);
+  await web.requestCancel(idOf(1), 'enough');
+  await web.requestCancel(idOf(2), undefined);
   await deliverMessages();
   expect(cancelled.mock.calls).toEqual([
-    ['q.1', 'enough'],
-    ['q.2', undefined],
+    [idOf(1), 'enough'],
+    [idOf(2), undefined],
   ]);
 });
 
 it('a change made by request reaches all watching processes', async () => {
   const listener = jest.fn();
-  worker.watch('q.1', listener, CHANGES);
+  worker.watch(idOf(1), listener, CHANGES);
   await deliverMessages();
-  await web.changedByRequest('q.1');
+  await web.changedByRequest(idOf(1));
   await deliverMessages();
   expect(listener).toHaveBeenCalledTimes(2);
 });
 
 it('a listener for the end alone is called at the end alone, and not at the beginning for a new task', async () => {
   const listener = jest.fn();
-  watchNew(web, 'q.1', listener);
+  watchNew(web, idOf(1), listener);
   await deliverMessages();
-  worker.changed('q.1');
+  worker.changed(idOf(1));
   await deliverMessages();
   expect(listener).not.toHaveBeenCalled();
-  worker.changed('q.1', true);
+  worker.changed(idOf(1), true);
   await deliverMessages();
   expect(listener).toHaveBeenCalledTimes(1);
 });
 
 it('a listener is called for an end that came before the announcement of the watch', async () => {
   const listener = jest.fn();
-  worker.changed('q.1');
-  worker.changed('q.1', true);
-  watchNew(web, 'q.1', listener);
+  worker.changed(idOf(1));
+  worker.changed(idOf(1), true);
+  watchNew(web, idOf(1), listener);
   await deliverMessages();
   expect(listener).toHaveBeenCalledTimes(1);
 });
 
 it('a task is announced again when one more listener wants every change', async () => {
   const [end, changes] = [jest.fn(), jest.fn()];
-  watchNew(web, 'q.1', end);
+  watchNew(web, idOf(1), end);
   await deliverMessages();
-  web.watch('q.1', changes, CHANGES);
+  web.watch(idOf(1), changes, CHANGES);
   await deliverMessages();
   const before = changes.mock.calls.length;
-  worker.changed('q.1');
+  worker.changed(idOf(1));
   await deliverMessages();
   expect(changes.mock.calls.length).toBe(before + 1);
 });
@@ -199,7 +208,7 @@ it('a task is announced again when one more listener wants every change', async 
 it('a poll also covers a new task when messages are lost', async () => {
   const listener = jest.fn();
   network.lossy = true;
-  watchNew(web, 'q.1', listener);
+  watchNew(web, idOf(1), listener);
   await deliverMessages();
   expect(listener).not.toHaveBeenCalled();
   await jest.advanceTimersByTimeAsync(2_000);
@@ -210,10 +219,12 @@ it('a poll also covers a new task when messages are lost', async () => {
 /** A worker on a store that sends the message right behind the end, as Redis does. */
 async function earlyWorker(): Promise<ChangeFeed> {
   const bus = network.bus();
-  const early = new ChangeFeed({
-    ...bus,
-    publishEnd: (id, [inbox = '']) => void bus.publish(inbox, JSON.stringify({ ids: [id] })),
-  });
+  const early = new ChangeFeed(
+    new CheckedBus({
+      ...bus,
+      publishEnd: (id, [inbox = '']) => void bus.publish(inbox, JSON.stringify({ ids: [id] })),
+    }),
+  );
   await early.serve(cancelled);
   return early;
 }
@@ -221,12 +232,12 @@ async function earlyWorker(): Promise<ChangeFeed> {
 it('a listener is called once for an end that is announced while it is being stored', async () => {
   const listener = jest.fn();
   const early = await earlyWorker();
-  watchNew(web, 'q.1', listener);
+  watchNew(web, idOf(1), listener);
   await deliverMessages();
-  early.ending('q.1');
+  early.ending(idOf(1));
   await deliverMessages();
   expect(listener).toHaveBeenCalledTimes(1);
-  early.changed('q.1', true);
+  early.changed(idOf(1), true);
   await deliverMessages();
   expect(listener).toHaveBeenCalledTimes(1);
   await early.close();
@@ -234,14 +245,14 @@ it('a listener is called once for an end that is announced while it is being sto
 
 it('a watcher that comes while the end is being stored is told once too', async () => {
   const early = await earlyWorker();
-  const late = new ChangeFeed(network.bus());
+  const late = new ChangeFeed(new CheckedBus(network.bus()));
   const [listener, later] = [jest.fn(), jest.fn()];
-  early.ending('q.1');
-  watchNew(web, 'q.1', listener);
+  early.ending(idOf(1));
+  watchNew(web, idOf(1), listener);
   await deliverMessages();
   expect(listener).toHaveBeenCalledTimes(1);
-  early.changed('q.1', true);
-  watchNew(late, 'q.1', later);
+  early.changed(idOf(1), true);
+  watchNew(late, idOf(1), later);
   await deliverMessages();
   expect(listener).toHaveBeenCalledTimes(1);
   expect(later).toHaveBeenCalledTimes(1);
@@ -251,12 +262,12 @@ it('a watcher that comes while the end is being stored is told once too', async 
 it('a listener is called again when a task ends whose earlier end could not be stored', async () => {
   const listener = jest.fn();
   const early = await earlyWorker();
-  early.ending('q.1');
-  watchNew(web, 'q.1', listener);
+  early.ending(idOf(1));
+  watchNew(web, idOf(1), listener);
   await deliverMessages();
   // The task runs again and then fails for good.
-  early.changed('q.1', false);
-  early.changed('q.1', true);
+  early.changed(idOf(1), false);
+  early.changed(idOf(1), true);
   await deliverMessages();
   expect(listener).toHaveBeenCalledTimes(2);
   await early.close();
@@ -264,55 +275,92 @@ it('a listener is called again when a task ends whose earlier end could not be s
 
 it('a success reaches listeners in this process and in others, and is not serialised without a watcher', async () => {
   const [here, there] = [jest.fn(), jest.fn()];
-  watchNew(worker, 'q.1', here);
-  watchNew(web, 'q.1', there);
+  watchNew(worker, idOf(1), here);
+  watchNew(web, idOf(1), there);
   await deliverMessages();
-  const write = jest.fn(() => ['Reports.build', '42']);
-  worker.changed('q.1', true, write);
-  worker.changed('q.2', true, write);
+  const write = jest.fn(() => successOf('Reports.build'));
+  worker.changed(idOf(1), true, write);
+  worker.changed(idOf(2), true, write);
   await deliverMessages();
-  expect(here.mock.calls).toEqual([[['Reports.build', '42']]]);
-  expect(there.mock.calls).toEqual([[['Reports.build', '42']]]);
+  expect(here.mock.calls).toEqual([[successOf('Reports.build')]]);
+  expect(there.mock.calls).toEqual([[successOf('Reports.build')]]);
   expect(write).toHaveBeenCalledTimes(2);
 });
 
 it('a success too large for a message is sent as a plain change, and many successes take several messages', async () => {
   const listeners = Array.from({ length: 5 }, () => jest.fn());
-  for (const [task, listener] of listeners.entries()) watchNew(web, `q.${task}`, listener);
+  for (const [task, listener] of listeners.entries()) watchNew(web, idOf(task), listener);
   await deliverMessages();
   network.sent.length = 0;
   const texts = ['ä'.repeat(4_000), 'x'.repeat(3_000), 'x'.repeat(3_000), 'x'.repeat(3_000), ''];
-  for (const [task, text] of texts.entries()) worker.changed(`q.${task}`, true, () => [text]);
+  for (const [task, text] of texts.entries()) worker.changed(idOf(task), true, () => successOf(text));
   await deliverMessages();
   expect(listeners[0]?.mock.calls).toEqual([[]]);
-  for (const task of [1, 2, 3, 4]) expect(listeners[task]?.mock.calls).toEqual([[[texts[task]]]]);
+  for (const task of [1, 2, 3, 4]) expect(listeners[task]?.mock.calls).toEqual([[successOf(texts[task] ?? '')]]);
   expect(network.sent).toHaveLength(2);
 });
 
 it('a listener in the same process is called at the end alone when it wants no more', async () => {
   const listener = jest.fn();
-  watchNew(worker, 'q.1', listener);
+  watchNew(worker, idOf(1), listener);
   await deliverMessages();
-  worker.changed('q.1');
+  worker.changed(idOf(1));
   expect(listener).not.toHaveBeenCalled();
-  worker.changed('q.1', true);
+  worker.changed(idOf(1), true);
   expect(listener).toHaveBeenCalledTimes(1);
 });
 
 it('a worker remembers the end of a task for a while, whatever changes follow', async () => {
-  worker.changed('q.1', true);
+  worker.changed(idOf(1), true);
   await jest.advanceTimersByTimeAsync(2_000);
-  worker.changed('q.1');
+  worker.changed(idOf(1));
   const listener = jest.fn();
-  watchNew(web, 'q.1', listener);
+  watchNew(web, idOf(1), listener);
   await deliverMessages();
   expect(listener).toHaveBeenCalledTimes(1);
 });
 
 it('a listener is called for an end just before in the same process', async () => {
-  worker.changed('q.1', true);
+  worker.changed(idOf(1), true);
   const listener = jest.fn();
-  watchNew(worker, 'q.1', listener);
+  watchNew(worker, idOf(1), listener);
   await deliverMessages();
   expect(listener).toHaveBeenCalledTimes(1);
 });
+
+it('a watched text that is no task id does not keep other tasks from being announced', async () => {
+  const [unknown, listener] = [jest.fn(), jest.fn()];
+  web.watch('no task id', unknown, CHANGES);
+  watchNew(web, idOf(1), listener);
+  await deliverMessages();
+  expect(unknown).toHaveBeenCalledTimes(1);
+  worker.changed(idOf(1), true);
+  await deliverMessages();
+  expect(listener).toHaveBeenCalledTimes(1);
+});
+
+it('a reason to cancel that is too large for a message is not sent', async () => {
+  network.sent.length = 0;
+  await web.requestCancel(idOf(1), 'ä'.repeat(3_700));
+  expect(network.sent).toEqual(['workers']);
+  await web.requestCancel(idOf(1), 'ä'.repeat(3_750));
+  expect(network.sent).toEqual(['workers']);
+});
+
+it.each(['not json', 'null', '[]', '5', '{"ids":[null]}', '{"ids":5}', '{"successes":[["q.1",5]]}', '{"repeat":1}'])(
+  'the message %s is dropped on every channel, and later messages arrive',
+  async (text) => {
+    const warn = jest.spyOn(Logger.prototype, 'warn').mockReturnValue();
+    const listener = jest.fn();
+    watchNew(web, idOf(1), listener);
+    await deliverMessages();
+    const inbox = network.channels.eventNames().find((channel) => String(channel).startsWith('inbox:')) as string;
+    for (const channel of ['workers', 'watchers', inbox]) network.channels.emit(channel, text);
+    expect(warn).toHaveBeenCalledTimes(3);
+    expect(listener).not.toHaveBeenCalled();
+    worker.changed(idOf(1), true);
+    await deliverMessages();
+    expect(listener).toHaveBeenCalledTimes(1);
+    warn.mockRestore();
+  },
+);

@@ -5,13 +5,15 @@ import {
   FIRST_POLL,
   JUST_STORED,
   LARGEST_MESSAGE,
+  parseChangeMessage,
+  parseRequest,
   RECENT_CHANGES,
   SLOWEST_POLL,
   WATCH_REQUEST_LIFE,
   watchRequests,
   type ChangeMessage,
 } from '../../../../../lib/engine/bullmq/changes/change-protocol.js';
-import type { JobSuccess } from '../../../../../lib/engine/bullmq/jobs/job-success.js';
+import { SUCCESS_FIELDS, type JobSuccess } from '../../../../../lib/engine/bullmq/jobs/job-success.js';
 
 const INBOX = 'inbox:00000000-0000-0000-0000-000000000000';
 /** A queue's name of 63 characters, a dot and 22 characters. */
@@ -138,6 +140,112 @@ describe('changeMessages', () => {
         expect(sent.toSorted()).toEqual(Object.keys(changes).toSorted());
       }),
       { numRuns: 50 },
+    );
+  });
+});
+
+const ID = `q.${'x'.repeat(22)}`;
+const SUCCESS: JobSuccess = SUCCESS_FIELDS.map((field) => (field === 'progress' ? false : field));
+/** Texts and values that neither side sends. */
+const FOREIGN = ['', ' ', 'not json', '{', 'null', 'true', '5', '"text"', '[]', '[[]]', '{}', '{"type":"other"}'];
+
+describe('parseRequest', () => {
+  const watch = { type: 'watch', ids: [ID], inbox: INBOX, endOnly: true };
+  const cancel = { type: 'cancel', id: ID, reason: 'enough' };
+
+  it.each([
+    watch,
+    { ...watch, ids: Array(80).fill(ID), endOnly: false },
+    { ...watch, ids: [] },
+    cancel,
+    { type: 'cancel', id: ID },
+    { ...cancel, reason: '' },
+  ])('reads %j', (request) => {
+    expect(parseRequest(JSON.stringify(request))).toEqual(request);
+  });
+
+  it('reads the requests that watchRequests makes', () => {
+    for (const request of watchRequests(Array(200).fill(ID), INBOX, true)) {
+      expect(parseRequest(JSON.stringify(request))).toEqual(request);
+    }
+  });
+
+  it('leaves unknown fields out', () => {
+    expect(parseRequest(JSON.stringify({ ...watch, more: 1 }))).toEqual(watch);
+    expect(parseRequest(JSON.stringify({ ...cancel, more: 1 }))).toEqual(cancel);
+  });
+
+  it.each([
+    ...FOREIGN,
+    ...[null, 5, 'q.1', {}, [null], [5], ['q.1'], [[ID]], [`${ID} `], Array(81).fill(ID)].map((ids) => ({
+      ...watch,
+      ids,
+    })),
+    ...[null, 5, '', 'workers', 'inbox:', 'inbox:a', `${INBOX}0`, INBOX.toUpperCase(), [INBOX]].map((inbox) => ({
+      ...watch,
+      inbox,
+    })),
+    ...[null, 0, 'true', undefined].map((endOnly) => ({ ...watch, endOnly })),
+    ...[null, 5, '', 'q.1', [ID], {}, undefined].map((id) => ({ ...cancel, id })),
+    ...[null, 5, {}, ['enough'], 'x'.repeat(LARGEST_MESSAGE + 1)].map((reason) => ({ ...cancel, reason })),
+    { ...watch, type: 'Watch' },
+    { ...watch, type: ['watch'] },
+    { ...cancel, reason: 'x'.repeat(10_000_000) },
+    { ids: [ID] },
+  ])('does not read %p', (message) => {
+    expect(parseRequest(typeof message === 'string' ? message : JSON.stringify(message))).toBeUndefined();
+  });
+});
+
+describe('parseChangeMessage', () => {
+  it.each([
+    { ids: [ID] },
+    { ids: [ID, ID], successes: [[ID, SUCCESS]] },
+    { successes: [[ID, SUCCESS]] },
+    { repeat: true },
+  ])('reads %j', (message) => {
+    expect(parseChangeMessage(JSON.stringify(message))).toEqual(message);
+  });
+
+  it('reads the messages that changeMessages makes', () => {
+    const ids = Array.from({ length: 1_000 }, (_, index) => `q.${`${index}`.padStart(22, '0')}`);
+    const messages = changeMessages(new Map(ids.map((id, index) => [id, index % 2 ? SUCCESS : undefined])));
+    expect(messages.map((message) => parseChangeMessage(message))).toEqual(messages.map((text) => JSON.parse(text)));
+  });
+
+  it('leaves unknown fields out', () => {
+    expect(parseChangeMessage(JSON.stringify({ ids: [ID], more: 1 }))).toEqual({ ids: [ID] });
+  });
+
+  it.each([
+    ...FOREIGN,
+    ...[null, 5, ID, {}, [null], [5], ['q.1'], [[ID]], [ID, 'x'.repeat(86)]].map((ids) => ({ ids })),
+    ...[null, 5, {}, [null], [ID], [[ID]], [[ID, null]], [[ID, 5]], [['q.1', SUCCESS]], [[ID, SUCCESS, 1]]].map(
+      (successes) => ({ ids: [ID], successes }),
+    ),
+    { successes: [[ID, SUCCESS.slice(1)]] },
+    { successes: [[ID, [...SUCCESS, '']]] },
+    { successes: [[ID, SUCCESS.map(() => null)]] },
+    { successes: [[ID, SUCCESS.map(() => true)]] },
+    { successes: [[ID, SUCCESS.map(() => 1)]] },
+    ...[null, false, 1, 'true', {}].map((repeat) => ({ ids: [ID], repeat })),
+    { ids: Array(10_000).fill(ID) },
+  ])('does not read %p', (message) => {
+    expect(parseChangeMessage(typeof message === 'string' ? message : JSON.stringify(message))).toBeUndefined();
+  });
+
+  it('throws nothing, whatever the text is', () => {
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.string(),
+          fc.json(),
+          fc.json().map((json) => `{"type":"watch","ids":${json}}`),
+        ),
+        (text) => {
+          expect(() => [parseRequest(text), parseChangeMessage(text)]).not.toThrow();
+        },
+      ),
     );
   });
 });

@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { Job } from 'bullmq';
 import type { JobData } from '../../../../../lib/engine/bullmq/jobs/job-data.js';
 import {
+  isSuccess,
   readSuccess,
   SUCCESS_FIELDS,
   writeSuccess,
@@ -28,7 +29,9 @@ function endedJob(known: Partial<Job<JobData>> = {}): Job<JobData> {
 }
 
 function recordFrom(success: JobSuccess) {
-  return toRecord('mail.1', readSuccess(success), 'mail', 'completed', { ttl: 60_000, failedTtl: 60_000 }, NOW);
+  const job = readSuccess(success);
+  if (!job) throw new Error('The success cannot be read.');
+  return toRecord('mail.1', job, 'mail', 'completed', { ttl: 60_000, failedTtl: 60_000 }, NOW);
 }
 
 describe('the message of a success', () => {
@@ -96,7 +99,10 @@ describe('the message of a success', () => {
 });
 
 it('reads a field that Redis does not have as its default', () => {
-  const success = SUCCESS_FIELDS.map((field) => (['opts', 'progress', 'atm', 'ats'].includes(field) ? false : '1'));
+  const success = SUCCESS_FIELDS.map((field) => {
+    if (field === 'data') return '{}';
+    return ['opts', 'progress', 'atm', 'ats'].includes(field) ? false : '1';
+  });
   expect(readSuccess(success)).toMatchObject({
     opts: {},
     progress: 0,
@@ -104,4 +110,57 @@ it('reads a field that Redis does not have as its default', () => {
     attemptsStarted: 0,
     timestamp: 1,
   });
+});
+
+/** A readable success in which one field has this text. */
+function successWith(field: (typeof SUCCESS_FIELDS)[number], text: string | false): JobSuccess {
+  return writeSuccess(endedJob(), 'sent').map((known, index) => (SUCCESS_FIELDS[index] === field ? text : known));
+}
+
+it.each<[(typeof SUCCESS_FIELDS)[number], string | false]>([
+  ['name', false],
+  ['name', ''],
+  ['data', false],
+  ['data', '{'],
+  ['data', '[]'],
+  ['data', 'null'],
+  ['opts', '{'],
+  ['opts', 'null'],
+  ['opts', '"text"'],
+  ['opts', '[]'],
+  ['opts', '{"attempts":"3"}'],
+  ['opts', '{"task":null}'],
+  ['opts', '{"task":{"resultTtl":"1h"}}'],
+  ['progress', 'half'],
+  ['timestamp', false],
+  ['timestamp', 'soon'],
+  ['timestamp', '1e300'],
+  ['processedOn', 'undefined'],
+  ['finishedOn', 'NaN'],
+  ['finishedOn', false],
+  ['atm', '1.5'],
+  ['ats', 'many'],
+  ['returnvalue', false],
+  ['returnvalue', '{"a":'],
+])('does not read a success whose field %s is %j', (field, text) => {
+  expect(readSuccess(successWith(field, text))).toBeUndefined();
+});
+
+it.each([
+  [undefined],
+  [null],
+  ['text'],
+  [{}],
+  [[]],
+  [writeSuccess(endedJob(), 1).slice(1)],
+  [[...writeSuccess(endedJob(), 1), '']],
+  [successWith('name', false).map((field) => field || null)],
+  [successWith('name', false).map((field) => field || true)],
+  [successWith('name', false).map((field) => field || 1)],
+])('%j is no success', (value) => {
+  expect(isSuccess(value)).toBe(false);
+});
+
+it('a list of texts and `false` for each field is a success', () => {
+  expect(isSuccess(successWith('progress', false))).toBe(true);
 });
