@@ -85,7 +85,8 @@ export class TaskProducer<F extends TaskFunction = TaskFunction> {
    *
    * @param args the arguments of the task's method; they must survive JSON. A `Date` may be its ISO text
    * @throws NotSerializableError, PayloadTooLargeError when the arguments or headers cannot be stored
-   * @throws InvalidArgumentsError when the arguments do not fit the task's schema
+   * @throws InvalidArgumentsError when the arguments do not fit the task's schema, or when `idempotencyKey`,
+   * `idempotencyScope` or the value of `unique.key` is not a text of 1 to 255 characters
    * @throws IdempotencyConflictError when the idempotency key was used with other arguments
    * @throws ConfigurationError when an option of `with()` is wrong
    * @throws EngineUnavailableError when the engine cannot be reached within `enqueueTimeout`
@@ -96,7 +97,7 @@ export class TaskProducer<F extends TaskFunction = TaskFunction> {
   ): Promise<TaskHandle<ResultOfTask<F>>> {
     const call = this.#call(args, callOptions(this.#source, Date.now()), this.#headers());
     if (this.#definition.schema) await validateArguments(this.#definition, call.args);
-    const [receipt] = await this.#deps.engine.enqueue([call]);
+    const [receipt] = await this.#deps.engine.enqueue([this.#withUniqueness(call)]);
     return this.#handle(receipt as Receipt);
   }
 
@@ -117,7 +118,7 @@ export class TaskProducer<F extends TaskFunction = TaskFunction> {
     const headers = this.#headers();
     const calls = list.map((args, index) => this.#call(args, options, headers, index));
     if (this.#definition.schema) await Promise.all(calls.map((call) => validateArguments(this.#definition, call.args)));
-    const receipts = await this.#deps.engine.enqueue(calls);
+    const receipts = await this.#deps.engine.enqueue(calls.map((call) => this.#withUniqueness(call)));
     return receipts.map((receipt) => this.#handle(receipt));
   }
 
@@ -177,7 +178,10 @@ export class TaskProducer<F extends TaskFunction = TaskFunction> {
     const deferred = deferredOptions(this.#source);
     const { id: _, ...call } = this.#call(args, deferred.options, checkHeaders(headers, this.name));
     await validateArguments(this.#definition, call.args);
-    return { ...call, ...(typeof deferred.expires === 'number' && { expires: deferred.expires }) };
+    return {
+      ...this.#withUniqueness(call),
+      ...(typeof deferred.expires === 'number' && { expires: deferred.expires }),
+    };
   }
 
   #handle({ id, deduplicated, state }: Receipt): TaskHandle<ResultOfTask<F>> {
@@ -188,8 +192,13 @@ export class TaskProducer<F extends TaskFunction = TaskFunction> {
   #call(args: readonly unknown[], options: CallOptions, headers: Headers, index?: number): TaskCall {
     const json = this.#json(args, index);
     const queue = queueOfCall(this.#source);
-    const unique = uniquenessOf(this.#definition, json, this.#options.idempotencyKey);
-    return { id: newTaskId(queue), name: this.name, queue, args: json, headers, options, ...(unique && { unique }) };
+    return { id: newTaskId(queue), name: this.name, queue, args: json, headers, options };
+  }
+
+  /** Must be called after the schema has checked the arguments, because `unique.key` relies on their form. */
+  #withUniqueness<C extends Pick<TaskCall, 'args'>>(call: C): C & Pick<TaskCall, 'unique'> {
+    const unique = uniquenessOf(this.#definition, call.args, this.#options);
+    return unique ? { ...call, unique } : call;
   }
 
   #json(args: readonly unknown[], index?: number): readonly Json[] {

@@ -73,12 +73,13 @@ export class TaskQueue {
 
   /**
    * A handle of a task that any process enqueued earlier. This call does not check whether the task exists: the methods
-   * of the handle throw `TaskNotFoundError` when it does not.
+   * of the handle throw `TaskNotFoundError` when it does not, also for an id that is no text.
    *
    * @typeParam R the type of the task's result
    */
   handle<R = unknown>(id: string): TaskHandle<R> {
-    return new TaskHandle<R>(this.#deps.results, { id });
+    // Ids come from clients, and a query parameter may be a list or missing. An empty text is never the id of a task.
+    return new TaskHandle<R>(this.#deps.results, { id: typeof id === 'string' ? id : '' });
   }
 
   /**

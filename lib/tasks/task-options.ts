@@ -90,7 +90,10 @@ export type ErrorClass = abstract new (...args: any[]) => Error;
 
 /** Which calls are equal, and how long an earlier task stands for later equal calls. */
 export interface UniqueOption {
-  /** Returns a text of 1 to 255 characters. Calls with the same text are equal. Default: all arguments are compared. */
+  /**
+   * Returns a text of 1 to 255 characters. Calls with the same text are equal. Any other value, or an error that the
+   * function throws, makes the call fail with `InvalidArgumentsError`. Default: all arguments are compared.
+   */
   // eslint-disable-next-line typescript/no-explicit-any -- the arguments are those of the decorated method
   readonly key?: (...args: any[]) => string;
   /**
@@ -125,9 +128,19 @@ export interface EnqueueOptions {
   /**
    * Makes the call safe to repeat. As long as the first task with this key is stored, another call with the same key
    * and the same arguments stores nothing and gets a handle of the first task, with `deduplicated: true`. The same key
-   * with other arguments throws `IdempotencyConflictError`. 1 to 255 characters; each task has its own keys.
+   * with other arguments throws `IdempotencyConflictError`. 1 to 255 characters without NUL; each task has its own keys.
+   *
+   * A key that a client chose needs an {@link idempotencyScope}. Otherwise a client that sends the key of another client
+   * gets the handle of the other client's task.
    */
   readonly idempotencyKey?: string;
+  /**
+   * A text that becomes part of the key, so that equal keys of different users or tenants never meet. 1 to 255 characters
+   * without NUL. It has no effect on a call without an `idempotencyKey`. Default: all calls of a task share one scope.
+   *
+   * @example with({ idempotencyKey: request.headers['idempotency-key'], idempotencyScope: user.id })
+   */
+  readonly idempotencyScope?: string;
   /**
    * Texts that travel with the task, and on to the tasks which that task enqueues. They are for identifiers (a trace, a
    * tenant, a user) and may take 16 KiB of JSON.

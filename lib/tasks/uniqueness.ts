@@ -1,19 +1,27 @@
 import { createHash } from 'node:crypto';
 import type { Uniqueness } from '../engine/task.js';
 import type { Json } from '../engine/json.js';
-import { ConfigurationError } from '../errors.js';
+import { ConfigurationError, InvalidArgumentsError } from '../errors.js';
 import type { TaskDefinition } from './task-definition.js';
+import type { EnqueueOptions, UniqueOption } from './task-options.js';
+
+/** The options of a call that make it safe to repeat. */
+type CallKey = Pick<EnqueueOptions, 'idempotencyKey' | 'idempotencyScope'>;
+
+/** Only a digest of a key is stored. The limit keeps clients from sending data in place of a key. */
+const MAX_KEY = 255;
 
 /**
  * The rule by which this call and later equal calls share one task; `undefined` when each call is a task of its own.
  *
- * @throws ConfigurationError when both the task and the call have a rule, or when a key is not a text of 1 to 255
- * characters
+ * @throws ConfigurationError when both the task and the call have a rule
+ * @throws InvalidArgumentsError when a key or a scope is not a text of 1 to 255 characters without NUL. The key often
+ * comes from a client, as the arguments do
  */
 export function uniquenessOf(
   { name, unique }: TaskDefinition,
   args: readonly Json[],
-  idempotencyKey: string | undefined,
+  { idempotencyKey, idempotencyScope }: CallKey = {},
 ): Uniqueness | undefined {
   if (idempotencyKey !== undefined) {
     if (unique) {
@@ -21,21 +29,47 @@ export function uniquenessOf(
         `Task "${name}" is unique, so with({ idempotencyKey }) cannot be used with it: the two rules could disagree. Leave out one of them.`,
       );
     }
-    checkKey(idempotencyKey, 'with({ idempotencyKey })');
-    return { key: digest('idempotent', name, idempotencyKey), while: 'retained', idempotencyKey };
+    const parts = [name, checkKey(idempotencyKey, 'idempotencyKey', `The idempotencyKey of task "${name}"`)];
+    if (idempotencyScope !== undefined) {
+      parts.push(checkKey(idempotencyScope, 'idempotencyScope', `The idempotencyScope of task "${name}"`));
+    }
+    return { key: digest('idempotent', ...parts), while: 'retained', idempotencyKey };
   }
   if (!unique) return undefined;
-  const key = unique.key
-    ? checkKey(unique.key(...args), `The key that unique.key of task "${name}" returned`)
-    : canonical(args);
+  const key = unique.key ? keyOf(unique.key, args, name) : canonical(args);
   return { key: digest('unique', name, key), while: unique.while };
 }
 
-function checkKey(key: unknown, what: string): string {
-  if (typeof key === 'string' && key.length >= 1 && key.length <= 255) return key;
-  throw new ConfigurationError(
-    `${what} is ${typeof key === 'string' ? `${key.length} characters long` : String(key)}. Give 1 to 255 characters.`,
-  );
+/** The value depends on the arguments, so every wrong value is an error of the arguments. */
+function keyOf(keyFunction: NonNullable<UniqueOption['key']>, args: readonly Json[], task: string): string {
+  let key: unknown;
+  try {
+    key = keyFunction(...args);
+  } catch (cause) {
+    // The message of the cause stays out of this message, which HTTP clients see.
+    const error = new InvalidArgumentsError(`unique.key of task "${task}" threw an error for these arguments.`);
+    error.cause = cause;
+    throw error;
+  }
+  // A promise is refused below. Its rejection would end the process.
+  if (key instanceof Promise) key.catch(() => undefined);
+  return checkKey(key, 'unique.key', `The key that unique.key of task "${task}" returned`);
+}
+
+/** @param path names the value in the issues of the error */
+function checkKey(key: unknown, path: string, what: string): string {
+  const fault = faultOf(key);
+  if (fault === undefined) return key as string;
+  const message = `${what} ${fault}. Give a text of 1 to ${MAX_KEY} characters.`;
+  throw new InvalidArgumentsError(message, [{ path, message }]);
+}
+
+function faultOf(key: unknown): string | undefined {
+  if (typeof key === 'object' && key !== null) return Array.isArray(key) ? 'is a list' : 'is an object';
+  if (typeof key === 'function') return 'is a function';
+  if (typeof key !== 'string') return `is ${String(key)}`;
+  if (key.length < 1 || key.length > MAX_KEY) return `is ${key.length} characters long`;
+  return key.includes('\u0000') ? 'contains a NUL character' : undefined;
 }
 
 function digest(...parts: readonly string[]): string {

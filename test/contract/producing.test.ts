@@ -33,6 +33,11 @@ class Letters {
     return args;
   }
 
+  @Task({ unique: { while: 'running', key: (user: { email: string }) => user.email } })
+  welcome(user: { email: string }): string {
+    return user.email;
+  }
+
   @Task('letters.headers')
   async headers(depth: number): Promise<unknown> {
     if (depth > 0)
@@ -204,6 +209,65 @@ describeEachEngine('a producer', (engine) => {
     await expect(letters.echo.with({ headers: { a: 1 as never } }).enqueue()).rejects.toMatchObject({
       path: 'headers.a',
     });
+  });
+
+  it('one idempotency key in two scopes makes two tasks, and in one scope one task', async () => {
+    const charge = (idempotencyScope?: string) =>
+      letters.echo
+        .with({ idempotencyKey: 'order-1', ...(idempotencyScope !== undefined && { idempotencyScope }) })
+        .enqueue(1);
+    const [ann, bob, unscoped] = [await charge('ann'), await charge('bob'), await charge()];
+    expect(new Set([ann.id, bob.id, unscoped.id]).size).toBe(3);
+    expect([ann, bob, unscoped].map(({ deduplicated }) => deduplicated)).toEqual([false, false, false]);
+    expect(await charge('ann')).toMatchObject({ id: ann.id, deduplicated: true });
+    expect(await charge('bob')).toMatchObject({ id: bob.id, deduplicated: true });
+    const other = letters.echo.with({ idempotencyKey: 'order-1', idempotencyScope: 'ann' }).enqueue(2);
+    await expect(other).rejects.toMatchObject({ code: 'IDEMPOTENCY_CONFLICT', id: ann.id });
+  });
+
+  it('a producer refuses a key that is no text of 1 to 255 characters, as it refuses arguments', async () => {
+    const refused = { code: 'INVALID_ARGUMENTS' };
+    for (const key of ['', 'x'.repeat(256), 'a\0b', 7, null, ['a']] as string[]) {
+      await expect(letters.echo.with({ idempotencyKey: key }).enqueue()).rejects.toMatchObject({
+        ...refused,
+        issues: [{ path: 'idempotencyKey' }],
+      });
+      await expect(letters.echo.with({ idempotencyKey: 'k', idempotencyScope: key }).enqueue()).rejects.toMatchObject({
+        ...refused,
+        issues: [{ path: 'idempotencyScope' }],
+      });
+      // The check of the arguments refuses a NUL character first.
+      const code = key === 'a\0b' ? 'NOT_SERIALIZABLE' : 'INVALID_ARGUMENTS';
+      await expect(letters.welcome.enqueue({ email: key })).rejects.toMatchObject({ code });
+    }
+    await expect(letters.welcome.enqueue(null as never)).rejects.toMatchObject(refused);
+    for (const key of ['x'.repeat(255), '\ud800', 'k\n']) {
+      expect((await letters.echo.with({ idempotencyKey: key }).enqueue()).deduplicated).toBe(false);
+      expect((await letters.echo.with({ idempotencyKey: key }).enqueue()).deduplicated).toBe(true);
+    }
+  });
+
+  it('a producer refuses headers that cannot be stored', async () => {
+    const pairs: [name: string, value: string][] = [
+      ['a', '\0'],
+      ['a', '\ud800'],
+      ['a\0', 'b'],
+      ['\ud800', 'b'],
+    ];
+    for (const [name, value] of pairs) {
+      await expect(letters.echo.with({ headers: { [name]: value } }).enqueue()).rejects.toMatchObject({
+        code: 'NOT_SERIALIZABLE',
+      });
+    }
+  });
+
+  it('a handle of an id that is no text finds no task', async () => {
+    const { id } = await letters.echo.enqueue();
+    for (const wrong of [undefined, null, 7, [id], { id }, '', '\0', '\ud800', `${id}\n`]) {
+      const handle = booted.queue.handle(wrong as string);
+      await expect(handle.status()).rejects.toMatchObject({ code: 'TASK_NOT_FOUND' });
+      await expect(handle.cancel()).rejects.toMatchObject({ code: 'TASK_NOT_FOUND' });
+    }
   });
 
   it('with() makes a new producer and does not change the old one', async () => {

@@ -156,6 +156,7 @@ typeTest('with() keeps the type and knows its options', async () => {
     timeout: 500,
     queue: 'slow',
     idempotencyKey: 'k',
+    idempotencyScope: 's',
     headers: { a: 'b' },
   });
   expectType<Equal<typeof later, typeof reports.build>>();

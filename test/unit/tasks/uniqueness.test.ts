@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Json } from '../../../lib/engine/json.js';
-import { ConfigurationError } from '../../../lib/errors.js';
+import { ConfigurationError, InvalidArgumentsError } from '../../../lib/errors.js';
 import { defineFrom } from '../../../lib/tasks/task-definition.js';
 import type { UniqueOption } from '../../../lib/tasks/task-options.js';
 import { uniquenessOf } from '../../../lib/tasks/uniqueness.js';
@@ -10,17 +10,17 @@ function task(unique?: UniqueOption, name = 'Mail.send') {
 }
 
 const unique = task({ while: 'running' });
-const keyOf = (args: readonly Json[], definition = unique) => uniquenessOf(definition, args, undefined)?.key;
+const keyOf = (args: readonly Json[], definition = unique) => uniquenessOf(definition, args)?.key;
 
 describe('a task that is not unique', () => {
   it('has no rule', () => {
-    expect(uniquenessOf(task(), [1], undefined)).toBeUndefined();
+    expect(uniquenessOf(task(), [1])).toBeUndefined();
   });
 });
 
 describe('a unique task', () => {
   it.each(['pending', 'running', 'retained'] as const)('has a digest, and how long it counts: %s', (until) => {
-    expect(uniquenessOf(task({ while: until }), [1], undefined)).toStrictEqual({
+    expect(uniquenessOf(task({ while: until }), [1])).toStrictEqual({
       key: expect.stringMatching(/^[A-Za-z0-9_-]{32}$/),
       while: until,
     });
@@ -81,16 +81,33 @@ describe('a unique task with a key', () => {
     [undefined, 'undefined'],
     [7, '7'],
     [null, 'null'],
+    [Symbol('s'), 'Symbol(s)'],
+    [Object.create(null), 'an object'],
+    [['x'], 'a list'],
+    [() => 'x', 'a function'],
+    [Promise.reject(new Error('no key')), 'an object'],
+    ['a\0b', 'a NUL character'],
   ])('refuses the key %j, and names the task', (given, named) => {
     const refused = () => keyOf([], task({ while: 'running', key: () => given as string }));
-    expect(refused).toThrow(ConfigurationError);
+    expect(refused).toThrow(InvalidArgumentsError);
     expect(refused).toThrow('"Mail.send"');
     expect(refused).toThrow(named);
+  });
+
+  it('refuses arguments for which the function throws, and keeps the error as the cause', () => {
+    const byNested = task({ while: 'running', key: (user: { profile: { id: string } }) => user.profile.id });
+    const refused = () => keyOf([{}], byNested);
+    expect(refused).toThrow(InvalidArgumentsError);
+    expect(refused).toThrow(/^unique\.key of task "Mail\.send" threw an error for these arguments\.$/);
+    expect(refused).toThrow(expect.objectContaining({ cause: expect.any(TypeError) }));
   });
 });
 
 describe('an idempotency key', () => {
-  const ruleOf = (key: string, definition = task(), args: Json[] = [1]) => uniquenessOf(definition, args, key);
+  const ruleOf = (idempotencyKey: string, definition = task(), args: Json[] = [1]) =>
+    uniquenessOf(definition, args, { idempotencyKey });
+  const scoped = (idempotencyKey: string, idempotencyScope?: string) =>
+    uniquenessOf(task(), [1], { idempotencyKey, ...(idempotencyScope !== undefined && { idempotencyScope }) });
 
   it('counts as long as the task is stored, and is kept to find other arguments under it', () => {
     expect(ruleOf('order 1')).toStrictEqual({
@@ -111,9 +128,53 @@ describe('an idempotency key', () => {
     expect(keyOf([], sameText)).not.toBe(ruleOf('order 1')?.key);
   });
 
-  it.each(['', 'x'.repeat(256), 7 as unknown as string, null as unknown as string])('refuses the key %j', (key) => {
-    expect(() => ruleOf(key)).toThrow(ConfigurationError);
-    expect(() => ruleOf(key)).toThrow('idempotencyKey');
+  it('gives the same digest in every process, because it is stored', () => {
+    expect([ruleOf('order 1')?.key, scoped('order 1', 'ann')?.key]).toEqual([
+      'uzVXznjjbb4eJwLVVkDtnxgK5eLAh8--',
+      'Jw0mSYBWsdS8YRYYcpMWv3AZCoztyXLm',
+    ]);
+  });
+
+  it('with a scope equals only the same key in the same scope', () => {
+    expect(scoped('order 1', 'ann')).toEqual(scoped('order 1', 'ann'));
+    const keys = [
+      scoped('order 1'),
+      scoped('order 1', 'ann'),
+      scoped('order 1', 'bob'),
+      scoped('ann', 'order 1'),
+      scoped('order 1","ann'),
+      scoped('order', ' 1ann'),
+      scoped('order 1an', 'n'),
+    ].map((rule) => rule?.key);
+    expect(new Set(keys).size).toBe(keys.length);
+  });
+
+  it('with half a surrogate pair differs from other such keys', () => {
+    expect(ruleOf('\ud800')?.key).not.toBe(ruleOf('\ud801')?.key);
+  });
+
+  it('is not made of a scope alone', () => {
+    expect(uniquenessOf(task(), [1], { idempotencyScope: 'ann' })).toBeUndefined();
+  });
+
+  it.each<[unknown, string]>([
+    ['', 'is 0 characters long'],
+    ['x'.repeat(256), 'is 256 characters long'],
+    ['a\0', 'contains a NUL character'],
+    [7, 'is 7'],
+    [null, 'is null'],
+    [['a', 'b'], 'is a list'],
+    [{ toString: 1 }, 'is an object'],
+  ])('refuses the key or scope %j', (value, fault) => {
+    const given = value as string;
+    for (const [path, refused] of [
+      ['idempotencyKey', () => ruleOf(given)],
+      ['idempotencyScope', () => scoped('order 1', given)],
+    ] as const) {
+      const message = `The ${path} of task "Mail.send" ${fault}. Give a text of 1 to 255 characters.`;
+      expect(refused).toThrow(InvalidArgumentsError);
+      expect(refused).toThrow(expect.objectContaining({ message, issues: [{ path, message }] }));
+    }
   });
 
   it('is refused for a task that is unique: there would be two rules', () => {
