@@ -71,6 +71,7 @@ export class TaskHandle<R = unknown> {
    * @throws WorkflowFailedError when a member of the workflow did not succeed
    * @throws ResultTimeoutError when the task is not final in time
    * @throws TaskNotFoundError when the task is not stored, or no longer
+   * @throws EngineUnavailableError when the application closes or is closed
    */
   async result(options: { timeout?: Duration; signal?: AbortSignal } = {}): Promise<R> {
     const timeout = options.timeout === undefined ? undefined : parseDuration(options.timeout, 'result({ timeout })');
@@ -90,6 +91,7 @@ export class TaskHandle<R = unknown> {
    *
    * @param options.signal ends the iteration with the signal's reason when it is aborted
    * @throws TaskNotFoundError when the task is not stored, or no longer
+   * @throws EngineUnavailableError when the application closes or is closed
    * @example
    * for await (const { state, progress } of handle.updates()) console.log(state, progress);
    */

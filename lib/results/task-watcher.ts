@@ -24,14 +24,18 @@ export interface UntilFinalOptions {
  */
 export class TaskWatcher {
   private readonly watched = new Map<string, WatchedTask>();
+  /** Why no task can be watched any more; set once the application closes. */
+  private closedBecause: EngineUnavailableError | undefined;
 
   constructor(private readonly engine: Engine) {}
 
   /**
    * Calls `observer` with the current record of the task, then with each changed record, until the caller calls the
-   * returned function. The first call comes after this method has returned.
+   * returned function. The first call comes after this method has returned. After {@link close}, the observer fails at
+   * once: the engine would never call it.
    */
   follow(id: string, observer: Observer): () => void {
+    if (this.closedBecause) return failSoon(observer, this.closedBecause);
     const task = this.watched.get(id) ?? new WatchedTask(this.engine, id);
     this.watched.set(id, task);
     task.add(observer);
@@ -44,6 +48,7 @@ export class TaskWatcher {
    * Yields the current record of the task, then each changed record. The final record is the last.
    *
    * @throws TaskNotFoundError when there is no such task, or no longer
+   * @throws EngineUnavailableError when the application closes or is closed
    * @throws the reason of `signal` once it is aborted
    */
   async *updates(id: string, signal?: AbortSignal): AsyncGenerator<TaskRecord, void, undefined> {
@@ -69,6 +74,7 @@ export class TaskWatcher {
    * reached until then
    *
    * @throws TaskNotFoundError when there is no such task, or no longer
+   * @throws EngineUnavailableError when the application closes or is closed
    * @throws the reason of `signal` once it is aborted
    */
   untilFinal(id: string, { timeout, signal }: UntilFinalOptions = {}): Promise<TaskRecord | undefined> {
@@ -99,10 +105,14 @@ export class TaskWatcher {
   }
 
   /**
-   * Rejects all watchers, because the application closes. A watcher whose task has just ended still gets the record.
+   * Rejects all watchers, because the application closes. A watcher whose task has just ended still gets the record. A
+   * watcher that comes later, also while this method runs, is rejected at once.
    */
   async close(): Promise<void> {
-    const reason = new EngineUnavailableError('The application closes, so this process no longer watches the task.');
+    const reason = new EngineUnavailableError(
+      'The application closes or is closed, so this process no longer watches the task.',
+    );
+    this.closedBecause ??= reason;
     const tasks = [...this.watched.values()];
     await endsWithin(Promise.all(tasks.map((task) => task.fetch())), LAST_FETCH_WITHIN);
     for (const task of this.watched.values()) task.fail(reason);
@@ -112,6 +122,17 @@ export class TaskWatcher {
     const task = this.watched.get(id);
     if (task && !task.isKnown) void task.fetch();
   }
+}
+
+/** Fails an observer in a microtask. @returns cancels that */
+function failSoon(observer: Observer, reason: Error): () => void {
+  let isCancelled = false;
+  queueMicrotask(() => {
+    if (!isCancelled) observer.fail(reason);
+  });
+  return () => {
+    isCancelled = true;
+  };
 }
 
 /**

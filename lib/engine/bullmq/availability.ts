@@ -42,12 +42,12 @@ export class Availability {
    * `check` right before it sends the change: `check` throws when the time of the call is over.
    *
    * @param what names the call in errors
-   * @throws EngineUnavailableError when the store cannot be reached in time
+   * @throws EngineUnavailableError when the store cannot be reached in time, and at once after {@link close}
    */
   async withRetries<T>(what: string, call: (check: CheckDeadline) => Promise<T>): Promise<T> {
     const deadline = Date.now() + this.timeout;
     for (;;) {
-      if (this.closed) throw new EngineUnavailableError(`${what}: the application closes.`);
+      if (this.closed) throw closedError(what);
       try {
         const result = await this.driver.deadline.limit(deadline, async (check) => {
           await this.connect();
@@ -63,7 +63,8 @@ export class Availability {
         else this.reportError(reason);
         if (reason instanceof ConfigurationError)
           throw new EngineUnavailableError(`${what}: ${reason.message}`, { cause: reason });
-        if (this.closed || Date.now() + TRY_AGAIN_AFTER >= deadline) {
+        if (this.closed) throw closedError(what, reason);
+        if (Date.now() + TRY_AGAIN_AFTER >= deadline) {
           throw new EngineUnavailableError(
             `${what}: ${this.driver.address} cannot be reached (${reasonOf(reason)}, tried for ${this.timeout} ms).`,
             { cause: reason },
@@ -198,6 +199,10 @@ class ConnectFailed extends Error {
   constructor(override readonly cause: Error) {
     super(cause.message);
   }
+}
+
+function closedError(what: string, cause?: Error): EngineUnavailableError {
+  return new EngineUnavailableError(`${what}: the application closes or is closed.`, cause && { cause });
 }
 
 function reasonOf(error: Error): string {

@@ -1,4 +1,4 @@
-import { expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import type { TaskRecord } from '../../../lib/engine/task.js';
 import { TaskHandle } from '../../../lib/results/task-handle.js';
 import { TaskResults } from '../../../lib/results/task-results.js';
@@ -71,3 +71,49 @@ it('result fetches the task before a short timeout is over, if the engine has no
   await expect(handle.result({ timeout: 50 })).rejects.toThrow(`Task ${id} is running after 50 ms.`);
   expect(engine.finds).toBe(1);
 });
+
+describe('once the application closes', () => {
+  const CLOSED = { code: 'ENGINE_UNAVAILABLE', message: expect.stringContaining('is closed') };
+
+  it.each([
+    ['after close', async (results: TaskResults) => results.close()],
+    ['during close', async (results: TaskResults) => void results.close()],
+    ['after a second close', async (results: TaskResults) => (await results.close(), results.close())],
+  ])('result and updates fail at once %s, and watch nothing', async (_, close) => {
+    const engine = new NeverFinds();
+    const results = new TaskResults(engine);
+    const handle = new TaskHandle(results, { id: engine.add({ state: 'succeeded' }) });
+    // `close` fetches the tasks of all watchers once more, and this fetch takes its time.
+    const earlier = new TaskHandle(results, { id: engine.add() }).result().catch((error: unknown) => error);
+    await close(results);
+    const before = engine.watched;
+    for (const wait of [
+      () => handle.result(),
+      () => handle.result({ timeout: '1h' }),
+      () => handle.updates().next(),
+      () => new TaskHandle(results, { id: 'no task id' }).result(),
+    ]) {
+      const began = performance.now();
+      await expect(wait()).rejects.toMatchObject(CLOSED);
+      expect(performance.now() - began).toBeLessThan(500);
+    }
+    expect(engine.watched).toBe(before);
+    expect(await earlier).toMatchObject(CLOSED);
+  });
+
+  it('an observer that stops at once is not called', async () => {
+    const results = new TaskResults(new FakeEngine());
+    await results.close();
+    const calls: unknown[] = [];
+    results.follow('q.1', { wantsChanges: true, next: (record) => calls.push(record), fail: (e) => calls.push(e) })();
+    await new Promise(setImmediate);
+    expect(calls).toEqual([]);
+  });
+});
+
+/** An engine that gives no answer to a fetch. */
+class NeverFinds extends FakeEngine {
+  override find(): Promise<never> {
+    return new Promise(() => undefined);
+  }
+}

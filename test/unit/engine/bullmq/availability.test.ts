@@ -174,7 +174,10 @@ describe('withRetries', () => {
   it('refuses a call once the application closes', async () => {
     availability.close();
     const call = callThatThrows();
-    await expect(availability.withRetries('find', call)).rejects.toThrow(EngineUnavailableError);
+    const { error, after } = await endOf(availability.withRetries('find', call));
+    expect(error).toBeInstanceOf(EngineUnavailableError);
+    expect(error?.message).toMatch(/^find: the application .*is closed/);
+    expect(after).toBe(0);
     expect(call).not.toHaveBeenCalled();
   });
 
@@ -182,7 +185,9 @@ describe('withRetries', () => {
     const call = callThatThrows(refused());
     const ended = endOf(availability.withRetries('find', call));
     availability.close();
-    expect((await ended).error).toBeInstanceOf(EngineUnavailableError);
+    const { error } = await ended;
+    expect(error).toBeInstanceOf(EngineUnavailableError);
+    expect(error).toMatchObject({ message: expect.stringContaining('is closed'), cause: refused() });
     expect(call).toHaveBeenCalledTimes(1);
   });
 });
