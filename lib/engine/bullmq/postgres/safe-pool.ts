@@ -120,12 +120,17 @@ function restoreOnRelease(client: PoolClient, restore: (() => Promise<void>) | u
 
 /**
  * Whether a connection cannot be used any more after this error. An error with a `severity` is an answer of the server
- * and leaves the connection usable, unless it is fatal. After a `TooLateError` nothing was sent.
+ * and leaves the connection usable, unless it is fatal, or the server became read-only: after a failover the connection leads
+ * to the former primary. After a `TooLateError` nothing was sent.
  */
 function isBroken(error: unknown): boolean {
-  const { severity } = error as { severity?: string };
-  return severity === undefined ? !(error instanceof TooLateError) : severity === 'FATAL';
+  const { severity, code } = error as { severity?: string; code?: string };
+  if (severity === undefined) return !(error instanceof TooLateError);
+  return severity === 'FATAL' || code === READ_ONLY;
 }
+
+/** SQLSTATE: the server takes no writes. */
+const READ_ONLY = '25006';
 
 /** The listener does nothing: queries that wait on the connection are rejected anyway. */
 function keepErrorListener(client: PoolClient): void {

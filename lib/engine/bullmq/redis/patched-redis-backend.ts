@@ -1,6 +1,6 @@
 import type { BackendFactory, RedisQueueBackend } from 'bullmq';
 import { bullmq } from '../bullmq-package.cjs';
-import { endWaiting, ignore, WORKER_SILENCE_LIMIT, type RedisClient } from './redis-client.js';
+import { endWaiting, ignore, isOutage, WORKER_SILENCE_LIMIT, type RedisClient } from './redis-client.js';
 import { cutWhenSilent } from './silence-watchdog.js';
 import { patchWorkerBackend } from '../patched-worker-backend.js';
 
@@ -12,8 +12,10 @@ import { patchWorkerBackend } from '../patched-worker-backend.js';
 const LONGEST_WAIT = 5;
 
 /**
- * Makes BullMQ's backend for Redis. A worker's backend differs from BullMQ's own in three points:
+ * Makes BullMQ's backend for Redis. A worker's backend differs from BullMQ's own in four points:
  *
+ * - A server that refuses writes is an outage for it, so it tries again to store an end. BullMQ would take a finished job
+ *   for a failed one.
  * - It can be closed while the server is gone. BullMQ's `disconnectBlocking` waits for ioredis to end the blocking
  *   client, which ioredis never does between two attempts to connect.
  * - It waits for a job for {@link LONGEST_WAIT} seconds at most.
@@ -29,8 +31,24 @@ export const createBackend: BackendFactory<RedisQueueBackend> = (name, options, 
     await disconnectBlocking(wait);
   };
   Object.defineProperty(backend, 'maximumBlockTimeout', { value: LONGEST_WAIT });
-  return patchWorkerBackend(backend);
+  return patchWorkerBackend(refusalIsOutage(backend));
 };
+
+/**
+ * BullMQ's worker waits and tries again, also to store how a job ended, only when an error says ECONNREFUSED. So an error
+ * of a server that cannot take writes for now gets this code.
+ */
+function refusalIsOutage(backend: RedisQueueBackend): RedisQueueBackend {
+  const asOutage = (error: unknown): never => {
+    if (!isOutage(error) || !bullmq.isNotConnectionError(error as Error)) throw error;
+    throw Object.assign(new Error((error as Error).message, { cause: error }), { code: 'ECONNREFUSED' });
+  };
+  const { moveToActive, moveToCompleted, moveToFailed } = backend;
+  backend.moveToActive = (...args) => moveToActive.apply(backend, args).catch(asOutage);
+  backend.moveToCompleted = (...args) => moveToCompleted.apply(backend, args).catch(asOutage);
+  backend.moveToFailed = (...args) => moveToFailed.apply(backend, args).catch(asOutage);
+  return backend;
+}
 
 /**
  * BullMQ copies a worker's client for the connection on which the worker waits for jobs, and defines its fifty scripts

@@ -122,6 +122,12 @@ export const OUTAGE = new RegExp(
     'MASTERDOWN',
     'TRYAGAIN',
     'UNBLOCKED',
+    // Redis answers and refuses writes: no replica, no disk, no memory, a script that runs too long, an aborted transaction.
+    'NOREPLICAS',
+    'MISCONF',
+    'OOM command not allowed',
+    'BUSY Redis',
+    'EXECABORT',
     // ioredis: no node of the cluster and no sentinel can be reached.
     'ClusterAllFailedError',
     'None of startup nodes',
