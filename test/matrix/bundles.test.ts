@@ -14,7 +14,7 @@ describe('bundles', () => {
     await app.install('bullmq', 'ioredis@5', '@electric-sql/pglite', 'esbuild', 'webpack');
     await app.npm('run', 'build');
   }, 600_000);
-  afterAll(() => app.close());
+  afterAll(() => app.close(), 300_000);
 
   describe.each(['esbuild', 'webpack'])('with %s', (bundler) => {
     describe.each(['cjs', 'esm'])('as %s', (format) => {

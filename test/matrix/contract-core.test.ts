@@ -39,7 +39,7 @@ beforeAll(async () => {
   writeFileSync(path, JSON.stringify({ ...manifest, devDependencies: { ...manifest.devDependencies, ...OLDEST } }));
   await run(project, 'npm', ['install']);
 }, 600_000);
-afterAll(() => home.close());
+afterAll(() => home.close(), 300_000);
 
 test('the copy has Nest 11 and ioredis 5', () => {
   const major = (name: string) => {

@@ -16,7 +16,7 @@ describe('a CommonJS application with an ES module of a feature', () => {
     await app.bin('tsc', 'feature/index.ts', '--module', 'nodenext', '--target', 'es2022', ...decorators);
     await app.npm('run', 'build');
   }, 600_000);
-  afterAll(() => app.close());
+  afterAll(() => app.close(), 300_000);
 
   test.each([
     ['the embedded engine', 'pglite:'],

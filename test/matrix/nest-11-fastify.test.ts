@@ -13,7 +13,7 @@ describe('Nest 11 on Fastify', () => {
     warnings = await app.install('bullmq', 'ioredis@5', '@electric-sql/pglite', '@nestjs/platform-fastify@11');
     await app.npm('run', 'build');
   }, 600_000);
-  afterAll(() => app.close());
+  afterAll(() => app.close(), 300_000);
 
   test('the packages install without a flag or a warning', () => {
     expect(warnings).toEqual([]);

@@ -14,7 +14,7 @@ describe('Nest 11 with ts-jest', () => {
     app.write('src/reports.spec.ts', ownTest(''));
     warnings = await app.install('bullmq', 'ioredis@5', '@electric-sql/pglite');
   }, 600_000);
-  afterAll(() => app.close());
+  afterAll(() => app.close(), 300_000);
 
   test('the packages install without a flag or a warning', () => {
     expect(warnings).toEqual([]);
@@ -55,7 +55,7 @@ describe('the types with Nest 11', () => {
     const compilers = ['5.4', '5.7', '5.9'].map((version) => `typescript-${version}@npm:typescript@${version}`);
     await app.install('bullmq', 'ioredis@5', ...compilers);
   }, 600_000);
-  afterAll(() => app.close());
+  afterAll(() => app.close(), 300_000);
 
   test.each(
     ['5.4', '5.7', '5.9'].flatMap((version) =>

@@ -15,7 +15,7 @@ describe('Nest 12 with Jest and swc', () => {
     app.write('jest.config.js', `export default ${JSON.stringify(JEST)};\n`);
     warnings = await app.install('bullmq', 'ioredis', 'jest@30', '@jest/globals@30', '@swc/core', '@swc/jest');
   }, 600_000);
-  afterAll(() => app.close());
+  afterAll(() => app.close(), 300_000);
 
   test('the packages install without a flag or a warning', () => {
     expect(warnings).toEqual([]);

@@ -14,7 +14,7 @@ describe('Nest 12 with Vitest', () => {
     app.write('src/reports.spec.ts', ownTest('.js'));
     warnings = await app.install('bullmq', 'ioredis', '@electric-sql/pglite');
   }, 600_000);
-  afterAll(() => app.close());
+  afterAll(() => app.close(), 300_000);
 
   test('the packages install without a flag or a warning', () => {
     expect(warnings).toEqual([]);

@@ -19,7 +19,7 @@ describe.each([11, 12] as const)('Nest %i', (nest) => {
     await app.install('bullmq', 'ioredis@5', '@electric-sql/pglite', ...nodes);
     await app.npm('run', 'build');
   }, 600_000);
-  afterAll(() => app.close());
+  afterAll(() => app.close(), 300_000);
 
   test.each(
     ['22', '24'].flatMap((version) => [

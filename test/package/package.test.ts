@@ -137,10 +137,10 @@ function metadataIn(build: 'esm' | 'cjs'): Record<string, string[]> {
     files.toSorted().flatMap((name) => {
       const code = readFileSync(join(folder, name), 'utf8');
       const found = Array.from(
-        code.matchAll(/__metadata\("(design:[a-z]+)", (.+?)\)(?:,|\n)/g),
+        code.matchAll(/__metadata\("(design:[a-z]+)", ([^]+?)\)(?:,?\n)/g),
         ([, key, types = '']) => {
           // CommonJS names an imported class with its module before it.
-          return `${key} ${types.replaceAll(/\b\w+_\d+\.(?=[A-Z])/g, '')}`;
+          return `${key} ${types.replaceAll(/\s+/g, ' ').replaceAll(/\b\w+_\d+\.(?=[A-Z])/g, '')}`;
         },
       );
       return found.length > 0 ? [[name, found]] : [];
