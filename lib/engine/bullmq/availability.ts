@@ -11,18 +11,42 @@ const RECONNECT_AFTER = 1_000;
 const PROBE_LIMIT = 5_000;
 /** Milliseconds in which the store has to answer a ping after a connection broke. Otherwise it cannot be reached. */
 const DOUBT_LIMIT = 2_000;
+/** Milliseconds without a failure after which an outage is over, if the store answers pings until then. */
+const STEADY_FOR = 5_000;
+/**
+ * The same for an outage that began soon after another, and for a store that has failed again after it had answered. The
+ * latter answers pings and refuses calls, for example because it is read-only: {@link STEADY_FOR} applies to it as soon
+ * as every kind of call that failed has succeeded.
+ */
+const STEADY_AFTER_RELAPSE = 30_000;
 /** Milliseconds after which the same warning is logged again. */
 const REPEAT_AFTER = 60_000;
 
+/** An outage that was logged and is not over. */
+interface Outage {
+  readonly since: number;
+  /** Whether the outage before ended less than {@link REPEAT_AFTER} earlier. */
+  readonly isRecurrence: boolean;
+  lastFailure: number;
+  /** The time of the first success since the last failure; `undefined` when there was none. */
+  answeredAt: number | undefined;
+  /** Whether the store failed again after it had answered. */
+  hasRelapsed: boolean;
+  /** The kinds of calls that failed and have not succeeded since. */
+  readonly failing: Set<string>;
+}
+
 /**
  * Knows whether the store can be reached. It repeats calls until their time is over, and logs one line when an outage
- * begins and one when it ends.
+ * begins and one when it ends. An outage ends only when the store has answered for a while without a failure: otherwise
+ * a store that answers some calls and refuses others would fill the log.
  */
 export class Availability {
   private readonly logger = new Logger('TaskQueue');
   /** The time at which each warning was logged last. */
   private readonly warnedAt = new Map<string, number>();
-  private unreachableSince: number | undefined;
+  private outage: Outage | undefined;
+  private lastOutageEnd = -Infinity;
   /** Whether a ping is finding out if a broken connection was the start of an outage. */
   private isInDoubt = false;
   private probeTimer: NodeJS.Timeout | undefined;
@@ -53,18 +77,20 @@ export class Availability {
           await this.connect();
           return call(check);
         });
-        this.reportRecovery();
+        this.recordSuccess(what);
         return result;
       } catch (error) {
         if (!(error instanceof ConnectFailed) && !this.isOutage(error)) throw error;
         const reason = error instanceof ConnectFailed ? error.cause : (error as Error);
         if (error instanceof TooLateError) this.driver.abandon();
-        if (error instanceof ConnectFailed) this.reportOutage(reason);
-        else this.reportError(reason);
+        if (error instanceof ConnectFailed) this.reportOutage(reason, what);
+        else this.reportError(reason, what);
         if (reason instanceof ConfigurationError)
           throw new EngineUnavailableError(`${what}: ${reason.message}`, { cause: reason });
         if (this.closed) throw closedError(what, reason);
         if (Date.now() + TRY_AGAIN_AFTER >= deadline) {
+          // A store that answers pings and refused the call all the time is an outage too.
+          if (!(error instanceof TooLateError)) this.reportOutage(reason, what);
           throw new EngineUnavailableError(
             `${what}: ${this.driver.address} cannot be reached (${reasonOf(reason)}, tried for ${this.timeout} ms).`,
             { cause: reason },
@@ -90,7 +116,7 @@ export class Availability {
         // Without a limit: the drivers limit the time to connect, and a migration or a first start may take long.
         await this.driver.connect();
         await action();
-        this.reportRecovery();
+        this.recordSuccess();
       } catch (error) {
         // In a later attempt the server may be half started, or its password is just being changed.
         if (first && error instanceof ConfigurationError) throw error;
@@ -107,19 +133,22 @@ export class Availability {
   /**
    * Logs an error that no caller waits for, or that may concern one connection only. A ping then finds out whether the
    * store can still be reached.
+   *
+   * @param what names the kind of call that failed, if it was a call
    */
-  reportError(error: Error): void {
+  reportError(error: Error, what?: string): void {
     if (this.closed) return;
     if (!(error instanceof ConfigurationError) && !this.isOutage(error)) {
       this.warnOnce(`${this.driver.address}: ${error.message}`);
       return;
     }
-    if (this.unreachableSince !== undefined || this.isInDoubt) return;
+    if (this.outage) return this.recordFailure(this.outage, what);
+    if (this.isInDoubt) return;
     this.isInDoubt = true;
     this.pingWithin(DOUBT_LIMIT)
       .then(
         () => this.warnOnce(`A connection to ${this.driver.address} broke (${reasonOf(error)}). A new one is made.`),
-        () => this.reportOutage(error),
+        () => this.reportOutage(error, what),
       )
       .finally(() => (this.isInDoubt = false));
   }
@@ -152,23 +181,52 @@ export class Availability {
   }
 
   /** Logs one line for each outage, however many calls and connections notice it, and begins to ping the store. */
-  private reportOutage(error: Error): void {
-    if (this.closed || this.unreachableSince !== undefined) return;
-    this.unreachableSince = Date.now();
-    this.logger.error(`${this.driver.address} cannot be reached: ${reasonOf(error)}. Trying again until it can.`);
-    this.probeLater();
+  private reportOutage(error: Error, what?: string): void {
+    if (this.closed) return;
+    if (!this.outage) {
+      const now = Date.now();
+      this.outage = {
+        since: now,
+        isRecurrence: now - this.lastOutageEnd < REPEAT_AFTER,
+        lastFailure: now,
+        answeredAt: undefined,
+        hasRelapsed: false,
+        failing: new Set(),
+      };
+      this.logger.error(`${this.driver.address} cannot be reached: ${reasonOf(error)}. Trying again until it can.`);
+      this.probeLater();
+    }
+    this.recordFailure(this.outage, what);
+  }
+
+  private recordFailure(outage: Outage, what?: string): void {
+    if (outage.answeredAt !== undefined) outage.hasRelapsed = true;
+    outage.answeredAt = undefined;
+    outage.lastFailure = Date.now();
+    if (what !== undefined) outage.failing.add(what);
+  }
+
+  private recordSuccess(what?: string): void {
+    if (!this.outage) return;
+    this.outage.answeredAt ??= Date.now();
+    if (what !== undefined) this.outage.failing.delete(what);
   }
 
   /**
-   * Sends the next ping only after the last one has ended, so that pings do not pile up at a store that does not
-   * answer.
+   * Pings the store until the outage is over. Sends the next ping only after the last one has ended, so that pings do
+   * not pile up at a store that does not answer.
    */
   private probeLater(): void {
     this.probeTimer = setTimeout(() => {
-      this.pingWithin(PROBE_LIMIT).then(
-        () => this.reportRecovery(),
-        () => this.unreachableSince !== undefined && !this.closed && this.probeLater(),
-      );
+      this.pingWithin(PROBE_LIMIT)
+        .then(
+          () => this.recordSuccess(),
+          () => this.outage && this.recordFailure(this.outage),
+        )
+        .finally(() => {
+          this.reportRecovery();
+          if (this.outage && !this.closed) this.probeLater();
+        });
     }, RECONNECT_AFTER).unref();
   }
 
@@ -176,11 +234,16 @@ export class Availability {
     return this.driver.deadline.limit(Date.now() + limit, () => this.driver.ping());
   }
 
+  /** Logs one line when the store has answered for a while without a failure. */
   private reportRecovery(): void {
-    if (this.unreachableSince === undefined || this.closed) return;
-    const seconds = ((Date.now() - this.unreachableSince) / 1000).toFixed(1);
-    this.unreachableSince = undefined;
-    clearTimeout(this.probeTimer);
+    if (!this.outage || this.closed) return;
+    const { since, isRecurrence, lastFailure, answeredAt, hasRelapsed, failing } = this.outage;
+    const steadyFor = isRecurrence || (hasRelapsed && failing.size > 0) ? STEADY_AFTER_RELAPSE : STEADY_FOR;
+    const now = Date.now();
+    if (answeredAt === undefined || now - lastFailure < steadyFor) return;
+    this.outage = undefined;
+    this.lastOutageEnd = now;
+    const seconds = ((answeredAt - since) / 1000).toFixed(1);
     this.logger.log(`${this.driver.address} can be reached again, after ${seconds} s.`);
   }
 

@@ -7,6 +7,8 @@ import { ConfigurationError, EngineUnavailableError } from '../../../../lib/erro
 
 const ADDRESS = 'redis://store:6379';
 const TIMEOUT = 1_000;
+/** The time after which an outage is over at the latest, once everything works again. */
+const STEADY = 7_000;
 const NEVER = new Promise<never>(() => undefined);
 const refused = () => new Error('connect ECONNREFUSED');
 const wrongPassword = () => new ConfigurationError('The password is wrong.');
@@ -200,6 +202,8 @@ describe('the log of an outage', () => {
     expect(logged).toEqual([['error', expect.stringMatching(/redis:\/\/store:6379 .*connect ECONNREFUSED/)]]);
     comeBack();
     await Promise.all(calls);
+    expect(levels()).toEqual(['error']);
+    await advance(STEADY);
     expect(levels()).toEqual(['error', 'log']);
     expect(logged[1]?.[1]).toMatch(/redis:\/\/store:6379 .*0\.2 s/);
     // The store is asked no more.
@@ -211,8 +215,12 @@ describe('the log of an outage', () => {
     await endOf(availability.withRetries('find', callThatThrows()));
     await advance(5_000);
     comeBack();
+    await advance(4_000);
+    expect(levels()).toEqual(['error']);
     await advance(1_000);
     expect(levels()).toEqual(['error', 'log']);
+    // The pings came every second, and the sixth was the first that succeeded.
+    expect(logged[1]?.[1]).toMatch(/after 6\.0 s/);
     await advance(60_000);
     expect(logged).toHaveLength(2);
   });
@@ -237,7 +245,7 @@ describe('the log of an outage', () => {
       breakDown();
       await endOf(availability.withRetries('find', callThatThrows()));
       comeBack();
-      await advance(1_000);
+      await advance(60_000 + STEADY);
     }
     expect(levels()).toEqual(['error', 'log', 'error', 'log']);
   });
@@ -257,7 +265,7 @@ describe('the log of an outage', () => {
     store.connect.mockRejectedValueOnce(wrongPassword());
     await endOf(availability.withRetries('find', callThatThrows()));
     expect(logged).toEqual([['error', expect.stringContaining('The password is wrong')]]);
-    await advance(1_000);
+    await advance(STEADY);
     expect(levels()).toEqual(['error', 'log']);
   });
 
@@ -268,6 +276,115 @@ describe('the log of an outage', () => {
     expect(jest.getTimerCount()).toBe(0);
     comeBack();
     await advance(60_000);
+    expect(levels()).toEqual(['error']);
+  });
+});
+
+describe('a store that answers at times', () => {
+  const enqueue = jest.fn<() => Promise<string>>();
+  const tryToEnqueue = () => endOf(availability.withRetries('enqueue', enqueue));
+  const find = () => availability.withRetries('find', callThatThrows());
+
+  /** The store becomes read-only: it refuses to store, and drops the connection on which it refused. */
+  async function becomeReadOnly(): Promise<void> {
+    enqueue.mockReset().mockRejectedValue(refused());
+    store.connect.mockRejectedValueOnce(refused());
+    await tryToEnqueue();
+  }
+
+  it('has one line for its begin, although pings and other calls succeed all the time', async () => {
+    await becomeReadOnly();
+    for (let second = 0; second < 120; second++) {
+      await find();
+      if (second % 3 === 0) await tryToEnqueue();
+      await advance(1_000);
+    }
+    expect(levels()).toEqual(['error']);
+  });
+
+  it('has a line for its begin and its end when the store refuses calls on connections that stay', async () => {
+    enqueue.mockReset().mockRejectedValue(refused());
+    for (let time = 0; time < 20; time++) await tryToEnqueue();
+    expect(levels()).toEqual(['warn', 'error']);
+    enqueue.mockResolvedValue('stored');
+    await tryToEnqueue();
+    await advance(STEADY);
+    expect(levels()).toEqual(['warn', 'error', 'log']);
+  });
+
+  it('has no line for its end while a caller tries now and then, and fails', async () => {
+    await becomeReadOnly();
+    await advance(1_000);
+    await tryToEnqueue();
+    for (let time = 0; time < 10; time++) {
+      await advance(20_000);
+      await find();
+      await tryToEnqueue();
+    }
+    expect(levels()).toEqual(['error']);
+  });
+
+  it('has one line for its end a few seconds after the calls that failed succeed', async () => {
+    await becomeReadOnly();
+    for (let time = 0; time < 5; time++) await tryToEnqueue();
+    enqueue.mockResolvedValue('stored');
+    expect(await tryToEnqueue()).toMatchObject({ value: 'stored' });
+    await advance(3_000);
+    expect(levels()).toEqual(['error']);
+    await advance(STEADY - 3_000);
+    expect(levels()).toEqual(['error', 'log']);
+    await advance(60_000);
+    expect(logged).toHaveLength(2);
+    expect(jest.getTimerCount()).toBe(0);
+  });
+
+  it('has the line for its end half a minute after the last failure when no caller calls any more', async () => {
+    await becomeReadOnly();
+    await advance(2_000);
+    await tryToEnqueue();
+    await advance(28_000);
+    expect(levels()).toEqual(['error']);
+    await advance(4_000);
+    expect(levels()).toEqual(['error', 'log']);
+  });
+
+  it('has one line for its begin and one for its end when connections are cut again and again', async () => {
+    for (let cut = 0; cut < 30; cut++) {
+      store.ping.mockRejectedValueOnce(refused());
+      reportBrokenConnection(refused());
+      await advance(500);
+      await endOf(availability.withRetries('find', callThatThrows(refused())));
+      await advance(1_500);
+    }
+    expect(levels()).toEqual(['error']);
+    await advance(STEADY);
+    expect(levels()).toEqual(['error', 'log']);
+    await advance(60_000);
+    expect(logged).toHaveLength(2);
+  });
+
+  it('has the line for the end of an outage only after half a minute when it began soon after another', async () => {
+    for (let cut = 0; cut < 10; cut++) {
+      store.ping.mockRejectedValueOnce(refused());
+      reportBrokenConnection(refused());
+      await advance(10_000);
+    }
+    expect(levels()).toEqual(['error', 'log', 'error']);
+    await advance(30_000);
+    expect(levels()).toEqual(['error', 'log', 'error', 'log']);
+    expect(jest.getTimerCount()).toBe(0);
+  });
+
+  it('has a ping that fails count as a failure', async () => {
+    breakDown();
+    reportBrokenConnection(refused());
+    await advance(0);
+    for (let time = 0; time < 10; time++) {
+      comeBack();
+      await advance(3_000);
+      breakDown();
+      await advance(1_000);
+    }
     expect(levels()).toEqual(['error']);
   });
 });
@@ -369,6 +486,7 @@ describe('whenReachable', () => {
     comeBack();
     await advance(1_000);
     expect(action).toHaveBeenCalledTimes(1);
+    await advance(STEADY);
     expect(levels()).toEqual(['error', 'log']);
     await advance(60_000);
     expect(action).toHaveBeenCalledTimes(1);
@@ -405,11 +523,10 @@ describe('whenReachable', () => {
 
   it('logs an outage for a ConfigurationError of a later attempt, and its end', async () => {
     action.mockRejectedValueOnce(new Error('relation does not exist')).mockRejectedValueOnce(wrongPassword());
-    store.ping.mockReturnValue(NEVER);
     await availability.whenReachable(action);
     await advance(1_000);
     expect(levels()).toEqual(['warn', 'error']);
-    await advance(1_000);
+    await advance(STEADY);
     expect(levels()).toEqual(['warn', 'error', 'log']);
   });
 
