@@ -25,3 +25,14 @@ export function parseDuration(value: Duration, name: string): number {
     `${name} is ${JSON.stringify(value) ?? String(value)}, which is not a duration. Give milliseconds, or a text such as '250ms', '10s', '5m', '2h', '1d'.`,
   );
 }
+
+/**
+ * Converts a duration that one of Node's own timers has to wait for.
+ *
+ * @throws ConfigurationError also for a duration over 24.8 days, with which the timer would fire at once
+ */
+export function parseTimerDuration(value: Duration, name: string): number {
+  const milliseconds = parseDuration(value, name);
+  if (milliseconds <= MAX_TIMER) return milliseconds;
+  throw new ConfigurationError(`${name} is ${JSON.stringify(value)}. Give at most '24d'.`);
+}

@@ -253,8 +253,8 @@ export class TaskCancelledError extends TaskQueueError {
   readonly code = 'TASK_CANCELLED';
 
   /** @param reason the reason that the caller gave to `cancel(reason)`; default "The task was cancelled." */
-  constructor(reason = 'The task was cancelled.') {
-    super(reason);
+  constructor(reason?: string) {
+    super(reason || 'The task was cancelled.');
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Duration } from './duration.js';
-import { parseDuration } from './duration.js';
+import { parseDuration, parseTimerDuration } from './duration.js';
 import { parseConnection, type Connection, type ConnectionOption } from './engine/connection.js';
 import { ConfigurationError } from './errors.js';
 import type { HttpOptions } from './http/http-options.js';
@@ -167,14 +167,14 @@ export function resolveOptions(options: TaskQueueOptions, env: NodeJS.ProcessEnv
     http: options.http ?? {},
     enhancers: { global: resolveGlobal(options.enhancers?.global ?? true) },
     maxPayload: wholeNumber(options.maxPayload ?? 1024 * 1024, 'maxPayload', 'bytes'),
-    enqueueTimeout: parseDuration(options.enqueueTimeout ?? '5s', 'enqueueTimeout'),
+    enqueueTimeout: parseTimerDuration(options.enqueueTimeout ?? '5s', 'enqueueTimeout'),
     abandonedAfter: resolveAbandonedAfter(options.abandonedAfter ?? '30s'),
-    grace: parseDuration(options.shutdown?.grace ?? '30s', 'shutdown.grace'),
+    grace: parseTimerDuration(options.shutdown?.grace ?? '30s', 'shutdown.grace'),
   };
 }
 
 function resolveAbandonedAfter(value: Duration): number {
-  const milliseconds = parseDuration(value, 'abandonedAfter');
+  const milliseconds = parseTimerDuration(value, 'abandonedAfter');
   if (milliseconds >= 1_000) return milliseconds;
   throw new ConfigurationError(
     `abandonedAfter is ${JSON.stringify(value)}. Give at least '1s': a busy process may need that long to give a sign of life.`,

@@ -57,7 +57,7 @@ export type Connection =
 
 const CURE =
   'Use redis://host:6379, rediss://..., postgres://user:password@host:5432/database, pglite:<folder> or pglite: (in memory), ' +
-  'in the option connection or in TASK_QUEUE_URL.';
+  'in the option connection or in TASK_QUEUE_URL. Percent-encode special characters of the password.';
 
 /**
  * Finds out which engine the option `connection` means.
@@ -104,12 +104,14 @@ const KIND_OF_SCHEME: Readonly<Record<string, 'redis' | 'postgres' | undefined>>
   postgresql: 'postgres',
 };
 
-/** The URL without user, password and parameters, cut to 200 characters, so that it may be logged. */
+/**
+ * The URL without user, password and parameters, cut to 200 characters, so that it may be logged. Everything before the
+ * last `@` goes, because a password that is not percent-encoded may contain any character.
+ */
 export function withoutPassword(url: string): string {
-  return url
-    .replace(/^([a-z]+:\/\/)[^@/]*@/i, '$1')
-    .replace(/\?.*$/s, '')
-    .slice(0, 200);
+  const scheme = /^[a-z][a-z0-9+.-]*:\/\//i.exec(url)?.[0] ?? '';
+  const address = url.slice(Math.max(scheme.length, url.lastIndexOf('@') + 1));
+  return `${scheme}${address.replace(/[?#].*$/s, '')}`.slice(0, 200);
 }
 
 function isRedisClient(value: object): value is RedisClientLike {

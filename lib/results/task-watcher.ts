@@ -4,6 +4,7 @@ import { EngineUnavailableError } from '../errors.js';
 import type { Engine } from '../engine/engine.js';
 import { FIRST_CALL_WITHIN } from '../engine/ports/query-port.js';
 import { isFinal, type TaskRecord } from '../engine/task.js';
+import { LongTimer } from '../long-timer.js';
 import { LatestRecord } from './latest-record.js';
 import { WatchedTask, type Observer } from './watched-task.js';
 
@@ -79,12 +80,12 @@ export class TaskWatcher {
    */
   untilFinal(id: string, { timeout, signal }: UntilFinalOptions = {}): Promise<TaskRecord | undefined> {
     return new Promise((resolve, reject) => {
-      const timers: NodeJS.Timeout[] = [];
+      const timers: LongTimer[] = [];
       let latest: TaskRecord | undefined;
       const end = (answer: () => void) => {
         unfollow();
         removeListener();
-        for (const timer of timers) clearTimeout(timer);
+        for (const timer of timers) timer.clear();
         answer();
       };
       const observer: Observer = {
@@ -98,9 +99,9 @@ export class TaskWatcher {
       const unfollow = this.follow(id, observer);
       const removeListener = onAbort(signal, observer.fail);
       if (timeout === undefined) return;
-      timers.push(setTimeout(() => end(() => resolve(latest)), timeout));
+      timers.push(new LongTimer(() => end(() => resolve(latest)), timeout));
       // The engine may make its first call only after a short timeout is over. This fetch gets the state before that.
-      if (timeout < FIRST_CALL_WITHIN) timers.push(setTimeout(() => this.fetchUnknown(id), timeout / 2));
+      if (timeout < FIRST_CALL_WITHIN) timers.push(new LongTimer(() => this.fetchUnknown(id), timeout / 2));
     });
   }
 

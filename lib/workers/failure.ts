@@ -28,7 +28,7 @@ function failureOfError(error: Error): TaskFailure {
   const stack = stackOf(error);
   return {
     name: cut(error.name || 'Error', 200),
-    message: cut(messageOf(error) || error.name, LONGEST_MESSAGE),
+    message: cut(messageOf(error) || error.name || 'Error', LONGEST_MESSAGE),
     ...(typeof code === 'string' || typeof code === 'number' ? { code: cut(String(code), 200) } : {}),
     ...(error instanceof HttpException && { exposable: true }),
     ...(stack !== undefined && { stack: cut(stack, LONGEST_STACK) }),
@@ -36,7 +36,7 @@ function failureOfError(error: Error): TaskFailure {
 }
 
 function failureOfValue(thrown: unknown): TaskFailure {
-  const message = typeof thrown === 'string' ? thrown : `${inspect(thrown, { depth: 2 })} was thrown`;
+  const message = typeof thrown === 'string' && thrown !== '' ? thrown : `${inspect(thrown, { depth: 2 })} was thrown`;
   return { name: 'Error', message: cut(message, LONGEST_MESSAGE) };
 }
 

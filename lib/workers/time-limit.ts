@@ -1,5 +1,6 @@
 import { Interruption } from '../engine/interruption.js';
 import { TaskTimeoutError } from '../errors.js';
+import { LongTimer } from '../long-timer.js';
 
 /** Milliseconds that a method may go on after its signal was aborted. Then its attempt ends without it. */
 const ABORT_GRACE = 250;
@@ -12,7 +13,7 @@ export class TimeLimit {
   readonly deadline: Date | undefined;
   readonly interruption: Interruption;
   private readonly startedAt = performance.now();
-  private readonly timer: NodeJS.Timeout | undefined;
+  private readonly timer: LongTimer | undefined;
   private readonly stopListening: () => void;
   private graceTimer: NodeJS.Timeout | undefined;
   private runInContext = (body: () => void): void => body();
@@ -31,7 +32,7 @@ export class TimeLimit {
     this.stopListening = delivery.onRequest(() => this.interrupt(delivery.reason));
     if (timeout === undefined) return;
     this.deadline = new Date(Date.now() + timeout);
-    this.timer = setTimeout(() => this.timeOut(), timeout);
+    this.timer = new LongTimer(() => this.timeOut(), timeout);
   }
 
   /**
@@ -68,7 +69,7 @@ export class TimeLimit {
 
   clear(): void {
     this.stopListening();
-    clearTimeout(this.timer);
+    this.timer?.clear();
     clearTimeout(this.graceTimer);
   }
 

@@ -4,7 +4,7 @@ import { inBatches } from '../concurrency.js';
 import { PayloadTooLargeError, TaskQueueError } from '../errors.js';
 import type { Engine } from '../engine/engine.js';
 import { failureOf, isCancellation } from '../engine/failures.js';
-import { sizeBeyond, type Json } from '../engine/json.js';
+import { sizeBeyond, storableText, type Json } from '../engine/json.js';
 import type { Delivery, DeliveryHandler, Outcome } from '../engine/ports/worker-port.js';
 import type { MemberResult, TaskTree } from '../engine/task.js';
 import { memberId } from '../engine/task-id.js';
@@ -159,17 +159,22 @@ export class WorkflowRunner implements DeliveryHandler {
     for (const [index, plan] of followersOf(delivery, note, outcome).entries()) {
       const root = memberId(delivery.id, `${outcome.kind}:${index}`, queueOf(plan) ?? delivery.queue);
       const tree = this.compileFollower(delivery, plan, root);
-      while (tree) {
-        try {
-          await this.deps.engine.enqueueTree(tree);
-          break;
-        } catch {
-          if (delivery.interruption.isRequested) return false;
-          await wait(STORE_AGAIN_AFTER);
-        }
-      }
+      if (tree && !(await this.store(tree, delivery))) return false;
     }
     return true;
+  }
+
+  /** @returns false when the run has to end before the engine could be reached */
+  private async store(tree: TaskTree, delivery: Delivery): Promise<boolean> {
+    for (;;) {
+      try {
+        await this.deps.engine.enqueueTree(tree);
+        return true;
+      } catch {
+        if (delivery.interruption.isRequested) return false;
+        await wait(STORE_AGAIN_AFTER);
+      }
+    }
   }
 
   /** @returns `undefined` for a plan that cannot be compiled: it must not change how the task before it ended */
@@ -202,7 +207,7 @@ function followersOf({ id, name: task }: Delivery, note: WorkflowNote, outcome: 
   }
   if (outcome.kind === 'failed' && !isCancellation(outcome.failure)) {
     const { name, message, code } = outcome.failure;
-    const error = { name, message, ...(code !== undefined && { code }), id, task };
+    const error = { name, message: storableText(message), ...(code !== undefined && { code }), id, task };
     return fromJsonPlans(note.onError).map((plan) => withInput(plan, error));
   }
   return [];

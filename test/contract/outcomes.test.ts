@@ -123,9 +123,11 @@ class Work {
     this.task.signal.addEventListener('abort', () => {
       throw new Error('from a listener');
     });
-    this.task.signal.onabort = () => {
-      throw new Error('from onabort');
-    };
+    Object.assign(this.task.signal, {
+      onabort() {
+        throw new Error('from onabort');
+      },
+    });
     Work.gate.open();
     await new Promise((_, reject) => {
       this.task.signal.addEventListener('abort', () => reject(this.task.signal.reason as Error));

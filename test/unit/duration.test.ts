@@ -1,5 +1,5 @@
 import { expect, it } from '@jest/globals';
-import { parseDuration, type Duration } from '../../lib/duration.js';
+import { parseDuration, parseTimerDuration, type Duration } from '../../lib/duration.js';
 
 it.each([
   [0, 0],
@@ -19,3 +19,14 @@ it.each(['', '10', '5 minutes', 's', '-1s', '1w', 'PT5M', -1, Number.NaN, Infini
     expect(() => parseDuration(value as Duration, 'task timeout')).toThrow(/^task timeout is .*'10s'/);
   },
 );
+
+it.each([
+  ['24d', 2_073_600_000],
+  [2 ** 31 - 1, 2 ** 31 - 1],
+] as const)('parseTimerDuration converts %j, which a timer can wait for, to %d ms', (value, milliseconds) => {
+  expect(parseTimerDuration(value, 'it')).toBe(milliseconds);
+});
+
+it.each<Duration>(['25d', 2 ** 31])('parseTimerDuration refuses %j, with which a timer would fire at once', (value) => {
+  expect(() => parseTimerDuration(value, 'enqueueTimeout')).toThrow(/^enqueueTimeout is .*'24d'/);
+});

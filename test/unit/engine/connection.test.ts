@@ -107,6 +107,17 @@ describe('parseConnection', () => {
     'redis://user:secret@host:port',
     'http://localhost/?password=secret',
     'mysql://root:secret@localhost/db?password=secret\nsecret',
+    'mysql://root:se/secret@h',
+    'mysql://root:pa@secret@h',
+    'mysql://root:pa?secret@h',
+    'mysql://root:pa#secret@h',
+    'root:secret@h/db',
+    'redis:/u:secret@h',
+    'redis//:secret@h',
+    ' redis://u:secret@h',
+    'postgres+ssl://u:secret@h',
+    'postgresql2://u:secret@h',
+    'http://h/#secret',
     { url: 'redis://:secret@h' },
     { password: 'secret' },
   ])('shows no password of %j', (option) => {
@@ -123,7 +134,9 @@ describe('withoutPassword', () => {
     ['rediss://:secret@host:1/0', 'rediss://host:1/0'],
     ['POSTGRES://user:secret@host/db', 'POSTGRES://host/db'],
     ['postgres://user:secret@host/db?sslmode=require&password=secret', 'postgres://host/db'],
-    ['redis://host/a@b', 'redis://host/a@b'],
+    ['redis://user:a@b/c@host', 'redis://host'],
+    ['redis+tls://user:secret@host', 'redis+tls://host'],
+    ['user:secret@host/db', 'host/db'],
   ])('shows %s as %s', (url, shown) => {
     expect(withoutPassword(url)).toBe(shown);
   });

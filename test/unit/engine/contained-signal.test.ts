@@ -3,6 +3,9 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { describe, expect, it, jest } from '@jest/globals';
 import { containListeners } from '../../../lib/engine/contained-signal.js';
 
+/** Sets the handler that EventTarget keeps beside the listeners. Code that was written for browsers uses it. */
+const listenWithProperty = (signal: AbortSignal, onabort: () => void) => Object.assign(signal, { onabort });
+
 describe('the listeners of a contained signal', () => {
   const create = () => {
     const controller = new AbortController();
@@ -30,11 +33,10 @@ describe('the listeners of a contained signal', () => {
     ],
     [
       'onabort',
-      (signal) => {
-        signal.onabort = () => {
+      (signal) =>
+        listenWithProperty(signal, () => {
           throw failure;
-        };
-      },
+        }),
     ],
   ])('hand what %s throws to onError', (_, listen) => {
     const { controller, onError, signal } = create();
@@ -45,9 +47,10 @@ describe('the listeners of a contained signal', () => {
 
   it('hand a rejection of an asynchronous listener to onError', async () => {
     const { controller, onError, signal } = create();
-    signal.addEventListener('abort', async () => {
+    const listener: () => unknown = async () => {
       throw failure;
-    });
+    };
+    signal.addEventListener('abort', listener);
     controller.abort();
     await Promise.resolve();
     await Promise.resolve();
@@ -70,8 +73,8 @@ describe('the listeners of a contained signal', () => {
   it('of onabort are replaced by the next value', () => {
     const { controller, signal } = create();
     const [first, second] = [jest.fn(), jest.fn()];
-    signal.onabort = first;
-    signal.onabort = second;
+    listenWithProperty(signal, first);
+    listenWithProperty(signal, second);
     expect(signal.onabort).toBe(second);
     controller.abort();
     expect(first).not.toHaveBeenCalled();

@@ -59,6 +59,16 @@ describe('the failures of this package', () => {
       },
     ],
     [
+      'a cancelled task with an empty reason has the default one',
+      cancellation(''),
+      {
+        name: 'TaskCancelledError',
+        message: new TaskCancelledError().message,
+        code: 'TASK_CANCELLED',
+        exposable: true,
+      },
+    ],
+    [
       'an expired task has words that a caller may see',
       expiry(),
       { name: 'TaskExpiredError', message: new TaskExpiredError().message, code: 'TASK_EXPIRED', exposable: true },

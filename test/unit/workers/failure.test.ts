@@ -18,6 +18,12 @@ describe('the failure of an error', () => {
     ['an error without a message', new TypeError(), { name: 'TypeError', message: 'TypeError' }],
     ['an error without a name', Object.assign(new Error('no'), { name: '' }), { name: 'Error', message: 'no' }],
     [
+      'an error without a name and a message',
+      Object.assign(new Error(), { name: '' }),
+      { name: 'Error', message: 'Error' },
+    ],
+    ['an empty text', '', { name: 'Error', message: "'' was thrown" }],
+    [
       'an error with a code',
       Object.assign(new Error('no'), { code: 'ENOENT' }),
       { name: 'Error', message: 'no', code: 'ENOENT' },

@@ -370,6 +370,7 @@ describe('the tasks that follow', () => {
   it.each<[what: string, failure: TaskFailure, error: object]>([
     ['with a code', FAILURE, { name: 'Declined', message: 'no money', code: 'DECLINED' }],
     ['without a code', { name: 'Error', message: 'no' }, { name: 'Error', message: 'no' }],
+    ['without what no engine stores', { name: 'Error', message: 'n\0o\ud800' }, { name: 'Error', message: 'no\ufffd' }],
   ])('a failure get its error %s, and no stack', async (_, failure, error) => {
     execute.mockResolvedValue({ kind: 'failed', failure });
     expect(await run(links)).toEqual({ kind: 'failed', failure });

@@ -1,0 +1,19 @@
+import { MAX_TIMER } from './duration.js';
+
+/** A timer for any duration. Node's own fires at once when its delay is over 24.8 days. */
+export class LongTimer {
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(callback: () => void, milliseconds: number) {
+    this.start(callback, milliseconds);
+  }
+
+  clear(): void {
+    clearTimeout(this.timer);
+  }
+
+  private start(callback: () => void, left: number): void {
+    const delay = Math.min(left, MAX_TIMER);
+    this.timer = setTimeout(() => (left > delay ? this.start(callback, left - delay) : callback()), delay);
+  }
+}
