@@ -54,14 +54,14 @@ export class EventStreams implements OnModuleDestroy {
     if (first.final && lastSeen === first.version) {
       return exchange.answer({ status: 204, headers: { 'Cache-Control': 'no-store' } });
     }
+    if (!first.final) requests.checkLimits(exchange);
     const response = exchange.detach();
     response.writeHead(200, HEADERS);
-    response.write(RECONNECT_AFTER);
     const stream = new EventStream(response, lastSeen);
     stream.write(first);
     if (first.final) return;
     this.add(response);
-    requests.keepOpen(response, record.id, {
+    requests.keepOpen(exchange, record.id, {
       send: (changed) => stream.write(view.of(changed)),
       finish(error) {
         // The task was forgotten, or the application closes. The client learns the reason when it connects again.
@@ -91,7 +91,7 @@ export class EventStreams implements OnModuleDestroy {
   }
 
   private sendHeartbeats(): void {
-    for (const response of this.streams) if (!response.writableNeedDrain) response.write(HEARTBEAT);
+    for (const response of this.streams) if (isWritable(response)) response.write(HEARTBEAT);
   }
 }
 
@@ -101,6 +101,7 @@ export class EventStreams implements OnModuleDestroy {
 class EventStream {
   /** The newest view, kept until the client has read the data that was sent before. */
   private pending: View | undefined;
+  private isStarted = false;
 
   constructor(
     private readonly response: ServerResponse,
@@ -108,11 +109,13 @@ class EventStream {
   ) {}
 
   write(view: View): void {
-    if (this.response.writableNeedDrain) {
-      if (!this.pending) this.response.once('drain', () => this.writePending());
+    if (!isWritable(this.response)) {
+      if (!this.pending) this.response.once(this.response.socket ? 'drain' : 'socket', () => this.writePending());
       this.pending = view;
       return;
     }
+    if (!this.isStarted) this.response.write(RECONNECT_AFTER);
+    this.isStarted = true;
     const { version, json, final } = view;
     if (version === this.lastVersion) return;
     this.lastVersion = version;
@@ -132,4 +135,12 @@ class EventStream {
     this.pending = undefined;
     if (view) this.write(view);
   }
+}
+
+/**
+ * Whether data would be sent now. A response without a socket waits behind an earlier response of its connection. Node
+ * would buffer its data, and stop reading from a connection with much data: a disconnect would then go unnoticed.
+ */
+function isWritable(response: ServerResponse): boolean {
+  return Boolean(response.socket) && !response.writableNeedDrain;
 }

@@ -1,8 +1,11 @@
-import type { ServerResponse } from 'node:http';
 import { Logger, type OnModuleDestroy } from '@nestjs/common';
 import { isFinal, type TaskRecord } from '../engine/task.js';
 import type { TaskResults } from '../results/task-results.js';
 import type { Observer } from '../results/watched-task.js';
+import type { ClientConnections } from './client-connections.js';
+import type { HttpExchange } from './http-exchange.js';
+import type { ResolvedHttpOptions } from './http-options.js';
+import { HeldLimitError } from './problem-details.js';
 
 /**
  * Answers one open request. `HeldRequests` logs an error that `send` or `finish` throws, and disconnects the client.
@@ -19,6 +22,12 @@ export interface Responder {
   released?(): void;
 }
 
+export interface HeldRequestsDeps {
+  readonly results: TaskResults;
+  readonly connections: ClientConnections;
+  readonly options: false | Pick<ResolvedHttpOptions, 'maxHeld' | 'maxHeldPerClient'>;
+}
+
 /**
  * Keeps requests open that are answered over time: long polls and event streams. Each request ends at the latest when
  * its client disconnects or the application closes.
@@ -29,13 +38,37 @@ export interface Responder {
 export class HeldRequests implements OnModuleDestroy {
   private readonly logger = new Logger('TaskQueue');
   private readonly held = new Set<HeldRequest>();
+  /** The number of open requests by the address of the client. */
+  private readonly byClient = new Map<string, number>();
+  private readonly warnedOf = new Set<HeldLimitError['of']>();
   private closing = false;
 
-  constructor(private readonly results: TaskResults) {}
+  constructor(private readonly deps: HeldRequestsDeps) {}
 
   /** The number of open requests. */
   get size(): number {
     return this.held.size;
+  }
+
+  /**
+   * Checks that one more request may stay open. Must be called before {@link keepOpen} and before the exchange is
+   * detached, in the same turn of the event loop.
+   *
+   * @throws HeldLimitError when too many requests are open: of all clients, or of this client
+   */
+  checkLimits({ clientAddress }: HttpExchange): void {
+    const { options } = this.deps;
+    if (!options || this.closing) return;
+    if (this.held.size >= options.maxHeld) {
+      throw this.refusal('all', `http.maxHeld (${options.maxHeld}) requests are open, so the endpoint answers 503.`);
+    }
+    // On a Unix socket all clients would be the same client.
+    if (clientAddress === undefined) return;
+    if ((this.byClient.get(clientAddress) ?? 0) < options.maxHeldPerClient) return;
+    throw this.refusal(
+      'client',
+      `http.maxHeldPerClient (${options.maxHeldPerClient}) requests of the client ${clientAddress} are open, so the endpoint answers 429. If this is the address of a proxy, the application must trust the proxy.`,
+    );
   }
 
   /**
@@ -44,44 +77,73 @@ export class HeldRequests implements OnModuleDestroy {
    *
    * @param timeout milliseconds; default: no limit
    */
-  keepOpen(response: ServerResponse, id: string, responder: Responder, timeout?: number): void {
-    const request = new HeldRequest(response, responder, this.held, this.logger);
+  keepOpen(exchange: HttpExchange, id: string, responder: Responder, timeout?: number): void {
+    const { connections, results } = this.deps;
+    const { clientAddress } = exchange;
+    const request: HeldRequest = new HeldRequest(exchange, responder, this.logger, () => {
+      this.held.delete(request);
+      this.count(clientAddress, -1);
+    });
     this.held.add(request);
-    if (this.closing || response.destroyed) request.finish();
-    else request.start(this.results.follow(id, request), timeout);
+    this.count(clientAddress, 1);
+    if (this.closing || exchange.isGone) return request.finish();
+    const stopListening = connections.onDisconnect(exchange, request.release);
+    request.start({ stopListening, unfollow: results.follow(id, request) }, timeout);
   }
 
   /**
-   * Answers all open requests. Nest calls this hook first at shutdown, and the server closes only once no client waits.
+   * Answers all open requests and waits until the answers are sent, or their clients have had the time to read them. Nest
+   * calls this hook first at shutdown, and the server closes only once no client waits.
    */
-  onModuleDestroy(): void {
+  async onModuleDestroy(): Promise<void> {
     this.closing = true;
     for (const request of this.held) request.finish();
+    await this.deps.connections.drain();
+  }
+
+  private count(client: string | undefined, change: 1 | -1): void {
+    if (client === undefined) return;
+    const count = (this.byClient.get(client) ?? 0) + change;
+    if (count === 0) this.byClient.delete(client);
+    else this.byClient.set(client, count);
+  }
+
+  /** Logs only the first refusal of each kind: a client could fill the log otherwise. */
+  private refusal(of: HeldLimitError['of'], reason: string): HeldLimitError {
+    if (!this.warnedOf.has(of)) this.logger.warn(`${reason} Further refusals are not logged.`);
+    this.warnedOf.add(of);
+    return new HeldLimitError(of);
   }
 }
 
 /** One open request. It observes its task until the request is over. */
 class HeldRequest implements Observer {
   readonly wantsChanges = true;
+  private stopListening: (() => void) | undefined;
   private unfollow: (() => void) | undefined;
   private timer: NodeJS.Timeout | undefined;
+  private isReleased = false;
 
   constructor(
-    private readonly response: ServerResponse,
+    private readonly exchange: HttpExchange,
     private readonly responder: Responder,
-    private readonly held: Set<HeldRequest>,
     private readonly logger: Logger,
+    private readonly onRelease: () => void,
   ) {}
 
-  start(unfollow: () => void, timeout: number | undefined): void {
-    this.unfollow = unfollow;
+  /** @param observed ends the observation of the connection and of the task */
+  start(observed: { stopListening(): void; unfollow(): void }, timeout: number | undefined): void {
+    this.stopListening = observed.stopListening;
+    this.unfollow = observed.unfollow;
     if (timeout !== undefined) this.timer = setTimeout(() => this.finish(), timeout);
-    this.response.once('close', this.release);
   }
 
   next(record: TaskRecord): void {
     this.respond(() => this.responder.send(record));
-    if (isFinal(record.state)) this.release();
+    if (!isFinal(record.state)) return;
+    this.unfollow?.();
+    // An event stream whose client reads slowly has not written its last event. The `close` of the response releases it.
+    if (this.exchange.raw.writableEnded) this.release();
   }
 
   fail(error: unknown): void {
@@ -93,11 +155,14 @@ class HeldRequest implements Observer {
     this.respond(() => this.responder.finish(error));
   }
 
-  private readonly release = (): void => {
+  readonly release = (): void => {
+    if (this.isReleased) return;
+    this.isReleased = true;
     clearTimeout(this.timer);
+    this.stopListening?.();
     this.unfollow?.();
-    this.response.off('close', this.release);
-    if (this.held.delete(this)) this.responder.released?.();
+    this.onRelease();
+    this.responder.released?.();
   };
 
   /**
@@ -109,7 +174,7 @@ class HeldRequest implements Observer {
     } catch (error) {
       this.release();
       this.logger.error(error);
-      this.response.destroy();
+      this.exchange.raw.destroy();
     }
   }
 }

@@ -1,4 +1,5 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { AbstractHttpAdapter } from '@nestjs/core';
 import { waitPreference, type WaitPreference } from './request-preferences.js';
 import type { HttpRequest } from './http-options.js';
@@ -8,6 +9,10 @@ interface RoutedRequest extends HttpRequest {
   readonly method: string;
   readonly params: Readonly<Record<string, unknown>>;
   readonly query: Readonly<Record<string, unknown>> | undefined;
+  readonly ip?: string | undefined;
+  /** On Express; on Fastify it belongs to `raw`. */
+  readonly socket?: Socket | undefined;
+  readonly raw?: { readonly socket?: Socket | undefined };
 }
 
 /** The members of Fastify's `Reply` that are used here. Express's `Response` extends Node's response and lacks them. */
@@ -60,10 +65,36 @@ export class HttpExchange {
     return (this.request as RoutedRequest).method === 'HEAD';
   }
 
+  /** Node's response. */
+  get raw(): ServerResponse {
+    return isWrapped(this.response) ? this.response.raw : (this.response as ServerResponse);
+  }
+
+  /**
+   * The connection of the client. Node's response does not name it while the response waits behind an earlier response
+   * of the same connection (pipelining).
+   */
+  get socket(): Socket | undefined {
+    const { socket, raw } = this.request as RoutedRequest;
+    return raw?.socket ?? socket;
+  }
+
+  /**
+   * The address of the client: the remote address of the socket, or the address that a proxy reports when the
+   * application trusts the proxy. `undefined` on a Unix socket.
+   */
+  get clientAddress(): string | undefined {
+    return (this.request as RoutedRequest).ip ?? this.socket?.remoteAddress;
+  }
+
   /** Whether the answer was sent already, or the client has disconnected. */
   get isOver(): boolean {
-    const raw = isWrapped(this.response) ? this.response.raw : (this.response as ServerResponse);
-    return raw.headersSent || raw.destroyed;
+    return this.raw.headersSent || this.isGone;
+  }
+
+  /** Whether the client has disconnected. */
+  get isGone(): boolean {
+    return this.raw.destroyed || this.socket?.destroyed === true;
   }
 
   waitPreference(longest: number): WaitPreference | undefined {

@@ -67,6 +67,19 @@ export interface HttpOptions {
    * @example exposeErrors: ['CardDeclinedError']
    */
   readonly exposeErrors?: boolean | readonly string[] | ((error: ShownFailure) => boolean);
+  /**
+   * The most requests that this process holds open at the same time: long polls and event streams of all clients. The
+   * endpoint answers 503 with `Retry-After` beyond this number. A whole number from 1. Default: 10,000.
+   */
+  readonly maxHeld?: number;
+  /**
+   * The most requests that this process holds open for one client at the same time. The endpoint answers 429 with
+   * `Retry-After` beyond this number. A whole number from 1. Default: 100.
+   *
+   * A client is an address: `request.ip` of the platform. Behind a proxy all clients have the address of the proxy,
+   * unless the application trusts the proxy: `app.set('trust proxy', …)` on Express, `trustProxy` on Fastify.
+   */
+  readonly maxHeldPerClient?: number;
 }
 
 /** The options, checked and complete. */
@@ -77,13 +90,21 @@ export interface ResolvedHttpOptions {
   /** Milliseconds that `authorize` has to answer. */
   readonly authorizeLimit: number;
   readonly mayShow: (error: ShownFailure) => boolean;
+  readonly maxHeld: number;
+  readonly maxHeldPerClient: number;
   /** The longest time in milliseconds that a request may wait for a task. */
   readonly longestWait: number;
   /** Milliseconds between two heartbeats on an event stream. Proxies drop a connection that carries no data. */
   readonly heartbeat: number;
 }
 
-const KNOWN: ReadonlySet<string> = new Set<keyof HttpOptions>(['path', 'authorize', 'exposeErrors']);
+const KNOWN: ReadonlySet<string> = new Set<keyof HttpOptions>([
+  'path',
+  'authorize',
+  'exposeErrors',
+  'maxHeld',
+  'maxHeldPerClient',
+]);
 
 /** One or more segments of characters that need no escaping in a URL and have no meaning for a router. */
 const PATH = /^[A-Za-z0-9_~-][A-Za-z0-9._~-]*(\/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*$/;
@@ -104,7 +125,13 @@ export function resolveHttpOptions(
       `There is no option http.${unknown.join(', http.')}. The options are: ${[...KNOWN].join(', ')}.`,
     );
   }
-  const { path = 'tasks', authorize, exposeErrors = env['NODE_ENV'] !== 'production' } = given as HttpOptions;
+  const {
+    path = 'tasks',
+    authorize,
+    exposeErrors = env['NODE_ENV'] !== 'production',
+    maxHeld = 10_000,
+    maxHeldPerClient = 100,
+  } = given as HttpOptions;
   if (authorize !== undefined && typeof authorize !== 'function') {
     throw new ConfigurationError(
       `http.authorize is ${describe(authorize)}. Give a function: (request, status, headers) => boolean.`,
@@ -115,6 +142,8 @@ export function resolveHttpOptions(
     authorize,
     authorizeLimit: 10_000,
     mayShow: resolveExposeErrors(exposeErrors),
+    maxHeld: checkLimit(maxHeld, 'maxHeld'),
+    maxHeldPerClient: checkLimit(maxHeldPerClient, 'maxHeldPerClient'),
     longestWait: 60_000,
     heartbeat: 15_000,
   };
@@ -125,6 +154,13 @@ function resolvePath(path: unknown): string {
   if (PATH.test(trimmed)) return trimmed;
   throw new ConfigurationError(
     `http.path is ${describe(path)}. Give a plain path, such as 'tasks' or 'internal/tasks'.`,
+  );
+}
+
+function checkLimit(limit: unknown, option: keyof HttpOptions): number {
+  if (Number.isSafeInteger(limit) && (limit as number) >= 1) return limit as number;
+  throw new ConfigurationError(
+    `http.${option} is ${typeof limit === 'number' ? limit : describe(limit)}. Give a whole number from 1.`,
   );
 }
 

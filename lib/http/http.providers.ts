@@ -3,6 +3,7 @@ import { ApplicationConfig, HttpAdapterHost } from '@nestjs/core';
 import { TaskResults } from '../results/task-results.js';
 import { AccessCheck } from './access-check.js';
 import { AppFilters } from './app-filters.js';
+import { ClientConnections } from './client-connections.js';
 import { EventStreams } from './event-streams.js';
 import { HeldRequests } from './held-requests.js';
 import { HttpSetup } from './http-setup.js';
@@ -54,6 +55,11 @@ const PROVIDERS: readonly Provider[] = [
     useFactory: (config: ApplicationConfig) => new AppFilters(config),
   },
   {
+    provide: ClientConnections,
+    inject: [HttpAdapterHost],
+    useFactory: (adapterHost: HttpAdapterHost) => new ClientConnections(adapterHost),
+  },
+  {
     provide: EventStreams,
     inject: [TaskView, HeldRequests, HTTP_OPTIONS],
     useFactory: (view: TaskView, requests: HeldRequests, options: Options) =>
@@ -61,8 +67,9 @@ const PROVIDERS: readonly Provider[] = [
   },
   {
     provide: HeldRequests,
-    inject: [TaskResults],
-    useFactory: (results: TaskResults) => new HeldRequests(results),
+    inject: [TaskResults, ClientConnections, HTTP_OPTIONS],
+    useFactory: (results: TaskResults, connections: ClientConnections, options: Options) =>
+      new HeldRequests({ results, connections, options }),
   },
   {
     provide: HttpSetup,
@@ -77,16 +84,26 @@ const PROVIDERS: readonly Provider[] = [
   },
   {
     provide: TaskEndpoint,
-    inject: [TaskResults, AccessCheck, TaskView, EventStreams, HeldRequests, HttpAdapterHost, HTTP_OPTIONS],
+    inject: [
+      TaskResults,
+      AccessCheck,
+      TaskView,
+      ClientConnections,
+      EventStreams,
+      HeldRequests,
+      HttpAdapterHost,
+      HTTP_OPTIONS,
+    ],
     useFactory: (
       results: TaskResults,
       access: AccessCheck,
       view: TaskView,
+      connections: ClientConnections,
       streams: EventStreams,
       requests: HeldRequests,
       adapterHost: HttpAdapterHost,
       options: Options,
-    ) => new TaskEndpoint({ results, access, view, streams, requests, adapterHost, options }),
+    ) => new TaskEndpoint({ results, access, view, connections, streams, requests, adapterHost, options }),
   },
   {
     provide: TaskHttpInterceptor,

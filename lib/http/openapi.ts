@@ -54,6 +54,20 @@ const REFUSALS = {
   404: { description: 'The id is unknown or expired, or the request may not see the task.', content: PROBLEM },
   503: { description: 'Tasks cannot be reached at the moment.', content: PROBLEM },
 };
+const TRY_AGAIN_AFTER = { description: 'Seconds.', schema: { type: 'integer' } };
+/** The refusals of requests that are held open. */
+const HELD_REFUSALS = {
+  429: {
+    description: 'Too many requests of this client wait or receive events.',
+    headers: { 'Retry-After': TRY_AGAIN_AFTER },
+    content: PROBLEM,
+  },
+  503: {
+    description: 'Tasks cannot be reached at the moment, or too many requests wait or receive events.',
+    headers: { 'Retry-After': TRY_AGAIN_AFTER },
+    content: PROBLEM,
+  },
+};
 
 const GET = {
   apiOperation: {
@@ -78,6 +92,7 @@ const GET = {
     204: { description: 'The event stream is over: the client has the final event.' },
     304: { description: 'The client has the current status.' },
     ...REFUSALS,
+    ...HELD_REFUSALS,
   },
 };
 

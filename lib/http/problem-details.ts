@@ -33,6 +33,18 @@ export interface Problem {
 /** Seconds after which a client may repeat its request when the engine cannot be reached. */
 const RETRY_AFTER_OUTAGE = '5';
 
+/** Seconds after which a client may repeat a request that exceeded a limit of held requests. */
+const RETRY_AFTER_LIMIT = '5';
+
+/** A request cannot be held open, because too many requests are: of its client, or of all clients. */
+export class HeldLimitError extends Error {
+  readonly code = 'TOO_MANY_HELD_REQUESTS';
+
+  constructor(readonly of: 'client' | 'all') {
+    super(`Too many requests are open${of === 'client' ? ' for this client' : ''}.`);
+  }
+}
+
 /**
  * Turns an error of this package into a refusal for the client; `undefined` for every other error. The detail is
  * another text than the error's message where that message is for operators (hosts, options to change) or names the
@@ -63,6 +75,12 @@ export function problemOf(error: unknown): Problem | undefined {
   if (error instanceof EngineUnavailableError) {
     const { body, headers } = problem(503, 'Service Unavailable', 'Tasks cannot be reached at the moment.', error);
     return { body, headers: { ...headers, 'Retry-After': RETRY_AFTER_OUTAGE } };
+  }
+  if (error instanceof HeldLimitError) {
+    const [status, title] =
+      error.of === 'client' ? ([429, 'Too Many Requests'] as const) : ([503, 'Service Unavailable'] as const);
+    const { body, headers } = problem(status, title, error.message, error);
+    return { body, headers: { ...headers, 'Retry-After': RETRY_AFTER_LIMIT } };
   }
   return undefined;
 }

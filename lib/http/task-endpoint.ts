@@ -3,6 +3,7 @@ import { TaskNotFoundError } from '../errors.js';
 import { isFinal, type TaskRecord } from '../engine/task.js';
 import type { TaskResults } from '../results/task-results.js';
 import type { AccessCheck } from './access-check.js';
+import type { ClientConnections } from './client-connections.js';
 import type { EventStreams } from './event-streams.js';
 import { HttpExchange } from './http-exchange.js';
 import type { HeldRequests, Responder } from './held-requests.js';
@@ -18,6 +19,7 @@ export interface TaskEndpointDeps {
   readonly results: TaskResults;
   readonly access: AccessCheck;
   readonly view: TaskView;
+  readonly connections: ClientConnections;
   readonly streams: EventStreams;
   readonly requests: HeldRequests;
   readonly adapterHost: HttpAdapterHost;
@@ -72,14 +74,16 @@ export class TaskEndpoint {
     response: unknown,
     respond: (exchange: HttpExchange, options: ResolvedHttpOptions) => Promise<void>,
   ): Promise<void> {
-    const { adapterHost, options } = this.deps;
+    const { adapterHost, connections, options } = this.deps;
     const exchange = new HttpExchange(adapterHost.httpAdapter, request, response);
+    connections.add(exchange);
     try {
       if (!options) throw new TaskNotFoundError(exchange.id);
       await respond(exchange, options);
     } catch (error) {
       this.refuse(exchange, error);
     }
+    connections.checkWaiting(exchange);
   }
 
   /** @throws TaskNotFoundError for an unknown id, and also for a task that this request may not see */
@@ -110,7 +114,10 @@ export class TaskEndpoint {
         this.answer(exchange, latest, headers);
       },
     };
-    this.deps.requests.keepOpen(exchange.detach(), record.id, responder, timeout);
+    const { requests } = this.deps;
+    requests.checkLimits(exchange);
+    exchange.detach();
+    requests.keepOpen(exchange, record.id, responder, timeout);
   }
 
   private answer(exchange: HttpExchange, record: TaskRecord, extraHeaders: Readonly<Record<string, string>>): void {

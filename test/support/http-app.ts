@@ -48,6 +48,8 @@ export interface Setting {
   providers?: Provider[];
   /** Shorter times of the endpoint, in milliseconds, where its defaults are too long for a test. */
   times?: Partial<Pick<ResolvedHttpOptions, 'longestWait' | 'heartbeat' | 'authorizeLimit'>>;
+  /** Whether `request.ip` is the address that a proxy reports in `X-Forwarded-For`. Default: `false`. */
+  trustProxy?: boolean;
   /** Called before the application starts. */
   prepare?(app: INestApplication): void;
 }
@@ -75,7 +77,9 @@ export async function startApp(platform: Platform, setting: Setting = {}) {
     controllers: setting.controllers ?? [],
     providers: setting.providers ?? [],
   };
-  const adapter = platform === 'express' ? new ExpressAdapter() : new FastifyAdapter();
+  const { trustProxy = false } = setting;
+  const adapter = platform === 'express' ? new ExpressAdapter() : new FastifyAdapter({ trustProxy });
+  if (adapter instanceof ExpressAdapter) adapter.set('trust proxy', trustProxy);
   const app = await NestFactory.create(module, adapter, { logger: log, abortOnError: false });
   if (setting.http !== false) Object.assign(app.get<object>(HTTP_OPTIONS), setting.times);
   setting.prepare?.(app);

@@ -141,7 +141,7 @@ describe.each(platforms)('event streams on %s', (platform) => {
 
   test('the endpoint sends only the current status while the application closes', async () => {
     const { app, engine, url } = tasks;
-    app.get(HeldRequests).onModuleDestroy();
+    await app.get(HeldRequests).onModuleDestroy();
     const id = engine.add();
     const events = await openEvents(url, `/tasks/${id}`);
     expect((await events.next())?.status).toMatchObject({ state: 'running' });

@@ -10,7 +10,15 @@ const resolve = (options?: HttpOptions, env: NodeJS.ProcessEnv = {}) => {
 };
 
 test('resolveHttpOptions fills in the defaults', () => {
-  expect(resolve()).toMatchObject({ path: 'tasks', authorize: undefined, longestWait: 60_000, heartbeat: 15_000 });
+  expect(resolve()).toMatchObject({
+    path: 'tasks',
+    authorize: undefined,
+    longestWait: 60_000,
+    heartbeat: 15_000,
+    authorizeLimit: 10_000,
+    maxHeld: 10_000,
+    maxHeldPerClient: 100,
+  });
   expect(resolveHttpOptions(false)).toBe(false);
 });
 
@@ -42,13 +50,20 @@ describe('exposeErrors', () => {
 test.each<[unknown, RegExp]>([
   [true, /^http is true\. Give false/],
   [[], /^http is \[\]/],
-  [{ pth: 'x' }, /^There is no option http\.pth\. The options are: path, authorize, exposeErrors\.$/],
+  [
+    { pth: 'x' },
+    /^There is no option http\.pth\. The options are: path, authorize, exposeErrors, maxHeld, maxHeldPerClient\.$/,
+  ],
   [{ path: '' }, /^http\.path is ""\. Give a plain path, such as 'tasks'/],
   [{ path: 'a//b' }, /^http\.path is "a\/\/b"/],
   [{ path: 'tasks/:tenant' }, /^http\.path is "tasks\/:tenant"/],
   [{ path: '../x' }, /^http\.path is/],
   [{ path: 7 }, /^http\.path is 7/],
   [{ authorize: 'admin' }, /^http\.authorize is "admin"\. Give a function/],
+  [{ maxHeld: 0 }, /^http\.maxHeld is 0\. Give a whole number from 1\.$/],
+  [{ maxHeld: Number.NaN }, /^http\.maxHeld is NaN\./],
+  [{ maxHeldPerClient: 1.5 }, /^http\.maxHeldPerClient is 1\.5\./],
+  [{ maxHeldPerClient: '7' }, /^http\.maxHeldPerClient is "7"\./],
   [{ exposeErrors: 'all' }, /^http\.exposeErrors is "all"\. Give true, false, a list/],
   [{ exposeErrors: [Error] }, /^http\.exposeErrors is/],
 ])('resolveHttpOptions refuses %j', (options, message) => {

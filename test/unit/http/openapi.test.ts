@@ -41,6 +41,8 @@ describe.each(platforms)('the OpenAPI document on %s', (platform) => {
         },
         304: {},
         404: { content: { 'application/problem+json': {} } },
+        429: { headers: { 'Retry-After': {} }, content: { 'application/problem+json': {} } },
+        503: { headers: { 'Retry-After': {} }, content: { 'application/problem+json': {} } },
       },
     });
     expect(Object.keys(cancel?.responses ?? {})).toEqual(['200', '202', '404', '503']);
