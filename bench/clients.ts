@@ -112,7 +112,9 @@ function clients(tasks: number): StartContender {
 
 export const contenders: Contenders = {
   async web(place) {
-    const app = await NestFactory.create(moduleAt(place, { role: 'producer' }), { logger: ['error', 'warn'] });
+    // All clients have the same address.
+    const http = { maxHeld: 2 * EACH, maxHeldPerClient: 2 * EACH };
+    const app = await NestFactory.create(moduleAt(place, { role: 'producer', http }), { logger: ['error', 'warn'] });
     await app.listen(0, '127.0.0.1');
     return helper(() => app.close(), webServer(app.getHttpServer() as Server));
   },

@@ -73,8 +73,8 @@ export class ClientConnections implements OnApplicationShutdown {
   }
 
   /**
-   * Waits until all answers that have ended are sent, because a server that closes cuts such answers off. From now on, the
-   * connections of clients that do not read their answers are destroyed, because the server would wait for them.
+   * Waits until all answers that have ended are sent, because a server that closes cuts such answers off. Also begins to
+   * destroy the connections of clients that do not read their answers, because the server would wait for them.
    *
    * @returns a promise that resolves after at most twice the closing interval
    */

@@ -92,7 +92,7 @@ export class HeldRequests implements OnModuleDestroy {
   }
 
   /**
-   * Answers all open requests and waits until the answers are sent, or their clients have had the time to read them. Nest
+   * Answers all open requests, and waits until the answers are sent or the clients have had the time to read them. Nest
    * calls this hook first at shutdown, and the server closes only once no client waits.
    */
   async onModuleDestroy(): Promise<void> {
@@ -142,7 +142,7 @@ class HeldRequest implements Observer {
     this.respond(() => this.responder.send(record));
     if (!isFinal(record.state)) return;
     this.unfollow?.();
-    // An event stream whose client reads slowly has not written its last event. The `close` of the response releases it.
+    // An event stream whose client reads slowly has not written its last event. Its `close` releases the request.
     if (this.exchange.raw.writableEnded) this.release();
   }
 

@@ -128,15 +128,17 @@ export interface EnqueueOptions {
   /**
    * Makes the call safe to repeat. As long as the first task with this key is stored, another call with the same key
    * and the same arguments stores nothing and gets a handle of the first task, with `deduplicated: true`. The same key
-   * with other arguments throws `IdempotencyConflictError`. 1 to 255 characters without NUL; each task has its own keys.
+   * with other arguments throws `IdempotencyConflictError`. 1 to 255 characters without NUL; each task has its own
+   * keys.
    *
    * A key that a client chose needs an {@link idempotencyScope}. Otherwise a client that sends the key of another client
    * gets the handle of the other client's task.
    */
   readonly idempotencyKey?: string;
   /**
-   * A text that becomes part of the key, so that equal keys of different users or tenants never meet. 1 to 255 characters
-   * without NUL. It has no effect on a call without an `idempotencyKey`. Default: all calls of a task share one scope.
+   * A text that becomes part of the key, so that equal keys of different users or tenants never meet. 1 to 255
+   * characters without NUL. It has no effect on a call without an `idempotencyKey`. Default: all calls of a task share
+   * one scope.
    *
    * @example with({ idempotencyKey: request.headers['idempotency-key'], idempotencyScope: user.id })
    */
