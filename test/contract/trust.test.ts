@@ -260,6 +260,16 @@ describeEachEngine('retries, cancellation and uniqueness', (engine) => {
     await expect(handle.status()).resolves.toMatchObject({ state: 'cancelled', attempt: 1 });
   });
 
+  it.each<[state: TaskState, delay: number | undefined]>([
+    ['scheduled', 60_000],
+    ['running', undefined],
+  ])('a %s task is cancelled, also with a reason that no engine stores as it is', async (state, delay) => {
+    const handle = await work.held.with({ delay }).enqueue(`odd reason ${state}`);
+    await reaches(handle, state);
+    await handle.cancel('not \0needed\ud800');
+    await expect(handle.result({ timeout: '10s' })).rejects.toMatchObject({ message: 'not needed\ufffd' });
+  });
+
   it('cancel() does not change a final task', async () => {
     const handle = await work.charge.enqueue({ id: 'done', cents: 5 });
     await handle.result({ timeout: '10s' });

@@ -1,5 +1,6 @@
 import type { Queue } from 'bullmq';
 import { inBatches } from '../../../concurrency.js';
+import { storableText } from '../../json.js';
 import { isFinal, type TaskRecord } from '../../task.js';
 import { memberIds } from '../../task-id.js';
 import type { Availability } from '../availability.js';
@@ -28,7 +29,8 @@ export class TaskCommands {
     if (!found) return undefined;
     const { record } = found;
     if (isFinal(record.state) && (found.json.finishedOn !== undefined || !record.members)) return record;
-    const cancelled = record.state === 'cancelled' ? record : await this.cancelTask(found, reason);
+    const cancelled =
+      record.state === 'cancelled' ? record : await this.cancelTask(found, reason && storableText(reason));
     await inBatches(memberIds(id, record.members), MEMBERS_AT_ONCE, (member) => this.cancel(member, reason));
     return cancelled;
   }
