@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -71,8 +72,8 @@ function run(command, args, timeout) {
     });
     child.on('close', (code, signal) => {
       for (const name of signals) process.off(name, stop);
-      // A developer stopped the child, for example with Ctrl-C. This process ends in the same way.
-      if (signals.includes(signal)) process.kill(process.pid, signal);
+      // A developer stopped the child, for example with Ctrl-C. This process ends too, and removes its temporary folders.
+      if (signals.includes(signal)) process.exit(128 + constants.signals[signal]);
       resolve(code === 0);
     });
   });

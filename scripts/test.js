@@ -95,6 +95,8 @@ function isWholeMatrix() {
  */
 async function jest(project, { timeout: limit = timeout, files } = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'task-queue-jest-'));
+  const removeFolder = () => rmSync(folder, { recursive: true, force: true });
+  process.once('exit', removeFolder);
   const report = join(folder, 'report.json');
   const ok = await node(
     [
@@ -119,7 +121,8 @@ async function jest(project, { timeout: limit = timeout, files } = {}) {
   } catch {
     return { passed: 0, failed: 1 }; // Jest ended without a report.
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    process.off('exit', removeFolder);
+    removeFolder();
   }
 }
 
