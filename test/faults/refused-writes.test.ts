@@ -6,6 +6,7 @@ import { Task, type TaskHandle, type TaskQueueOptions, type Tasks } from 'nestjs
 import { boot, type Booted } from '../support/boot.js';
 import { Gate } from '../support/gate.js';
 import { startPostgres, startRedis, type Server } from '../support/servers.js';
+import { until } from '../support/until.js';
 
 @Injectable()
 class Work {
@@ -129,11 +130,22 @@ describe('a PostgreSQL that became read-only', () => {
     await (await work.pay.enqueue()).result({ timeout: '10s' });
     await admin.query('ALTER SYSTEM SET default_transaction_read_only = on');
     await admin.query('SELECT pg_reload_conf()');
-    await expect(work.pay.enqueue()).rejects.toMatchObject({ code: 'ENGINE_UNAVAILABLE' });
+    // Each process of the server reads the setting at a moment of its own, so the first calls may still be stored.
+    const refusal = () =>
+      work.pay.enqueue().then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+    let refused: unknown;
+    await until(async () => (refused = await refusal()) !== undefined, 'the server refuses writes');
+    expect(refused).toMatchObject({ code: 'ENGINE_UNAVAILABLE' });
     await admin.query('SET default_transaction_read_only = off');
     await admin.query('ALTER SYSTEM RESET default_transaction_read_only');
     await admin.query('SELECT pg_reload_conf()');
     await admin.end();
-    await expect((await work.pay.enqueue()).result({ timeout: '15s' })).resolves.toBe('paid');
+    let handle: TaskHandle<string> | undefined;
+    const accepted = async () => (handle = await work.pay.enqueue().catch(() => undefined)) !== undefined;
+    await until(accepted, 'the server takes writes again', 5_000);
+    await expect(handle!.result({ timeout: '15s' })).resolves.toBe('paid');
   });
 });
