@@ -3,12 +3,7 @@ import type { Socket } from 'node:net';
 import type { OnApplicationShutdown } from '@nestjs/common';
 import type { HttpAdapterHost } from '@nestjs/core';
 import type { HttpExchange } from './http-exchange.js';
-
-/**
- * Milliseconds between two checks while the application closes. A client has at least this time to read an answer that
- * has ended, and at most twice this time.
- */
-const CLOSING_INTERVAL = 300;
+import type { ResolvedHttpOptions } from './http-options.js';
 
 /**
  * The most answers on one connection that wait behind a held request of the same connection. Node stops reading from a
@@ -29,7 +24,10 @@ export class ClientConnections implements OnApplicationShutdown {
   /** Called when a connection has no unsent answer any more. */
   private onChange = (): void => {};
 
-  constructor(private readonly adapterHost: HttpAdapterHost) {}
+  constructor(
+    private readonly adapterHost: HttpAdapterHost,
+    private readonly options: false | Pick<ResolvedHttpOptions, 'closingInterval'>,
+  ) {}
 
   /** The number of connections with requests whose answers are not sent. */
   get size(): number {
@@ -80,7 +78,7 @@ export class ClientConnections implements OnApplicationShutdown {
    */
   async drain(): Promise<void> {
     const server = this.adapterHost.httpAdapter?.getHttpServer() as Partial<Server> | undefined;
-    if (!server || this.closingTimer) return;
+    if (!server || !this.options || this.closingTimer) return;
     for (const connection of this.connections.values()) connection.destroyIfStuck();
     let rounds = 0;
     const sent = new Promise<void>((resolve) => {
@@ -94,7 +92,7 @@ export class ClientConnections implements OnApplicationShutdown {
       // A connection may have been kept alive behind an answer that was sent after the server stopped listening.
       if (!server.listening) server.closeIdleConnections?.();
       this.onChange();
-    }, CLOSING_INTERVAL);
+    }, this.options.closingInterval);
     this.closingTimer = timer;
     this.onChange();
     await sent;

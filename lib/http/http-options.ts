@@ -96,6 +96,11 @@ export interface ResolvedHttpOptions {
   readonly longestWait: number;
   /** Milliseconds between two heartbeats on an event stream. Proxies drop a connection that carries no data. */
   readonly heartbeat: number;
+  /**
+   * Milliseconds between two checks while the application closes. A client has at least this time to read an answer that
+   * has ended, and at most twice this time.
+   */
+  readonly closingInterval: number;
 }
 
 const KNOWN: ReadonlySet<string> = new Set<keyof HttpOptions>([
@@ -146,6 +151,7 @@ export function resolveHttpOptions(
     maxHeldPerClient: checkLimit(maxHeldPerClient, 'maxHeldPerClient'),
     longestWait: 60_000,
     heartbeat: 15_000,
+    closingInterval: 300,
   };
 }
 

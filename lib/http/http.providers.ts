@@ -56,8 +56,8 @@ const PROVIDERS: readonly Provider[] = [
   },
   {
     provide: ClientConnections,
-    inject: [HttpAdapterHost],
-    useFactory: (adapterHost: HttpAdapterHost) => new ClientConnections(adapterHost),
+    inject: [HttpAdapterHost, HTTP_OPTIONS],
+    useFactory: (adapterHost: HttpAdapterHost, options: Options) => new ClientConnections(adapterHost, options),
   },
   {
     provide: EventStreams,

@@ -47,7 +47,7 @@ export interface Setting {
   controllers?: Type[];
   providers?: Provider[];
   /** Shorter times of the endpoint, in milliseconds, where its defaults are too long for a test. */
-  times?: Partial<Pick<ResolvedHttpOptions, 'longestWait' | 'heartbeat' | 'authorizeLimit'>>;
+  times?: Partial<Pick<ResolvedHttpOptions, 'longestWait' | 'heartbeat' | 'authorizeLimit' | 'closingInterval'>>;
   /** Whether `request.ip` is the address that a proxy reports in `X-Forwarded-For`. Default: `false`. */
   trustProxy?: boolean;
   /** Called before the application starts. */

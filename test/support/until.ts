@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Milliseconds between two checks. */
-const INTERVAL = 20;
+/** Milliseconds from the first check to the second. Each further wait is twice as long, up to the longest interval. */
+const FIRST_INTERVAL = 1;
+const LONGEST_INTERVAL = 20;
 /** Below Jest's time limit for a test, so that a test fails with the message of `until` and not with Jest's. */
 const PATIENCE = 20_000;
 
@@ -19,10 +20,10 @@ export async function until(
   patience = PATIENCE,
 ): Promise<void> {
   const deadline = Date.now() + patience;
-  while (!(await condition())) {
+  for (let interval = FIRST_INTERVAL; !(await condition()); interval = Math.min(interval * 2, LONGEST_INTERVAL)) {
     if (Date.now() > deadline) {
       throw new Error(`Within ${patience} ms this did not become true: ${typeof what === 'string' ? what : what()}.`);
     }
-    await sleep(INTERVAL);
+    await sleep(interval);
   }
 }
