@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import type { TaskQueueOptions } from '../../lib/index.js';
+import type { TaskQueueOptions } from 'nestjs-task-queue';
 import type { TestProcess } from './support/test-process.js';
 import { type EngineName, World } from './support/world.js';
 

@@ -9,7 +9,7 @@ import {
   type Signature,
   type TaskError,
   type Tasks,
-} from '../../lib/index.js';
+} from 'nestjs-task-queue';
 import { comparable, FAILED, type LinkRun } from './evaluate-shape.js';
 import { STEPS, type Shape } from './workflow-shapes.js';
 

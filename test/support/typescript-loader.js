@@ -11,8 +11,12 @@ import { transformFile } from '@swc/core';
 // Node loads this file twice: in the program, and in a second thread as the loader that the program registers.
 if (isMainThread) register(import.meta.url);
 
+/** The package as a program imports it: its source, or the version whose main file `TASK_QUEUE_PACKAGE` names. */
+const THE_PACKAGE = process.env['TASK_QUEUE_PACKAGE'] ?? new URL('../../lib/index.ts', import.meta.url).href;
+
 /** @type {import('node:module').ResolveHook} */
 export async function resolve(specifier, context, nextResolve) {
+  if (specifier === 'nestjs-task-queue') return await nextResolve(THE_PACKAGE, context);
   const source = specifier.replace(/\.(c?)js$/, '.$1ts');
   const isSource = specifier.startsWith('.') && existsSync(new URL(source, context.parentURL));
   return await nextResolve(isSource ? source : specifier, context);

@@ -3,6 +3,7 @@ import { atMostOnce, eventLoop, killedWorker, manyCallers, poisonTask } from './
 import { outage, repeatedCuts, type OutageKind } from './outage.js';
 import { missedTicks, noOverlap, replicasComeAndGo } from './schedules.js';
 import { closing, closingUnconnected, graceIsOver, rollingDeploy } from './shutdown.js';
+import { versionsSideBySide } from './versions.js';
 import { killedWorkflows } from './workflows.js';
 
 /** A real fault, and assertions about the tasks. `run` throws when an assertion fails. */
@@ -15,7 +16,7 @@ export interface Scenario {
   run(world: World): Promise<void>;
 }
 
-export type Topic = 'delivery' | 'shutdown' | 'outage' | 'schedules';
+export type Topic = 'delivery' | 'shutdown' | 'outage' | 'schedules' | 'versions';
 
 const BOTH = ['redis', 'postgres'] as const;
 
@@ -48,6 +49,10 @@ export function scenarios(size: 'quick' | 'full'): Scenario[] {
       'schedules while replicas come and go': (world) => replicasComeAndGo(world, { rounds: full ? 10 : 2 }),
       'schedules while all replicas are gone': (world) => missedTicks(world, 'all replicas are killed'),
       'a schedule that skips, and its worker is killed': noOverlap,
+    }),
+    ...some('versions', {
+      'this version beside 0.1.0, and back again': (world) =>
+        versionsSideBySide(world, full ? { tasks: 200, workflows: 20 } : { tasks: 40, workflows: 6 }),
     }),
     {
       topic: 'schedules',

@@ -16,7 +16,7 @@ import {
   type ScheduleStatus,
   type Signature,
   type TaskQueueOptions,
-} from '../../../lib/index.js';
+} from 'nestjs-task-queue';
 import { SHAPE_LISTENER, ShapeTasks, signatureOf } from '../../support/shape-tasks.js';
 import type { Shape } from '../../support/workflow-shapes.js';
 import { SHAPE_JOURNAL } from './shape-journal.js';
@@ -95,6 +95,10 @@ const methods = {
   },
   async scheduleStatus(id: string): Promise<ScheduleStatus | undefined> {
     return await schedules.get(id);
+  },
+  /** The main file of the package that this process uses. */
+  async packageFile(): Promise<string> {
+    return import.meta.resolve('nestjs-task-queue');
   },
   async close() {
     await app.close();

@@ -1,7 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import type { TaskQueueOptions } from '../../../lib/index.js';
+import type { TaskQueueOptions } from 'nestjs-task-queue';
 import type { Methods } from './program.js';
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
@@ -46,7 +46,10 @@ export class TestProcess {
    *
    * @throws Error with the log when the process ended before
    */
-  static async start(options: TaskQueueOptions, env: { JOURNAL: string; SCHEDULED?: string }): Promise<TestProcess> {
+  static async start(
+    options: TaskQueueOptions,
+    env: { JOURNAL: string; SCHEDULED?: string; TASK_QUEUE_PACKAGE?: string },
+  ): Promise<TestProcess> {
     const child = fork(path('program.ts'), [], {
       execArgv: ['--expose-gc', '--enable-source-maps', '--import', path('../../support/typescript-loader.js')],
       env: { ...process.env, NODE_ENV: 'production', OPTIONS: JSON.stringify(options), ...env },

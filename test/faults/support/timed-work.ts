@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Schedule, Task, TaskContext } from '../../../lib/index.js';
+import { Schedule, Task, TaskContext } from 'nestjs-task-queue';
 import { record } from './journal.js';
 
 /** The task of the schedules. It writes its tick into the journal. */

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Task, TaskContext } from '../../../lib/index.js';
+import { Task, TaskContext } from 'nestjs-task-queue';
 import { record } from './journal.js';
 
 /** The tasks of the scenarios. They write their start and their end into the journal. */

@@ -1,10 +1,11 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { TaskQueueOptions, TaskStatus } from '../../../lib/index.js';
+import type { TaskQueueOptions, TaskStatus } from 'nestjs-task-queue';
 import { freePrefix, startPostgres, startRedis } from '../../support/servers.js';
 import { startProxy, type TcpProxy } from '../../support/tcp-proxy.js';
 import { until } from '../../support/until.js';
+import { type EarlierVersion, mainFileOf } from './earlier-version.js';
 import type { JournalEvent } from './journal.js';
 import { TestProcess } from './test-process.js';
 
@@ -34,6 +35,13 @@ export interface Entry {
   readonly id: string;
   readonly pid: number;
   readonly detail: string;
+}
+
+interface StartOptions {
+  /** The process has decorated schedules. */
+  readonly scheduled?: boolean;
+  /** The version of this package that the process uses. Default: the source in `lib`. */
+  readonly version?: EarlierVersion;
 }
 
 /** Milliseconds that a scenario waits for a condition by default. */
@@ -71,7 +79,7 @@ export class World {
   }
 
   /** Starts a process. Its times are short, so that a process counts as dead after seconds and not after a minute. */
-  async start(options: TaskQueueOptions = {}, { scheduled = false } = {}): Promise<TestProcess> {
+  async start(options: TaskQueueOptions = {}, { scheduled = false, version }: StartOptions = {}): Promise<TestProcess> {
     const process = await TestProcess.start(
       {
         connection: this.server.url,
@@ -81,7 +89,11 @@ export class World {
         shutdown: { grace: '1s' },
         ...options,
       },
-      { JOURNAL: this.journal, ...(scheduled && { SCHEDULED: 'yes' }) },
+      {
+        JOURNAL: this.journal,
+        ...(scheduled && { SCHEDULED: 'yes' }),
+        ...(version && { TASK_QUEUE_PACKAGE: mainFileOf(version) }),
+      },
     );
     this.processes.push(process);
     return process;
