@@ -1,12 +1,12 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
-import { Redis } from 'ioredis';
 import pg from 'pg';
 import { Task, type TaskHandle, type TaskQueueOptions, type Tasks } from 'nestjs-task-queue';
 import { boot, type Booted } from '../support/boot.js';
 import { Gate } from '../support/gate.js';
 import { startPostgres, startRedis, type Server } from '../support/servers.js';
 import { until } from '../support/until.js';
+import { refuseRedisWrites } from './support/refusals.js';
 
 @Injectable()
 class Work {
@@ -71,24 +71,12 @@ async function endOf(task: End[0], meanwhile: () => Promise<void>): Promise<{ en
   return { end: (await end) as string, runs: Work.runs };
 }
 
-/** A Redis that answers and takes no writes until the returned function is called. */
-async function refuseWrites(kind: 'NOREPLICAS' | 'OOM'): Promise<() => Promise<void>> {
-  const admin = new Redis(server.url);
-  const [option, refuse, allow] =
-    kind === 'NOREPLICAS' ? (['min-replicas-to-write', '1', '0'] as const) : (['maxmemory', '1', '0'] as const);
-  await admin.config('SET', option, refuse);
-  return async () => {
-    await admin.config('SET', option, allow);
-    admin.disconnect();
-  };
-}
-
 describe.each(['NOREPLICAS', 'OOM'] as const)('a Redis that refuses writes with %s', (kind) => {
   it.each(ENDS)('has the end of the task %s as it was, after one run', async (task, expected) => {
     server = await startRedis();
     await start({ connection: server.url });
     const { end, runs } = await endOf(task, async () => {
-      const allow = await refuseWrites(kind);
+      const allow = await refuseRedisWrites(server, kind);
       // While the server refuses writes, the task ends, and a call fails in time.
       Work.gate.open();
       await expect(work.other.enqueue()).rejects.toMatchObject({ code: 'ENGINE_UNAVAILABLE' });

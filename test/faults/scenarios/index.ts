@@ -74,6 +74,11 @@ function outages(full: boolean): Scenario[] {
     ['the server is frozen', 'stopped', BOTH, 5_000],
     // No side gets an error. Each notices only that no answer comes within the time that an answer may take.
     ['the connections are forgotten by the network', 'forgotten', BOTH, 25_000],
+    ['Redis refuses writes without replicas', 'noReplicas', ['redis'], 5_000],
+    ['Redis has no memory left', 'outOfMemory', ['redis'], 5_000],
+    ['PostgreSQL is read-only', 'readOnly', ['postgres'], 5_000],
+    ['the table of jobs is locked', 'locked', ['postgres'], 5_000],
+    ['transactions are serializable', 'serializable', ['postgres'], 5_000],
   ];
   return kinds.flatMap(([name, kind, engines, within]) =>
     (['web and worker', 'one process'] as const)

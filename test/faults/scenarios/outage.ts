@@ -1,14 +1,19 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { lockPostgresTables, makePostgresReadOnly, refuseRedisWrites, setForDatabase } from '../support/refusals.js';
 import type { World } from '../support/world.js';
 import type { TestProcess } from '../support/test-process.js';
 
 export type Roles = 'one process' | 'web and worker';
 
+type EndOutage = () => Promise<void> | void;
+
 /** How a fault begins and ends. */
 interface Outage {
-  begin(world: World): Promise<void> | void;
-  end(world: World): Promise<void> | void;
+  /** Called before the processes start. */
+  prepare?(world: World): Promise<void>;
+  /** Begins the outage. The returned function ends it. */
+  begin(world: World): Promise<EndOutage> | EndOutage;
   /** Milliseconds from `begin` to `end`. */
   lasts: number;
   /** The server loses all stored tasks. */
@@ -20,36 +25,85 @@ interface Outage {
    * later.
    */
   runsCommandsLater?: boolean;
+  /** The processes of the server notice the outage one after the other, so the first calls may still be stored. */
+  beginsGradually?: boolean;
 }
+
+const nothingToEnd = () => undefined;
 
 const outages = {
   restart: {
-    begin: ({ server }) => server.stop(),
-    end: ({ server }) => server.restart(),
+    async begin({ server }) {
+      await server.stop();
+      return () => server.restart();
+    },
     lasts: 2_500,
     unreachable: true,
   },
   emptied: {
-    begin: ({ server }) => server.kill(),
-    end: ({ server }) => server.restart(),
+    async begin({ server }) {
+      await server.kill();
+      return () => server.restart();
+    },
     lasts: 2_500,
     losesData: true,
     unreachable: true,
   },
-  cut: { begin: async ({ proxy }) => (await proxy).cut(), end: () => undefined, lasts: 0, unreachable: false },
+  cut: {
+    async begin({ proxy }) {
+      (await proxy).cut();
+      return nothingToEnd;
+    },
+    lasts: 0,
+    unreachable: false,
+  },
   frozen: {
-    begin: async ({ proxy }) => (await proxy).freeze(),
-    end: async ({ proxy }) => (await proxy).thaw(),
+    async begin({ proxy }) {
+      const opened = await proxy;
+      opened.freeze();
+      return () => opened.thaw();
+    },
     lasts: 4_000,
     unreachable: true,
   },
-  forgotten: { begin: async ({ proxy }) => (await proxy).forget(), end: () => undefined, lasts: 0, unreachable: false },
+  forgotten: {
+    async begin({ proxy }) {
+      (await proxy).forget();
+      return nothingToEnd;
+    },
+    lasts: 0,
+    unreachable: false,
+  },
   stopped: {
-    begin: ({ server }) => server.freeze(),
-    end: ({ server }) => server.thaw(),
+    begin({ server }) {
+      server.freeze();
+      return () => server.thaw();
+    },
     lasts: 4_000,
     unreachable: true,
     runsCommandsLater: true,
+  },
+  noReplicas: { begin: ({ server }) => refuseRedisWrites(server, 'NOREPLICAS'), lasts: 4_000, unreachable: true },
+  outOfMemory: { begin: ({ server }) => refuseRedisWrites(server, 'OOM'), lasts: 4_000, unreachable: true },
+  readOnly: {
+    begin: ({ server }) => makePostgresReadOnly(server),
+    lasts: 4_000,
+    unreachable: true,
+    beginsGradually: true,
+  },
+  locked: {
+    prepare: ({ server }) => setForDatabase(server, { lock_timeout: '300ms' }),
+    begin: ({ server, prefix }) => lockPostgresTables(server, prefix),
+    lasts: 4_000,
+    unreachable: true,
+    // A call may get the lock after it was told to have failed.
+    runsCommandsLater: true,
+  },
+  serializable: {
+    prepare: ({ server }) => setForDatabase(server, { default_transaction_isolation: 'serializable' }),
+    begin: () => nothingToEnd,
+    lasts: 0,
+    unreachable: false,
   },
 } satisfies Record<string, Outage>;
 
@@ -65,8 +119,9 @@ export async function outage(
   roles: Roles,
   { within }: { within: number },
 ): Promise<void> {
-  const { begin, end, lasts, unreachable, ...rest }: Outage = outages[kind];
+  const { prepare, begin, lasts, unreachable, ...rest }: Outage = outages[kind];
   const losesData = rest.losesData ?? false;
+  await prepare?.(world);
   const common = { connection: await world.proxied(), abandonedAfter: '8s' } as const;
   const web = await world.start({ ...common, role: roles === 'one process' ? 'both' : 'producer' });
   const worker = roles === 'one process' ? web : await world.start({ ...common, role: 'worker' });
@@ -77,11 +132,17 @@ export async function outage(
   await world.started(running);
   const results = [...running, ...waiting].map((id) => web.ask.result(id));
 
-  await begin(world);
+  const end = await begin(world);
   // A call during the outage fails in time.
   const began = Date.now();
   if (unreachable) {
-    const answer = await web.ask.enqueue('slow', [1]);
+    const call = async () => {
+      const answer = await web.ask.enqueue('slow', [1]);
+      if (answer.id !== undefined) world.enqueued.push(answer.id);
+      return answer;
+    };
+    let answer = await call();
+    if (rest.beginsGradually) while (answer.id !== undefined) answer = await call();
     assert.equal(answer.error?.code, 'ENGINE_UNAVAILABLE');
     assert(answer.took < 2_500, `The call failed only after ${answer.took} ms.`);
     world.refused++;
@@ -90,7 +151,7 @@ export async function outage(
   await sleep(Math.max(began + lasts - Date.now(), 0));
   if (losesData)
     world.failedOnPurpose.push(...running, ...waiting.filter((id) => world.recorded('finished', id).length === 0));
-  await end(world);
+  await end();
 
   // The workers take tasks again: new tasks run.
   const back = Date.now();

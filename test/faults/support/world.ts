@@ -57,7 +57,8 @@ export class World {
   private readonly folder = mkdtempSync(join(tmpdir(), 'faults-'));
   private readonly journal = join(this.folder, 'journal');
   private readonly processes: TestProcess[] = [];
-  private readonly prefix = freePrefix();
+  /** The option `prefix` of every process: the schema on PostgreSQL. */
+  readonly prefix = freePrefix();
 
   private constructor(
     readonly engine: EngineName,
