@@ -2,7 +2,17 @@ import type { Cluster, ClusterOptions, Redis, RedisOptions } from 'ioredis';
 import { ConfigurationError } from '../../../errors.js';
 import { withoutPassword, type Connection, type RedisConnectionOptions } from '../../connection.js';
 import { loadOptionalPackage } from '../load-optional-package.js';
-import { COMMAND_OPTIONS, COMMAND_SILENCE_LIMIT } from './redis-client.js';
+import {
+  clusterCommandOptions,
+  COMMAND_SILENCE_LIMIT,
+  commandOptions,
+  isUnfit,
+  joinPrefixes,
+  openCommandCopy,
+  openWithUrl,
+  type RedisClient,
+} from './client-options.js';
+import { patchHashReplies } from './patched-hash-replies.js';
 import { cutWhenSilent } from './silence-watchdog.js';
 import { RedisDriver } from './redis-driver.js';
 import type { Driver } from '../driver.js';
@@ -10,45 +20,48 @@ import type { Driver } from '../driver.js';
 type RedisConnection = Extract<Connection, { kind: 'redis' }>;
 
 /**
- * Makes the driver for Redis, with an ioredis client of its own unless the application gives one. The client connects
- * when the driver is used for the first time.
+ * Makes the driver for Redis, with an ioredis client of its own unless the application gives one that fits. The client
+ * connects when the driver is used for the first time.
  *
  * @throws ConfigurationError when ioredis is not installed, or when the prefix does not fit a cluster
  */
-export async function openRedis({ url, options, client }: RedisConnection, prefix: string): Promise<Driver> {
-  if (client) {
-    const given = client as Redis | Cluster;
-    if ('nodes' in given) checkClusterPrefix(prefix);
-    return new RedisDriver(addressOf(given), given, false, prefix);
-  }
+export async function openRedis(connection: RedisConnection, prefix: string): Promise<Driver> {
+  const { url, options, client } = connection;
+  if (client) return shareClient(client as Redis | Cluster, prefix);
   const { Redis, Cluster } = await loadOptionalPackage('ioredis', 'A redis:// connection', () => import('ioredis'));
   if (options?.nodes) {
-    checkClusterPrefix(prefix);
-    const { nodes = [], redisOptions, ...rest } = options as RedisConnectionOptions & ClusterOptions;
-    const cluster = new Cluster(nodes, {
-      ...rest,
-      lazyConnect: true,
-      enableOfflineQueue: false,
-      redisOptions: { ...redisOptions, ...COMMAND_OPTIONS, socketTimeout: COMMAND_SILENCE_LIMIT },
-    });
-    return new RedisDriver(
-      `The Redis cluster at ${nodes.map(({ host, port }) => `${host}:${port}`).join(', ')}`,
-      cluster,
-      true,
-      prefix,
-    );
+    const { nodes = [], ...rest } = options as RedisConnectionOptions & ClusterOptions;
+    const address = `The Redis cluster at ${nodes.map(({ host, port }) => `${host}:${port}`).join(', ')}`;
+    const fullPrefix = clusterPrefix(rest, prefix);
+    return new RedisDriver(address, ownClient(new Cluster(nodes, clusterCommandOptions(rest))), true, fullPrefix);
   }
-  const redis =
-    url === undefined
-      ? new Redis({ ...(options as RedisOptions), ...COMMAND_OPTIONS })
-      : new Redis(url, COMMAND_OPTIONS);
-  cutWhenSilent(redis, COMMAND_SILENCE_LIMIT);
-  return new RedisDriver(
-    url === undefined ? addressOf(redis) : `Redis at ${withoutPassword(url)}`,
-    redis,
-    true,
-    prefix,
-  );
+  if (url !== undefined) {
+    const keyPrefix = new URL(url).searchParams.get('keyPrefix') ?? '';
+    const redis = ownClient(openWithUrl(Redis, url));
+    return new RedisDriver(`Redis at ${withoutPassword(url)}`, redis, true, joinPrefixes({ keyPrefix }, prefix));
+  }
+  const own = options as RedisOptions;
+  const redis = ownClient(new Redis(commandOptions(own)));
+  return new RedisDriver(addressOf(redis), redis, true, joinPrefixes(own, prefix));
+}
+
+/** Uses the application's client, or a copy with other options when the client's own do not fit. */
+function shareClient(client: Redis | Cluster, prefix: string): RedisDriver {
+  const isCluster = 'nodes' in client;
+  const fullPrefix = isCluster ? clusterPrefix(client.options, prefix) : joinPrefixes(client.options, prefix);
+  if (!isUnfit(client)) return new RedisDriver(addressOf(client), client, false, fullPrefix);
+  return new RedisDriver(addressOf(client), ownClient(openCommandCopy(client)), true, fullPrefix);
+}
+
+function ownClient<C extends RedisClient>(client: C): C {
+  return cutWhenSilent(patchHashReplies(client), COMMAND_SILENCE_LIMIT);
+}
+
+/** @throws ConfigurationError when the prefix has no hash tag */
+function clusterPrefix({ keyPrefix, redisOptions }: ClusterOptions, prefix: string): string {
+  const fullPrefix = joinPrefixes({ keyPrefix: keyPrefix || redisOptions?.keyPrefix }, prefix);
+  checkClusterPrefix(fullPrefix);
+  return fullPrefix;
 }
 
 /**

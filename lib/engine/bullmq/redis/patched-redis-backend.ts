@@ -1,6 +1,7 @@
 import type { BackendFactory, RedisQueueBackend } from 'bullmq';
 import { bullmq } from '../bullmq-package.cjs';
-import { endWaiting, ignore, isOutage, WORKER_SILENCE_LIMIT, type RedisClient } from './redis-client.js';
+import { WORKER_SILENCE_LIMIT, type RedisClient } from './client-options.js';
+import { endWaiting, ignore, isOutage } from './redis-client.js';
 import { cutWhenSilent } from './silence-watchdog.js';
 import { patchWorkerBackend } from '../patched-worker-backend.js';
 

@@ -1,4 +1,4 @@
-import type { RedisClient } from './redis-client.js';
+import type { RedisClient } from './client-options.js';
 
 /** The most commands in one packet. With eight, seven of eight system calls are saved already. */
 const LARGEST_PACKET = 8;

@@ -1,6 +1,7 @@
 import { queueOfTask } from '../../task-id.js';
 import { LARGEST_MESSAGE } from '../changes/change-protocol.js';
-import { isUsable, type RedisClient } from './redis-client.js';
+import type { RedisClient } from './client-options.js';
+import { isUsable } from './redis-client.js';
 import type { MessageBus } from '../message-bus.js';
 import { SUCCESS_FIELDS } from '../jobs/job-success.js';
 

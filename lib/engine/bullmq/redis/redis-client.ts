@@ -1,48 +1,5 @@
-import type { Cluster, Redis } from 'ioredis';
 import { ConfigurationError } from '../../../errors.js';
-
-export type RedisClient = Redis | Cluster;
-
-/** The options of every client that this package opens, where the defaults of ioredis do not fit. */
-const CLIENT_OPTIONS = {
-  // Milliseconds. ioredis waits for 10 s.
-  connectTimeout: 5_000,
-  // At most 1 s between two attempts to connect, and for ever. ioredis waits for up to 5 s. A server that restarts is
-  // often back within a second, and a worker has no operator who restarts it.
-  retryStrategy: (times: number) => Math.min(times * 100, 1_000),
-  // After a failover the old primary takes no more writes. ioredis keeps the connection to it; connecting again (1)
-  // finds the new primary.
-  reconnectOnError: ({ message }: Error) => (message.startsWith('READONLY') ? 1 : false),
-  // A copy of the application's client must not keep the value of the application: `cutWhenSilent` does this work.
-  socketTimeout: undefined,
-} as const;
-
-/**
- * The options of a client for commands that a caller waits for. A command fails at once while there is no connection.
- * By itself, ioredis keeps the command and sends it after it has connected again, long after the caller got an error.
- */
-export const COMMAND_OPTIONS = {
-  ...CLIENT_OPTIONS,
-  lazyConnect: true,
-  maxRetriesPerRequest: 0,
-  enableOfflineQueue: false,
-  autoResendUnfulfilledCommands: false,
-} as const;
-
-/** The options of a client for BullMQ's workers: ioredis keeps their commands and tries for ever. */
-export const WORKER_OPTIONS = {
-  ...CLIENT_OPTIONS,
-  // ioredis connects again and repeats the command (2) on the new primary.
-  reconnectOnError: ({ message }: Error) => (message.startsWith('READONLY') ? 2 : false),
-  maxRetriesPerRequest: null,
-  enableOfflineQueue: true,
-  autoResendUnfulfilledCommands: true,
-} as const;
-
-/** Milliseconds without an answer after which an open connection for commands counts as broken. */
-export const COMMAND_SILENCE_LIMIT = 10_000;
-/** The same for the connections of workers. It is longer than the 5 s for which a worker waits for a job at most. */
-export const WORKER_SILENCE_LIMIT = 7_000;
+import type { RedisClient } from './client-options.js';
 
 /** Whether commands can be sent on the client. */
 export function isUsable(client: RedisClient): boolean {
@@ -59,7 +16,11 @@ export function isUsable(client: RedisClient): boolean {
 export function nextAttempt(client: RedisClient): Promise<void> {
   return new Promise((resolve, reject) => {
     let reason: Error | undefined;
-    const onError = (error: Error) => (reason ??= error);
+    const onError = (error: Error) => {
+      reason ??= error;
+      // ioredis goes on asking the sentinels by itself, without an event that ends this attempt.
+      if (error.message.startsWith('All sentinels are unreachable')) onClose();
+    };
     const onReady = () => settle(resolve);
     const onClose = () => settle(() => reject(reason ?? new Error('Connection is closed.')));
     const settle = (end: () => void) => {

@@ -14,18 +14,10 @@ import { CallDeadline } from '../call-deadline.js';
 import { createBackend, withBareCopies } from './patched-redis-backend.js';
 import { RedisBus } from './redis-bus.js';
 import { resetSocket } from '../reset-socket.js';
-import {
-  asConfigurationError,
-  endClient,
-  ignore,
-  isOutage,
-  isUsable,
-  nextAttempt,
-  WORKER_OPTIONS,
-  WORKER_SILENCE_LIMIT,
-  type RedisClient,
-} from './redis-client.js';
+import { openWorkerCopy, WORKER_SILENCE_LIMIT, type RedisClient } from './client-options.js';
+import { asConfigurationError, endClient, ignore, isOutage, isUsable, nextAttempt } from './redis-client.js';
 import { cutWhenSilent } from './silence-watchdog.js';
+import { patchHashReplies } from './patched-hash-replies.js';
 import { patchSendCommand } from './patched-send-command.js';
 import type { Driver, OnStored } from '../driver.js';
 import type { MessageBus } from '../message-bus.js';
@@ -60,7 +52,7 @@ export class RedisDriver implements Driver {
   private closing = false;
 
   /**
-   * @param commands a client with `COMMAND_OPTIONS`, or the application's own
+   * @param commands a client with the options of `client-options.ts`, or the application's own
    * @param ownsCommands whether `close` closes `commands` too
    */
   constructor(
@@ -220,14 +212,7 @@ export class RedisDriver implements Driver {
 
   /** Opens one more connection, for BullMQ's workers or for messages. */
   private openCopy(): RedisClient {
-    const { commands } = this;
-    const copy =
-      'nodes' in commands
-        ? commands.duplicate([], {
-            ...WORKER_OPTIONS,
-            redisOptions: { ...commands.options.redisOptions, ...WORKER_OPTIONS, socketTimeout: WORKER_SILENCE_LIMIT },
-          })
-        : commands.duplicate({ lazyConnect: false, ...WORKER_OPTIONS });
+    const copy = patchHashReplies(openWorkerCopy(this.commands));
     copy.on('error', this.report);
     this.copies.push(copy);
     return cutWhenSilent(copy, WORKER_SILENCE_LIMIT);

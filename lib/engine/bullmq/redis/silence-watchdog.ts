@@ -1,4 +1,4 @@
-import type { RedisClient } from './redis-client.js';
+import type { RedisClient } from './client-options.js';
 
 /** Milliseconds between two checks. */
 const INTERVAL = 1_000;
