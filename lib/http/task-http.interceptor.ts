@@ -7,6 +7,7 @@ import { TaskQueueError } from '../errors.js';
 import { TaskHandle } from '../results/task-handle.js';
 import type { TaskStatus } from '../results/task-status.js';
 import type { AppFilters } from './app-filters.js';
+import { typeWhenSent } from './patched-response.js';
 import { problemOf, TaskProblemException } from './problem-details.js';
 import { POLL_AGAIN_AFTER } from './task-endpoint.js';
 import type { TaskLinks } from './task-links.js';
@@ -78,7 +79,9 @@ export class TaskHttpInterceptor implements NestInterceptor {
     const response: unknown = context.switchToHttp().getResponse();
     if (httpAdapter.isHeadersSent(response)) return error;
     // The headers are set here, because Nest's own filter sends a body and no headers.
-    for (const [name, value] of Object.entries(problem.headers)) httpAdapter.setHeader?.(response, name, value);
+    const { 'Content-Type': _, ...headers } = problem.headers;
+    for (const [name, value] of Object.entries(headers)) httpAdapter.setHeader?.(response, name, value);
+    typeWhenSent(httpAdapter, response, problem.body);
     return new TaskProblemException(problem, error);
   }
 }

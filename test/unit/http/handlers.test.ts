@@ -16,7 +16,7 @@ import {
   type ExecutionContext,
   type NestInterceptor,
 } from '@nestjs/common';
-import { APP_FILTER, ExternalContextCreator, HttpAdapterHost } from '@nestjs/core';
+import { APP_FILTER, BaseExceptionFilter, ExternalContextCreator, HttpAdapterHost } from '@nestjs/core';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { from, map } from 'rxjs';
 import {
@@ -261,6 +261,7 @@ describe.each(platforms)('handlers of the application on %s', (platform) => {
     expect(status).toBe((body as { status: number }).status);
     expect(headers['content-type']).toBe('application/problem+json; charset=utf-8');
     expect(headers['retry-after']).toBe(status === 503 ? '5' : undefined);
+    expect(app.log.warnings).toEqual([]);
   });
 
   test('an enqueue error becomes problem details under an interceptor of the handler too', async () => {
@@ -333,6 +334,52 @@ describe.each(platforms)('filters and interceptors of the application on %s', (p
     ]);
     const unknown = await request(url, '/tasks/unknown');
     expect(unknown.json()).toMatchObject({ type: 'about:blank', status: 404 });
+    await app.close();
+  });
+
+  test("a filter that calls Nest's own filter sends problem details", async () => {
+    const seen: unknown[] = [];
+    @Catch()
+    class Reporting extends BaseExceptionFilter {
+      override catch(error: unknown, host: ArgumentsHost) {
+        seen.push(error);
+        super.catch(error, host);
+      }
+    }
+    const { app, url, log } = await startApp(platform, {
+      controllers: [ErrorsController],
+      providers: [{ provide: APP_FILTER, useClass: Reporting }],
+    });
+    const { status, headers } = await request(url, '/errors/unavailable');
+    expect([status, headers['content-type'], headers['retry-after']]).toEqual([
+      503,
+      'application/problem+json; charset=utf-8',
+      '5',
+    ]);
+    expect(seen).toEqual([expect.objectContaining({ cause: ERRORS.unavailable })]);
+    expect(log.warnings).toEqual([]);
+    await app.close();
+  });
+
+  test('a filter that sends a body of its own sends it as JSON', async () => {
+    @Catch(HttpException)
+    class Own implements ExceptionFilter {
+      constructor(private readonly host: HttpAdapterHost) {}
+      catch(error: HttpException, host: ArgumentsHost) {
+        reply(host, this.host, error.getStatus(), { statusCode: error.getStatus(), message: 'mine' });
+      }
+    }
+    const { app, url, log } = await startApp(platform, {
+      controllers: [ErrorsController],
+      providers: [{ provide: APP_FILTER, useClass: Own }],
+    });
+    const { status, headers, json } = await request(url, '/errors/large');
+    expect([status, headers['content-type'], json()]).toEqual([
+      413,
+      'application/json; charset=utf-8',
+      { statusCode: 413, message: 'mine' },
+    ]);
+    expect(log.warnings).toEqual([]);
     await app.close();
   });
 
