@@ -23,6 +23,9 @@ export class WatchedTask {
   private latest: TaskRecord | undefined;
   private fingerprint = '';
   private isFetching = false;
+  private begunFetches = 0;
+  /** Which of the fetches gave the newest record so far. */
+  private newestFetch = 0;
   private fetchAgain = false;
   private progress: Json | null = null;
   private countedAt = -Infinity;
@@ -73,12 +76,16 @@ export class WatchedTask {
   /** Fetches the task now, whatever else is under way. Never rejects. */
   async fetch(): Promise<void> {
     let record: TaskRecord | undefined;
+    const fetch = ++this.begunFetches;
     try {
       record = await this.engine.find(this.id);
     } catch {
       // The engine cannot be reached. Its next poll calls again, and the observers have time limits of their own.
       return;
     }
+    // A fetch that began later may have ended earlier, with a newer record.
+    if (fetch < this.newestFetch) return;
+    this.newestFetch = fetch;
     if (!record) return this.fail(new TaskNotFoundError(this.id));
     this.publish(record);
     this.countLater(record);

@@ -13,6 +13,8 @@ export interface Driver {
   readonly bus: MessageBus;
   /** How many jobs are stored together. They are stored in their order. */
   readonly batchLimits: BatchLimits;
+  /** How many jobs are read or changed together. */
+  readonly lookupLimits: BatchLimits;
   /** Limits the time of each call. */
   readonly deadline: CallDeadline;
   /**
@@ -37,8 +39,11 @@ export interface Driver {
   createFlowProducer(): FlowProducer;
   /** A worker that does not run yet, with a blocking connection of its own. */
   createWorker(name: string, processor: Processor, options: Omit<WorkerOptions, 'connection' | 'prefix'>): Worker;
-  /** One look-up, whatever the length of the queue. `queue` may be a queue that no process has ever used. */
-  find(queue: string, id: string): Promise<{ readonly json: JobJson; readonly state: JobState } | undefined>;
+  /**
+   * Reads jobs in one round trip, whatever the length of their queues, and answers in their order. Each job is read in one
+   * step, so its state and its fields belong to the same moment. A queue may be one that no process has ever used.
+   */
+  find(jobs: readonly JobRef[]): Promise<(FoundJob | undefined)[]>;
   /** Whether an error means that the store cannot be reached, so that another attempt may help. */
   isOutage(error: unknown): boolean;
   /** Calls `listener` when a connection breaks outside of any call. */
@@ -47,10 +52,22 @@ export interface Driver {
   close(): Promise<void>;
 }
 
+/** Where a job is stored. */
+export interface JobRef {
+  readonly queue: string;
+  readonly id: string;
+}
+
+/** A job as it was at one moment. */
+export interface FoundJob {
+  readonly json: JobJson;
+  readonly state: JobState;
+}
+
 /** Called once for each job with its index and the id it is stored under: an earlier job's id for a duplicate. */
 export type OnStored = (index: number, id: string) => void;
 
-/** How many jobs are stored in one call, and how many such calls may be under way. */
+/** How many jobs one call to the store concerns, and how many such calls may be under way. */
 export interface BatchLimits {
   readonly size: number;
   readonly atOnce: number;

@@ -43,7 +43,7 @@ export class LockLossDetector {
   /** The end is stored if no process has taken the job since and its attempt counts. */
   private async check(id: string, { name, processedOn, attemptsMade }: TakenJob): Promise<void> {
     const { driver, queue, feed, log } = this.deps;
-    const found = await driver.find(queue, id).catch(() => undefined);
+    const [found] = await driver.find([{ queue, id }]).catch(() => []);
     const isStored = found?.json.processedOn === processedOn && (found?.json.attemptsMade ?? 0) > attemptsMade;
     if (isStored) feed.changed(id, true);
     else log.addLost(id, name);

@@ -3,7 +3,8 @@ import type { TaskRecord } from '../../task.js';
 import { queueOfTask } from '../../task-id.js';
 import type { Availability } from '../availability.js';
 import { bullmq } from '../bullmq-package.cjs';
-import type { Driver } from '../driver.js';
+import type { Driver, FoundJob, JobRef } from '../driver.js';
+import { Gatherer } from '../gatherer.js';
 import type { JobData, Retention } from '../jobs/job-data.js';
 import { readSuccess, type JobSuccess } from '../jobs/job-success.js';
 import { toRecord } from '../jobs/job-to-record.js';
@@ -16,18 +17,22 @@ export interface FoundTask {
 
 /** Looks tasks up by id. A task whose time to live is over is not found, even while the engine still stores it. */
 export class JobLookup {
+  private readonly finds: Gatherer<JobRef, FoundJob | undefined>;
+
   constructor(
     private readonly driver: Driver,
     private readonly availability: Availability,
     private readonly queueNamed: (name: string) => Queue,
     private readonly retention: Retention,
-  ) {}
+  ) {
+    this.finds = new Gatherer((jobs) => availability.withRetries('find', () => driver.find(jobs)), driver.lookupLimits);
+  }
 
   /** @throws EngineUnavailableError when the store does not answer in time */
   async find(id: string): Promise<FoundTask | undefined> {
     const queue = queueOfTask(id);
     if (queue === undefined) return undefined;
-    const found = await this.availability.withRetries('find', () => this.driver.find(queue, id));
+    const found = await this.finds.call({ queue, id });
     if (!found) return undefined;
     const record = this.recordOf(id, found.json, queue, found.state);
     return record && { record, json: found.json };
@@ -35,7 +40,8 @@ export class JobLookup {
 
   /** The state of the job at this moment, without a second attempt. */
   async stateOf({ id, queue }: TaskRecord): Promise<JobState | undefined> {
-    return (await this.driver.find(queue, id))?.state;
+    const [found] = await this.driver.find([{ queue, id }]);
+    return found?.state;
   }
 
   recordOf(id: string, json: JobJson, queue: string, state: JobState): TaskRecord | undefined {

@@ -1,16 +1,15 @@
 import type { FlowJob, FlowProducer, Job } from 'bullmq';
-import { inBatches } from '../../../concurrency.js';
 import { removedMember } from '../../failures.js';
 import type { Json } from '../../json.js';
 import type { MemberRange, MemberResult, TaskTree } from '../../task.js';
 import { memberIds, queueOfTask } from '../../task-id.js';
-import type { Driver } from '../driver.js';
+import type { Driver, FoundJob, JobRef } from '../driver.js';
 import { parse, readData, toJob } from '../jobs/job-data.js';
 import { readFailure } from '../jobs/job-failure.js';
 
 /** Trees stored in one step, when members are added to a running task. */
 const ADD_AT_ONCE = 500;
-/** Look-ups under way at the same time. */
+/** Members that are read in one round trip. */
 const FETCH_AT_ONCE = 100;
 
 /**
@@ -47,14 +46,13 @@ export class MemberFlows {
       );
       // BullMQ does not report a failed bulk. It stores all or none, so the last member shows whether it did.
       const last = some.at(-1) as TaskTree;
-      if (!(await this.driver.find(last.queue, last.id)))
-        throw new Error(`The members of task ${link.id} could not be stored.`);
+      if (!(await this.driver.find([last]))[0]) throw new Error(`The members of task ${link.id} could not be stored.`);
     }
   }
 
   /** The members that are not stored yet. */
   async missing(members: readonly TaskTree[]): Promise<TaskTree[]> {
-    const found = await inBatches(members, FETCH_AT_ONCE, ({ queue, id }) => this.driver.find(queue, id));
+    const found = await this.fetch(members);
     return members.filter((_, index) => found[index] === undefined);
   }
 
@@ -64,19 +62,19 @@ export class MemberFlows {
     for (const [key, value] of Object.entries((await job.getChildrenValues()) ?? {})) {
       values.set(key.slice(key.lastIndexOf(':') + 1), (value ?? null) as Json);
     }
-    return inBatches(memberIds(job.id as string, ranges), FETCH_AT_ONCE, async (id) => {
-      const value = values.get(id);
-      return value === undefined ? this.fetchResult(id) : { id, state: 'succeeded', value };
-    });
+    const ids = memberIds(job.id as string, ranges);
+    const others = ids.filter((id) => !values.has(id));
+    const found = await this.fetch(others.map((id) => ({ queue: queueOfTask(id) as string, id })));
+    const fetched = new Map(others.map((id, index) => [id, resultOf(id, found[index])]));
+    return ids.map((id) => fetched.get(id) ?? { id, state: 'succeeded', value: values.get(id) as Json });
   }
 
-  private async fetchResult(id: string): Promise<MemberResult> {
-    const found = await this.driver.find(queueOfTask(id) as string, id);
-    if (!found) return { id, state: 'failed', task: 'that was removed', failure: removedMember(id) };
-    const { json, state } = found;
-    if (state === 'completed') return { id, state: 'succeeded', value: (parse(json.returnvalue) ?? null) as Json };
-    if (state === 'failed') return { id, state: 'failed', task: json.name, failure: readFailure(json) };
-    return { id, state: 'unfinished' };
+  private async fetch(members: readonly JobRef[]): Promise<(FoundJob | undefined)[]> {
+    const found: (FoundJob | undefined)[] = [];
+    for (let start = 0; start < members.length; start += FETCH_AT_ONCE) {
+      found.push(...(await this.driver.find(members.slice(start, start + FETCH_AT_ONCE))));
+    }
+    return found;
   }
 
   private toFlow(tree: TaskTree, now: number, isMember: boolean): FlowJob {
@@ -98,6 +96,14 @@ export class MemberFlows {
     this.producer ??= this.driver.createFlowProducer();
     return this.producer;
   }
+}
+
+function resultOf(id: string, found: FoundJob | undefined): MemberResult {
+  if (!found) return { id, state: 'failed', task: 'that was removed', failure: removedMember(id) };
+  const { json, state } = found;
+  if (state === 'completed') return { id, state: 'succeeded', value: (parse(json.returnvalue) ?? null) as Json };
+  if (state === 'failed') return { id, state: 'failed', task: json.name, failure: readFailure(json) };
+  return { id, state: 'unfinished' };
 }
 
 /** The root of the workflow that a job belongs to. */

@@ -1,8 +1,6 @@
 import type {
   BackendFactory,
   FlowProducer,
-  JobJson,
-  JobState,
   PgPool,
   PgQueryResult,
   PostgresQueueBackend,
@@ -14,10 +12,11 @@ import type {
 } from 'bullmq';
 import { bullmq } from '../bullmq-package.cjs';
 import type { PoolDeadline } from '../call-deadline.js';
+import { SELECT_JOBS, toFoundJob, type JobRow } from './job-rows.js';
 import { moveFailedParentFirst } from './patched-parent-first.js';
 import type { PostgresPools } from './postgres-pools.js';
 import { grantSchema, migrateSchema, needsMigration } from './postgres-schema.js';
-import type { Driver, OnStored } from '../driver.js';
+import type { Driver, FoundJob, JobRef, OnStored } from '../driver.js';
 import type { MessageBus } from '../message-bus.js';
 import type { JobEntry } from '../jobs/job-data.js';
 import { patchWorkerBackend } from '../patched-worker-backend.js';
@@ -30,15 +29,12 @@ export class PostgresDriver implements Driver {
   private readonly classes: ReturnType<typeof bullmq.withBackend<PostgresQueueBackend, PgPool>>;
   private readonly errorListeners: ((error: Error) => void)[] = [];
   /**
-   * Makes the backends that look jobs up. A look-up must not create a `Queue` object for each queue: the names come
-   * from ids, and any client can send any id.
-   */
-  private lookupQueue: Queue | undefined;
-  /**
    * Batches run on different connections, so only one is under way at a time to keep the jobs in order. A large batch
    * takes hardly longer than a small one.
    */
   readonly batchLimits = { size: 2_500, atOnce: 1 };
+  /** Few connections of the pool at a time, so that the workers of a process do not wait behind its look-ups. */
+  readonly lookupLimits = { size: 200, atOnce: 2 };
   readonly deadline: PoolDeadline;
   private preparing: Promise<void> | undefined;
   private readonly consumedQueues = new Set<string>();
@@ -122,22 +118,17 @@ export class PostgresDriver implements Driver {
     }) as unknown as Worker;
   }
 
-  /**
-   * Reads a job with BullMQ's two queries, for its state and for its fields. The job may move between the two; when the
-   * answers contradict each other, both queries are repeated.
-   */
-  async find(queue: string, id: string): Promise<{ json: JobJson; state: JobState } | undefined> {
-    this.lookupQueue ??= this.createQueue('default', { skipMetasUpdate: true });
-    const backend = this.lookupQueue.getBackend().forQueue(queue);
-    for (let reading = 1; ; reading++) {
-      const [state, json] = await Promise.all([backend.getState(id), backend.getJobData(id)]);
-      if (state === 'unknown' || !json) return undefined;
-      const finished = json.finishedOn !== undefined;
-      if (finished !== (state === 'completed' || state === 'failed')) continue;
-      if (finished || reading === READINGS) return { json, state };
-      const started = json.attemptsStarted > json.attemptsMade;
-      if (state === 'active' ? started : !started || (await backend.getState(id)) === state) return { json, state };
-    }
+  /** One query for all jobs. */
+  async find(jobs: readonly JobRef[]): Promise<(FoundJob | undefined)[]> {
+    const { rows } = await this.pools.queries.query<JobRow>(SELECT_JOBS, [
+      jobs.map(({ queue }) => queue),
+      jobs.map(({ id }) => id),
+    ]);
+    const found = new Map(rows.map((row) => [keyOf(row), row]));
+    return jobs.map((job) => {
+      const row = found.get(keyOf(job));
+      return row && toFoundJob(row);
+    });
   }
 
   isOutage(error: unknown): boolean {
@@ -203,8 +194,10 @@ class SharedPoolConnection extends bullmq.PostgresConnection {
   override async waitUntilReady(): Promise<void> {}
 }
 
-/** After so many readings, a job that has not ended is reported as it was read: it moves faster than it can be read. */
-const READINGS = 5;
+/** Neither a queue's name nor an id contains this character. */
+function keyOf({ queue, id }: JobRef): string {
+  return `${queue}\n${id}`;
+}
 
 /**
  * SQLSTATE codes: connection exceptions (08), a server that starts, stops or ends the session (57P0). A server that answers

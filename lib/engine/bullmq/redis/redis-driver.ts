@@ -1,14 +1,4 @@
-import type {
-  FlowProducer,
-  IQueueBackend,
-  JobJson,
-  JobState,
-  Processor,
-  Queue,
-  QueueOptions,
-  Worker,
-  WorkerOptions,
-} from 'bullmq';
+import type { FlowProducer, Processor, Queue, QueueOptions, Worker, WorkerOptions } from 'bullmq';
 import { bullmq } from '../bullmq-package.cjs';
 import { CallDeadline } from '../call-deadline.js';
 import { createBackend, withBareCopies } from './patched-redis-backend.js';
@@ -19,7 +9,8 @@ import { asConfigurationError, endClient, ignore, isOutage, isUsable, nextAttemp
 import { cutWhenSilent } from './silence-watchdog.js';
 import { patchHashReplies } from './patched-hash-replies.js';
 import { patchSendCommand } from './patched-send-command.js';
-import type { Driver, OnStored } from '../driver.js';
+import { keysOfJob, READ_JOB, toFoundJob, type JobReply } from './job-hash.js';
+import type { Driver, FoundJob, JobRef, OnStored } from '../driver.js';
 import type { MessageBus } from '../message-bus.js';
 import type { JobEntry } from '../jobs/job-data.js';
 
@@ -36,19 +27,12 @@ export class RedisDriver implements Driver {
    * them while this process makes others, and answers some callers while it works on the jobs of other callers.
    */
   readonly batchLimits = { size: 40, atOnce: 25 };
+  readonly lookupLimits = { size: 100, atOnce: 2 };
   readonly deadline = new CallDeadline();
   private readonly copies: RedisClient[] = [];
   private readonly listeners: ((error: Error) => void)[] = [];
   private connecting: Promise<void> | undefined;
   private workerClient: RedisClient | undefined;
-  /**
-   * Makes the backends that look jobs up. A look-up must not create a `Queue` object for each queue: the names come
-   * from ids, and any client can send any id.
-   */
-  private lookupQueue: Queue | undefined;
-  private readonly usedQueues = new Set<string>();
-  /** Backends of used queues. Making a backend takes longer than a look-up. */
-  private readonly backends = new Map<string, IQueueBackend>();
   private closing = false;
 
   /**
@@ -102,7 +86,6 @@ export class RedisDriver implements Driver {
     // BullMQ waits for a client that is connecting already. Otherwise BullMQ connects it, and a queue whose first
     // attempt fails stays broken.
     if (this.commands.status === 'wait') this.commands.connect().catch(ignore);
-    this.usedQueues.add(name);
     const queue = new redis.Queue(name, { ...options, connection: this.commands, prefix: this.prefix });
     queue.on('error', this.report);
     return queue;
@@ -116,14 +99,19 @@ export class RedisDriver implements Driver {
   async addJobs(queue: Queue, jobs: readonly JobEntry[], stored: OnStored): Promise<void> {
     const backend = queue.getBackend();
     const client = await backend.client;
+    await this.inOnePacket(jobs, async ({ job, jobId }, index) => {
+      stored(index, await backend.addJobToTransaction(client, job, jobId));
+    });
+  }
+
+  /** Sends a command for each item, all in one packet. */
+  private async inOnePacket<T, R>(items: readonly T[], send: (item: T, index: number) => Promise<R>): Promise<R[]> {
     // A cluster has a connection for each node and chooses one by itself.
     const stream = 'nodes' in this.commands ? undefined : this.commands.stream;
     stream?.cork();
-    const sent = jobs.map(async ({ job, jobId }, index) => {
-      stored(index, await backend.addJobToTransaction(client, job, jobId));
-    });
+    const sent = items.map(send);
     stream?.uncork();
-    await Promise.all(sent);
+    return Promise.all(sent);
   }
 
   createFlowProducer(): FlowProducer {
@@ -141,50 +129,13 @@ export class RedisDriver implements Driver {
     });
   }
 
-  /**
-   * Finds the state of a job from the job's own fields and its lock, in constant time. BullMQ's `getState` searches
-   * lists instead, which takes longer the longer the queue is. For a job that has ended the fields are enough, so the
-   * look-up is one command. A job without a lock may have ended after its fields were read, so they are read again
-   * until two readings agree.
-   */
-  async find(queue: string, id: string): Promise<{ json: JobJson; state: JobState } | undefined> {
-    const backend = this.backends.get(queue) ?? (await this.openBackend(queue));
-    const key = backend.toKey(id);
-    let known: JobJson | undefined;
-    for (;;) {
-      const json = await backend.getJobData(id);
-      if (!json) return undefined;
-      if (json.finishedOn) return { json, state: json.returnvalue === undefined ? 'failed' : 'completed' };
-      const [locked, blocked] = await Promise.all([
-        this.commands.exists(`${key}:lock`),
-        this.commands.exists(`${key}:dependencies`),
-      ]);
-      // BullMQ removes `delay` as soon as the job is no longer delayed.
-      const mayHaveEnded = json.attemptsStarted > 0 && !json.delay;
-      if (locked || !mayHaveEnded || (known && isSame(known, json))) {
-        return { json, state: stateOf(json, locked === 1, blocked === 1) };
-      }
-      known = json;
-    }
-  }
-
-  private async openBackend(queue: string): Promise<IQueueBackend> {
-    const backend = (await this.readyLookupQueue()).getBackend().forQueue(queue);
-    if (this.usedQueues.has(queue)) this.backends.set(queue, backend);
-    return backend;
-  }
-
-  private async readyLookupQueue(): Promise<Queue> {
-    const queue = (this.lookupQueue ??= this.createQueue('default', { skipMetasUpdate: true }));
-    try {
-      await queue.waitUntilReady();
-      return queue;
-    } catch (error) {
-      // A queue whose connection failed at its start stays broken; the next look-up makes another.
-      this.lookupQueue = undefined;
-      this.backends.clear();
-      throw error;
-    }
+  /** Sends a command for each job, all in one packet. */
+  async find(jobs: readonly JobRef[]): Promise<(FoundJob | undefined)[]> {
+    await this.connect();
+    return this.inOnePacket(jobs, async ({ queue, id }) => {
+      const keys = keysOfJob(`${this.prefix}:${queue}:${id}`);
+      return toFoundJob((await this.commands.eval(READ_JOB, keys.length, ...keys)) as JobReply);
+    });
   }
 
   isOutage(error: unknown): boolean {
@@ -198,7 +149,6 @@ export class RedisDriver implements Driver {
   async close(): Promise<void> {
     if (this.closing) return;
     this.closing = true;
-    await this.lookupQueue?.close().catch(ignore);
     for (const client of this.copies) endClient(client);
     if (this.ownsCommands) endClient(this.commands);
     this.commands.off('error', this.report);
@@ -217,17 +167,4 @@ export class RedisDriver implements Driver {
     this.copies.push(copy);
     return cutWhenSilent(copy, WORKER_SILENCE_LIMIT);
   }
-}
-
-/** The state of a job that has not ended. */
-function stateOf(json: JobJson, locked: boolean, blocked: boolean): JobState {
-  // A step of a chain keeps its delay while it waits for the step before it.
-  if (blocked && !locked) return 'waiting-children';
-  if (json.delay) return 'delayed';
-  if (locked) return 'active';
-  return 'waiting';
-}
-
-function isSame(a: JobJson, b: JobJson): boolean {
-  return a.attemptsStarted === b.attemptsStarted && a.attemptsMade === b.attemptsMade && a.delay === b.delay;
 }

@@ -58,7 +58,7 @@ describe('LockLossDetector', () => {
   });
 
   function stored(json: Partial<JobJson>): void {
-    find.mockResolvedValue({ json: json as JobJson, state: 'active' });
+    find.mockResolvedValue([{ json: json as JobJson, state: 'active' }]);
   }
 
   /** Handles an error, and lets the look-up that may follow end. */
@@ -84,7 +84,7 @@ describe('LockLossDetector', () => {
     stored({ processedOn: 1_000, attemptsMade: 2 });
     detector.willStoreEnd(ID, TAKEN);
     expect(await handle(error)).toBe(true);
-    expect(find.mock.calls).toEqual([['reports', ID]]);
+    expect(find.mock.calls).toEqual([[[{ queue: 'reports', id: ID }]]]);
   });
 
   it.each<[what: string, json: Partial<JobJson> | undefined, isStored: boolean]>([
@@ -95,7 +95,7 @@ describe('LockLossDetector', () => {
     ['the job is gone', undefined, false],
   ])('decides from the stored job whether the end is stored: %s', async (_, json, isStored) => {
     if (json) stored(json);
-    else find.mockResolvedValue(undefined);
+    else find.mockResolvedValue([undefined]);
     detector.willStoreEnd(ID, TAKEN);
     await handle(errorOfBullMQ(-2));
     expect(changed.mock.calls).toEqual(isStored ? [[ID, true]] : []);

@@ -1,0 +1,74 @@
+import type { JobJson, JobState } from 'bullmq';
+import type { FoundJob } from '../driver.js';
+
+/** A row of BullMQ's table `job`. A bigint is a text. */
+export interface JobRow {
+  readonly queue: string;
+  readonly id: string;
+  readonly name: string;
+  readonly state: JobState;
+  readonly data: unknown;
+  readonly opts: object;
+  readonly progress: JobJson['progress'] | null;
+  readonly return_value: unknown;
+  readonly stacktrace: unknown;
+  readonly failed_reason: string | null;
+  readonly deferred_failure: string | null;
+  readonly priority: number;
+  readonly attempts_made: number;
+  readonly attempts_started: number;
+  readonly stalled_count: number;
+  readonly processed_by: string | null;
+  readonly added_at_ms: string;
+  readonly delay_ms: string;
+  readonly processed_at_ms: string | null;
+  readonly finished_at_ms: string | null;
+  readonly dedup_id: string | null;
+  readonly scheduler_id: string | null;
+  readonly parent_id: string | null;
+  readonly parent_queue: string | null;
+  readonly parent_key: string | null;
+}
+
+/**
+ * The rows of the jobs whose queues are $1 and whose ids are $2. The subquery with a limit makes PostgreSQL use the primary
+ * key for each job. A join may read the whole table, as long as the table has no statistics.
+ */
+export const SELECT_JOBS = `
+SELECT found.* FROM unnest($1::text[], $2::text[]) AS wanted (queue, id)
+CROSS JOIN LATERAL (SELECT * FROM job WHERE job.queue = wanted.queue AND job.id = wanted.id LIMIT 1) AS found`;
+
+/** The job in a row, as BullMQ's `getJobData` and `getState` give it in two queries. */
+export function toFoundJob(row: JobRow): FoundJob {
+  const json = {
+    id: row.id,
+    name: row.name,
+    data: JSON.stringify(row.data),
+    opts: row.opts,
+    progress: row.progress ?? 0,
+    attemptsMade: row.attempts_made,
+    attemptsStarted: row.attempts_started,
+    finishedOn: toNumber(row.finished_at_ms),
+    processedOn: toNumber(row.processed_at_ms),
+    timestamp: Number(row.added_at_ms),
+    delay: Number(row.delay_ms),
+    priority: row.priority,
+    failedReason: row.failed_reason ?? undefined,
+    stacktrace: JSON.stringify(row.stacktrace ?? []),
+    returnvalue: JSON.stringify(row.return_value ?? null),
+    parent: row.parent_id === null ? undefined : { id: row.parent_id, queueKey: row.parent_queue ?? '' },
+    parentKey: row.parent_key ?? undefined,
+    repeatJobKey: row.scheduler_id ?? undefined,
+    deduplicationId: row.dedup_id ?? undefined,
+    deferredFailure: row.deferred_failure ?? undefined,
+    processedBy: row.processed_by ?? undefined,
+    stalledCounter: row.stalled_count,
+  };
+  // A waiting job with a priority has a state of its own in BullMQ.
+  const state = row.state === 'waiting' && row.priority > 0 ? 'prioritized' : row.state;
+  return { json: json as unknown as JobJson, state };
+}
+
+function toNumber(bigint: string | null): number | undefined {
+  return bigint === null ? undefined : Number(bigint);
+}

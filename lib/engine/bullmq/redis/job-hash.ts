@@ -1,0 +1,69 @@
+import type { JobJson, JobState } from 'bullmq';
+import { bullmq } from '../bullmq-package.cjs';
+import type { FoundJob } from '../driver.js';
+
+/**
+ * Reads the job KEYS[1] in one step: its fields, whether a worker has its lock KEYS[2], and whether it waits for members,
+ * which are in KEYS[3].
+ */
+export const READ_JOB = `return {
+  redis.call('HGETALL', KEYS[1]), redis.call('EXISTS', KEYS[2]), redis.call('EXISTS', KEYS[3])
+}`;
+
+/** The answer of {@link READ_JOB}. With some options of ioredis a number is a text. */
+export type JobReply = readonly [fields: readonly string[], locked: number | string, blocked: number | string];
+
+/** The keys that {@link READ_JOB} needs. @param key the key of the job */
+export function keysOfJob(key: string): string[] {
+  return [key, `${key}:lock`, `${key}:dependencies`];
+}
+
+/**
+ * The job in a reply; `undefined` when there is none. The state comes from the job's own fields and its lock, in constant
+ * time: BullMQ's `getState` searches lists instead, which takes longer the longer the queue is.
+ */
+export function toFoundJob([fields, locked, blocked]: JobReply): FoundJob | undefined {
+  if (fields.length === 0) return undefined;
+  const json = toJobJson(bullmq.array2obj(fields as string[]));
+  return { json, state: stateOf(json, Number(locked) === 1, Number(blocked) === 1) };
+}
+
+function stateOf(json: JobJson, locked: boolean, blocked: boolean): JobState {
+  if (json.finishedOn) return json.returnvalue === undefined ? 'failed' : 'completed';
+  // A step of a chain keeps its delay while it waits for the step before it.
+  if (blocked && !locked) return 'waiting-children';
+  // BullMQ removes `delay` as soon as the job is no longer delayed.
+  if (json.delay) return 'delayed';
+  return locked ? 'active' : 'waiting';
+}
+
+/** The job in the fields of BullMQ's hash, as BullMQ's `getJobData` gives it. */
+function toJobJson(raw: Readonly<Record<string, string>>): JobJson {
+  const toNumber = (text: string | undefined) => (text ? Number.parseInt(text) : undefined);
+  const json = {
+    id: raw['id'],
+    name: raw['name'],
+    data: raw['data'] || '{}',
+    opts: bullmq.Job.optsFromJSON(raw['opts']),
+    progress: JSON.parse(raw['progress'] || '0'),
+    delay: Number.parseInt(raw['delay'] ?? ''),
+    priority: Number.parseInt(raw['priority'] ?? ''),
+    timestamp: Number.parseInt(raw['timestamp'] ?? ''),
+    attemptsStarted: toNumber(raw['ats']) ?? 0,
+    attemptsMade: toNumber(raw['attemptsMade'] || raw['atm']) ?? 0,
+    stalledCounter: toNumber(raw['stc']) ?? 0,
+    finishedOn: toNumber(raw['finishedOn']),
+    processedOn: toNumber(raw['processedOn']),
+    repeatJobKey: raw['rjk'],
+    debounceId: raw['deid'],
+    deduplicationId: raw['deid'],
+    failedReason: raw['failedReason'],
+    deferredFailure: raw['defa'],
+    stacktrace: raw['stacktrace'],
+    returnvalue: raw['returnvalue'],
+    parentKey: raw['parentKey'],
+    parent: raw['parent'] ? JSON.parse(raw['parent']) : undefined,
+    processedBy: raw['pb'],
+  };
+  return json as unknown as JobJson;
+}

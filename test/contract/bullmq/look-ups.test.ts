@@ -1,0 +1,98 @@
+import { afterAll, afterEach, beforeAll, expect, it, jest } from '@jest/globals';
+import { Injectable } from '@nestjs/common';
+import type { Queue } from 'bullmq';
+import { chain, Task, type TaskHandle, type Tasks } from 'nestjs-task-queue';
+import type { Engine } from '../../../lib/engine/engine.js';
+import type { Driver, FoundJob } from '../../../lib/engine/bullmq/driver.js';
+import { ENGINE } from '../../../lib/task-queue-tokens.js';
+import { boot, type Booted } from '../../support/boot.js';
+import { describeEachEngine } from '../../support/engines.js';
+import { Gate } from '../../support/gate.js';
+
+@Injectable()
+class Work {
+  static gate = new Gate();
+
+  @Task()
+  async echo(value?: unknown): Promise<unknown> {
+    return value ?? null;
+  }
+
+  @Task({ retries: 1, backoff: { type: 'fixed', delay: 60_000 } })
+  async fail(message: string): Promise<void> {
+    throw new Error(message);
+  }
+
+  @Task()
+  async held(): Promise<void> {
+    await Work.gate.opened;
+  }
+}
+
+describeEachEngine('look-ups', (engine) => {
+  let booted: Booted;
+  let work: Tasks<Work>;
+  let native: Queue;
+  let driver: Driver;
+
+  beforeAll(async () => {
+    Work.gate = new Gate();
+    booted = await boot({ ...(await engine.place()), queues: { default: { priorities: true } } }, [Work]);
+    work = booted.queue.of(Work);
+    const bullmq = booted.app.get<{ driver: Driver } & Engine>(ENGINE);
+    native = bullmq.native('default') as Queue;
+    driver = bullmq.driver;
+  });
+  afterAll(async () => {
+    Work.gate.open();
+    await booted.app.close();
+  });
+  afterEach(() => void jest.restoreAllMocks());
+
+  async function reaches(handle: TaskHandle, wanted: string): Promise<TaskHandle> {
+    for await (const { state } of handle.updates()) if (state === wanted) return handle;
+    throw new Error(`The task never was ${wanted}.`);
+  }
+
+  it('read a job in every state as the two queries of BullMQ do', async () => {
+    const later = { delay: '1h', headers: { tenant: 'ä' }, priority: 3 } as const;
+    const handles = [
+      await reaches(await work.echo.enqueue({ a: ['ü', null] }), 'succeeded'),
+      await reaches(await work.echo.enqueue(), 'succeeded'),
+      await reaches(await work.fail.with({ retries: 0 }).enqueue('no'), 'failed'),
+      await reaches(await work.fail.enqueue('not yet'), 'retrying'),
+      await reaches(await work.held.enqueue(), 'running'),
+      await work.echo.with(later).enqueue('x'),
+      await reaches(await chain(work.held.signature(), work.echo.signature()).enqueue(), 'waiting'),
+    ];
+    const states = ['completed', 'completed', 'failed', 'delayed', 'active', 'delayed', 'waiting-children'];
+    const backend = native.getBackend();
+    const found = await driver.find(handles.map(({ id }) => ({ queue: 'default', id })));
+    expect(found.map((one) => one?.state)).toEqual(states);
+    for (const [index, { id }] of handles.entries()) {
+      expect(found[index]?.state).toBe(await backend.getState(id));
+      // BullMQ's own reading has a property for each missing value, or none, depending on the database.
+      expect(defined(found[index])).toEqual(defined({ json: (await backend.getJobData(id))!, state: states[index]! }));
+    }
+  });
+
+  it('of thousands of callers at once take few calls to the store, and find what is there', async () => {
+    const handles = await work.echo.with({ delay: '1h' }).enqueueMany(Array.from({ length: 600 }, (_, n) => [n]));
+    const unknown = Array.from({ length: 400 }, (_, n) => `nowhere${n % 5}.${`${n}`.padStart(22, '0')}`);
+    const find = jest.spyOn(driver, 'find');
+    const ends = await Promise.allSettled(
+      [...handles.map(({ id }) => id), ...unknown].map((id) => booted.queue.handle(id).status()),
+    );
+    expect(ends.map(({ status }) => status)).toEqual([
+      ...handles.map(() => 'fulfilled'),
+      ...unknown.map(() => 'rejected'),
+    ]);
+    expect(find.mock.calls.length).toBeLessThanOrEqual(1_000 / driver.lookupLimits.size + 1);
+  });
+});
+
+/** The properties of a found job that have a value. */
+function defined(found: { json: FoundJob['json']; state: string } | undefined): unknown {
+  const entries = Object.entries(found?.json ?? {}).filter(([, value]) => value !== undefined && !Number.isNaN(value));
+  return { ...found, json: Object.fromEntries(entries) };
+}
