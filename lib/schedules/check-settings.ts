@@ -1,7 +1,7 @@
 import { ConfigurationError } from '../errors.js';
 import type { SchedulePolicy } from './schedule-options.js';
 import type { StoredSchedule } from './stored-schedule.js';
-import { parseTiming, type Timing } from './timetable.js';
+import { parseTiming, type ParsedTiming, type Timing } from './timetable.js';
 
 /** The same rule as for task names, because ids appear in logs and in the URLs of administration pages. */
 const SCHEDULE_ID = /^[^\s\p{Cc}]{1,200}$/u;
@@ -20,11 +20,17 @@ export interface Settings extends SchedulePolicy {
  * settings are compared with declared ones.
  *
  * @param what the schedule, for the error
+ * @param parse another way to {@link parseTiming}, which may remember what it has parsed
  * @throws ConfigurationError naming the setting and the value
  */
-export function checkSettings(timing: Timing, settings: Settings, what: string): CheckedSettings {
+export function checkSettings(
+  timing: Timing,
+  settings: Settings,
+  what: string,
+  parse: (timing: Timing, timezone: string | undefined, what: string) => ParsedTiming = parseTiming,
+): CheckedSettings {
   const { timezone, overlap = 'allow', catchUp = 'one', endsAt, limit } = settings;
-  const { cron, every, timezone: zone } = parseTiming(timing, timezone, what);
+  const { cron, every, timezone: zone } = parse(timing, timezone, what);
   checkChoice(overlap, ['skip', 'allow'], `overlap of ${what}`);
   checkChoice(catchUp, ['none', 'one'], `catchUp of ${what}`);
   if (endsAt !== undefined && !(endsAt instanceof Date && !Number.isNaN(endsAt.getTime()))) {

@@ -48,7 +48,13 @@ export interface ReconcilePlan {
  * The schedules of a queue without a consumer for a day are removed too: the queue has no task any more.
  */
 export function reconcile({ declared, queues, snapshot, now, presentSince }: ReconcileInput): ReconcilePlan {
-  const stored = new Map(Array.from(snapshot.schedules, ([id, schedule]) => [id, schedule.stored]));
+  const stored = new Map<string, StoredSchedule>();
+  const newer = new Set<string>();
+  for (const [id, schedule] of snapshot.schedules) {
+    // A broken schedule counts as missing: a declared one is put again. One of a later version is left alone.
+    if (schedule.broken?.isNewer) newer.add(id);
+    else if (!schedule.broken) stored.set(id, schedule.stored);
+  }
   const isRemembered = ({ seen }: KnownVersion) => seen >= now - VERSION_MEMORY;
   const put: StoredSchedule[] = [];
   const remove = new Set<string>();
@@ -60,6 +66,7 @@ export function reconcile({ declared, queues, snapshot, now, presentSince }: Rec
     versions.push(version);
     if (snapshot.versions.some((other) => isNewer(other, version, now))) continue;
     for (const schedule of mine) {
+      if (newer.has(schedule.id)) continue;
       const known = stored.get(schedule.id);
       if (known?.source === 'runtime') {
         taken.push(schedule.id);

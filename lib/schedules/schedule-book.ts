@@ -1,10 +1,11 @@
-import { isDeepStrictEqual } from 'node:util';
 import type { ScheduleStore } from '../engine/ports/schedule-store.js';
-import { Schedule, type AtTick } from './schedule.js';
+import { readEnd, readManualRun, readRun, readSkip, readVersion } from './read-runs.js';
+import { readSchedule } from './read-schedule.js';
+import type { Schedule, AtTick } from './schedule.js';
+import { textOf } from './stored-record.js';
 import {
   keys,
   parseKey,
-  parseText,
   type StoredEnd,
   type StoredManualRun,
   type StoredPause,
@@ -13,7 +14,7 @@ import {
   type StoredSkip,
   type StoredVersion,
 } from './stored-schedule.js';
-import { timetableOf, type ParsedTiming, type Timetable } from './timetable.js';
+import { Timetables } from './timetables.js';
 
 /**
  * Milliseconds for which the record of a handled tick is kept, although a later tick has been handled. No process runs
@@ -43,22 +44,12 @@ export interface DueTick {
 
 /** Reads and writes schedules. It caches nothing that is stored: every read returns what the store has now. */
 export class ScheduleBook {
-  /** The timetables of the last read. Parsing an expression takes long, and expressions seldom change. */
-  private timetables = new Map<string, Timetable>();
+  private readonly timetables = new Timetables();
 
   constructor(private readonly store: ScheduleStore) {}
 
   async read(): Promise<Snapshot> {
-    const texts = await this.store.all();
-    const earlier = this.timetables;
-    this.timetables = new Map();
-    const timetable = ({ cron, every, timezone }: ParsedTiming) => {
-      const key = JSON.stringify([cron, every, timezone]);
-      const found = this.timetables.get(key) ?? earlier.get(key) ?? timetableOf({ cron, every, timezone });
-      this.timetables.set(key, found);
-      return found;
-    };
-    return parseSnapshot(texts, timetable, Date.now());
+    return parseSnapshot(await this.store.all(), this.timetables, Date.now());
   }
 
   async get(id: string): Promise<Schedule | undefined> {
@@ -81,12 +72,9 @@ export class ScheduleBook {
     const unhandled: DueTick[] = [];
     for (const [index, { schedule, tick }] of due.entries()) {
       const [stored, pause, run, skip] = texts.slice(index * 4, index * 4 + 4);
-      if (!isDeepStrictEqual(parseText(stored), schedule.stored)) return undefined;
-      if (!isDeepStrictEqual(parseText(pause), schedule.pause)) return undefined;
-      const ran = parseText<StoredRun>(run);
-      const skipped = parseText<StoredSkip>(skip);
-      if (ran) schedule.recordRun({ ...ran, tick });
-      else if (skipped) schedule.recordSkip({ ...skipped, tick });
+      if (stored !== schedule.texts?.schedule || pause !== schedule.texts?.pause) return undefined;
+      if (run !== undefined) recordRun(schedule, tick, run);
+      else if (skip !== undefined) recordSkip(schedule, tick, skip);
       else unhandled.push({ schedule, tick });
     }
     return unhandled;
@@ -124,6 +112,10 @@ export class ScheduleBook {
     await this.store.set({ [keys.pause(id)]: textOf(pause) });
   }
 
+  async removePause(id: string): Promise<void> {
+    await this.store.delete([keys.pause(id)]);
+  }
+
   async putVersions(versions: readonly KnownVersion[]): Promise<void> {
     await this.store.set(
       Object.fromEntries(
@@ -155,12 +147,7 @@ export class ScheduleBook {
   }
 }
 
-/** @param timetable returns the timetable of a timing */
-function parseSnapshot(
-  texts: ReadonlyMap<string, string>,
-  timetable: (timing: ParsedTiming) => Timetable,
-  now: number,
-): Snapshot {
+function parseSnapshot(texts: ReadonlyMap<string, string>, timetables: Timetables, now: number): Snapshot {
   const schedules = new Map<string, Schedule>();
   const versions: KnownVersion[] = [];
   const entries = [...texts].flatMap(([key, text]) => {
@@ -169,14 +156,14 @@ function parseSnapshot(
   });
   for (const { parsed, text } of entries) {
     if (parsed.kind !== 'schedule') continue;
-    const stored = parseText<StoredSchedule>(text);
-    if (stored) schedules.set(parsed.id, new Schedule(stored, timetable(stored)));
+    const { id } = parsed;
+    schedules.set(id, readSchedule(id, { schedule: text, pause: texts.get(keys.pause(id)) }, timetables));
   }
   for (const { parsed, text } of entries) {
     if (parsed.kind === 'version') {
-      const version = parseText<StoredVersion>(text);
+      const version = readVersion(text);
       if (version) versions.push({ ...version, queue: parsed.queue, fingerprint: parsed.fingerprint });
-    } else if (parsed.kind !== 'schedule') {
+    } else {
       const schedule = schedules.get(parsed.id);
       if (schedule) recordEntry(schedule, parsed, text);
     }
@@ -192,24 +179,36 @@ function recordEntry(
   text: string,
 ): void {
   switch (parsed.kind) {
-    case 'pause':
-      schedule.pause = parseText<StoredPause>(text);
-      break;
     case 'manual':
-      schedule.manual = parseText<StoredManualRun>(text);
+      schedule.manual = readManualRun(text);
       break;
     case 'end':
-      schedule.end = parseText<StoredEnd>(text);
+      schedule.end = readEnd(text);
       break;
     case 'run':
-      schedule.recordRun({ ...(parseText<StoredRun>(text) as StoredRun), tick: parsed.tick });
+      recordRun(schedule, parsed.tick, text);
       break;
     case 'skip':
-      schedule.recordSkip({ ...(parseText<StoredSkip>(text) as StoredSkip), tick: parsed.tick });
+      recordSkip(schedule, parsed.tick, text);
       break;
+    // `readSchedule` reads these two.
     case 'schedule':
+    case 'pause':
       break;
   }
+}
+
+/** The key says that the tick was handled, also when the record cannot be read. */
+function recordRun(schedule: Schedule, tick: number, text: string): void {
+  const run = readRun(text);
+  if (run) schedule.recordRun({ ...run, tick });
+  else schedule.recordHandled(tick);
+}
+
+function recordSkip(schedule: Schedule, tick: number, text: string): void {
+  const skip = readSkip(text);
+  if (skip) schedule.recordSkip({ ...skip, tick });
+  else schedule.recordHandled(tick);
 }
 
 /** Whether a key is the record of a handled tick that no process reads any more: a later one is known. */
@@ -226,8 +225,4 @@ function isOutdated(
 
 function withoutTick<T extends { readonly tick: number }>({ tick: _tick, ...rest }: T): Omit<T, 'tick'> {
   return rest;
-}
-
-function textOf(value: object): string {
-  return JSON.stringify(value);
 }

@@ -1,6 +1,7 @@
 import { Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { type Engine } from '../engine/engine.js';
 import { isFinal } from '../engine/task.js';
+import { inBatches } from '../concurrency.js';
 import { EngineUnavailableError } from '../errors.js';
 import type { DueTick, ScheduleBook } from './schedule-book.js';
 import type { ScheduleReconciler } from './schedule-reconciler.js';
@@ -10,6 +11,8 @@ import type { TickRunner } from './tick-runner.js';
 
 /** Milliseconds after which the schedules are read again, in case the announcement of a change was lost. */
 const READ_INTERVAL = 10_000;
+/** The most tasks that are looked up at the same time. */
+const FINDS_AT_ONCE = 100;
 /** Milliseconds from a failure to the next pass. */
 const RETRY_DELAY = 1_000;
 /** Milliseconds. An answer that took longer came from an engine that could not be reached for a while. */
@@ -43,6 +46,8 @@ export class ScheduleClock implements OnApplicationBootstrap, OnModuleDestroy {
   private lastPassAt = { wallClock: Date.now(), monotonic: performance.now() };
   private readAt = -Infinity;
   private currentPass: Promise<void> = Promise.resolve();
+  /** The reasons that were logged, by the id of the broken schedule. */
+  private readonly reportedReasons = new Map<string, string>();
   private timer: NodeJS.Timeout | undefined;
   private unfollow: (() => void) | undefined;
   private stopped = false;
@@ -127,9 +132,23 @@ export class ScheduleClock implements OnApplicationBootstrap, OnModuleDestroy {
     let snapshot = await this.callEngine(() => this.book.read());
     if (await this.reconciler.run(snapshot)) snapshot = await this.callEngine(() => this.book.read());
     this.schedules = [...snapshot.schedules.values()];
+    this.reportBroken();
     this.readAt = Date.now();
     await this.book.deleteKeys(snapshot.outdated);
     await this.recordEnds();
+  }
+
+  /** Logs each schedule that cannot be read, once for each reason. */
+  private reportBroken(): void {
+    for (const { id, broken } of this.schedules) {
+      if (!broken || this.reportedReasons.get(id) === broken.reason) continue;
+      this.reportedReasons.set(id, broken.reason);
+      this.logger.error(
+        `Schedule "${id}" is not run, because it cannot be read: ${broken.reason} Set it again with schedules.upsert(), or remove it with schedules.remove().`,
+      );
+    }
+    const isBroken = new Set(this.schedules.flatMap(({ id, broken }) => (broken ? [id] : [])));
+    for (const id of this.reportedReasons.keys()) if (!isBroken.has(id)) this.reportedReasons.delete(id);
   }
 
   /** Stores how the last run of each schedule ended, because the schedule outlives the record of the task. */
@@ -137,8 +156,14 @@ export class ScheduleClock implements OnApplicationBootstrap, OnModuleDestroy {
     const unknown = this.schedules.flatMap(({ id, lastTask, end }) =>
       lastTask === undefined || end?.task === lastTask ? [] : [{ id, task: lastTask }],
     );
-    const records = await Promise.all(unknown.map(({ task }) => this.engine.find(task)));
-    const ends = records.flatMap((record, index) => {
+    // A record that cannot be read must not keep the schedules from running.
+    const answers = await inBatches(unknown, FINDS_AT_ONCE, ({ task }) =>
+      this.engine.find(task).catch((error: unknown) => {
+        if (error instanceof EngineUnavailableError) throw error;
+        return undefined;
+      }),
+    );
+    const ends = answers.flatMap((record, index) => {
       const { id } = unknown[index] as { id: string };
       if (!record || !isFinal(record.state)) return [];
       const { id: task, state, finishedAt, error } = record;

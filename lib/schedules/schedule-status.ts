@@ -9,7 +9,7 @@ export interface ScheduleStatus {
   readonly task: string;
   readonly queue: string;
   readonly args: readonly Json[];
-  /** The cron expression, or `every 10m`. */
+  /** The cron expression, or `every 10m`; empty when a broken schedule has neither. */
   readonly expression: string;
   /** The cron expression; `null` when the schedule has a period. */
   readonly cron: string | null;
@@ -28,7 +28,13 @@ export interface ScheduleStatus {
   /** What created the schedule: `@Schedule()` (`decorator`) or `TaskSchedules.upsert()` (`runtime`). */
   readonly source: 'decorator' | 'runtime';
   readonly paused: boolean;
-  /** The next tick; `null` when the schedule is paused or has ended. */
+  /**
+   * Why the stored schedule cannot be read, or `null` when it can: it is not valid, or a later version of this package
+   * stored it. A broken schedule has no tick, and its other fields have what could be read. `upsert()` replaces it,
+   * `remove()` removes it.
+   */
+  readonly broken: string | null;
+  /** The next tick; `null` when the schedule is paused, broken or has ended. */
   readonly nextRun: string | null;
   /** The next five ticks, or fewer when the schedule ends before. */
   readonly nextRuns: readonly string[];
@@ -71,7 +77,7 @@ export function toScheduleStatus(schedule: Schedule, record: TaskRecord | undefi
     task: stored.template.name,
     queue: stored.template.queue,
     args: stored.template.args,
-    expression: stored.cron ?? `every ${durationText(stored.every ?? 0)}`,
+    expression: stored.cron ?? (stored.every === undefined ? '' : `every ${durationText(stored.every)}`),
     cron: stored.cron ?? null,
     every: stored.every ?? null,
     timezone: stored.timezone,
@@ -82,6 +88,7 @@ export function toScheduleStatus(schedule: Schedule, record: TaskRecord | undefi
     runs: schedule.runs,
     source: stored.source,
     paused: schedule.paused,
+    broken: schedule.broken?.reason ?? null,
     nextRun: nextRuns[0] ?? null,
     nextRuns,
     lastRun: lastRun(schedule, record),

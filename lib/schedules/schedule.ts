@@ -1,4 +1,5 @@
 import type {
+  ScheduleTexts,
   StoredEnd,
   StoredManualRun,
   StoredPause,
@@ -10,6 +11,13 @@ import type { Timetable } from './timetable.js';
 
 /** A stored record with the tick it belongs to. */
 export type AtTick<T> = T & { readonly tick: number };
+
+/** Why a stored schedule cannot be read. */
+export interface Broken {
+  readonly reason: string;
+  /** Whether a later version of this package stored it. No process changes it by itself. */
+  readonly isNewer: boolean;
+}
 
 /** The number of ticks that `due` returns at once. The caller gets the rest with the next call. */
 const MAX_DUE = 1_000;
@@ -38,12 +46,19 @@ export class Schedule {
   pause: StoredPause | undefined;
   manual: StoredManualRun | undefined;
   end: StoredEnd | undefined;
+  /** Why the stored schedule cannot be read; `undefined` when it can. A broken schedule has no tick. */
+  readonly broken: Broken | undefined;
+  /** The texts that this schedule was read from; `undefined` when it was not read from the store. */
+  readonly texts: ScheduleTexts | undefined;
 
   constructor(
     readonly stored: StoredSchedule,
     timetable: Timetable,
+    { broken, texts }: { readonly broken?: Broken; readonly texts?: ScheduleTexts } = {},
   ) {
     this.#timetable = timetable;
+    this.broken = broken;
+    this.texts = texts;
   }
 
   get id(): string {
@@ -71,6 +86,11 @@ export class Schedule {
     // A late tick may have a higher count than a later tick.
     if (run.tick > this.stored.since) this.#runs = Math.max(this.#runs, run.count);
     if (!this.run || run.tick >= this.run.tick) this.run = run;
+  }
+
+  /** Records that a tick was handled, when its record cannot be read. */
+  recordHandled(tick: number): void {
+    this.#handled.add(tick);
   }
 
   /** Records that a tick was skipped, in any order of ticks. */

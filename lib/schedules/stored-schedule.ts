@@ -1,5 +1,6 @@
 import type { TaskState } from '../engine/task.js';
 import type { TaskTemplate } from '../tasks/task-template.js';
+import { isTime } from './stored-record.js';
 import type { ParsedTiming } from './timetable.js';
 
 /** A schedule as it is stored for all processes. */
@@ -15,6 +16,12 @@ export interface StoredSchedule extends ParsedTiming {
   readonly template: TaskTemplate;
   /** The last change of its timing. Ticks at or before this time do not count. */
   readonly since: number;
+}
+
+/** What is stored of one schedule, apart from its runs. */
+export interface ScheduleTexts {
+  readonly schedule: string;
+  readonly pause: string | undefined;
 }
 
 /** Whether a schedule is paused. */
@@ -89,20 +96,9 @@ export function parseKey(key: string): ParsedKey | undefined {
   const [, kind, id = ''] = /^(schedule|pause|manual|end):(.+)$/s.exec(key) ?? [];
   if (kind) return { kind: kind as 'schedule', id };
   const [, event, tick = '', of = ''] = /^(run|skip):(\d+):(.+)$/s.exec(key) ?? [];
-  if (event) return { kind: event as 'run', id: of, tick: Number(tick) };
+  if (event) return isTime(Number(tick)) ? { kind: event as 'run', id: of, tick: Number(tick) } : undefined;
   const [, queue, fingerprint = ''] = /^version:([^:]+):(.+)$/s.exec(key) ?? [];
   return queue === undefined ? undefined : { kind: 'version', queue, fingerprint };
-}
-
-/** The object of a text of the store; `undefined` when there is no text, or when it is not the JSON of an object. */
-export function parseText<T extends object>(text: string | undefined): T | undefined {
-  if (text === undefined) return undefined;
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as T) : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 type Timed = Pick<StoredSchedule, 'cron' | 'every' | 'timezone' | 'endsAt' | 'limit'>;

@@ -53,7 +53,7 @@ export class TaskSchedules {
   /**
    * Creates a schedule, or replaces the schedule with this id. When `cron`, `every`, `timezone`, `endsAt` or `limit`
    * changes, the schedule begins anew: no earlier tick counts as missed, and `runs` starts at 0. A paused schedule
-   * stays paused. The same call again changes nothing.
+   * stays paused. The same call again changes nothing. It replaces a broken schedule too.
    *
    * @param id 1 to 200 characters without spaces
    * @param schedule the task as its producer, its arguments, when it is due, and the options. Options of
@@ -87,14 +87,19 @@ export class TaskSchedules {
     const checked = checkSettings(settings, settings, what);
     const template = await this.#deps.template(task, args);
     const known = await book.get(id);
-    if (known?.stored.source === 'decorator' || (!known && declared.has(id))) {
+    const isDeclared = known && !known.broken ? known.stored.source === 'decorator' : declared.has(id);
+    if (isDeclared) {
       throw new ConfigurationError(
         `${what} is declared by a @Schedule() in the code. Change it there, or pause it with schedules.pause('${id}') and create another schedule with another id.`,
       );
     }
-    const since = known && sameTiming(known.stored, checked) ? known.stored.since : Date.now();
+    const since = known && !known.broken && sameTiming(known.stored, checked) ? known.stored.since : Date.now();
     const stored: StoredSchedule = { id, source: 'runtime', ...checked, template, since };
-    await this.#change(() => book.put([stored]));
+    await this.#change(async () => {
+      await book.put([stored]);
+      // It is not known whether the schedule was paused, because the record cannot be read.
+      if (known?.broken && !known.pause) await book.removePause(id);
+    });
     return this.#status(id);
   }
 
@@ -147,7 +152,7 @@ export class TaskSchedules {
     const now = Date.now();
     // Without a consumer of its queue no process declares the schedule any more, and none is left to remove it.
     const isDeclared = versions.some((version) => version.queue === template.queue && isAlive(version, now));
-    if (source === 'decorator' && isDeclared) {
+    if (source === 'decorator' && isDeclared && !schedule.broken) {
       throw new ConfigurationError(
         `Schedule "${id}" is declared by a @Schedule() in the code, which would set it again. Remove it there, or pause it with schedules.pause('${id}').`,
       );
@@ -163,10 +168,16 @@ export class TaskSchedules {
    * @returns a handle of the task. With `overlap: 'skip'`, while an earlier run has not ended, it is the handle of that
    * run, with `deduplicated: true`
    * @throws ScheduleNotFoundError
+   * @throws ConfigurationError when the stored schedule is broken
    */
   async runNow(id: string): Promise<TaskHandle> {
     const { book, engine, results } = this.#deps;
-    const { stored } = await this.#known(id);
+    const { stored, broken } = await this.#known(id);
+    if (broken) {
+      throw new ConfigurationError(
+        `Schedule "${id}" is broken: ${broken.reason} Set it again with schedules.upsert('${id}', …), or remove it.`,
+      );
+    }
     const call = callOf(stored, newTaskId(stored.template.queue), undefined);
     const [receipt] = await engine.enqueue([call]);
     const { id: task, deduplicated, state } = receipt as NonNullable<typeof receipt>;
@@ -176,7 +187,7 @@ export class TaskSchedules {
 
   async #setPaused(id: string, paused: boolean): Promise<ScheduleStatus> {
     const known = await this.#known(id);
-    if (known.paused !== paused) {
+    if (known.paused !== paused || (known.broken && !known.pause)) {
       await this.#change(() => this.#deps.book.putPause(id, { paused, at: Date.now() }));
     }
     return this.#status(id);

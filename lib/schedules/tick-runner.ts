@@ -9,6 +9,8 @@ import { callOf } from './scheduled-call.js';
 
 /** The characters of base64url that 128 bits take. */
 const ID_CHARACTERS = 22;
+/** Milliseconds after which the same failure is logged again. */
+const REPEAT_AFTER = 60_000;
 
 /**
  * Enqueues one task for each tick, also when several processes do so at the same time: the task's id is derived from
@@ -18,6 +20,8 @@ const ID_CHARACTERS = 22;
 export class TickRunner {
   private readonly logger = new Logger('TaskQueue');
   private secret: string | undefined;
+  /** The time at which each failure was logged last. */
+  private readonly loggedAt = new Map<string, number>();
 
   constructor(
     private readonly engine: Engine,
@@ -74,10 +78,14 @@ export class TickRunner {
     return callOf(schedule.stored, `${template.queue}.${digest.slice(0, ID_CHARACTERS)}`, tick);
   }
 
+  /** Logs a failure at most once in {@link REPEAT_AFTER}: the tick is tried again every second. */
   private logFailure(schedule: Schedule, error: unknown): void {
     if (error instanceof EngineUnavailableError) return;
-    this.logger.error(
-      `Schedule "${schedule.id}" could not be run and will be tried again: ${(error as Error).message}`,
-    );
+    const line = `Schedule "${schedule.id}" could not be run and will be tried again: ${(error as Error).message}`;
+    const now = Date.now();
+    for (const [known, at] of this.loggedAt) if (at + REPEAT_AFTER <= now) this.loggedAt.delete(known);
+    if (this.loggedAt.has(line)) return;
+    this.loggedAt.set(line, now);
+    this.logger.error(line);
   }
 }

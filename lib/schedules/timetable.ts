@@ -14,7 +14,7 @@ export type Timing =
     }
   | {
       /**
-       * The period, at least 100 ms. The schedule is due at each of its multiples since 1970 UTC, so that every process
+       * The period, at least 100 ms and at most 100 years. The schedule is due at each of its multiples since 1970 UTC, so that every process
        * has the same ticks: `'10m'` is due at :00, :10, :20, …
        */
       readonly every: Duration;
@@ -40,12 +40,17 @@ export interface Timetable {
   previous(time: number): number | undefined;
 }
 
+/** The timetable of a schedule that is never due. */
+export const NEVER: Timetable = { next: () => undefined, previous: () => undefined };
+
 /** UTC, and not the server's zone: servers run in many time zones, and the rules of time zones change. */
 export const DEFAULT_ZONE = 'UTC';
 
 const MACROS = ['@hourly', '@daily', '@midnight', '@weekly', '@monthly', '@yearly', '@annually'];
 /** Milliseconds. A lower bound, because at each tick every worker process reads from the store. */
 const SHORTEST_PERIOD = 100;
+/** Milliseconds: a hundred years. A `Date` cannot hold the multiples of a much longer period. */
+const LONGEST_PERIOD = 36_525 * 86_400_000;
 
 /**
  * Checks a timing.
@@ -145,8 +150,8 @@ function checkZone(timezone: string, what: string): string {
 
 function checkPeriod(every: Duration, what: string): number {
   const period = parseDuration(every, `every of ${what}`);
-  if (Number.isInteger(period) && period >= SHORTEST_PERIOD) return period;
+  if (Number.isInteger(period) && period >= SHORTEST_PERIOD && period <= LONGEST_PERIOD) return period;
   throw new ConfigurationError(
-    `every of ${what} is ${JSON.stringify(every)}. Give at least ${SHORTEST_PERIOD} ms, in whole milliseconds.`,
+    `every of ${what} is ${JSON.stringify(every)}. Give at least ${SHORTEST_PERIOD} ms, in whole milliseconds, and at most 100 years.`,
   );
 }
