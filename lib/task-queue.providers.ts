@@ -71,9 +71,13 @@ export const PROVIDERS: Provider[] = [
   { provide: TaskResults, inject: [ENGINE], useFactory: (engine: Engine) => new TaskResults(engine) },
   {
     provide: TaskExecutor,
-    inject: [TaskRegistry, TaskContext, RESOLVED_OPTIONS],
-    useFactory: (registry: TaskRegistry, context: TaskContext, { maxPayload }: ResolvedOptions) =>
-      new TaskExecutor(registry, context, { maxPayload, unknownTaskReturns: UNKNOWN_TASK_RETURNS }),
+    inject: [ENGINE, TaskRegistry, TaskContext, RESOLVED_OPTIONS],
+    useFactory: (engine: Engine, registry: TaskRegistry, context: TaskContext, { maxPayload }: ResolvedOptions) =>
+      new TaskExecutor(registry, context, {
+        maxPayload,
+        unknownTaskReturns: UNKNOWN_TASK_RETURNS,
+        now: () => engine.now(),
+      }),
   },
   {
     provide: WorkflowRunner,

@@ -39,6 +39,11 @@ export interface Engine extends EnqueuePort, QueryPort, CommandPort, WorkerPort 
    * @throws ConfigurationError when another attempt cannot help: a wrong password, a missing driver or permission
    */
   start(): Promise<void>;
+  /**
+   * The time of the store's clock. Times that are stored, or compared with stored times, come from here: the clocks of
+   * the processes may disagree.
+   */
+  now(): number;
   /** The engine's own queue object (BullMQ's `Queue`), for applications that need more than this package gives. */
   native(queue: string): unknown;
   /** Closes what this engine opened. Safe to call twice, and when the server is gone. */

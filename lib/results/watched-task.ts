@@ -129,9 +129,9 @@ export class WatchedTask {
       this.countAgain = true;
       return;
     }
-    const wait = Math.max(this.countedAt + COUNT_INTERVAL - Date.now(), 0);
+    const wait = Math.max(this.countedAt + COUNT_INTERVAL - performance.now(), 0);
     this.counting = setTimeout(() => {
-      this.countedAt = Date.now();
+      this.countedAt = performance.now();
       this.countAgain = false;
       void this.count(record).finally(() => {
         this.counting = undefined;

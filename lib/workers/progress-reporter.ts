@@ -11,7 +11,7 @@ export class ProgressReporter {
   private next: { readonly value: Json } | undefined;
   private timer: NodeJS.Timeout | undefined;
   private storing: Promise<void> | undefined;
-  private lastAt = 0;
+  private lastAt = -Infinity;
   private isClosed = false;
 
   constructor(private readonly store: (value: Json) => Promise<void>) {}
@@ -20,7 +20,7 @@ export class ProgressReporter {
   async report(value: Json): Promise<void> {
     if (this.isClosed) return;
     this.next = { value };
-    const wait = this.lastAt + INTERVAL - Date.now();
+    const wait = this.lastAt + INTERVAL - performance.now();
     if (wait <= 0) return this.flush();
     this.timer ??= setTimeout(() => {
       // `storing` keeps the error, and the `flush` at the end of the run throws it to the executor.
@@ -40,7 +40,7 @@ export class ProgressReporter {
     const { next } = this;
     if (next) {
       this.next = undefined;
-      this.lastAt = Date.now();
+      this.lastAt = performance.now();
       const before = this.storing?.catch(() => undefined) ?? Promise.resolve();
       this.storing = before.then(() => this.store(next.value));
     }

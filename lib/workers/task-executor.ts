@@ -29,6 +29,8 @@ export interface ExecutorOptions {
   readonly maxPayload: number;
   /** How often a task of an unknown name is put back before it fails; 12 times take about five minutes. */
   readonly unknownTaskReturns: number;
+  /** The time by which tasks expire. */
+  readonly now: () => number;
 }
 
 /**
@@ -47,7 +49,7 @@ export class TaskExecutor implements DeliveryHandler<RunOutcome> {
   async handle(delivery: Delivery): Promise<RunOutcome> {
     const task = this.registry.get(delivery.name);
     if (!task) return this.logged(delivery, this.handleUnknown(delivery));
-    const refusal = reasonNotToRun(delivery, task.definition);
+    const refusal = reasonNotToRun(delivery, task.definition, this.options.now);
     if (refusal) return this.logged(delivery, { kind: 'failed', failure: refusal });
     const limit = new TimeLimit(delivery.interruption, delivery.options.timeout ?? task.definition.timeout, (error) =>
       this.logListenerError(delivery, error),
@@ -197,6 +199,7 @@ export class TaskExecutor implements DeliveryHandler<RunOutcome> {
 function reasonNotToRun(
   { name, args, options, abandoned, starts }: Delivery,
   { delivery }: TaskDefinition,
+  now: () => number,
 ): TaskFailure | undefined {
   if (!args) {
     return failureOf(
@@ -205,7 +208,7 @@ function reasonNotToRun(
       ),
     );
   }
-  if (starts <= 1 && options.expiresAt !== undefined && options.expiresAt <= Date.now()) return expiry();
+  if (starts <= 1 && options.expiresAt !== undefined && options.expiresAt <= now()) return expiry();
   if (delivery === 'at-most-once' && abandoned > 0) {
     return lostAtMostOnce('The process that ran the task died or lost its connection.');
   }

@@ -17,7 +17,7 @@ import { fromJsonPlans, queueOf, withInput, type Plan } from './plan.js';
 export type RunOutcome = Outcome | { readonly kind: 'replaced'; readonly plan: Plan };
 
 export interface WorkflowRunnerDeps {
-  readonly engine: Pick<Engine, 'enqueueTree' | 'cancel'>;
+  readonly engine: Pick<Engine, 'enqueueTree' | 'cancel' | 'now'>;
   /** Runs the method of a task. */
   readonly executor: DeliveryHandler<RunOutcome>;
   /** Bytes of JSON of a result. */
@@ -113,7 +113,7 @@ export class WorkflowRunner implements DeliveryHandler {
     if (later && later.length > 0) {
       return unlessRefused(() => {
         const plans = fromJsonPlans(later).map((plan) => withInput(plan, input ?? null));
-        const members = compileMembers(plans, delivery.id, delivery.memberCount, compileContextOf(delivery));
+        const members = compileMembers(plans, delivery.id, delivery.memberCount, this.compileContext(delivery));
         return {
           kind: 'waiting',
           members: members.map((member) => withFailure(member, group.onFailure)),
@@ -128,7 +128,7 @@ export class WorkflowRunner implements DeliveryHandler {
 
   private replace(delivery: Delivery, note: WorkflowNote, plan: Plan): Outcome {
     return unlessRefused(() => {
-      const members = compileMembers([plan], delivery.id, delivery.memberCount, compileContextOf(delivery));
+      const members = compileMembers([plan], delivery.id, delivery.memberCount, this.compileContext(delivery));
       return { kind: 'waiting', members, note: { ...note, replaced: true } };
     });
   }
@@ -177,10 +177,14 @@ export class WorkflowRunner implements DeliveryHandler {
     }
   }
 
+  private compileContext({ headers, root, queue }: Delivery): CompileContext {
+    return { headers, root, queue, now: this.deps.engine.now() };
+  }
+
   /** @returns `undefined` for a plan that cannot be compiled: it must not change how the task before it ended */
   private compileFollower(delivery: Delivery, plan: Plan, root: string): TaskTree | undefined {
     try {
-      return compilePlan(plan, root, { ...compileContextOf(delivery), root });
+      return compilePlan(plan, root, { ...this.compileContext(delivery), root });
     } catch (error) {
       this.logger.error(
         `What follows task ${delivery.name} (${delivery.id}) is not enqueued: ${(error as Error).message}`,
@@ -215,10 +219,6 @@ function followersOf({ id, name: task }: Delivery, note: WorkflowNote, outcome: 
 
 function withPipedInput(delivery: Delivery, { piped }: WorkflowNote, input: Json | undefined): Delivery {
   return piped && delivery.args ? { ...delivery, args: [input ?? null, ...delivery.args] } : delivery;
-}
-
-function compileContextOf({ headers, root, queue }: Delivery): CompileContext {
-  return { headers, root, queue, now: Date.now() };
 }
 
 /** A failed step is named by its place in the chain, a failed member of a group by its place in the group. */

@@ -39,7 +39,7 @@ export class WorkflowStarter implements StartsWorkflows {
     await this.#validate(plan);
     const queue = queueOf(plan) ?? anyQueue(plan);
     const root = newTaskId(queue);
-    const context = { headers: currentHeaders(), now: Date.now(), root, queue };
+    const context = { headers: currentHeaders(), now: engine.now(), root, queue };
     const tree = compilePlan(plan, root, context);
     const { id, deduplicated, state } = await engine.enqueueTree(tree);
     const name = 'task' in plan ? tree.name : describePlan(plan);

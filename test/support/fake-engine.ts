@@ -62,6 +62,10 @@ export class FakeEngine implements Engine {
     return this.listeners.size;
   }
 
+  now(): number {
+    return Date.now();
+  }
+
   start(): Promise<void> {
     return Promise.resolve();
   }

@@ -69,7 +69,7 @@ export class Availability {
    * @throws EngineUnavailableError when the store cannot be reached in time, and at once after {@link close}
    */
   async withRetries<T>(what: string, call: (check: CheckDeadline) => Promise<T>): Promise<T> {
-    const deadline = Date.now() + this.timeout;
+    const deadline = performance.now() + this.timeout;
     for (;;) {
       if (this.closed) throw closedError(what);
       try {
@@ -88,7 +88,7 @@ export class Availability {
         if (reason instanceof ConfigurationError)
           throw new EngineUnavailableError(`${what}: ${reason.message}`, { cause: reason });
         if (this.closed) throw closedError(what, reason);
-        if (Date.now() + TRY_AGAIN_AFTER >= deadline) {
+        if (performance.now() + TRY_AGAIN_AFTER >= deadline) {
           // A store that answers pings and refused the call all the time is an outage too.
           if (!(error instanceof TooLateError)) this.reportOutage(reason, what);
           throw new EngineUnavailableError(
@@ -114,7 +114,7 @@ export class Availability {
       if (this.closed) return;
       try {
         // Without a limit: the drivers limit the time to connect, and a migration or a first start may take long.
-        await this.driver.connect();
+        await this.connectOnce();
         await action();
         this.recordSuccess();
       } catch (error) {
@@ -147,7 +147,10 @@ export class Availability {
     this.isInDoubt = true;
     this.pingWithin(DOUBT_LIMIT)
       .then(
-        () => this.warnOnce(`A connection to ${this.driver.address} broke (${reasonOf(error)}). A new one is made.`),
+        () => {
+          this.driver.clock.doubt();
+          this.warnOnce(`A connection to ${this.driver.address} broke (${reasonOf(error)}). A new one is made.`);
+        },
         () => this.reportOutage(error, what),
       )
       .finally(() => (this.isInDoubt = false));
@@ -161,11 +164,18 @@ export class Availability {
 
   private async connect(): Promise<void> {
     try {
-      await this.driver.connect();
+      await this.connectOnce();
     } catch (error) {
       // Any error means an outage here, because the call has not sent anything yet.
       throw new ConnectFailed(error as Error);
     }
+  }
+
+  /** The first call on a server, and the first after an outage, also asks the server for its time. */
+  private async connectOnce(): Promise<void> {
+    await this.driver.connect();
+    const { clock } = this.driver;
+    if (!clock.isTrusted) await clock.measure();
   }
 
   private isOutage(error: unknown): boolean {
@@ -184,7 +194,7 @@ export class Availability {
   private reportOutage(error: Error, what?: string): void {
     if (this.closed) return;
     if (!this.outage) {
-      const now = Date.now();
+      const now = performance.now();
       this.outage = {
         since: now,
         isRecurrence: now - this.lastOutageEnd < REPEAT_AFTER,
@@ -197,18 +207,19 @@ export class Availability {
       this.probeLater();
     }
     this.recordFailure(this.outage, what);
+    this.driver.clock.doubt();
   }
 
   private recordFailure(outage: Outage, what?: string): void {
     if (outage.answeredAt !== undefined) outage.hasRelapsed = true;
     outage.answeredAt = undefined;
-    outage.lastFailure = Date.now();
+    outage.lastFailure = performance.now();
     if (what !== undefined) outage.failing.add(what);
   }
 
   private recordSuccess(what?: string): void {
     if (!this.outage) return;
-    this.outage.answeredAt ??= Date.now();
+    this.outage.answeredAt ??= performance.now();
     if (what !== undefined) this.outage.failing.delete(what);
   }
 
@@ -231,7 +242,7 @@ export class Availability {
   }
 
   private pingWithin(limit: number): Promise<void> {
-    return this.driver.deadline.limit(Date.now() + limit, () => this.driver.ping());
+    return this.driver.deadline.limit(performance.now() + limit, () => this.driver.ping());
   }
 
   /** Logs one line when the store has answered for a while without a failure. */
@@ -239,7 +250,7 @@ export class Availability {
     if (!this.outage || this.closed) return;
     const { since, isRecurrence, lastFailure, answeredAt, hasRelapsed, failing } = this.outage;
     const steadyFor = isRecurrence || (hasRelapsed && failing.size > 0) ? STEADY_AFTER_RELAPSE : STEADY_FOR;
-    const now = Date.now();
+    const now = performance.now();
     if (answeredAt === undefined || now - lastFailure < steadyFor) return;
     this.outage = undefined;
     this.lastOutageEnd = now;
@@ -249,7 +260,7 @@ export class Availability {
 
   /** Logs a warning at most once in {@link REPEAT_AFTER}, so that the log stays readable. */
   private warnOnce(message: string): void {
-    const now = Date.now();
+    const now = performance.now();
     for (const [known, at] of this.warnedAt) if (at + REPEAT_AFTER < now) this.warnedAt.delete(known);
     if (this.warnedAt.has(message)) return;
     this.warnedAt.set(message, now);

@@ -61,12 +61,16 @@ export class BullMQEngine implements Engine {
       readyQueue,
       hasPriorities,
     });
-    this.commands = new TaskCommands(this.lookup, this.feed, this.availability, queueNamed);
+    this.commands = new TaskCommands(this.lookup, this.feed, this.availability, queueNamed, driver.clock);
     this.schedules = new QueueMetaScheduleStore(readyQueue, this.availability, bus);
   }
 
   start(): Promise<void> {
     return this.availability.whenReachable(async () => undefined);
+  }
+
+  now(): number {
+    return this.driver.clock.now();
   }
 
   enqueue(calls: readonly TaskCall[]): Promise<Receipt[]> {

@@ -21,7 +21,7 @@ export class CallDeadline {
   /** @throws TooLateError once the deadline has passed, whatever the call is still doing */
   limit<T>(deadline: number, call: (check: CheckDeadline) => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new TooLateError()), Math.max(deadline - Date.now(), 0));
+      const timer = setTimeout(() => reject(new TooLateError()), Math.max(deadline - performance.now(), 0));
       const inTime =
         <A>(settle: (answer: A) => void) =>
         (answer: A) => {
@@ -58,11 +58,11 @@ export class PoolDeadline extends CallDeadline {
   whenOver(end: () => void): () => void {
     const deadline = this.current.getStore();
     if (deadline === undefined) return () => undefined;
-    const timer = setTimeout(end, Math.max(deadline - Date.now(), 0));
+    const timer = setTimeout(end, Math.max(deadline - performance.now(), 0));
     return () => clearTimeout(timer);
   }
 }
 
 function refuseLate(deadline: number | undefined): void {
-  if (deadline !== undefined && Date.now() >= deadline) throw new TooLateError();
+  if (deadline !== undefined && performance.now() >= deadline) throw new TooLateError();
 }

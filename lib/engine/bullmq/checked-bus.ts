@@ -50,7 +50,7 @@ export class CheckedBus {
   }
 
   private warn(line: string): void {
-    const now = Date.now();
+    const now = performance.now();
     for (const [known, at] of this.warnedAt) if (at + REPEAT_AFTER <= now) this.warnedAt.delete(known);
     if (this.warnedAt.has(line)) return;
     this.warnedAt.set(line, now);

@@ -1,5 +1,6 @@
 import type { FlowProducer, JobJson, JobState, Processor, Queue, QueueOptions, Worker, WorkerOptions } from 'bullmq';
 import type { CallDeadline } from './call-deadline.js';
+import type { Clock } from './clock.js';
 import type { JobEntry } from './jobs/job-data.js';
 import type { MessageBus } from './message-bus.js';
 
@@ -17,6 +18,8 @@ export interface Driver {
   readonly lookupLimits: BatchLimits;
   /** Limits the time of each call. */
   readonly deadline: CallDeadline;
+  /** The store's clock. Measured once the store can be reached, and again from time to time. */
+  readonly clock: Clock;
   /**
    * Resolves once the store can be used. Each call tries once.
    *

@@ -111,5 +111,9 @@ function executorOf(app: INestApplication): TaskExecutor {
   for (const task of app.get(TaskExplorer).explore({})) {
     registry.add({ definition: task.definition, invoker: factory.create(task) });
   }
-  return new TaskExecutor(registry, app.get(TaskContext), { maxPayload: 1e6, unknownTaskReturns: 12 });
+  return new TaskExecutor(registry, app.get(TaskContext), {
+    maxPayload: 1e6,
+    unknownTaskReturns: 12,
+    now: () => Date.now(),
+  });
 }

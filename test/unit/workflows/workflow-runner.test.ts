@@ -49,7 +49,7 @@ beforeEach(() => {
 /** Runs a task of a workflow with this note, after its members ended as they did. */
 function run(note: WorkflowNote | undefined, members: readonly MemberResult[] = [], known: Partial<Delivery> = {}) {
   const runner = new WorkflowRunner({
-    engine: { enqueueTree, cancel },
+    engine: { enqueueTree, cancel, now: () => Date.now() },
     executor: { handle: execute },
     maxPayload: 200,
   });

@@ -40,7 +40,7 @@ export class ChangePublisher {
     private readonly ownReplyChannel: string,
     private readonly onCancelRequest: OnCancelRequest,
   ) {
-    this.agingTimer = setInterval(() => this.age(Date.now()), RECENT_CHANGES).unref();
+    this.agingTimer = setInterval(() => this.age(performance.now()), RECENT_CHANGES).unref();
   }
 
   close(): void {
@@ -87,7 +87,7 @@ export class ChangePublisher {
 
   private addWatcher(id: string, replyChannel: string, endOnly: boolean): void {
     const watchers = this.watchers.get(id) ?? new Map<string, RemoteWatcher>();
-    this.watchers.set(id, watchers.set(replyChannel, { until: Date.now() + WATCH_REQUEST_LIFE, endOnly }));
+    this.watchers.set(id, watchers.set(replyChannel, { until: performance.now() + WATCH_REQUEST_LIFE, endOnly }));
     const told = this.ending.get(id);
     if (told) {
       if (!told.has(replyChannel)) this.bus.publishEnd?.(id, [replyChannel]);

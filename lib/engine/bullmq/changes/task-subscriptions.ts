@@ -75,7 +75,7 @@ export class TaskSubscriptions {
     const callSoon = !(endOnly && this.justStored.has(id)) || this.deps.hasJustChanged(id, endOnly);
     if (!known) {
       const listeners = new Set([listener]);
-      this.watches.set(id, { listeners, endOnly, nextPoll: Date.now() + FIRST_POLL, pollAfter: FIRST_POLL });
+      this.watches.set(id, { listeners, endOnly, nextPoll: performance.now() + FIRST_POLL, pollAfter: FIRST_POLL });
       this.announce(id, callSoon);
     } else {
       known.listeners.add(listener);
@@ -129,7 +129,7 @@ export class TaskSubscriptions {
     const toCall = ids.filter((id) => this.unannounced.get(id));
     this.unannounced.clear();
     if (this.closed) return;
-    const begun = Date.now();
+    const begun = performance.now();
     let sent: Promise<unknown>;
     try {
       // While a connection is being made again, perhaps for a minute, the listeners fetch their tasks.
@@ -142,7 +142,7 @@ export class TaskSubscriptions {
     // Listeners need not wait for the answer: workers remember recent changes, unless the message takes too long.
     this.wakeAll(toCall);
     await sent.catch(() => undefined);
-    if (Date.now() - begun > RECENT_CHANGES / 2) this.wakeAll(ids);
+    if (performance.now() - begun > RECENT_CHANGES / 2) this.wakeAll(ids);
   }
 
   /** A caller may watch any text. The workers would drop a request with a text that is no task id. */
@@ -177,7 +177,7 @@ export class TaskSubscriptions {
   }
 
   private poll(): void {
-    const now = Date.now();
+    const now = performance.now();
     for (const [id, watch] of this.watches) {
       if (watch.nextPoll > now) continue;
       watch.pollAfter = Math.min(watch.pollAfter * 2, SLOWEST_POLL);

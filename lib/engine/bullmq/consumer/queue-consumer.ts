@@ -8,6 +8,7 @@ import type { Json } from '../../json.js';
 import type { ConsumerOptions, DeliveryHandler, Outcome } from '../../ports/worker-port.js';
 import { bullmq } from '../bullmq-package.cjs';
 import type { Driver } from '../driver.js';
+import { renewLocksByTimer } from '../patched-lock-renewal.js';
 import { readData, type JobOptions } from '../jobs/job-data.js';
 import { isAbandonment } from '../jobs/job-failure.js';
 import { writeSuccess } from '../jobs/job-success.js';
@@ -66,7 +67,7 @@ export class QueueConsumer {
     const backend = this.worker.getBackend();
     this.cancelPoll = new CancelPoll(backend, this.running);
     this.translator = new OutcomeTranslator(deps, this.cancelPoll);
-    this.stopSweeping = sweepRegularly(backend, options.keep);
+    this.stopSweeping = sweepRegularly(backend, options.keep, driver.clock);
   }
 
   async start(): Promise<void> {
@@ -97,6 +98,7 @@ export class QueueConsumer {
       runRetryDelay: 1_000,
       settings: { backoffStrategy: delayUntilRetry },
     });
+    renewLocksByTimer(worker);
     worker.on('error', (error) => this.handleError(error));
     worker.on('completed', (job, result) => this.onCompleted(job, result));
     worker.on('failed', (job, error) => job && this.onFailed(job, error));

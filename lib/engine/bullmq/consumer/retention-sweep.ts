@@ -1,5 +1,6 @@
 import type { IQueueBackend } from 'bullmq';
 import type { ConsumerOptions } from '../../ports/worker-port.js';
+import type { Clock } from '../clock.js';
 
 type Keep = ConsumerOptions['keep'];
 
@@ -15,13 +16,18 @@ const SWEEP_AT_ONCE = 500;
  *
  * @returns stops the sweeps
  */
-export function sweepRegularly(backend: IQueueBackend, keep: Keep, interval = intervalFor(keep)): () => void {
+export function sweepRegularly(
+  backend: IQueueBackend,
+  keep: Keep,
+  clock: Pick<Clock, 'now'>,
+  interval = intervalFor(keep),
+): () => void {
   const stopped = new AbortController();
   let sweeping = false;
   const timer = setInterval(() => {
     if (sweeping) return;
     sweeping = true;
-    sweep(backend, keep, { signal: stopped.signal })
+    sweep(backend, keep, clock, { signal: stopped.signal })
       // The sweep was stopped, or the store cannot be reached: the next sweep removes the rest.
       .catch(() => undefined)
       .finally(() => (sweeping = false));
@@ -46,10 +52,11 @@ function intervalFor({ succeeded, failed }: Keep): number {
 export async function sweep(
   backend: IQueueBackend,
   keep: Keep,
+  clock: Pick<Clock, 'now'>,
   { atOnce = SWEEP_AT_ONCE, signal }: { atOnce?: number; signal?: AbortSignal } = {},
 ): Promise<void> {
   for (const [state, life] of [['completed', keep.succeeded] as const, ['failed', keep.failed] as const]) {
-    const endedBefore = Date.now() - life;
+    const endedBefore = clock.now() - life;
     // BullMQ writes an event for each command, also for one that removes nothing.
     let removed = (await oldestEnd(backend, state)) <= endedBefore ? atOnce : 0;
     while (removed === atOnce) {

@@ -2,6 +2,7 @@ import { Logger } from '@nestjs/common';
 import type { PgPool } from 'bullmq';
 import { openEmbeddedDatabase, type EmbeddedDatabase } from './embedded-database.js';
 import { PoolDeadline } from '../call-deadline.js';
+import { OWN_CLOCK } from '../clock.js';
 import { LocalBus } from './local-bus.js';
 import { PostgresDriver } from '../postgres/postgres-driver.js';
 import type { Driver } from '../driver.js';
@@ -50,5 +51,6 @@ export function openEmbeddedDriver(folder: string | undefined, schema: string): 
     },
     schema,
     new LocalBus(),
+    OWN_CLOCK,
   );
 }

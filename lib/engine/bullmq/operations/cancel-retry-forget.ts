@@ -4,6 +4,7 @@ import { storableText } from '../../json.js';
 import { isFinal, type TaskRecord } from '../../task.js';
 import { memberIds } from '../../task-id.js';
 import type { Availability } from '../availability.js';
+import type { Clock } from '../clock.js';
 import type { ChangeFeed } from '../changes/change-feed.js';
 import { removeCancelRequest, requestCancel, withCancelMark, withoutCancelMark } from './cancellation.js';
 import type { FoundTask, JobLookup } from './job-lookup.js';
@@ -22,6 +23,7 @@ export class TaskCommands {
     private readonly feed: ChangeFeed,
     private readonly availability: Availability,
     private readonly queueNamed: (name: string) => Queue,
+    private readonly clock: Clock,
   ) {}
 
   async cancel(id: string, reason: string | undefined): Promise<TaskRecord | undefined> {
@@ -40,7 +42,7 @@ export class TaskCommands {
     const { id, queue } = found.record;
     return this.availability.withRetries('cancel', async () => {
       const job = this.lookup.jobOf(found);
-      const data = withCancelMark(job.data, reason, Date.now());
+      const data = withCancelMark(job.data, reason, this.clock.now());
       await job.updateData(data);
       const state = await job.getState();
       if (state === 'active') {
@@ -87,10 +89,10 @@ export class TaskCommands {
 
   /** Whether the job has failed; waits for a worker that has just taken the cancelled job in order to end it. */
   private async hasFailed(record: TaskRecord): Promise<boolean> {
-    const giveUp = Date.now() + END_WITHIN;
+    const giveUp = performance.now() + END_WITHIN;
     for (;;) {
       const state = await this.lookup.stateOf(record);
-      if (state !== 'active' || Date.now() > giveUp) return state === 'failed';
+      if (state !== 'active' || performance.now() > giveUp) return state === 'failed';
       await new Promise((resolve) => setTimeout(resolve, READ_AGAIN_AFTER));
     }
   }

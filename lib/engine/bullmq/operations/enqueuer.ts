@@ -28,7 +28,7 @@ export class Enqueuer {
   constructor(private readonly deps: EnqueuerDeps) {}
 
   async enqueue(calls: readonly TaskCall[]): Promise<Receipt[]> {
-    const now = Date.now();
+    const now = this.deps.driver.clock.now();
     this.deps.feed.willStore(calls.map(({ id }) => id));
     const ids = await this.store(calls, now);
     const receipts = calls.map(({ id, options }): Receipt => {

@@ -45,7 +45,7 @@ export class JobLookup {
   }
 
   recordOf(id: string, json: JobJson, queue: string, state: JobState): TaskRecord | undefined {
-    return toRecord(id, json, queue, state, this.retention, Date.now());
+    return toRecord(id, json, queue, state, this.retention, this.driver.clock.now());
   }
 
   /**

@@ -29,7 +29,7 @@ export class MemberFlows {
 
   /** Stores a whole tree in one step. */
   async add(tree: TaskTree): Promise<void> {
-    await this.flows().add(this.toFlow(tree, Date.now(), false));
+    await this.flows().add(this.toFlow(tree, this.driver.clock.now(), false));
   }
 
   /** Stores trees as members of a running job. A member that is stored already is left as it is. */
@@ -37,7 +37,7 @@ export class MemberFlows {
     const link = { id: parent.id as string, queue: parent.queueQualifiedName };
     for (let start = 0; start < members.length; start += ADD_AT_ONCE) {
       const some = members.slice(start, start + ADD_AT_ONCE);
-      const now = Date.now();
+      const now = this.driver.clock.now();
       await this.flows().addBulk(
         some.map((member) => {
           const flow = this.toFlow(member, now, true);

@@ -1,10 +1,12 @@
+import type { PgPool } from 'bullmq';
 import type { Pool, PoolConfig } from 'pg';
 import { withoutPassword, type Connection } from '../../connection.js';
 import { PoolDeadline } from '../call-deadline.js';
 import { loadOptionalPackage } from '../load-optional-package.js';
+import { ServerClock } from '../server-clock.js';
 import { PostgresBus } from './postgres-bus.js';
 import { openPools, sharePool, type PostgresPools } from './postgres-pools.js';
-import { PostgresDriver } from './postgres-driver.js';
+import { isOutage, PostgresDriver } from './postgres-driver.js';
 
 type PostgresConnection = Extract<Connection, { kind: 'postgres' }>;
 
@@ -41,5 +43,14 @@ function build(address: string, pools: PostgresPools, schema: string): PostgresD
     bus.close();
     await pools.close();
   };
-  return new PostgresDriver(address, { ...pools, close }, schema, bus);
+  const clock = new ServerClock({ address, read: () => readTime(pools.queries), isOutage });
+  return new PostgresDriver(address, { ...pools, close }, schema, bus, clock);
+}
+
+async function readTime(pool: PgPool): Promise<number> {
+  // As text, because an application may have set other parsers for the types of numbers.
+  const { rows } = await pool.query<{ now: string }>(
+    'SELECT (extract(epoch FROM clock_timestamp()) * 1000)::text AS now',
+  );
+  return Number(rows[0]?.now);
 }

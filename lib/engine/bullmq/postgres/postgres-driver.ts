@@ -12,8 +12,11 @@ import type {
 } from 'bullmq';
 import { bullmq } from '../bullmq-package.cjs';
 import type { PoolDeadline } from '../call-deadline.js';
+import type { Clock } from '../clock.js';
+import { waitByOwnClock } from '../patched-backend-time.js';
 import { SELECT_JOBS, toFoundJob, type JobRow } from './job-rows.js';
 import { moveFailedParentFirst } from './patched-parent-first.js';
+import { passServerTime } from './patched-postgres-time.js';
 import type { PostgresPools } from './postgres-pools.js';
 import { grantSchema, migrateSchema, needsMigration } from './postgres-schema.js';
 import type { Driver, FoundJob, JobRef, OnStored } from '../driver.js';
@@ -45,6 +48,7 @@ export class PostgresDriver implements Driver {
     private readonly pools: PostgresPools,
     private readonly schema: string,
     readonly bus: MessageBus,
+    readonly clock: Clock,
   ) {
     this.deadline = pools.deadline;
     this.classes = bullmq.withBackend(this.backendFactory());
@@ -132,9 +136,7 @@ export class PostgresDriver implements Driver {
   }
 
   isOutage(error: unknown): boolean {
-    // The error is recognised by its text: under Jest, `instanceof` does not recognise errors from Node's core.
-    const { code = '', message = '' } = error as { code?: string; message?: string };
-    return OUTAGE_CODE.test(code) || OUTAGE_MESSAGE.test(message);
+    return isOutage(error);
   }
 
   onError(listener: (error: Error) => void): void {
@@ -142,6 +144,7 @@ export class PostgresDriver implements Driver {
   }
 
   close(): Promise<void> {
+    this.clock.close();
     this.closing ??= this.pools.close();
     return this.closing;
   }
@@ -165,8 +168,11 @@ export class PostgresDriver implements Driver {
           return this;
         },
       };
-      const backend = new bullmq.PostgresQueueBackend(new SharedPoolConnection(pool), name, options);
-      return ofWorker ? moveFailedParentFirst(patchWorkerBackend(backend)) : backend;
+      const backend = passServerTime(
+        new bullmq.PostgresQueueBackend(new SharedPoolConnection(pool), name, options),
+        this.clock,
+      );
+      return ofWorker ? moveFailedParentFirst(patchWorkerBackend(waitByOwnClock(backend, this.clock))) : backend;
     };
   }
 
@@ -179,7 +185,7 @@ export class PostgresDriver implements Driver {
     try {
       return await this.pools.queries.query<R>(text, params);
     } catch (error) {
-      if (!this.isOutage(error)) throw error;
+      if (!isOutage(error)) throw error;
       this.report(error as Error);
       throw Object.assign(new Error((error as Error).message, { cause: error }), { code: 'ECONNREFUSED' });
     }
@@ -192,6 +198,13 @@ export class PostgresDriver implements Driver {
  */
 class SharedPoolConnection extends bullmq.PostgresConnection {
   override async waitUntilReady(): Promise<void> {}
+}
+
+/** Whether an error means that the server cannot be reached, so that another attempt may help. */
+export function isOutage(error: unknown): boolean {
+  // The error is recognised by its text: under Jest, `instanceof` does not recognise errors from Node's core.
+  const { code = '', message = '' } = error as { code?: string; message?: string };
+  return OUTAGE_CODE.test(code) || OUTAGE_MESSAGE.test(message);
 }
 
 /** Neither a queue's name nor an id contains this character. */

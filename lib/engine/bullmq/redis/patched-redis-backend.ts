@@ -3,7 +3,10 @@ import { bullmq } from '../bullmq-package.cjs';
 import { WORKER_SILENCE_LIMIT, type RedisClient } from './client-options.js';
 import { endWaiting, ignore, isOutage } from './redis-client.js';
 import { cutWhenSilent } from './silence-watchdog.js';
+import type { Clock } from '../clock.js';
+import { waitByOwnClock } from '../patched-backend-time.js';
 import { patchWorkerBackend } from '../patched-worker-backend.js';
+import { passServerTime } from './patched-redis-time.js';
 
 /**
  * The longest time in seconds for which a worker waits for a job in one command; then it sends the command again.
@@ -13,27 +16,30 @@ import { patchWorkerBackend } from '../patched-worker-backend.js';
 const LONGEST_WAIT = 5;
 
 /**
- * Makes BullMQ's backend for Redis. A worker's backend differs from BullMQ's own in four points:
+ * Makes BullMQ's backends for Redis. They pass the server's time to Redis ({@link passServerTime}). A worker's backend
+ * differs from BullMQ's own in further points:
  *
  * - A server that refuses writes is an outage for it, so it tries again to store an end. BullMQ would take a finished job
  *   for a failed one.
  * - It can be closed while the server is gone. BullMQ's `disconnectBlocking` waits for ioredis to end the blocking
  *   client, which ioredis never does between two attempts to connect.
  * - It waits for a job for {@link LONGEST_WAIT} seconds at most.
- * - It takes jobs as {@link patchWorkerBackend} describes.
+ * - It takes jobs as {@link patchWorkerBackend} describes, and knows the clock ({@link waitByOwnClock}).
  */
-export const createBackend: BackendFactory<RedisQueueBackend> = (name, options, kind) => {
-  const backend = bullmq.createRedisBackend(name, options, kind);
-  if (!kind?.withBlockingConnection) return backend;
-  const disconnectBlocking = backend.disconnectBlocking.bind(backend);
-  backend.disconnectBlocking = async (wait) => {
-    const client = await backend.blockingClient;
-    if (client) endWaiting(client);
-    await disconnectBlocking(wait);
+export function backendFactory(clock: Clock): BackendFactory<RedisQueueBackend> {
+  return (name, options, kind) => {
+    const backend = passServerTime(bullmq.createRedisBackend(name, options, kind), clock);
+    if (!kind?.withBlockingConnection) return backend;
+    const disconnectBlocking = backend.disconnectBlocking.bind(backend);
+    backend.disconnectBlocking = async (wait) => {
+      const client = await backend.blockingClient;
+      if (client) endWaiting(client);
+      await disconnectBlocking(wait);
+    };
+    Object.defineProperty(backend, 'maximumBlockTimeout', { value: LONGEST_WAIT });
+    return patchWorkerBackend(refusalIsOutage(waitByOwnClock(backend, clock)));
   };
-  Object.defineProperty(backend, 'maximumBlockTimeout', { value: LONGEST_WAIT });
-  return patchWorkerBackend(refusalIsOutage(backend));
-};
+}
 
 /**
  * BullMQ's worker waits and tries again, also to store how a job ended, only when an error says ECONNREFUSED. So an error

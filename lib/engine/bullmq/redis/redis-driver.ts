@@ -1,7 +1,17 @@
-import type { FlowProducer, Processor, Queue, QueueOptions, Worker, WorkerOptions } from 'bullmq';
+import type {
+  ConnectionOptions,
+  FlowProducer,
+  Processor,
+  Queue,
+  QueueOptions,
+  RedisQueueBackend,
+  Worker,
+  WorkerOptions,
+} from 'bullmq';
 import { bullmq } from '../bullmq-package.cjs';
 import { CallDeadline } from '../call-deadline.js';
-import { createBackend, withBareCopies } from './patched-redis-backend.js';
+import { ServerClock } from '../server-clock.js';
+import { backendFactory, withBareCopies } from './patched-redis-backend.js';
 import { RedisBus } from './redis-bus.js';
 import { resetSocket } from '../reset-socket.js';
 import { openWorkerCopy, WORKER_SILENCE_LIMIT, type RedisClient } from './client-options.js';
@@ -13,8 +23,6 @@ import { keysOfJob, READ_JOB, toFoundJob, type JobReply } from './job-hash.js';
 import type { Driver, FoundJob, JobRef, OnStored } from '../driver.js';
 import type { MessageBus } from '../message-bus.js';
 import type { JobEntry } from '../jobs/job-data.js';
-
-const redis = bullmq.withBackend(createBackend);
 
 /**
  * The driver for Redis and Valkey. It opens one connection for commands and one for all workers; BullMQ adds one for
@@ -29,6 +37,8 @@ export class RedisDriver implements Driver {
   readonly batchLimits = { size: 40, atOnce: 25 };
   readonly lookupLimits = { size: 100, atOnce: 2 };
   readonly deadline = new CallDeadline();
+  readonly clock: ServerClock;
+  private readonly classes: ReturnType<typeof bullmq.withBackend<RedisQueueBackend, ConnectionOptions>>;
   private readonly copies: RedisClient[] = [];
   private readonly listeners: ((error: Error) => void)[] = [];
   private connecting: Promise<void> | undefined;
@@ -46,6 +56,8 @@ export class RedisDriver implements Driver {
     private readonly prefix: string,
   ) {
     commands.on('error', this.report);
+    this.clock = new ServerClock({ address, read: () => this.readTime(), isOutage });
+    this.classes = bullmq.withBackend(backendFactory(this.clock));
     this.bus = new RedisBus(
       prefix,
       commands,
@@ -73,6 +85,11 @@ export class RedisDriver implements Driver {
     await this.commands.ping();
   }
 
+  private async readTime(): Promise<number> {
+    const [seconds, microseconds] = await this.commands.time();
+    return Number(seconds) * 1_000 + Number(microseconds) / 1_000;
+  }
+
   abandon(): void {
     // The application's client may be busy with commands of the application, and a cluster has many connections.
     if (!this.ownsCommands || 'nodes' in this.commands) return;
@@ -86,7 +103,7 @@ export class RedisDriver implements Driver {
     // BullMQ waits for a client that is connecting already. Otherwise BullMQ connects it, and a queue whose first
     // attempt fails stays broken.
     if (this.commands.status === 'wait') this.commands.connect().catch(ignore);
-    const queue = new redis.Queue(name, { ...options, connection: this.commands, prefix: this.prefix });
+    const queue = new this.classes.Queue(name, { ...options, connection: this.commands, prefix: this.prefix });
     queue.on('error', this.report);
     return queue;
   }
@@ -115,14 +132,14 @@ export class RedisDriver implements Driver {
   }
 
   createFlowProducer(): FlowProducer {
-    const flows = new redis.FlowProducer({ connection: this.commands, prefix: this.prefix });
+    const flows = new this.classes.FlowProducer({ connection: this.commands, prefix: this.prefix });
     flows.on('error', this.report);
     return flows;
   }
 
   createWorker(name: string, processor: Processor, options: Omit<WorkerOptions, 'connection' | 'prefix'>): Worker {
     this.workerClient ??= withBareCopies(patchSendCommand(this.openCopy()));
-    return new redis.Worker(name, processor, {
+    return new this.classes.Worker(name, processor, {
       ...options,
       connection: this.workerClient,
       prefix: this.prefix,
@@ -149,6 +166,7 @@ export class RedisDriver implements Driver {
   async close(): Promise<void> {
     if (this.closing) return;
     this.closing = true;
+    this.clock.close();
     for (const client of this.copies) endClient(client);
     if (this.ownsCommands) endClient(this.commands);
     this.commands.off('error', this.report);

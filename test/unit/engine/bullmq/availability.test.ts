@@ -2,6 +2,7 @@ import { Logger } from '@nestjs/common';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Availability } from '../../../../lib/engine/bullmq/availability.js';
 import { CallDeadline, TooLateError, type CheckDeadline } from '../../../../lib/engine/bullmq/call-deadline.js';
+import type { Clock } from '../../../../lib/engine/bullmq/clock.js';
 import type { Driver } from '../../../../lib/engine/bullmq/driver.js';
 import { ConfigurationError, EngineUnavailableError } from '../../../../lib/errors.js';
 
@@ -19,6 +20,7 @@ const store = {
   ping: jest.fn<() => Promise<void>>(),
   abandon: jest.fn<() => void>(),
 };
+const clock = { isTrusted: true, measure: jest.fn<() => Promise<void>>(), doubt: jest.fn<() => void>() };
 let reportBrokenConnection: (error: Error) => void;
 let availability: Availability;
 
@@ -33,9 +35,13 @@ beforeEach(() => {
   for (const mock of Object.values(store)) mock.mockReset();
   store.connect.mockResolvedValue();
   store.ping.mockResolvedValue();
+  clock.isTrusted = true;
+  clock.measure.mockReset().mockResolvedValue();
+  clock.doubt.mockReset();
   const driver: Partial<Driver> = {
     ...store,
     address: ADDRESS,
+    clock: clock as Partial<Clock> as Clock,
     deadline: new CallDeadline(),
     isOutage: (error) => error instanceof Error && error.message.includes('ECONNREFUSED'),
     onError: (listener) => void (reportBrokenConnection = listener),
@@ -98,6 +104,22 @@ describe('withRetries', () => {
     const call = callThatThrows(refused(), refused(), refused());
     expect(await endOf(availability.withRetries('find', call))).toEqual({ value: 'done', after: 300 });
     expect(call).toHaveBeenCalledTimes(4);
+  });
+
+  it('runs the call only when the clock of the store is known', async () => {
+    clock.isTrusted = false;
+    clock.measure.mockRejectedValueOnce(refused()).mockImplementationOnce(async () => void (clock.isTrusted = true));
+    const call = callThatThrows();
+    expect(await endOf(availability.withRetries('find', call))).toEqual({ value: 'done', after: 100 });
+    await availability.withRetries('find', call);
+    expect(clock.measure).toHaveBeenCalledTimes(2);
+    expect(call).toHaveBeenCalledTimes(2);
+  });
+
+  it('doubts the clock after an outage, because another server may answer from then on', async () => {
+    breakDown();
+    await endOf(availability.withRetries('find', callThatThrows()));
+    expect(clock.doubt).toHaveBeenCalled();
   });
 
   it('does not run the call while it cannot connect, whatever the error', async () => {
