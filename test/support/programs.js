@@ -11,7 +11,7 @@ import { aptGetInstall, decideInstallation, describeFailure } from './program-in
  * @property {string} [instead] what a developer can set instead of installing the program
  */
 
-/** @typedef {'redis' | 'postgres' | 'initdb' | 'chromium' | 'openssl' | 'celery'} ProgramKey */
+/** @typedef {'redis' | 'postgres' | 'initdb' | 'pg_basebackup' | 'chromium' | 'openssl' | 'celery'} ProgramKey */
 
 /** @type {Readonly<Record<ProgramKey, Program>>} */
 const programs = {
@@ -26,6 +26,7 @@ const programs = {
     instead: 'For the phases contract and limits you can name a PostgreSQL server instead: TEST_POSTGRES_URL.',
   },
   initdb: { names: ['initdb'], aptPackages: ['postgresql'] },
+  pg_basebackup: { names: ['pg_basebackup'], aptPackages: ['postgresql'] },
   chromium: {
     names: ['chromium', 'chromium-browser', 'google-chrome'],
     aptPackages: ['chromium'],
@@ -47,7 +48,7 @@ export function programsOf(project, environment = process.env) {
   const ownServers = ['redis', 'postgres', 'initdb', 'openssl'];
   switch (project) {
     case 'faults':
-      return ownServers;
+      return [...ownServers, 'pg_basebackup'];
     case 'contract':
     case 'limits':
     case 'matrix':

@@ -38,10 +38,11 @@ import { findProgram } from './programs.js';
 /**
  * Starts a Redis (or Valkey).
  *
- * @param {ServerOptions & { cluster?: boolean }} [options] `cluster`: a cluster of one node
+ * @param {ServerOptions & { cluster?: boolean, replicaOf?: Server }} [options] `cluster`: a cluster of one node;
+ *   `replicaOf`: its primary
  * @returns {Promise<Server>}
  */
-export async function startRedis({ durable = false, password, tls = false, cluster = false } = {}) {
+export async function startRedis({ durable = false, password, tls = false, cluster = false, replicaOf } = {}) {
   const command = findProgram('redis');
   const managed = await createManagedProcess();
   const port = await freePort();
@@ -55,6 +56,7 @@ export async function startRedis({ durable = false, password, tls = false, clust
       // The save point of one day is never reached. But with a save point, an orderly stop writes the data to the disk.
       ...(durable ? ['--save', '', '--appendonly', 'yes', '--appendfsync', 'always'] : ['--save', '86400 1']),
       ...(password ? ['--requirepass', password] : []),
+      ...(replicaOf ? ['--replicaof', '127.0.0.1', `${replicaOf.port}`] : []),
       ...(cluster ? ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1'] : []),
     ],
     readyText: 'Ready to accept connections',
@@ -69,20 +71,25 @@ export async function startRedis({ durable = false, password, tls = false, clust
 /**
  * Starts a PostgreSQL with the superuser `postgres`.
  *
- * @param {ServerOptions} [options]
+ * @param {ServerOptions & { replicaOf?: Server }} [options] `replicaOf`: its primary, without a password
  * @returns {Promise<Server>}
  */
-export async function startPostgres({ durable = false, password, tls = false } = {}) {
+export async function startPostgres({ durable = false, password, tls = false, replicaOf } = {}) {
   const command = findProgram('postgres');
-  const initdb = findProgram('initdb');
   const managed = await createManagedProcess(unprivilegedUser());
   const port = await freePort();
   const ca = tls ? makeCertificate(managed.folder, managed.user) : undefined;
   if (password) writeFileSync(join(managed.folder, 'password'), password);
-  await managed.run(initdb, [
-    ...['-D', 'data', '-U', 'postgres', '--encoding=UTF8', '--no-locale', '--no-sync'],
-    ...(password ? ['--auth=scram-sha-256', '--pwfile=password'] : ['--auth=trust']),
-  ]);
+  if (replicaOf) {
+    await managed.run(findProgram('pg_basebackup'), [
+      ...['-D', 'data', '-d', replicaOf.url, '--write-recovery-conf', '--checkpoint=fast', '--no-sync'],
+    ]);
+  } else {
+    await managed.run(findProgram('initdb'), [
+      ...['-D', 'data', '-U', 'postgres', '--encoding=UTF8', '--no-locale', '--no-sync'],
+      ...(password ? ['--auth=scram-sha-256', '--pwfile=password'] : ['--auth=trust']),
+    ]);
+  }
   const settings = {
     port,
     listen_addresses: '127.0.0.1',
@@ -94,7 +101,8 @@ export async function startPostgres({ durable = false, password, tls = false } =
   return startServer(managed, {
     command,
     args: ['-D', 'data', ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
-    readyText: 'database system is ready to accept connections',
+    // A replica accepts "read-only connections".
+    readyText: 'database system is ready to accept',
     port,
     url: `postgres://postgres${password ? `:${encodeURIComponent(password)}` : ''}@127.0.0.1:${port}/postgres`,
     ca,

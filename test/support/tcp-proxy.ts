@@ -19,9 +19,10 @@ export type TcpProxy = Awaited<ReturnType<typeof startProxy>>;
 export async function startProxy(target: number) {
   const lines = new Set<Line>();
   let frozen = false;
+  let port = target;
 
   const server = createServer({ allowHalfOpen: true }, (client) => {
-    const upstream = connect({ port: target, host: '127.0.0.1', allowHalfOpen: true });
+    const upstream = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
     const line: Line = { sockets: [client, upstream], dead: frozen, held: [] };
     lines.add(line);
     forward(line, client, upstream);
@@ -78,6 +79,11 @@ export async function startProxy(target: number) {
         lines.delete(line);
         for (const socket of line.sockets) socket.resetAndDestroy();
       }
+    },
+    /** New connections lead to another port, as after a failover. Open ones are reset. */
+    leadTo(otherPort: number): void {
+      port = otherPort;
+      this.cut();
     },
     async close(): Promise<void> {
       for (const line of [...lines]) drop(line);

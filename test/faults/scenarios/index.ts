@@ -1,5 +1,6 @@
 import type { EngineName, World } from '../support/world.js';
 import { atMostOnce, eventLoop, killedWorker, manyCallers, poisonTask } from './delivery.js';
+import { failover } from './failover.js';
 import { outage, repeatedCuts, type OutageKind } from './outage.js';
 import { missedTicks, noOverlap, replicasComeAndGo } from './schedules.js';
 import { closing, closingUnconnected, graceIsOver, rollingDeploy } from './shutdown.js';
@@ -16,7 +17,7 @@ export interface Scenario {
   run(world: World): Promise<void>;
 }
 
-export type Topic = 'delivery' | 'shutdown' | 'outage' | 'schedules' | 'versions';
+export type Topic = 'delivery' | 'shutdown' | 'outage' | 'failover' | 'schedules' | 'versions';
 
 const BOTH = ['redis', 'postgres'] as const;
 
@@ -50,6 +51,13 @@ export function scenarios(size: 'quick' | 'full'): Scenario[] {
       'schedules while all replicas are gone': (world) => missedTicks(world, 'all replicas are killed'),
       'a schedule that skips, and its worker is killed': noOverlap,
     }),
+    ...(['planned', 'unplanned'] as const).map((how): Scenario => ({
+      topic: 'failover',
+      name: `a replica takes over (${how})`,
+      engines: BOTH,
+      open: { durable: true },
+      run: (world) => failover(world, how, full ? { each: 20 } : { each: 5 }),
+    })),
     ...some('versions', {
       'this version beside 0.1.0, and back again': (world) =>
         versionsSideBySide(world, full ? { tasks: 200, workflows: 20 } : { tasks: 40, workflows: 6 }),

@@ -57,6 +57,7 @@ export class World {
   private readonly folder = mkdtempSync(join(tmpdir(), 'faults-'));
   private readonly journal = join(this.folder, 'journal');
   private readonly processes: TestProcess[] = [];
+  private replica: Server | undefined;
   /** The option `prefix` of every process: the schema on PostgreSQL. */
   readonly prefix = freePrefix();
 
@@ -70,6 +71,13 @@ export class World {
 
   static async open(engine: EngineName, options: { durable?: boolean } = {}): Promise<World> {
     return new World(engine, await (engine === 'redis' ? startRedis(options) : startPostgres(options)));
+  }
+
+  /** Starts a replica of the server. */
+  async startReplica(): Promise<Server> {
+    const start = this.engine === 'redis' ? startRedis : startPostgres;
+    this.replica = await start({ durable: true, replicaOf: this.server });
+    return this.replica;
   }
 
   /** The server's URL through the proxy. */
@@ -198,7 +206,7 @@ export class World {
   async close(): Promise<void> {
     await Promise.all(this.processes.map((process) => process.kill()));
     await (await this.proxy).close();
-    await this.server.close();
+    await Promise.all([this.server.close(), this.replica?.close()]);
     rmSync(this.folder, { recursive: true, force: true });
   }
 }
