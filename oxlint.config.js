@@ -3,7 +3,7 @@ import { defineConfig } from 'oxlint';
 import { engineRooms, entryPoints, rooms } from './oxlint.rooms.js';
 
 /** The files that put the rooms together. No room imports them. */
-const assembly = ['index', 'task-queue.module', 'task-queue.providers', ...entryPoints];
+const assembly = ['index', 'create-engine', 'task-queue.module', 'task-queue.providers', ...entryPoints];
 const engineAssembly = ['bullmq-engine', 'create-engine'];
 
 checkRooms('lib', [...Object.keys(rooms), ...entryPoints]);
@@ -27,9 +27,9 @@ const engineLibraries = {
   regex: '^(bullmq|ioredis|pg|@electric-sql/pglite)(/|$)',
   message: 'Only lib/engine/bullmq imports BullMQ and its drivers; the other rooms use the port in lib/engine.',
 };
-const bullmqEngine = {
-  regex: '^\\.{1,2}/(.*/)?bullmq/',
-  message: 'Only lib/task-queue.providers.ts chooses the engine; import the port from lib/engine.',
+const engines = {
+  regex: '^\\.{1,2}/(.*/)?(bullmq|memory)/',
+  message: 'Only lib/create-engine.ts chooses the engine; import the port from lib/engine.',
 };
 const notFrom = (names, room, allowed) => ({
   regex: `^\\.{1,2}/(\\.\\./)*(${names.join('|')})(/|\\.js$)`,
@@ -99,11 +99,11 @@ export default defineConfig({
     },
     // Type tests say what does not make sense, in order to see it refused.
     { files: ['test/types/**'], rules: { 'typescript/await-thenable': 'off' } },
-    restrict(['lib/**'], engineLibraries, bullmqEngine),
-    restrict(['lib/task-queue.providers.ts', 'lib/cli/**'], engineLibraries),
+    restrict(['lib/**'], engineLibraries, engines),
+    restrict(['lib/create-engine.ts', 'lib/cli/**'], engineLibraries),
     restrict(['lib/errors.ts'], { regex: '^\\.', message: 'lib/errors.ts stands below everything else.' }),
     ...Object.entries(rooms).map(([room, allowed]) =>
-      restrict([`lib/${room}/**`], engineLibraries, bullmqEngine, otherRooms(room, allowed)),
+      restrict([`lib/${room}/**`], engineLibraries, engines, otherRooms(room, allowed)),
     ),
     restrict(['lib/engine/bullmq/*.{ts,cts}'], otherRooms('engine', [])),
     ...Object.entries(engineRooms).map(([room, allowed]) =>

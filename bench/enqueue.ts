@@ -12,7 +12,7 @@ export const about =
   '100 callers who each enqueue one task after the other, with a small object as argument, as web requests do. ' +
   'Celery has one caller, because a process of Celery can have no more.';
 
-const amount = { redis: 40_000, postgres: 4_000, embedded: 0 };
+const amount = { redis: 40_000, postgres: 4_000, embedded: 0, memory: 0 };
 
 export const contenders: Contenders = {
   async 'queue.add'(place) {

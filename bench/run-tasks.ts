@@ -28,7 +28,7 @@ export const about =
   'Celery works in two processes, one for each core, and stores results, as we do; bee-queue and pg-boss do not. ' +
   'TaskContext needs AsyncLocalStorage: the table also shows what that alone costs BullMQ, which depends on the version of Node.';
 
-const amount = { redis: 8_000, postgres: 2_000, embedded: 0 };
+const amount = { redis: 8_000, postgres: 2_000, embedded: 0, memory: 0 };
 
 /** Stores all tasks while the queue is paused, then measures how fast they run. */
 async function runAll(queue: Queue, total: number, counter: Counter, enqueue: () => Promise<unknown>): Promise<number> {

@@ -40,10 +40,13 @@ export interface TaskQueueOptions {
    * - a URL: `redis://`, `rediss://` (with TLS), `postgres://` or `postgresql://`
    * - `pglite:<folder>`: the embedded engine, on disk. The folder is relative to the working directory.
    * - `pglite:`: the embedded engine, in memory
+   * - `memory:`: an engine in plain JavaScript that stores nothing, for tests. `memory:<name>` is shared by all
+   *   applications of the process that use the name. Applications cannot inject BullMQ's own queues there.
    * - the options of ioredis, of its `Cluster`, or of `pg.Pool`
    * - an ioredis client or a pg pool of the application, which this package never closes
    *
-   * Default: the environment variable `TASK_QUEUE_URL`, else `pglite:.task-queue`; under `NODE_ENV=test`, `pglite:`.
+   * Default: the environment variable `TASK_QUEUE_URL`, else `pglite:.task-queue`; under Jest, Vitest and Node's test
+   * runner, `memory:`; under `NODE_ENV=test` without one of them, `pglite:`.
    *
    * @example 'redis://:password@localhost:6379/0'
    */
@@ -149,7 +152,7 @@ export function resolveOptions(options: TaskQueueOptions, env: NodeJS.ProcessEnv
       `There is no option ${unknown.join(', ')}. The options are: ${[...KNOWN].join(', ')}.`,
     );
   }
-  const connection = parseConnection(options.connection ?? env['TASK_QUEUE_URL'] ?? embeddedDefault(env));
+  const connection = parseConnection(options.connection ?? env['TASK_QUEUE_URL'] ?? defaultConnection(env));
   const defaults = options.defaults ?? {};
   // Checks the values once here, so that an error names `defaults` and not a task that uses them.
   defineFrom(defaults, {}, 'defaults');
@@ -181,15 +184,29 @@ function resolveAbandonedAfter(value: Duration): number {
   );
 }
 
-function embeddedDefault(env: NodeJS.ProcessEnv): string {
+/** The variables that Jest, Vitest and Node's test runner set in the processes that run tests. */
+const TEST_RUNNERS = ['JEST_WORKER_ID', 'VITEST', 'NODE_TEST_CONTEXT'] as const;
+
+function defaultConnection(env: NodeJS.ProcessEnv): string {
+  if (TEST_RUNNERS.some((variable) => env[variable])) return 'memory:';
   return env['NODE_ENV'] === 'test' ? 'pglite:' : 'pglite:.task-queue';
 }
 
+const SCHEMA_NAME = [
+  /^[A-Za-z_][A-Za-z0-9_$]{0,62}$/,
+  'a schema name: up to 63 letters, digits and _, not beginning with a digit',
+] as const;
+
+const PREFIX_RULES: Readonly<Record<Connection['kind'], readonly [pattern: RegExp, rule: string]>> = {
+  redis: [/^[\w{}:.-]{1,100}$/, 'up to 100 letters, digits and any of _ - . : { }'],
+  postgres: SCHEMA_NAME,
+  embedded: SCHEMA_NAME,
+  // Every prefix of the other engines, so that a test may replace the connection alone.
+  memory: [/^[\w{}:.$-]{1,100}$/, 'up to 100 letters, digits and any of _ - . : $ { }'],
+};
+
 function resolvePrefix(prefix: string, { kind }: Connection): string {
-  const [pattern, rule] =
-    kind === 'redis'
-      ? [/^[\w{}:.-]{1,100}$/, 'up to 100 letters, digits and any of _ - . : { }']
-      : [/^[A-Za-z_][A-Za-z0-9_$]{0,62}$/, 'a schema name: up to 63 letters, digits and _, not beginning with a digit'];
+  const [pattern, rule] = PREFIX_RULES[kind];
   if (pattern.test(prefix)) return prefix;
   throw new ConfigurationError(`prefix is ${JSON.stringify(prefix)}. Use ${rule}.`);
 }

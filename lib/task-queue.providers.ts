@@ -1,6 +1,6 @@
 import type { Provider } from '@nestjs/common';
 import { ApplicationConfig, ModuleRef, ModulesContainer } from '@nestjs/core';
-import { createEngine } from './engine/bullmq/create-engine.js';
+import { createEngine } from './create-engine.js';
 import type { Engine } from './engine/engine.js';
 import type { ConsumerOptions } from './engine/ports/worker-port.js';
 import { TaskHttpInterceptor } from './http/task-http.interceptor.js';
@@ -37,15 +37,7 @@ export const PROVIDERS: Provider[] = [
   {
     provide: ENGINE,
     inject: [RESOLVED_OPTIONS],
-    useFactory: ({ connection, prefix, retention, enqueueTimeout, abandonedAfter, queues }: ResolvedOptions) =>
-      createEngine({
-        connection,
-        prefix,
-        retention,
-        timeout: enqueueTimeout,
-        abandonedAfter,
-        hasPriorities: (queue) => queues.get(queue)?.priorities ?? false,
-      }),
+    useFactory: (options: ResolvedOptions) => createEngine(options),
   },
   TaskContext,
   TaskRegistry,

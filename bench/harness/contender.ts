@@ -1,6 +1,6 @@
 /** Where a contender stores its tasks: a server that it shares with its peer, and a prefix that only it uses. */
 export interface Place {
-  readonly store: 'redis' | 'postgres' | 'embedded';
+  readonly store: 'redis' | 'postgres' | 'embedded' | 'memory';
   readonly connection: string;
   readonly prefix: string;
 }

@@ -39,7 +39,16 @@ export type ConnectionOption =
   | PostgresPoolLike;
 
 /** The option `connection`, parsed. */
-export type Connection =
+export type Connection = DatabaseConnection | MemoryConnection;
+
+/** In plain JavaScript. Applications of one process that give the same name share their tasks. */
+export interface MemoryConnection {
+  readonly kind: 'memory';
+  readonly name?: string;
+}
+
+/** A database that BullMQ runs on. */
+export type DatabaseConnection =
   | {
       readonly kind: 'redis';
       readonly url?: string;
@@ -56,8 +65,8 @@ export type Connection =
   | { readonly kind: 'embedded'; readonly folder?: string };
 
 const CURE =
-  'Use redis://host:6379, rediss://..., postgres://user:password@host:5432/database, pglite:<folder> or pglite: (in memory), ' +
-  'in the option connection or in TASK_QUEUE_URL. Percent-encode special characters of the password.';
+  'Use redis://host:6379, rediss://..., postgres://user:password@host:5432/database, pglite:<folder>, pglite: (in memory) ' +
+  'or memory: (for tests), in the option connection or in TASK_QUEUE_URL. Percent-encode special characters of the password.';
 
 /**
  * Finds out which engine the option `connection` means.
@@ -86,6 +95,10 @@ function parseUrl(url: string): Connection {
   if (url.startsWith('pglite:')) {
     const folder = url.slice('pglite:'.length).replace(/^\/\//, '');
     return folder === '' ? { kind: 'embedded' } : { kind: 'embedded', folder };
+  }
+  if (url.startsWith('memory:')) {
+    const name = url.slice('memory:'.length).replace(/^\/\//, '');
+    return name === '' ? { kind: 'memory' } : { kind: 'memory', name };
   }
   const scheme = /^([a-z]+):\/\//i.exec(url)?.[1]?.toLowerCase();
   const kind = scheme === undefined ? undefined : KIND_OF_SCHEME[scheme];

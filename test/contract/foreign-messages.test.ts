@@ -5,7 +5,7 @@ import { ChangeFeed } from '../../lib/engine/bullmq/changes/change-feed.js';
 import { SUCCESS_FIELDS } from '../../lib/engine/bullmq/jobs/job-success.js';
 import type { MessageBus } from '../../lib/engine/bullmq/message-bus.js';
 import { boot, type Booted } from '../support/boot.js';
-import { describeEachEngine } from '../support/engines.js';
+import { describeEachDatabase } from '../support/engines.js';
 import { Gate } from '../support/gate.js';
 import { until } from '../support/until.js';
 
@@ -43,7 +43,7 @@ interface Feed {
 }
 
 /** Any client of the database may publish any text on the channels of this package. */
-describeEachEngine('messages that this package did not send', (engine) => {
+describeEachDatabase('messages that this package did not send', (engine) => {
   let web: Booted;
   let worker: Booted;
   let work: Tasks<Work>;

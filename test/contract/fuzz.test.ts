@@ -79,21 +79,24 @@ describeEachEngine('random input', (engine) => {
     );
   });
 
-  it('a job of another BullMQ client ends whatever its data is, and the queue goes on', async () => {
-    const native = booted.app.get<Queue>(getQueueToken('default'));
-    const data = fc.oneof(
-      json,
-      fc.record({ args: json, headers: json }),
-      fc.record({ args: fc.array(json), note: json }),
-    );
-    await fc.assert(
-      fc.asyncProperty(data, async (some) => {
-        fc.pre(!/\\u0000|\\ud[89a-f]/i.test(JSON.stringify(some)));
-        const job = await native.add('Echo.say', some);
-        await until(async () => ['completed', 'failed'].includes(await job.getState()), 'the job ends', 5_000);
-        await expect(echo.say.enqueue(1).then((handle) => handle.result({ timeout: '10s' }))).resolves.toBeTruthy();
-      }),
-      { numRuns: 40, endOnFailure: true },
-    );
-  });
+  // Other BullMQ clients do not reach the memory of this process.
+  if (engine.name !== 'memory') {
+    it('a job of another BullMQ client ends whatever its data is, and the queue goes on', async () => {
+      const native = booted.app.get<Queue>(getQueueToken('default'));
+      const data = fc.oneof(
+        json,
+        fc.record({ args: json, headers: json }),
+        fc.record({ args: fc.array(json), note: json }),
+      );
+      await fc.assert(
+        fc.asyncProperty(data, async (some) => {
+          fc.pre(!/\\u0000|\\ud[89a-f]/i.test(JSON.stringify(some)));
+          const job = await native.add('Echo.say', some);
+          await until(async () => ['completed', 'failed'].includes(await job.getState()), 'the job ends', 5_000);
+          await expect(echo.say.enqueue(1).then((handle) => handle.result({ timeout: '10s' }))).resolves.toBeTruthy();
+        }),
+        { numRuns: 40, endOnFailure: true },
+      );
+    });
+  }
 });

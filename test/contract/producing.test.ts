@@ -21,6 +21,7 @@ const double = defineTask<(value: number) => Promise<number>>('maths.double', { 
 @TaskProcessor('letters')
 class Letters {
   readonly order: string[] = [];
+  readonly echoed: unknown[] = [];
   readonly gate = new Gate();
 
   constructor(
@@ -30,6 +31,7 @@ class Letters {
 
   @Task()
   echo(...args: unknown[]): unknown {
+    this.echoed.push(...args);
     return args;
   }
 
@@ -153,9 +155,10 @@ describeEachEngine('a producer', (engine) => {
       [0, 1_000, 1_499].map(async (index) => handles[index]?.result({ timeout: '30s' })),
     );
     expect(results).toEqual([[0], [1_000], [1_499]]);
-    const before = await booted.app.get<Queue>(getQueueToken('default')).getJobCounts();
-    await expect(letters.echo.enqueueMany([[1], [1n]])).rejects.toMatchObject({ path: 'args[1][0]' });
-    await expect(booted.app.get<Queue>(getQueueToken('default')).getJobCounts()).resolves.toEqual(before);
+    await expect(letters.echo.enqueueMany([['refused'], [1n]])).rejects.toMatchObject({ path: 'args[1][0]' });
+    await (await letters.echo.enqueue('after the refused ones')).result({ timeout: '10s' });
+    expect(booted.app.get(Letters).echoed).toContain('after the refused ones');
+    expect(booted.app.get(Letters).echoed).not.toContain('refused');
     await expect(letters.echo.enqueueMany([])).resolves.toEqual([]);
   });
 
@@ -295,17 +298,20 @@ describeEachEngine('a producer', (engine) => {
     expect(() => booted.queue.of(Plain).helper).toThrow('Plain.helper is no task');
   });
 
-  it('a worker runs a job of another BullMQ client, and fails a job without args', async () => {
-    const native = booted.app.get<Queue>(getQueueToken('default'));
-    const id = 'default.AAAAAAAAAAAAAAAAAAAAAA';
-    await native.add('Maths.half', { args: [8] }, { jobId: id });
-    await expect(booted.queue.handle(id).result({ timeout: '10s' })).resolves.toBe(4);
-    const wrong = 'default.BBBBBBBBBBBBBBBBBBBBBB';
-    await native.add('Maths.half', { value: 8 }, { jobId: wrong });
-    await expect(booted.queue.handle(wrong).result({ timeout: '10s' })).rejects.toMatchObject({
-      cause: { code: 'INVALID_ARGUMENTS', message: expect.stringContaining('"args"') as unknown },
+  // Other BullMQ clients do not reach the memory of this process.
+  if (engine.name !== 'memory') {
+    it('a worker runs a job of another BullMQ client, and fails a job without args', async () => {
+      const native = booted.app.get<Queue>(getQueueToken('default'));
+      const id = 'default.AAAAAAAAAAAAAAAAAAAAAA';
+      await native.add('Maths.half', { args: [8] }, { jobId: id });
+      await expect(booted.queue.handle(id).result({ timeout: '10s' })).resolves.toBe(4);
+      const wrong = 'default.BBBBBBBBBBBBBBBBBBBBBB';
+      await native.add('Maths.half', { value: 8 }, { jobId: wrong });
+      await expect(booted.queue.handle(wrong).result({ timeout: '10s' })).rejects.toMatchObject({
+        cause: { code: 'INVALID_ARGUMENTS', message: expect.stringContaining('"args"') as unknown },
+      });
     });
-  });
+  }
 
   it('a worker gives back a task with an unknown name, and does not lose it', async () => {
     const handle = await booted.queue.of('nobody.knows').enqueue();

@@ -344,7 +344,7 @@ describeEachEngine('schedules', (engine) => {
     });
 
     it('an application with an invalid schedule does not start', async () => {
-      const failing = async (...providers: Type[]) => boot({ connection: 'pglite:', http: false }, providers);
+      const failing = async (...providers: Type[]) => boot({ ...(await engine.place()), http: false }, providers);
       const wrong = { Version: version({ wrong: '61 * * * *' }) };
       await expect(failing(wrong.Version)).rejects.toThrow('@Schedule("61 * * * *") of Version.task');
       await expect(failing(TwiceTheSame)).rejects.toThrow(

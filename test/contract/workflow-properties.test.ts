@@ -1,6 +1,4 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
-import { getQueueToken } from '@nestjs/bullmq';
-import type { JobType, Queue } from 'bullmq';
 import fc from 'fast-check';
 import { chain, WorkflowFailedError, type Signature, type TaskQueueError, type Tasks } from 'nestjs-task-queue';
 import { boot, type Booted } from '../support/boot.js';
@@ -8,21 +6,19 @@ import { describeEachEngine } from '../support/engines.js';
 import { Gate } from '../support/gate.js';
 import { comparable, evaluate, type LinkRun } from '../support/evaluate-shape.js';
 import { SHAPE_LISTENER, ShapeTasks, signatureOf, type ShapeListener } from '../support/shape-tasks.js';
+import { removeTask, unfinishedTasks } from '../support/unfinished-tasks.js';
 import { until } from '../support/until.js';
 import { shapes, tagged } from '../support/workflow-shapes.js';
 
 /** Milliseconds for all runs of a property together. */
 const TIME_LIMIT = 60_000;
 
-/** The BullMQ states of a job that is not final. */
-const UNFINISHED: JobType[] = ['wait', 'prioritized', 'delayed', 'active', 'waiting-children'];
 /** The possible ends of a disturbed workflow. */
 const ENDS = ['SUCCEEDED', 'WORKFLOW_FAILED', 'TASK_CANCELLED', 'TASK_EXPIRED'];
 
 describeEachEngine('random workflows', (engine) => {
   let booted: Booted;
   let tasks: Tasks<ShapeTasks>;
-  let native: Queue;
   /** The first `free` tasks run at once, the others once the gate is open. */
   const control = {
     started: 0,
@@ -47,7 +43,6 @@ describeEachEngine('random workflows', (engine) => {
       { provide: SHAPE_LISTENER, useValue: listener },
     ]);
     tasks = booted.queue.of(ShapeTasks);
-    native = booted.app.get<Queue>(getQueueToken('default'));
   });
   beforeEach(() => {
     control.links.length = 0;
@@ -63,14 +58,7 @@ describeEachEngine('random workflows', (engine) => {
   const linksOf = (name: string) => control.links.filter(({ tag }) => tag.startsWith(`${name}.`)).toSorted(byTag);
   /** Waits until no job of any workflow waits or runs. */
   const allFinal = () =>
-    until(
-      async () => {
-        const counts = await native.getJobCounts(...UNFINISHED);
-        return Object.values(counts).every((count) => count === 0);
-      },
-      'every job of the workflows becomes final',
-      15_000,
-    );
+    until(async () => (await unfinishedTasks(booted)).length === 0, 'every job of the workflows becomes final', 15_000);
 
   it(
     'a workflow gives the result that evaluate() computes, or fails as a whole, and each link runs once',
@@ -119,12 +107,12 @@ describeEachEngine('random workflows', (engine) => {
           );
           await Promise.race([control.held.opened, end]);
           // The queue contains no other workflow.
-          const members = (await native.getJobs(UNFINISHED)).filter(({ id }) => id !== handle.id);
-          const member = members[which % members.length]?.id;
+          const members = (await unfinishedTasks(booted)).filter((id) => id !== handle.id);
+          const member = members[which % members.length];
           if (disturbance === 'cancel the whole') await handle.cancel();
           if (disturbance === 'cancel a member') await booted.queue.handle(member ?? handle.id).cancel();
           // A running member is locked and cannot be removed.
-          if (disturbance === 'remove a member' && member) await native.remove(member).catch(() => 0);
+          if (disturbance === 'remove a member' && member) await removeTask(booted, member).catch(() => 0);
           control.gate.open();
           expect(ENDS).toContain(await end);
           await allFinal();

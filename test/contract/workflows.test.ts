@@ -1,6 +1,4 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
-import { getQueueToken } from '@nestjs/bullmq';
-import type { Queue } from 'bullmq';
 import {
   chain,
   chord,
@@ -14,6 +12,7 @@ import { boot, type Booted } from '../support/boot.js';
 import { describeEachEngine } from '../support/engines.js';
 import { Gate } from '../support/gate.js';
 import { Maths } from '../support/maths.js';
+import { removeTask } from '../support/unfinished-tasks.js';
 import { until } from '../support/until.js';
 
 describeEachEngine('workflows', (engine) => {
@@ -267,9 +266,8 @@ describeEachEngine('workflows', (engine) => {
       cause: { name: 'TaskExpiredError' },
     });
     const removed = await chain(maths.add.signature(1, 1).with({ delay: '1h' }), maths.double.signature()).enqueue();
-    const native = booted.app.get<Queue>(getQueueToken('default'));
     const [step] = await removed.children();
-    await native.remove(step?.id as string);
+    await removeTask(booted, step?.id as string);
     await expect(resultOf(removed)).rejects.toMatchObject({
       code: 'WORKFLOW_FAILED',
       cause: { code: 'TASK_NOT_FOUND' },

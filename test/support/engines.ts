@@ -11,19 +11,32 @@ export interface Place {
   prefix: string;
 }
 
-/** One of the three databases that the contract suites run on. */
+/** One of the engines that the contract suites run on. */
 export interface TestEngine {
-  name: 'redis' | 'postgres' | 'embedded';
+  name: 'redis' | 'postgres' | 'embedded' | 'memory';
   /** Creates an empty place. The suite need not clean it up: everything in it is removed after the suite. */
   place(): Promise<Place>;
 }
 
 /**
  * Declares one suite for every engine: `describeEachEngine('retries', (engine) => test(…))` declares `retries on
- * redis`, `retries on postgres` and `retries on embedded`.
+ * redis`, `retries on postgres`, `retries on embedded` and `retries on memory`.
  */
 export function describeEachEngine(name: string, declareTests: (engine: TestEngine) => void): void {
-  for (const open of [redis, postgres, embedded]) {
+  describeEach([redis, postgres, embedded, memory], name, declareTests);
+}
+
+/** Declares one suite for every database that BullMQ runs on, for tests of BullMQ's own objects and of its messages. */
+export function describeEachDatabase(name: string, declareTests: (engine: TestEngine) => void): void {
+  describeEach([redis, postgres, embedded], name, declareTests);
+}
+
+function describeEach(
+  engines: readonly (() => CleanableEngine)[],
+  name: string,
+  declareTests: (engine: TestEngine) => void,
+): void {
+  for (const open of engines) {
     const { clean, ...engine } = open();
     describe(`${name} on ${engine.name}`, () => {
       declareTests(engine);
@@ -78,6 +91,15 @@ function embedded(): CleanableEngine {
       return { connection: `pglite:${join(folder, freePrefix())}`, prefix: freePrefix() };
     },
     clean: async () => (await managed)?.close(),
+  };
+}
+
+function memory(): CleanableEngine {
+  return {
+    name: 'memory',
+    // The name is shared within the process, as a server is.
+    place: async () => ({ connection: `memory:${freePrefix()}`, prefix: freePrefix() }),
+    clean: async () => undefined,
   };
 }
 

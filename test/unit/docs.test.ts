@@ -57,7 +57,7 @@ describe('docs/architecture.md', () => {
     const [rows = []] = tablesWithHead(page, ['Room', 'What it holds']);
     const named = rows.map(([room = '']) => codeIn(room)[0]);
     const folders = [...Object.keys(rooms), ...entryPoints].map((room) => `lib/${room}`);
-    expect(new Set(named)).toEqual(new Set([...folders, 'lib/engine/bullmq']));
+    expect(new Set(named)).toEqual(new Set([...folders, 'lib/engine/bullmq', 'lib/engine/memory']));
   });
 
   it('has the rules that turn an error into an outcome, in their order', () => {

@@ -3,7 +3,7 @@ import { ConfigurationError } from '../../lib/errors.js';
 import { resolveOptions } from '../../lib/task-queue-options.js';
 
 describe('resolveOptions without options', () => {
-  it('chooses the embedded engine, in a folder, or in memory under NODE_ENV=test', () => {
+  it('chooses the embedded engine, in a folder or under NODE_ENV=test in memory, and memory: under a test runner', () => {
     expect(resolveOptions({}, {})).toMatchObject({
       connection: { kind: 'embedded', folder: '.task-queue' },
       prefix: 'tasks',
@@ -15,6 +15,11 @@ describe('resolveOptions without options', () => {
       retention: { ttl: 86_400_000, failedTtl: 604_800_000 },
     });
     expect(resolveOptions({}, { NODE_ENV: 'test' }).connection).toEqual({ kind: 'embedded' });
+    for (const runner of ['JEST_WORKER_ID', 'VITEST', 'NODE_TEST_CONTEXT']) {
+      const env = { NODE_ENV: 'test', [runner]: '1' };
+      expect(resolveOptions({}, env).connection).toEqual({ kind: 'memory' });
+      expect(resolveOptions({}, { ...env, TASK_QUEUE_URL: 'redis://h' }).connection.kind).toBe('redis');
+    }
     expect(resolveOptions({}, {}).queues.get('default')).toEqual({ concurrency: 10, priorities: false });
   });
 
@@ -43,6 +48,7 @@ it.each([
   ['postgres://u:p@h/d', 'postgres'],
   ['postgresql://h/d?sslmode=require', 'postgres'],
   ['pglite:some/folder', 'embedded'],
+  ['memory:', 'memory'],
   [{ host: 'h', port: 6379 }, 'redis'],
   [{ nodes: [{ host: 'h', port: 1 }] }, 'redis'],
   [{ connectionString: 'postgres://h' }, 'postgres'],

@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { ConfigurationError, EngineUnavailableError } from '../../errors.js';
+import { closedError } from '../closed-error.js';
 import { TooLateError, type CheckDeadline } from './call-deadline.js';
 import type { Driver } from './driver.js';
 
@@ -273,10 +274,6 @@ class ConnectFailed extends Error {
   constructor(override readonly cause: Error) {
     super(cause.message);
   }
-}
-
-function closedError(what: string, cause?: Error): EngineUnavailableError {
-  return new EngineUnavailableError(`${what}: the application closes or is closed.`, cause && { cause });
 }
 
 function reasonOf(error: Error): string {

@@ -1,19 +1,19 @@
 import { Logger } from '@nestjs/common';
-import type { Connection } from '../connection.js';
+import type { DatabaseConnection } from '../connection.js';
 import type { Engine } from '../engine.js';
 import { BullMQEngine, type BullMQEngineOptions } from './bullmq-engine.js';
 import { warningOfUncheckedVersions } from './checked-versions.js';
 import type { Driver } from './driver.js';
 
 /** The package that each kind of connection needs. */
-const DRIVER_PACKAGES: Readonly<Record<Connection['kind'], string>> = {
+const DRIVER_PACKAGES: Readonly<Record<DatabaseConnection['kind'], string>> = {
   redis: 'ioredis',
   postgres: 'pg',
   embedded: '@electric-sql/pglite',
 };
 
-export interface CreateEngineOptions extends BullMQEngineOptions {
-  readonly connection: Connection;
+export interface CreateBullMQEngineOptions extends BullMQEngineOptions {
+  readonly connection: DatabaseConnection;
   /** Redis key prefix, or PostgreSQL schema. */
   readonly prefix: string;
 }
@@ -24,14 +24,14 @@ export interface CreateEngineOptions extends BullMQEngineOptions {
  *
  * @throws ConfigurationError when the driver's package is not installed, with the command that installs it
  */
-export async function createEngine(options: CreateEngineOptions): Promise<Engine> {
+export async function createBullMQEngine(options: CreateBullMQEngineOptions): Promise<Engine> {
   const driver = await createDriver(options.connection, options.prefix);
   const warning = warningOfUncheckedVersions(['bullmq', DRIVER_PACKAGES[options.connection.kind]]);
   if (warning !== undefined) new Logger('TaskQueue').warn(warning);
   return new BullMQEngine(driver, options);
 }
 
-async function createDriver(connection: Connection, prefix: string): Promise<Driver> {
+async function createDriver(connection: DatabaseConnection, prefix: string): Promise<Driver> {
   switch (connection.kind) {
     case 'redis': {
       const { openRedis } = await import('./redis/open-redis.js');

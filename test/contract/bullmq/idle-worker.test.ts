@@ -4,7 +4,7 @@ import { Injectable } from '@nestjs/common';
 import type { IQueueBackend, Queue } from 'bullmq';
 import { Task, type Tasks } from 'nestjs-task-queue';
 import { boot, type Booted } from '../../support/boot.js';
-import { describeEachEngine } from '../../support/engines.js';
+import { describeEachDatabase } from '../../support/engines.js';
 import { Gate } from '../../support/gate.js';
 import { until } from '../../support/until.js';
 
@@ -56,7 +56,7 @@ class JobRequests {
   }
 }
 
-describeEachEngine('an idle worker', (engine) => {
+describeEachDatabase('an idle worker', (engine) => {
   const requests = new JobRequests();
   let other: Booted;
   let worker: Booted;

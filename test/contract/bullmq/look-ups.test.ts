@@ -6,7 +6,7 @@ import type { Engine } from '../../../lib/engine/engine.js';
 import type { Driver, FoundJob } from '../../../lib/engine/bullmq/driver.js';
 import { ENGINE } from '../../../lib/task-queue-tokens.js';
 import { boot, type Booted } from '../../support/boot.js';
-import { describeEachEngine } from '../../support/engines.js';
+import { describeEachDatabase } from '../../support/engines.js';
 import { Gate } from '../../support/gate.js';
 
 @Injectable()
@@ -29,7 +29,7 @@ class Work {
   }
 }
 
-describeEachEngine('look-ups', (engine) => {
+describeEachDatabase('look-ups', (engine) => {
   let booted: Booted;
   let work: Tasks<Work>;
   let native: Queue;

@@ -3,7 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { Task, TaskContext, type TaskHandle, type TaskState, type Tasks } from 'nestjs-task-queue';
 import { ChangeFeed } from '../../../lib/engine/bullmq/changes/change-feed.js';
 import { boot, type Booted } from '../../support/boot.js';
-import { describeEachEngine } from '../../support/engines.js';
+import { describeEachDatabase } from '../../support/engines.js';
 import { until } from '../../support/until.js';
 
 @Injectable()
@@ -24,7 +24,7 @@ class Work {
 }
 
 /** Two applications on one engine. On the embedded engine it is the same application, because only one may open it. */
-describeEachEngine('a cancellation whose message is lost', (engine) => {
+describeEachDatabase('a cancellation whose message is lost', (engine) => {
   let one: Booted;
   let other: Booted;
   let work: Tasks<Work>;

@@ -4,7 +4,7 @@ import { Task, type Tasks } from 'nestjs-task-queue';
 import { ChangePublisher } from '../../../lib/engine/bullmq/changes/change-publisher.js';
 import { JobLookup } from '../../../lib/engine/bullmq/operations/job-lookup.js';
 import { boot, type Booted } from '../../support/boot.js';
-import { describeEachEngine } from '../../support/engines.js';
+import { describeEachDatabase } from '../../support/engines.js';
 import { Gate } from '../../support/gate.js';
 
 @Injectable()
@@ -21,7 +21,7 @@ class Echo {
 const SMALL = [null, 0, false, '', 'ä "quoted"\n\u2028 \\/ 🐘', { a: [1, { b: null }] }];
 const LARGE = ['x'.repeat(20_000), 'ä'.repeat(5_000)];
 
-describeEachEngine('the message about a success', (engine) => {
+describeEachDatabase('the message about a success', (engine) => {
   let web: Booted;
   let worker: Booted;
   let echo: Tasks<Echo>;

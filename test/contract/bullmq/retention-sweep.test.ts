@@ -6,7 +6,7 @@ import { Task, type Tasks } from 'nestjs-task-queue';
 import { OWN_CLOCK } from '../../../lib/engine/bullmq/clock.js';
 import { sweep, sweepRegularly } from '../../../lib/engine/bullmq/consumer/retention-sweep.js';
 import { boot, type Booted } from '../../support/boot.js';
-import { describeEachEngine } from '../../support/engines.js';
+import { describeEachDatabase } from '../../support/engines.js';
 import { until } from '../../support/until.js';
 
 @Injectable()
@@ -15,7 +15,7 @@ class Work {
   async once(): Promise<void> {}
 }
 
-describeEachEngine('the retention sweep', (engine) => {
+describeEachDatabase('the retention sweep', (engine) => {
   let one: Booted;
   let work: Tasks<Work>;
 

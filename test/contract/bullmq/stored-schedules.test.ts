@@ -4,7 +4,7 @@ import { Injectable } from '@nestjs/common';
 import type { IQueueBackend, Queue } from 'bullmq';
 import { Schedule, Task, TaskContext, TaskSchedules } from 'nestjs-task-queue';
 import { boot, type Booted } from '../../support/boot.js';
-import { describeEachEngine } from '../../support/engines.js';
+import { describeEachDatabase } from '../../support/engines.js';
 import { Recorder } from '../../support/recorder.js';
 
 @Injectable()
@@ -60,7 +60,7 @@ const BROKEN: Record<string, [text: string, reason: string]> = {
 };
 
 /** Any process, of any version, may have stored a schedule: it is checked when it is read. */
-describeEachEngine('stored schedules that this version cannot read', (engine) => {
+describeEachDatabase('stored schedules that this version cannot read', (engine) => {
   let booted: Booted;
   let schedules: TaskSchedules;
   let stored: IQueueBackend;

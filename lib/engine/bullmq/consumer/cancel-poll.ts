@@ -1,7 +1,7 @@
 import type { IQueueBackend } from 'bullmq';
 import { TaskCancelledError } from '../../../errors.js';
 import { cancelRequests, removeCancelRequest } from '../operations/cancellation.js';
-import type { RunningTasks } from './running-tasks.js';
+import type { RunningTasks } from '../../running-tasks.js';
 
 /** Milliseconds between two polls. Each is one query for all running tasks of a queue. */
 const INTERVAL = 500;

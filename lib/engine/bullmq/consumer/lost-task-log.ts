@@ -1,5 +1,5 @@
 import type { Logger } from '@nestjs/common';
-import { listOf } from './running-tasks.js';
+import { listOf } from '../../running-tasks.js';
 
 /** Milliseconds in which tasks are gathered that got lost for the same reason: they share one log line. */
 const GATHER_FOR = 250;

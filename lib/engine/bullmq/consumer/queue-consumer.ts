@@ -25,7 +25,7 @@ import {
   type OutcomeTranslatorDeps,
 } from './outcome-translator.js';
 import { sweepRegularly } from './retention-sweep.js';
-import { listOf, RunningTasks, type RunningTask } from './running-tasks.js';
+import { listOf, RunningTasks, type RunningTask } from '../../running-tasks.js';
 
 /** Milliseconds that methods may go on after their signals are aborted, before their tasks are given back. */
 const ABORT_GRACE = 2_000;

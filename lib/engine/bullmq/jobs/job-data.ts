@@ -31,12 +31,6 @@ interface TaskOptionsOfJob {
 
 export type JobOptions = JobsOptions & { readonly task?: TaskOptionsOfJob };
 
-/** How long the records of final tasks are kept, in milliseconds. */
-export interface Retention {
-  readonly ttl: number;
-  readonly failedTtl: number;
-}
-
 /**
  * BullMQ drops a deduplication key without a time limit as soon as its job is final, and keeps a key with a limit until
  * then. A key that has to outlive its job gets a limit that no job reaches. Whether the job still exists is checked when

@@ -2,8 +2,9 @@ import type { JobJson, JobState } from 'bullmq';
 import type { TaskFailure, TaskRecord, TaskState } from '../../task.js';
 import type { Json } from '../../json.js';
 import { cancellation, expiry, isCancellation, isExpiry } from '../../failures.js';
+import { timeToLive, type Retention } from '../../retention.js';
 import { lastFailure, readFailure } from './job-failure.js';
-import { parse, readData, readHeaders, type Retention, type JobOptions } from './job-data.js';
+import { parse, readData, readHeaders, type JobOptions } from './job-data.js';
 
 /** The record of the task that a job stores; `undefined` once its time to live is over. */
 export function toRecord(
@@ -31,7 +32,7 @@ export function toRecord(
     : isEnded(state)
       ? (cancelled?.at ?? opts.task?.expiresAt ?? now)
       : null;
-  const expiresAt = finishedAt === null ? null : finishedAt + timeToLive(state, opts, retention);
+  const expiresAt = finishedAt === null ? null : finishedAt + timeToLive(state, opts.task?.resultTtl, retention);
   if (expiresAt !== null && expiresAt <= now) return undefined;
   // BullMQ counts an attempt also when a worker took the task only to end it.
   const endedUnrun = state === 'expired' || (state === 'cancelled' && wasTakenAfter(json, cancelled?.at));
@@ -107,10 +108,4 @@ function endedEarly(state: TaskState, reason: string | undefined): TaskFailure |
   if (state === 'cancelled') return cancellation(reason);
   if (state === 'expired') return expiry();
   return null;
-}
-
-/** How long the record of a task that ended in this state is kept, in milliseconds. */
-export function timeToLive(state: TaskState, opts: JobOptions, retention: Retention): number {
-  const ttl = opts.task?.resultTtl ?? retention.ttl;
-  return state === 'succeeded' ? ttl : Math.max(retention.failedTtl, opts.task?.resultTtl ?? 0);
 }

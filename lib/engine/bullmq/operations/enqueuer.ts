@@ -1,7 +1,6 @@
-import { isDeepStrictEqual } from 'node:util';
 import type { Queue } from 'bullmq';
-import { IdempotencyConflictError } from '../../../errors.js';
-import { isFinal, type Receipt, type TaskCall, type TaskState, type TaskTree, type Uniqueness } from '../../task.js';
+import { refuseConflict, standsForLaterCalls } from '../../deduplication.js';
+import type { Receipt, TaskCall, TaskTree, Uniqueness } from '../../task.js';
 import type { Availability } from '../availability.js';
 import type { ChangeFeed } from '../changes/change-feed.js';
 import type { Driver, OnStored } from '../driver.js';
@@ -79,12 +78,7 @@ export class Enqueuer {
     const { availability, lookup, readyQueue } = this.deps;
     const earlier = await lookup.find(id);
     if (earlier && standsForLaterCalls(earlier.record.state, unique)) {
-      if (
-        unique.idempotencyKey !== undefined &&
-        !isDeepStrictEqual(readData(parse(earlier.json.data))?.args, call.args)
-      ) {
-        throw new IdempotencyConflictError(unique.idempotencyKey, id);
-      }
+      refuseConflict(call, { id, args: readData(parse(earlier.json.data))?.args });
       return { id, deduplicated: true, state: earlier.record.state };
     }
     // The key outlived its task, or the task never starts any more: the key is removed and the call stored.
@@ -114,9 +108,4 @@ export class Enqueuer {
       return driver.addJobs(queue, jobs, onStored);
     });
   }
-}
-
-/** Whether a task in this state stands for later equal calls. */
-function standsForLaterCalls(state: TaskState, unique: Uniqueness): boolean {
-  return unique.while === 'retained' || !isFinal(state);
 }

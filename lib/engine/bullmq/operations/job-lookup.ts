@@ -1,11 +1,12 @@
 import type { Job, JobJson, JobState, Queue } from 'bullmq';
 import type { TaskRecord } from '../../task.js';
+import type { Retention } from '../../retention.js';
 import { queueOfTask } from '../../task-id.js';
 import type { Availability } from '../availability.js';
 import { bullmq } from '../bullmq-package.cjs';
 import type { Driver, FoundJob, JobRef } from '../driver.js';
 import { Gatherer } from '../gatherer.js';
-import type { JobData, Retention } from '../jobs/job-data.js';
+import type { JobData } from '../jobs/job-data.js';
 import { readSuccess, type JobSuccess } from '../jobs/job-success.js';
 import { toRecord } from '../jobs/job-to-record.js';
 

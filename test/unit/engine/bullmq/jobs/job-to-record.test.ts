@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { JobJson, JobState } from 'bullmq';
 import type { JobData, JobOptions } from '../../../../../lib/engine/bullmq/jobs/job-data.js';
 import { writeFailure } from '../../../../../lib/engine/bullmq/jobs/job-failure.js';
-import { timeToLive, toRecord } from '../../../../../lib/engine/bullmq/jobs/job-to-record.js';
+import { toRecord } from '../../../../../lib/engine/bullmq/jobs/job-to-record.js';
 import { cancellation, expiry } from '../../../../../lib/engine/failures.js';
 import type { TaskFailure, TaskRecord, TaskState } from '../../../../../lib/engine/task.js';
 
@@ -345,19 +345,6 @@ describe('the record of a task', () => {
 
 describe('the time to live of a record', () => {
   const own = (resultTtl: number): JobOptions => ({ task: { resultTtl } });
-
-  it.each<[state: TaskState, what: string, opts: JobOptions, milliseconds: number]>([
-    ['succeeded', 'the ttl of results', {}, 60_000],
-    ['succeeded', "the task's own resultTtl, shorter", own(5), 5],
-    ['succeeded', "the task's own resultTtl, longer", own(900_000), 900_000],
-    ['failed', 'the failedTtl', {}, 600_000],
-    ['failed', "the failedTtl, which is longer than the task's own", own(5), 600_000],
-    ['failed', "the task's own, which is longer than the failedTtl", own(900_000), 900_000],
-    ['cancelled', 'the failedTtl', {}, 600_000],
-    ['expired', 'the failedTtl', own(5), 600_000],
-  ])('is for a %s task %s', (state, _, opts, milliseconds) => {
-    expect(timeToLive(state, opts, RETENTION)).toBe(milliseconds);
-  });
 
   it.each<[what: string, jobState: JobState, at: (life: number) => Stored, life: number]>([
     ['succeeded', 'completed', (life) => ({ ...ended(NOW - life), returnvalue: '1' }), 60_000],

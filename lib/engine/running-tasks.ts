@@ -1,5 +1,5 @@
-import { endsWithin } from '../../../concurrency.js';
-import { Interruption } from '../../interruption.js';
+import { endsWithin } from '../concurrency.js';
+import { Interruption } from './interruption.js';
 
 /** One task that runs in this process. */
 export interface RunningTask {
@@ -26,6 +26,10 @@ export class RunningTasks {
     if (this.tasks.size > 0) return;
     for (const resolve of this.onEmpty) resolve();
     this.onEmpty = [];
+  }
+
+  get size(): number {
+    return this.tasks.size;
   }
 
   /** The tasks that were not asked to end yet. */

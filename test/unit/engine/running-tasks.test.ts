@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { listOf, RunningTasks } from '../../../../../lib/engine/bullmq/consumer/running-tasks.js';
+import { listOf, RunningTasks } from '../../../lib/engine/running-tasks.js';
 
 let running: RunningTasks;
 

@@ -1,0 +1,24 @@
+import type { Engine } from './engine/engine.js';
+import type { ResolvedOptions } from './task-queue-options.js';
+
+/**
+ * Makes the engine that the options ask for. It loads only the code of that engine, and connects later, in `start()`.
+ *
+ * @throws ConfigurationError when the package of a driver is not installed, with the command that installs it
+ */
+export async function createEngine(options: ResolvedOptions): Promise<Engine> {
+  const { connection, prefix, retention, queues, enqueueTimeout, abandonedAfter } = options;
+  if (connection.kind === 'memory') {
+    const { MemoryEngine } = await import('./engine/memory/memory-engine.js');
+    return new MemoryEngine({ name: connection.name && `${connection.name} ${prefix}`, retention });
+  }
+  const { createBullMQEngine } = await import('./engine/bullmq/create-engine.js');
+  return createBullMQEngine({
+    connection,
+    prefix,
+    retention,
+    timeout: enqueueTimeout,
+    abandonedAfter,
+    hasPriorities: (queue) => queues.get(queue)?.priorities ?? false,
+  });
+}

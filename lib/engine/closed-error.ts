@@ -1,0 +1,6 @@
+import { EngineUnavailableError } from '../errors.js';
+
+/** The error of a call to an engine that was closed. @param what names the call */
+export function closedError(what: string, cause?: Error): EngineUnavailableError {
+  return new EngineUnavailableError(`${what}: the application closes or is closed.`, cause && { cause });
+}

@@ -1,0 +1,119 @@
+import { setImmediate } from 'node:timers';
+import { GROUP_TASK } from '../workflow-note.js';
+import type { ConsumerOptions } from '../ports/worker-port.js';
+import type { Clock } from './clock.js';
+import { RateWindow } from './rate-window.js';
+import type { StoredTask } from './stored-task.js';
+import type { TaskStore } from './task-store.js';
+import { hasExpiredUnstarted } from './task-to-record.js';
+
+/** Runs tasks of one queue, several at the same time. */
+export interface Runner {
+  readonly queue: string;
+  readonly options: ConsumerOptions;
+  readonly hasFreePlace: boolean;
+  run(task: StoredTask): void;
+}
+
+/**
+ * Hands queued tasks to the consumers of their queues, in turn, within their limits. It works in a turn of the event loop
+ * of its own, so that a queue full of short tasks lets timers and sockets in between.
+ */
+export class Dispatcher {
+  private readonly consumers = new Map<string, Runner[]>();
+  private readonly windows = new Map<string, RateWindow>();
+  /** Queues that have perhaps something to hand out. */
+  private readonly woken = new Set<string>();
+  /** Queues whose rate limit is used up, with the time at which the next task may start. */
+  private readonly limited = new Map<string, number>();
+  private timer: { readonly at: number; readonly remove: () => void } | undefined;
+
+  constructor(
+    private readonly store: TaskStore,
+    private readonly clock: Clock,
+  ) {}
+
+  add(consumer: Runner): void {
+    const known = this.consumers.get(consumer.queue) ?? [];
+    this.consumers.set(consumer.queue, [...known, consumer]);
+    this.wake(consumer.queue);
+    this.setTimer();
+  }
+
+  remove(consumer: Runner): void {
+    const rest = (this.consumers.get(consumer.queue) ?? []).filter((other) => other !== consumer);
+    if (rest.length > 0) this.consumers.set(consumer.queue, rest);
+    else this.consumers.delete(consumer.queue);
+    this.setTimer();
+  }
+
+  /** Called when a queue has got a task, or a consumer of it a free place. */
+  wake(queue: string): void {
+    if (!this.consumers.has(queue)) return;
+    if (this.woken.size === 0) setImmediate(() => this.dispatchWoken());
+    this.woken.add(queue);
+  }
+
+  /** Sets the timer to the next time at which a task is due, while there is a consumer. */
+  setTimer(): void {
+    const at = Math.min(this.store.nextDue ?? Infinity, ...this.limited.values());
+    if (this.timer && (this.timer.at > at || this.consumers.size === 0)) {
+      this.timer.remove();
+      this.timer = undefined;
+    }
+    if (this.timer || at === Infinity || this.consumers.size === 0) return;
+    this.timer = { at, remove: this.clock.setTimer(() => this.onTimer(), Math.max(at - this.clock.now(), 0)) };
+  }
+
+  private onTimer(): void {
+    this.timer = undefined;
+    this.store.queueDue();
+    for (const [queue, at] of this.limited) {
+      if (at > this.clock.now()) continue;
+      this.limited.delete(queue);
+      this.wake(queue);
+    }
+    this.setTimer();
+  }
+
+  private dispatchWoken(): void {
+    const queues = [...this.woken];
+    this.woken.clear();
+    for (const queue of queues) this.dispatch(queue);
+  }
+
+  private dispatch(queue: string): void {
+    for (let task = this.store.next(queue); task; task = this.store.next(queue)) {
+      const consumer = this.freeConsumer(queue);
+      if (!consumer || !this.mayStart(task, consumer)) return;
+      consumer.run(task);
+    }
+  }
+
+  /** The next consumer with a free place: one after the other. */
+  private freeConsumer(queue: string): Runner | undefined {
+    const consumers = this.consumers.get(queue) ?? [];
+    const index = consumers.findIndex(({ hasFreePlace }) => hasFreePlace);
+    const consumer = consumers[index];
+    if (!consumer || consumers.length === 1) return consumer;
+    consumers.splice(index, 1);
+    consumers.push(consumer);
+    return consumer;
+  }
+
+  /** What is only cleared away, or only gathers results, does not count towards the limit. */
+  private mayStart(task: StoredTask, { queue, options: { rateLimit } }: Runner): boolean {
+    const now = this.clock.now();
+    if (!rateLimit || task.name === GROUP_TASK || hasExpiredUnstarted(task, now)) return true;
+    let window = this.windows.get(queue);
+    if (!window) this.windows.set(queue, (window = new RateWindow()));
+    const nextStart = window.nextStart(rateLimit);
+    if (nextStart > now) {
+      this.limited.set(queue, nextStart);
+      this.setTimer();
+      return false;
+    }
+    window.count(rateLimit, now);
+    return true;
+  }
+}

@@ -1,0 +1,82 @@
+import { Logger } from '@nestjs/common';
+import { WorkerClosingError } from '../../errors.js';
+import type { Consumer, ConsumerOptions, DeliveryHandler, Outcome } from '../ports/worker-port.js';
+import type { Retention } from '../retention.js';
+import { listOf, RunningTasks, type RunningTask } from '../running-tasks.js';
+import type { Runner } from './dispatcher.js';
+import type { StoredTask } from './stored-task.js';
+import { storeOutcome, toDelivery } from './task-run.js';
+import type { MemoryPlace } from './memory-place.js';
+
+/** Milliseconds that methods may go on after their signals are aborted, before their tasks are given up. */
+const ABORT_GRACE = 2_000;
+
+/** Runs the tasks that the dispatcher hands to it. */
+export class MemoryConsumer implements Consumer, Runner {
+  readonly started = Promise.resolve();
+  private readonly logger = new Logger('TaskQueue');
+  private readonly running = new RunningTasks();
+  private stopping: Promise<void> | undefined;
+
+  constructor(
+    readonly queue: string,
+    readonly options: ConsumerOptions,
+    private readonly handler: DeliveryHandler,
+    private readonly place: MemoryPlace,
+    private readonly retention: Retention,
+  ) {
+    place.dispatcher.add(this);
+  }
+
+  get hasFreePlace(): boolean {
+    return this.running.size < this.options.concurrency;
+  }
+
+  run(task: StoredTask): void {
+    const run = this.running.add(task.id, task.name);
+    this.place.store.start(task, run);
+    void this.runToEnd(task, run);
+  }
+
+  stop(grace: number): Promise<void> {
+    this.stopping ??= this.drain(grace);
+    return this.stopping;
+  }
+
+  private async runToEnd(task: StoredTask, run: RunningTask): Promise<void> {
+    const outcome = await this.outcomeOf(task, run);
+    // The task was given up and runs elsewhere, or has ended.
+    if (task.run === run) {
+      if (outcome) storeOutcome(this.place.store, task, outcome, this.retention);
+      else this.place.store.abandon(task, this.retention);
+    }
+    this.running.remove(run);
+    this.place.dispatcher.wake(this.queue);
+  }
+
+  /** @returns `undefined` when the handler could not say how the run ended */
+  private async outcomeOf(task: StoredTask, run: RunningTask): Promise<Outcome | undefined> {
+    const delivery = toDelivery(task, run, () => this.place.changed(task, false));
+    try {
+      return await this.handler.handle(delivery);
+    } catch (error) {
+      this.logger.error(`Task ${task.name} (${task.id}) has no outcome: ${String(error)}`);
+      return undefined;
+    }
+  }
+
+  private async drain(grace: number): Promise<void> {
+    this.place.dispatcher.remove(this);
+    if (await this.running.allEndWithin(grace)) return;
+    this.running.interrupt(new WorkerClosingError());
+    if (await this.running.allEndWithin(ABORT_GRACE)) return;
+    const leftOver = this.running.all();
+    this.logger.warn(
+      `The application closes while these tasks still run: ${listOf(leftOver)}. Their ends are dropped.`,
+    );
+    for (const { id } of leftOver) {
+      const task = this.place.store.find(id);
+      if (task?.run && leftOver.includes(task.run)) this.place.store.abandon(task, this.retention);
+    }
+  }
+}

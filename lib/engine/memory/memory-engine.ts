@@ -1,0 +1,208 @@
+import { setImmediate } from 'node:timers';
+import { Logger } from '@nestjs/common';
+import { IdempotencyConflictError, TaskCancelledError } from '../../errors.js';
+import { closedError } from '../closed-error.js';
+import { refuseConflict, standsForLaterCalls } from '../deduplication.js';
+import type { Engine } from '../engine.js';
+import { storableText } from '../json.js';
+import type { ChangeListener, WatchOptions } from '../ports/query-port.js';
+import type { Consumer, ConsumerOptions, DeliveryHandler } from '../ports/worker-port.js';
+import type { Retention } from '../retention.js';
+import { isFinal, type Receipt, type TaskCall, type TaskRecord, type TaskTree } from '../task.js';
+import { systemClock, type Clock } from './clock.js';
+import { MemoryConsumer } from './memory-consumer.js';
+import { openPlace, type MemoryPlace } from './memory-place.js';
+import { MemoryScheduleStore } from './memory-schedule-store.js';
+import { missingQueue } from './missing-queue.js';
+import { hasEnded, type StoredTask } from './stored-task.js';
+import { stateOf, toRecord } from './task-to-record.js';
+import { Watchers } from './watchers.js';
+
+export interface MemoryEngineOptions {
+  /** The name under which applications of this process share their tasks; without one, nothing is shared. */
+  readonly name?: string | undefined;
+  readonly retention: Retention;
+  /** Default: the clock of the system. The first application of a shared place decides. */
+  readonly clock?: Clock;
+}
+
+/** The engine that stores nothing: tasks live in this process, in plain data structures, and end with it. */
+export class MemoryEngine implements Engine {
+  readonly schedules = new MemoryScheduleStore(() => this.openPlace('schedules').schedules);
+  private readonly logger = new Logger('TaskQueue');
+  /** For the testing kit, which looks into it. */
+  readonly place: MemoryPlace;
+  private readonly watchers = new Watchers((task) => this.recordOf(task));
+  private readonly onChange = (task: StoredTask, isEnd: boolean) => this.watchers.changed(task, isEnd);
+  private readonly consumers = new Set<MemoryConsumer>();
+  private readonly retention: Retention;
+  private turn: Promise<void> | undefined;
+  private isClosed = false;
+
+  constructor({ name, retention, clock = systemClock }: MemoryEngineOptions) {
+    this.retention = retention;
+    this.place = openPlace(name, clock);
+    this.place.onChange.add(this.onChange);
+  }
+
+  async start(): Promise<void> {}
+
+  now(): number {
+    return this.place.clock.now();
+  }
+
+  async enqueue(calls: readonly TaskCall[]): Promise<Receipt[]> {
+    this.openPlace('enqueue');
+    const receipts: Receipt[] = [];
+    let conflict: IdempotencyConflictError | undefined;
+    for (const call of calls) {
+      try {
+        receipts.push(this.enqueueOne(call));
+      } catch (error) {
+        if (!(error instanceof IdempotencyConflictError)) throw error;
+        // The other calls are stored, as on every engine.
+        conflict ??= error;
+      }
+    }
+    await this.nextTurn();
+    if (conflict) throw conflict;
+    return receipts;
+  }
+
+  async enqueueTree(tree: TaskTree): Promise<Receipt> {
+    if (tree.members.length === 0) return (await this.enqueue([tree]))[0] as Receipt;
+    this.openPlace('enqueue a workflow').store.add(tree);
+    await this.nextTurn();
+    return { id: tree.id, deduplicated: false, state: 'waiting' };
+  }
+
+  async find(id: string): Promise<TaskRecord | undefined> {
+    await this.nextTurn();
+    const task = this.openPlace('find').store.find(id);
+    return task && this.recordOf(task);
+  }
+
+  async countEndedMembers({ id }: TaskRecord): Promise<number> {
+    const workflow = this.openPlace('find').store.find(id)?.workflow;
+    return workflow ? workflow.members.length - workflow.unended : 0;
+  }
+
+  watch(id: string, listener: ChangeListener, options: WatchOptions): () => void {
+    if (this.isClosed) return () => undefined;
+    return this.watchers.watch(id, this.place.store.find(id), listener, options);
+  }
+
+  async cancel(id: string, reason: string | undefined): Promise<TaskRecord | undefined> {
+    const task = this.openPlace('cancel').store.find(id);
+    if (!task) return undefined;
+    this.cancelAll(task, reason && storableText(reason));
+    await this.nextTurn();
+    return this.recordOf(task);
+  }
+
+  async retry(id: string): Promise<TaskRecord | undefined> {
+    const task = this.openPlace('retry').store.find(id);
+    if (!task) return undefined;
+    this.retryAll(task);
+    await this.nextTurn();
+    return this.recordOf(task);
+  }
+
+  async forget(id: string): Promise<boolean> {
+    const { store } = this.openPlace('forget');
+    const task = store.find(id);
+    if (!task || !hasEnded(task)) return false;
+    store.remove(task);
+    return true;
+  }
+
+  consume(queue: string, options: ConsumerOptions, handler: DeliveryHandler): Consumer {
+    const consumer = new MemoryConsumer(queue, options, handler, this.openPlace('consume'), this.retention);
+    this.consumers.add(consumer);
+    return consumer;
+  }
+
+  native(queue: string): unknown {
+    return missingQueue(queue);
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true;
+    await Promise.all([...this.consumers].map((consumer) => consumer.stop(0)));
+    this.watchers.close();
+    this.place.onChange.delete(this.onChange);
+  }
+
+  /**
+   * Every call of an application takes a turn of the event loop, as on an engine with a server. Otherwise an application
+   * that calls again and again, until a task has ended, would keep the task from running.
+   */
+  private nextTurn(): Promise<void> {
+    this.turn ??= new Promise((resolve) =>
+      setImmediate(() => {
+        this.turn = undefined;
+        resolve();
+      }),
+    );
+    return this.turn;
+  }
+
+  private enqueueOne(call: TaskCall): Receipt {
+    const { store } = this.place;
+    const { id, unique, options } = call;
+    const earlier = unique && !store.find(id) && store.holderOf(unique.key);
+    if (earlier) {
+      const state = stateOf(earlier, this.now());
+      if (standsForLaterCalls(state, unique)) {
+        refuseConflict(call, { id: earlier.id, args: JSON.parse(earlier.args) });
+        return { id: earlier.id, deduplicated: true, state };
+      }
+    }
+    store.add(call);
+    return { id, deduplicated: false, state: (options.startAt ?? 0) > this.now() ? 'scheduled' : 'queued' };
+  }
+
+  /** The task first: otherwise it would take its cancelled members for failures. */
+  private cancelAll(root: StoredTask, reason: string | undefined): void {
+    const { store } = this.place;
+    const tasks = [root];
+    // The list grows while it is walked through.
+    for (const task of tasks) {
+      if (isFinal(stateOf(task, this.now()))) continue;
+      tasks.push(...(task.workflow?.members ?? []));
+      if (task.run) {
+        task.cancelled = { reason };
+        task.run.interruption.request(new TaskCancelledError(reason));
+      } else {
+        store.cancel(task, reason, this.retention);
+        this.logCancelled(task);
+      }
+    }
+  }
+
+  /** The line that a worker logs on the other engines, where it clears the task away. */
+  private logCancelled({ name, id, failure }: StoredTask): void {
+    try {
+      this.logger.log(`Task ${name} (${id}) was cancelled: ${failure?.message}`);
+    } catch {
+      // A logger of the application that throws must not leave a workflow half cancelled.
+    }
+  }
+
+  /** Members first: the task reads their results as soon as it runs. */
+  private retryAll(task: StoredTask): void {
+    const state = stateOf(task, this.now());
+    if (state !== 'failed' && state !== 'cancelled') return;
+    for (const member of task.workflow?.members ?? []) if (member.place !== 'removed') this.retryAll(member);
+    this.place.store.revive(task);
+  }
+
+  private recordOf(task: StoredTask): TaskRecord | undefined {
+    return toRecord(task, this.retention, this.now());
+  }
+
+  private openPlace(what: string): MemoryPlace {
+    if (this.isClosed) throw closedError(what);
+    return this.place;
+  }
+}

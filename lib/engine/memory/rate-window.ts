@@ -1,0 +1,22 @@
+import type { ConsumerOptions } from '../ports/worker-port.js';
+
+type RateLimit = NonNullable<ConsumerOptions['rateLimit']>;
+
+/** Counts the starts of one queue in periods. A period begins with the first start after the one before. */
+export class RateWindow {
+  private startedAt = -Infinity;
+  private starts = 0;
+
+  /** The time at which the next task may start; at most `now` when it may start now. */
+  nextStart({ max, per }: RateLimit): number {
+    return this.starts < max ? -Infinity : this.startedAt + per;
+  }
+
+  count({ per }: RateLimit, now: number): void {
+    if (this.startedAt + per <= now) {
+      this.startedAt = now;
+      this.starts = 0;
+    }
+    this.starts++;
+  }
+}

@@ -1,0 +1,109 @@
+import type { CallOptions, Headers, TaskCall, TaskFailure, TaskTree, Uniqueness } from '../task.js';
+import type { RunningTask } from '../running-tasks.js';
+import type { HeapItem } from './heap.js';
+
+/** Where a task is kept. Its state follows from this place and a few times: see task-to-record.ts. */
+export type Place = 'queued' | 'delayed' | 'running' | 'waiting' | 'succeeded' | 'failed' | 'removed';
+
+/** A stored task. Values of the application are JSON texts, so that caller and task share nothing. */
+export interface StoredTask extends HeapItem {
+  readonly id: string;
+  readonly name: string;
+  readonly queue: string;
+  readonly args: string;
+  readonly headers: Headers;
+  readonly options: CallOptions;
+  readonly unique: Uniqueness | undefined;
+  readonly enqueuedAt: number;
+  /** Changed by `TaskStore` only. */
+  place: Place;
+  /** Sorts queued tasks of equal priority. */
+  order: number;
+  /** Of a delayed task: the time at which it is queued. Of a final task: the time at which it is removed. */
+  due: number;
+  /** The attempts that have ended and count. */
+  attempts: number;
+  /** How often a worker took the task. */
+  starts: number;
+  /** How often a worker gave the task up while it ran. */
+  abandoned: number;
+  startedAt: number | null;
+  finishedAt: number | null;
+  progress: string | undefined;
+  result: string | undefined;
+  failure: TaskFailure | undefined;
+  /** The run whose outcome counts; `undefined` while the task does not run. */
+  run: RunningTask | undefined;
+  /** A caller cancelled the task while it ran. */
+  cancelled: { readonly reason: string | undefined } | undefined;
+  /** Only of tasks that belong to a workflow. */
+  workflow: WorkflowPart | undefined;
+  /** The last lines of the task's log. */
+  log: string[] | undefined;
+}
+
+/** What only tasks of workflows have. */
+export interface WorkflowPart {
+  readonly root: string | undefined;
+  readonly onFailure: TaskTree['onFailure'];
+  /** Milliseconds for which the task is delayed once its members have ended. */
+  readonly delay: number;
+  /** The task that waits for this one. */
+  parent: StoredTask | undefined;
+  /** JSON of the note; `undefined` without one. */
+  note: string | undefined;
+  /** The members' queues, as records tell them. */
+  readonly ranges: { queue: string; count: number }[];
+  readonly members: StoredTask[];
+  /** The number of members that have not ended. */
+  unended: number;
+}
+
+/** The task of a call, not yet in any place. */
+export function toStoredTask(call: TaskCall | TaskTree, now: number): StoredTask {
+  const { id, name, queue, args, headers, options, unique } = call;
+  return {
+    id,
+    name,
+    queue,
+    args: JSON.stringify(args),
+    headers: { ...headers },
+    options,
+    unique,
+    enqueuedAt: now,
+    place: 'waiting',
+    order: 0,
+    due: 0,
+    position: -1,
+    attempts: 0,
+    starts: 0,
+    abandoned: 0,
+    startedAt: null,
+    finishedAt: null,
+    progress: undefined,
+    result: undefined,
+    failure: undefined,
+    run: undefined,
+    cancelled: undefined,
+    workflow: 'members' in call ? workflowPart(call, now) : undefined,
+    log: undefined,
+  };
+}
+
+export function workflowPart({ root, onFailure, note, options }: Partial<TaskTree> = {}, now = 0): WorkflowPart {
+  return {
+    root,
+    onFailure,
+    delay: Math.max((options?.startAt ?? 0) - now, 0),
+    parent: undefined,
+    note: note === undefined || Object.keys(note).length === 0 ? undefined : JSON.stringify(note),
+    ranges: [],
+    members: [],
+    unended: 0,
+  };
+}
+
+/** Whether a task is in one of the places that it leaves only by `retry` or by its removal. */
+export function hasEnded({ place }: StoredTask): boolean {
+  return place === 'succeeded' || place === 'failed' || place === 'removed';
+}
