@@ -3,7 +3,7 @@ import { atMostOnce, eventLoop, killedWorker, manyCallers, poisonTask } from './
 import { failover } from './failover.js';
 import { outage, repeatedCuts, type OutageKind } from './outage.js';
 import { missedTicks, noOverlap, replicasComeAndGo } from './schedules.js';
-import { closing, closingUnconnected, graceIsOver, rollingDeploy } from './shutdown.js';
+import { closing, closingUnconnected, deafClients, graceIsOver, rollingDeploy } from './shutdown.js';
 import { versionsSideBySide } from './versions.js';
 import { killedWorkflows } from './workflows.js';
 
@@ -39,6 +39,7 @@ export function scenarios(size: 'quick' | 'full'): Scenario[] {
     ...some('shutdown', {
       'workers are replaced under load': (world) => rollingDeploy(world, { tasks: full ? 300 : 100 }),
       'a worker is stopped and its tasks take too long': graceIsOver,
+      'a web process is stopped while clients never read': deafClients,
       'closing, twice': (world) => closing(world, 'runs'),
       'closing while the server is stopped': (world) => closing(world, 'is stopped'),
       'closing while the server is frozen': (world) => closing(world, 'is frozen'),

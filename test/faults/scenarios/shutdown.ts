@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { connect, type Socket } from 'node:net';
 import type { World } from '../support/world.js';
 
 /** Workers are replaced one after the other while tasks wait, as in a deploy. */
@@ -54,6 +55,54 @@ export async function graceIsOver(world: World): Promise<void> {
     );
   }
   assert((await world.finalStates(web, ids)).every(({ state, attempt }) => state === 'succeeded' && attempt === 1));
+}
+
+/**
+ * A web process is stopped while clients that never read hold event streams, long polls and pipelined requests open. It
+ * ends in time all the same, and its tasks go on elsewhere.
+ */
+export async function deafClients(world: World): Promise<void> {
+  const web = await world.start({ role: 'producer' }, { http: true });
+  const worker = await world.start({ role: 'worker' });
+  const [chatty = ''] = await world.enqueue(web, 'chatty', [200, 500_000, 20]);
+  const [slow = ''] = await world.enqueue(web, 'slow', [8_000]);
+  await world.started([chatty, slow]);
+  const port = await web.ask.port();
+  const request = (path: string, ...headers: string[]) =>
+    [`GET ${path} HTTP/1.1`, 'Host: 127.0.0.1', ...headers, '', ''].join('\r\n');
+  const clients = [
+    request(`/tasks/${chatty}`, 'Accept: text/event-stream'),
+    request(`/tasks/${slow}?wait=60`),
+    // More answers than the buffers of the connection can take.
+    request(`/tasks/${chatty}`).repeat(20),
+  ].map((text) => neverReads(port, text));
+  try {
+    const reader = await fetch(`http://127.0.0.1:${port}/tasks/${chatty}`, {
+      headers: { accept: 'text/event-stream' },
+    });
+    // 5 MB were sent to this client, and so to the one that never reads: more than the buffers of a connection take.
+    let received = 0;
+    for await (const chunk of reader.body as unknown as AsyncIterable<Uint8Array>) {
+      received += chunk.length;
+      if (received > 5_000_000) break;
+    }
+    const next = await world.start({ role: 'producer' }, { http: true });
+    await stop(web, 0);
+    await world.finalStates(next, [chatty, slow]);
+    await worker.stop();
+  } finally {
+    for (const client of clients) client.destroy();
+  }
+}
+
+/** A client that sends a text and never reads an answer. */
+function neverReads(port: number, text: string): Socket {
+  const client = connect({ port, host: '127.0.0.1' });
+  client.pause();
+  // The server resets the connection.
+  client.on('error', () => undefined);
+  client.write(text);
+  return client;
 }
 
 /**

@@ -1,6 +1,6 @@
 /**
  * One process of an application. The environment configures it: the journal file in `JOURNAL`, the options of the
- * module in `OPTIONS`, and decorated schedules when `SCHEDULED` is set. Its parent calls its methods through messages.
+ * module in `OPTIONS`, and decorated schedules when `SCHEDULED` is set. With `HTTP`, it serves `/tasks/:id`. Its parent calls its methods through messages.
  * The process runs until it is closed, stopped by a signal or killed, or until its parent has ended.
  */
 import 'reflect-metadata';
@@ -32,7 +32,10 @@ import { Work } from './work.js';
 })
 class App {}
 
-const app = await NestFactory.createApplicationContext(App, { logger: new ConsoleLogger({ colors: false }) });
+const settings = { logger: new ConsoleLogger({ colors: false }) };
+const server = process.env['HTTP'] ? await NestFactory.create(App, settings) : undefined;
+await server?.listen(0, '127.0.0.1');
+const app = server ?? (await NestFactory.createApplicationContext(App, settings));
 app.enableShutdownHooks();
 const queue = app.get(TaskQueue);
 const schedules = app.get(TaskSchedules);
@@ -95,6 +98,10 @@ const methods = {
   },
   async scheduleStatus(id: string): Promise<ScheduleStatus | undefined> {
     return await schedules.get(id);
+  },
+  /** The port of `/tasks/:id`. */
+  async port(): Promise<number> {
+    return Number(new URL((await server?.getUrl()) ?? '').port);
   },
   /** The main file of the package that this process uses. */
   async packageFile(): Promise<string> {

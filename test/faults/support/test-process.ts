@@ -48,7 +48,7 @@ export class TestProcess {
    */
   static async start(
     options: TaskQueueOptions,
-    env: { JOURNAL: string; SCHEDULED?: string; TASK_QUEUE_PACKAGE?: string },
+    env: { JOURNAL: string; SCHEDULED?: string; HTTP?: string; TASK_QUEUE_PACKAGE?: string },
   ): Promise<TestProcess> {
     const child = fork(path('program.ts'), [], {
       execArgv: ['--expose-gc', '--enable-source-maps', '--import', path('../../support/typescript-loader.js')],

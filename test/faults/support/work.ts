@@ -69,6 +69,17 @@ export class Work {
     return this.end();
   }
 
+  /** Reports progress of many bytes, again and again. */
+  @Task()
+  async chatty(count: number, bytes: number, pause: number): Promise<string> {
+    this.start();
+    for (let step = 1; step <= count; step++) {
+      await this.task.progress({ step, text: 'x'.repeat(bytes) });
+      await new Promise((resolve) => setTimeout(resolve, pause));
+    }
+    return this.end();
+  }
+
   private start(): void {
     record('started', this.task.id, this.task.attempt);
   }

@@ -40,6 +40,8 @@ export interface Entry {
 interface StartOptions {
   /** The process has decorated schedules. */
   readonly scheduled?: boolean;
+  /** The process serves `/tasks/:id`. */
+  readonly http?: boolean;
   /** The version of this package that the process uses. Default: the source in `lib`. */
   readonly version?: EarlierVersion;
 }
@@ -88,7 +90,10 @@ export class World {
   }
 
   /** Starts a process. Its times are short, so that a process counts as dead after seconds and not after a minute. */
-  async start(options: TaskQueueOptions = {}, { scheduled = false, version }: StartOptions = {}): Promise<TestProcess> {
+  async start(
+    options: TaskQueueOptions = {},
+    { scheduled = false, http = false, version }: StartOptions = {},
+  ): Promise<TestProcess> {
     const process = await TestProcess.start(
       {
         connection: this.server.url,
@@ -101,6 +106,7 @@ export class World {
       {
         JOURNAL: this.journal,
         ...(scheduled && { SCHEDULED: 'yes' }),
+        ...(http && { HTTP: 'yes' }),
         ...(version && { TASK_QUEUE_PACKAGE: mainFileOf(version) }),
       },
     );
