@@ -32,8 +32,8 @@ import { Work } from './work.js';
 })
 class App {}
 
-const settings = { logger: new ConsoleLogger({ colors: false }) };
-const server = process.env['HTTP'] ? await NestFactory.create(App, settings) : undefined;
+const nestOptions = { logger: new ConsoleLogger({ colors: false }) };
+const server = process.env['HTTP'] ? await NestFactory.create(App, nestOptions) : undefined;
 await server?.listen(0, '127.0.0.1');
 const app = server ?? (await NestFactory.createApplicationContext(App, settings));
 app.enableShutdownHooks();
