@@ -33,7 +33,7 @@ export class ConfigurationError extends TaskQueueError {
 }
 
 /**
- * Two methods declare a task of the same name.
+ * Two methods declare a task of the same name, or one of them has the name of the other one among its aliases.
  *
  * Thrown while the application starts. Code: `DUPLICATE_TASK`. Give one of the tasks another name.
  */
@@ -46,7 +46,7 @@ export class DuplicateTaskError extends TaskQueueError {
    */
   constructor(name: string, first: string, second: string) {
     super(
-      `Two tasks are named "${name}": ${first} and ${second}. Give one of them another name: @Task('another.name').`,
+      `Two tasks are named "${name}": ${first} and ${second}. Give one of them another name, @Task('another.name'), or remove the name from its aliases.`,
     );
   }
 }

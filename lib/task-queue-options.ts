@@ -4,7 +4,7 @@ import { parseConnection, type Connection, type ConnectionOption } from './engin
 import { ConfigurationError } from './errors.js';
 import type { HttpOptions } from './http/http-options.js';
 import { checkQueueName, DEFAULT_QUEUE, defineFrom } from './tasks/task-definition.js';
-import type { TaskOptions } from './tasks/task-options.js';
+import type { SharedTaskOptions, TaskOptions } from './tasks/task-options.js';
 
 /**
  * The role of a process:
@@ -66,7 +66,7 @@ export interface TaskQueueOptions {
    */
   readonly consume?: '*' | readonly string[];
   /** The options of every task that does not set them itself. Default: none. */
-  readonly defaults?: Omit<TaskOptions, 'name'>;
+  readonly defaults?: SharedTaskOptions;
   /**
    * How long the record of a final task is kept: `ttl` for a succeeded task, `failedTtl` for any other final state.
    * Default: `{ ttl: '1d', failedTtl: '7d' }`.

@@ -11,18 +11,17 @@ import {
 import { DiscoveryModule } from '@nestjs/core';
 import type { Engine } from './engine/engine.js';
 import { httpProviders } from './http/http.providers.js';
+import { listReadLate } from './list-read-late.js';
 import { HttpSetup } from './http/http-setup.js';
 import { TaskResults } from './results/task-results.js';
 import { DeclaredSchedules } from './schedules/declared-schedules.js';
 import { type ASYNC_OPTIONS_TYPE, ConfigurableModuleClass } from './task-queue.module-definition.js';
 import type { ResolvedOptions, TaskQueueOptions } from './task-queue-options.js';
-import { EXPORTS, nativeQueues, producers, PROVIDERS } from './task-queue.providers.js';
-import { injectedSources } from './producers/inject-tasks.decorator.js';
+import { EXPORTS, nativeQueues, producersOf, PROVIDERS } from './task-queue.providers.js';
+import { injectedSources } from './producers/injected-sources.js';
 import { ENGINE, RESOLVED_OPTIONS } from './task-queue-tokens.js';
 import { DEFAULT_QUEUE } from './tasks/task-definition.js';
-import { TaskExplorer } from './tasks/task-explorer.js';
-import { TaskRegistry } from './tasks/task-registry.js';
-import { TaskInvokerFactory } from './workers/task-invoker-factory.js';
+import { TaskLoader } from './workers/task-loader.js';
 import { TaskWorkersModule } from './workers/task-workers.module.js';
 import { registerRunningApp } from './workflows/running-apps.js';
 import { WorkflowStarter } from './workflows/workflow-starter.js';
@@ -57,9 +56,7 @@ export class TaskQueueModule
   constructor(
     @Inject(ENGINE) private readonly engine: Engine,
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
-    private readonly explorer: TaskExplorer,
-    private readonly registry: TaskRegistry,
-    private readonly invokers: TaskInvokerFactory,
+    private readonly loader: TaskLoader,
     private readonly schedules: DeclaredSchedules,
     private readonly results: TaskResults,
     private readonly http: HttpSetup,
@@ -99,9 +96,7 @@ export class TaskQueueModule
 
   async onModuleInit(): Promise<void> {
     try {
-      for (const task of this.explorer.explore(this.options.defaults)) {
-        this.registry.add({ definition: task.definition, invoker: this.invokers.create(task) });
-      }
+      await this.loader.load();
       await this.schedules.load();
       await this.engine.start();
     } catch (error) {
@@ -143,13 +138,13 @@ function complete(definition: DynamicModule, queueNames: readonly string[]): Dyn
     global: true,
     controllers,
     imports: [...(definition.imports ?? []), DiscoveryModule, TaskWorkersModule],
-    // Nest reads these properties when the application starts, after all classes with `@InjectTasks()` are defined.
-    get providers() {
-      return [...own, ...producers()];
-    },
-    get exports() {
-      return [...EXPORTS, ...own.map(tokenOf).filter(isQueueToken), ...injectedSources().values()];
-    },
+    // Read after all classes with `@InjectTasks()` are defined.
+    providers: listReadLate(() => [...own, ...Array.from(injectedSources(), producersOf)]),
+    exports: listReadLate(() => [
+      ...EXPORTS,
+      ...own.map(tokenOf).filter(isQueueToken),
+      ...Array.from(injectedSources(), ({ token }) => token),
+    ]),
   };
 }
 

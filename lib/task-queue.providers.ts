@@ -4,7 +4,7 @@ import { createEngine } from './create-engine.js';
 import type { Engine } from './engine/engine.js';
 import type { ConsumerOptions } from './engine/ports/worker-port.js';
 import { TaskHttpInterceptor } from './http/task-http.interceptor.js';
-import { injectedSources } from './producers/inject-tasks.decorator.js';
+import { tokenOfSource, type InjectedSource } from './producers/injected-sources.js';
 import type { TaskProducer } from './producers/task-producer.js';
 import { TaskQueue } from './producers/task-queue.js';
 import { TaskResults } from './results/task-results.js';
@@ -18,6 +18,7 @@ import { TaskRegistry } from './tasks/task-registry.js';
 import { TaskInvokerFactory } from './workers/task-invoker-factory.js';
 import { TaskContext } from './workers/task-context.js';
 import { TaskExecutor } from './workers/task-executor.js';
+import { TaskLoader } from './workers/task-loader.js';
 import { TaskWorkers } from './workers/task-workers.js';
 import { WorkflowRunner } from './workflows/workflow-runner.js';
 import { WorkflowStarter } from './workflows/workflow-starter.js';
@@ -59,6 +60,16 @@ export const PROVIDERS: Provider[] = [
         context,
         enhancers: { ...enhancers, except: [TaskHttpInterceptor] },
       }),
+  },
+  {
+    provide: TaskLoader,
+    inject: [TaskExplorer, TaskRegistry, TaskInvokerFactory, RESOLVED_OPTIONS],
+    useFactory: (
+      explorer: TaskExplorer,
+      registry: TaskRegistry,
+      invokers: TaskInvokerFactory,
+      { defaults }: ResolvedOptions,
+    ) => new TaskLoader({ explorer, registry, invokers, defaults }),
   },
   { provide: TaskResults, inject: [ENGINE], useFactory: (engine: Engine) => new TaskResults(engine) },
   {
@@ -157,13 +168,16 @@ export const PROVIDERS: Provider[] = [
 /** The providers that other modules of the application may inject. */
 export const EXPORTS = [TaskQueue, TaskSchedules, TaskContext, TaskResults, TaskWorkers, RESOLVED_OPTIONS, ENGINE];
 
-/** A provider for each source of producers that a class of the application injects with `@InjectTasks()`. */
-export function producers(): Provider[] {
-  return Array.from(injectedSources(), ([source, token]) => ({
+/** A provider of the producers that a class of the application injects with `@InjectTasks()`. */
+export function producersOf({ token, resolve, isForward }: InjectedSource): Provider {
+  const source = isForward ? resolve() : undefined;
+  // A test that overrides the token of a class means all its producers.
+  if (source !== undefined) return { provide: token, useExisting: tokenOfSource(source) };
+  return {
     provide: token,
     inject: [TaskQueue],
-    useFactory: (taskQueue: TaskQueue) => taskQueue.of(source as never) as unknown,
-  }));
+    useFactory: (taskQueue: TaskQueue) => taskQueue.of(resolve() as never) as unknown,
+  };
 }
 
 /** The queues whose tasks this process runs, with their options. */

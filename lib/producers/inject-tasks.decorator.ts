@@ -1,26 +1,22 @@
-import { Inject } from '@nestjs/common';
+import { Inject, type ForwardReference } from '@nestjs/common';
+import { ConfigurationError } from '../errors.js';
+import { tokenOfForward, tokenOfSource } from './injected-sources.js';
 import type { TaskContract } from '../tasks/task-contract.js';
 import type { TaskProducer } from './task-producer.js';
 import type { Tasks, TaskSource } from './tasks.js';
 
-/**
- * Every source that a decorator of the code injects, with its token. Like the metadata of decorators it belongs to the
- * code and not to one application: each application creates its own producers from it.
- */
-const TOKENS = new Map<TaskSource, symbol>();
-
-/** A class or a contract. The class may be abstract. */
-type InjectableSource = (abstract new (...args: never[]) => unknown) | TaskContract;
-
 /** The type that {@link InjectTasks} injects for a source; `any` for a source whose type is only `Type`. */
-type InjectedBy<S> = S extends abstract new (...args: never[]) => infer T
-  ? unknown extends T
-    ? // eslint-disable-next-line typescript/no-explicit-any -- the tasks are not known, so nothing is checked
-      any
-    : Tasks<T>
-  : S extends TaskContract<infer F>
-    ? TaskProducer<F>
-    : never;
+type InjectedBy<S> = S extends ForwardReference
+  ? // eslint-disable-next-line typescript/no-explicit-any -- `forwardRef()` has no type of what it refers to
+    any
+  : S extends abstract new (...args: never[]) => infer T
+    ? unknown extends T
+      ? // eslint-disable-next-line typescript/no-explicit-any -- the tasks are not known, so nothing is checked
+        any
+      : Tasks<T>
+    : S extends TaskContract<infer F>
+      ? TaskProducer<F>
+      : never;
 
 /**
  * A decorator of a constructor parameter or a property whose declared type accepts `Injected`. The compiler calls a
@@ -63,7 +59,9 @@ interface InjectedTypeDiffers<Types> {
  * A parameter or property whose declared type does not accept the producers does not compile. The compiler cannot check
  * private and protected properties; it does check private and protected parameters.
  *
- * @param source a class with `@Task()` methods, or a contract
+ * @param source a class with `@Task()` methods, or a contract; `forwardRef(() => ReportTasks)` for a class whose file
+ * imports this one
+ * @throws ConfigurationError when the source is `undefined`, because two files import each other
  * @example
  * ```ts
  * constructor(
@@ -74,8 +72,14 @@ interface InjectedTypeDiffers<Types> {
  * const handle = await this.reports.build.enqueue('2026-11');
  * ```
  */
-export function InjectTasks<S extends InjectableSource>(source: S): InjectDecorator<InjectedBy<S>> {
-  return Inject(tokenOf(source as TaskSource)) as InjectDecorator<InjectedBy<S>>;
+export function InjectTasks<S extends TaskSource | ForwardReference>(source: S): InjectDecorator<InjectedBy<S>> {
+  if (source === undefined) {
+    throw new ConfigurationError(
+      '@InjectTasks() got undefined instead of a class, because two files import each other. Write @InjectTasks(forwardRef(() => ReportTasks)).',
+    );
+  }
+  const token = 'forwardRef' in source ? tokenOfForward(source) : tokenOfSource(source);
+  return Inject(token) as InjectDecorator<InjectedBy<S>>;
 }
 
 /**
@@ -90,19 +94,5 @@ export function InjectTasks<S extends InjectableSource>(source: S): InjectDecora
  * }
  */
 export function getTasksToken(source: TaskSource): symbol {
-  return tokenOf(source);
-}
-
-/** Every source that was injected so far, with its token. */
-export function injectedSources(): ReadonlyMap<TaskSource, symbol> {
-  return TOKENS;
-}
-
-function tokenOf(source: TaskSource): symbol {
-  let token = TOKENS.get(source);
-  if (!token) {
-    token = Symbol(`Tasks of ${source.name}`);
-    TOKENS.set(source, token);
-  }
-  return token;
+  return tokenOfSource(source);
 }

@@ -48,16 +48,18 @@ export interface ProducerDeps {
  */
 export class TaskProducer<F extends TaskFunction = TaskFunction> {
   readonly #deps: ProducerDeps;
-  readonly #definition: TaskDefinition;
+  readonly #define: () => TaskDefinition;
   readonly #options: EnqueueOptions;
-  readonly #source: OptionSource;
 
-  /** @internal */
-  constructor(deps: ProducerDeps, definition: TaskDefinition, options: EnqueueOptions = {}) {
+  /**
+   * @param define called at each use: a producer that is made by name in a constructor exists before the tasks of the
+   * application are known
+   * @internal
+   */
+  constructor(deps: ProducerDeps, define: () => TaskDefinition, options: EnqueueOptions = {}) {
     this.#deps = deps;
-    this.#definition = definition;
+    this.#define = define;
     this.#options = options;
-    this.#source = { definition, options, hasPriorities: deps.hasPriorities };
   }
 
   /** The task's name. */
@@ -73,7 +75,7 @@ export class TaskProducer<F extends TaskFunction = TaskFunction> {
    */
   with(options: EnqueueOptions): TaskProducer<F> {
     const headers = { ...this.#options.headers, ...options.headers };
-    return new TaskProducer<F>(this.#deps, this.#definition, { ...this.#options, ...options, headers });
+    return new TaskProducer<F>(this.#deps, this.#define, { ...this.#options, ...options, headers });
   }
 
   /**
@@ -182,6 +184,14 @@ export class TaskProducer<F extends TaskFunction = TaskFunction> {
       ...this.#withUniqueness(call),
       ...(typeof deferred.expires === 'number' && { expires: deferred.expires }),
     };
+  }
+
+  get #definition(): TaskDefinition {
+    return this.#define();
+  }
+
+  get #source(): OptionSource {
+    return { definition: this.#define(), options: this.#options, hasPriorities: this.#deps.hasPriorities };
   }
 
   #handle({ id, deduplicated, state }: Receipt): TaskHandle<ResultOfTask<F>> {

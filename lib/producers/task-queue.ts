@@ -48,27 +48,32 @@ export class TaskQueue {
   }
 
   /**
-   * The producers of a class's tasks, by method. The class does not have to be a provider of this process. Reading a
-   * method that is not a task throws `UnknownTaskError`.
+   * The producers of a class's tasks, by method. The class does not have to be a provider of this process, and may be
+   * abstract. Reading a method that is not a task throws `UnknownTaskError`.
    *
    * @throws ConfigurationError when an option of a task is wrong
    */
-  of<T>(source: Type<T>): Tasks<T>;
+  of<T>(source: Type<T> | (abstract new (...args: never[]) => T)): Tasks<T>;
   /** The producer of a contract's task. @throws ConfigurationError when an option of the contract is wrong */
   of<F extends TaskFunction>(source: TaskContract<F>): TaskProducer<F>;
   /**
-   * The producer of a task by name. For a task that this process does not declare, the producer has the options of the
-   * module's `defaults` and enqueues to their queue (default: `default`).
+   * The producer of a task by name or alias. The task is looked up at each call of the producer, so a constructor may
+   * make it. For a task that this process does not declare, the producer has the options of the module's `defaults` and
+   * enqueues to their queue (default: `default`).
    *
    * @throws ConfigurationError when the text is no task name
    */
   of<F extends TaskFunction = TaskFunction>(source: string): TaskProducer<F>;
-  of(source: Type | TaskContract | string): unknown {
+  of(source: (abstract new (...args: never[]) => unknown) | TaskContract | string): unknown {
     if (typeof source === 'string') {
-      return this.#producer(this.#definitionOf(source) ?? defineFrom({ name: source }, this.#defaults, source));
+      const undeclared = defineFrom({ name: source }, this.#defaults, source);
+      return this.#producer(() => this.#definitionOf(source) ?? undeclared);
     }
-    if (isContract(source)) return this.#producer(definitionOfContract(source, this.#defaults));
-    return this.#producersOf(source);
+    if (isContract(source)) {
+      const definition = definitionOfContract(source, this.#defaults);
+      return this.#producer(() => definition);
+    }
+    return this.#producersOf(source as Type);
   }
 
   /**
@@ -98,7 +103,7 @@ export class TaskQueue {
     const producers = {};
     const definitions = definitionsOf(target, this.#defaults);
     for (const [method, definition] of definitions) {
-      Object.defineProperty(producers, method, { value: this.#producer(definition), enumerable: true });
+      Object.defineProperty(producers, method, { value: this.#producer(() => definition), enumerable: true });
     }
     for (const method of methodsOf(target.prototype as object)) {
       if (definitions.has(method) || PROBED_METHODS.has(method)) continue;
@@ -112,8 +117,8 @@ export class TaskQueue {
     return Object.freeze(producers);
   }
 
-  #producer(definition: TaskDefinition): TaskProducer {
-    return new TaskProducer(this.#deps, definition);
+  #producer(define: () => TaskDefinition): TaskProducer {
+    return new TaskProducer(this.#deps, define);
   }
 }
 

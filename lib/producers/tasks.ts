@@ -1,4 +1,3 @@
-import type { Type } from '@nestjs/common';
 import type { TaskContract, TaskFunction } from '../tasks/task-contract.js';
 import type { TaskProducer } from './task-producer.js';
 
@@ -44,5 +43,5 @@ export const Tasks: object = Object;
 export type ProducerOf<T extends TaskContract | TaskFunction> =
   T extends TaskContract<infer F> ? TaskProducer<F> : T extends TaskFunction ? TaskProducer<T> : never;
 
-/** A source of producers: a class with tasks, or a contract. */
-export type TaskSource = Type | TaskContract;
+/** A source of producers: a class with tasks, which may be abstract, or a contract. */
+export type TaskSource = (abstract new (...args: never[]) => unknown) | TaskContract;

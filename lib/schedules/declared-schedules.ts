@@ -1,5 +1,5 @@
 import { ConfigurationError } from '../errors.js';
-import { definitionsOf, type TaskDefinition } from '../tasks/task-definition.js';
+import type { TaskDefinition } from '../tasks/task-definition.js';
 import type { TaskExplorer } from '../tasks/task-explorer.js';
 import type { TaskOptions } from '../tasks/task-options.js';
 import type { TaskTemplate } from '../tasks/task-template.js';
@@ -10,6 +10,8 @@ import { schedulesOf, type ScheduleDeclaration } from './schedule.decorator.js';
 /** The schedules that this application declares by `@Schedule()`. */
 export class DeclaredSchedules {
   private readonly byId = new Map<string, { readonly origin: string; readonly schedule: DeclaredSchedule }>();
+  /** The methods whose schedules are read, by the provider of their class. */
+  private readonly read = new WeakMap<object, Set<string>>();
 
   constructor(
     private readonly explorer: TaskExplorer,
@@ -19,23 +21,31 @@ export class DeclaredSchedules {
   ) {}
 
   /**
-   * Reads the decorators. To be called once, after all tasks are registered.
+   * Reads the decorators that are not read yet. To be called after all tasks are registered: when the application
+   * starts, and when a module was loaded later.
    *
    * @throws ConfigurationError naming class and method, when a schedule is not valid
    */
   async load(): Promise<void> {
-    for (const { target } of this.explorer.classes()) {
-      const schedules = schedulesOf(target);
-      if (schedules.size === 0) continue;
-      const definitions = definitionsOf(target, this.defaults);
-      for (const [method, declarations] of schedules) {
-        const origin = `${target.name}.${method}`;
+    const withoutTask = new Set<string>();
+    for (const { provider, type, definitions } of this.explorer.classes(this.defaults)) {
+      const read = this.read.get(provider) ?? new Set();
+      this.read.set(provider, read);
+      for (const [method, declarations] of schedulesOf(type)) {
+        if (read.has(method)) continue;
+        const origin = `${type.name}.${method}`;
         const definition = definitions.get(method);
         if (!definition) {
-          throw new ConfigurationError(`${origin} has a @Schedule() but is not a task. Decorate it with @Task() too.`);
+          withoutTask.add(origin);
+          continue;
         }
+        read.add(method);
+        withoutTask.delete(origin);
         await this.add(definition, declarations, origin);
       }
+    }
+    for (const origin of withoutTask) {
+      throw new ConfigurationError(`${origin} has a @Schedule() but is not a task. Decorate it with @Task() too.`);
     }
   }
 

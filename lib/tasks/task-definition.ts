@@ -10,6 +10,8 @@ import { declarationsOf } from './task.decorator.js';
 /** A task's declaration with every default filled in and every option checked. Durations are milliseconds. */
 export interface TaskDefinition {
   readonly name: string;
+  /** Earlier names, under which calls may be stored. */
+  readonly aliases: readonly string[];
   readonly queue: string;
   readonly retries: number;
   readonly backoff: Backoff;
@@ -46,13 +48,9 @@ export function defineFrom(options: TaskOptions, defaults: TaskOptions, origin: 
   const merged = { ...defaults, ...withoutUndefined(options) };
   const name = options.name ?? origin;
   const describe = (option: string) => `${option} of task "${name}"`;
-  if (!TASK_NAME.test(name)) {
-    throw new ConfigurationError(
-      `The name ${JSON.stringify(name)} of ${origin} is no task name: 1 to 200 characters without spaces, not beginning with "$".`,
-    );
-  }
   return {
-    name,
+    name: checkTaskName(name, `The name ${JSON.stringify(name)} of ${origin}`),
+    aliases: checkAliases(options.aliases ?? [], describe('aliases')).filter((alias) => alias !== name),
     queue: checkQueueName(merged.queue ?? DEFAULT_QUEUE, describe('queue')),
     retries: checkRetries(merged.retries ?? 0, describe('retries')),
     backoff: parseBackoff(merged.backoff ?? 'exponential', describe('backoff')),
@@ -72,7 +70,7 @@ export function defineFrom(options: TaskOptions, defaults: TaskOptions, origin: 
 /**
  * The definitions of a class's tasks, by method. The default name of an inherited task has the name of this class.
  *
- * @throws ConfigurationError when an option is wrong, or a default name cannot be trusted
+ * @throws ConfigurationError when an option is wrong, a method cannot be a task, or a default name cannot be trusted
  */
 export function definitionsOf(target: Function, defaults: TaskOptions): Map<string, TaskDefinition> {
   return new Map(
@@ -86,6 +84,18 @@ export function definitionsOf(target: Function, defaults: TaskOptions): Map<stri
 /** The definition of the task of a contract. @throws ConfigurationError when an option of the contract is wrong */
 export function definitionOfContract(contract: TaskContract, defaults: TaskOptions): TaskDefinition {
   return defineFrom({ ...contract.options, name: contract.name }, defaults, contract.name);
+}
+
+function checkTaskName(name: string, what: string): string {
+  if (TASK_NAME.test(name)) return name;
+  throw new ConfigurationError(`${what} is no task name: 1 to 200 characters without spaces, not beginning with "$".`);
+}
+
+function checkAliases(aliases: readonly string[], what: string): readonly string[] {
+  if (!Array.isArray(aliases) || !aliases.every((alias) => typeof alias === 'string')) {
+    throw new ConfigurationError(`${what} is ${JSON.stringify(aliases)}. Give a list of earlier names of the task.`);
+  }
+  return aliases.map((alias: string) => checkTaskName(alias, `${JSON.stringify(alias)} in ${what}`));
 }
 
 export function checkQueueName(queue: string, what: string): string {

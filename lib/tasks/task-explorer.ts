@@ -1,14 +1,25 @@
 import { Injectable, type Type } from '@nestjs/common';
 import { DiscoveryService } from '@nestjs/core';
 import type { InstanceWrapper } from '@nestjs/core/injector/instance-wrapper.js';
+import { ConfigurationError } from '../errors.js';
+import { providedClasses, type ProvidedClass } from './provided-classes.js';
 import { definitionsOf, type TaskDefinition } from './task-definition.js';
 import type { TaskOptions } from './task-options.js';
 
-/** A declared task and the provider whose class has its method. */
+/** A declared task and the provider that runs it. */
 export interface FoundTask {
   readonly definition: TaskDefinition;
   readonly provider: InstanceWrapper;
   readonly method: string;
+  /** The class that declares the task, as producers name it. */
+  readonly target: Type;
+  /** The class of the instance when it is `target` or a subclass of it, otherwise `target`. */
+  readonly type: Type;
+}
+
+/** A class of a provider or a controller, with the definitions of the tasks that the provider runs, by method. */
+export interface FoundClass extends ProvidedClass {
+  readonly definitions: ReadonlyMap<string, TaskDefinition>;
 }
 
 /** Finds the tasks in an application's providers and controllers. */
@@ -18,37 +29,52 @@ export class TaskExplorer {
 
   /** The tasks of all classes. @throws ConfigurationError when an option of a task is wrong */
   explore(defaults: TaskOptions): FoundTask[] {
-    const found: FoundTask[] = [];
-    for (const { provider, target } of this.classes()) {
-      for (const [method, definition] of definitionsOf(target, defaults)) {
-        found.push({
-          definition: { ...definition, origin: `${definition.origin} in ${provider.host?.name ?? 'a module'}` },
-          provider,
-          method,
-        });
-      }
-    }
-    return found;
+    return this.classes(defaults).flatMap(({ provider, target, type, definitions }) =>
+      Array.from(definitions, ([method, definition]) => ({
+        definition: { ...definition, origin: `${definition.origin} in ${provider.host?.name ?? 'a module'}` },
+        ...{ provider, method, target, type },
+      })),
+    );
   }
 
-  /** Every provider and controller once, with its class. */
-  *classes(): Generator<{ readonly provider: InstanceWrapper; readonly target: Type }> {
-    const seen = new Set<unknown>();
-    for (const provider of [...this.discovery.getProviders(), ...this.discovery.getControllers()]) {
-      const target = classOf(provider);
-      if (!target || provider.isAlias) continue;
-      // Several tokens may provide the same instance, but its tasks are declared once.
-      const identity: unknown = provider.instance ?? provider;
-      if (seen.has(identity)) continue;
-      seen.add(identity);
-      yield { provider, target };
-    }
+  /** Every class of a provider or controller. @throws ConfigurationError when an option of a task is wrong */
+  classes(defaults: TaskOptions): FoundClass[] {
+    const taken = new Map<InstanceWrapper, Set<string>>();
+    return providedClasses(this.discovery).map((found) => {
+      const names = taken.get(found.provider) ?? new Set();
+      taken.set(found.provider, names);
+      const definitions = otherThan(names, definitionsOfClass(found, defaults, names.size > 0));
+      for (const { name, aliases } of definitions.values()) for (const each of [name, ...aliases]) names.add(each);
+      return { ...found, definitions };
+    });
   }
 }
 
-/** The class of a provider. For a factory or `useValue` it is the class of the instance. */
-function classOf({ metatype, instance, inject }: InstanceWrapper): Type | undefined {
-  const fromFactory = inject !== undefined || !metatype;
-  const target: unknown = fromFactory ? (instance as object | null | undefined)?.constructor : metatype;
-  return typeof target === 'function' && target.prototype ? (target as Type) : undefined;
+/**
+ * @param isNamed whether the provider already has tasks under the names of its token. A class behind a token may be
+ * anonymous, and then no producer can ask for it
+ */
+function definitionsOfClass(
+  { target, isBehindToken }: ProvidedClass,
+  defaults: TaskOptions,
+  isNamed: boolean,
+): Map<string, TaskDefinition> {
+  try {
+    return definitionsOf(target, defaults);
+  } catch (error) {
+    if (error instanceof ConfigurationError && isBehindToken && isNamed) return new Map();
+    throw error;
+  }
+}
+
+/** The definitions without the names that the same provider has already, as the provider of another class. */
+function otherThan(
+  taken: ReadonlySet<string>,
+  definitions: ReadonlyMap<string, TaskDefinition>,
+): Map<string, TaskDefinition> {
+  const isFree = (name: string) => !taken.has(name);
+  const own = [...definitions].filter(([, { name }]) => isFree(name));
+  return new Map(
+    own.map(([method, definition]) => [method, { ...definition, aliases: definition.aliases.filter(isFree) }]),
+  );
 }

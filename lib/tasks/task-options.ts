@@ -12,6 +12,15 @@ export interface TaskOptions {
    */
   readonly name?: string;
   /**
+   * Earlier names of the task. A worker runs what waits under one of them, and `taskQueue.of('old.name')` gives the
+   * producer of this task. Calls are stored under `name`. An alias that is the name or an alias of another task makes the
+   * start of the application fail with `DuplicateTaskError`. Default: none.
+   *
+   * @example
+   * @Task({ aliases: ['OldReports.build'] })
+   */
+  readonly aliases?: readonly string[];
+  /**
    * The queue in which the task's calls wait: 1 to 63 letters, digits, `_` or `-`, beginning with a letter or digit.
    * Default: `default`.
    */
@@ -63,6 +72,9 @@ export interface TaskOptions {
    */
   readonly delivery?: 'at-least-once' | 'at-most-once';
 }
+
+/** The options that several tasks can share: those of `@TaskProcessor()` and of the module's `defaults`. */
+export type SharedTaskOptions = Omit<TaskOptions, 'name' | 'aliases'>;
 
 /**
  * How long to wait before the next attempt: a strategy by name, or with its numbers. `delay` is the first wait

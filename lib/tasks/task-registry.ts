@@ -13,20 +13,21 @@ export interface RegisteredTask {
   readonly invoker: TaskInvoker;
 }
 
-/** The tasks that one application can run, by name. */
+/** The tasks that one application can run, by name. A task is also found by its aliases. */
 export class TaskRegistry {
   private readonly tasks = new Map<string, RegisteredTask>();
+  private readonly aliases = new Map<string, RegisteredTask>();
 
-  /** @throws DuplicateTaskError when the name is taken; it names both methods */
+  /** @throws DuplicateTaskError when the name or an alias is taken; it names both methods */
   add(task: RegisteredTask): void {
-    const { name, origin } = task.definition;
-    const known = this.tasks.get(name);
-    if (known) throw new DuplicateTaskError(name, known.definition.origin, origin);
+    const { name, aliases } = task.definition;
+    for (const taken of [name, ...aliases]) this.checkFree(taken, task);
     this.tasks.set(name, task);
+    for (const alias of aliases) this.aliases.set(alias, task);
   }
 
   get(name: string): RegisteredTask | undefined {
-    return this.tasks.get(name);
+    return this.tasks.get(name) ?? this.aliases.get(name);
   }
 
   /** The queues of all tasks, each once. */
@@ -37,5 +38,10 @@ export class TaskRegistry {
   /** The longest `resultTtl` of any task, in milliseconds; 0 when no task has one. */
   longestResultTtl(): number {
     return Math.max(0, ...Array.from(this.tasks.values(), ({ definition }) => definition.resultTtl ?? 0));
+  }
+
+  private checkFree(name: string, { definition }: RegisteredTask): void {
+    const known = this.get(name);
+    if (known) throw new DuplicateTaskError(name, known.definition.origin, definition.origin);
   }
 }

@@ -1,12 +1,18 @@
 import { Injectable, type Type } from '@nestjs/common';
+import { ConfigurationError } from '../errors.js';
 import { isContract, type TaskContract, type TaskFunction } from './task-contract.js';
-import type { TaskOptions } from './task-options.js';
+import type { SharedTaskOptions, TaskOptions } from './task-options.js';
 
 /** What `@Task()` declares of one method. */
 export interface TaskDeclaration {
   readonly method: string;
   readonly options: TaskOptions;
+  /** The prototype on which the method is decorated. A subclass may override the method without decorating it again. */
+  readonly declaredOn: object;
 }
+
+/** The declarations of one prototype, or the misplaced ones of one constructor. */
+type Declarations = Map<PropertyKey, TaskOptions>;
 
 const DECLARATIONS = Symbol('tasks');
 const PROCESSOR = Symbol('task processor');
@@ -22,10 +28,12 @@ type MethodOf<F extends TaskFunction> = <T extends F>(
  * Makes a method of a provider or controller a task: other code enqueues calls of it (see `@InjectTasks()`), and a
  * worker runs the method. The method stays an ordinary method, and a direct call still runs it in place.
  *
- * The arguments and the return value must survive JSON. A subclass inherits the tasks of its ancestors.
+ * The arguments and the return value must survive JSON. A subclass inherits the tasks of its ancestors. A method that it
+ * overrides without `@Task()` stays the task, with the guards, interceptors, pipes, filters and metadata of the inherited
+ * method; those that the override has are added.
  *
- * The application does not start when an option is wrong (`ConfigurationError`) or when two methods have the same task
- * name (`DuplicateTaskError`).
+ * The application does not start when an option is wrong, when the method is static or has a symbol for its name
+ * (`ConfigurationError`), or when two methods have the same task name (`DuplicateTaskError`).
  *
  * @param nameOrOptions the task's name (default: `ClassName.method`) or its options
  * @example
@@ -49,17 +57,16 @@ export function Task(nameOrOptions: string | TaskOptions | TaskContract = {}): M
   return (target, key) => {
     const options = toOptions(nameOrOptions);
     // Stores the method's name instead of the function, because other decorators may replace the function.
-    const declared = ownDeclarations(target);
-    declared.set(String(key), { method: String(key), options });
+    ownDeclarations(target).set(key, options);
   };
 }
 
 /**
  * Does what `@Injectable()` does, and sets default options for all tasks of the class. `@Task()` takes precedence over
  * these defaults, and they take precedence over the module's `defaults`. A class without this decorator may have tasks
- * too.
+ * too. A subclass inherits the defaults; with a decorator of its own, its options take precedence over inherited ones.
  *
- * @param queueOrOptions the queue of the class's tasks, or any options except `name`
+ * @param queueOrOptions the queue of the class's tasks, or any options except `name` and `aliases`
  * @example
  * ```ts
  * @TaskProcessor('mail')                              // all tasks of the class wait in the queue "mail"
@@ -70,11 +77,12 @@ export function Task(nameOrOptions: string | TaskOptions | TaskContract = {}): M
  * }
  * ```
  */
-export function TaskProcessor(queueOrOptions: string | Omit<TaskOptions, 'name'> = {}): ClassDecorator {
+export function TaskProcessor(queueOrOptions: string | SharedTaskOptions = {}): ClassDecorator {
   return (target) => {
     Injectable()(target);
     const options = typeof queueOrOptions === 'string' ? { queue: queueOrOptions } : queueOrOptions;
-    Reflect.defineMetadata(PROCESSOR, options, target);
+    const inherited = Reflect.getMetadata(PROCESSOR, target) as SharedTaskOptions | undefined;
+    Reflect.defineMetadata(PROCESSOR, { ...inherited, ...options }, target);
   };
 }
 
@@ -85,29 +93,50 @@ function toOptions(nameOrOptions: string | TaskOptions | TaskContract): TaskOpti
 
 /**
  * All tasks of a class, including inherited ones. A method that is declared again replaces the inherited declaration.
+ *
+ * @throws ConfigurationError when `@Task()` decorates a static method or a method with a symbol for its name
  */
 export function declarationsOf(target: Type | Function): readonly TaskDeclaration[] {
+  const misplaced = Reflect.getMetadata(DECLARATIONS, target) as Declarations | undefined;
+  for (const key of misplaced?.keys() ?? [])
+    throw refusal(target, key, 'is static, so Nest has no instance to call it on');
   const merged = new Map<string, TaskDeclaration>();
   const defaults = (Reflect.getMetadata(PROCESSOR, target) ?? {}) as TaskOptions;
-  for (const prototype of prototypesOf(target.prototype as object)) {
-    const declared = Reflect.getOwnMetadata(DECLARATIONS, prototype) as Map<string, TaskDeclaration> | undefined;
-    for (const [key, { method, options }] of declared ?? [])
-      merged.set(key, { method, options: { ...defaults, ...options } });
+  for (const declaredOn of prototypesOf(target.prototype as object)) {
+    const declared = Reflect.getOwnMetadata(DECLARATIONS, declaredOn) as Declarations | undefined;
+    for (const [method, options] of declared ?? []) {
+      if (typeof method !== 'string')
+        throw refusal(target, method, 'has a symbol for its name, which cannot be stored');
+      merged.set(method, { method, options: { ...defaults, ...options }, declaredOn });
+    }
   }
   return [...merged.values()];
 }
 
-function ownDeclarations(prototype: object): Map<string, TaskDeclaration> {
-  let declared = Reflect.getOwnMetadata(DECLARATIONS, prototype) as Map<string, TaskDeclaration> | undefined;
+/** The prototype at or above the class's own that declares the task: the nearest one whose method is decorated. */
+export function declaringPrototype(target: Type, method: string): object {
+  const declaration = declarationsOf(target).find((each) => each.method === method);
+  return declaration?.declaredOn ?? (target.prototype as object);
+}
+
+function refusal({ name }: Function, key: PropertyKey, reason: string): ConfigurationError {
+  const method = typeof key === 'string' ? `.${key}` : `[${String(key)}]`;
+  return new ConfigurationError(
+    `${name}${method} has a @Task() and ${reason}. Decorate a method of the instance that has a text for its name.`,
+  );
+}
+
+function ownDeclarations(target: object): Declarations {
+  let declared = Reflect.getOwnMetadata(DECLARATIONS, target) as Declarations | undefined;
   if (!declared) {
     declared = new Map();
-    Reflect.defineMetadata(DECLARATIONS, declared, prototype);
+    Reflect.defineMetadata(DECLARATIONS, declared, target);
   }
   return declared;
 }
 
 /** The prototypes of a class and its ancestors, beginning with the furthest ancestor. */
-function prototypesOf(prototype: object): object[] {
+export function prototypesOf(prototype: object): object[] {
   const chain: object[] = [];
   for (
     let at: object | null = prototype;

@@ -8,8 +8,8 @@ import { EnhancerReader } from './enhancers/enhancer-reader.js';
 import { isBare } from './enhancers/enhancers.js';
 import { MethodPerRun } from './enhancers/method-per-run.js';
 import { RunScope } from './enhancers/run-scope.js';
-import { TaskMethod } from './enhancers/task-method.js';
-import { refuseUnbuiltEnhancers } from './enhancers/unbuilt-enhancers.js';
+import { LateEnhancers } from './enhancers/late-enhancers.js';
+import { TaskMethods } from './enhancers/task-method.js';
 import type { TaskContext } from './task-context.js';
 
 export interface TaskInvokerFactoryDeps {
@@ -28,6 +28,7 @@ export class TaskInvokerFactory {
   private readonly context: TaskContext;
   private readonly appEnhancers: AppEnhancerReader;
   private readonly enhancers: EnhancerReader;
+  private readonly late = new LateEnhancers();
   private readonly scope: RunScope;
 
   constructor({ config, modules, moduleRef, context, enhancers }: TaskInvokerFactoryDeps) {
@@ -37,14 +38,17 @@ export class TaskInvokerFactory {
     this.scope = new RunScope(context, moduleRef);
   }
 
-  /** @throws ConfigurationError when an enhancer of the task would not run */
-  create(task: FoundTask): TaskInvoker {
-    refuseUnbuiltEnhancers(task, classOf(task));
-    const { appEnhancers, enhancers, scope, context } = this;
-    if (!hasOneInstance(task) || appEnhancers.areScoped) {
-      return new MethodPerRun(task, hasOneInstance(task), { appEnhancers, enhancers, scope, context });
+  /** @throws the error of Nest when a dependency of an enhancer cannot be resolved */
+  async create(task: FoundTask): Promise<TaskInvoker> {
+    const { appEnhancers, enhancers, late, scope, context } = this;
+    const methods = new TaskMethods(task);
+    const areLateScoped = (await late.create(task.provider, methods.known)).some(
+      (each) => !each.isDependencyTreeStatic(),
+    );
+    if (!hasOneInstance(task) || appEnhancers.areScoped || areLateScoped) {
+      return new MethodPerRun(task, hasOneInstance(task), { appEnhancers, enhancers, late, scope, context });
     }
-    const method = new TaskMethod(task.provider.instance as object, task.method);
+    const method = methods.on(task.provider.instance as object);
     const around = enhancers.read(method, appEnhancers.static(), task);
     enhancers.warnOfMissingTypes(around, task.definition.name);
     return isBare(around) ? new BareMethod(method, context) : new EnhancedMethod(method, around, context);
@@ -57,9 +61,4 @@ export class TaskInvokerFactory {
  */
 function hasOneInstance({ provider }: FoundTask): boolean {
   return provider.isDependencyTreeStatic() && !provider.isTransient;
-}
-
-function classOf({ provider }: FoundTask): Function {
-  const { metatype, isNotMetatype } = provider;
-  return isNotMetatype || !metatype ? (provider.instance as object).constructor : metatype;
 }

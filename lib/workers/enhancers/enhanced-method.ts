@@ -60,9 +60,9 @@ export class EnhancedMethod implements TaskInvoker {
   }
 
   private async runGuards(args: unknown[], facts: CallFacts): Promise<void> {
-    const { instance, declared } = this.method;
+    const { host, declared } = this.method;
     try {
-      if (await guardsConsumer.tryActivate([...this.enhancers.guards], args, instance, declared, 'task')) return;
+      if (await guardsConsumer.tryActivate([...this.enhancers.guards], args, host, declared, 'task')) return;
       throw new ForbiddenException(FORBIDDEN_MESSAGE);
     } catch (error) {
       facts.refused = isRefusal(error);
@@ -74,11 +74,11 @@ export class EnhancedMethod implements TaskInvoker {
   private runInterceptors(args: unknown[], facts: CallFacts): Promise<unknown> {
     const { interceptors } = this.enhancers;
     if (interceptors.length === 0) return this.callMethod(args, facts);
-    const { instance, declared } = this.method;
+    const { host, declared } = this.method;
     return interceptorsConsumer.intercept(
       [...interceptors],
       args,
-      instance,
+      host,
       declared,
       () => this.callMethod(args, facts),
       'task',
@@ -109,7 +109,7 @@ export class EnhancedMethod implements TaskInvoker {
   private async errorAfterFilters(error: unknown, args: unknown[]): Promise<unknown> {
     const filter = selectExceptionFilterMetadata([...this.enhancers.filters], error);
     if (!filter) return error;
-    const host = new ExecutionContextHost(args, this.method.instance.constructor as never, this.method.declared);
+    const host = new ExecutionContextHost(args, this.method.type, this.method.declared);
     host.setType('task');
     try {
       await resultOf(await filter.func(error, host));
@@ -117,7 +117,7 @@ export class EnhancedMethod implements TaskInvoker {
     } catch (translated) {
       if (!isCrash(translated, error)) return translated;
       new Logger('TaskQueue').error(
-        `An exception filter crashed in task method ${this.method.instance.constructor.name}.${this.method.name}, so the original ` +
+        `An exception filter crashed in task method ${this.method.type.name}.${this.method.name}, so the original ` +
           `error stands. Make the filter check host.getType(): in a task there is no response. (${translated.message})`,
         translated.stack,
       );

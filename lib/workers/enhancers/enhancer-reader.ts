@@ -57,7 +57,7 @@ export class EnhancerReader {
 
   /** The enhancers of the application, and those that are bound to the method. */
   read(method: TaskMethod, app: AppEnhancers, { provider, contextId = STATIC_CONTEXT }: EnhancerSource): Enhancers {
-    const origin = [method.instance, method.declared, provider.host?.token ?? '', contextId, provider.id] as const;
+    const origin = [method.host, method.declared, provider.host?.token ?? '', contextId, provider.id] as const;
     return {
       guards: [...app.guards, ...this.guards.create(...origin)],
       interceptors: [...app.interceptors, ...this.interceptors.create(...origin)],
@@ -81,7 +81,7 @@ export class EnhancerReader {
 
   private parametersOf(method: TaskMethod, contextId: ContextId, inquirer: string): Parameter[] {
     const types = declaredTypes(method);
-    const decorated = decoratedParameters(method.instance.constructor, method.name);
+    const decorated = decoratedParameters(method.type, method.name);
     const length = Math.max(types.length, ...decorated.map(({ index }) => index + 1));
     return Array.from({ length }, (_, index) => {
       const own = decorated.filter((parameter) => parameter.index === index);
@@ -120,8 +120,6 @@ export function decoratedParameters(type: Function, method: string): ParameterMe
   );
 }
 
-function declaredTypes({ instance, name }: TaskMethod): NonNullable<ArgumentMetadata['metatype']>[] {
-  return (Reflect.getMetadata(PARAMTYPES_METADATA, instance, name) ?? []) as NonNullable<
-    ArgumentMetadata['metatype']
-  >[];
+function declaredTypes({ host, name }: TaskMethod): NonNullable<ArgumentMetadata['metatype']>[] {
+  return (Reflect.getMetadata(PARAMTYPES_METADATA, host, name) ?? []) as NonNullable<ArgumentMetadata['metatype']>[];
 }

@@ -5,11 +5,14 @@ import { DeclaredSchedules } from '../../../lib/schedules/declared-schedules.js'
 import type { ScheduleOptions, When } from '../../../lib/schedules/schedule-options.js';
 import { Schedule } from '../../../lib/schedules/schedule.decorator.js';
 import { Task } from '../../../lib/tasks/task.decorator.js';
+import { definitionsOf } from '../../../lib/tasks/task-definition.js';
 import type { TaskExplorer } from '../../../lib/tasks/task-explorer.js';
 
 /** The checked schedules that these classes declare. */
 async function declaredBy(...classes: Type[]) {
-  const explorer = { classes: () => classes.map((target) => ({ target })) } as unknown as TaskExplorer;
+  const explorer = {
+    classes: () => classes.map((type) => ({ provider: {}, type, definitions: definitionsOf(type, {}) })),
+  } as unknown as TaskExplorer;
   const template = async (name: string, args: readonly unknown[]) => ({
     ...{ name, args: args as never[], queue: 'default', headers: {}, options: {} },
   });

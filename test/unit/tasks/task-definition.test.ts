@@ -24,6 +24,7 @@ describe('a task without options', () => {
   it('has every default', () => {
     expect(define()).toStrictEqual({
       name: 'Mail.send',
+      aliases: [],
       queue: 'default',
       retries: 0,
       backoff: { type: 'exponential', delay: 1_000, max: 600_000, jitter: 0.5 },
@@ -284,5 +285,60 @@ it('gives a contract its name and options over the defaults of the module', () =
     queue: 'billing',
     retries: 4,
     timeout: 7,
+  });
+});
+
+describe('aliases', () => {
+  it('are the earlier names of the task, without the name itself', () => {
+    expect(define({ aliases: ['Old.send', 'Mail.send'] }).aliases).toEqual(['Old.send']);
+  });
+
+  it.each<[unknown, string]>([
+    ['Old.send', 'aliases of task "Mail.send" is "Old.send". Give a list of earlier names'],
+    [['two words'], '"two words" in aliases of task "Mail.send" is no task name'],
+    [['$group'], '"$group" in aliases of task "Mail.send" is no task name'],
+  ])('%j is refused', (aliases, message) => {
+    expect(() => define(untyped({ aliases }))).toThrow(message);
+  });
+});
+
+describe('@TaskProcessor() on a subclass', () => {
+  @TaskProcessor({ queue: 'mail', retries: 2 })
+  class Base {
+    @Task()
+    send(): void {}
+  }
+  @TaskProcessor()
+  class Same extends Base {}
+  @TaskProcessor({ retries: 3 })
+  class Other extends Same {}
+
+  it.each([
+    [Same, 'mail', 2],
+    [Other, 'mail', 3],
+  ])('inherits what it does not set: %p', (target, queue, retries) => {
+    expect(definitionsOf(target, {}).get('send')).toMatchObject({ queue, retries });
+  });
+});
+
+describe('@Task() on a method that cannot be a task', () => {
+  class Static {
+    @Task()
+    static run(): void {}
+  }
+  class InheritsStatic extends Static {}
+  const KEY = Symbol('key');
+  class Symbolic {
+    @Task()
+    [KEY](): void {}
+  }
+
+  it.each([
+    [Static, 'Static.run has a @Task() and is static'],
+    [InheritsStatic, 'InheritsStatic.run has a @Task() and is static'],
+    [Symbolic, 'Symbolic[Symbol(key)] has a @Task() and has a symbol for its name'],
+  ])('is refused: %p', (target, message) => {
+    expect(() => definitionsOf(target, {})).toThrow(ConfigurationError);
+    expect(() => definitionsOf(target, {})).toThrow(message);
   });
 });

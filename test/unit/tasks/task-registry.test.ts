@@ -34,6 +34,24 @@ describe('the tasks of an application', () => {
   });
 });
 
+describe('aliases', () => {
+  it('find the task', () => {
+    const task = add({ name: 'new', aliases: ['old', 'older'] });
+    expect([registry.get('new'), registry.get('old'), registry.get('older')]).toEqual([task, task, task]);
+  });
+
+  it.each<[string, TaskOptions, TaskOptions]>([
+    ['the name of another task', { name: 'old' }, { name: 'new', aliases: ['old'] }],
+    ['the name of a task that comes later', { name: 'new', aliases: ['old'] }, { name: 'old' }],
+    ['an alias of another task', { name: 'a', aliases: ['old'] }, { name: 'b', aliases: ['old'] }],
+  ])('must not be %s', (_, first, second) => {
+    add(first, 'Mail.send');
+    const addSecond = () => add(second, 'Sms.send');
+    expect(addSecond).toThrow(DuplicateTaskError);
+    expect(addSecond).toThrow(/"old".*Mail\.send.*Sms\.send.*aliases/);
+  });
+});
+
 it('knows the queues of all tasks, each once', () => {
   expect(registry.queues()).toEqual(new Set());
   for (const [name, queue] of [

@@ -11,6 +11,7 @@ import type { AppEnhancerOptions } from '../../../lib/workers/enhancers/app-enha
 import { TaskInvokerFactory } from '../../../lib/workers/task-invoker-factory.js';
 import { TaskContext } from '../../../lib/workers/task-context.js';
 import { TaskExecutor } from '../../../lib/workers/task-executor.js';
+import { TaskLoader } from '../../../lib/workers/task-loader.js';
 
 export interface TasksToRun extends ModuleMetadata {
   readonly enhancers?: AppEnhancerOptions;
@@ -61,7 +62,7 @@ export class TaskHarness {
     configure?.(app);
     await app.init();
     try {
-      return new TaskHarness(app, executorOf(app));
+      return new TaskHarness(app, await executorOf(app));
     } catch (error) {
       await app.close();
       throw error;
@@ -105,12 +106,10 @@ export class TaskHarness {
 
 const QUIET = { error: () => undefined, warn: () => undefined, log: () => undefined };
 
-function executorOf(app: INestApplication): TaskExecutor {
+async function executorOf(app: INestApplication): Promise<TaskExecutor> {
   const registry = new TaskRegistry();
-  const factory = app.get(TaskInvokerFactory);
-  for (const task of app.get(TaskExplorer).explore({})) {
-    registry.add({ definition: task.definition, invoker: factory.create(task) });
-  }
+  const deps = { explorer: app.get(TaskExplorer), registry, invokers: app.get(TaskInvokerFactory), defaults: {} };
+  await new TaskLoader(deps).load();
   return new TaskExecutor(registry, app.get(TaskContext), {
     maxPayload: 1e6,
     unknownTaskReturns: 12,

@@ -16,7 +16,7 @@ import {
 } from '@nestjs/common';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { IsInt } from 'class-validator';
-import { ConfigurationError, Task } from 'nestjs-task-queue';
+import { Task } from 'nestjs-task-queue';
 import { map, type Observable } from 'rxjs';
 import request from 'supertest';
 import type { App } from 'supertest/types.js';
@@ -168,8 +168,12 @@ describe('methods that are tasks', () => {
     expect(guarded).toEqual(['task Inherited wrapper']);
   });
 
-  it('lose the enhancers of the base method when they are overridden, as routes do', async () => {
+  it('keep the enhancers of the base method when they are overridden', async () => {
     await expect(tasks.result('Overriding.run', 'x')).resolves.toBe('derived base x');
+    expect(guarded).toEqual(['task Overriding run']);
+  });
+
+  it('have only their own enhancers when they are declared again', async () => {
     await expect(tasks.result('derived.other')).resolves.toBe('intercepted derived');
     expect(guarded).toEqual([]);
   });
@@ -201,16 +205,4 @@ describe('methods that are tasks', () => {
     // The stack of a task with an interceptor does contain these names.
     expect(await tasks.result('Inherited.stack')).toMatch(/EnhancedMethod/);
   });
-});
-
-it('the application does not start with an enhancer that Nest would not create', async () => {
-  @Injectable()
-  @UseGuards(Guard)
-  class Factored {
-    @Task()
-    run(): void {}
-  }
-  const starting = TaskHarness.start({ providers: [{ provide: Factored, useFactory: () => new Factored() }] });
-  await expect(starting).rejects.toThrow(ConfigurationError);
-  await expect(starting).rejects.toThrow(/Guard of task "Factored.run" would not run.*Factored comes from useFactory/s);
 });
