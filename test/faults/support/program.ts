@@ -35,7 +35,7 @@ class App {}
 const nestOptions = { logger: new ConsoleLogger({ colors: false }) };
 const server = process.env['HTTP'] ? await NestFactory.create(App, nestOptions) : undefined;
 await server?.listen(0, '127.0.0.1');
-const app = server ?? (await NestFactory.createApplicationContext(App, settings));
+const app = server ?? (await NestFactory.createApplicationContext(App, nestOptions));
 app.enableShutdownHooks();
 const queue = app.get(TaskQueue);
 const schedules = app.get(TaskSchedules);
