@@ -46,10 +46,13 @@ export interface DueTick {
 export class ScheduleBook {
   private readonly timetables = new Timetables();
 
-  constructor(private readonly store: ScheduleStore) {}
+  constructor(
+    private readonly store: ScheduleStore,
+    private readonly now: () => number,
+  ) {}
 
   async read(): Promise<Snapshot> {
-    return parseSnapshot(await this.store.all(), this.timetables, Date.now());
+    return parseSnapshot(await this.store.all(), this.timetables, this.now());
   }
 
   async get(id: string): Promise<Schedule | undefined> {

@@ -18,11 +18,11 @@ const RETRY_DELAY = 1_000;
 /** Milliseconds. An answer that took longer came from an engine that could not be reached for a while. */
 const SLOW_ANSWER = 2_000;
 /**
- * The longest time between two passes, in milliseconds. A timer follows the time that passes and not the system clock,
- * so this is how late a change of the system clock is detected.
+ * The longest time between two passes, in milliseconds. A timer follows the time that passes and not the engine's clock,
+ * so this is how late a change of that clock is detected.
  */
 const LONGEST_PAUSE = 1_000;
-/** Milliseconds. A larger difference between the system clock and the passed time means that the clock was changed. */
+/** Milliseconds. A larger difference between the engine's clock and the passed time means that the clock was changed. */
 const CLOCK_STEP = 2_000;
 /** Milliseconds. A process without a pass for longer than this was frozen, for example by a debugger. */
 const FROZEN_AFTER = 60_000;
@@ -43,7 +43,7 @@ export class ScheduleClock implements OnApplicationBootstrap, OnModuleDestroy {
   private schedules: readonly Schedule[] = [];
   private watchingSince = Infinity;
   private unreachable = true;
-  private lastPassAt = { wallClock: Date.now(), monotonic: performance.now() };
+  private lastPassAt: { readonly now: number; readonly monotonic: number } | undefined;
   private readAt = -Infinity;
   private currentPass: Promise<void> = Promise.resolve();
   /** The reasons that were logged, by the id of the broken schedule. */
@@ -101,8 +101,8 @@ export class ScheduleClock implements OnApplicationBootstrap, OnModuleDestroy {
   private async runDueTicks(): Promise<number> {
     this.detectClockStep();
     for (;;) {
-      if (Date.now() - this.readAt >= READ_INTERVAL) await this.read();
-      const now = Date.now();
+      if (this.engine.now() - this.readAt >= READ_INTERVAL) await this.read();
+      const now = this.engine.now();
       const due = this.schedules.flatMap((schedule) =>
         schedule.due(now, this.watchingSince).map((tick) => ({ schedule, tick })),
       );
@@ -133,7 +133,7 @@ export class ScheduleClock implements OnApplicationBootstrap, OnModuleDestroy {
     if (await this.reconciler.run(snapshot)) snapshot = await this.callEngine(() => this.book.read());
     this.schedules = [...snapshot.schedules.values()];
     this.reportBroken();
-    this.readAt = Date.now();
+    this.readAt = this.engine.now();
     await this.book.deleteKeys(snapshot.outdated);
     await this.recordEnds();
   }
@@ -174,11 +174,11 @@ export class ScheduleClock implements OnApplicationBootstrap, OnModuleDestroy {
 
   /** Calls the engine. After an outage, the clock watches the ticks only since the first answer. */
   private async callEngine<T>(call: () => Promise<T>): Promise<T> {
-    const begun = Date.now();
+    const begun = performance.now();
     try {
       const answer = await call();
-      const now = Date.now();
-      if (this.unreachable || now - begun > SLOW_ANSWER) this.watchingSince = now;
+      const now = this.engine.now();
+      if (this.unreachable || performance.now() - begun > SLOW_ANSWER) this.watchingSince = now;
       this.unreachable = false;
       return answer;
     } catch (error) {
@@ -187,22 +187,23 @@ export class ScheduleClock implements OnApplicationBootstrap, OnModuleDestroy {
     }
   }
 
-  /** Detects that the process was frozen, or that the system clock was changed. */
+  /** Detects that the process was frozen, or that the engine's clock was changed. */
   private detectClockStep(): void {
-    const passAt = { wallClock: Date.now(), monotonic: performance.now() };
-    const passed = passAt.monotonic - this.lastPassAt.monotonic;
-    const step = passAt.wallClock - this.lastPassAt.wallClock - passed;
+    const passAt = { now: this.engine.now(), monotonic: performance.now() };
+    const { lastPassAt = passAt } = this;
+    const passed = passAt.monotonic - lastPassAt.monotonic;
+    const step = passAt.now - lastPassAt.now - passed;
     this.lastPassAt = passAt;
     if (passed <= FROZEN_AFTER && Math.abs(step) <= CLOCK_STEP) return;
     this.readAt = -Infinity;
     // Clock put back: handled ticks stay handled, and the other ticks come once more. Clock put forward, or process
     // frozen: the ticks in between are missed.
-    if (step < -CLOCK_STEP) this.watchingSince = Math.min(this.watchingSince, passAt.wallClock);
-    else this.watchingSince = passed > FROZEN_AFTER ? passAt.wallClock : passAt.wallClock - passed;
+    if (step < -CLOCK_STEP) this.watchingSince = Math.min(this.watchingSince, passAt.now);
+    else this.watchingSince = passed > FROZEN_AFTER ? passAt.now : passAt.now - passed;
   }
 
   private timeToNextPass(): number {
-    const now = Date.now();
+    const now = this.engine.now();
     const next = this.schedules.map((schedule) => schedule.upcoming(now, 1)[0] ?? Infinity);
     return Math.max(Math.min(...next, this.readAt + READ_INTERVAL, now + LONGEST_PAUSE) - now, 0);
   }

@@ -22,11 +22,12 @@ export class ScheduleReconciler {
     private readonly declared: () => readonly DeclaredSchedule[],
     /** The queues that this process consumes. */
     private readonly queues: () => Iterable<string>,
+    private readonly now: () => number,
   ) {}
 
   /** Does nothing within 30 s after the last run. @returns whether a schedule was changed */
   async run(snapshot: Snapshot): Promise<boolean> {
-    const now = Date.now();
+    const now = this.now();
     if (Math.abs(now - this.lastAt) < INTERVAL) return false;
     const plan = reconcile({
       declared: this.declared(),

@@ -7,7 +7,7 @@ import type { StoredSchedule } from './stored-schedule.js';
  *
  * @param tick `undefined` for a call of `runNow()`
  */
-export function callOf(stored: StoredSchedule, id: string, tick: number | undefined): TaskCall {
+export function callOf(stored: StoredSchedule, id: string, tick: number | undefined, now: number): TaskCall {
   const { expires, unique: own, options, ...call } = stored.template;
   const unique = uniqueness(stored, own);
   return {
@@ -18,7 +18,7 @@ export function callOf(stored: StoredSchedule, id: string, tick: number | undefi
       schedule: stored.id,
       ...(tick !== undefined && { 'schedule-tick': new Date(tick).toISOString() }),
     },
-    options: { ...options, ...(expires !== undefined && { expiresAt: Date.now() + expires }) },
+    options: { ...options, ...(expires !== undefined && { expiresAt: now + expires }) },
     ...(unique && { unique }),
   };
 }

@@ -32,7 +32,7 @@ export const SCHEDULE_PROVIDERS: Provider[] = [
   {
     provide: ScheduleBook,
     inject: [SCHEDULE_DEPS],
-    useFactory: ({ engine }: ScheduleDeps) => new ScheduleBook(engine.schedules),
+    useFactory: ({ engine }: ScheduleDeps) => new ScheduleBook(engine.schedules, () => engine.now()),
   },
   {
     provide: DeclaredSchedules,
@@ -43,7 +43,13 @@ export const SCHEDULE_PROVIDERS: Provider[] = [
     provide: ScheduleClock,
     inject: [SCHEDULE_DEPS, ScheduleBook, DeclaredSchedules],
     useFactory: ({ engine, queues, enabled }: ScheduleDeps, book: ScheduleBook, declared: DeclaredSchedules) => {
-      const reconciler = new ScheduleReconciler(book, engine.schedules, () => declared.list(), queues);
+      const reconciler = new ScheduleReconciler(
+        book,
+        engine.schedules,
+        () => declared.list(),
+        queues,
+        () => engine.now(),
+      );
       return new ScheduleClock(engine, book, new TickRunner(engine, book), reconciler, enabled);
     },
   },

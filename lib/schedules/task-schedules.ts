@@ -93,7 +93,8 @@ export class TaskSchedules {
         `${what} is declared by a @Schedule() in the code. Change it there, or pause it with schedules.pause('${id}') and create another schedule with another id.`,
       );
     }
-    const since = known && !known.broken && sameTiming(known.stored, checked) ? known.stored.since : Date.now();
+    const since =
+      known && !known.broken && sameTiming(known.stored, checked) ? known.stored.since : this.#deps.engine.now();
     const stored: StoredSchedule = { id, source: 'runtime', ...checked, template, since };
     await this.#change(async () => {
       await book.put([stored]);
@@ -149,7 +150,7 @@ export class TaskSchedules {
     const schedule = schedules.get(id);
     if (!schedule) return false;
     const { source, template } = schedule.stored;
-    const now = Date.now();
+    const now = this.#deps.engine.now();
     // Without a consumer of its queue no process declares the schedule any more, and none is left to remove it.
     const isDeclared = versions.some((version) => version.queue === template.queue && isAlive(version, now));
     if (source === 'decorator' && isDeclared && !schedule.broken) {
@@ -178,17 +179,17 @@ export class TaskSchedules {
         `Schedule "${id}" is broken: ${broken.reason} Set it again with schedules.upsert('${id}', …), or remove it.`,
       );
     }
-    const call = callOf(stored, newTaskId(stored.template.queue), undefined);
+    const call = callOf(stored, newTaskId(stored.template.queue), undefined, engine.now());
     const [receipt] = await engine.enqueue([call]);
     const { id: task, deduplicated, state } = receipt as NonNullable<typeof receipt>;
-    if (!deduplicated) await book.recordManualRun(id, { task, at: Date.now() });
+    if (!deduplicated) await book.recordManualRun(id, { task, at: engine.now() });
     return new TaskHandle(results, { id: task, name: call.name, deduplicated, initialState: state });
   }
 
   async #setPaused(id: string, paused: boolean): Promise<ScheduleStatus> {
     const known = await this.#known(id);
     if (known.paused !== paused || (known.broken && !known.pause)) {
-      await this.#change(() => this.#deps.book.putPause(id, { paused, at: Date.now() }));
+      await this.#change(() => this.#deps.book.putPause(id, { paused, at: this.#deps.engine.now() }));
     }
     return this.#status(id);
   }
@@ -212,6 +213,6 @@ export class TaskSchedules {
   async #describe(schedule: Schedule): Promise<ScheduleStatus> {
     const { lastTask } = schedule;
     const record = lastTask === undefined ? undefined : await this.#deps.engine.find(lastTask);
-    return toScheduleStatus(schedule, record, Date.now());
+    return toScheduleStatus(schedule, record, this.#deps.engine.now());
   }
 }

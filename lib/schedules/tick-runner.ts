@@ -40,7 +40,7 @@ export class TickRunner {
     const attempts = await Promise.allSettled(calls.map((call) => this.engine.enqueue([call])));
     const handled: Parameters<ScheduleBook['recordTicks']>[0][number][] = [];
     const counts = new Map<Schedule, number>();
-    const at = Date.now();
+    const at = this.engine.now();
     for (const [index, attempt] of attempts.entries()) {
       const { schedule, tick } = ticks[index] as DueTick;
       if (attempt.status === 'rejected') {
@@ -75,14 +75,14 @@ export class TickRunner {
     const digest = createHmac('sha256', secret)
       .update(JSON.stringify([id, tick]))
       .digest('base64url');
-    return callOf(schedule.stored, `${template.queue}.${digest.slice(0, ID_CHARACTERS)}`, tick);
+    return callOf(schedule.stored, `${template.queue}.${digest.slice(0, ID_CHARACTERS)}`, tick, this.engine.now());
   }
 
   /** Logs a failure at most once in {@link REPEAT_AFTER}: the tick is tried again every second. */
   private logFailure(schedule: Schedule, error: unknown): void {
     if (error instanceof EngineUnavailableError) return;
     const line = `Schedule "${schedule.id}" could not be run and will be tried again: ${(error as Error).message}`;
-    const now = Date.now();
+    const now = performance.now();
     for (const [known, at] of this.loggedAt) if (at + REPEAT_AFTER <= now) this.loggedAt.delete(known);
     if (this.loggedAt.has(line)) return;
     this.loggedAt.set(line, now);

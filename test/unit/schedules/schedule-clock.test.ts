@@ -30,17 +30,19 @@ class World {
       if (!this.calls.has(id) && !other) this.calls.set(id, call as TaskCall);
       return [{ id: other ?? id, deduplicated: other !== undefined, state: 'queued' }];
     },
+    now: () => Date.now(),
     find: async (id: string): Promise<TaskRecord | undefined> => this.records.get(id),
   } as unknown as Engine;
 
   /** Starts a process that runs the schedules. */
   async start(): Promise<ScheduleClock> {
-    const book = new ScheduleBook(this.store);
+    const book = new ScheduleBook(this.store, () => Date.now());
     const reconciler = new ScheduleReconciler(
       book,
       this.store,
       () => [],
       () => [],
+      () => Date.now(),
     );
     const clock = new ScheduleClock(this.engine, book, new TickRunner(this.engine, book), reconciler, true);
     this.clocks.push(clock);
@@ -59,7 +61,7 @@ class World {
       template: { name: 'a.task', queue: 'default', args: [], headers: {}, options: {} },
       ...settings,
     };
-    await new ScheduleBook(this.store).put([stored]);
+    await new ScheduleBook(this.store, () => Date.now()).put([stored]);
     await this.store.announce();
   }
 
@@ -238,10 +240,10 @@ describe('ScheduleClock', () => {
     expect(world.ticks).toEqual([]);
     await pass(9_000);
     expect(world.ticks).toEqual(['01-01T12:01:10']);
-    await new ScheduleBook(world.store).putPause('it', { paused: true, at: Date.now() });
+    await new ScheduleBook(world.store, () => Date.now()).putPause('it', { paused: true, at: Date.now() });
     await world.store.announce();
     await pass(30_000);
-    await new ScheduleBook(world.store).putPause('it', { paused: false, at: Date.now() });
+    await new ScheduleBook(world.store, () => Date.now()).putPause('it', { paused: false, at: Date.now() });
     await world.store.announce();
     await pass(5_000);
     expect(world.ticks).toEqual(['01-01T12:01:10']);
@@ -266,7 +268,7 @@ describe('ScheduleClock', () => {
     world.busy.set(first.unique?.key as string, first.id);
     await pass(20_000);
     expect(world.ticks).toEqual(['01-01T12:00:10']);
-    const book = new ScheduleBook(world.store);
+    const book = new ScheduleBook(world.store, () => Date.now());
     expect(await book.get('it')).toMatchObject({ skip: { tick: Date.UTC(2026, 0, 1, 12, 0, 30), because: first.id } });
     world.busy.clear();
     await pass(10_000);
@@ -282,7 +284,7 @@ describe('ScheduleClock', () => {
     world.records.set(id, { id, state: 'failed', finishedAt: 1, error } as unknown as TaskRecord);
     await pass(20_000);
     world.records.clear();
-    const last = await new ScheduleBook(world.store).get('it');
+    const last = await new ScheduleBook(world.store, () => Date.now()).get('it');
     expect(last && toScheduleStatus(last, undefined, Date.now()).lastRun).toMatchObject({
       id,
       state: 'failed',
