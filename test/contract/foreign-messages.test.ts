@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, expect, it, jest } from '@jest/globals'
 import { Injectable, Logger } from '@nestjs/common';
 import { Task, TaskContext, type Tasks } from 'nestjs-task-queue';
 import { ChangeFeed } from '../../lib/engine/bullmq/changes/change-feed.js';
+import { CancelPoll } from '../../lib/engine/bullmq/consumer/cancel-poll.js';
 import { SUCCESS_FIELDS } from '../../lib/engine/bullmq/jobs/job-success.js';
 import type { MessageBus } from '../../lib/engine/bullmq/message-bus.js';
 import { boot, type Booted } from '../support/boot.js';
@@ -118,6 +119,20 @@ describeEachDatabase('messages that this package did not send', (engine) => {
     expect((await rest).at(-1)).toBe('succeeded hello');
     expect(await rest).not.toContain('succeeded forged');
     expect(warnings).toEqual([]);
+  });
+
+  it('a forged request to cancel cancels nothing', async () => {
+    const handle = await work.endless.enqueue();
+    for await (const { state } of handle.updates()) if (state === 'running') break;
+    const check = jest.spyOn(CancelPoll.prototype, 'check');
+    for (let n = 0; n < 50; n++) {
+      await bus.publish('workers', JSON.stringify({ type: 'cancel', id: handle.id, reason: 'forged' }));
+    }
+    await until(() => check.mock.calls.filter(([id]) => id === handle.id).length === 50);
+    expect(await handle.status()).toMatchObject({ state: 'running' });
+    await handle.cancel('true');
+    await expect(handle.result({ timeout: '15s' })).rejects.toMatchObject({ message: 'true' });
+    check.mockRestore();
   });
 
   it('a reason to cancel that is too large for a message reaches the task', async () => {

@@ -1,5 +1,4 @@
 import type { Queue } from 'bullmq';
-import { TaskCancelledError } from '../../errors.js';
 import type { Engine } from '../engine.js';
 import type { ChangeListener, WatchOptions } from '../ports/query-port.js';
 import type { Consumer, ConsumerOptions, DeliveryHandler } from '../ports/worker-port.js';
@@ -61,7 +60,13 @@ export class BullMQEngine implements Engine {
       readyQueue,
       hasPriorities,
     });
-    this.commands = new TaskCommands(this.lookup, this.feed, this.availability, queueNamed, driver.clock);
+    this.commands = new TaskCommands({
+      driver,
+      lookup: this.lookup,
+      feed: this.feed,
+      availability: this.availability,
+      queueNamed,
+    });
     this.schedules = new QueueMetaScheduleStore(readyQueue, this.availability, bus);
   }
 
@@ -108,7 +113,7 @@ export class BullMQEngine implements Engine {
   consume(queue: string, options: ConsumerOptions, handler: DeliveryHandler): Consumer {
     let stopped = false;
     const startOnce = async () => {
-      await this.feed.serve((id, reason) => this.interrupt(id, reason));
+      await this.feed.serve((id) => this.checkCancel(id));
       if (!stopped) await this.startConsumer(queue, options, handler);
     };
     return {
@@ -153,10 +158,10 @@ export class BullMQEngine implements Engine {
     }
   }
 
-  /** A caller of any process cancelled the task: it is interrupted if it runs here. */
-  private interrupt(id: string, reason: string | undefined): void {
+  /** A message says that a caller of any process cancelled the task. The consumer that runs it reads the request. */
+  private checkCancel(id: string): void {
     const queue = queueOfTask(id);
-    if (queue !== undefined) this.consumers.get(queue)?.interrupt(id, new TaskCancelledError(reason));
+    if (queue !== undefined) this.consumers.get(queue)?.checkCancel(id);
   }
 
   private async readyQueue(name: string): Promise<Queue> {

@@ -47,6 +47,13 @@ export interface Driver {
    * step, so its state and its fields belong to the same moment. A queue may be one that no process has ever used.
    */
   find(jobs: readonly JobRef[]): Promise<(FoundJob | undefined)[]>;
+  /**
+   * Stores the mark of a cancel in jobs that have not ended and have no mark, and promotes the delayed ones, so that a worker
+   * ends them. A job is marked and read in one step, so its state is the one in which it was when it got the mark.
+   *
+   * @returns the jobs with their marks, in order
+   */
+  cancel(queue: Queue, cancels: readonly CancelOfJob[]): Promise<(FoundJob | undefined)[]>;
   /** Whether an error means that the store cannot be reached, so that another attempt may help. */
   isOutage(error: unknown): boolean;
   /** Calls `listener` when a connection breaks outside of any call. */
@@ -59,6 +66,13 @@ export interface Driver {
 export interface JobRef {
   readonly queue: string;
   readonly id: string;
+}
+
+/** A request to cancel a job. */
+export interface CancelOfJob {
+  readonly id: string;
+  readonly at: number;
+  readonly reason?: string;
 }
 
 /** A job as it was at one moment. */

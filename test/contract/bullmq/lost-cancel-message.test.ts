@@ -42,7 +42,7 @@ describeEachDatabase('a cancellation whose message is lost', (engine) => {
   }
 
   it('a poll of the worker still cancels the running task within a second', async () => {
-    const send = jest.spyOn(ChangeFeed.prototype, 'requestCancel');
+    const send = jest.spyOn(ChangeFeed.prototype, 'requestCancels');
     send.mockResolvedValue();
     // Six tasks, so that some of them run in the other application.
     const handles = await work.endless.enqueueMany(Array.from({ length: 6 }, () => []));

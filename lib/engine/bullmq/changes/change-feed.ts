@@ -3,7 +3,7 @@ import type { WatchOptions } from '../../ports/query-port.js';
 import type { JobSuccess } from '../jobs/job-success.js';
 import type { CheckedBus, Parse } from '../checked-bus.js';
 import {
-  isLargerThanMessage,
+  changeMessages,
   parseRequest,
   WATCHERS,
   WORKERS,
@@ -65,11 +65,14 @@ export class ChangeFeed {
     this.publisher?.announceEnd(id);
   }
 
-  /** Called after a caller of this process changed a task. The process may know of no watcher, so it tells all of them. */
-  async changedByRequest(id: string): Promise<void> {
-    this.subscriptions.noteChanged(id);
-    this.subscriptions.wake(id);
-    await this.publish(WATCHERS, { ids: [id] });
+  /** Called after a caller of this process changed tasks. The process may know of no watcher, so it tells all of them. */
+  async changedByRequest(ids: readonly string[]): Promise<void> {
+    for (const id of ids) {
+      this.subscriptions.noteChanged(id);
+      this.subscriptions.wake(id);
+    }
+    const messages = changeMessages(new Map(ids.map((id) => [id, undefined])));
+    await Promise.all(messages.map((message) => this.bus.publish(WATCHERS, message)));
   }
 
   /** Begins to remember who watches what, and to receive requests to cancel. For processes that run tasks. */
@@ -82,13 +85,9 @@ export class ChangeFeed {
     return this.serving;
   }
 
-  /**
-   * Asks the worker that runs a task to abort its signal. A reason that is too large for a message is not sent: the
-   * worker's poll finds it in the store.
-   */
-  async requestCancel(id: string, reason: string | undefined): Promise<void> {
-    const request: CancelRequest = reason === undefined ? { type: 'cancel', id } : { type: 'cancel', id, reason };
-    if (!isLargerThanMessage(request)) await this.publish(WORKERS, request);
+  /** Asks the workers that run these tasks to read the stored requests to cancel. */
+  async requestCancels(ids: readonly string[]): Promise<void> {
+    await Promise.all(ids.map((id) => this.publish(WORKERS, { type: 'cancel', id })));
   }
 
   async close(): Promise<void> {

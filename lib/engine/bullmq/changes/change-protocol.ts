@@ -49,11 +49,10 @@ export interface WatchRequest {
   readonly endOnly: boolean;
 }
 
-/** Tells the workers that a task was cancelled: the one that runs it aborts its signal. */
+/** Tells the workers that a task was cancelled: the one that runs it reads the stored request, with the reason. */
 export interface CancelRequest {
   readonly type: 'cancel';
   readonly id: string;
-  readonly reason?: string;
 }
 
 /** Bytes of one message. A notification of PostgreSQL holds 8,000. */
@@ -146,10 +145,9 @@ function toWatchRequest({ ids, inbox, endOnly }: Record<string, unknown>): Watch
   return { type: 'watch', ids, inbox, endOnly };
 }
 
-function toCancelRequest({ id, reason }: Record<string, unknown>): CancelRequest | undefined {
-  if (!isTaskId(id)) return undefined;
-  if (reason === undefined) return { type: 'cancel', id };
-  return typeof reason === 'string' && reason.length <= LARGEST_MESSAGE ? { type: 'cancel', id, reason } : undefined;
+/** Version 0.1.0 also sends a reason. */
+function toCancelRequest({ id }: Record<string, unknown>): CancelRequest | undefined {
+  return isTaskId(id) ? { type: 'cancel', id } : undefined;
 }
 
 /** The length of the text bounds the number of entries. */
@@ -174,11 +172,6 @@ function isSuccessEntry(entry: unknown): entry is SuccessEntry {
 
 /** The bytes of a message without entries. */
 const FRAME = Buffer.byteLength(JSON.stringify({ ids: [], successes: [] } satisfies ChangeMessage));
-
-/** Whether a request does not fit into a message. */
-export function isLargerThanMessage(request: CancelRequest): boolean {
-  return Buffer.byteLength(JSON.stringify(request)) > LARGEST_MESSAGE;
-}
 
 /** The bytes of an entry with the comma behind it. */
 function sizeOf(entry: string | SuccessEntry): number {

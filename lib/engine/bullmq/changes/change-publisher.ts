@@ -16,8 +16,8 @@ interface RemoteWatcher {
   endOnly: boolean;
 }
 
-/** Called with a task that a caller in any process cancelled. */
-export type OnCancelRequest = (id: string, reason: string | undefined) => void;
+/** Called with a task that a caller in any process cancelled, if the message is true. */
+export type OnCancelRequest = (id: string) => void;
 
 /**
  * The side of the change feed that runs tasks: it remembers which processes watch which tasks, and tells each process of
@@ -48,7 +48,7 @@ export class ChangePublisher {
   }
 
   receive(request: WatchRequest | CancelRequest): void {
-    if (request.type === 'cancel') return this.onCancelRequest(request.id, request.reason);
+    if (request.type === 'cancel') return this.onCancelRequest(request.id);
     if (request.inbox === this.ownReplyChannel) return;
     for (const id of request.ids) this.addWatcher(id, request.inbox, request.endOnly);
   }

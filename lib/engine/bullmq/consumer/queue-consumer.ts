@@ -76,9 +76,9 @@ export class QueueConsumer {
     if (!this.stopping) this.worker.run().catch((error: unknown) => this.handleError(error as Error));
   }
 
-  /** Asks a task to end, if it runs here. */
-  interrupt(id: string, reason: Error): void {
-    this.running.interrupt(reason, id);
+  /** A caller of any process cancelled the task, if the message about it is true. */
+  checkCancel(id: string): void {
+    this.cancelPoll.check(id);
   }
 
   stop(grace: number): Promise<void> {
@@ -198,7 +198,8 @@ export class QueueConsumer {
       if (task.lost || !ids.includes(task.id)) continue;
       task.lost = true;
       this.lostTasks.addLost(task.id, task.name);
-      this.interrupt(task.id, new WorkerLostError('This process lost its lock on the task; another may run it now.'));
+      const reason = new WorkerLostError('This process lost its lock on the task; another may run it now.');
+      this.running.interrupt(reason, task.id);
     }
   }
 

@@ -9,13 +9,20 @@ export interface JobData {
   readonly args: readonly Json[];
   readonly headers?: Headers;
   /** The task was cancelled: the worker that takes the job next ends it without running it. See operations/cancellation.ts. */
-  readonly cancelled?: { readonly at: number; readonly reason?: string };
+  readonly cancelled?: CancelMark;
   /** The root of the workflow, whose watchers hear of this task too. */
   readonly root?: string;
   readonly members?: readonly MemberRange[];
   readonly note?: WorkflowNote;
   /** A worker was about to store members of the task, so some of them may be stored already. */
   readonly adding?: true;
+}
+
+export interface CancelMark {
+  readonly at: number;
+  readonly reason?: string;
+  /** How often the job had been taken when it got the mark; absent in marks of version 0.1.0. */
+  readonly starts?: number;
 }
 
 /** The options of a call for which BullMQ has no word. They travel in the job's options, where BullMQ keeps them. */

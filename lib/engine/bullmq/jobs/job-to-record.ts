@@ -4,7 +4,7 @@ import type { Json } from '../../json.js';
 import { cancellation, expiry, isCancellation, isExpiry } from '../../failures.js';
 import { timeToLive, type Retention } from '../../retention.js';
 import { lastFailure, readFailure } from './job-failure.js';
-import { parse, readData, readHeaders, type JobOptions } from './job-data.js';
+import { parse, readData, readHeaders, type CancelMark, type JobOptions } from './job-data.js';
 
 /** The record of the task that a job stores; `undefined` once its time to live is over. */
 export function toRecord(
@@ -23,7 +23,7 @@ export function toRecord(
   const state = taskState(json, jobState, {
     failure,
     hasMembers: data?.members !== undefined,
-    cancelledAt: cancelled?.at,
+    cancelled,
     expiresAt: opts.task?.expiresAt,
     now,
   });
@@ -35,7 +35,7 @@ export function toRecord(
   const expiresAt = finishedAt === null ? null : finishedAt + timeToLive(state, opts.task?.resultTtl, retention);
   if (expiresAt !== null && expiresAt <= now) return undefined;
   // BullMQ counts an attempt also when a worker took the task only to end it.
-  const endedUnrun = state === 'expired' || (state === 'cancelled' && wasTakenAfter(json, cancelled?.at));
+  const endedUnrun = state === 'expired' || (state === 'cancelled' && wasTakenAfter(json, cancelled));
   const made = (json.attemptsMade ?? 0) - (jobState === 'failed' && endedUnrun ? 1 : 0);
   return {
     id,
@@ -64,7 +64,7 @@ function taskState(
   facts: {
     failure: TaskFailure | null;
     hasMembers: boolean;
-    cancelledAt: number | undefined;
+    cancelled: CancelMark | undefined;
     expiresAt: number | undefined;
     now: number;
   },
@@ -75,11 +75,11 @@ function taskState(
     case 'failed':
       return stateOfFailure(facts.failure);
     case 'active':
-      return wasTakenAfter(json, facts.cancelledAt) ? 'cancelled' : 'running';
+      return wasTakenAfter(json, facts.cancelled) ? 'cancelled' : 'running';
     case 'waiting-children':
-      return facts.cancelledAt === undefined ? 'waiting' : 'cancelled';
+      return facts.cancelled === undefined ? 'waiting' : 'cancelled';
     default:
-      if (facts.cancelledAt !== undefined) return 'cancelled';
+      if (facts.cancelled !== undefined) return 'cancelled';
       // The members ended, and the task goes on soon.
       if (facts.hasMembers && json.attemptsStarted > 0 && !(json.attemptsMade > 0)) return 'waiting';
       if (json.attemptsStarted > 0) return 'retrying';
@@ -88,9 +88,14 @@ function taskState(
   }
 }
 
-/** A worker that takes a task after it was cancelled ends it without running it. */
-function wasTakenAfter(json: JobJson, cancelledAt: number | undefined): boolean {
-  return cancelledAt !== undefined && (json.processedOn ?? 0) >= cancelledAt;
+/**
+ * A worker that takes a task after it was cancelled ends it without running it. The count of starts tells that whatever the
+ * clocks of the processes say.
+ */
+function wasTakenAfter(json: JobJson, cancelled: CancelMark | undefined): boolean {
+  if (!cancelled) return false;
+  if (cancelled.starts === undefined) return (json.processedOn ?? 0) >= cancelled.at;
+  return json.attemptsStarted > cancelled.starts;
 }
 
 /** Cancelled and expired tasks are failed jobs to BullMQ; their failures tell them apart. */

@@ -4,10 +4,12 @@ import { storableText } from '../../json.js';
 import { isFinal, type TaskRecord } from '../../task.js';
 import { memberIds } from '../../task-id.js';
 import type { Availability } from '../availability.js';
-import type { Clock } from '../clock.js';
 import type { ChangeFeed } from '../changes/change-feed.js';
-import { removeCancelRequest, requestCancel, withCancelMark, withoutCancelMark } from './cancellation.js';
-import type { FoundTask, JobLookup } from './job-lookup.js';
+import type { CheckDeadline } from '../call-deadline.js';
+import type { CancelOfJob, Driver, FoundJob, JobRef } from '../driver.js';
+import { Gatherer } from '../gatherer.js';
+import { removeCancelRequest, requestCancels, withoutCancelMark } from './cancellation.js';
+import type { JobLookup } from './job-lookup.js';
 
 /** Members that are cancelled or retried at the same time. */
 const MEMBERS_AT_ONCE = 100;
@@ -16,93 +18,113 @@ const END_WITHIN = 1_000;
 /** The pause before the state of a job is read again. */
 const READ_AGAIN_AFTER = 20;
 
+export interface TaskCommandsDeps {
+  readonly driver: Driver;
+  readonly lookup: JobLookup;
+  readonly feed: ChangeFeed;
+  readonly availability: Availability;
+  readonly queueNamed: (name: string) => Queue;
+}
+
+/** A request to cancel one task of any queue. */
+type Cancel = CancelOfJob & JobRef;
+
 /** Cancels, retries and forgets stored tasks; of a workflow, its members too. */
 export class TaskCommands {
-  constructor(
-    private readonly lookup: JobLookup,
-    private readonly feed: ChangeFeed,
-    private readonly availability: Availability,
-    private readonly queueNamed: (name: string) => Queue,
-    private readonly clock: Clock,
-  ) {}
+  private readonly cancels: Gatherer<Cancel, FoundJob | undefined>;
+
+  constructor(private readonly deps: TaskCommandsDeps) {
+    const { availability, driver } = deps;
+    this.cancels = new Gatherer(
+      (cancels) => availability.withRetries('cancel', (check) => this.cancelTogether(cancels, check)),
+      driver.lookupLimits,
+    );
+  }
 
   async cancel(id: string, reason: string | undefined): Promise<TaskRecord | undefined> {
-    const found = await this.lookup.find(id);
+    const found = await this.deps.lookup.find(id);
     if (!found) return undefined;
     const { record } = found;
     if (isFinal(record.state) && (found.json.finishedOn !== undefined || !record.members)) return record;
     const cancelled =
-      record.state === 'cancelled' ? record : await this.cancelTask(found, reason && storableText(reason));
+      record.state === 'cancelled' ? record : await this.cancelTask(record, reason && storableText(reason));
     await inBatches(memberIds(id, record.members), MEMBERS_AT_ONCE, (member) => this.cancel(member, reason));
     return cancelled;
   }
 
   /** The steps are those of cancellation.ts. */
-  private async cancelTask(found: FoundTask, reason: string | undefined): Promise<TaskRecord | undefined> {
-    const { id, queue } = found.record;
-    return this.availability.withRetries('cancel', async () => {
-      const job = this.lookup.jobOf(found);
-      const data = withCancelMark(job.data, reason, this.clock.now());
-      await job.updateData(data);
-      const state = await job.getState();
-      if (state === 'active') {
-        await requestCancel(this.queueNamed(queue).getBackend(), id, reason);
-        await this.feed.requestCancel(id, reason);
-      } else if (state === 'delayed') {
-        // A worker takes the job now and ends it. The promotion fails when the job's own time came meanwhile.
-        await job.promote().catch(() => undefined);
-      }
-      await this.feed.changedByRequest(id);
-      if (state === 'waiting-children') {
-        // A task that began to wait at this moment stored its data over the mark: it is cancelled again.
-        const now = await this.lookup.find(id);
-        if (now && !isFinal(now.record.state) && now.record.state !== 'running') return this.cancel(id, reason);
-        return now?.record;
-      }
-      if (state === 'active' || state === 'completed' || state === 'failed' || state === 'unknown') {
-        return (await this.lookup.find(id))?.record;
-      }
-      // Whatever a worker does with the job now, the task ends without running.
-      return this.lookup.recordOf(id, { ...found.json, data: JSON.stringify(data) }, queue, state);
+  private async cancelTask({ id, queue }: TaskRecord, reason: string | undefined): Promise<TaskRecord | undefined> {
+    const { driver, lookup } = this.deps;
+    const marked = await this.cancels.call({
+      queue,
+      id,
+      at: driver.clock.now(),
+      ...(reason !== undefined && { reason }),
     });
+    if (marked?.state !== 'active') return marked && lookup.recordOf(id, marked.json, queue, marked.state);
+    const now = (await lookup.find(id))?.record;
+    // The task began to wait at this moment, and stored its data over the mark.
+    const isMarked = !now || isFinal(now.state) || now.state === 'running';
+    return isMarked ? now : this.cancel(id, reason);
+  }
+
+  private async cancelTogether(
+    cancels: readonly Cancel[],
+    check: CheckDeadline,
+  ): Promise<readonly (FoundJob | undefined)[]> {
+    const { driver, feed, queueNamed } = this.deps;
+    const found = new Map<string, FoundJob | undefined>();
+    for (const name of new Set(cancels.map(({ queue }) => queue))) {
+      const ofQueue = cancels.filter(({ queue }) => queue === name);
+      const queue = queueNamed(name);
+      check();
+      const jobs = await driver.cancel(queue, ofQueue);
+      for (const [index, { id }] of ofQueue.entries()) found.set(id, jobs[index]);
+      const running = ofQueue.filter(({ id }) => found.get(id)?.state === 'active');
+      if (running.length === 0) continue;
+      await requestCancels(queue.getBackend(), running);
+      await feed.requestCancels(running.map(({ id }) => id));
+    }
+    await feed.changedByRequest(cancels.map(({ id }) => id));
+    return cancels.map(({ id }) => found.get(id));
   }
 
   async retry(id: string): Promise<TaskRecord | undefined> {
-    const found = await this.lookup.find(id);
+    const found = await this.deps.lookup.find(id);
     if (!found || (found.record.state !== 'failed' && found.record.state !== 'cancelled')) return found?.record;
     // Members first: the task reads their results as soon as it runs.
     await inBatches(memberIds(id, found.record.members), MEMBERS_AT_ONCE, (member) => this.retry(member));
-    await this.availability.withRetries('retry', async () => {
-      const job = this.lookup.jobOf(found);
+    await this.deps.availability.withRetries('retry', async () => {
+      const job = this.deps.lookup.jobOf(found);
       const unmarked = withoutCancelMark(job.data);
       if (unmarked) {
         await job.updateData(unmarked);
-        await removeCancelRequest(this.queueNamed(found.record.queue).getBackend(), id);
+        await removeCancelRequest(this.deps.queueNamed(found.record.queue).getBackend(), id);
       }
       if (await this.hasFailed(found.record)) {
         await job.retry('failed', { resetAttemptsMade: true, resetAttemptsStarted: true });
       }
-      await this.feed.changedByRequest(id);
+      await this.deps.feed.changedByRequest([id]);
     });
-    return (await this.lookup.find(id))?.record;
+    return (await this.deps.lookup.find(id))?.record;
   }
 
   /** Whether the job has failed; waits for a worker that has just taken the cancelled job in order to end it. */
   private async hasFailed(record: TaskRecord): Promise<boolean> {
     const giveUp = performance.now() + END_WITHIN;
     for (;;) {
-      const state = await this.lookup.stateOf(record);
+      const state = await this.deps.lookup.stateOf(record);
       if (state !== 'active' || performance.now() > giveUp) return state === 'failed';
       await new Promise((resolve) => setTimeout(resolve, READ_AGAIN_AFTER));
     }
   }
 
   async forget(id: string): Promise<boolean> {
-    const found = await this.lookup.find(id);
+    const found = await this.deps.lookup.find(id);
     if (!found?.json.finishedOn) return false;
-    await this.availability.withRetries('forget', async () => {
-      await this.lookup.jobOf(found).remove();
-      await this.feed.changedByRequest(id);
+    await this.deps.availability.withRetries('forget', async () => {
+      await this.deps.lookup.jobOf(found).remove();
+      await this.deps.feed.changedByRequest([id]);
     });
     return true;
   }

@@ -2,35 +2,34 @@
  * How a task is cancelled, from any process and whatever the task is doing. A message may be lost and a task may move
  * while it is being cancelled, so the request is stored in two places before anything is sent:
  *
- * 1. `data.cancelled` in the job ({@link withCancelMark}): a worker that takes the job from now on ends it without running
- *    it, and every reader already reports the task as cancelled.
- * 2. If the job is active, the field `cancel:<id>` of the queue's metadata ({@link requestCancel}): the worker that runs
+ * 1. `data.cancelled` in the job (`Driver.cancel`): a worker that takes the job from now on ends it without running it, and
+ *    every reader already reports the task as cancelled. The mark says how often the job had been taken, so a reader
+ *    knows whether a worker runs it or ends it.
+ * 2. If the job was active, the field `cancel:<id>` of the queue's metadata ({@link requestCancels}): the worker that runs
  *    the task polls these fields (consumer/cancel-poll.ts).
- * 3. A message on the channel `workers` (changes/): the worker hears of the request within milliseconds. When the message
- *    is lost, the poll finds the field.
+ * 3. A message on the channel `workers` (changes/): the worker reads the field within milliseconds. When the message is
+ *    lost, the poll finds the field.
  *
- * This order leaves no gap: a job that becomes active before step 1 is active in step 2, and one that becomes active
- * after step 1 carries the mark. The worker removes the field when it ends the task, and `retry` removes mark and field.
- * The members of a workflow are cancelled after the task itself, which would otherwise take them for failures.
+ * This order leaves no gap: a job becomes active either before step 1, which then reports it as active, or after step 1,
+ * and then with the mark. Only a task that begins to wait for new members writes its data anew, without the mark: it
+ * reads the field afterwards, and step 3 is followed by a look-up that cancels such a task again. The worker removes the
+ * field when it ends the task, and `retry` removes mark and field. The members of a workflow are cancelled after the task
+ * itself, which would otherwise take them for failures.
  */
 import type { IQueueBackend } from 'bullmq';
+import type { CancelOfJob } from '../driver.js';
 import type { JobData } from '../jobs/job-data.js';
 
 type MetaFields = Pick<IQueueBackend, 'getQueueMetaFields' | 'setQueueMeta' | 'removeQueueMetaFields'>;
-
-/** The data of a job with the mark that a worker has to end it without running it. */
-export function withCancelMark(data: JobData, reason: string | undefined, now: number): JobData {
-  return { ...data, cancelled: { at: now, ...(reason !== undefined && { reason }) } };
-}
 
 /** The data of a job without the mark; `undefined` when there is none. */
 export function withoutCancelMark({ cancelled, ...data }: JobData): JobData | undefined {
   return cancelled && data;
 }
 
-/** Stores the request for the worker that runs the task. */
-export async function requestCancel(backend: MetaFields, id: string, reason: string | undefined): Promise<void> {
-  await backend.setQueueMeta({ [fieldOf(id)]: reason ?? '' });
+/** Stores the requests for the workers that run the tasks. */
+export async function requestCancels(backend: MetaFields, cancels: readonly CancelOfJob[]): Promise<void> {
+  await backend.setQueueMeta(Object.fromEntries(cancels.map(({ id, reason = '' }) => [fieldOf(id), reason])));
 }
 
 /**

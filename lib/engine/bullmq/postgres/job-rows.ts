@@ -38,6 +38,31 @@ export const SELECT_JOBS = `
 SELECT found.* FROM unnest($1::text[], $2::text[]) AS wanted (queue, id)
 CROSS JOIN LATERAL (SELECT * FROM job WHERE job.queue = wanted.queue AND job.id = wanted.id LIMIT 1) AS found`;
 
+/** The jobs $2 of the queue $1 that can get a mark. */
+const CANCELLABLE = `queue = $1 AND id = ANY($2::text[]) AND state NOT IN ('completed', 'failed')
+  AND jsonb_typeof(data) = 'object' AND NOT data ? 'cancelled'`;
+
+const CANCEL = `
+UPDATE job SET data = data
+  || jsonb_build_object('cancelled', ($3::jsonb -> id) || jsonb_build_object('starts', attempts_started))`;
+
+/**
+ * Cancels the jobs $2 of the queue $1 with the marks $3, by id. It leaves out the rows that another transaction has locked:
+ * a statement that waits for one row while it keeps others could end in a deadlock with BullMQ's own statements.
+ */
+export const CANCEL_FREE_JOBS = `${CANCEL}
+WHERE queue = $1 AND id = ANY(ARRAY(SELECT id FROM job WHERE ${CANCELLABLE} FOR UPDATE SKIP LOCKED))
+RETURNING *`;
+
+/** The same for a single job. It waits for the lock. */
+export const CANCEL_JOB = `${CANCEL} WHERE ${CANCELLABLE} RETURNING *`;
+
+/** Promotes the delayed jobs $2 of the queue $1, except those that another transaction has just locked. */
+export const PROMOTE_JOBS = `
+SELECT promote($1, id) FROM (
+  SELECT id FROM job WHERE queue = $1 AND id = ANY($2::text[]) AND state = 'delayed' FOR UPDATE SKIP LOCKED
+) AS free`;
+
 /** The job in a row, as BullMQ's `getJobData` and `getState` give it in two queries. */
 export function toFoundJob(row: JobRow): FoundJob {
   const json = {

@@ -10,16 +10,17 @@ import type {
   Worker,
   WorkerOptions,
 } from 'bullmq';
+import { inBatches } from '../../../concurrency.js';
 import { bullmq } from '../bullmq-package.cjs';
 import type { PoolDeadline } from '../call-deadline.js';
 import type { Clock } from '../clock.js';
 import { waitByOwnClock } from '../patched-backend-time.js';
-import { SELECT_JOBS, toFoundJob, type JobRow } from './job-rows.js';
+import { CANCEL_FREE_JOBS, CANCEL_JOB, PROMOTE_JOBS, SELECT_JOBS, toFoundJob, type JobRow } from './job-rows.js';
 import { moveFailedParentFirst } from './patched-parent-first.js';
 import { passServerTime } from './patched-postgres-time.js';
 import type { PostgresPools } from './postgres-pools.js';
 import { grantSchema, migrateSchema, needsMigration } from './postgres-schema.js';
-import type { Driver, FoundJob, JobRef, OnStored } from '../driver.js';
+import type { CancelOfJob, Driver, FoundJob, JobRef, OnStored } from '../driver.js';
 import type { MessageBus } from '../message-bus.js';
 import type { JobEntry } from '../jobs/job-data.js';
 import { patchWorkerBackend } from '../patched-worker-backend.js';
@@ -135,6 +136,26 @@ export class PostgresDriver implements Driver {
     });
   }
 
+  /** One statement for all jobs, another one for those that were delayed, and one for each job that is locked. */
+  async cancel({ name }: Queue, cancels: readonly CancelOfJob[]): Promise<(FoundJob | undefined)[]> {
+    const { queries } = this.pools;
+    const marks = JSON.stringify(Object.fromEntries(cancels.map(({ id, at, reason }) => [id, { at, reason }])));
+    const ids = cancels.map(({ id }) => id);
+    const { rows } = await queries.query<JobRow>(CANCEL_FREE_JOBS, [name, ids, marks]);
+    const found = new Map(rows.map((row) => [row.id, toFoundJob(row)]));
+    const delayed = rows.filter(({ state }) => state === 'delayed').map(({ id }) => id);
+    if (delayed.length > 0) await queries.query(PROMOTE_JOBS, [name, delayed]);
+    const left = ids.filter((id) => !found.has(id));
+    const locked = await inBatches(left, LOCKED_AT_ONCE, (id) =>
+      queries.query<JobRow>(CANCEL_JOB, [name, [id], marks]),
+    );
+    for (const row of locked.flatMap((result) => result.rows)) found.set(row.id, toFoundJob(row));
+    // The others have ended, have a mark, or do not exist.
+    const others = left.filter((id) => !found.has(id));
+    const ended = others.length > 0 ? await this.find(others.map((id) => ({ queue: name, id }))) : [];
+    return ids.map((id) => found.get(id) ?? ended[others.indexOf(id)]);
+  }
+
   isOutage(error: unknown): boolean {
     return isOutage(error);
   }
@@ -206,6 +227,9 @@ export function isOutage(error: unknown): boolean {
   const { code = '', message = '' } = error as { code?: string; message?: string };
   return OUTAGE_CODE.test(code) || OUTAGE_MESSAGE.test(message);
 }
+
+/** Jobs that another transaction has locked, and whose cancels wait for it at the same time. */
+const LOCKED_AT_ONCE = 2;
 
 /** Neither a queue's name nor an id contains this character. */
 function keyOf({ queue, id }: JobRef): string {

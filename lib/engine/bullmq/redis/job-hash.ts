@@ -1,6 +1,6 @@
 import type { JobJson, JobState } from 'bullmq';
 import { bullmq } from '../bullmq-package.cjs';
-import type { FoundJob } from '../driver.js';
+import type { CancelOfJob, FoundJob } from '../driver.js';
 
 /**
  * Reads the job KEYS[1] in one step: its fields, whether a worker has its lock KEYS[2], and whether it waits for members,
@@ -9,6 +9,26 @@ import type { FoundJob } from '../driver.js';
 export const READ_JOB = `return {
   redis.call('HGETALL', KEYS[1]), redis.call('EXISTS', KEYS[2]), redis.call('EXISTS', KEYS[3])
 }`;
+
+/**
+ * Cancels the job KEYS[1] and reads it in the same step, as {@link READ_JOB} does. ARGV[1] is the JSON text of the mark up to
+ * the value of `starts`. The mark is put into the text of the data, because Lua does not read and write every JSON value
+ * without a loss.
+ */
+export const CANCEL_JOB = `
+local data = redis.call('HGET', KEYS[1], 'data')
+local rest = data and string.match(data, '^%s*{%s*(.*)$')
+if rest and not redis.call('HGET', KEYS[1], 'finishedOn') and string.sub(rest, 1, 12) ~= '"cancelled":' then
+  local mark = ARGV[1] .. (redis.call('HGET', KEYS[1], 'ats') or '0') .. '}'
+  local comma = string.sub(rest, 1, 1) == '}' and '' or ','
+  redis.call('HSET', KEYS[1], 'data', '{"cancelled":' .. mark .. comma .. rest)
+end
+${READ_JOB}`;
+
+/** The JSON text of the mark up to the value of `starts`. */
+export function beginningOfMark({ at, reason }: CancelOfJob): string {
+  return `${JSON.stringify({ at, reason }).slice(0, -1)},"starts":`;
+}
 
 /** The answer of {@link READ_JOB}. With some options of ioredis a number is a text. */
 export type JobReply = readonly [fields: readonly string[], locked: number | string, blocked: number | string];

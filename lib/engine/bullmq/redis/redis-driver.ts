@@ -19,8 +19,8 @@ import { asConfigurationError, endClient, ignore, isOutage, isUsable, nextAttemp
 import { cutWhenSilent } from './silence-watchdog.js';
 import { patchHashReplies } from './patched-hash-replies.js';
 import { patchSendCommand } from './patched-send-command.js';
-import { keysOfJob, READ_JOB, toFoundJob, type JobReply } from './job-hash.js';
-import type { Driver, FoundJob, JobRef, OnStored } from '../driver.js';
+import { beginningOfMark, CANCEL_JOB, keysOfJob, READ_JOB, toFoundJob, type JobReply } from './job-hash.js';
+import type { CancelOfJob, Driver, FoundJob, JobRef, OnStored } from '../driver.js';
 import type { MessageBus } from '../message-bus.js';
 import type { JobEntry } from '../jobs/job-data.js';
 
@@ -153,6 +153,20 @@ export class RedisDriver implements Driver {
       const keys = keysOfJob(`${this.prefix}:${queue}:${id}`);
       return toFoundJob((await this.commands.eval(READ_JOB, keys.length, ...keys)) as JobReply);
     });
+  }
+
+  /** Sends a command for each job, all in one packet, and another one for each job that was delayed. */
+  async cancel(queue: Queue, cancels: readonly CancelOfJob[]): Promise<(FoundJob | undefined)[]> {
+    const backend = queue.getBackend();
+    const found = await this.inOnePacket(cancels, async (cancel) => {
+      const keys = keysOfJob(backend.toKey(cancel.id));
+      const reply = await this.commands.eval(CANCEL_JOB, keys.length, ...keys, beginningOfMark(cancel));
+      return toFoundJob(reply as JobReply);
+    });
+    const delayed = cancels.filter((_, index) => found[index]?.state === 'delayed');
+    // A promotion fails when the job's own time came meanwhile.
+    await this.inOnePacket(delayed, ({ id }) => backend.promote(id).catch(ignore));
+    return found;
   }
 
   isOutage(error: unknown): boolean {

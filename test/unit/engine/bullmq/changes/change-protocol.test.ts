@@ -151,18 +151,14 @@ const FOREIGN = ['', ' ', 'not json', '{', 'null', 'true', '5', '"text"', '[]', 
 
 describe('parseRequest', () => {
   const watch = { type: 'watch', ids: [ID], inbox: INBOX, endOnly: true };
-  const cancel = { type: 'cancel', id: ID, reason: 'enough' };
+  const cancel = { type: 'cancel', id: ID };
 
-  it.each([
-    watch,
-    { ...watch, ids: Array(80).fill(ID), endOnly: false },
-    { ...watch, ids: [] },
-    cancel,
-    { type: 'cancel', id: ID },
-    { ...cancel, reason: '' },
-  ])('reads %j', (request) => {
-    expect(parseRequest(JSON.stringify(request))).toEqual(request);
-  });
+  it.each([watch, { ...watch, ids: Array(80).fill(ID), endOnly: false }, { ...watch, ids: [] }, cancel])(
+    'reads %j',
+    (request) => {
+      expect(parseRequest(JSON.stringify(request))).toEqual(request);
+    },
+  );
 
   it('reads the requests that watchRequests makes', () => {
     for (const request of watchRequests(Array(200).fill(ID), INBOX, true)) {
@@ -172,7 +168,8 @@ describe('parseRequest', () => {
 
   it('leaves unknown fields out', () => {
     expect(parseRequest(JSON.stringify({ ...watch, more: 1 }))).toEqual(watch);
-    expect(parseRequest(JSON.stringify({ ...cancel, more: 1 }))).toEqual(cancel);
+    // Version 0.1.0 sends the reason, too.
+    expect(parseRequest(JSON.stringify({ ...cancel, reason: 'enough' }))).toEqual(cancel);
   });
 
   it.each([
@@ -187,7 +184,6 @@ describe('parseRequest', () => {
     })),
     ...[null, 0, 'true', undefined].map((endOnly) => ({ ...watch, endOnly })),
     ...[null, 5, '', 'q.1', [ID], {}, undefined].map((id) => ({ ...cancel, id })),
-    ...[null, 5, {}, ['enough'], 'x'.repeat(LARGEST_MESSAGE + 1)].map((reason) => ({ ...cancel, reason })),
     { ...watch, type: 'Watch' },
     { ...watch, type: ['watch'] },
     { ...cancel, reason: 'x'.repeat(10_000_000) },

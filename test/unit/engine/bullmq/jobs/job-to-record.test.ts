@@ -222,6 +222,20 @@ describe('the state of a task', () => {
     ],
     [
       'cancelled',
+      'a worker has taken it only to end it, and its clock is behind',
+      'active',
+      { ...taken(NOW - 60_000), data: { cancelled: { at: NOW - 3, starts: 0 } } },
+      { attempt: 0, error: cancellation(undefined), finishedAt: NOW - 3 },
+    ],
+    [
+      'running',
+      'a caller whose clock is behind cancelled it while it ran',
+      'active',
+      { ...taken(NOW - 3), data: { cancelled: { at: NOW - 60_000, starts: 1 } } },
+      { attempt: 1, error: null, finishedAt: null },
+    ],
+    [
+      'cancelled',
       'a worker took it only to end it: that is no attempt',
       'failed',
       { ...ended(NOW - 5), failure: cancellation('enough'), data: cancelledAt(NOW - 20, 'enough') },

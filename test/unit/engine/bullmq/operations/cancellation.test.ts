@@ -3,8 +3,7 @@ import type { JobData } from '../../../../../lib/engine/bullmq/jobs/job-data.js'
 import {
   cancelRequests,
   removeCancelRequest,
-  requestCancel,
-  withCancelMark,
+  requestCancels,
   withoutCancelMark,
 } from '../../../../../lib/engine/bullmq/operations/cancellation.js';
 
@@ -12,21 +11,8 @@ const NOW = Date.UTC(2026, 0, 1);
 const DATA: JobData = { args: [1], headers: { owner: 'ada' }, root: 'q.root', note: { step: 1 } };
 
 describe('the mark in the data of a job', () => {
-  it.each([
-    ['with a reason', 'enough', { at: NOW, reason: 'enough' }],
-    ['without a reason', undefined, { at: NOW }],
-  ])('is set %s, beside the other data', (_, reason, cancelled) => {
-    expect(withCancelMark(DATA, reason, NOW)).toStrictEqual({ ...DATA, cancelled });
-    expect(DATA).not.toHaveProperty('cancelled');
-  });
-
-  it('is that of the last request', () => {
-    const twice = withCancelMark(withCancelMark(DATA, 'first', NOW), undefined, NOW + 1);
-    expect(twice.cancelled).toStrictEqual({ at: NOW + 1 });
-  });
-
   it('is removed, and the other data stay', () => {
-    expect(withoutCancelMark(withCancelMark(DATA, 'enough', NOW))).toStrictEqual(DATA);
+    expect(withoutCancelMark({ ...DATA, cancelled: { at: NOW, reason: 'enough', starts: 1 } })).toStrictEqual(DATA);
   });
 
   it('cannot be removed from data without it', () => {
@@ -56,7 +42,8 @@ describe('the request in the metadata of the queue', () => {
 
   beforeEach(() => void (metadata = new Metadata()));
 
-  const request = (id: string, reason?: string) => requestCancel(metadata as never, id, reason);
+  const request = (id: string, reason?: string) =>
+    requestCancels(metadata as never, [{ id, at: NOW, ...(reason !== undefined && { reason }) }]);
   const requests = (...ids: string[]) => cancelRequests(metadata as never, ids);
   const remove = (id: string) => removeCancelRequest(metadata as never, id);
 
