@@ -5,7 +5,7 @@ import type { CancelOfJob, Driver } from '../../../lib/engine/bullmq/driver.js';
 import type { Engine } from '../../../lib/engine/engine.js';
 import { ENGINE } from '../../../lib/task-queue-tokens.js';
 import { boot, type Booted } from '../../support/boot.js';
-import { describeEachEngine } from '../../support/engines.js';
+import { describeEachDatabase } from '../../support/engines.js';
 import { until } from '../../support/until.js';
 
 @Injectable()
@@ -23,11 +23,11 @@ const VALUES = [
   [[]],
   [{}],
   ['{"cancelled":{}}'],
-  [1e21, -0.1, 12345678901234567890, 'ä\u2028'],
+  [1e21, -0.1, Number.MAX_SAFE_INTEGER, 'ä\u2028'],
   [[], [[]], { '': null }],
 ];
 
-describeEachEngine('cancels', (engine) => {
+describeEachDatabase('cancels', (engine) => {
   let producer: Booted;
   let work: Tasks<Work>;
   let driver: Driver;
