@@ -132,6 +132,24 @@ export class InvalidArgumentsError extends TaskQueueError {
 }
 
 /**
+ * What is stored of the task cannot be read: another program changed it, or the store lost a part of it.
+ *
+ * A task fails with this error as soon as a worker takes it, and its status says so even before. Its method does not run.
+ * Code: `UNREADABLE_TASK`. The message names the field. Remove the task with `forget()`, and enqueue it again.
+ */
+export class UnreadableTaskError extends TaskQueueError {
+  readonly code = 'UNREADABLE_TASK';
+
+  /** @param reason the field and what is wrong with it, without its value */
+  constructor(reason: string) {
+    super(
+      `What is stored of the task cannot be read: ${reason}. Another program changed it, or the store lost a part of it. ` +
+        'Remove the task with forget(), and enqueue it again.',
+    );
+  }
+}
+
+/**
  * The JSON of the arguments, of a result or of a progress report is larger than the option `maxPayload`, or the headers
  * are larger than 16 KiB.
  *

@@ -39,6 +39,7 @@ export {
   TaskQueueError,
   TaskTimeoutError,
   UnknownTaskError,
+  UnreadableTaskError,
   WorkerClosingError,
   WorkerLostError,
   WorkflowFailedError,

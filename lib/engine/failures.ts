@@ -2,6 +2,7 @@ import {
   TaskCancelledError,
   TaskExpiredError,
   TaskNotFoundError,
+  UnreadableTaskError,
   WorkerLostError,
   type TaskQueueError,
 } from '../errors.js';
@@ -35,6 +36,11 @@ export function repeatedLoss(): TaskFailure {
       'The process that ran the task died or lost its connection, more than once. It is not run again.',
     ),
   );
+}
+
+/** What is stored of the task cannot be read. @param reason the field and what is wrong with it */
+export function unreadable(reason: string): TaskFailure {
+  return failureOf(new UnreadableTaskError(reason));
 }
 
 /** The record of a member was removed before the whole workflow looked at it. */

@@ -10,6 +10,12 @@ const QUEUE_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/;
 /** `<queue>.<22 characters>`: 128 random bits in base64url, which contains no dot. */
 const TASK_ID = /^([A-Za-z0-9][A-Za-z0-9_-]{0,62})\.[A-Za-z0-9_-]{22}$/;
 
+/**
+ * The most members of one task. They are stored in one step, and their ids are computed whenever the task is cancelled,
+ * retried or gathered: a stored number that is higher cannot be right.
+ */
+export const MOST_MEMBERS = 100_000;
+
 const ID_BYTES = 16;
 /** Random bytes for many ids. Getting them from the system for each id takes longer than all other steps together. */
 const random = Buffer.alloc(256 * ID_BYTES);

@@ -47,6 +47,7 @@ export class TaskExecutor implements DeliveryHandler<RunOutcome> {
   ) {}
 
   async handle(delivery: Delivery): Promise<RunOutcome> {
+    if (!delivery.args) return this.logged(delivery, { kind: 'failed', failure: noTask(delivery) });
     const task = this.registry.get(delivery.name);
     if (!task) return this.logged(delivery, this.handleUnknown(delivery));
     const refusal = reasonNotToRun(delivery, task.definition, this.options.now);
@@ -58,7 +59,7 @@ export class TaskExecutor implements DeliveryHandler<RunOutcome> {
     const attempt = { hasEnded: false };
     try {
       // Awaited also without a schema: what a guard enters by `AsyncLocalStorage.enterWith()` then stays in this run.
-      const args = await validateArguments(task.definition, delivery.args ?? []);
+      const args = await validateArguments(task.definition, delivery.args);
       const run = this.openRun(delivery, task, limit, progress, attempt);
       const returned = await limit.race(
         () => task.invoker.invoke(args),
@@ -197,22 +198,24 @@ export class TaskExecutor implements DeliveryHandler<RunOutcome> {
 
 /** Why a delivery must not be run at all; `undefined` when it may. A task that has started once never expires. */
 function reasonNotToRun(
-  { name, args, options, abandoned, starts }: Delivery,
+  { options, abandoned, starts }: Delivery,
   { delivery }: TaskDefinition,
   now: () => number,
 ): TaskFailure | undefined {
-  if (!args) {
-    return failureOf(
-      new InvalidArgumentsError(
-        `The job "${name}" was not enqueued as a task: its data must have the form { "args": [...], "headers": { ... } }, with args a list.`,
-      ),
-    );
-  }
   if (starts <= 1 && options.expiresAt !== undefined && options.expiresAt <= now()) return expiry();
   if (delivery === 'at-most-once' && abandoned > 0) {
     return lostAtMostOnce('The process that ran the task died or lost its connection.');
   }
   return undefined;
+}
+
+/** The failure of a job that a foreign client stored, or something changed. */
+function noTask({ name }: Delivery): TaskFailure {
+  return failureOf(
+    new InvalidArgumentsError(
+      `The job "${name}" was not enqueued as a task: its data must have the form { "args": [...], "headers": { ... } }, with args a list.`,
+    ),
+  );
 }
 
 function describe({ name, id }: Delivery): string {

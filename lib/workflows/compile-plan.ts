@@ -1,5 +1,5 @@
 import type { CallOptions, Headers, TaskTree } from '../engine/task.js';
-import { memberId } from '../engine/task-id.js';
+import { memberId, MOST_MEMBERS } from '../engine/task-id.js';
 import { GROUP_TASK, type WorkflowNote } from '../engine/workflow-note.js';
 import { ConfigurationError } from '../errors.js';
 import {
@@ -29,13 +29,23 @@ export function compilePlan(plan: Plan, id: string, context: CompileContext): Ta
   return treeOf(stepsOf(plan), id, context);
 }
 
-/** The trees of plans that become members of `parent`. @param from the place of the first plan among all members */
+/**
+ * The trees of plans that become members of `parent`.
+ *
+ * @param from the place of the first plan among all members
+ * @throws ConfigurationError when the parent would have more members than a task can have
+ */
 export function compileMembers(
   plans: readonly Plan[],
   parent: string,
   from: number,
   context: CompileContext,
 ): TaskTree[] {
+  if (from + plans.length > MOST_MEMBERS) {
+    throw new ConfigurationError(
+      `The group has ${plans.length} members, but a task can have ${MOST_MEMBERS} at most. Make a group of smaller groups, or put several calls into one task with chunks().`,
+    );
+  }
   return plans.map((plan, index) =>
     compilePlan(plan, memberId(parent, from + index, queueOf(plan) ?? context.queue), context),
   );

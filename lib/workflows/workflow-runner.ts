@@ -3,12 +3,13 @@ import { Logger } from '@nestjs/common';
 import { inBatches } from '../concurrency.js';
 import { PayloadTooLargeError, TaskQueueError } from '../errors.js';
 import type { Engine } from '../engine/engine.js';
-import { failureOf, isCancellation } from '../engine/failures.js';
+import { failureOf, isCancellation, unreadable } from '../engine/failures.js';
 import { sizeBeyond, storableText, type Json } from '../engine/json.js';
 import type { Delivery, DeliveryHandler, Outcome } from '../engine/ports/worker-port.js';
 import type { MemberResult, TaskTree } from '../engine/task.js';
 import { memberId } from '../engine/task-id.js';
 import type { WorkflowNote } from '../engine/workflow-note.js';
+import { unreadablePlans } from './check-plan.js';
 import { compileMembers, compilePlan, withFailure, type CompileContext } from './compile-plan.js';
 import { failureOfMember } from './failed-member.js';
 import { fromJsonPlans, queueOf, withInput, type Plan } from './plan.js';
@@ -58,8 +59,16 @@ export class WorkflowRunner implements DeliveryHandler {
   }
 
   private async handleMember(delivery: Delivery, note: WorkflowNote): Promise<Outcome> {
+    const reason = unreadablePlans(note);
+    if (reason !== undefined) return this.failUnreadable(delivery, reason);
     const outcome = await this.outcomeOf(delivery, note);
     return (await this.enqueueFollowers(delivery, note, outcome)) ? outcome : { kind: 'postponed', delay: 0 };
+  }
+
+  private failUnreadable({ name, id }: Delivery, reason: string): Outcome {
+    const failure = unreadable(reason);
+    this.logger.error(`Task ${name} (${id}) failed: ${failure.message}`);
+    return { kind: 'failed', failure };
   }
 
   private async outcomeOf(delivery: Delivery, note: WorkflowNote): Promise<Outcome> {

@@ -54,6 +54,13 @@ export interface Driver {
    * @returns the jobs with their marks, in order
    */
   cancel(queue: Queue, cancels: readonly CancelOfJob[]): Promise<(FoundJob | undefined)[]>;
+  /**
+   * Overwrites those parts of a stored job that keep BullMQ from ending or removing it. The parent of the job, if it has
+   * one, still hears of its end. Needs nothing of the job but its id.
+   *
+   * @param reason why the job cannot be read
+   */
+  makeEndable(queue: string, id: string, reason: string): Promise<void>;
   /** Whether an error means that the store cannot be reached, so that another attempt may help. */
   isOutage(error: unknown): boolean;
   /** Calls `listener` when a connection breaks outside of any call. */

@@ -1,11 +1,11 @@
 import { Logger } from '@nestjs/common';
 import type { Job, Worker } from 'bullmq';
 import { endsWithin } from '../../../concurrency.js';
-import { TaskCancelledError, WorkerClosingError, WorkerLostError } from '../../../errors.js';
+import { EngineUnavailableError, TaskCancelledError, WorkerClosingError, WorkerLostError } from '../../../errors.js';
 import { cancellation } from '../../failures.js';
 import type { Interruption } from '../../interruption.js';
 import type { Json } from '../../json.js';
-import type { ConsumerOptions, DeliveryHandler, Outcome } from '../../ports/worker-port.js';
+import type { ConsumerOptions, Delivery, DeliveryHandler, Outcome } from '../../ports/worker-port.js';
 import { bullmq } from '../bullmq-package.cjs';
 import type { Driver } from '../driver.js';
 import { renewLocksByTimer } from '../patched-lock-renewal.js';
@@ -13,8 +13,10 @@ import { readData, type JobOptions } from '../jobs/job-data.js';
 import { isAbandonment } from '../jobs/job-failure.js';
 import { writeSuccess } from '../jobs/job-success.js';
 import { rootOf } from '../operations/member-flows.js';
+import { patchCreateJob } from '../patched-create-job.js';
 import { CancelPoll } from './cancel-poll.js';
 import { EventLoopMonitor } from './event-loop-monitor.js';
+import { JobCheck } from './job-check.js';
 import { toDelivery } from './job-to-delivery.js';
 import { isLockLoss, LockLossDetector } from './lock-loss-detector.js';
 import { LostTaskLog } from './lost-task-log.js';
@@ -50,6 +52,7 @@ export class QueueConsumer {
   private readonly eventLoop: EventLoopMonitor;
   private readonly cancelPoll: CancelPoll;
   private readonly translator: OutcomeTranslator;
+  private readonly jobCheck: JobCheck;
   private readonly stopSweeping: () => void;
   private stopping: Promise<void> | undefined;
 
@@ -61,7 +64,8 @@ export class QueueConsumer {
   ) {
     const { driver, feed, abandonedAfter } = deps;
     this.lockLoss = new LockLossDetector({ queue, driver, feed, log: this.lostTasks });
-    this.worker = this.createWorker(options);
+    this.jobCheck = new JobCheck(queue, driver, this.logger);
+    this.worker = patchCreateJob(this.createWorker(options));
     // A worker renews a lock when half of its time is over, so a block of the other half may lose it.
     this.eventLoop = new EventLoopMonitor(abandonedAfter / 2, (blocked) => this.warnOfBlock(blocked));
     const backend = this.worker.getBackend();
@@ -133,7 +137,6 @@ export class QueueConsumer {
     const task = this.running.add(job.id as string, job.name);
     const { name, processedOn, attemptsMade } = job;
     try {
-      if ((job.opts as JobOptions).task?.uniqueWhilePending) await job.removeDeduplicationKey();
       const outcome = await this.outcomeOf(job, task.interruption);
       this.eventLoop.measure();
       // Another process has the job or gets it: this error makes BullMQ leave it alone.
@@ -156,7 +159,12 @@ export class QueueConsumer {
   private outcomeOf(job: Job, interruption: Interruption): Outcome | Promise<Outcome> {
     // The worker took the job in the moment in which the application began to close.
     if (this.stopping) return { kind: 'postponed', delay: 0 };
+    return this.jobCheck.refuse(job) ?? this.run(job, interruption);
+  }
+
+  private async run(job: Job, interruption: Interruption): Promise<Outcome> {
     const id = job.id as string;
+    if ((job.opts as JobOptions).task?.uniqueWhilePending) await job.removeDeduplicationKey();
     this.deps.feed.changed(id);
     const data = readData(job.data);
     if (data?.cancelled) {
@@ -174,7 +182,22 @@ export class QueueConsumer {
         }),
       log: (line) => this.ignoreOutage(async () => void (await job.log(line))),
     });
-    return this.handler.handle(delivery);
+    return this.handle(delivery);
+  }
+
+  /**
+   * A handler rejects when the store cannot be reached: the job stays and runs again. Any other error would come again
+   * too, for example because something forged a part of the job that only the handler reads, so the task fails with it.
+   */
+  private async handle(delivery: Delivery): Promise<Outcome> {
+    try {
+      return await this.handler.handle(delivery);
+    } catch (error) {
+      if (error instanceof EngineUnavailableError || this.deps.driver.isOutage(error)) throw error;
+      const { name, message, stack } = error as Error;
+      this.logger.error(`Task ${delivery.name} (${delivery.id}) failed: ${message}`, stack);
+      return { kind: 'failed', failure: { name, message, ...(stack !== undefined && { stack }) } };
+    }
   }
 
   private onCompleted(job: Job, result: unknown): void {

@@ -3,11 +3,14 @@ import type { Backoff, CallOptions, Headers, MemberRange, TaskCall, TaskTree } f
 import type { Json } from '../../json.js';
 import { rangesOf } from '../../task-id.js';
 import type { WorkflowNote } from '../../workflow-note.js';
+import { isObject } from './unreadable-job.js';
 
 /** The data of a job. Each task is one BullMQ job of the task's name. Any BullMQ client may add one; only `args` is needed. */
 export interface JobData {
   readonly args: readonly Json[];
   readonly headers?: Headers;
+  /** The format of the job; absent for format 1. See unreadable-job.ts. */
+  readonly v?: number;
   /** The task was cancelled: the worker that takes the job next ends it without running it. See operations/cancellation.ts. */
   readonly cancelled?: CancelMark;
   /** The root of the workflow, whose watchers hear of this task too. */
@@ -121,10 +124,11 @@ function workflowData({ members, root, note }: TaskTree): Pick<JobData, 'members
   };
 }
 
-/** The job's data; `undefined` when it does not have the form `{ args: [...] }`. */
+/** The job's data; `undefined` when it does not have the form `{ args: [...], headers: { ... } }`. */
 export function readData(data: unknown): JobData | undefined {
-  if (typeof data !== 'object' || data === null || !('args' in data) || !Array.isArray(data.args)) return undefined;
-  return data as JobData;
+  if (!isObject(data) || !Array.isArray(data['args'])) return undefined;
+  if (!isObject(data['headers'] ?? {})) return undefined;
+  return data as unknown as JobData;
 }
 
 /** The headers of a job, without the values that are not text: a foreign client may have stored anything. */

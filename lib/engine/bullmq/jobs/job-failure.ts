@@ -3,6 +3,7 @@ import { repeatedLoss } from '../../failures.js';
 import { storableText } from '../../json.js';
 import type { TaskFailure } from '../../task.js';
 import { parse } from './job-data.js';
+import { isObject } from './unreadable-job.js';
 
 /**
  * A failure as a job stores it. BullMQ keeps the message and the stack of an error; the other fields become one line of
@@ -27,12 +28,37 @@ export function lastFailure(json: JobJson): TaskFailure | null {
   if (typeof last !== 'string' || !json.failedReason || isAbandonment(json.failedReason)) return null;
   const end = last.lastIndexOf('\n');
   const kept = parse(last.slice(end + 1));
-  if (typeof kept !== 'object' || kept === null || !('name' in kept)) return null;
-  return {
-    ...(kept as Pick<TaskFailure, 'name' | 'code' | 'exposable' | 'member'>),
-    message: json.failedReason,
-    stack: last.slice(0, end),
-  };
+  return isKept(kept) ? { ...kept, message: json.failedReason, stack: last.slice(0, end) } : null;
+}
+
+/** The fields of a failure that the line of JSON behind its stack holds. */
+type Kept = Pick<TaskFailure, 'name' | 'code' | 'exposable' | 'member'>;
+
+/** Whether a value has the types of {@link Kept}. Any text may stand behind the stack of a foreign worker's error. */
+function isKept(value: unknown): value is Kept {
+  if (!isObject(value)) return false;
+  const { exposable, member } = value;
+  return isNamed(value) && isAbsentOr('boolean', exposable) && (member === undefined || isMember(member));
+}
+
+function isMember(member: unknown): boolean {
+  if (!isObject(member)) return false;
+  const { id, task, position, error } = member;
+  return (
+    [id, task].every((text) => typeof text === 'string') &&
+    typeof position === 'number' &&
+    isObject(error) &&
+    isNamed(error) &&
+    typeof error['message'] === 'string'
+  );
+}
+
+function isNamed({ name, code }: Record<string, unknown>): boolean {
+  return typeof name === 'string' && isAbsentOr('string', code);
+}
+
+function isAbsentOr(type: string, value: unknown): boolean {
+  return value === undefined || typeof value === type;
 }
 
 /** BullMQ's own words for a job whose process vanished more than once. */

@@ -1,5 +1,6 @@
 import type { Job, JobJson } from 'bullmq';
 import { parse, type JobData, type JobOptions } from './job-data.js';
+import { isObject, unreadableReason } from './unreadable-job.js';
 
 /**
  * What is stored of a job that succeeded, as a message to watchers carries it, so that they need not fetch the job. The
@@ -52,31 +53,12 @@ export function readSuccess(success: JobSuccess): JobJson | undefined {
     finishedOn: Number(finishedOn),
     returnvalue,
   };
-  const times = [job.timestamp, job.processedOn, job.finishedOn];
+  const stored = parse(data);
   const isReadable =
-    name !== undefined &&
-    areOptions(job.opts) &&
+    isObject(stored) &&
     job.progress !== undefined &&
-    isObject(parse(data)) &&
     parse(returnvalue) !== undefined &&
-    times.every(isTime) &&
-    [job.attemptsMade, job.attemptsStarted].every(Number.isSafeInteger);
+    [job.processedOn, job.finishedOn].every(Number.isFinite) &&
+    unreadableReason(job, stored) === undefined;
   return isReadable ? (job as unknown as JobJson) : undefined;
-}
-
-/** Whether the options that a record is made of have the right types. */
-function areOptions(opts: unknown): opts is JobOptions {
-  if (!isObject(opts)) return false;
-  const { attempts, task = {} } = opts;
-  const isNumberOrAbsent = (value: unknown) => value === undefined || Number.isFinite(value);
-  return isNumberOrAbsent(attempts) && isObject(task) && isNumberOrAbsent(task['resultTtl']);
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** Whether a number of milliseconds is a time that a `Date` can have. */
-function isTime(milliseconds: number): boolean {
-  return Math.abs(milliseconds) <= 8.64e15;
 }

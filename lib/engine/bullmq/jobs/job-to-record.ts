@@ -1,10 +1,11 @@
 import type { JobJson, JobState } from 'bullmq';
 import type { TaskFailure, TaskRecord, TaskState } from '../../task.js';
 import type { Json } from '../../json.js';
-import { cancellation, expiry, isCancellation, isExpiry } from '../../failures.js';
+import { cancellation, expiry, isCancellation, isExpiry, unreadable } from '../../failures.js';
 import { timeToLive, type Retention } from '../../retention.js';
 import { lastFailure, readFailure } from './job-failure.js';
-import { parse, readData, readHeaders, type CancelMark, type JobOptions } from './job-data.js';
+import { parse, readData, readHeaders, type CancelMark, type JobData, type JobOptions } from './job-data.js';
+import { FORMAT, formatOf, isTime, UNKNOWN_NAME, unreadableReason } from './unreadable-job.js';
 
 /** The record of the task that a job stores; `undefined` once its time to live is over. */
 export function toRecord(
@@ -15,8 +16,29 @@ export function toRecord(
   retention: Retention,
   now: number,
 ): TaskRecord | undefined {
+  const stored = parse(json.data);
+  const reason = whyUnreadable(json, stored, jobState);
+  if (reason === undefined) return readableRecord(id, json, readData(stored), { queue, jobState, retention, now });
+  const isNewer = formatOf(stored) > FORMAT;
+  return isNewer
+    ? readableRecord(id, withoutOwnFields(json), bareData(stored), { queue, jobState, retention, now })
+    : unreadableRecord(id, json, stored, { queue, retention, now, reason });
+}
+
+interface RecordFacts {
+  readonly queue: string;
+  readonly jobState: JobState;
+  readonly retention: Retention;
+  readonly now: number;
+}
+
+function readableRecord(
+  id: string,
+  json: JobJson,
+  data: JobData | undefined,
+  { queue, jobState, retention, now }: RecordFacts,
+): TaskRecord | undefined {
   const opts: JobOptions = json.opts;
-  const data = readData(parse(json.data));
   const cancelled = data?.cancelled;
   const finishedByBullMQ = jobState === 'completed' || jobState === 'failed';
   const failure = jobState === 'failed' ? readFailure(json) : null;
@@ -56,6 +78,66 @@ export function toRecord(
     ...(data?.members && { members: data.members }),
     ...(data?.note !== undefined && { note: data.note }),
   };
+}
+
+/** Why a job that was found cannot be read; `undefined` when it can. @param data of the job, parsed */
+export function whyUnreadable(json: JobJson, data: unknown, jobState: JobState): string | undefined {
+  if (data === undefined) return 'data is not JSON';
+  if (jobState === 'completed' && parse(json.returnvalue) === undefined) return 'returnvalue is not JSON';
+  return unreadableReason(json, data);
+}
+
+/**
+ * A job of a newer version of this package, without what that version alone understands. Its task is not reported as
+ * failed here.
+ */
+function withoutOwnFields(json: JobJson): JobJson {
+  return {
+    ...json,
+    opts: {},
+    timestamp: timeOf(json.timestamp) ?? 0,
+    processedOn: timeOf(json.processedOn),
+    finishedOn: timeOf(json.finishedOn),
+  };
+}
+
+function bareData(data: unknown): JobData {
+  return { args: [], headers: readHeaders(readData(data)) };
+}
+
+/**
+ * The record of a job that cannot be read. A worker gives the task the same end when it takes the job. The record has the
+ * headers, as far as they can be read, because they may name the owner of the task.
+ */
+function unreadableRecord(
+  id: string,
+  json: JobJson,
+  data: unknown,
+  { queue, retention, now, reason }: Omit<RecordFacts, 'jobState'> & { readonly reason: string },
+): TaskRecord | undefined {
+  const finishedAt = timeOf(json.finishedOn) ?? now;
+  const expiresAt = finishedAt + retention.failedTtl;
+  if (expiresAt <= now) return undefined;
+  return {
+    id,
+    name: typeof json.name === 'string' && json.name !== '' ? json.name : UNKNOWN_NAME,
+    queue,
+    state: 'failed',
+    progress: null,
+    result: null,
+    error: unreadable(reason),
+    attempt: 0,
+    maxAttempts: 1,
+    enqueuedAt: timeOf(json.timestamp) ?? 0,
+    startedAt: timeOf(json.processedOn) ?? null,
+    finishedAt,
+    expiresAt,
+    headers: readHeaders(readData(data)),
+  };
+}
+
+function timeOf(value: number | undefined): number | undefined {
+  return isTime(value) ? value : undefined;
 }
 
 function taskState(

@@ -1,5 +1,6 @@
-import type { Queue } from 'bullmq';
+import type { JobState, Queue } from 'bullmq';
 import { inBatches } from '../../../concurrency.js';
+import type { UnreadableTaskError } from '../../../errors.js';
 import { storableText } from '../../json.js';
 import { isFinal, type TaskRecord } from '../../task.js';
 import { memberIds } from '../../task-id.js';
@@ -92,6 +93,8 @@ export class TaskCommands {
   async retry(id: string): Promise<TaskRecord | undefined> {
     const found = await this.deps.lookup.find(id);
     if (!found || (found.record.state !== 'failed' && found.record.state !== 'cancelled')) return found?.record;
+    // It counts as failed already, and the worker that takes it next fails it.
+    if (isUnreadable(found.record) && !found.json.finishedOn) return found.record;
     // Members first: the task reads their results as soon as it runs.
     await inBatches(memberIds(id, found.record.members), MEMBERS_AT_ONCE, (member) => this.retry(member));
     await this.deps.availability.withRetries('retry', async () => {
@@ -101,7 +104,7 @@ export class TaskCommands {
         await job.updateData(unmarked);
         await removeCancelRequest(this.deps.queueNamed(found.record.queue).getBackend(), id);
       }
-      if (await this.hasFailed(found.record)) {
+      if ((await this.stateAfterEnd(found.record)) === 'failed') {
         await job.retry('failed', { resetAttemptsMade: true, resetAttemptsStarted: true });
       }
       await this.deps.feed.changedByRequest([id]);
@@ -109,23 +112,36 @@ export class TaskCommands {
     return (await this.deps.lookup.find(id))?.record;
   }
 
-  /** Whether the job has failed; waits for a worker that has just taken the cancelled job in order to end it. */
-  private async hasFailed(record: TaskRecord): Promise<boolean> {
+  /** The state of a job. Waits for a worker that has just taken the job in order to end it. */
+  private async stateAfterEnd(record: TaskRecord): Promise<JobState | undefined> {
     const giveUp = performance.now() + END_WITHIN;
     for (;;) {
       const state = await this.deps.lookup.stateOf(record);
-      if (state !== 'active' || performance.now() > giveUp) return state === 'failed';
+      if (state !== 'active' || performance.now() > giveUp) return state;
       await new Promise((resolve) => setTimeout(resolve, READ_AGAIN_AFTER));
     }
   }
 
   async forget(id: string): Promise<boolean> {
     const found = await this.deps.lookup.find(id);
-    if (!found?.json.finishedOn) return false;
-    await this.deps.availability.withRetries('forget', async () => {
+    if (!found) return false;
+    const { record, json } = found;
+    if (!json.finishedOn && !isUnreadable(record)) return false;
+    return this.deps.availability.withRetries('forget', async () => {
+      // A task that cannot be read counts as failed although no worker has ended it yet. One may be about to.
+      if (isUnreadable(record)) {
+        if ((await this.stateAfterEnd(record)) === 'active') return false;
+        await this.deps.lookup.makeEndable(record);
+      }
       await this.deps.lookup.jobOf(found).remove();
       await this.deps.feed.changedByRequest([id]);
+      return true;
     });
-    return true;
   }
+}
+
+const UNREADABLE: UnreadableTaskError['code'] = 'UNREADABLE_TASK';
+
+function isUnreadable({ error }: TaskRecord): boolean {
+  return error?.code === UNREADABLE;
 }

@@ -6,7 +6,7 @@ import type { Availability } from '../availability.js';
 import { bullmq } from '../bullmq-package.cjs';
 import type { Driver, FoundJob, JobRef } from '../driver.js';
 import { Gatherer } from '../gatherer.js';
-import type { JobData } from '../jobs/job-data.js';
+import { parse, type JobData } from '../jobs/job-data.js';
 import { readSuccess, type JobSuccess } from '../jobs/job-success.js';
 import { toRecord } from '../jobs/job-to-record.js';
 
@@ -61,7 +61,13 @@ export class JobLookup {
 
   /** BullMQ's job object of a task that was found. */
   jobOf({ record, json }: FoundTask): Job<JobData> {
-    return bullmq.Job.fromJSON<JobData>(this.queueNamed(record.queue), json, record.id);
+    const data = parse(json.data) === undefined ? '{}' : json.data;
+    return bullmq.Job.fromJSON<JobData>(this.queueNamed(record.queue), { ...json, data }, record.id);
+  }
+
+  /** Makes it possible to end or remove a task that cannot be read. */
+  async makeEndable({ queue, id, error }: TaskRecord): Promise<void> {
+    await this.driver.makeEndable(queue, id, error?.message ?? '');
   }
 
   /** @throws EngineUnavailableError when the store does not answer in time */

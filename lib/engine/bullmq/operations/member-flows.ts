@@ -1,11 +1,13 @@
 import type { FlowJob, FlowProducer, Job } from 'bullmq';
-import { removedMember } from '../../failures.js';
+import { removedMember, unreadable } from '../../failures.js';
 import type { Json } from '../../json.js';
 import type { MemberRange, MemberResult, TaskTree } from '../../task.js';
 import { memberIds, queueOfTask } from '../../task-id.js';
 import type { Driver, FoundJob, JobRef } from '../driver.js';
 import { parse, readData, toJob } from '../jobs/job-data.js';
 import { readFailure } from '../jobs/job-failure.js';
+import { whyUnreadable } from '../jobs/job-to-record.js';
+import { FORMAT, formatOf, UNKNOWN_NAME } from '../jobs/unreadable-job.js';
 
 /** Trees stored in one step, when members are added to a running task. */
 const ADD_AT_ONCE = 500;
@@ -59,7 +61,7 @@ export class MemberFlows {
   /** The results of a job's members so far, in order. */
   async results(job: Job, ranges: readonly MemberRange[]): Promise<MemberResult[]> {
     const values = new Map<string, Json>();
-    for (const [key, value] of Object.entries((await job.getChildrenValues()) ?? {})) {
+    for (const [key, value] of Object.entries(await this.storedValues(job))) {
       values.set(key.slice(key.lastIndexOf(':') + 1), (value ?? null) as Json);
     }
     const ids = memberIds(job.id as string, ranges);
@@ -75,6 +77,16 @@ export class MemberFlows {
       found.push(...(await this.driver.find(members.slice(start, start + FETCH_AT_ONCE))));
     }
     return found;
+  }
+
+  /** The results that BullMQ stored with the job. When one of them is not JSON, all are read from the members instead. */
+  private async storedValues(job: Job): Promise<Readonly<Record<string, unknown>>> {
+    try {
+      return (await job.getChildrenValues()) ?? {};
+    } catch (error) {
+      if (this.driver.isOutage(error)) throw error;
+      return {};
+    }
   }
 
   private toFlow(tree: TaskTree, now: number, isMember: boolean): FlowJob {
@@ -101,6 +113,10 @@ export class MemberFlows {
 function resultOf(id: string, found: FoundJob | undefined): MemberResult {
   if (!found) return { id, state: 'failed', task: 'that was removed', failure: removedMember(id) };
   const { json, state } = found;
+  const data = parse(json.data);
+  const reason = whyUnreadable(json, data, state);
+  if (reason !== undefined && formatOf(data) <= FORMAT)
+    return { id, state: 'failed', task: json.name || UNKNOWN_NAME, failure: unreadable(reason) };
   if (state === 'completed') return { id, state: 'succeeded', value: (parse(json.returnvalue) ?? null) as Json };
   if (state === 'failed') return { id, state: 'failed', task: json.name, failure: readFailure(json) };
   return { id, state: 'unfinished' };

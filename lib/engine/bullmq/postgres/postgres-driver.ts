@@ -23,6 +23,7 @@ import { grantSchema, migrateSchema, needsMigration } from './postgres-schema.js
 import type { CancelOfJob, Driver, FoundJob, JobRef, OnStored } from '../driver.js';
 import type { MessageBus } from '../message-bus.js';
 import type { JobEntry } from '../jobs/job-data.js';
+import { isObject, MOST_RUNS, unreadableOptions } from '../jobs/unreadable-job.js';
 import { patchWorkerBackend } from '../patched-worker-backend.js';
 
 /**
@@ -125,10 +126,9 @@ export class PostgresDriver implements Driver {
 
   /** One query for all jobs. */
   async find(jobs: readonly JobRef[]): Promise<(FoundJob | undefined)[]> {
-    const { rows } = await this.pools.queries.query<JobRow>(SELECT_JOBS, [
-      jobs.map(({ queue }) => queue),
-      jobs.map(({ id }) => id),
-    ]);
+    const { rows } = markOptions(
+      await this.pools.queries.query<JobRow>(SELECT_JOBS, [jobs.map(({ queue }) => queue), jobs.map(({ id }) => id)]),
+    );
     const found = new Map(rows.map((row) => [keyOf(row), row]));
     return jobs.map((job) => {
       const row = found.get(keyOf(job));
@@ -156,6 +156,12 @@ export class PostgresDriver implements Driver {
     return ids.map((id) => found.get(id) ?? ended[others.indexOf(id)]);
   }
 
+  /** On PostgreSQL the options say whether the parent of a job goes on without it. */
+  async makeEndable(queue: string, id: string, reason: string): Promise<void> {
+    const opts = { ...unreadableOptions(reason), continueParentOnFailure: true };
+    await this.pools.queries.query(MAKE_ENDABLE, [queue, id, JSON.stringify(opts), MOST_RUNS + 1]);
+  }
+
   isOutage(error: unknown): boolean {
     return isOutage(error);
   }
@@ -178,7 +184,10 @@ export class PostgresDriver implements Driver {
     return (name, options, kind) => {
       const ofWorker = kind?.withBlockingConnection === true;
       const pool: PgPool = {
-        query: (text, params) => (ofWorker ? this.queryOfWorker(text, params) : this.pools.queries.query(text, params)),
+        query: async (text, params) =>
+          markOptions(
+            await (ofWorker ? this.queryOfWorker(text, params) : this.pools.queries.query(text, params)),
+          ) as never,
         // A backend checks out a single connection: the one on which it listens for as long as it lives.
         connect: () => this.pools.listeners.connect(),
         end: async () => undefined,
@@ -198,13 +207,29 @@ export class PostgresDriver implements Driver {
   }
 
   /**
+   * Runs a query, and once more after it has lowered counters that were too large. By itself, one job with such a counter
+   * would keep all others of its queue from being taken.
+   */
+  private async repairedQuery<R>(text: string, params: readonly unknown[] = []): Promise<PgQueryResult<R>> {
+    const { queries } = this.pools;
+    try {
+      return await queries.query<R>(text, params);
+    } catch (error) {
+      if ((error as { code?: string }).code !== OUT_OF_RANGE) throw error;
+      // Each function of BullMQ has the queue as its first parameter.
+      await queries.query(LOWER_COUNTERS, [params[0], MOST_RUNS + 1]);
+      return queries.query<R>(text, params);
+    }
+  }
+
+  /**
    * Runs a query of a worker. BullMQ's workers wait and try again, also when they store the end of a job, only after an
    * error with the code ECONNREFUSED; after any other error they give up. A PostgreSQL server that restarts answers
    * with other errors too, so every outage gets that code.
    */
   private async queryOfWorker<R>(text: string, params?: readonly unknown[]): Promise<PgQueryResult<R>> {
     try {
-      return await this.pools.queries.query<R>(text, params);
+      return await this.repairedQuery<R>(text, params);
     } catch (error) {
       if (!isOutage(error)) throw error;
       this.report(error as Error);
@@ -212,6 +237,29 @@ export class PostgresDriver implements Driver {
     }
   }
 }
+
+/** Options that are no object. BullMQ takes null for no options. */
+function markOptions<R>(result: PgQueryResult<R>): PgQueryResult<R> {
+  for (const row of result.rows as { opts?: unknown }[]) {
+    if ('opts' in row && !isObject(row.opts)) row.opts = unreadableOptions('opts is not an object');
+  }
+  return result;
+}
+
+/** Lowers counters that BullMQ could not count up any more. They are still larger than any right one. */
+const LOWER_COUNTERS = `
+UPDATE job SET
+  attempts_made = LEAST(attempts_made, $2::integer),
+  attempts_started = LEAST(attempts_started, $2::integer),
+  stalled_count = LEAST(stalled_count, $2::integer)
+WHERE queue = $1 AND state NOT IN ('completed', 'failed')
+  AND GREATEST(attempts_made, attempts_started, stalled_count) > $2::integer`;
+
+const MAKE_ENDABLE = `
+UPDATE job SET opts = $3::jsonb, attempts_made = LEAST(attempts_made, $4::integer) WHERE queue = $1 AND id = $2`;
+
+/** SQLSTATE: a number is out of range. */
+const OUT_OF_RANGE = '22003';
 
 /**
  * BullMQ's connection on pools that {@link PostgresDriver.connect} has prepared. BullMQ's own `waitUntilReady` looks

@@ -1,14 +1,19 @@
 import type { JobJson, JobState } from 'bullmq';
 import { bullmq } from '../bullmq-package.cjs';
 import type { CancelOfJob, FoundJob } from '../driver.js';
+import { decodableHash, unreadableHash } from './decodable-hash.js';
 
 /**
  * Reads the job KEYS[1] in one step: its fields, whether a worker has its lock KEYS[2], and whether it waits for members,
  * which are in KEYS[3].
  */
-export const READ_JOB = `return {
-  redis.call('HGETALL', KEYS[1]), redis.call('EXISTS', KEYS[2]), redis.call('EXISTS', KEYS[3])
-}`;
+export const READ_JOB = `
+local fields = redis.pcall('HGETALL', KEYS[1])
+if fields.err then
+  if not string.find(fields.err, 'WRONGTYPE', 1, true) then return fields end
+  fields = { 'opts', '${unreadableHash('its key is not a hash').opts}' }
+end
+return { fields, redis.call('EXISTS', KEYS[2]), redis.call('EXISTS', KEYS[3]) }`;
 
 /**
  * Cancels the job KEYS[1] and reads it in the same step, as {@link READ_JOB} does. ARGV[1] is the JSON text of the mark up to
@@ -19,7 +24,7 @@ export const CANCEL_JOB = `
 local data = redis.call('HGET', KEYS[1], 'data')
 local rest = data and string.match(data, '^%s*{%s*(.*)$')
 if rest and not redis.call('HGET', KEYS[1], 'finishedOn') and string.sub(rest, 1, 12) ~= '"cancelled":' then
-  local mark = ARGV[1] .. (redis.call('HGET', KEYS[1], 'ats') or '0') .. '}'
+  local mark = ARGV[1] .. (tonumber(redis.call('HGET', KEYS[1], 'ats') or '0') or 0) .. '}'
   local comma = string.sub(rest, 1, 1) == '}' and '' or ','
   redis.call('HSET', KEYS[1], 'data', '{"cancelled":' .. mark .. comma .. rest)
 end
@@ -44,7 +49,7 @@ export function keysOfJob(key: string): string[] {
  */
 export function toFoundJob([fields, locked, blocked]: JobReply): FoundJob | undefined {
   if (fields.length === 0) return undefined;
-  const json = toJobJson(bullmq.array2obj(fields as string[]));
+  const json = toJobJson(decodableHash(bullmq.array2obj(fields as string[])));
   return { json, state: stateOf(json, Number(locked) === 1, Number(blocked) === 1) };
 }
 

@@ -1,5 +1,6 @@
-import type { BackendFactory, RedisQueueBackend } from 'bullmq';
+import type { BackendFactory, JobJson, RedisQueueBackend } from 'bullmq';
 import { bullmq } from '../bullmq-package.cjs';
+import { decodableHash, unreadableHash } from './decodable-hash.js';
 import { WORKER_SILENCE_LIMIT, type RedisClient } from './client-options.js';
 import { endWaiting, ignore, isOutage } from './redis-client.js';
 import { cutWhenSilent } from './silence-watchdog.js';
@@ -16,8 +17,8 @@ import { passServerTime } from './patched-redis-time.js';
 const LONGEST_WAIT = 5;
 
 /**
- * Makes BullMQ's backends for Redis. They pass the server's time to Redis ({@link passServerTime}). A worker's backend
- * differs from BullMQ's own in further points:
+ * Makes BullMQ's backends for Redis. They pass the server's time to Redis ({@link passServerTime}), and read jobs as {@link readDefensively}
+ * describes. A worker's backend differs from BullMQ's own in further points:
  *
  * - A server that refuses writes is an outage for it, so it tries again to store an end. BullMQ would take a finished job
  *   for a failed one.
@@ -28,7 +29,7 @@ const LONGEST_WAIT = 5;
  */
 export function backendFactory(clock: Clock): BackendFactory<RedisQueueBackend> {
   return (name, options, kind) => {
-    const backend = passServerTime(bullmq.createRedisBackend(name, options, kind), clock);
+    const backend = readDefensively(passServerTime(bullmq.createRedisBackend(name, options, kind), clock));
     if (!kind?.withBlockingConnection) return backend;
     const disconnectBlocking = backend.disconnectBlocking.bind(backend);
     backend.disconnectBlocking = async (wait) => {
@@ -67,4 +68,43 @@ export function withBareCopies(client: RedisClient): RedisClient {
   const duplicateBare = (...options: unknown[]) =>
     cutWhenSilent(Object.assign(duplicate(...options), { defineCommand: ignore }), WORKER_SILENCE_LIMIT);
   return Object.assign(client, { duplicate: duplicateBare });
+}
+
+/** The commands that may answer with the next job. */
+const TAKING_COMMANDS: ReadonlySet<string> = new Set(['moveToActive', 'moveToFinished', 'moveToDelayed']);
+
+/**
+ * Makes the backend read a job also when a part of it is not JSON, or when its key is not a hash. By itself, the backend
+ * throws: a worker that took the job would not learn its id, so the job would stay with it until its lock is over, and a
+ * look-up would fail.
+ */
+function readDefensively(backend: RedisQueueBackend): RedisQueueBackend {
+  const { execCommand, forQueue } = backend;
+  backend.execCommand = async (client, command, args) => {
+    const answer: unknown = await execCommand.call(backend, client, command, args);
+    return TAKING_COMMANDS.has(command) ? withDecodableJob(answer) : answer;
+  };
+  backend.getJobData = async (id) => {
+    const client = await backend.client;
+    const key = backend.toKey(id);
+    const hash = await client.hgetall(key).catch((error: Error) => {
+      if (!error.message.startsWith('WRONGTYPE')) throw error;
+      return unreadableHash('its key is not a hash');
+    });
+    return bullmq.isEmpty(hash) ? undefined : decode(decodableHash(hash));
+  };
+  backend.forQueue = (...args) => readDefensively(forQueue.apply(backend, args) as RedisQueueBackend);
+  return backend;
+}
+
+/** @param answer `[fields, id, …]`, the fields of a job's hash as a flat list */
+function withDecodableJob(answer: unknown): unknown {
+  if (!Array.isArray(answer) || !Array.isArray(answer[0])) return answer;
+  const hash = bullmq.array2obj(answer[0] as string[]);
+  const decodable = decodableHash(hash);
+  return decodable === hash ? answer : [Object.entries(decodable).flat(), ...answer.slice(1)];
+}
+
+function decode(hash: Readonly<Record<string, string>>): JobJson {
+  return bullmq.raw2NextJobData([Object.entries(hash).flat()])[0] as JobJson;
 }

@@ -21,8 +21,10 @@ import { patchHashReplies } from './patched-hash-replies.js';
 import { patchSendCommand } from './patched-send-command.js';
 import { beginningOfMark, CANCEL_JOB, keysOfJob, READ_JOB, toFoundJob, type JobReply } from './job-hash.js';
 import type { CancelOfJob, Driver, FoundJob, JobRef, OnStored } from '../driver.js';
+import { patchScripts } from './patched-scripts.js';
 import type { MessageBus } from '../message-bus.js';
 import type { JobEntry } from '../jobs/job-data.js';
+import { unreadableOptions } from '../jobs/unreadable-job.js';
 
 /**
  * The driver for Redis and Valkey. It opens one connection for commands and one for all workers; BullMQ adds one for
@@ -56,6 +58,7 @@ export class RedisDriver implements Driver {
     private readonly prefix: string,
   ) {
     commands.on('error', this.report);
+    if (ownsCommands) patchScripts(commands);
     this.clock = new ServerClock({ address, read: () => this.readTime(), isOutage });
     this.classes = bullmq.withBackend(backendFactory(this.clock));
     this.bus = new RedisBus(
@@ -169,6 +172,17 @@ export class RedisDriver implements Driver {
     return found;
   }
 
+  async makeEndable(queue: string, id: string, reason: string): Promise<void> {
+    const key = `${this.prefix}:${queue}:${id}`;
+    await this.commands.eval(
+      MAKE_ENDABLE,
+      1,
+      key,
+      JSON.stringify(unreadableOptions(reason)),
+      `${this.prefix}:${queue}:de:`,
+    );
+  }
+
   isOutage(error: unknown): boolean {
     return isOutage(error);
   }
@@ -197,6 +211,44 @@ export class RedisDriver implements Driver {
     const copy = patchHashReplies(openWorkerCopy(this.commands));
     copy.on('error', this.report);
     this.copies.push(copy);
-    return cutWhenSilent(copy, WORKER_SILENCE_LIMIT);
+    return cutWhenSilent(patchScripts(copy), WORKER_SILENCE_LIMIT);
   }
 }
+
+/**
+ * Makes the hash KEYS[1] of a job such that BullMQ's scripts can end the job:
+ *
+ * - A key of another type is removed, and a hash with the options ARGV[1] takes its place.
+ * - The reference to the parent is written anew from the parent's key, if it is not JSON. The parent goes on without this
+ *   member.
+ * - Counters that are not numbers are removed, and so are lists of members that are none, and a reference to a
+ *   deduplication key (behind the prefix ARGV[2]) that is not a text.
+ */
+const MAKE_ENDABLE = `
+local job = KEYS[1]
+local function typeOf(key) return redis.call('TYPE', key).ok end
+if typeOf(job) ~= 'hash' then
+  redis.call('DEL', job)
+  redis.call('HSET', job, 'opts', ARGV[1])
+end
+local function isObject(text)
+  local ok, value = pcall(cjson.decode, text)
+  return ok and type(value) == 'table'
+end
+local parent, parentKey = unpack(redis.call('HMGET', job, 'parent', 'parentKey'))
+if parent and not isObject(parent) then
+  local queue, id = string.match(parentKey or '', '^(.*):([^:]*)$')
+  redis.call('HDEL', job, 'parent')
+  if id then redis.call('HSET', job, 'parent', cjson.encode({ id = id, queueKey = queue, cpof = true })) end
+end
+for _, counter in ipairs({ 'atm', 'ats', 'stc' }) do
+  local value = redis.call('HGET', job, counter)
+  if value and not string.match(value, '^%d%d?%d?%d?%d?%d?%d?%d?%d?%d?$') then redis.call('HDEL', job, counter) end
+end
+for suffix, expected in pairs({ dependencies = 'set', unsuccessful = 'zset', processed = 'hash', failed = 'hash' }) do
+  local key = job .. ':' .. suffix
+  if typeOf(key) ~= expected then redis.call('DEL', key) end
+end
+local deduplication = redis.call('HGET', job, 'deid')
+if deduplication and typeOf(ARGV[2] .. deduplication) ~= 'string' then redis.call('HDEL', job, 'deid') end
+`;

@@ -1,0 +1,37 @@
+import { MOST_RUNS } from '../jobs/unreadable-job.js';
+import type { RedisClient } from './client-options.js';
+
+/** How each script of BullMQ names the function that sends a command. */
+const CALL = /^( *)local rcall = redis\.call$/gm;
+
+/**
+ * Sends a command, and repairs a key that makes the command fail. A key of another type is removed, because it is not
+ * what BullMQ stored there; where a script expects a text, it gets an empty one. A counter that is not a number becomes larger than any right one, so the job counts as
+ * unreadable. Every other error is raised as by `redis.call`, by sending the command once more: a command that fails
+ * changes nothing. A command with two lists is not repaired, because either of them may be the wrong one.
+ */
+const TOLERANT_CALL = `
+local rcall = function(command, key, ...)
+  local answer = redis.pcall(command, key, ...)
+  if type(answer) ~= 'table' or not answer.err then return answer end
+  if string.find(answer.err, 'WRONGTYPE', 1, true) and command ~= 'RPOPLPUSH' then
+    redis.call('DEL', key)
+    if command == 'GET' then return '' end
+  elseif command == 'HINCRBY' and (string.find(answer.err, 'not an integer') or string.find(answer.err, 'overflow')) then
+    redis.call('HSET', key, (...), ${MOST_RUNS + 1})
+  end
+  return redis.call(command, key, ...)
+end`;
+
+/**
+ * Makes BullMQ's scripts go on when a key has the wrong type or a counter is not a number. Redis does not undo what a
+ * script did before an error: by itself, one such key makes a script lose the ids that it has already taken out of their
+ * lists, and stops a worker from taking any other job.
+ */
+export function patchScripts<C extends RedisClient>(client: C): C {
+  const defineCommand = client.defineCommand.bind(client);
+  client.defineCommand = (name, { lua, ...definition }) => {
+    defineCommand(name, { ...definition, lua: lua.replace(CALL, (_, indent: string) => indent + TOLERANT_CALL) });
+  };
+  return client;
+}

@@ -1,0 +1,104 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { Injectable } from '@nestjs/common';
+import { Redis } from 'ioredis';
+import { Task, type Tasks } from 'nestjs-task-queue';
+import { patchScripts } from '../../../lib/engine/bullmq/redis/patched-scripts.js';
+import { boot, type Booted } from '../../support/boot.js';
+import { until } from '../../support/until.js';
+
+@Injectable()
+class Work {
+  @Task()
+  async echo(text: string): Promise<string> {
+    return text;
+  }
+
+  @Task({ unique: { while: 'running', key: (text: string) => text } })
+  async unique(text: string): Promise<string> {
+    return text;
+  }
+}
+
+const url = process.env['TEST_REDIS_URL'] as string;
+
+/** Redis alone: docs/upstream.md lists what is changed there in BullMQ's scripts. */
+describe("BullMQ's scripts and keys of a wrong type", () => {
+  let redis: Redis;
+  let booted: Booted;
+  let work: Tasks<Work>;
+  let prefix: string;
+  let count = 0;
+
+  beforeAll(() => {
+    redis = new Redis(url);
+  });
+  afterEach(() => booted.app.close());
+  beforeEach(async () => {
+    prefix = `scripts_${process.pid}_${++count}`;
+    booted = await boot({ connection: url, prefix, abandonedAfter: '2s' }, [Work]);
+    work = booted.queue.of(Work);
+  });
+  afterAll(async () => {
+    const keys = await redis.keys(`scripts_${process.pid}_*`);
+    if (keys.length > 0) await redis.unlink(keys);
+    redis.disconnect();
+  });
+
+  const key = (...parts: string[]) => [prefix, 'default', ...parts].join(':');
+
+  it('a delayed job whose key is no hash keeps none of the jobs that are due with it', async () => {
+    const handles = await Promise.all(
+      Array.from({ length: 20 }, (_, n) => work.echo.with({ delay: '300ms' }).enqueue(`${n}`)),
+    );
+    const [broken, ...others] = handles;
+    await redis.del(key(broken!.id));
+    await redis.lpush(key(broken!.id), 'x');
+    const results = await Promise.all(others.map((handle) => handle.result({ timeout: '10s' })));
+    expect(results).toHaveLength(19);
+    await until(async () => (await broken!.status()).finishedAt !== null, 'the broken task has failed');
+  });
+
+  it('a deduplication key that is no text does not keep a unique task from being stored and ended', async () => {
+    const first = await work.unique.enqueue('a');
+    await first.result({ timeout: '10s' });
+    await work.unique.with({ delay: '1h' }).enqueue('b');
+    const [known] = await redis.keys(key('de', '*'));
+    await redis.del(known!);
+    await redis.lpush(known!, 'x');
+    const again = await work.unique.enqueue('b');
+    await expect(again.result({ timeout: '10s' })).resolves.toBe('b');
+  });
+
+  it('a counter of lost workers that is no number does not end the search for lost workers', async () => {
+    const [one, other] = await work.echo.with({ delay: '1h' }).enqueueMany([['one'], ['other']]);
+    // As a worker leaves them that died: in the list of running jobs, without a lock.
+    for (const { id } of [one!, other!]) {
+      await redis.zrem(key('delayed'), id);
+      await redis.hset(key(id), { stc: id === one!.id ? 'x' : '0', delay: '0' });
+      await redis.rpush(key('active'), id);
+    }
+    await expect(other!.result({ timeout: '10s' })).resolves.toBe('other');
+    await expect(one!.result({ timeout: '10s' })).rejects.toMatchObject({ cause: { code: 'UNREADABLE_TASK' } });
+  });
+
+  it('errors of another kind are those of Redis, and many arguments are passed on', async () => {
+    const client = patchScripts(new Redis(url)) as Redis & {
+      testCall(...args: readonly string[]): Promise<unknown>;
+      testMany(...args: readonly (string | number)[]): Promise<unknown>;
+    };
+    client.defineCommand('testCall', {
+      numberOfKeys: 1,
+      lua: "local rcall = redis.call\nreturn rcall('NONSENSE', KEYS[1])",
+    });
+    const plain = redis.eval("return redis.call('NONSENSE', KEYS[1])", 1, 'x').catch((error: Error) => error.message);
+    const patched = client.testCall('x').catch((error: Error) => error.message);
+    const kind = (message: unknown) => String(message).split(' script:')[0];
+    expect(kind(await patched)).toBe(kind(await plain));
+    client.defineCommand('testMany', {
+      numberOfKeys: 1,
+      lua: "local rcall = redis.call\nlocal all = {}\nfor n = 1, 7000 do all[n] = n end\nreturn rcall('RPUSH', KEYS[1], unpack(all))",
+    });
+    await expect(client.testMany(`${prefix}:many`)).resolves.toBe(7_000);
+    client.disconnect();
+  });
+});
