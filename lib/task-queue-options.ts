@@ -108,10 +108,14 @@ export interface ResolvedQueue {
 /** The options of the module, checked and complete. Durations are milliseconds. */
 export interface ResolvedOptions {
   readonly connection: Connection;
+  /** Whether neither the option `connection` nor `TASK_QUEUE_URL` is set. */
+  readonly isDefaultConnection: boolean;
   readonly prefix: string;
   readonly role: Role;
   readonly queues: ReadonlyMap<string, ResolvedQueue>;
   readonly consume: '*' | readonly string[];
+  /** Where `consume` comes from, for messages. */
+  readonly consumeSource: string;
   readonly defaults: TaskOptions;
   readonly retention: { readonly ttl: number; readonly failedTtl: number };
   readonly http: false | HttpOptions;
@@ -152,16 +156,19 @@ export function resolveOptions(options: TaskQueueOptions, env: NodeJS.ProcessEnv
       `There is no option ${unknown.join(', ')}. The options are: ${[...KNOWN].join(', ')}.`,
     );
   }
-  const connection = parseConnection(options.connection ?? env['TASK_QUEUE_URL'] ?? defaultConnection(env));
+  const named = options.connection ?? (env['TASK_QUEUE_URL']?.trim() || undefined);
+  const connection = parseConnection(named ?? defaultConnection(env));
   const defaults = options.defaults ?? {};
   // Checks the values once here, so that an error names `defaults` and not a task that uses them.
   defineFrom(defaults, {}, 'defaults');
   return {
     connection,
+    isDefaultConnection: named === undefined,
     prefix: resolvePrefix(options.prefix ?? (env['TASK_QUEUE_PREFIX'] || 'tasks'), connection),
     role: resolveRole(options.role, env['TASK_QUEUE_ROLE']),
     queues: resolveQueues(options.queues ?? {}),
     consume: resolveConsume(options.consume, env['TASK_QUEUE_CONSUME']),
+    consumeSource: consumeSource(options.consume),
     defaults,
     retention: {
       ttl: parseDuration(options.results?.ttl ?? '1d', 'results.ttl'),
@@ -256,8 +263,11 @@ function resolveConsume(option: TaskQueueOptions['consume'], variable: string | 
   if (!Array.isArray(names)) {
     throw new ConfigurationError(`consume is ${JSON.stringify(names)}. Use '*' or a list of queue names.`);
   }
-  const source = option ? 'consume' : 'TASK_QUEUE_CONSUME';
-  return names.map((name: string) => checkQueueName(name, `A queue in ${source}`));
+  return names.map((name: string) => checkQueueName(name, `A queue in ${consumeSource(option)}`));
+}
+
+function consumeSource(option: TaskQueueOptions['consume']): string {
+  return option ? 'the option consume' : 'TASK_QUEUE_CONSUME';
 }
 
 function resolveGlobal(global: boolean): boolean {

@@ -1,6 +1,6 @@
 import {
-  Inject,
   Module,
+  Optional,
   type BeforeApplicationShutdown,
   type DynamicModule,
   type NestModule,
@@ -8,23 +8,19 @@ import {
   type OnModuleInit,
   type Provider,
 } from '@nestjs/common';
-import { DiscoveryModule } from '@nestjs/core';
-import type { Engine } from './engine/engine.js';
+import { DiscoveryModule, ModulesContainer } from '@nestjs/core';
 import { httpProviders } from './http/http.providers.js';
+import { checkImported } from './imported-once.js';
+import { producersOf } from './injected-producers.js';
 import { listReadLate } from './list-read-late.js';
-import { HttpSetup } from './http/http-setup.js';
-import { TaskResults } from './results/task-results.js';
-import { DeclaredSchedules } from './schedules/declared-schedules.js';
+import { injectedSources } from './producers/injected-sources.js';
+import { TaskQueueLifecycle } from './task-queue.lifecycle.js';
 import { type ASYNC_OPTIONS_TYPE, ConfigurableModuleClass } from './task-queue.module-definition.js';
 import type { ResolvedOptions, TaskQueueOptions } from './task-queue-options.js';
-import { EXPORTS, nativeQueues, producersOf, PROVIDERS } from './task-queue.providers.js';
-import { injectedSources } from './producers/injected-sources.js';
-import { ENGINE, RESOLVED_OPTIONS } from './task-queue-tokens.js';
+import { EXPORTS, nativeQueues, PROVIDERS } from './task-queue.providers.js';
+import { RESOLVED_OPTIONS } from './task-queue-tokens.js';
 import { DEFAULT_QUEUE } from './tasks/task-definition.js';
-import { TaskLoader } from './workers/task-loader.js';
 import { TaskWorkersModule } from './workers/task-workers.module.js';
-import { registerRunningApp } from './workflows/running-apps.js';
-import { WorkflowStarter } from './workflows/workflow-starter.js';
 
 /**
  * The options of `TaskQueueModule.forRootAsync()`: `imports`, `inject`, `useFactory`, `useClass` and `useExisting` as
@@ -51,22 +47,20 @@ export class TaskQueueModule
   extends ConfigurableModuleClass
   implements NestModule, OnModuleInit, BeforeApplicationShutdown, OnApplicationShutdown
 {
-  private withdrawStarter: (() => void) | undefined;
-
+  /**
+   * @param lifecycle missing in a module that imports the bare class, without `forRoot()`. Such an import does nothing,
+   * because the module of `forRoot()` is global
+   */
   constructor(
-    @Inject(ENGINE) private readonly engine: Engine,
-    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
-    private readonly loader: TaskLoader,
-    private readonly schedules: DeclaredSchedules,
-    private readonly results: TaskResults,
-    private readonly http: HttpSetup,
-    private readonly starter: WorkflowStarter,
+    modules: ModulesContainer,
+    @Optional() private readonly lifecycle?: TaskQueueLifecycle,
   ) {
     super();
+    if (!lifecycle) checkImported(modules, RESOLVED_OPTIONS);
   }
 
   configure(): void {
-    this.http.configure();
+    this.lifecycle?.configure();
   }
 
   /**
@@ -95,29 +89,16 @@ export class TaskQueueModule
   }
 
   async onModuleInit(): Promise<void> {
-    try {
-      await this.loader.load();
-      await this.schedules.load();
-      await this.engine.start();
-    } catch (error) {
-      // Nest calls no shutdown hook when the start of an application fails, so the engine is closed here.
-      await this.engine.close();
-      throw error;
-    }
-    this.withdrawStarter = registerRunningApp(this.starter);
+    await this.lifecycle?.start();
   }
 
-  /**
-   * Ends all waits for tasks. Nest calls this hook after the workers have stopped and before the HTTP server waits for
-   * its requests, some of which wait for tasks.
-   */
+  /** Nest calls this hook after the workers have stopped and before the HTTP server closes. */
   async beforeApplicationShutdown(): Promise<void> {
-    await this.results.close();
+    await this.lifecycle?.endWaits();
   }
 
   async onApplicationShutdown(): Promise<void> {
-    this.withdrawStarter?.();
-    await this.engine.close();
+    await this.lifecycle?.close();
   }
 }
 

@@ -1,17 +1,19 @@
 import type { Provider } from '@nestjs/common';
 import { ApplicationConfig, ModuleRef, ModulesContainer } from '@nestjs/core';
+import { BootReport } from './boot-report.js';
+import { consumedQueues } from './consumed-queues.js';
 import { createEngine } from './create-engine.js';
 import type { Engine } from './engine/engine.js';
-import type { ConsumerOptions } from './engine/ports/worker-port.js';
 import { TaskHttpInterceptor } from './http/task-http.interceptor.js';
-import { tokenOfSource, type InjectedSource } from './producers/injected-sources.js';
+import { checkImportedOnce } from './imported-once.js';
 import type { TaskProducer } from './producers/task-producer.js';
 import { TaskQueue } from './producers/task-queue.js';
 import { TaskResults } from './results/task-results.js';
 import { SCHEDULE_DEPS, SCHEDULE_PROVIDERS, type ScheduleDeps } from './schedules/schedules.providers.js';
 import { TaskSchedules } from './schedules/task-schedules.js';
+import { LIFECYCLE_PROVIDERS } from './task-queue.lifecycle.providers.js';
 import { MODULE_OPTIONS_TOKEN } from './task-queue.module-definition.js';
-import { QUEUE_DEFAULTS, resolveOptions, type ResolvedOptions, type TaskQueueOptions } from './task-queue-options.js';
+import { resolveOptions, type ResolvedOptions, type TaskQueueOptions } from './task-queue-options.js';
 import { ENGINE, nativeQueueToken, RESOLVED_OPTIONS } from './task-queue-tokens.js';
 import { TaskExplorer } from './tasks/task-explorer.js';
 import { TaskRegistry } from './tasks/task-registry.js';
@@ -32,8 +34,11 @@ const UNKNOWN_TASK_RETURNS = 12;
 export const PROVIDERS: Provider[] = [
   {
     provide: RESOLVED_OPTIONS,
-    inject: [MODULE_OPTIONS_TOKEN],
-    useFactory: (options: TaskQueueOptions) => resolveOptions(options),
+    inject: [MODULE_OPTIONS_TOKEN, ModulesContainer],
+    useFactory: (options: TaskQueueOptions, modules: ModulesContainer) => {
+      checkImportedOnce(modules, RESOLVED_OPTIONS);
+      return resolveOptions(options);
+    },
   },
   {
     provide: ENGINE,
@@ -108,13 +113,20 @@ export const PROVIDERS: Provider[] = [
   },
   {
     provide: TaskWorkers,
-    inject: [ENGINE, WorkflowRunner, TaskRegistry, RESOLVED_OPTIONS],
-    useFactory: (engine: Engine, runner: WorkflowRunner, registry: TaskRegistry, options: ResolvedOptions) =>
+    inject: [ENGINE, WorkflowRunner, TaskRegistry, BootReport, RESOLVED_OPTIONS],
+    useFactory: (
+      engine: Engine,
+      runner: WorkflowRunner,
+      registry: TaskRegistry,
+      report: BootReport,
+      options: ResolvedOptions,
+    ) =>
       new TaskWorkers({
         engine,
         handler: runner,
         queues: () => consumedQueues(options, registry),
         grace: options.grace,
+        report,
       }),
   },
   {
@@ -163,32 +175,11 @@ export const PROVIDERS: Provider[] = [
     }),
   },
   ...SCHEDULE_PROVIDERS,
+  ...LIFECYCLE_PROVIDERS,
 ];
 
 /** The providers that other modules of the application may inject. */
 export const EXPORTS = [TaskQueue, TaskSchedules, TaskContext, TaskResults, TaskWorkers, RESOLVED_OPTIONS, ENGINE];
-
-/** A provider of the producers that a class of the application injects with `@InjectTasks()`. */
-export function producersOf({ token, resolve, isForward }: InjectedSource): Provider {
-  const source = isForward ? resolve() : undefined;
-  // A test that overrides the token of a class means all its producers.
-  if (source !== undefined) return { provide: token, useExisting: tokenOfSource(source) };
-  return {
-    provide: token,
-    inject: [TaskQueue],
-    useFactory: (taskQueue: TaskQueue) => taskQueue.of(resolve() as never) as unknown,
-  };
-}
-
-/** The queues whose tasks this process runs, with their options. */
-function consumedQueues(options: ResolvedOptions, registry: TaskRegistry): Map<string, ConsumerOptions> {
-  const { role, consume, queues, retention } = options;
-  if (role === 'producer') return new Map();
-  const names = consume === '*' ? registry.queues() : consume;
-  const longest = registry.longestResultTtl();
-  const keep = { succeeded: Math.max(retention.ttl, longest), failed: Math.max(retention.failedTtl, longest) };
-  return new Map(Array.from(names, (name) => [name, { ...(queues.get(name) ?? QUEUE_DEFAULTS), keep }]));
-}
 
 /**
  * Providers of BullMQ's own `Queue` objects, under the tokens that `@InjectQueue(name)` of `@nestjs/bullmq` injects.

@@ -22,6 +22,8 @@ export interface ReconcileInput {
   readonly now: number;
   /** When this process stored its versions for the first time; `undefined` before that. */
   readonly presentSince: number | undefined;
+  /** When this process last loaded a module with further schedules; `undefined` when it did not. */
+  readonly grownAt?: number | undefined;
 }
 
 /** The changes to make in the store. */
@@ -47,7 +49,7 @@ export interface ReconcilePlan {
  *
  * The schedules of a queue without a consumer for a day are removed too: the queue has no task any more.
  */
-export function reconcile({ declared, queues, snapshot, now, presentSince }: ReconcileInput): ReconcilePlan {
+export function reconcile({ declared, queues, snapshot, now, presentSince, grownAt }: ReconcileInput): ReconcilePlan {
   const stored = new Map<string, StoredSchedule>();
   const newer = new Set<string>();
   for (const [id, schedule] of snapshot.schedules) {
@@ -62,7 +64,7 @@ export function reconcile({ declared, queues, snapshot, now, presentSince }: Rec
   const taken: string[] = [];
   for (const queue of queues) {
     const mine = declared.filter(({ template }) => template.queue === queue);
-    const version = currentVersion(queue, mine, snapshot.versions, now, presentSince);
+    const version = currentVersion(queue, mine, snapshot.versions, now, presentSince, grownAt);
     versions.push(version);
     if (snapshot.versions.some((other) => isNewer(other, version, now))) continue;
     for (const schedule of mine) {
@@ -105,12 +107,13 @@ function currentVersion(
   versions: readonly KnownVersion[],
   now: number,
   presentSince: number | undefined,
+  grownAt = -Infinity,
 ): KnownVersion {
   const fingerprint = fingerprintOf(declared);
   const known = versions.find((other) => other.queue === queue && other.fingerprint === fingerprint);
   // A version that is alive keeps its time of appearance. A version whose last process was gone appears anew.
   const since = known && isAlive(known, now) ? known.since : (presentSince ?? now);
-  return { queue, fingerprint, since, seen: now };
+  return { queue, fingerprint, since: Math.max(since, grownAt), seen: now };
 }
 
 function isNewer(other: KnownVersion, version: KnownVersion, now: number): boolean {

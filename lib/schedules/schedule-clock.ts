@@ -68,6 +68,13 @@ export class ScheduleClock implements OnApplicationBootstrap, OnModuleDestroy {
     await following.started;
   }
 
+  /** Takes in the schedules of a module that was loaded after the start. */
+  async reload(): Promise<void> {
+    if (!this.unfollow || this.stopped) return;
+    this.reconciler.grow();
+    await this.onChange();
+  }
+
   async onModuleDestroy(): Promise<void> {
     this.stopped = true;
     clearTimeout(this.timer);

@@ -14,6 +14,7 @@ export class ScheduleReconciler {
   private readonly logger = new Logger('TaskQueue');
   private presentSince: number | undefined;
   private lastAt = -Infinity;
+  private grownAt: number | undefined;
   private readonly reportedIds = new Set<string>();
 
   constructor(
@@ -25,6 +26,15 @@ export class ScheduleReconciler {
     private readonly now: () => number,
   ) {}
 
+  /**
+   * A module that was loaded later has further schedules: this process has another version of the code from now on. The
+   * next run compares at once.
+   */
+  grow(): void {
+    this.lastAt = -Infinity;
+    this.grownAt = this.now();
+  }
+
   /** Does nothing within 30 s after the last run. @returns whether a schedule was changed */
   async run(snapshot: Snapshot): Promise<boolean> {
     const now = this.now();
@@ -35,6 +45,7 @@ export class ScheduleReconciler {
       snapshot,
       now,
       presentSince: this.presentSince,
+      grownAt: this.grownAt,
     });
     await this.book.putVersions(plan.versions);
     await this.book.forgetVersions(plan.forget);

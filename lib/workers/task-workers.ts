@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type { Engine } from '../engine/engine.js';
 import type { Consumer, ConsumerOptions, DeliveryHandler } from '../engine/ports/worker-port.js';
+import { listOf } from '../engine/running-tasks.js';
 
 export interface TaskWorkersDeps {
   readonly engine: Engine;
@@ -9,6 +10,11 @@ export interface TaskWorkersDeps {
   readonly queues: () => ReadonlyMap<string, ConsumerOptions>;
   /** Milliseconds that running tasks may go on after the application begins to close. */
   readonly grace: number;
+  /** Logs what this process runs. */
+  readonly report: {
+    onStarted(): void;
+    onMoreStarted(queues: readonly string[]): void;
+  };
 }
 
 /**
@@ -17,26 +23,58 @@ export interface TaskWorkersDeps {
  */
 export class TaskWorkers {
   private readonly logger = new Logger('TaskQueue');
-  private readonly consumers: Consumer[] = [];
+  private readonly consumers = new Map<string, Consumer>();
+  private isStarted = false;
+  private isStopped = false;
 
   constructor(private readonly deps: TaskWorkersDeps) {}
 
   /** @throws ConfigurationError when another attempt cannot help */
   async start(): Promise<void> {
-    const { engine, handler } = this.deps;
-    const queues = this.deps.queues();
-    for (const [queue, options] of queues) this.consumers.push(engine.consume(queue, options, handler));
+    this.isStarted = true;
     try {
-      await Promise.all(this.consumers.map(({ started }) => started));
+      await this.consumeMissing();
     } catch (error) {
       // Nest calls no shutdown hook of an application that did not boot.
-      await engine.close();
+      await this.deps.engine.close();
       throw error;
     }
-    if (queues.size > 0) this.logger.log(`Running the queues ${[...queues.keys()].join(', ')}.`);
+    this.deps.report.onStarted();
+  }
+
+  /** Consumes the queues of tasks that were registered after the start. */
+  async startMore(): Promise<void> {
+    if (!this.isStarted || this.isStopped) return;
+    const queues = await this.consumeMissing();
+    if (queues.length > 0) this.deps.report.onMoreStarted(queues);
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.consumers.map((consumer) => consumer.stop(this.deps.grace)));
+    this.isStopped = true;
+    const consumers = [...this.consumers.values()];
+    this.logWait(consumers.flatMap((consumer) => consumer.running()));
+    await Promise.all(consumers.map((consumer) => consumer.stop(this.deps.grace)));
+  }
+
+  /** @returns the queues that were not consumed before */
+  private async consumeMissing(): Promise<string[]> {
+    const { engine, handler, queues } = this.deps;
+    const missing = [...queues()].filter(([queue]) => !this.consumers.has(queue));
+    const added = missing.map(([queue, options]) => {
+      const consumer = engine.consume(queue, options, handler);
+      this.consumers.set(queue, consumer);
+      return consumer;
+    });
+    await Promise.all(added.map(({ started }) => started));
+    return missing.map(([queue]) => queue);
+  }
+
+  private logWait(running: readonly { readonly id: string; readonly name: string }[]): void {
+    if (running.length === 0) return;
+    const { grace } = this.deps;
+    const until = new Date(Date.now() + grace).toISOString();
+    this.logger.log(
+      `Closing waits for ${running.length} running task${running.length > 1 ? 's' : ''} until ${until} (shutdown.grace: ${grace} ms): ${listOf(running)}.`,
+    );
   }
 }

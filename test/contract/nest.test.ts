@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
 import { forwardRef, Injectable, Module, type DynamicModule, type Type } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
+import { LazyModuleLoader, NestFactory } from '@nestjs/core';
 import { Test } from '@nestjs/testing';
 import {
   chain,
@@ -159,6 +159,23 @@ describeEachEngine('classes and modules of Nest', (engine) => {
     const user = await startWithPromise(await engine.place());
     closing.push(user.close);
     await expect((await user.tasks.run.enqueue()).result({ timeout: '20s' })).resolves.toBe('later');
+  });
+
+  it('a module that is loaded while the application runs is complete once it is loaded', async () => {
+    const { app, queue } = running;
+    const { LaterTasks, LaterUser } = laterClasses();
+    class LazyModule {}
+    const providers = [LaterTasks, LaterUser];
+    const lazy = await app.get(LazyModuleLoader).load(() => ({ module: LazyModule, providers }));
+    const { tasks } = lazy.get<{ tasks: Tasks<InstanceType<typeof LaterTasks>> }>(LaterUser);
+    for (const producer of [tasks.run, queue.of(LaterTasks).run, queue.of<() => string>('LaterTasks.run')]) {
+      const handle = await producer.enqueue();
+      await expect(handle.result({ timeout: '20s' })).resolves.toBe('later');
+      expect(handle.id).toMatch(/^later\./);
+    }
+    const schedules = app.get(TaskSchedules);
+    expect(await schedules.get('LaterTasks.run')).toMatchObject({ source: 'decorator', task: 'LaterTasks.run' });
+    await expect((await schedules.runNow('LaterTasks.run')).result({ timeout: '20s' })).resolves.toBe('later');
   });
 });
 

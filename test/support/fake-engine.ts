@@ -123,7 +123,7 @@ export class FakeEngine implements Engine {
   }
 
   consume(): Consumer {
-    return { started: Promise.resolve(), stop: () => Promise.resolve() };
+    return { started: Promise.resolve(), running: () => [], stop: () => Promise.resolve() };
   }
 
   native(): unknown {

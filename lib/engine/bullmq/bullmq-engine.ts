@@ -118,6 +118,7 @@ export class BullMQEngine implements Engine {
     };
     return {
       started: this.availability.whenReachable(startOnce),
+      running: () => this.consumers.get(queue)?.runningTasks() ?? [],
       stop: async (grace) => {
         stopped = true;
         await this.consumers.get(queue)?.stop(grace);

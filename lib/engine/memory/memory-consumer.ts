@@ -15,7 +15,7 @@ const ABORT_GRACE = 2_000;
 export class MemoryConsumer implements Consumer, Runner {
   readonly started = Promise.resolve();
   private readonly logger = new Logger('TaskQueue');
-  private readonly running = new RunningTasks();
+  private readonly tasks = new RunningTasks();
   private stopping: Promise<void> | undefined;
 
   constructor(
@@ -29,11 +29,15 @@ export class MemoryConsumer implements Consumer, Runner {
   }
 
   get hasFreePlace(): boolean {
-    return this.running.size < this.options.concurrency;
+    return this.tasks.size < this.options.concurrency;
+  }
+
+  running(): readonly RunningTask[] {
+    return this.tasks.all();
   }
 
   run(task: StoredTask): void {
-    const run = this.running.add(task.id, task.name);
+    const run = this.tasks.add(task.id, task.name);
     this.place.store.start(task, run);
     void this.runToEnd(task, run);
   }
@@ -50,7 +54,7 @@ export class MemoryConsumer implements Consumer, Runner {
       if (outcome) storeOutcome(this.place.store, task, outcome, this.retention);
       else this.place.store.abandon(task, this.retention);
     }
-    this.running.remove(run);
+    this.tasks.remove(run);
     this.place.dispatcher.wake(this.queue);
   }
 
@@ -67,10 +71,10 @@ export class MemoryConsumer implements Consumer, Runner {
 
   private async drain(grace: number): Promise<void> {
     this.place.dispatcher.remove(this);
-    if (await this.running.allEndWithin(grace)) return;
-    this.running.interrupt(new WorkerClosingError());
-    if (await this.running.allEndWithin(ABORT_GRACE)) return;
-    const leftOver = this.running.all();
+    if (await this.tasks.allEndWithin(grace)) return;
+    this.tasks.interrupt(new WorkerClosingError());
+    if (await this.tasks.allEndWithin(ABORT_GRACE)) return;
+    const leftOver = this.tasks.all();
     this.logger.warn(
       `The application closes while these tasks still run: ${listOf(leftOver)}. Their ends are dropped.`,
     );

@@ -78,6 +78,8 @@ export interface Consumer {
    * @throws ConfigurationError when another attempt cannot help
    */
   readonly started: Promise<void>;
+  /** The tasks that run now. */
+  running(): readonly { readonly id: string; readonly name: string }[];
   /**
    * Takes no new task and waits up to `grace` milliseconds for the running ones. Then it aborts their signals and gives
    * back the tasks that still do not end. Safe to call twice.

@@ -26,11 +26,12 @@ class World {
   private readonly versions = new Map<string, KnownVersion>();
   now = Date.UTC(2026, 0, 1);
 
-  /** A process. @returns lets the process reconcile once */
+  /** A process. @returns lets the process reconcile once; `load` lets it load a module with further schedules */
   process(declared: DeclaredSchedule[], queues = ['default']) {
     let presentSince: number | undefined;
-    return () => {
-      const plan = reconcile({ declared, queues, snapshot: this.snapshot(), now: this.now, presentSince });
+    let grownAt: number | undefined;
+    const run = () => {
+      const plan = reconcile({ declared, queues, snapshot: this.snapshot(), now: this.now, presentSince, grownAt });
       for (const schedule of plan.put) this.stored.set(schedule.id, schedule);
       for (const id of plan.remove) this.stored.delete(id);
       for (const version of plan.versions) this.versions.set(version.queue + version.fingerprint, version);
@@ -38,6 +39,12 @@ class World {
       presentSince ??= this.now;
       return plan;
     };
+    const load = (...later: DeclaredSchedule[]) => {
+      declared.push(...later);
+      grownAt = this.now;
+      return run();
+    };
+    return Object.assign(run, { load });
   }
 
   /** Lets time pass, in which each of these processes reconciles every half minute. */
@@ -208,5 +215,24 @@ describe('reconcile during a deploy', () => {
     world.now += 25 * 60 * MINUTE;
     world.process([declare('b')])();
     expect(world.versionCount).toBe(1);
+  });
+});
+
+describe('a module that a process loads later', () => {
+  it('sets its schedules at once, and again after the process started anew', () => {
+    const world = new World();
+    const first = world.process([declare('known')]);
+    const second = world.process([declare('known')]);
+    world.pass(1, first, second);
+    first.load(declare('lazy'));
+    expect(world.ids).toEqual(['known', 'lazy']);
+    world.pass(5, second, first);
+    expect(world.ids).toEqual(['known', 'lazy']);
+
+    const again = world.process([declare('known')]);
+    again();
+    again.load(declare('lazy'));
+    world.pass(5, second, again);
+    expect(world.ids).toEqual(['known', 'lazy']);
   });
 });

@@ -85,6 +85,10 @@ export class QueueConsumer {
     this.cancelPoll.check(id);
   }
 
+  runningTasks(): readonly RunningTask[] {
+    return this.running.all();
+  }
+
   stop(grace: number): Promise<void> {
     this.stopping ??= this.drain(grace);
     return this.stopping;

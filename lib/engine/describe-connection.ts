@@ -1,0 +1,75 @@
+import { resolve } from 'node:path';
+import { withoutPassword, type Connection, type DatabaseConnection } from './connection.js';
+
+type Server = Extract<DatabaseConnection, { kind: 'redis' | 'postgres' }>;
+
+/** Where tasks are stored, without credentials, for the log: `PostgreSQL at db:5432/app, schema tasks`. */
+export function describePlace(connection: Connection, prefix: string): string {
+  const namespace = connection.kind === 'redis' || connection.kind === 'memory' ? 'prefix' : 'schema';
+  return `${describeConnection(connection)}, ${namespace} ${prefix}`;
+}
+
+function describeConnection(connection: Connection): string {
+  switch (connection.kind) {
+    case 'memory':
+      return connection.name === undefined ? 'the memory engine' : `the memory engine "${connection.name}"`;
+    case 'embedded':
+      return connection.folder === undefined
+        ? 'the embedded engine in memory'
+        : `the embedded engine in ${resolve(connection.folder)}`;
+    case 'redis':
+    case 'postgres':
+      return `${connection.kind === 'redis' ? 'Redis' : 'PostgreSQL'} at ${addressOf(connection)}`;
+  }
+}
+
+function addressOf(connection: Server): string {
+  if (connection.url !== undefined) return addressOfUrl(connection.url);
+  if (connection.kind === 'postgres') return addressOfPostgres(connection.options ?? optionsOf(connection.pool));
+  return addressOfRedis(connection.options ?? optionsOf(connection.client));
+}
+
+function addressOfUrl(url: string): string {
+  return (
+    withoutPassword(url)
+      .replace(/^[a-z+]+:\/\//i, '')
+      .replace(/\/$/, '') || 'localhost'
+  );
+}
+
+function addressOfPostgres({ connectionString, host, port, database }: Options): string {
+  if (typeof connectionString === 'string') return addressOfUrl(connectionString);
+  const { PGHOST, PGPORT, PGDATABASE } = process.env;
+  const name = database ?? PGDATABASE;
+  return hostAndPort({ host: host ?? PGHOST, port: port ?? PGPORT }) + (name === undefined ? '' : `/${text(name)}`);
+}
+
+function addressOfRedis({ host, port, path, db, nodes, sentinels, name }: Options): string {
+  if (typeof path === 'string') return path;
+  if (Array.isArray(sentinels) && sentinels.length > 0) return `${text(name)} of the sentinels ${list(sentinels)}`;
+  if (Array.isArray(nodes)) return `the cluster ${list(nodes)}`;
+  return hostAndPort({ host, port }) + (db === undefined ? '' : `/${text(db)}`);
+}
+
+/** The options of ioredis or pg; also of a client or pool of the application. */
+type Options = Readonly<Record<string, unknown>>;
+
+/** The options of a client or pool, which are public in both libraries. A cluster of ioredis has other ones. */
+function optionsOf(client: object | undefined): Options {
+  const options: unknown = client && Reflect.get(client, 'options');
+  return typeof options === 'object' && options !== null ? (options as Options) : {};
+}
+
+function list(servers: readonly unknown[]): string {
+  return servers
+    .map((server) => (typeof server === 'string' ? addressOfUrl(server) : hostAndPort(server as Options)))
+    .join(', ');
+}
+
+function hostAndPort({ host, port }: Options): string {
+  return port === undefined ? text(host ?? 'localhost') : `${text(host ?? 'localhost')}:${text(port)}`;
+}
+
+function text(value: unknown): string {
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : '?';
+}

@@ -1,0 +1,51 @@
+import type { Provider } from '@nestjs/common';
+import { PROPERTY_DEPS_METADATA, SELF_DECLARED_DEPS_METADATA } from '@nestjs/common/constants.js';
+import type { ModulesContainer } from '@nestjs/core';
+import type { InstanceWrapper } from '@nestjs/core/injector/instance-wrapper.js';
+import { injectedSources, tokenOfSource, type InjectedSource } from './producers/injected-sources.js';
+import { TaskQueue } from './producers/task-queue.js';
+import type { TaskSource } from './producers/tasks.js';
+
+/** A source of producers, and the class that injects it. */
+export interface InjectedProducers {
+  readonly source: TaskSource;
+  readonly by: string;
+}
+
+/** A provider of the producers that a class of the application injects with `@InjectTasks()`. */
+export function producersOf({ token, resolve, isForward }: InjectedSource): Provider {
+  const source = isForward ? resolve() : undefined;
+  // A test that overrides the token of a class means all its producers.
+  if (source !== undefined) return { provide: token, useExisting: tokenOfSource(source) };
+  return {
+    provide: token,
+    inject: [TaskQueue],
+    useFactory: (taskQueue: TaskQueue) => taskQueue.of(resolve() as never) as unknown,
+  };
+}
+
+/** The sources that classes of this application inject, each once. The code of the process may inject further ones. */
+export function producersInjectedIn(modules: ModulesContainer): InjectedProducers[] {
+  const injectors = new Map<unknown, string>();
+  for (const { providers, controllers, injectables } of modules.values()) {
+    for (const wrapper of [...providers.values(), ...controllers.values(), ...injectables.values()]) {
+      for (const token of dependenciesOf(wrapper)) injectors.set(token, String(wrapper.name));
+    }
+  }
+  const found = new Map<TaskSource, InjectedProducers>();
+  for (const { token, resolve } of injectedSources()) {
+    const source = resolve();
+    const by = injectors.get(token);
+    if (source !== undefined && by !== undefined) found.set(source, { source, by });
+  }
+  return [...found.values()];
+}
+
+/** The tokens that a class or a factory names explicitly, as `@InjectTasks()` does. */
+function dependenciesOf({ metatype, inject, isAlias }: InstanceWrapper): unknown[] {
+  if (isAlias || !metatype) return [];
+  if (inject) return inject;
+  const parameters = (Reflect.getMetadata(SELF_DECLARED_DEPS_METADATA, metatype) ?? []) as { param: unknown }[];
+  const properties = (Reflect.getMetadata(PROPERTY_DEPS_METADATA, metatype) ?? []) as { type: unknown }[];
+  return [...parameters.map(({ param }) => param), ...properties.map(({ type }) => type)];
+}

@@ -1,0 +1,104 @@
+import type { LazyModuleLoader, ModulesContainer } from '@nestjs/core';
+import type { BootReport } from './boot-report.js';
+import type { Engine } from './engine/engine.js';
+import type { HttpSetup } from './http/http-setup.js';
+import { producersOf } from './injected-producers.js';
+import { afterEachLoad } from './patched-lazy-module-loader.js';
+import { followSources, injectedSources, type InjectedSource } from './producers/injected-sources.js';
+import type { TaskResults } from './results/task-results.js';
+import type { DeclaredSchedules } from './schedules/declared-schedules.js';
+import type { ScheduleClock } from './schedules/schedule-clock.js';
+import { ENGINE } from './task-queue-tokens.js';
+import type { TaskLoader } from './workers/task-loader.js';
+import type { TaskWorkers } from './workers/task-workers.js';
+import { registerRunningApp } from './workflows/running-apps.js';
+import type { WorkflowStarter } from './workflows/workflow-starter.js';
+
+export interface LifecycleDeps {
+  readonly engine: Engine;
+  readonly loader: TaskLoader;
+  readonly schedules: DeclaredSchedules;
+  readonly clock: ScheduleClock;
+  readonly workers: TaskWorkers;
+  readonly results: TaskResults;
+  readonly http: HttpSetup;
+  readonly starter: WorkflowStarter;
+  readonly report: BootReport;
+  readonly modules: ModulesContainer;
+  readonly lazyModules: LazyModuleLoader;
+}
+
+/** What the module does at each step of the application's life. The order is that of the methods. */
+export class TaskQueueLifecycle {
+  private readonly onClose: (() => void)[] = [];
+  private loading: Promise<void> = Promise.resolve();
+  private isClosed = false;
+
+  constructor(private readonly deps: LifecycleDeps) {}
+
+  configure(): void {
+    this.deps.http.configure();
+  }
+
+  async start(): Promise<void> {
+    const { engine, lazyModules, report, starter } = this.deps;
+    try {
+      report.warnOfEngine();
+      this.provideLaterSources();
+      afterEachLoad(lazyModules, () => this.loadMore());
+      await this.load();
+      await engine.start();
+    } catch (error) {
+      // Nest calls no shutdown hook when the start of an application fails.
+      await this.close();
+      throw error;
+    }
+    this.onClose.push(registerRunningApp(starter));
+  }
+
+  /**
+   * Ends all waits for tasks. To be called after the workers have stopped, and before the HTTP server waits for its
+   * requests, some of which wait for tasks.
+   */
+  async endWaits(): Promise<void> {
+    await this.deps.results.close();
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true;
+    for (const end of this.onClose.splice(0)) end();
+    await this.deps.engine.close();
+  }
+
+  /** Registers the tasks and schedules that are not registered yet. One call waits for the other. */
+  private load(): Promise<void> {
+    const { loader, schedules } = this.deps;
+    const loaded = this.loading.then(async () => {
+      await loader.load();
+      await schedules.load();
+    });
+    this.loading = loaded.catch(() => undefined);
+    return loaded;
+  }
+
+  /** Takes in a module that the application has loaded later. */
+  private async loadMore(): Promise<void> {
+    if (this.isClosed) return;
+    await this.load();
+    await this.deps.workers.startMore();
+    await this.deps.clock.reload();
+  }
+
+  /** Provides what the classes of modules that come later inject with `@InjectTasks()`. */
+  private provideLaterSources(): void {
+    const own = [...this.deps.modules.values()].find(({ providers }) => providers.has(ENGINE));
+    if (!own) return;
+    const provide = (source: InjectedSource) => {
+      if (own.providers.has(source.token)) return;
+      own.addProvider(producersOf(source));
+      own.addExportedProviderOrModule(source.token);
+    };
+    for (const source of injectedSources()) provide(source);
+    this.onClose.push(followSources(provide));
+  }
+}
