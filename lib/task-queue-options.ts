@@ -157,7 +157,7 @@ export function resolveOptions(options: TaskQueueOptions, env: NodeJS.ProcessEnv
     );
   }
   const named = options.connection ?? (env['TASK_QUEUE_URL']?.trim() || undefined);
-  const connection = parseConnection(named ?? defaultConnection(env));
+  const connection = parseConnection(named ?? defaultConnection(env), env['TASK_QUEUE_DIRECT_URL']?.trim());
   const defaults = options.defaults ?? {};
   // Checks the values once here, so that an error names `defaults` and not a task that uses them.
   defineFrom(defaults, {}, 'defaults');

@@ -25,6 +25,12 @@ export interface RedisConnectionOptions {
 /** The options of `pg.Pool`. An object with `connectionString`, `database` or `user` counts as such. */
 export interface PostgresConnectionOptions {
   readonly connectionString?: string;
+  /**
+   * The URL of the same database without the pooler that `connectionString` names, or of a pooler in session mode. The
+   * process listens for notifications on it. Default: the environment variable `TASK_QUEUE_DIRECT_URL`, else the
+   * connections of `connectionString`.
+   */
+  readonly directUrl?: string;
   readonly database?: string;
   readonly user?: string;
   readonly [option: string]: unknown;
@@ -60,6 +66,8 @@ export type DatabaseConnection =
       readonly url?: string;
       readonly options?: PostgresConnectionOptions;
       readonly pool?: PostgresPoolLike;
+      /** Leads around a pooler on which LISTEN does not work. */
+      readonly directUrl?: string;
     }
   /** Without a folder, the database is in memory. */
   | { readonly kind: 'embedded'; readonly folder?: string };
@@ -71,9 +79,21 @@ const CURE =
 /**
  * Finds out which engine the option `connection` means.
  *
+ * @param directUrl the default of {@link PostgresConnectionOptions.directUrl}
  * @throws ConfigurationError with the value, without its password, when it means none
  */
-export function parseConnection(value: ConnectionOption): Connection {
+export function parseConnection(value: ConnectionOption, directUrl?: string): Connection {
+  const connection = parseValue(value);
+  if (connection.kind !== 'postgres' || connection.pool) return connection;
+  const url = connection.options?.directUrl ?? (directUrl || undefined);
+  if (url === undefined) return connection;
+  if (/^postgres(?:ql)?:\/\//i.test(url) && URL.canParse(url)) return { ...connection, directUrl: url };
+  throw new ConfigurationError(
+    `directUrl (or TASK_QUEUE_DIRECT_URL) is "${withoutPassword(url)}". Give the postgres:// URL that leads to the server directly.`,
+  );
+}
+
+function parseValue(value: ConnectionOption): Connection {
   if (typeof value === 'string') return parseUrl(value);
   if (typeof value !== 'object' || value === null) {
     throw new ConfigurationError(`connection is ${String(value)}. ${CURE}`);

@@ -1,4 +1,4 @@
-import type { INestApplicationContext, Provider } from '@nestjs/common';
+import type { INestApplicationContext, LoggerService, Provider } from '@nestjs/common';
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { TaskQueue, TaskQueueModule, type TaskQueueOptions } from 'nestjs-task-queue';
@@ -9,13 +9,17 @@ export interface Booted {
 }
 
 /**
- * Starts an application without HTTP, with these options and providers. It logs nothing, because the tests make it fail
- * on purpose.
+ * Starts an application without HTTP, with these options and providers. By default it logs nothing, because the
+ * tests make it fail on purpose.
  */
-export async function boot(options: TaskQueueOptions, providers: Provider[] = []): Promise<Booted> {
+export async function boot(
+  options: TaskQueueOptions,
+  providers: Provider[] = [],
+  logger: LoggerService | false = false,
+): Promise<Booted> {
   @Module({ imports: [TaskQueueModule.forRoot(options)], providers })
   class App {}
-  const app = await NestFactory.createApplicationContext(App, { logger: false, abortOnError: false });
+  const app = await NestFactory.createApplicationContext(App, { logger, abortOnError: false });
   return { app, queue: app.get(TaskQueue) };
 }
 

@@ -11,7 +11,7 @@ import { aptGetInstall, decideInstallation, describeFailure } from './program-in
  * @property {string} [instead] what a developer can set instead of installing the program
  */
 
-/** @typedef {'redis' | 'postgres' | 'initdb' | 'pg_basebackup' | 'chromium' | 'openssl' | 'celery'} ProgramKey */
+/** @typedef {'redis' | 'postgres' | 'initdb' | 'pg_basebackup' | 'pgbouncer' | 'chromium' | 'openssl' | 'celery'} ProgramKey */
 
 /** @type {Readonly<Record<ProgramKey, Program>>} */
 const programs = {
@@ -27,6 +27,7 @@ const programs = {
   },
   initdb: { names: ['initdb'], aptPackages: ['postgresql'] },
   pg_basebackup: { names: ['pg_basebackup'], aptPackages: ['postgresql'] },
+  pgbouncer: { names: ['pgbouncer'], aptPackages: ['pgbouncer'] },
   chromium: {
     names: ['chromium', 'chromium-browser', 'google-chrome'],
     aptPackages: ['chromium'],
@@ -48,7 +49,7 @@ export function programsOf(project, environment = process.env) {
   const ownServers = ['redis', 'postgres', 'initdb', 'openssl'];
   switch (project) {
     case 'faults':
-      return [...ownServers, 'pg_basebackup'];
+      return [...ownServers, 'pg_basebackup', 'pgbouncer'];
     case 'contract':
     case 'limits':
     case 'matrix':
@@ -99,7 +100,8 @@ export function findChromium() {
 
 /** @param {Program} program */
 function lookUp({ names }) {
-  const folders = [...(process.env.PATH ?? '').split(delimiter), ...postgresFolders()];
+  // Debian installs PgBouncer in a folder that is on the PATH of root only.
+  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', ...postgresFolders()];
   return names.flatMap((name) => folders.map((folder) => join(folder, name))).find(isExecutable);
 }
 

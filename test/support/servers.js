@@ -57,6 +57,8 @@ export async function startRedis({ durable = false, password, tls = false, clust
       ...(durable ? ['--save', '', '--appendonly', 'yes', '--appendfsync', 'always'] : ['--save', '86400 1']),
       ...(password ? ['--requirepass', password] : []),
       ...(replicaOf ? ['--replicaof', '127.0.0.1', `${replicaOf.port}`] : []),
+      // A replica that connects gets the data at once, and not after five seconds.
+      ...['--repl-diskless-sync-delay', '0'],
       ...(cluster ? ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1'] : []),
     ],
     readyText: 'Ready to accept connections',
@@ -142,11 +144,11 @@ async function query(url, sql) {
 }
 
 /**
- * The user that runs PostgreSQL when the tests run as root, because PostgreSQL refuses to run as root.
+ * The user that runs PostgreSQL and PgBouncer when the tests run as root, because they refuse to run as root.
  *
  * @returns {import('./managed-process.js').User | undefined}
  */
-function unprivilegedUser() {
+export function unprivilegedUser() {
   if (process.getuid?.() !== 0) return undefined;
   const id = (/** @type {string} */ flag, /** @type {string} */ name) =>
     Number(execFileSync('id', [flag, name], { stdio: ['ignore', 'pipe', 'ignore'] }));
@@ -157,14 +159,16 @@ function unprivilegedUser() {
       // There is no such user. Try the next name.
     }
   }
-  throw new Error('PostgreSQL does not run as root, and there is no user "postgres" or "nobody" to run it as.');
+  throw new Error(
+    'PostgreSQL and PgBouncer do not run as root, and there is no user "postgres" or "nobody" to run it as.',
+  );
 }
 
 /**
  * A free port outside the range from which systems take the local ports of outgoing connections. No connection can take
  * the port while a test has its server stopped.
  */
-async function freePort() {
+export async function freePort() {
   for (;;) {
     const port = randomInt(20_000, 32_000);
     const probe = createServer();
@@ -214,7 +218,7 @@ async function ownEverySlot({ url, ca }) {
  * @param {string} [program.ca]
  * @returns {Promise<Server>}
  */
-async function startServer(managed, { command, args, readyText, port, url, ca }) {
+export async function startServer(managed, { command, args, readyText, port, url, ca }) {
   /** @type {{ pid: number, ended: Promise<void> } | undefined} */
   let running;
   let pid = 0;

@@ -24,6 +24,10 @@ export class CheckedBus {
     return this.bus.publishEnd;
   }
 
+  get isDeaf(): boolean {
+    return this.bus.isDeaf === true;
+  }
+
   publish(channel: string, message: string): Promise<void> {
     return this.bus.publish(channel, message);
   }

@@ -1,5 +1,7 @@
 /** Messages between the processes of one application. The sender gets no answer, and any message may be lost. */
 export interface MessageBus {
+  /** Whether this process receives no messages, so that it has to poll more often. Known after {@link subscribe}. */
+  readonly isDeaf?: boolean;
   publish(channel: string, message: string): Promise<void>;
   /**
    * Redis only: sends a `ChangeMessage` about the end of a task on the workers' connection, right behind the command that

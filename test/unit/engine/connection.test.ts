@@ -33,6 +33,18 @@ describe('parseConnection', () => {
     expect(parseConnection(url)).toStrictEqual(connection);
   });
 
+  it('takes the direct URL from the options, else from the environment, and only for PostgreSQL', () => {
+    const [own, ofEnvironment] = ['postgres://direct', 'postgres://environment'];
+    const options = { connectionString: 'postgres://pooler', directUrl: own };
+    expect(parseConnection(options, ofEnvironment)).toStrictEqual({ kind: 'postgres', options, directUrl: own });
+    expect(parseConnection('postgres://pooler', ofEnvironment)).toMatchObject({ directUrl: ofEnvironment });
+    expect(parseConnection('postgres://pooler', '')).not.toHaveProperty('directUrl');
+    for (const other of ['redis://host', 'pglite:', pool] as const) {
+      expect(parseConnection(other, ofEnvironment)).not.toHaveProperty('directUrl');
+    }
+    expect(() => parseConnection('postgres://pooler', 'user:secret@host')).toThrow(/TASK_QUEUE_DIRECT_URL\) is "host"/);
+  });
+
   it.each<[what: string, option: ConnectionOption]>([
     ['a host', { host: 'h' }],
     ['a port', { port: 6379 }],

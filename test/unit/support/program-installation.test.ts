@@ -65,7 +65,14 @@ test('describeFailure names the programs that apt-get could not install, and the
 describe('programsOf', () => {
   test.each(['faults'])('the project %s starts servers of its own, whatever the environment names', (project) => {
     const servers = { TEST_REDIS_URL: 'redis://host', TEST_POSTGRES_URL: 'postgres://host' };
-    expect(programsOf(project, servers)).toEqual(['redis', 'postgres', 'initdb', 'openssl']);
+    expect(programsOf(project, servers)).toEqual([
+      'redis',
+      'postgres',
+      'initdb',
+      'openssl',
+      'pg_basebackup',
+      'pgbouncer',
+    ]);
   });
 
   test.each(['contract', 'limits', 'matrix'])(

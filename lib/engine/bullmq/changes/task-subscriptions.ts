@@ -30,7 +30,7 @@ interface Watch {
 }
 
 export interface TaskSubscriptionsDeps {
-  readonly bus: Pick<MessageBus, 'publish'>;
+  readonly bus: Pick<MessageBus, 'publish' | 'isDeaf'>;
   /** The channel on which other processes reach this one. */
   readonly replyChannel: string;
   /** Subscribes for as long as the feed is open. */
@@ -180,7 +180,7 @@ export class TaskSubscriptions {
     const now = performance.now();
     for (const [id, watch] of this.watches) {
       if (watch.nextPoll > now) continue;
-      watch.pollAfter = Math.min(watch.pollAfter * 2, SLOWEST_POLL);
+      watch.pollAfter = this.deps.bus.isDeaf ? FIRST_POLL : Math.min(watch.pollAfter * 2, SLOWEST_POLL);
       watch.nextPoll = now + watch.pollAfter;
       this.announce(id);
     }

@@ -43,9 +43,11 @@ export function openEmbeddedDriver(folder: string | undefined, schema: string): 
     address,
     {
       queries: pool,
-      listeners: pool,
+      listeners: Object.assign(pool, { isDeaf: false }),
       deadline: new PoolDeadline(),
-      checkListenerCount: () => undefined,
+      connect: () => pool.connect(),
+      load: async () => undefined,
+      reserveListeners: () => undefined,
       dropIdle: () => undefined,
       close,
     },

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { PgPool, PgPoolClient } from 'bullmq';
 import type { MessageBus } from '../message-bus.js';
+import type { ListenerPool } from './listeners.js';
 
 /** Milliseconds between the loss of the connection and the first attempt to listen again. */
 const RECONNECT_AFTER = 500;
@@ -18,9 +19,13 @@ export class PostgresBus implements MessageBus {
 
   constructor(
     schema: string,
-    private readonly pools: { readonly queries: PgPool; readonly listeners: PgPool },
+    private readonly pools: { readonly queries: PgPool; readonly listeners: ListenerPool },
   ) {
     this.namespace = createHash('sha1').update(schema).digest('base64url').slice(0, 8);
+  }
+
+  get isDeaf(): boolean {
+    return this.pools.listeners.isDeaf;
   }
 
   async publish(channel: string, message: string): Promise<void> {

@@ -55,7 +55,7 @@ export class PostgresDriver implements Driver {
     this.deadline = pools.deadline;
     this.classes = bullmq.withBackend(this.backendFactory());
     pools.queries.on('error', this.report);
-    if (pools.listeners !== pools.queries) pools.listeners.on('error', this.report);
+    pools.listeners.on('error', this.report);
   }
 
   connect(): Promise<void> {
@@ -86,13 +86,15 @@ export class PostgresDriver implements Driver {
    * Migrates the tables if need be. A migration may take long, so it runs on a connection without a limit for queries.
    */
   private async prepare(): Promise<void> {
-    if (!(await needsMigration(this.pools.queries, this.schema, this.address))) return;
-    const client = await this.pools.listeners.connect();
-    try {
-      await migrateSchema(client, this.schema, this.address);
-    } finally {
-      client.release();
+    if (await needsMigration(this.pools.queries, this.schema, this.address)) {
+      const client = await this.pools.connect();
+      try {
+        await migrateSchema(client, this.schema, this.address);
+      } finally {
+        client.release();
+      }
     }
+    await this.pools.load();
   }
 
   createQueue(name: string, options: Omit<QueueOptions, 'connection' | 'prefix'> = {}): Queue {
@@ -117,7 +119,7 @@ export class PostgresDriver implements Driver {
   }
 
   createWorker(name: string, processor: Processor, options: Omit<WorkerOptions, 'connection' | 'prefix'>): Worker {
-    this.pools.checkListenerCount(this.consumedQueues.add(name).size + 1);
+    this.pools.reserveListeners(this.consumedQueues.add(name));
     return new this.classes.Worker(name, processor, {
       ...options,
       connection: this.pools.queries,

@@ -1,27 +1,40 @@
-import type { PgPool } from 'bullmq';
+import type { PgPool, PgPoolClient } from 'bullmq';
 import type { Pool, PoolClient, PoolConfig } from 'pg';
-import { bullmq } from '../bullmq-package.cjs';
 import { ConfigurationError } from '../../../errors.js';
 import type { PoolDeadline } from '../call-deadline.js';
-import { cut, safePool, startHeartbeat, type Prepare } from './safe-pool.js';
+import { Listeners, type ListenerPool } from './listeners.js';
+import { PollingListeners } from './polling-listeners.js';
+import { PortableStatements } from './portable-statements.js';
+import { cut, safePool, startHeartbeat } from './safe-pool.js';
 
 /** The pools from which the PostgreSQL driver gets its connections. */
 export interface PostgresPools {
-  /** For queries; limited in size. The schema is the search path of its connections. */
+  /** For queries; limited in size. */
   readonly queries: PgPool;
-  /** For migrations, and for the connections that each worker and the message bus keep as long as they live. */
-  readonly listeners: PgPool;
+  /** For the connections on which each worker and the message bus listen as long as they live. */
+  readonly listeners: ListenerPool;
   readonly deadline: PoolDeadline;
+  /** Leases a connection without a limit for the time of queries, for migrations. */
+  connect(): Promise<PgPoolClient>;
+  /** Prepares the pools for the tables, once these exist. */
+  load(): Promise<void>;
   /**
-   * Checks that connections for queries are left when workers and the message bus keep `count` connections.
+   * Tells the pools which queues the workers of this process consume.
    *
-   * @throws ConfigurationError when none is left
+   * @throws ConfigurationError when no connections for queries would be left
    */
-  checkListenerCount(count: number): void;
+  reserveListeners(queues: ReadonlySet<string>): void;
   /** Ends the connections that are idle. */
   dropIdle(): void;
   /** Ends the connections that were opened for this driver. */
   close(): Promise<void>;
+}
+
+export interface PoolsDeps {
+  readonly schema: string;
+  readonly deadline: PoolDeadline;
+  /** Called once, when LISTEN does not work on the connections. */
+  readonly onDeaf: () => void;
 }
 
 /** The most connections for queries in one process, unless the option `max` of the pool sets another number. */
@@ -31,29 +44,41 @@ const QUERY_LIMIT = 10_000;
 /** Milliseconds in which the server has to confirm that connections end. */
 const CLOSE_LIMIT = 1_000;
 
-/** Opens pools for this driver alone. */
+/**
+ * Opens pools for this driver alone.
+ *
+ * @param directUrl leads around a pooler on which LISTEN does not work
+ */
 export function openPools(
   PoolClass: typeof Pool,
   options: PoolConfig,
-  schema: string,
-  deadline: PoolDeadline,
+  directUrl: string | undefined,
+  deps: PoolsDeps,
 ): PostgresPools {
   const config: PoolConfig = {
     max: POOL_SIZE,
     // By itself, pg waits for a connection without a limit and turns keepalive off.
     connectionTimeoutMillis: 5_000,
     keepAlive: true,
+    query_timeout: QUERY_LIMIT,
     ...options,
-    options: [options.options, `-c search_path=${bullmq.quoteSchemaName(schema)}`].filter(Boolean).join(' '),
+    // In the binary format pg reads most numbers wrongly.
+    ...{ binary: false },
   };
-  const queries = makeEndable(new PoolClass({ query_timeout: QUERY_LIMIT, ...config }));
-  // Each worker keeps a connection for as long as it lives, so a smaller limit would only make a worker wait for ever.
-  const listeners = makeEndable(new PoolClass({ ...config, max: 1_000, idleTimeoutMillis: 1_000 }));
+  const queries = makeEndable(new PoolClass(config));
+  const listeners = makeEndable(
+    new PoolClass({
+      ...config,
+      ...(directUrl !== undefined && { connectionString: directUrl }),
+      // Each worker keeps a connection for as long as it lives, so a smaller limit would only make a worker wait for ever.
+      max: 1_000,
+      idleTimeoutMillis: 1_000,
+      // A migration takes as long as it takes, and a heartbeat limits the time of a connection that listens.
+      query_timeout: undefined,
+    }),
+  );
   return {
-    queries: safePool(queries.pool, deadline),
-    listeners: safePool(listeners.pool, deadline, startHeartbeat),
-    deadline,
-    checkListenerCount: () => undefined,
+    ...wrap(queries.pool, listeners.pool, deps),
     dropIdle: () => queries.dropIdle(),
     close: async () => {
       await Promise.all([queries.end(), listeners.end()]);
@@ -61,35 +86,14 @@ export function openPools(
   };
 }
 
-/**
- * Uses the application's pool. Its connections have a search path of their own, so each connection is switched to the
- * schema while this driver uses it, and back before the application gets it again. That takes two short queries more
- * for each query.
- */
-export function sharePool(pool: Pool, schema: string, deadline: PoolDeadline): PostgresPools {
-  const switchSearchPath: Prepare = async (client) => {
-    const { rows } = await client.query<{ before: string }>(
-      `SELECT current_setting('search_path') AS before, set_config('search_path', $1, false)`,
-      [bullmq.quoteSchemaName(schema)],
-    );
-    return async () => {
-      await client.query(`SELECT set_config('search_path', $1, false)`, [rows[0]?.before]);
-    };
-  };
-  const queries = safePool(pool, deadline, switchSearchPath);
-  const listeners = safePool(pool, deadline, async (client) => {
-    const switchBack = await switchSearchPath(client);
-    const stopHeartbeat = await startHeartbeat(client);
-    return async () => {
-      await stopHeartbeat();
-      await switchBack();
-    };
-  });
+/** Uses the application's pool. */
+export function sharePool(pool: Pool, deps: PoolsDeps): PostgresPools {
+  const pools = wrap(pool, pool, deps);
   return {
-    queries,
-    listeners,
-    deadline,
-    checkListenerCount: (count) => {
+    ...pools,
+    reserveListeners: (queues) => {
+      pools.reserveListeners(queues);
+      const count = queues.size + 1;
       const max = pool.options.max ?? POOL_SIZE;
       if (count < max) return;
       throw new ConfigurationError(
@@ -97,11 +101,34 @@ export function sharePool(pool: Pool, schema: string, deadline: PoolDeadline): P
           `(one for each queue and one more), so none is left for queries. Give the pool max: ${count + POOL_SIZE}, or give connection a URL instead of a pool.`,
       );
     },
-    // The idle connections belong to the application.
+  };
+}
+
+/** The interface of the driver for pools of pg. The application's pool is left as it is: `close` only lets go of it. */
+function wrap(queryPool: Pool, listenerPool: Pool, { schema, deadline, onDeaf }: PoolsDeps): PostgresPools {
+  const statements = new PortableStatements(schema);
+  const queries = safePool({ pool: queryPool, deadline, statements });
+  const sessions = safePool({ pool: listenerPool, deadline, statements, onLease: startHeartbeat });
+  let consumed: ReadonlySet<string> = new Set();
+  const polling = new PollingListeners(queries, () => consumed);
+  const listeners = new Listeners(sessions, polling, onDeaf);
+  const query: PgPool['query'] = async (text, params) => {
+    const result = await queries.query<never>(text, params);
+    polling.statementRan(text);
+    return result;
+  };
+  return {
+    queries: { ...queries, query },
+    listeners,
+    deadline,
+    connect: () => sessions.connect(),
+    load: () => statements.load(queries),
+    reserveListeners: (queues) => (consumed = queues),
     dropIdle: () => undefined,
     close: async () => {
-      queries.close();
       listeners.close();
+      queries.close();
+      sessions.close();
     },
   };
 }

@@ -24,11 +24,26 @@ export async function needsMigration(client: PgQueryable, schema: string, addres
  */
 export async function migrateSchema(client: PgQueryable, schema: string, address: string): Promise<void> {
   try {
-    await bullmq.runMigrations(client, schema);
+    await bullmq.runMigrations(withoutLimits(client), schema);
   } catch (error) {
     throw (await asConfigurationError(error, client, schema, address)) ?? error;
   }
 }
+
+/**
+ * A client whose transactions see what another replica has just committed, and take as long as they need, whatever the
+ * application, the role or the database sets.
+ */
+function withoutLimits(client: PgQueryable): PgQueryable {
+  return { query: (text, params) => client.query(text === 'BEGIN' ? BEGIN_WITHOUT_LIMITS : text, params) };
+}
+
+const BEGIN_WITHOUT_LIMITS = [
+  'BEGIN ISOLATION LEVEL READ COMMITTED',
+  'SET LOCAL statement_timeout = 0',
+  'SET LOCAL lock_timeout = 0',
+  'SET LOCAL idle_in_transaction_session_timeout = 0',
+].join('; ');
 
 /** The version of BullMQ's tables; 0 when there are none yet. */
 async function installedVersion(client: PgQueryable, schema: string): Promise<number> {
@@ -54,6 +69,15 @@ async function asConfigurationError(
       `${address}: the role ${role ?? 'of this application'} may not use or change the schema "${schema}" (${message}). ` +
         'Run this once, and after each update of bullmq, as a role that may: ' +
         `npx nestjs-task-queue migrate --url postgres://<owner>@<host>/<database> --prefix ${schema} --grant ${role ?? '<role>'}`,
+      { cause: error },
+    );
+  }
+  const refused = /unsupported startup parameter(?: in options)?: (\w+)/.exec(message)?.[1];
+  if (refused !== undefined) {
+    return new ConfigurationError(
+      `${address} cannot be used: a pooler such as PgBouncer refuses the setting ${refused} of the connection. Remove it from ` +
+        'TASK_QUEUE_URL, the option connection and the environment (PGOPTIONS), and set it for the role (ALTER ROLE … SET …), ' +
+        'or add it to ignore_startup_parameters in the configuration of the pooler.',
       { cause: error },
     );
   }

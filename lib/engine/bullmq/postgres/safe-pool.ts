@@ -1,48 +1,53 @@
-import type { PgPool, PgPoolClient } from 'bullmq';
+import type { PgPool } from 'bullmq';
 import type { Socket } from 'node:net';
 import type { Pool, PoolClient } from 'pg';
 import { TooLateError, type PoolDeadline } from '../call-deadline.js';
 import { resetSocket } from '../reset-socket.js';
+import { LeasedClient } from './leased-client.js';
+import type { PortableStatements } from './portable-statements.js';
 
 /** Milliseconds between two heartbeats on a connection that only listens, and the longest wait for an answer. */
 const HEARTBEAT = 5_000;
 
-/** Prepares a connection for use. @returns restores the connection before the pool hands it out again */
-export type Prepare = (client: PoolClient) => Promise<() => Promise<void>>;
+export interface SafePoolDeps {
+  readonly pool: Pool;
+  readonly deadline: PoolDeadline;
+  readonly statements: PortableStatements;
+  /** Starts something on each connection that is checked out. @returns stops it */
+  readonly onLease?: (client: PoolClient) => () => void;
+}
+
+export interface SafePool extends PgPool {
+  connect(): Promise<LeasedClient>;
+  close(): void;
+}
 
 /**
- * Wraps a pool of pg for BullMQ and this package. The wrapper differs from the pool in two points:
+ * Wraps a pool of pg for BullMQ and this package. The wrapper differs from the pool in three points:
  *
  * - Every connection has an error listener for as long as it lives. By itself, pg removes its listener from a
  *   connection that is checked out, and an `error` event without a listener ends the process.
  * - A call that waited too long for a connection sends nothing, because its caller has got an error.
- *
- * @param prepare runs on each connection that is checked out
+ * - Statements are portable.
  */
-export function safePool(pool: Pool, deadline: PoolDeadline, prepare?: Prepare): PgPool & { close(): void } {
+export function safePool({ pool, deadline, statements, onLease }: SafePoolDeps): SafePool {
   const errorListeners: ((error: Error) => void)[] = [];
   // From the start: the server may end a connection right after it accepted it.
   pool.on('connect', keepErrorListener);
-  const connect = async (): Promise<PgPoolClient> => {
+  const connect = async (): Promise<LeasedClient> => {
     const client = await pool.connect();
     keepErrorListener(client);
-    try {
-      restoreOnRelease(client, await prepare?.(client));
-    } catch (error) {
-      client.release(true);
-      throw error;
-    }
-    return client;
+    return new LeasedClient(client, statements, onLease?.(client) ?? ignore);
   };
   return {
     connect,
     query: async (text, params) => {
       const client = await connect();
       // The server must not run the query later, after its caller has got an error.
-      const cancelCut = deadline.whenOver(() => cut(client as unknown as PoolClient));
+      const cancelCut = deadline.whenOver(() => cut(client.raw));
       try {
         deadline.check();
-        const result = await client.query(text, params);
+        const result = await statements.run(client.raw, text, params);
         client.release();
         return result as never;
       } catch (error) {
@@ -74,7 +79,7 @@ export function safePool(pool: Pool, deadline: PoolDeadline, prepare?: Prepare):
  *
  * @returns stops the heartbeat
  */
-export async function startHeartbeat(client: PoolClient): Promise<() => Promise<void>> {
+export function startHeartbeat(client: PoolClient): () => void {
   let limit: NodeJS.Timeout | undefined;
   const clearLimit = () => {
     clearTimeout(limit);
@@ -85,7 +90,7 @@ export async function startHeartbeat(client: PoolClient): Promise<() => Promise<
     limit = setTimeout(() => cut(client), HEARTBEAT).unref();
     client.query('SELECT 1').then(clearLimit, clearLimit);
   }, HEARTBEAT).unref();
-  return async () => {
+  return () => {
     clearInterval(timer);
     clearLimit();
   };
@@ -99,29 +104,9 @@ export function cut(client: PoolClient): void {
 }
 
 /**
- * Makes the client's `release` restore the connection before the pool gets it back. A second call does nothing; by
- * itself, pg throws then.
- */
-function restoreOnRelease(client: PoolClient, restore: (() => Promise<void>) | undefined): void {
-  const { release } = client;
-  let released = false;
-  client.release = (destroy) => {
-    if (released) return;
-    released = true;
-    const giveBack = (reason?: Error | boolean) => release.call(client, reason);
-    const restored = restore?.();
-    if (!restored) giveBack(destroy);
-    else if (destroy) {
-      restored.catch(ignore);
-      giveBack(destroy);
-    } else restored.then(() => giveBack(), giveBack);
-  };
-}
-
-/**
  * Whether a connection cannot be used any more after this error. An error with a `severity` is an answer of the server
- * and leaves the connection usable, unless it is fatal, or the server became read-only: after a failover the connection leads
- * to the former primary. After a `TooLateError` nothing was sent.
+ * and leaves the connection usable, unless it is fatal, or the server became read-only: after a failover the connection
+ * leads to the former primary. After a `TooLateError` nothing was sent.
  */
 function isBroken(error: unknown): boolean {
   const { severity, code } = error as { severity?: string; code?: string };

@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events';
 import { beforeEach, expect, it, jest } from '@jest/globals';
 import type { Pool } from 'pg';
 import { PoolDeadline } from '../../../../../lib/engine/bullmq/call-deadline.js';
+import { PortableStatements } from '../../../../../lib/engine/bullmq/postgres/portable-statements.js';
 import { safePool } from '../../../../../lib/engine/bullmq/postgres/safe-pool.js';
 
 class FakeClient extends EventEmitter {
@@ -20,8 +21,13 @@ beforeEach(() => {
   pool = new FakePool();
 });
 
-const safe = (prepare?: Parameters<typeof safePool>[2]) =>
-  safePool(pool as unknown as Pool, new PoolDeadline(), prepare);
+const safe = (onLease?: Parameters<typeof safePool>[0]['onLease']) =>
+  safePool({
+    pool: pool as unknown as Pool,
+    deadline: new PoolDeadline(),
+    statements: new PortableStatements('tasks'),
+    ...(onLease && { onLease }),
+  });
 
 it('a client that is released twice goes back to its pool once', async () => {
   const client = await safe().connect();
@@ -35,20 +41,26 @@ it('a client whose connection breaks while it is checked out ends no process', a
   expect(() => pool.client.emit('error', new Error('Connection terminated unexpectedly'))).not.toThrow();
 });
 
-it('the preparation of a client is undone before the client goes back', async () => {
-  const steps: string[] = [];
-  pool.client.release = () => void steps.push('released');
-  const client = await safe(async () => async () => void steps.push('undone')).connect();
+it('a client goes back without the listeners that were added, and without what was started on it', async () => {
+  const stop = jest.fn();
+  const client = await safe(() => stop).connect();
+  const received: unknown[] = [];
+  client.on('notification', (notification) => received.push(notification));
+  pool.client.emit('notification', 1);
   client.release();
-  await Promise.resolve();
-  await new Promise(setImmediate);
-  expect(steps).toEqual(['undone', 'released']);
+  pool.client.emit('notification', 2);
+  expect(received).toEqual([1]);
+  expect(stop).toHaveBeenCalledTimes(1);
 });
 
-it('a client that cannot be prepared is destroyed', async () => {
-  const failure = new Error('no such schema');
-  await expect(safe(() => Promise.reject(failure)).connect()).rejects.toBe(failure);
-  expect(pool.client.released).toHaveBeenCalledWith(true);
+it('a listener of another user of the client stays', async () => {
+  const received: unknown[] = [];
+  pool.client.on('notification', (notification) => received.push(notification));
+  const client = await safe().connect();
+  client.on('notification', () => undefined);
+  client.removeAllListeners('notification');
+  pool.client.emit('notification', 1);
+  expect(received).toEqual([1]);
 });
 
 it('a connection is kept after an error of the server, and dropped after any other', async () => {
