@@ -10,17 +10,6 @@ import type { Consumer, ConsumerOptions, Delivery, Outcome } from '../lib/engine
 import type { Receipt, TaskCall, TaskFailure, TaskRecord, TaskState, TaskTree } from '../lib/engine/task.js';
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Time. For the memory engine's clock, and for hosts whose clocks differ from the server's.
-
-/** The time by which an engine decides what is due. */
-export interface ClockPort {
-  /** The time of the store, as far as this process knows it: its own clock, corrected by the measured difference. */
-  now(): number;
-  /** How far the clock of this process is ahead of the store's, in milliseconds; `undefined` before it was measured. */
-  readonly difference: number | undefined;
-}
-
-// ---------------------------------------------------------------------------------------------------------------------
 // Lists and details. For TaskAdmin, the command line and the dashboard.
 
 /** Which tasks a list shows. All conditions have to hold. */

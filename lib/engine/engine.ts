@@ -19,6 +19,7 @@
  *
  * Times are milliseconds since 1970, durations are milliseconds, unless a name says otherwise.
  */
+import type { ClockPort } from './ports/clock-port.js';
 import type { CommandPort } from './ports/command-port.js';
 import type { EnqueuePort } from './ports/enqueue-port.js';
 import type { QueryPort } from './ports/query-port.js';
@@ -29,7 +30,7 @@ import type { WorkerPort } from './ports/worker-port.js';
  * A place where tasks wait. An engine implements every method of every port: nothing is optional, and the contract suite
  * (test/contract) is the same for all engines. The port is internal: applications use it through the public API.
  */
-export interface Engine extends EnqueuePort, QueryPort, CommandPort, WorkerPort {
+export interface Engine extends ClockPort, EnqueuePort, QueryPort, CommandPort, WorkerPort {
   /** The store of schedules. */
   readonly schedules: ScheduleStore;
   /**
@@ -39,11 +40,6 @@ export interface Engine extends EnqueuePort, QueryPort, CommandPort, WorkerPort 
    * @throws ConfigurationError when another attempt cannot help: a wrong password, a missing driver or permission
    */
   start(): Promise<void>;
-  /**
-   * The time of the store's clock. Times that are stored, or compared with stored times, come from here: the clocks of
-   * the processes may disagree.
-   */
-  now(): number;
   /** The engine's own queue object (BullMQ's `Queue`), for applications that need more than this package gives. */
   native(queue: string): unknown;
   /** Closes what this engine opened. Safe to call twice, and when the server is gone. */

@@ -4,7 +4,7 @@ import type { Clock } from './clock.js';
 /** Milliseconds between two measurements. */
 const MEASURE_INTERVAL = 30_000;
 /** An answer that took longer, in milliseconds, says little: the server is asked again, at most {@link MOST_SAMPLES} times. */
-const FAST_ANSWER = 100;
+const FAST_ANSWER = 10;
 const MOST_SAMPLES = 3;
 /** Milliseconds. `Date.now()` has no fractions, so two readings of the same clock may differ by this much. */
 const ROUNDING = 1;

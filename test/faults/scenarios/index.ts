@@ -1,4 +1,5 @@
 import type { EngineName, World } from '../support/world.js';
+import { changedClock, fiveClocks, wrongClock } from './clocks.js';
 import { atMostOnce, eventLoop, killedWorker, manyCallers, poisonTask } from './delivery.js';
 import { failover } from './failover.js';
 import { outage, repeatedCuts, type OutageKind } from './outage.js';
@@ -17,7 +18,7 @@ export interface Scenario {
   run(world: World): Promise<void>;
 }
 
-export type Topic = 'delivery' | 'shutdown' | 'outage' | 'failover' | 'schedules' | 'versions';
+export type Topic = 'delivery' | 'shutdown' | 'outage' | 'failover' | 'schedules' | 'versions' | 'clocks';
 
 const BOTH = ['redis', 'postgres'] as const;
 
@@ -59,6 +60,7 @@ export function scenarios(size: 'quick' | 'full'): Scenario[] {
       open: { durable: true },
       run: (world) => failover(world, how, full ? { each: 20 } : { each: 5 }),
     })),
+    ...clocks(full),
     ...some('versions', {
       'this version beside 0.1.0, and back again': (world) =>
         versionsSideBySide(world, full ? { tasks: 200, workflows: 20 } : { tasks: 40, workflows: 6 }),
@@ -71,6 +73,29 @@ export function scenarios(size: 'quick' | 'full'): Scenario[] {
       run: (world) => missedTicks(world, 'the server is stopped'),
     },
   ];
+}
+
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+
+function clocks(full: boolean): Scenario[] {
+  const wrong: [name: string, ahead: number, quick: boolean][] = [
+    ['a day ahead', DAY, true],
+    ['an hour behind', -HOUR, true],
+    ['an hour ahead', HOUR, false],
+    ['a day behind', -DAY, false],
+  ];
+  const shown = wrong.filter(([, , quick]) => full || quick);
+  const named: Record<string, Scenario['run']> = {
+    ...Object.fromEntries(
+      shown.map(([name, ahead]) => [`a clock that is ${name}`, (world: World) => wrongClock(world, ahead)]),
+    ),
+    ...Object.fromEntries(
+      shown.map(([name, ahead]) => [`a clock that is put ${name}`, (world: World) => changedClock(world, ahead)]),
+    ),
+    'five clocks that are up to two days apart': (world) => fiveClocks(world, [0, DAY, -DAY, HOUR, -HOUR]),
+  };
+  return Object.entries(named).map(([name, run]) => ({ topic: 'clocks', name, engines: BOTH, run }));
 }
 
 function outages(full: boolean): Scenario[] {

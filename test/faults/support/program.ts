@@ -10,6 +10,7 @@ import { NestFactory } from '@nestjs/core';
 import type { Queue } from 'bullmq';
 import {
   chain,
+  type EnqueueOptions,
   TaskQueue,
   TaskQueueModule,
   TaskSchedules,
@@ -60,6 +61,15 @@ const methods = {
     const handles = await Promise.allSettled(Array.from({ length: times }, enqueue));
     return handles.flatMap((handle) => (handle.status === 'fulfilled' ? [handle.value.id] : []));
   },
+  /** Enqueues a task with options of its own. Returns its id. */
+  async enqueueWith(options: EnqueueOptions, task: string, args: unknown[]): Promise<string> {
+    return (
+      await queue
+        .of(`Work.${task}`)
+        .with(options)
+        .enqueue(...args)
+    ).id;
+  },
   async result(id: string, timeout?: number): Promise<{ result?: unknown; error?: Described }> {
     try {
       return { result: await queue.handle(id).result(timeout === undefined ? {} : { timeout }) };
@@ -98,6 +108,14 @@ const methods = {
   },
   async scheduleStatus(id: string): Promise<ScheduleStatus | undefined> {
     return await schedules.get(id);
+  },
+  async pauseAndResume(id: string): Promise<void> {
+    await schedules.pause(id);
+    await schedules.resume(id);
+  },
+  /** Sets the clock of this process, see shifted-clock.js. */
+  async putClockAhead(milliseconds: number): Promise<void> {
+    (globalThis as { putClockAhead?: (milliseconds: number) => void }).putClockAhead?.(milliseconds);
   },
   /** The port of `/tasks/:id`. */
   async port(): Promise<number> {

@@ -48,10 +48,14 @@ export class TestProcess {
    */
   static async start(
     options: TaskQueueOptions,
-    env: { JOURNAL: string; SCHEDULED?: string; HTTP?: string; TASK_QUEUE_PACKAGE?: string },
+    env: { JOURNAL: string; SCHEDULED?: string; HTTP?: string; TASK_QUEUE_PACKAGE?: string; CLOCK_AHEAD?: string },
   ): Promise<TestProcess> {
+    const loaders = ['typescript-loader.js', ...(env.CLOCK_AHEAD === undefined ? [] : ['shifted-clock.js'])];
     const child = fork(path('program.ts'), [], {
-      execArgv: ['--expose-gc', '--enable-source-maps', '--import', path('../../support/typescript-loader.js')],
+      execArgv: [
+        ...['--expose-gc', '--enable-source-maps'],
+        ...loaders.flatMap((loader) => ['--import', path(`../../support/${loader}`)]),
+      ],
       env: { ...process.env, NODE_ENV: 'production', OPTIONS: JSON.stringify(options), ...env },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });

@@ -42,6 +42,8 @@ interface StartOptions {
   readonly scheduled?: boolean;
   /** The process serves `/tasks/:id`. */
   readonly http?: boolean;
+  /** Milliseconds by which the clock of the process is ahead of that of this host; negative when it is behind. */
+  readonly clockAhead?: number;
   /** The version of this package that the process uses. Default: the source in `lib`. */
   readonly version?: EarlierVersion;
 }
@@ -92,7 +94,7 @@ export class World {
   /** Starts a process. Its times are short, so that a process counts as dead after seconds and not after a minute. */
   async start(
     options: TaskQueueOptions = {},
-    { scheduled = false, http = false, version }: StartOptions = {},
+    { scheduled = false, http = false, clockAhead, version }: StartOptions = {},
   ): Promise<TestProcess> {
     const process = await TestProcess.start(
       {
@@ -107,6 +109,7 @@ export class World {
         JOURNAL: this.journal,
         ...(scheduled && { SCHEDULED: 'yes' }),
         ...(http && { HTTP: 'yes' }),
+        ...(clockAhead !== undefined && { CLOCK_AHEAD: `${clockAhead}` }),
         ...(version && { TASK_QUEUE_PACKAGE: mainFileOf(version) }),
       },
     );
