@@ -13,6 +13,8 @@ const shared = {
   moduleFileExtensions: ['js', 'mjs', 'cjs', 'ts', 'cts', 'json', 'node'],
   moduleNameMapper: {
     '^nestjs-task-queue$': '<rootDir>/lib/index.ts',
+    '^nestjs-task-queue/testing$': '<rootDir>/lib/testing/index.ts',
+    '^nestjs-task-queue/testing/matchers$': '<rootDir>/lib/testing/matchers.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
     // A package's own file, or the source of ours.
     '^(\\.{1,2}/.*)\\.cjs$': ['$1.cjs', '$1.cts'],

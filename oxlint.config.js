@@ -100,7 +100,7 @@ export default defineConfig({
     // Type tests say what does not make sense, in order to see it refused.
     { files: ['test/types/**'], rules: { 'typescript/await-thenable': 'off' } },
     restrict(['lib/**'], engineLibraries, engines),
-    restrict(['lib/create-engine.ts', 'lib/cli/**'], engineLibraries),
+    restrict(['lib/create-engine.ts', ...entryPoints.map((folder) => `lib/${folder}/**`)], engineLibraries),
     restrict(['lib/errors.ts'], { regex: '^\\.', message: 'lib/errors.ts stands below everything else.' }),
     ...Object.entries(rooms).map(([room, allowed]) =>
       restrict([`lib/${room}/**`], engineLibraries, engines, otherRooms(room, allowed)),

@@ -32,4 +32,4 @@ export const engineRooms = {
 };
 
 /** The folders of entry points, which may import every room. No room imports them. */
-export const entryPoints = ['cli'];
+export const entryPoints = ['cli', 'testing'];

@@ -16,9 +16,14 @@ interface Implementation {
   readonly folder: string | undefined;
   /** A class of the copy of Nest that this implementation uses. */
   readonly nest: unknown;
-  /** The exports of an entry point: `index`, `testing`. */
+  /** The build that published it. */
+  readonly build: symbol;
+  /** The exports of an entry point: `index`, `testing/index`. */
   readonly load: (entry: string) => object;
 }
+
+/** Another one in each build. */
+const BUILD = Symbol('build');
 
 const PUBLISHED = Symbol.for('nestjs-task-queue: implementations');
 
@@ -29,7 +34,13 @@ const PUBLISHED = Symbol.for('nestjs-task-queue: implementations');
  * @throws ConfigurationError when two versions of this package use the same copy of Nest
  */
 export function loadEntry<T extends object>(entry: string, load: (entry: string) => T): T {
-  const own: Implementation = { version: packageVersion(), folder: packageFolder(), nest: ModuleRef, load };
+  const own: Implementation = {
+    version: packageVersion(),
+    folder: packageFolder(),
+    nest: ModuleRef,
+    build: BUILD,
+    load,
+  };
   const all = published();
   const first = all.find(({ nest }) => nest === own.nest);
   if (!first) {
@@ -42,7 +53,8 @@ export function loadEntry<T extends object>(entry: string, load: (entry: string)
         `in ${own.folder}. Install one of them everywhere: npm ls nestjs-task-queue shows where each comes from.`,
     );
   }
-  return first.load(entry) as T;
+  // The entry points of one build share their modules anyway.
+  return first.build === own.build ? load(entry) : (first.load(entry) as T);
 }
 
 function published(): Implementation[] {

@@ -56,6 +56,17 @@ export class TaskQueueLifecycle {
     this.onClose.push(registerRunningApp(starter));
   }
 
+  /** Registers the tasks and schedules that are not registered yet. One call waits for the other. The testing kit calls it too. */
+  load(): Promise<void> {
+    const { loader, schedules } = this.deps;
+    const loaded = this.loading.then(async () => {
+      await loader.load();
+      await schedules.load();
+    });
+    this.loading = loaded.catch(() => undefined);
+    return loaded;
+  }
+
   /**
    * Ends all waits for tasks. To be called after the workers have stopped, and before the HTTP server waits for its
    * requests, some of which wait for tasks.
@@ -68,17 +79,6 @@ export class TaskQueueLifecycle {
     this.isClosed = true;
     for (const end of this.onClose.splice(0)) end();
     await this.deps.engine.close();
-  }
-
-  /** Registers the tasks and schedules that are not registered yet. One call waits for the other. */
-  private load(): Promise<void> {
-    const { loader, schedules } = this.deps;
-    const loaded = this.loading.then(async () => {
-      await loader.load();
-      await schedules.load();
-    });
-    this.loading = loaded.catch(() => undefined);
-    return loaded;
   }
 
   /** Takes in a module that the application has loaded later. */

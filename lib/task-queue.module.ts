@@ -19,6 +19,7 @@ import { type ASYNC_OPTIONS_TYPE, ConfigurableModuleClass } from './task-queue.m
 import type { ResolvedOptions, TaskQueueOptions } from './task-queue-options.js';
 import { EXPORTS, nativeQueues, PROVIDERS } from './task-queue.providers.js';
 import { RESOLVED_OPTIONS } from './task-queue-tokens.js';
+import { TestingSlotModule } from './testing-slot.module.js';
 import { DEFAULT_QUEUE } from './tasks/task-definition.js';
 import { TaskWorkersModule } from './workers/task-workers.module.js';
 
@@ -118,7 +119,7 @@ function complete(definition: DynamicModule, queueNames: readonly string[]): Dyn
     ...definition,
     global: true,
     controllers,
-    imports: [...(definition.imports ?? []), DiscoveryModule, TaskWorkersModule],
+    imports: [...(definition.imports ?? []), DiscoveryModule, TestingSlotModule, TaskWorkersModule],
     // Read after all classes with `@InjectTasks()` are defined.
     providers: listReadLate(() => [...own, ...Array.from(injectedSources(), producersOf)]),
     exports: listReadLate(() => [

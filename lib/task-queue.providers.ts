@@ -15,6 +15,7 @@ import { LIFECYCLE_PROVIDERS } from './task-queue.lifecycle.providers.js';
 import { MODULE_OPTIONS_TOKEN } from './task-queue.module-definition.js';
 import { resolveOptions, type ResolvedOptions, type TaskQueueOptions } from './task-queue-options.js';
 import { ENGINE, nativeQueueToken, RESOLVED_OPTIONS } from './task-queue-tokens.js';
+import { TESTING_SLOT, type TestingSlot } from './testing-slot.module.js';
 import { TaskExplorer } from './tasks/task-explorer.js';
 import { TaskRegistry } from './tasks/task-registry.js';
 import { TaskInvokerFactory } from './workers/task-invoker-factory.js';
@@ -34,16 +35,16 @@ const UNKNOWN_TASK_RETURNS = 12;
 export const PROVIDERS: Provider[] = [
   {
     provide: RESOLVED_OPTIONS,
-    inject: [MODULE_OPTIONS_TOKEN, ModulesContainer],
-    useFactory: (options: TaskQueueOptions, modules: ModulesContainer) => {
+    inject: [MODULE_OPTIONS_TOKEN, ModulesContainer, TESTING_SLOT],
+    useFactory: (options: TaskQueueOptions, modules: ModulesContainer, slot: TestingSlot) => {
       checkImportedOnce(modules, RESOLVED_OPTIONS);
-      return resolveOptions(options);
+      return resolveOptions({ ...options, ...slot.options });
     },
   },
   {
     provide: ENGINE,
-    inject: [RESOLVED_OPTIONS],
-    useFactory: (options: ResolvedOptions) => createEngine(options),
+    inject: [RESOLVED_OPTIONS, TESTING_SLOT],
+    useFactory: (options: ResolvedOptions, slot: TestingSlot) => createEngine(options, slot.engine),
   },
   TaskContext,
   TaskRegistry,
@@ -68,21 +69,29 @@ export const PROVIDERS: Provider[] = [
   },
   {
     provide: TaskLoader,
-    inject: [TaskExplorer, TaskRegistry, TaskInvokerFactory, RESOLVED_OPTIONS],
+    inject: [TaskExplorer, TaskRegistry, TaskInvokerFactory, RESOLVED_OPTIONS, TESTING_SLOT],
     useFactory: (
       explorer: TaskExplorer,
       registry: TaskRegistry,
       invokers: TaskInvokerFactory,
       { defaults }: ResolvedOptions,
-    ) => new TaskLoader({ explorer, registry, invokers, defaults }),
+      { register }: TestingSlot,
+    ) => new TaskLoader({ explorer, registry, invokers, defaults, register }),
   },
   { provide: TaskResults, inject: [ENGINE], useFactory: (engine: Engine) => new TaskResults(engine) },
   {
     provide: TaskExecutor,
-    inject: [ENGINE, TaskRegistry, TaskContext, RESOLVED_OPTIONS],
-    useFactory: (engine: Engine, registry: TaskRegistry, context: TaskContext, { maxPayload }: ResolvedOptions) =>
+    inject: [ENGINE, TaskRegistry, TaskContext, RESOLVED_OPTIONS, TESTING_SLOT],
+    useFactory: (
+      engine: Engine,
+      registry: TaskRegistry,
+      context: TaskContext,
+      { maxPayload }: ResolvedOptions,
+      { progressInterval }: TestingSlot,
+    ) =>
       new TaskExecutor(registry, context, {
         maxPayload,
+        progressInterval,
         unknownTaskReturns: UNKNOWN_TASK_RETURNS,
         now: () => engine.now(),
       }),

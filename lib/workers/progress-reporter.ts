@@ -14,13 +14,16 @@ export class ProgressReporter {
   private lastAt = -Infinity;
   private isClosed = false;
 
-  constructor(private readonly store: (value: Json) => Promise<void>) {}
+  constructor(
+    private readonly store: (value: Json) => Promise<void>,
+    private readonly interval = INTERVAL,
+  ) {}
 
   /** Resolves when the report is stored, or at once when a later report may replace it before that. */
   async report(value: Json): Promise<void> {
     if (this.isClosed) return;
     this.next = { value };
-    const wait = this.lastAt + INTERVAL - performance.now();
+    const wait = this.lastAt + this.interval - performance.now();
     if (wait <= 0) return this.flush();
     this.timer ??= setTimeout(() => {
       // `storing` keeps the error, and the `flush` at the end of the run throws it to the executor.

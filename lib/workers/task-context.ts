@@ -46,6 +46,7 @@ export interface TaskRun {
 @Injectable()
 export class TaskContext {
   readonly #storage = new AsyncLocalStorage<TaskRun>();
+  #outside: TaskRun | undefined;
 
   /** The id of the task. It is the same in all attempts. */
   get id(): string {
@@ -177,6 +178,15 @@ export class TaskContext {
     return this.#storage.run(run, body);
   }
 
+  /**
+   * Sets what code sees that runs outside of a task. By default, it gets an error.
+   *
+   * @internal
+   */
+  setOutside(run: TaskRun | undefined): void {
+    this.#outside = run;
+  }
+
   async #reportProgress(report: Json): Promise<void> {
     await this.#run.progress(report);
   }
@@ -186,7 +196,7 @@ export class TaskContext {
   }
 
   get #run(): TaskRun {
-    const run = this.current();
+    const run = this.current() ?? this.#outside;
     if (run) return run;
     throw new Error(
       'No task is running here: TaskContext is valid only inside a task. A task that is called as an ordinary method, ' +

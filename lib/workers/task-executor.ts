@@ -29,6 +29,8 @@ export interface ExecutorOptions {
   readonly maxPayload: number;
   /** How often a task of an unknown name is put back before it fails; 12 times take about five minutes. */
   readonly unknownTaskReturns: number;
+  /** Milliseconds between two stored progress reports. Default: 50. */
+  readonly progressInterval?: number | undefined;
   /** The time by which tasks expire. */
   readonly now: () => number;
 }
@@ -55,7 +57,7 @@ export class TaskExecutor implements DeliveryHandler<RunOutcome> {
     const limit = new TimeLimit(delivery.interruption, delivery.options.timeout ?? task.definition.timeout, (error) =>
       this.logListenerError(delivery, error),
     );
-    const progress = new ProgressReporter(delivery.progress);
+    const progress = new ProgressReporter(delivery.progress, this.options.progressInterval);
     const attempt = { hasEnded: false };
     try {
       // Awaited also without a schema: what a guard enters by `AsyncLocalStorage.enterWith()` then stays in this run.

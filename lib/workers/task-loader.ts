@@ -1,7 +1,7 @@
 import type { InstanceWrapper } from '@nestjs/core/injector/instance-wrapper.js';
 import type { TaskExplorer } from '../tasks/task-explorer.js';
 import type { TaskOptions } from '../tasks/task-options.js';
-import type { TaskRegistry } from '../tasks/task-registry.js';
+import type { RegisteredTask, TaskRegistry } from '../tasks/task-registry.js';
 import type { TaskInvokerFactory } from './task-invoker-factory.js';
 
 export interface TaskLoaderDeps {
@@ -9,6 +9,8 @@ export interface TaskLoaderDeps {
   readonly registry: TaskRegistry;
   readonly invokers: TaskInvokerFactory;
   readonly defaults: TaskOptions;
+  /** Changes a task before it is registered. Default: it stays as it is. */
+  readonly register?: ((task: RegisteredTask) => RegisteredTask) | undefined;
 }
 
 /** Registers the tasks of the application's providers, so that this process can run them. */
@@ -26,13 +28,13 @@ export class TaskLoader {
    * @throws DuplicateTaskError when two tasks have the same name
    */
   async load(): Promise<void> {
-    const { explorer, registry, invokers, defaults } = this.deps;
+    const { explorer, registry, invokers, defaults, register = (task) => task } = this.deps;
     for (const task of explorer.explore(defaults)) {
       const { definition, provider } = task;
       const names = this.loaded.get(provider) ?? new Set();
       if (names.has(definition.name)) continue;
       this.loaded.set(provider, names.add(definition.name));
-      registry.add({ definition, invoker: await invokers.create(task) });
+      registry.add(register({ definition, invoker: await invokers.create(task) }));
     }
   }
 }

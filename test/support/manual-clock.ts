@@ -1,4 +1,4 @@
-import type { Clock } from '../../lib/engine/memory/clock.js';
+import type { Clock } from '../../lib/engine/clock.js';
 
 /** A clock that stands still until a test moves it. */
 export class ManualClock implements Clock {

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers';
 import { GROUP_TASK } from '../workflow-note.js';
 import type { ConsumerOptions } from '../ports/worker-port.js';
-import type { Clock } from './clock.js';
+import type { Clock } from '../clock.js';
 import { RateWindow } from './rate-window.js';
 import type { StoredTask } from './stored-task.js';
 import type { TaskStore } from './task-store.js';

@@ -9,7 +9,7 @@ import type { ChangeListener, WatchOptions } from '../ports/query-port.js';
 import type { Consumer, ConsumerOptions, DeliveryHandler } from '../ports/worker-port.js';
 import type { Retention } from '../retention.js';
 import { isFinal, type Receipt, type TaskCall, type TaskRecord, type TaskTree } from '../task.js';
-import { systemClock, type Clock } from './clock.js';
+import { systemClock, type Clock } from '../clock.js';
 import { MemoryConsumer } from './memory-consumer.js';
 import { openPlace, type MemoryPlace } from './memory-place.js';
 import { MemoryScheduleStore } from './memory-schedule-store.js';
@@ -24,6 +24,10 @@ export interface MemoryEngineOptions {
   readonly retention: Retention;
   /** Default: the clock of the system. The first application of a shared place decides. */
   readonly clock?: Clock;
+  /** Called before a call that stored tasks resolves. Default: the call takes a turn of the event loop. */
+  readonly onStored?: (ids: readonly string[]) => Promise<void>;
+  /** Called when a caller begins to wait for a task. */
+  readonly onWatched?: (id: string) => void;
 }
 
 /** The engine that stores nothing: tasks live in this process, in plain data structures, and end with it. */
@@ -36,11 +40,15 @@ export class MemoryEngine implements Engine {
   private readonly onChange = (task: StoredTask, isEnd: boolean) => this.watchers.changed(task, isEnd);
   private readonly consumers = new Set<MemoryConsumer>();
   private readonly retention: Retention;
+  private readonly onStored: (ids: readonly string[]) => Promise<void>;
+  private readonly onWatched: ((id: string) => void) | undefined;
   private turn: Promise<void> | undefined;
   private isClosed = false;
 
-  constructor({ name, retention, clock = systemClock }: MemoryEngineOptions) {
+  constructor({ name, retention, clock = systemClock, onStored, onWatched }: MemoryEngineOptions) {
     this.retention = retention;
+    this.onStored = onStored ?? (() => this.nextTurn());
+    this.onWatched = onWatched;
     this.place = openPlace(name, clock);
     this.place.onChange.add(this.onChange);
   }
@@ -64,7 +72,7 @@ export class MemoryEngine implements Engine {
         conflict ??= error;
       }
     }
-    await this.nextTurn();
+    await this.onStored(calls.map(({ id }) => id));
     if (conflict) throw conflict;
     return receipts;
   }
@@ -72,7 +80,7 @@ export class MemoryEngine implements Engine {
   async enqueueTree(tree: TaskTree): Promise<Receipt> {
     if (tree.members.length === 0) return (await this.enqueue([tree]))[0] as Receipt;
     this.openPlace('enqueue a workflow').store.add(tree);
-    await this.nextTurn();
+    await this.onStored([tree.id]);
     return { id: tree.id, deduplicated: false, state: 'waiting' };
   }
 
@@ -89,6 +97,7 @@ export class MemoryEngine implements Engine {
 
   watch(id: string, listener: ChangeListener, options: WatchOptions): () => void {
     if (this.isClosed) return () => undefined;
+    this.onWatched?.(id);
     return this.watchers.watch(id, this.place.store.find(id), listener, options);
   }
 
@@ -104,7 +113,7 @@ export class MemoryEngine implements Engine {
     const task = this.openPlace('retry').store.find(id);
     if (!task) return undefined;
     this.retryAll(task);
-    await this.nextTurn();
+    await this.onStored([id]);
     return this.recordOf(task);
   }
 
@@ -149,7 +158,7 @@ export class MemoryEngine implements Engine {
 
   private enqueueOne(call: TaskCall): Receipt {
     const { store } = this.place;
-    const { id, unique, options } = call;
+    const { id, unique } = call;
     const earlier = unique && !store.find(id) && store.holderOf(unique.key);
     if (earlier) {
       const state = stateOf(earlier, this.now());
@@ -159,7 +168,7 @@ export class MemoryEngine implements Engine {
       }
     }
     store.add(call);
-    return { id, deduplicated: false, state: (options.startAt ?? 0) > this.now() ? 'scheduled' : 'queued' };
+    return { id, deduplicated: false, state: store.find(id)?.place === 'delayed' ? 'scheduled' : 'queued' };
   }
 
   /** The task first: otherwise it would take its cancelled members for failures. */

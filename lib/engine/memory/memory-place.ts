@@ -1,4 +1,4 @@
-import type { Clock } from './clock.js';
+import type { Clock } from '../clock.js';
 import { Dispatcher } from './dispatcher.js';
 import type { ScheduleTexts } from './memory-schedule-store.js';
 import type { StoredTask } from './stored-task.js';
@@ -13,12 +13,16 @@ export class MemoryPlace {
   readonly dispatcher: Dispatcher;
   readonly schedules: ScheduleTexts = { texts: new Map(), followers: new Set(), secret: undefined };
   readonly onChange = new Set<OnChange>();
+  readonly onStored = new Set<(task: StoredTask) => void>();
 
   constructor(readonly clock: Clock) {
     this.store = new TaskStore(clock, {
       changed: (task, isEnd) => this.changed(task, isEnd),
       queued: (queue) => this.dispatcher.wake(queue),
       delayed: () => this.dispatcher.setTimer(),
+      stored: (task) => {
+        for (const tell of this.onStored) tell(task);
+      },
     });
     this.dispatcher = new Dispatcher(this.store, clock);
   }

@@ -4,7 +4,7 @@ import { timeToLive, type Retention } from '../retention.js';
 import type { RunningTask } from '../running-tasks.js';
 import type { TaskCall, TaskFailure, TaskTree } from '../task.js';
 import type { WorkflowNote } from '../workflow-note.js';
-import type { Clock } from './clock.js';
+import type { Clock } from '../clock.js';
 import { Heap } from './heap.js';
 import { hasFailedMember, linkMember } from './members.js';
 import { hasEnded, toStoredTask, workflowPart, type StoredTask } from './stored-task.js';
@@ -17,6 +17,8 @@ export interface StoreEvents {
   queued(queue: string): void;
   /** A task will be queued later. */
   delayed(): void;
+  /** A task is new here. */
+  stored(task: StoredTask): void;
 }
 
 /**
@@ -60,6 +62,13 @@ export class TaskStore {
     return this.queues.get(queue)?.first;
   }
 
+  /** The task of all queues that was queued first; within its queue, a task of higher priority comes before it. */
+  first(): StoredTask | undefined {
+    let first: StoredTask | undefined;
+    for (const { first: next } of this.queues.values()) if (next && (!first || next.order < first.order)) first = next;
+    return first;
+  }
+
   /** The time at which the next delayed task is queued. */
   get nextDue(): number | undefined {
     return this.delayed.first?.due;
@@ -71,8 +80,8 @@ export class TaskStore {
     return this.tasks.values();
   }
 
-  queueDue(): void {
-    const now = this.clock.now();
+  /** Queues the delayed tasks whose time has come. */
+  queueDue(now = this.clock.now()): void {
     for (let first = this.delayed.first; first && first.due <= now; first = this.delayed.first)
       this.queue(first, 'back');
   }
@@ -174,6 +183,7 @@ export class TaskStore {
     if (parent) linkMember(parent, task);
     if (known) return;
     this.tasks.set(task.id, task);
+    this.events.stored(task);
     if (task.unique) this.keys.set(task.unique.key, task);
     if ('members' in call) for (const member of call.members) this.addBelow(member, task);
     const delay = (call.options.startAt ?? 0) - task.enqueuedAt;

@@ -1,4 +1,4 @@
-import { MAX_TIMER } from '../../duration.js';
+import { MAX_TIMER } from '../duration.js';
 
 /** The time by which tasks are due, expire and are removed. A test may give an engine a clock of its own. */
 export interface Clock {

@@ -1,0 +1,36 @@
+import type { Type } from '@nestjs/common';
+import { MemoryEngine } from '../engine/memory/memory-engine.js';
+import type { TaskProducer } from '../producers/task-producer.js';
+import { TaskQueue } from '../producers/task-queue.js';
+import type { Tasks } from '../producers/tasks.js';
+import { TaskResults } from '../results/task-results.js';
+import { isContract, type TaskContract } from '../tasks/task-contract.js';
+import { WorkflowStarter } from '../workflows/workflow-starter.js';
+import { toEnqueuedTask, type EnqueuedTask } from './enqueued-task.js';
+
+/** Producers that store calls in memory, each with the tasks that were enqueued. */
+export type FakeProducers<T> = { readonly [K in keyof Tasks<T>]: Tasks<T>[K] & { readonly enqueued: EnqueuedTask[] } };
+
+const DAY = 24 * 60 * 60 * 1000;
+/** As the defaults of `TaskQueueModule`. */
+const MAX_PAYLOAD = 1024 * 1024;
+
+/** Producers without an application. */
+export function fakeProducers(source: Type | TaskContract): unknown {
+  const engine = new MemoryEngine({ retention: { ttl: DAY, failedTtl: 7 * DAY } });
+  const results = new TaskResults(engine);
+  const shared = { engine, results, maxPayload: MAX_PAYLOAD, currentHeaders: () => ({}) };
+  const starter = new WorkflowStarter({ ...shared, definitionOf: () => undefined });
+  const queue = new TaskQueue({ ...shared, starter, hasPriorities: () => true }, {}, () => undefined);
+  const withEnqueued = (producer: TaskProducer) =>
+    Object.defineProperty(producer, 'enqueued', {
+      get: () =>
+        [...engine.place.store.all()]
+          .filter(({ name }) => name === producer.name)
+          .map((task) => toEnqueuedTask(task, engine.now())),
+    });
+  if (isContract(source)) return withEnqueued(queue.of(source));
+  const producers = queue.of(source as Type<object>);
+  for (const producer of Object.values(producers)) withEnqueued(producer as TaskProducer);
+  return producers;
+}

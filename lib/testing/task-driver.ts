@@ -1,0 +1,183 @@
+import type { MemoryEngine } from '../engine/memory/memory-engine.js';
+import type { MemoryPlace } from '../engine/memory/memory-place.js';
+import { hasEnded, type StoredTask } from '../engine/memory/stored-task.js';
+import { storeOutcome, toDelivery } from '../engine/memory/task-run.js';
+import type { Delivery, DeliveryHandler, Outcome } from '../engine/ports/worker-port.js';
+import type { Retention } from '../engine/retention.js';
+import { closedError } from '../engine/closed-error.js';
+import type { Interruption } from '../engine/interruption.js';
+import { RunningTasks } from '../engine/running-tasks.js';
+import { WorkerClosingError } from '../errors.js';
+import { describe } from './differences.js';
+import { toEnqueuedTask } from './enqueued-task.js';
+
+export interface TaskDriverDeps {
+  readonly engine: MemoryEngine;
+  /** The first handler of a run, as in a worker. */
+  readonly handler: () => DeliveryHandler;
+  /** Finds the tasks of the application, unless that is done. */
+  readonly load: () => Promise<void>;
+  readonly retention: Retention;
+  /** The id of the task whose code calls; `undefined` outside of tasks. */
+  readonly caller: () => string | undefined;
+}
+
+/** Milliseconds. An attempt ends 250 ms after its signal was aborted, whatever its method does. */
+const CLOSE_WITHIN = 1_000;
+/** The most tasks of a chain that an error shows. */
+const SHOWN = 8;
+
+/** Runs stored tasks one after the other, as a test asks for it: first those that were queued first. */
+export class TaskDriver {
+  private readonly running = new RunningTasks();
+  private isClosed = false;
+  /** The tasks by which others were enqueued, and how many such steps there are before each. */
+  private readonly origins = new Map<string, { readonly by: string | undefined; readonly depth: number }>();
+
+  constructor(private readonly deps: TaskDriverDeps) {
+    deps.engine.place.onStored.add((task) => this.remember(task));
+  }
+
+  get place(): MemoryPlace {
+    return this.deps.engine.place;
+  }
+
+  /** A running task begins to wait for another one: that one runs now, and what it waits for. */
+  runForCaller(id: string): void {
+    const task = this.deps.caller() === undefined ? undefined : this.place.store.find(id);
+    if (task && !hasEnded(task) && task.place !== 'running') void this.drainFor(task);
+  }
+
+  /**
+   * Runs what is due, and what that enqueues, until nothing is due.
+   *
+   * @param limit the most tasks that enqueue each other in a row, and the most runs of one task
+   * @param ignoreDelays whether delayed tasks run at once
+   * @returns the tasks that ran
+   * @throws Error when the tasks have no end
+   */
+  async drain(limit: number, ignoreDelays = false): Promise<Set<StoredTask>> {
+    await this.deps.load();
+    const { store } = this.deps.engine.place;
+    const ran = new Set<StoredTask>();
+    const startsBefore = new Map<StoredTask, number>();
+    for (;;) {
+      store.queueDue(ignoreDelays ? Infinity : undefined);
+      const task = store.first();
+      if (!task || this.isClosed) return ran;
+      if (!startsBefore.has(task)) startsBefore.set(task, task.starts);
+      this.refuseEndless(task, task.starts - (startsBefore.get(task) ?? 0), limit);
+      ran.add(task);
+      await this.run(task);
+    }
+  }
+
+  /** Runs one attempt of a queued task. */
+  async run(task: StoredTask): Promise<void> {
+    const { engine, handler, retention } = this.deps;
+    const { place } = engine;
+    const run = this.running.add(task.id, task.name);
+    place.store.start(task, run);
+    try {
+      const outcome = await handler().handle(toDelivery(task, run, () => place.changed(task, false)));
+      if (task.run === run) storeOutcome(place.store, task, outcome, retention);
+    } finally {
+      this.running.remove(run);
+    }
+  }
+
+  /**
+   * Delivers a task twice: the first attempt ends without being stored, as when its worker dies then.
+   *
+   * @param attempt runs one delivery
+   */
+  async deliverTwice<A extends { readonly outcome: Outcome }>(
+    task: StoredTask,
+    attempt: (delivery: Delivery) => Promise<A>,
+  ): Promise<[first: A, second: A]> {
+    const { store } = this.place;
+    const isStored = !hasEnded(task) && task.place !== 'running';
+    const run = this.running.add(task.id, task.name);
+    try {
+      if (isStored) store.start(task, run);
+      const first = await attempt(toDelivery(task, run, () => undefined));
+      task.abandoned++;
+      task.starts++;
+      const second = await attempt(toDelivery(task, run, () => undefined));
+      if (isStored && task.run === run) storeOutcome(store, task, second.outcome, this.deps.retention);
+      return [first, second];
+    } finally {
+      this.running.remove(run);
+    }
+  }
+
+  /** The tasks that a task enqueued, in order. */
+  enqueuedBy(id: string): StoredTask[] {
+    return [...this.deps.engine.place.store.all()].filter((task) => this.origins.get(task.id)?.by === id);
+  }
+
+  /**
+   * Runs an attempt that is stored nowhere. {@link close} asks it to end, as the others.
+   *
+   * @throws EngineUnavailableError when the application is closed
+   */
+  async runUnstored<A>(id: string, name: string, body: (interruption: Interruption) => Promise<A>): Promise<A> {
+    if (this.isClosed) throw closedError('run');
+    const run = this.running.add(id, name);
+    try {
+      return await body(run.interruption);
+    } finally {
+      this.running.remove(run);
+    }
+  }
+
+  /** Asks all running tasks to end, and waits a moment for them: the application closes. */
+  async close(): Promise<void> {
+    this.isClosed = true;
+    this.running.interrupt(new WorkerClosingError());
+    await this.running.allEndWithin(CLOSE_WITHIN);
+  }
+
+  forget(): void {
+    this.origins.clear();
+  }
+
+  private async drainFor(task: StoredTask): Promise<void> {
+    const { store } = this.deps.engine.place;
+    await this.deps.load();
+    for (store.queueDue(); !hasEnded(task) && !this.isClosed; store.queueDue()) {
+      const next = task.place === 'queued' ? task : store.first();
+      if (!next) return;
+      await this.run(next);
+    }
+  }
+
+  private remember(task: StoredTask): void {
+    const by = task.workflow?.parent?.id ?? this.deps.caller();
+    this.origins.set(task.id, { by, depth: by === undefined ? 0 : (this.origins.get(by)?.depth ?? 0) + 1 });
+  }
+
+  private refuseEndless(task: StoredTask, runs: number, limit: number): void {
+    const now = this.deps.engine.now();
+    const shown = (one: StoredTask) => describe(toEnqueuedTask(one, now));
+    if (runs >= limit) {
+      throw new Error(`The tasks have no end: ${shown(task)} ran ${runs} times, and it is due again.`);
+    }
+    if ((this.origins.get(task.id)?.depth ?? 0) < limit) return;
+    const chain: StoredTask[] = [];
+    for (let at: StoredTask | undefined = task; at && chain.length < SHOWN; at = this.originOf(at)) chain.push(at);
+    throw new Error(
+      `The tasks have no end: ${limit} of them enqueued each other in a row. The last ones:\n` +
+        chain
+          .toReversed()
+          .map((one) => `  ${shown(one)}`)
+          .join(' enqueued\n') +
+        '\nGive drain({ limit }) a higher limit if that is intended.',
+    );
+  }
+
+  private originOf({ id }: StoredTask): StoredTask | undefined {
+    const by = this.origins.get(id)?.by;
+    return by === undefined ? undefined : this.place.store.find(by);
+  }
+}
