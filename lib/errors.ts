@@ -201,7 +201,8 @@ export class IdempotencyConflictError extends TaskQueueError {
  *
  * Thrown by every method that stores or reads tasks and schedules. Code: `ENGINE_UNAVAILABLE`. Try again later. The
  * call may have been stored nevertheless, when only the answer was lost. Give calls an `idempotencyKey` so that trying
- * again cannot store them twice.
+ * again cannot store them twice. `cause` is a copy of the driver's error with its name, code, message and stack, and nothing
+ * of what was sent.
  */
 export class EngineUnavailableError extends TaskQueueError {
   readonly code = 'ENGINE_UNAVAILABLE';

@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { ConfigurationError, EngineUnavailableError } from '../../errors.js';
 import { closedError } from '../closed-error.js';
+import { bareError, bareMessage } from './bare-error.js';
 import { TooLateError, type CheckDeadline } from './call-deadline.js';
 import type { Driver } from './driver.js';
 
@@ -81,20 +82,20 @@ export class Availability {
         this.recordSuccess(what);
         return result;
       } catch (error) {
-        if (!(error instanceof ConnectFailed) && !this.isOutage(error)) throw error;
+        if (!(error instanceof ConnectFailed) && !this.isOutage(error)) throw bareError(error);
         const reason = error instanceof ConnectFailed ? error.cause : (error as Error);
         if (error instanceof TooLateError) this.driver.abandon();
         if (error instanceof ConnectFailed) this.reportOutage(reason, what);
         else this.reportError(reason, what);
         if (reason instanceof ConfigurationError)
-          throw new EngineUnavailableError(`${what}: ${reason.message}`, { cause: reason });
-        if (this.closed) throw closedError(what, reason);
+          throw new EngineUnavailableError(`${what}: ${reason.message}`, { cause: bareError(reason) });
+        if (this.closed) throw closedError(what, bareError(reason));
         if (performance.now() + TRY_AGAIN_AFTER >= deadline) {
           // A store that answers pings and refused the call all the time is an outage too.
           if (!(error instanceof TooLateError)) this.reportOutage(reason, what);
           throw new EngineUnavailableError(
             `${what}: ${this.driver.address} cannot be reached (${reasonOf(reason)}, tried for ${this.timeout} ms).`,
-            { cause: reason },
+            { cause: bareError(reason) },
           );
         }
         await new Promise((resolve) => setTimeout(resolve, TRY_AGAIN_AFTER));
@@ -140,7 +141,7 @@ export class Availability {
   reportError(error: Error, what?: string): void {
     if (this.closed) return;
     if (!(error instanceof ConfigurationError) && !this.isOutage(error)) {
-      this.warnOnce(`${this.driver.address}: ${error.message}`);
+      this.warnOnce(`${this.driver.address}: ${bareMessage(error)}`);
       return;
     }
     if (this.outage) return this.recordFailure(this.outage, what);
@@ -277,6 +278,5 @@ class ConnectFailed extends Error {
 }
 
 function reasonOf(error: Error): string {
-  const { code, message } = error as { code?: string; message?: string };
-  return (message || code || String(error)).replace(/\.$/, '');
+  return bareMessage(error).replace(/\.$/, '');
 }

@@ -1,4 +1,5 @@
 import { Logger } from '@nestjs/common';
+import { bareMessage } from './bare-error.js';
 import type { Clock } from './clock.js';
 
 /** Milliseconds between two measurements. */
@@ -109,7 +110,7 @@ export class ServerClock implements Clock {
       if (this.deps.isOutage(error)) throw error;
       if (!this.isUnreadable)
         this.logger.warn(
-          `${this.deps.address} does not tell its time (${(error as Error).message}), so the clock of this process counts. Keep it right with NTP.`,
+          `${this.deps.address} does not tell its time (${bareMessage(error)}), so the clock of this process counts. Keep it right with NTP.`,
         );
       this.isUnreadable = this.trusted = true;
       this.known = 0;

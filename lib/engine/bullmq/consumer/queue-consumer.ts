@@ -6,6 +6,7 @@ import { cancellation } from '../../failures.js';
 import type { Interruption } from '../../interruption.js';
 import type { Json } from '../../json.js';
 import type { ConsumerOptions, Delivery, DeliveryHandler, Outcome } from '../../ports/worker-port.js';
+import { bareError } from '../bare-error.js';
 import { bullmq } from '../bullmq-package.cjs';
 import type { Driver } from '../driver.js';
 import { renewLocksByTimer } from '../patched-lock-renewal.js';
@@ -198,7 +199,7 @@ export class QueueConsumer {
       return await this.handler.handle(delivery);
     } catch (error) {
       if (error instanceof EngineUnavailableError || this.deps.driver.isOutage(error)) throw error;
-      const { name, message, stack } = error as Error;
+      const { name, message, stack } = bareError(error);
       this.logger.error(`Task ${delivery.name} (${delivery.id}) failed: ${message}`, stack);
       return { kind: 'failed', failure: { name, message, ...(stack !== undefined && { stack }) } };
     }
@@ -241,7 +242,7 @@ export class QueueConsumer {
     try {
       await store();
     } catch (error) {
-      if (!this.deps.driver.isOutage(error) && !isLockLoss(error as Error)) throw error;
+      if (!this.deps.driver.isOutage(error) && !isLockLoss(error as Error)) throw bareError(error);
       this.handleError(error as Error);
     }
   }

@@ -11,6 +11,7 @@ import type {
   WorkerOptions,
 } from 'bullmq';
 import { inBatches } from '../../../concurrency.js';
+import { bareError } from '../bare-error.js';
 import { bullmq } from '../bullmq-package.cjs';
 import type { PoolDeadline } from '../call-deadline.js';
 import type { Clock } from '../clock.js';
@@ -235,7 +236,7 @@ export class PostgresDriver implements Driver {
     } catch (error) {
       if (!isOutage(error)) throw error;
       this.report(error as Error);
-      throw Object.assign(new Error((error as Error).message, { cause: error }), { code: 'ECONNREFUSED' });
+      throw Object.assign(bareError(error), { code: 'ECONNREFUSED' });
     }
   }
 }

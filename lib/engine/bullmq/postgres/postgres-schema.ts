@@ -1,4 +1,5 @@
 import type { PgQueryable } from 'bullmq';
+import { bareError } from '../bare-error.js';
 import { bullmq } from '../bullmq-package.cjs';
 import { ConfigurationError } from '../../../errors.js';
 
@@ -69,7 +70,7 @@ async function asConfigurationError(
       `${address}: the role ${role ?? 'of this application'} may not use or change the schema "${schema}" (${message}). ` +
         'Run this once, and after each update of bullmq, as a role that may: ' +
         `npx nestjs-task-queue migrate --url postgres://<owner>@<host>/<database> --prefix ${schema} --grant ${role ?? '<role>'}`,
-      { cause: error },
+      { cause: bareError(error) },
     );
   }
   const refused = /unsupported startup parameter(?: in options)?: (\w+)/.exec(message)?.[1];
@@ -85,7 +86,7 @@ async function asConfigurationError(
     const cure = name === 'SchemaVersionMismatchError' ? 'Update the package bullmq' : 'Update PostgreSQL';
     return new ConfigurationError(
       `${address} cannot be used: ${message} ${cure}, or choose another schema with the option prefix.`,
-      { cause: error },
+      { cause: bareError(error) },
     );
   }
   if (
@@ -95,7 +96,7 @@ async function asConfigurationError(
   ) {
     return new ConfigurationError(
       `${address} cannot be used: ${message}. Check user, password, database and TLS in TASK_QUEUE_URL or the option connection.`,
-      { cause: error },
+      { cause: bareError(error) },
     );
   }
   return undefined;

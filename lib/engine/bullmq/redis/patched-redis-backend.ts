@@ -1,4 +1,5 @@
 import type { BackendFactory, JobJson, RedisQueueBackend } from 'bullmq';
+import { bareError } from '../bare-error.js';
 import { bullmq } from '../bullmq-package.cjs';
 import { decodableHash, unreadableHash } from './decodable-hash.js';
 import { WORKER_SILENCE_LIMIT, type RedisClient } from './client-options.js';
@@ -49,7 +50,7 @@ export function backendFactory(clock: Clock): BackendFactory<RedisQueueBackend> 
 function refusalIsOutage(backend: RedisQueueBackend): RedisQueueBackend {
   const asOutage = (error: unknown): never => {
     if (!isOutage(error) || !bullmq.isNotConnectionError(error as Error)) throw error;
-    throw Object.assign(new Error((error as Error).message, { cause: error }), { code: 'ECONNREFUSED' });
+    throw Object.assign(bareError(error), { code: 'ECONNREFUSED' });
   };
   const { moveToActive, moveToCompleted, moveToFailed } = backend;
   backend.moveToActive = (...args) => moveToActive.apply(backend, args).catch(asOutage);

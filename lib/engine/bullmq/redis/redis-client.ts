@@ -1,4 +1,5 @@
 import { ConfigurationError } from '../../../errors.js';
+import { bareError } from '../bare-error.js';
 import type { RedisClient } from './client-options.js';
 
 /** Whether commands can be sent on the client. */
@@ -114,7 +115,9 @@ export function asConfigurationError(error: unknown, address: string): Configura
   const { message = String(error), lastNodeError } = error as { message?: string; lastNodeError?: Error };
   const reason = [message, lastNodeError?.message].find((text) => text !== undefined && REFUSED.test(text));
   if (reason === undefined) return undefined;
-  return new ConfigurationError(`${address} refuses the connection: ${reason}. ${cureOf(reason)}`, { cause: error });
+  return new ConfigurationError(`${address} refuses the connection: ${reason}. ${cureOf(reason)}`, {
+    cause: bareError(error),
+  });
 }
 
 function cureOf(reason: string): string {

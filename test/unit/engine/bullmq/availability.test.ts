@@ -129,10 +129,12 @@ describe('withRetries', () => {
     expect(call).toHaveBeenCalledTimes(1);
   });
 
-  it('throws the error of a call that is no outage, at once', async () => {
-    const error = new Error('syntax error');
+  it('throws a bare copy of the error of a call that is no outage, at once', async () => {
+    const error = Object.assign(new Error('syntax error'), { code: '42601', detail: 'a secret' });
     const call = callThatThrows(error);
-    await expect(availability.withRetries('find', call)).rejects.toBe(error);
+    const thrown: unknown = await availability.withRetries('find', call).catch((caught: unknown) => caught);
+    expect(thrown).toMatchObject({ message: 'syntax error', code: '42601' });
+    expect(thrown).not.toHaveProperty('detail');
     expect(call).toHaveBeenCalledTimes(1);
   });
 
