@@ -45,3 +45,5 @@ for (const row of rows) {
   const cells = 'error' in row ? [`FAILED: ${row.error}`] : columns.map((column) => row[column]);
   console.log(`| ${row.scenario} | ${row.engine} | ${cells.join(' | ')} |`);
 }
+// Node 20 may wait for ever for a write to a process that was killed, when the program ends by itself.
+process.exit();
