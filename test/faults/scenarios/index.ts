@@ -5,6 +5,7 @@ import { failover } from './failover.js';
 import { outage, repeatedCuts, type OutageKind } from './outage.js';
 import { missedTicks, noOverlap, replicasComeAndGo } from './schedules.js';
 import { closing, closingUnconnected, deafClients, graceIsOver, rollingDeploy } from './shutdown.js';
+import { sabotage } from './sabotage.js';
 import { versionsSideBySide } from './versions.js';
 import { killedWorkflows } from './workflows.js';
 
@@ -18,7 +19,7 @@ export interface Scenario {
   run(world: World): Promise<void>;
 }
 
-export type Topic = 'delivery' | 'shutdown' | 'outage' | 'failover' | 'schedules' | 'versions' | 'clocks';
+export type Topic = 'delivery' | 'sabotage' | 'shutdown' | 'outage' | 'failover' | 'schedules' | 'versions' | 'clocks';
 
 const BOTH = ['redis', 'postgres'] as const;
 
@@ -36,6 +37,10 @@ export function scenarios(size: 'quick' | 'full'): Scenario[] {
       'workers are killed again and again while workflows run': (world) =>
         killedWorkflows(world, full ? { kills: 8, each: 30 } : { kills: 2, each: 15 }),
       'four processes enqueue the same task, a hundred times at once': manyCallers,
+    }),
+    ...some('sabotage', {
+      'stored tasks are damaged and messages malformed': (world) =>
+        sabotage(world, full ? { tasks: 2_000, damaged: 100 } : { tasks: 300, damaged: 20 }),
     }),
     ...some('shutdown', {
       'workers are replaced under load': (world) => rollingDeploy(world, { tasks: full ? 300 : 100 }),
