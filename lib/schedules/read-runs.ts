@@ -1,6 +1,14 @@
 import type { TaskState } from '../engine/task.js';
 import { fieldsOrNone, isTime } from './stored-record.js';
-import type { StoredEnd, StoredManualRun, StoredRun, StoredSkip, StoredVersion } from './stored-schedule.js';
+import type {
+  AtTick,
+  StoredEnd,
+  StoredLast,
+  StoredManualRun,
+  StoredRun,
+  StoredSkip,
+  StoredVersion,
+} from './stored-schedule.js';
 
 /**
  * Readers of the records about runs. Each returns `undefined` for a record that this process cannot read: the schedule
@@ -8,14 +16,35 @@ import type { StoredEnd, StoredManualRun, StoredRun, StoredSkip, StoredVersion }
  */
 
 export function readRun(text: string | undefined): StoredRun | undefined {
-  const { task, at, count } = fieldsOrNone(text);
+  return toRun(fieldsOrNone(text));
+}
+
+function toRun({ task, at, count }: Readonly<Record<string, unknown>>): StoredRun | undefined {
   if (typeof task !== 'string' || !isTime(at) || !Number.isInteger(count)) return undefined;
   return { task, at, count: count as number };
 }
 
 export function readSkip(text: string | undefined): StoredSkip | undefined {
-  const { because, at } = fieldsOrNone(text);
+  return toSkip(fieldsOrNone(text));
+}
+
+function toSkip({ because, at }: Readonly<Record<string, unknown>>): StoredSkip | undefined {
   return typeof because === 'string' && isTime(at) ? { because, at } : undefined;
+}
+
+export function readLast(text: string | undefined): StoredLast {
+  const { run, skip } = fieldsOrNone(text);
+  return { run: atTick(run, toRun), skip: atTick(skip, toSkip) };
+}
+
+function atTick<T>(
+  record: unknown,
+  read: (fields: Readonly<Record<string, unknown>>) => T | undefined,
+): AtTick<T> | undefined {
+  if (typeof record !== 'object' || record === null) return undefined;
+  const fields = record as Readonly<Record<string, unknown>>;
+  const value = read(fields);
+  return value && isTime(fields['tick']) ? { ...value, tick: fields['tick'] } : undefined;
 }
 
 export function readManualRun(text: string | undefined): StoredManualRun | undefined {

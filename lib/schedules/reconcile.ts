@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import type { KnownVersion, Snapshot } from './schedule-book.js';
-import { sameTiming, type StoredSchedule } from './stored-schedule.js';
+import type { Schedule } from './schedule.js';
+import type { KnownVersion, Schedules, Snapshot } from './snapshot.js';
+import { sameTiming, type StoredPause, type StoredSchedule } from './stored-schedule.js';
 
 /** A schedule as the code of this process declares it. */
 export type DeclaredSchedule = Omit<StoredSchedule, 'since'>;
@@ -18,7 +19,9 @@ export interface ReconcileInput {
    * except during a deploy.
    */
   readonly queues: Iterable<string>;
-  readonly snapshot: Snapshot;
+  readonly snapshot: Pick<Snapshot, 'schedules' | 'versions'>;
+  /** What this process knew before it read the snapshot. */
+  readonly remembered: Schedules;
   readonly now: number;
   /** When this process stored its versions for the first time; `undefined` before that. */
   readonly presentSince: number | undefined;
@@ -29,6 +32,8 @@ export interface ReconcileInput {
 /** The changes to make in the store. */
 export interface ReconcilePlan {
   readonly put: readonly StoredSchedule[];
+  /** The pauses of schedules in `put` whose records are lost. */
+  readonly pauses: readonly (StoredPause & { readonly id: string })[];
   readonly remove: ReadonlySet<string>;
   /** The versions of this process, one for each of its queues, with a new sign of life. */
   readonly versions: readonly KnownVersion[];
@@ -48,8 +53,11 @@ export interface ReconcilePlan {
  * Once the newer version is gone, as after a roll-back, the older version decides again.
  *
  * The schedules of a queue without a consumer for a day are removed too: the queue has no task any more.
+ *
+ * When the stored data was lost, a process puts its schedules again as it remembers them.
  */
-export function reconcile({ declared, queues, snapshot, now, presentSince, grownAt }: ReconcileInput): ReconcilePlan {
+export function reconcile(input: ReconcileInput): ReconcilePlan {
+  const { declared, queues, snapshot, remembered, now, presentSince, grownAt } = input;
   const stored = new Map<string, StoredSchedule>();
   const newer = new Set<string>();
   for (const [id, schedule] of snapshot.schedules) {
@@ -59,6 +67,7 @@ export function reconcile({ declared, queues, snapshot, now, presentSince, grown
   }
   const isRemembered = ({ seen }: KnownVersion) => seen >= now - VERSION_MEMORY;
   const put: StoredSchedule[] = [];
+  const pauses: ReconcilePlan['pauses'][number][] = [];
   const remove = new Set<string>();
   const versions: KnownVersion[] = [];
   const taken: string[] = [];
@@ -74,9 +83,12 @@ export function reconcile({ declared, queues, snapshot, now, presentSince, grown
         taken.push(schedule.id);
         continue;
       }
-      const wanted = { ...schedule, since: known && sameTiming(known, schedule) ? known.since : now };
+      const lost = known ? undefined : remembered.get(schedule.id);
+      const wanted = { ...schedule, since: beginningOf(schedule, known, lost) ?? now };
       stored.set(schedule.id, wanted);
-      if (!isDeepStrictEqual(known, wanted)) put.push(wanted);
+      if (isDeepStrictEqual(known, wanted)) continue;
+      put.push(wanted);
+      if (lost?.pause && !snapshot.schedules.has(schedule.id)) pauses.push({ id: schedule.id, ...lost.pause });
     }
     for (const { id, source, template } of stored.values()) {
       if (source === 'decorator' && template.queue === queue && !mine.some((own) => own.id === id)) remove.add(id);
@@ -93,7 +105,20 @@ export function reconcile({ declared, queues, snapshot, now, presentSince, grown
   // A schedule that moved to another queue is put for its new queue, so it must not be removed for the old one.
   for (const { id } of put) remove.delete(id);
   const forget = snapshot.versions.filter((version) => !isRemembered(version));
-  return { put, remove, versions, forget, taken };
+  return { put, pauses, remove, versions, forget, taken };
+}
+
+/**
+ * When a schedule begins that has the same ticks as before: where it began, or with the last tick that this process knows
+ * when the stored schedule was lost. So the next tick runs, and no earlier one runs again.
+ */
+function beginningOf(
+  declared: DeclaredSchedule,
+  known: StoredSchedule | undefined,
+  lost: Schedule | undefined,
+): number | undefined {
+  if (known) return sameTiming(known, declared) ? known.since : undefined;
+  return lost && !lost.broken && sameTiming(lost.stored, declared) ? lost.latest : undefined;
 }
 
 /** Whether processes of this version run. */

@@ -1,40 +1,30 @@
 import type { ScheduleStore } from '../engine/ports/schedule-store.js';
-import { readEnd, readManualRun, readRun, readSkip, readVersion } from './read-runs.js';
-import { readSchedule } from './read-schedule.js';
-import type { Schedule, AtTick } from './schedule.js';
+import type { Schedule } from './schedule.js';
+import {
+  PARTS,
+  recordRun,
+  recordSkip,
+  toSchedule,
+  toSnapshot,
+  type KnownVersion,
+  type PartTexts,
+  type Schedules,
+  type Snapshot,
+} from './snapshot.js';
 import { textOf } from './stored-record.js';
 import {
   keys,
   parseKey,
+  type AtTick,
   type StoredEnd,
+  type StoredLast,
   type StoredManualRun,
   type StoredPause,
   type StoredRun,
   type StoredSchedule,
   type StoredSkip,
-  type StoredVersion,
 } from './stored-schedule.js';
 import { Timetables } from './timetables.js';
-
-/**
- * Milliseconds for which the record of a handled tick is kept, although a later tick has been handled. No process runs
- * a tick older than this without reading the whole store first (see schedule-clock.ts), so no process misses the
- * record.
- */
-const KEEP_TICKS = 5 * 60_000;
-
-/** The content of the store. */
-export interface Snapshot {
-  readonly schedules: ReadonlyMap<string, Schedule>;
-  readonly versions: readonly KnownVersion[];
-  /** Keys that no process needs any more. */
-  readonly outdated: readonly string[];
-}
-
-export interface KnownVersion extends StoredVersion {
-  readonly queue: string;
-  readonly fingerprint: string;
-}
 
 /** A tick for which a task has to be enqueued. */
 export interface DueTick {
@@ -42,7 +32,22 @@ export interface DueTick {
   readonly tick: number;
 }
 
-/** Reads and writes schedules. It caches nothing that is stored: every read returns what the store has now. */
+/** A tick that was handled: by a run, or because it was skipped. */
+export interface HandledTick {
+  readonly schedule: Schedule;
+  readonly run?: AtTick<StoredRun>;
+  readonly skip?: AtTick<StoredSkip>;
+}
+
+/** Runs one call to the store. */
+type Call = <T>(call: () => Promise<T>) => Promise<T>;
+
+const NONE: Schedules = new Map();
+
+/**
+ * Reads and writes schedules. It caches nothing that is stored: every read returns what the store has now. A call that
+ * concerns one schedule costs the same however many there are.
+ */
 export class ScheduleBook {
   private readonly timetables = new Timetables();
 
@@ -51,20 +56,63 @@ export class ScheduleBook {
     private readonly now: () => number,
   ) {}
 
-  async read(): Promise<Snapshot> {
-    return parseSnapshot(await this.store.all(), this.timetables, this.now());
+  /**
+   * Reads everything.
+   *
+   * @param known what this process has read before; unchanged schedules stay the same objects
+   * @param call runs each call to the store
+   */
+  async read(known = NONE, call: Call = (run) => run()): Promise<Snapshot> {
+    const texts = new Map<string, string>();
+    let cursor: string | undefined;
+    do {
+      const page = await call(() => this.store.scan(cursor));
+      for (const [key, text] of page.texts) texts.set(key, text);
+      cursor = page.next;
+    } while (cursor !== undefined);
+    return toSnapshot(texts, this.timetables, known, this.now());
   }
 
   async get(id: string): Promise<Schedule | undefined> {
-    return (await this.read()).schedules.get(id);
+    return (await this.getMany([id])).get(id);
+  }
+
+  /** The schedules with these ids, in their order, without those that do not exist. */
+  async getMany(ids: readonly string[], known = NONE): Promise<Schedules> {
+    const texts = await this.store.get(ids.flatMap((id) => PARTS.map((part) => keys[part](id))));
+    const found = new Map<string, Schedule>();
+    for (const [index, id] of ids.entries()) {
+      const parts = Object.fromEntries(PARTS.map((part, place) => [part, texts[index * PARTS.length + place]]));
+      const schedule = toSchedule(id, parts as PartTexts, this.timetables, known.get(id));
+      if (schedule) found.set(id, schedule);
+    }
+    return found;
+  }
+
+  /** The first ids behind `after`, sorted, at most `limit`. */
+  async idsAfter(after: string, limit: number): Promise<string[]> {
+    let ids: string[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await this.store.scan(cursor);
+      const found = new Set(ids);
+      for (const key of page.texts.keys()) {
+        const parsed = parseKey(key);
+        if (parsed?.kind === 'schedule' && parsed.id > after) found.add(parsed.id);
+      }
+      ids = [...found].toSorted((a, b) => (a < b ? -1 : 1)).slice(0, limit);
+      cursor = page.next;
+    } while (cursor !== undefined);
+    return ids;
   }
 
   /**
    * The due ticks that no process has handled yet. Records the handled ones in their schedules.
    *
-   * @returns `undefined` when a schedule or its pause has changed since it was read: the caller has to read again
+   * @returns also the schedules that have changed since they were read, without their ticks: the caller has to read them
+   * again
    */
-  async findUnhandled(due: readonly DueTick[]): Promise<DueTick[] | undefined> {
+  async findUnhandled(due: readonly DueTick[]): Promise<{ unhandled: DueTick[]; changed: Set<Schedule> }> {
     const wanted = due.flatMap(({ schedule: { id }, tick }) => [
       keys.schedule(id),
       keys.pause(id),
@@ -73,30 +121,42 @@ export class ScheduleBook {
     ]);
     const texts = await this.store.get(wanted);
     const unhandled: DueTick[] = [];
+    const changed = new Set<Schedule>();
     for (const [index, { schedule, tick }] of due.entries()) {
       const [stored, pause, run, skip] = texts.slice(index * 4, index * 4 + 4);
-      if (stored !== schedule.texts?.schedule || pause !== schedule.texts?.pause) return undefined;
-      if (run !== undefined) recordRun(schedule, tick, run);
+      if (stored !== schedule.texts?.schedule || pause !== schedule.texts?.pause) changed.add(schedule);
+      else if (run !== undefined) recordRun(schedule, tick, run);
       else if (skip !== undefined) recordSkip(schedule, tick, skip);
       else unhandled.push({ schedule, tick });
     }
-    return unhandled;
+    return { unhandled, changed };
   }
 
   /** Stores that ticks were handled, then records it in their schedules. */
-  async recordTicks(
-    ticks: readonly { schedule: Schedule; run?: AtTick<StoredRun>; skip?: AtTick<StoredSkip> }[],
-  ): Promise<void> {
+  async recordTicks(ticks: readonly HandledTick[]): Promise<void> {
     const texts: Record<string, string> = {};
+    const latest = new Map<Schedule, LatestTicks>();
     for (const { schedule, run, skip } of ticks) {
       if (run) texts[keys.run(schedule.id, run.tick)] = textOf(withoutTick(run));
       if (skip) texts[keys.skip(schedule.id, skip.tick)] = textOf(withoutTick(skip));
+      const before = latest.get(schedule) ?? schedule;
+      latest.set(schedule, {
+        run: later(before.run, run),
+        skip: later(before.skip, skip),
+        runs: Math.max(before.runs, run?.count ?? 0),
+      });
     }
+    for (const [schedule, ofSchedule] of latest) texts[keys.last(schedule.id)] = textOf(toLast(schedule, ofSchedule));
     await this.store.set(texts);
     for (const { schedule, run, skip } of ticks) {
       if (run) schedule.recordRun(run);
       if (skip) schedule.recordSkip(skip);
     }
+  }
+
+  /** Stores the latest ticks of these schedules as this process knows them. */
+  async recordLast(schedules: readonly Schedule[]): Promise<void> {
+    await this.store.set(Object.fromEntries(schedules.map((one) => [keys.last(one.id), textOf(toLast(one, one))])));
   }
 
   async recordManualRun(id: string, run: StoredManualRun): Promise<void> {
@@ -134,96 +194,39 @@ export class ScheduleBook {
     await this.deleteKeys(versions.map(({ queue, fingerprint }) => keys.version(queue, fingerprint)));
   }
 
-  /** Deletes schedules with everything that is stored about them. */
-  async remove(ids: ReadonlySet<string>): Promise<void> {
-    const all = await this.store.all();
+  /**
+   * Deletes schedules with everything that is stored about them. A reading of the whole store finds the records of their
+   * earlier ticks, which are outdated then.
+   */
+  async remove(schedules: Iterable<Schedule>): Promise<void> {
     await this.deleteKeys(
-      [...all.keys()].filter((key) => {
-        const parsed = parseKey(key);
-        return parsed !== undefined && parsed.kind !== 'version' && ids.has(parsed.id);
-      }),
+      Array.from(schedules).flatMap(({ id, run, skip }) => [
+        ...PARTS.map((part) => keys[part](id)),
+        ...(run ? [keys.run(id, run.tick)] : []),
+        ...(skip ? [keys.skip(id, skip.tick)] : []),
+      ]),
     );
   }
 
   async deleteKeys(outdated: readonly string[]): Promise<void> {
     if (outdated.length > 0) await this.store.delete(outdated);
   }
-}
 
-function parseSnapshot(texts: ReadonlyMap<string, string>, timetables: Timetables, now: number): Snapshot {
-  const schedules = new Map<string, Schedule>();
-  const versions: KnownVersion[] = [];
-  const entries = [...texts].flatMap(([key, text]) => {
-    const parsed = parseKey(key);
-    return parsed ? [{ key, text, parsed }] : [];
-  });
-  for (const { parsed, text } of entries) {
-    if (parsed.kind !== 'schedule') continue;
-    const { id } = parsed;
-    schedules.set(id, readSchedule(id, { schedule: text, pause: texts.get(keys.pause(id)) }, timetables));
-  }
-  for (const { parsed, text } of entries) {
-    if (parsed.kind === 'version') {
-      const version = readVersion(text);
-      if (version) versions.push({ ...version, queue: parsed.queue, fingerprint: parsed.fingerprint });
-    } else {
-      const schedule = schedules.get(parsed.id);
-      if (schedule) recordEntry(schedule, parsed, text);
-    }
-  }
-  const outdated = entries.filter(({ parsed }) => isOutdated(parsed, schedules, now)).map(({ key }) => key);
-  return { schedules, versions, outdated };
-}
-
-/** Records in a schedule what one entry of the store contains about it. */
-function recordEntry(
-  schedule: Schedule,
-  parsed: Exclude<ReturnType<typeof parseKey>, undefined | { kind: 'version' }>,
-  text: string,
-): void {
-  switch (parsed.kind) {
-    case 'manual':
-      schedule.manual = readManualRun(text);
-      break;
-    case 'end':
-      schedule.end = readEnd(text);
-      break;
-    case 'run':
-      recordRun(schedule, parsed.tick, text);
-      break;
-    case 'skip':
-      recordSkip(schedule, parsed.tick, text);
-      break;
-    // `readSchedule` reads these two.
-    case 'schedule':
-    case 'pause':
-      break;
+  /** Tells all processes that these schedules changed. The message may fail: they read everything again before long. */
+  async announce(ids: Iterable<string>): Promise<void> {
+    await this.store.announce(Array.from(ids, keys.schedule)).catch(() => undefined);
   }
 }
 
-/** The key says that the tick was handled, also when the record cannot be read. */
-function recordRun(schedule: Schedule, tick: number, text: string): void {
-  const run = readRun(text);
-  if (run) schedule.recordRun({ ...run, tick });
-  else schedule.recordHandled(tick);
+type LatestTicks = Pick<Schedule, 'run' | 'skip' | 'runs'>;
+
+/** A late tick may have a higher count than a later tick, and runs before the timing changed do not count. */
+function toLast({ stored }: Schedule, { run, skip, runs }: LatestTicks): StoredLast {
+  return { run: run && run.tick > stored.since ? { ...run, count: runs } : run, skip };
 }
 
-function recordSkip(schedule: Schedule, tick: number, text: string): void {
-  const skip = readSkip(text);
-  if (skip) schedule.recordSkip({ ...skip, tick });
-  else schedule.recordHandled(tick);
-}
-
-/** Whether a key is the record of a handled tick that no process reads any more: a later one is known. */
-function isOutdated(
-  parsed: NonNullable<ReturnType<typeof parseKey>>,
-  schedules: ReadonlyMap<string, Schedule>,
-  now: number,
-): boolean {
-  if (parsed.kind !== 'run' && parsed.kind !== 'skip') return false;
-  if (parsed.tick > now - KEEP_TICKS) return false;
-  const latest = schedules.get(parsed.id)?.[parsed.kind];
-  return !latest || parsed.tick < latest.tick;
+function later<T extends AtTick<object>>(one: T | undefined, other: T | undefined): T | undefined {
+  return one && other && one.tick > other.tick ? one : (other ?? one);
 }
 
 function withoutTick<T extends { readonly tick: number }>({ tick: _tick, ...rest }: T): Omit<T, 'tick'> {

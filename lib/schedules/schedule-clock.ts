@@ -1,18 +1,22 @@
 import { Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { type Engine } from '../engine/engine.js';
-import { isFinal } from '../engine/task.js';
-import { inBatches } from '../concurrency.js';
 import { EngineUnavailableError } from '../errors.js';
+import { BrokenScheduleLog } from './broken-schedule-log.js';
+import { DueIndex } from './due-index.js';
 import type { DueTick, ScheduleBook } from './schedule-book.js';
+import { RunEnds } from './run-ends.js';
 import type { ScheduleReconciler } from './schedule-reconciler.js';
-import { publicPart } from './schedule-status.js';
-import type { Schedule } from './schedule.js';
+import { parseKey } from './stored-schedule.js';
 import type { TickRunner } from './tick-runner.js';
 
-/** Milliseconds after which the schedules are read again, in case the announcement of a change was lost. */
+/** Milliseconds after which all schedules are read again, in case the announcement of a change was lost. */
 const READ_INTERVAL = 10_000;
-/** The most tasks that are looked up at the same time. */
-const FINDS_AT_ONCE = 100;
+/** The same as a multiple of the time that the last reading took, so that thousands of schedules take little time. */
+const READ_SHARE = 100;
+/** The number of announced schedules from which reading all of them is simpler. */
+const MANY_CHANGES = 5_000;
+/** The most ticks that are handled with the same calls. */
+const TICKS_AT_ONCE = 500;
 /** Milliseconds from a failure to the next pass. */
 const RETRY_DELAY = 1_000;
 /** Milliseconds. An answer that took longer came from an engine that could not be reached for a while. */
@@ -40,14 +44,19 @@ const STOP_LIMIT = 1_000;
  */
 export class ScheduleClock implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly logger = new Logger('TaskQueue');
-  private schedules: readonly Schedule[] = [];
+  private readonly index = new DueIndex();
+  private readonly brokenLog = new BrokenScheduleLog();
+  private readonly runEnds: RunEnds;
+  /** The ids of announced schedules that are not read yet. */
+  private readonly changed = new Set<string>();
   private watchingSince = Infinity;
   private unreachable = true;
   private lastPassAt: { readonly now: number; readonly monotonic: number } | undefined;
-  private readAt = -Infinity;
+  /** When all schedules are read again. */
+  private readAllAt = -Infinity;
   private currentPass: Promise<void> = Promise.resolve();
-  /** The reasons that were logged, by the id of the broken schedule. */
-  private readonly reportedReasons = new Map<string, string>();
+  /** The pass that begins when the current one has ended. */
+  private nextPass: Promise<void> | undefined;
   private timer: NodeJS.Timeout | undefined;
   private unfollow: (() => void) | undefined;
   private stopped = false;
@@ -59,11 +68,13 @@ export class ScheduleClock implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly reconciler: ScheduleReconciler,
     /** Whether this process runs tasks. */
     private readonly enabled: boolean,
-  ) {}
+  ) {
+    this.runEnds = new RunEnds(engine, book);
+  }
 
   async onApplicationBootstrap(): Promise<void> {
     if (!this.enabled) return;
-    const following = this.engine.schedules.follow(() => this.onChange());
+    const following = this.engine.schedules.follow((keys) => this.onChange(keys));
     this.unfollow = following.stop;
     await following.started;
   }
@@ -72,7 +83,7 @@ export class ScheduleClock implements OnApplicationBootstrap, OnModuleDestroy {
   async reload(): Promise<void> {
     if (!this.unfollow || this.stopped) return;
     this.reconciler.grow();
-    await this.onChange();
+    await this.onChange(undefined);
   }
 
   async onModuleDestroy(): Promise<void> {
@@ -85,15 +96,28 @@ export class ScheduleClock implements OnApplicationBootstrap, OnModuleDestroy {
     clearTimeout(limit);
   }
 
-  /** Reads everything again and runs what is due. Resolves when that is done, or has failed for now. */
-  private onChange(): Promise<void> {
-    this.readAt = -Infinity;
+  /**
+   * Reads the announced schedules again and runs what is due. Resolves when that is done, or has failed for now.
+   *
+   * @param keys `undefined` when any schedule may have changed
+   */
+  private async onChange(keys: readonly string[] | undefined): Promise<void> {
+    if (keys === undefined) this.readAllAt = -Infinity;
+    else {
+      const before = this.changed.size;
+      for (const key of keys) {
+        const parsed = parseKey(key);
+        if (parsed && parsed.kind !== 'version') this.changed.add(parsed.id);
+      }
+      if (this.changed.size === before) return;
+    }
     return this.runPass();
   }
 
-  /** Runs a pass after the current one has ended, and schedules the next pass. */
+  /** Runs a pass after the current one has ended, and schedules the next pass. All callers until then share it. */
   private runPass(): Promise<void> {
-    this.currentPass = this.currentPass.then(async () => {
+    this.nextPass ??= this.currentPass = this.currentPass.then(async () => {
+      this.nextPass = undefined;
       if (this.stopped) return;
       clearTimeout(this.timer);
       const pause = await this.runDueTicks().catch((error: unknown) => this.handleError(error));
@@ -101,21 +125,28 @@ export class ScheduleClock implements OnApplicationBootstrap, OnModuleDestroy {
       clearTimeout(this.timer);
       this.timer = setTimeout(() => void this.runPass(), pause).unref();
     });
-    return this.currentPass;
+    return this.nextPass;
   }
 
   /** Runs all due ticks. @returns the milliseconds until the next pass */
   private async runDueTicks(): Promise<number> {
     this.detectClockStep();
     for (;;) {
-      if (this.engine.now() - this.readAt >= READ_INTERVAL) await this.read();
-      const now = this.engine.now();
-      const due = this.schedules.flatMap((schedule) =>
-        schedule.due(now, this.watchingSince).map((tick) => ({ schedule, tick })),
-      );
+      if (performance.now() >= this.readAllAt || this.changed.size > MANY_CHANGES) await this.readAll();
+      else if (this.changed.size > 0) await this.readChanged();
+      const due = this.index.due(this.engine.now(), this.watchingSince);
       if (due.length === 0) return this.timeToNextPass();
-      if (!(await this.runUnhandled(due))) return RETRY_DELAY;
+      if (!(await this.runAllUnhandled(due))) return RETRY_DELAY;
     }
+  }
+
+  /** @returns false when a tick could not be run; another attempt may succeed */
+  private async runAllUnhandled(due: readonly DueTick[]): Promise<boolean> {
+    let complete = true;
+    for (let start = 0; start < due.length; start += TICKS_AT_ONCE) {
+      complete = (await this.runUnhandled(due.slice(start, start + TICKS_AT_ONCE))) && complete;
+    }
+    return complete;
   }
 
   /**
@@ -125,58 +156,43 @@ export class ScheduleClock implements OnApplicationBootstrap, OnModuleDestroy {
    */
   private async runUnhandled(due: readonly DueTick[]): Promise<boolean> {
     const { watchingSince } = this;
-    const unhandled = await this.callEngine(() => this.book.findUnhandled(due));
-    if (unhandled === undefined || watchingSince !== this.watchingSince) {
-      // A schedule has changed, or some of these ticks now count as missed: the due ticks have to be computed again.
-      this.readAt = -Infinity;
-      return true;
-    }
+    const { unhandled, changed } = await this.callEngine(() => this.book.findUnhandled(due));
+    // Some of these ticks may now count as missed: the due ticks have to be computed again.
+    if (watchingSince !== this.watchingSince) return true;
+    for (const { id } of changed) this.changed.add(id);
     return unhandled.length === 0 || this.callEngine(() => this.runner.run(unhandled));
   }
 
-  /** Reads the schedules, after they were brought in line with the code, and deletes outdated keys. */
-  private async read(): Promise<void> {
-    let snapshot = await this.callEngine(() => this.book.read());
-    if (await this.reconciler.run(snapshot)) snapshot = await this.callEngine(() => this.book.read());
-    this.schedules = [...snapshot.schedules.values()];
-    this.reportBroken();
-    this.readAt = this.engine.now();
+  /** Reads all schedules, after they were brought in line with the code, and deletes outdated keys. */
+  private async readAll(): Promise<void> {
+    const begun = performance.now();
+    const known = this.index.schedules;
+    this.changed.clear();
+    const snapshot = await this.book.read(known, (call) => this.callEngine(call));
+    const took = performance.now() - begun;
+    const reconciled = await this.reconciler.run(snapshot, known);
+    this.index.replace(snapshot.schedules);
+    this.index.update(reconciled, await this.callEngine(() => this.book.getMany(reconciled, known)));
+    this.readAllAt = performance.now() + Math.max(READ_INTERVAL, READ_SHARE * took);
+    this.brokenLog.report(this.index.schedules);
     await this.book.deleteKeys(snapshot.outdated);
-    await this.recordEnds();
+    await this.book.recordLast(snapshot.behind);
+    await this.runEnds.record(this.index.schedules.values());
   }
 
-  /** Logs each schedule that cannot be read, once for each reason. */
-  private reportBroken(): void {
-    for (const { id, broken } of this.schedules) {
-      if (!broken || this.reportedReasons.get(id) === broken.reason) continue;
-      this.reportedReasons.set(id, broken.reason);
-      this.logger.error(
-        `Schedule "${id}" is not run, because it cannot be read: ${broken.reason} Set it again with schedules.upsert(), or remove it with schedules.remove().`,
-      );
-    }
-    const isBroken = new Set(this.schedules.flatMap(({ id, broken }) => (broken ? [id] : [])));
-    for (const id of this.reportedReasons.keys()) if (!isBroken.has(id)) this.reportedReasons.delete(id);
-  }
-
-  /** Stores how the last run of each schedule ended, because the schedule outlives the record of the task. */
-  private async recordEnds(): Promise<void> {
-    const unknown = this.schedules.flatMap(({ id, lastTask, end }) =>
-      lastTask === undefined || end?.task === lastTask ? [] : [{ id, task: lastTask }],
-    );
-    // A record that cannot be read must not keep the schedules from running.
-    const answers = await inBatches(unknown, FINDS_AT_ONCE, ({ task }) =>
-      this.engine.find(task).catch((error: unknown) => {
-        if (error instanceof EngineUnavailableError) throw error;
-        return undefined;
-      }),
-    );
-    const ends = answers.flatMap((record, index) => {
-      const { id } = unknown[index] as { id: string };
-      if (!record || !isFinal(record.state)) return [];
-      const { id: task, state, finishedAt, error } = record;
-      return [{ id, end: { task, state, finishedAt, error: error && publicPart(error) } }];
-    });
-    if (ends.length > 0) await this.book.recordEnds(ends);
+  private async readChanged(): Promise<void> {
+    const ids = [...this.changed];
+    const known = this.index.schedules;
+    const found = await this.callEngine(() => this.book.getMany(ids, known));
+    for (const id of ids) this.changed.delete(id);
+    // The code may declare such a schedule: then the reconciler puts it again, as this process remembers it.
+    const isDamaged = (id: string) => {
+      const [before, after] = [known.get(id), found.get(id)];
+      return after ? after.broken !== undefined : before?.stored.source === 'decorator';
+    };
+    if (ids.some(isDamaged)) return this.readAll();
+    this.index.update(ids, found);
+    this.brokenLog.report(this.index.schedules);
   }
 
   /** Calls the engine. After an outage, the clock watches the ticks only since the first answer. */
@@ -184,8 +200,7 @@ export class ScheduleClock implements OnApplicationBootstrap, OnModuleDestroy {
     const begun = performance.now();
     try {
       const answer = await call();
-      const now = this.engine.now();
-      if (this.unreachable || performance.now() - begun > SLOW_ANSWER) this.watchingSince = now;
+      if (this.unreachable || performance.now() - begun > SLOW_ANSWER) this.watchFrom(this.engine.now());
       this.unreachable = false;
       return answer;
     } catch (error) {
@@ -202,23 +217,29 @@ export class ScheduleClock implements OnApplicationBootstrap, OnModuleDestroy {
     const step = passAt.now - lastPassAt.now - passed;
     this.lastPassAt = passAt;
     if (passed <= FROZEN_AFTER && Math.abs(step) <= CLOCK_STEP) return;
-    this.readAt = -Infinity;
+    this.readAllAt = -Infinity;
     // Clock put back: handled ticks stay handled, and the other ticks come once more. Clock put forward, or process
     // frozen: the ticks in between are missed.
-    if (step < -CLOCK_STEP) this.watchingSince = Math.min(this.watchingSince, passAt.now);
-    else this.watchingSince = passed > FROZEN_AFTER ? passAt.now : passAt.now - passed;
+    if (step < -CLOCK_STEP) this.watchFrom(Math.min(this.watchingSince, passAt.now));
+    else this.watchFrom(passed > FROZEN_AFTER ? passAt.now : passAt.now - passed);
+  }
+
+  private watchFrom(time: number): void {
+    this.watchingSince = time;
+    this.index.reset();
   }
 
   private timeToNextPass(): number {
-    const now = this.engine.now();
-    const next = this.schedules.map((schedule) => schedule.upcoming(now, 1)[0] ?? Infinity);
-    return Math.max(Math.min(...next, this.readAt + READ_INTERVAL, now + LONGEST_PAUSE) - now, 0);
+    return Math.max(
+      Math.min(this.index.next() - this.engine.now(), this.readAllAt - performance.now(), LONGEST_PAUSE),
+      0,
+    );
   }
 
   /** @returns the milliseconds until the next pass */
   private handleError(error: unknown): number {
     // What was read before may be outdated.
-    this.readAt = -Infinity;
+    this.readAllAt = -Infinity;
     // The engine itself logs that it cannot be reached.
     if (!(error instanceof EngineUnavailableError) && !this.stopped) {
       this.logger.error(`The schedules could not be run: ${(error as Error).message}`, (error as Error).stack);

@@ -1,10 +1,14 @@
 import { Logger } from '@nestjs/common';
-import type { ScheduleStore } from '../engine/ports/schedule-store.js';
-import { reconcile, type DeclaredSchedule } from './reconcile.js';
-import type { ScheduleBook, Snapshot } from './schedule-book.js';
+import { reconcile, type DeclaredSchedule, type ReconcilePlan } from './reconcile.js';
+import type { ScheduleBook } from './schedule-book.js';
+import type { KnownVersion, Schedules, Snapshot } from './snapshot.js';
 
-/** Milliseconds between two runs: several in the time after which a version counts as not running (reconcile.ts). */
+/** Milliseconds between two signs of life: several in the time after which a version counts as not running. */
 const INTERVAL = 30_000;
+/** Milliseconds in which no process deletes a version that gave a sign of life; reconcile.ts has the exact time. */
+const SURELY_KEPT = 10 * 60_000;
+/** The number of lost schedules that a log line names. */
+const NAMES = 10;
 
 /**
  * Keeps the stored schedules in line with the decorators of this process, and stores a sign of life of this process's
@@ -13,13 +17,12 @@ const INTERVAL = 30_000;
 export class ScheduleReconciler {
   private readonly logger = new Logger('TaskQueue');
   private presentSince: number | undefined;
-  private lastAt = -Infinity;
+  private lastSign = -Infinity;
   private grownAt: number | undefined;
   private readonly reportedIds = new Set<string>();
 
   constructor(
     private readonly book: ScheduleBook,
-    private readonly store: ScheduleStore,
     private readonly declared: () => readonly DeclaredSchedule[],
     /** The queues that this process consumes. */
     private readonly queues: () => Iterable<string>,
@@ -31,41 +34,75 @@ export class ScheduleReconciler {
    * next run compares at once.
    */
   grow(): void {
-    this.lastAt = -Infinity;
+    this.lastSign = -Infinity;
     this.grownAt = this.now();
   }
 
-  /** Does nothing within 30 s after the last run. @returns whether a schedule was changed */
-  async run(snapshot: Snapshot): Promise<boolean> {
+  /**
+   * @param remembered what this process knew before it read the snapshot
+   * @returns the ids of the schedules that were changed
+   */
+  async run(snapshot: Snapshot, remembered: Schedules): Promise<readonly string[]> {
     const now = this.now();
-    if (Math.abs(now - this.lastAt) < INTERVAL) return false;
     const plan = reconcile({
       declared: this.declared(),
       queues: this.queues(),
       snapshot,
+      remembered,
       now,
       presentSince: this.presentSince,
       grownAt: this.grownAt,
     });
-    await this.book.putVersions(plan.versions);
-    await this.book.forgetVersions(plan.forget);
-    if (plan.put.length > 0) await this.book.put(plan.put);
-    if (plan.remove.size > 0) await this.book.remove(plan.remove);
+    const isLost = this.isLost(plan.versions, snapshot, now);
+    if (isLost) this.reportLoss(snapshot.schedules, remembered);
+    if (isLost || Math.abs(now - this.lastSign) >= INTERVAL) {
+      await this.book.putVersions(plan.versions);
+      await this.book.forgetVersions(plan.forget);
+      this.lastSign = now;
+    }
+    const changed = await this.apply(plan, snapshot.schedules);
     this.presentSince ??= now;
-    this.lastAt = now;
     for (const id of plan.taken) this.reportTakenId(id);
-    if (plan.put.length + plan.remove.size === 0) return false;
-    this.logger.log(
-      `Schedules: ${[
-        ...list(
-          'set',
-          plan.put.map(({ id }) => id),
-        ),
-        ...list('removed', [...plan.remove]),
-      ].join('; ')}.`,
+    return changed;
+  }
+
+  private async apply({ put, pauses, remove }: ReconcilePlan, schedules: Schedules): Promise<readonly string[]> {
+    const changed = [...put.map(({ id }) => id), ...remove];
+    if (changed.length === 0) return changed;
+    for (const { id, ...pause } of pauses) await this.book.putPause(id, pause);
+    await this.book.put(put);
+    await this.book.remove([...remove].flatMap((id) => schedules.get(id) ?? []));
+    const parts = [
+      ...list(
+        'set',
+        put.map(({ id }) => id),
+      ),
+      ...list('removed', [...remove]),
+    ];
+    this.logger.log(`Schedules: ${parts.join('; ')}.`);
+    await this.book.announce(changed);
+    return changed;
+  }
+
+  /** Whether the sign of life that this process stored not long ago is gone. */
+  private isLost(own: readonly KnownVersion[], { versions }: Snapshot, now: number): boolean {
+    if (own.length === 0 || now - this.lastSign > SURELY_KEPT) return false;
+    return !own.some(({ queue, fingerprint }) =>
+      versions.some((stored) => stored.queue === queue && stored.fingerprint === fingerprint),
     );
-    await this.store.announce().catch(() => undefined);
-    return true;
+  }
+
+  private reportLoss(schedules: Schedules, remembered: Schedules): void {
+    const lost = [...remembered.values()].filter(({ id, stored }) => stored.source === 'runtime' && !schedules.has(id));
+    const names = lost.slice(0, NAMES).map(({ id }) => id);
+    if (lost.length > NAMES) names.push(`${lost.length - NAMES} more`);
+    this.logger.warn(
+      `The stored schedules were lost. Those of @Schedule() are set again.${
+        names.length > 0
+          ? ` Set those that were made at run time again with schedules.upsert(): ${names.join(', ')}.`
+          : ''
+      }`,
+    );
   }
 
   private reportTakenId(id: string): void {

@@ -1,4 +1,5 @@
 import type {
+  AtTick,
   ScheduleTexts,
   StoredEnd,
   StoredManualRun,
@@ -8,9 +9,6 @@ import type {
   StoredSkip,
 } from './stored-schedule.js';
 import type { Timetable } from './timetable.js';
-
-/** A stored record with the tick it belongs to. */
-export type AtTick<T> = T & { readonly tick: number };
 
 /** Why a stored schedule cannot be read. */
 export interface Broken {
@@ -27,6 +25,8 @@ const MAX_DUE = 1_000;
  * this: then it counts as missed.
  */
 const LATE_LIMIT = 60_000;
+/** The number of handled ticks that are remembered before those are forgotten that no search reaches any more. */
+const MAX_HANDLED = 2_000;
 
 /**
  * A stored schedule with its timetable and the records of its ticks. It computes which ticks are due, and has no side
@@ -34,11 +34,12 @@ const LATE_LIMIT = 60_000;
  */
 export class Schedule {
   readonly #timetable: Timetable;
-  /** The handled ticks whose records are still stored. */
+  /** The handled ticks that this process knows of. */
   readonly #handled = new Set<number>();
   /** The search for due ticks starts after this time: every earlier tick is handled or missed. */
   #handledUntil = -Infinity;
   #runs = 0;
+  #taskWithoutRecord: string | undefined;
   /** The run of the latest tick. */
   run: AtTick<StoredRun> | undefined;
   /** The latest skipped tick. */
@@ -80,9 +81,19 @@ export class Schedule {
     return run && (!manual || run.at >= manual.at) ? run.task : manual?.task;
   }
 
+  /** Whether the end of the last task is recorded, or can no longer be found. */
+  get isEndKnown(): boolean {
+    return this.end?.task === this.lastTask || this.#taskWithoutRecord === this.lastTask;
+  }
+
+  /** The engine has no record of the last task any more. */
+  endIsLost(): void {
+    this.#taskWithoutRecord = this.lastTask;
+  }
+
   /** Records that a tick was handled by a run, in any order of ticks. */
   recordRun(run: AtTick<StoredRun>): void {
-    this.#handled.add(run.tick);
+    this.recordHandled(run.tick);
     // A late tick may have a higher count than a later tick.
     if (run.tick > this.stored.since) this.#runs = Math.max(this.#runs, run.count);
     if (!this.run || run.tick >= this.run.tick) this.run = run;
@@ -91,11 +102,24 @@ export class Schedule {
   /** Records that a tick was handled, when its record cannot be read. */
   recordHandled(tick: number): void {
     this.#handled.add(tick);
+    if (this.#handled.size <= MAX_HANDLED) return;
+    const from = this.latest - LATE_LIMIT;
+    for (const known of this.#handled) if (known < from) this.#handled.delete(known);
+  }
+
+  /**
+   * Takes over the handled ticks that an earlier reading of the schedule knows. Their records may be lost, or may not have
+   * been read this time.
+   */
+  remember(earlier: Schedule): void {
+    for (const tick of earlier.#handled) this.recordHandled(tick);
+    if (earlier.run) this.recordRun(earlier.run);
+    if (earlier.skip) this.recordSkip(earlier.skip);
   }
 
   /** Records that a tick was skipped, in any order of ticks. */
   recordSkip(skip: AtTick<StoredSkip>): void {
-    this.#handled.add(skip.tick);
+    this.recordHandled(skip.tick);
     if (!this.skip || skip.tick >= this.skip.tick) this.skip = skip;
   }
 
@@ -123,7 +147,7 @@ export class Schedule {
   /** The next ticks, at most `count`. A paused schedule has none. */
   upcoming(now: number, count: number): number[] {
     const ticks: number[] = [];
-    let tick = this.paused ? undefined : this.#timetable.next(Math.max(now, this.#latest));
+    let tick = this.paused ? undefined : this.#timetable.next(Math.max(now, this.latest));
     while (tick !== undefined && ticks.length < count) {
       ticks.push(tick);
       tick = this.#timetable.next(tick);
@@ -137,13 +161,13 @@ export class Schedule {
   }
 
   /** The last handled tick; the beginning when there is none. */
-  get #latest(): number {
+  get latest(): number {
     return Math.max(this.#beginning, this.run?.tick ?? 0, this.skip?.tick ?? 0);
   }
 
   /** The last tick before this process watched, unless that tick or a later one has been handled. */
   #lastMissed(until: number, watchingSince: number): number | undefined {
-    const latest = this.#latest;
+    const latest = this.latest;
     if (this.stored.catchUp === 'none' || latest >= watchingSince) return undefined;
     // Computing an earlier tick takes long, and mostly there is none.
     if ((this.#timetable.next(latest) ?? Infinity) > until) return undefined;
@@ -153,7 +177,7 @@ export class Schedule {
 
   /** The time up to which every tick is handled, from the first tick that could be due. */
   #skipHandled(watchingSince: number, until: number): number {
-    const from = Math.max(this.#beginning, watchingSince, this.#latest - LATE_LIMIT);
+    const from = Math.max(this.#beginning, watchingSince, this.latest - LATE_LIMIT);
     if (this.#handledUntil < from) this.#handledUntil = from;
     for (;;) {
       const tick = this.#timetable.next(this.#handledUntil);

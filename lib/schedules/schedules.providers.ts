@@ -45,7 +45,6 @@ export const SCHEDULE_PROVIDERS: Provider[] = [
     useFactory: ({ engine, queues, enabled }: ScheduleDeps, book: ScheduleBook, declared: DeclaredSchedules) => {
       const reconciler = new ScheduleReconciler(
         book,
-        engine.schedules,
         () => declared.list(),
         queues,
         () => engine.now(),

@@ -47,6 +47,19 @@ export interface StoredSkip {
   readonly at: number;
 }
 
+/** A stored record with the tick it belongs to. */
+export type AtTick<T> = T & { readonly tick: number };
+
+/**
+ * The latest tick with a run and the latest skipped tick, under a key that is known without their times. Its `count` is the
+ * highest of all runs. The last writer wins, and it may have been slower than the writer of a later tick: then the record is
+ * behind until the next tick, or until a worker reads all records.
+ */
+export interface StoredLast {
+  readonly run: AtTick<StoredRun> | undefined;
+  readonly skip: AtTick<StoredSkip> | undefined;
+}
+
 /** The last run by `runNow()`. */
 export interface StoredManualRun {
   /** The id of the task. */
@@ -80,6 +93,7 @@ export const keys = {
   pause: (id: string) => `pause:${id}`,
   run: (id: string, tick: number) => `run:${tick}:${id}`,
   skip: (id: string, tick: number) => `skip:${tick}:${id}`,
+  last: (id: string) => `last:${id}`,
   manual: (id: string) => `manual:${id}`,
   end: (id: string) => `end:${id}`,
   version: (queue: string, fingerprint: string) => `version:${queue}:${fingerprint}`,
@@ -87,13 +101,13 @@ export const keys = {
 
 /** The parts of a key. */
 export type ParsedKey =
-  | { readonly kind: 'schedule' | 'pause' | 'manual' | 'end'; readonly id: string }
+  | { readonly kind: 'schedule' | 'pause' | 'last' | 'manual' | 'end'; readonly id: string }
   | { readonly kind: 'run' | 'skip'; readonly id: string; readonly tick: number }
   | { readonly kind: 'version'; readonly queue: string; readonly fingerprint: string };
 
 /** @returns `undefined` for a key that is not one of {@link keys} */
 export function parseKey(key: string): ParsedKey | undefined {
-  const [, kind, id = ''] = /^(schedule|pause|manual|end):(.+)$/s.exec(key) ?? [];
+  const [, kind, id = ''] = /^(schedule|pause|last|manual|end):(.+)$/s.exec(key) ?? [];
   if (kind) return { kind: kind as 'schedule', id };
   const [, event, tick = '', of = ''] = /^(run|skip):(\d+):(.+)$/s.exec(key) ?? [];
   if (event) return isTime(Number(tick)) ? { kind: event as 'run', id: of, tick: Number(tick) } : undefined;

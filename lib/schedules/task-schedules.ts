@@ -1,3 +1,4 @@
+import { inBatches } from '../concurrency.js';
 import type { Engine } from '../engine/engine.js';
 import { newTaskId } from '../engine/task-id.js';
 import { ConfigurationError, ScheduleNotFoundError } from '../errors.js';
@@ -14,6 +15,17 @@ import { toScheduleStatus, type ScheduleStatus } from './schedule-status.js';
 import type { Schedule } from './schedule.js';
 import type { StoredSchedule } from './stored-schedule.js';
 import { callOf } from './scheduled-call.js';
+
+/** The number of schedules that `list()` reads with one call. */
+const PAGE = 100;
+
+/** Which schedules `TaskSchedules.list()` returns. */
+export interface ScheduleListOptions {
+  /** The most schedules that are returned, at least 1. Default: all. */
+  readonly limit?: number;
+  /** Only schedules whose id is behind this one. Default: `''`. */
+  readonly after?: string | undefined;
+}
 
 /** The parts of the application that {@link TaskSchedules} needs. */
 export interface TaskSchedulesDeps {
@@ -96,7 +108,7 @@ export class TaskSchedules {
     const since =
       known && !known.broken && sameTiming(known.stored, checked) ? known.stored.since : this.#deps.engine.now();
     const stored: StoredSchedule = { id, source: 'runtime', ...checked, template, since };
-    await this.#change(async () => {
+    await this.#change(id, async () => {
       await book.put([stored]);
       // It is not known whether the schedule was paused, because the record cannot be read.
       if (known?.broken && !known.pause) await book.removePause(id);
@@ -104,11 +116,30 @@ export class TaskSchedules {
     return this.#status(id);
   }
 
-  /** All schedules, sorted by id. */
-  async list(): Promise<ScheduleStatus[]> {
-    const { schedules } = await this.#deps.book.read();
-    const sorted = [...schedules.values()].toSorted((a, b) => (a.id < b.id ? -1 : 1));
-    return Promise.all(sorted.map((schedule) => this.#describe(schedule)));
+  /**
+   * The schedules, sorted by id: all of them, or one page.
+   *
+   * @param page `limit`: the most schedules that are returned, at least 1, default all; `after`: only the schedules behind
+   * this id, default `''`
+   * @throws ConfigurationError when `limit` is not valid
+   * @example
+   * const first = await schedules.list({ limit: 50 });
+   * const second = await schedules.list({ limit: 50, after: first.at(-1)?.id });
+   */
+  async list({ after = '', limit }: ScheduleListOptions = {}): Promise<ScheduleStatus[]> {
+    if (limit !== undefined && !(Number.isInteger(limit) && limit >= 1)) {
+      throw new ConfigurationError(`limit of schedules.list() is ${String(limit)}. Give a whole number, at least 1.`);
+    }
+    const { book } = this.#deps;
+    const ids = await book.idsAfter(after, limit ?? Infinity);
+    const pages = Array.from({ length: Math.ceil(ids.length / PAGE) }, (_, index) =>
+      ids.slice(index * PAGE, (index + 1) * PAGE),
+    );
+    const statuses = await inBatches(pages, 1, async (page) => {
+      const schedules = await book.getMany(page);
+      return Promise.all(Array.from(schedules.values(), (schedule) => this.#describe(schedule)));
+    });
+    return statuses.flat();
   }
 
   /** The schedule with this id; `undefined` when there is none. */
@@ -146,19 +177,14 @@ export class TaskSchedules {
    */
   async remove(id: string): Promise<boolean> {
     const { book } = this.#deps;
-    const { schedules, versions } = await book.read();
-    const schedule = schedules.get(id);
+    const schedule = await book.get(id);
     if (!schedule) return false;
-    const { source, template } = schedule.stored;
-    const now = this.#deps.engine.now();
-    // Without a consumer of its queue no process declares the schedule any more, and none is left to remove it.
-    const isDeclared = versions.some((version) => version.queue === template.queue && isAlive(version, now));
-    if (source === 'decorator' && isDeclared && !schedule.broken) {
+    if (schedule.stored.source === 'decorator' && !schedule.broken && (await this.#isDeclared(schedule))) {
       throw new ConfigurationError(
         `Schedule "${id}" is declared by a @Schedule() in the code, which would set it again. Remove it there, or pause it with schedules.pause('${id}').`,
       );
     }
-    await this.#change(() => book.remove(new Set([id])));
+    await this.#change(id, () => book.remove([schedule]));
     return true;
   }
 
@@ -189,15 +215,22 @@ export class TaskSchedules {
   async #setPaused(id: string, paused: boolean): Promise<ScheduleStatus> {
     const known = await this.#known(id);
     if (known.paused !== paused || (known.broken && !known.pause)) {
-      await this.#change(() => this.#deps.book.putPause(id, { paused, at: this.#deps.engine.now() }));
+      await this.#change(id, () => this.#deps.book.putPause(id, { paused, at: this.#deps.engine.now() }));
     }
     return this.#status(id);
   }
 
-  async #change(change: () => Promise<void>): Promise<void> {
+  async #change(id: string, change: () => Promise<void>): Promise<void> {
     await change();
-    // The announcement may fail: every process reads the schedules again before long.
-    await this.#deps.engine.schedules.announce().catch(() => undefined);
+    await this.#deps.book.announce([id]);
+  }
+
+  /** Without a consumer of its queue no process declares the schedule any more, and none is left to remove it. */
+  async #isDeclared({ stored }: Schedule): Promise<boolean> {
+    const { versions } = await this.#deps.book.read();
+    return versions.some(
+      (version) => version.queue === stored.template.queue && isAlive(version, this.#deps.engine.now()),
+    );
   }
 
   async #known(id: string): Promise<Schedule> {

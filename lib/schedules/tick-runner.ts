@@ -3,7 +3,7 @@ import { Logger } from '@nestjs/common';
 import type { Engine } from '../engine/engine.js';
 import type { TaskCall } from '../engine/task.js';
 import { EngineUnavailableError } from '../errors.js';
-import type { DueTick, ScheduleBook } from './schedule-book.js';
+import type { DueTick, HandledTick, ScheduleBook } from './schedule-book.js';
 import type { Schedule } from './schedule.js';
 import { callOf } from './scheduled-call.js';
 
@@ -35,10 +35,11 @@ export class TickRunner {
    * @throws EngineUnavailableError
    */
   async run(ticks: readonly DueTick[]): Promise<boolean> {
-    this.secret ??= await this.engine.schedules.secret();
+    // Read each time: when the data was lost, all processes have to agree on one secret again.
+    this.secret = await this.engine.schedules.secret(this.secret);
     const calls = ticks.map(({ schedule, tick }) => this.call(schedule, tick, this.secret as string));
     const attempts = await Promise.allSettled(calls.map((call) => this.engine.enqueue([call])));
-    const handled: Parameters<ScheduleBook['recordTicks']>[0][number][] = [];
+    const handled: HandledTick[] = [];
     const counts = new Map<Schedule, number>();
     const at = this.engine.now();
     for (const [index, attempt] of attempts.entries()) {

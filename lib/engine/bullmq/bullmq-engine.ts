@@ -14,6 +14,7 @@ import { TaskCommands } from './operations/cancel-retry-forget.js';
 import { Enqueuer } from './operations/enqueuer.js';
 import { JobLookup } from './operations/job-lookup.js';
 import { MemberFlows } from './operations/member-flows.js';
+import { QueueMeta } from './queue-meta.js';
 import { QueueMetaScheduleStore } from './queue-meta-schedule-store.js';
 
 export interface BullMQEngineOptions {
@@ -67,7 +68,8 @@ export class BullMQEngine implements Engine {
       availability: this.availability,
       queueNamed,
     });
-    this.schedules = new QueueMetaScheduleStore(readyQueue, this.availability, bus);
+    const schedules = new QueueMeta('_schedules', { driver, availability: this.availability, queueOf: readyQueue });
+    this.schedules = new QueueMetaScheduleStore(schedules, this.availability, bus);
   }
 
   start(): Promise<void> {

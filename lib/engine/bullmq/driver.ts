@@ -61,12 +61,25 @@ export interface Driver {
    * @param reason why the job cannot be read
    */
   makeEndable(queue: string, id: string, reason: string): Promise<void>;
+  /**
+   * One page of the metadata of a queue, of about 1,000 fields. A field that is stored during the whole scan is in at least
+   * one page.
+   *
+   * @param cursor `undefined` for the first page, then `next` of the page before
+   */
+  scanMeta(queue: string, cursor: string | undefined): Promise<MetaPage>;
   /** Whether an error means that the store cannot be reached, so that another attempt may help. */
   isOutage(error: unknown): boolean;
   /** Calls `listener` when a connection breaks outside of any call. */
   onError(listener: (error: Error) => void): void;
   /** Closes what this driver opened. Safe to call twice, and when the server is gone. */
   close(): Promise<void>;
+}
+
+/** A page of metadata. `next` is `undefined` after the last page. */
+export interface MetaPage {
+  readonly fields: readonly (readonly [field: string, value: string])[];
+  readonly next: string | undefined;
 }
 
 /** Where a job is stored. */

@@ -1,83 +1,80 @@
 import { randomBytes } from 'node:crypto';
-import type { Queue } from 'bullmq';
-import type { Following, ScheduleStore } from '../ports/schedule-store.js';
+import type { Following, ScheduleStore, TextPage } from '../ports/schedule-store.js';
 import type { Availability } from './availability.js';
+import { LARGEST_MESSAGE } from './changes/change-protocol.js';
 import type { CheckedBus } from './checked-bus.js';
+import { Gatherer } from './gatherer.js';
+import type { QueueMeta } from './queue-meta.js';
 
-/** The name of no task's queue. No task ever waits in this queue; only its metadata and one job are used. */
-const QUEUE = '_schedules';
-/** The channel on which changes are announced. */
+/** The channel on which changes are announced. A process of 0.1.0 reads all schedules again after any message. */
 const CHANNEL = 'schedules';
-/** The whole content of a message: a process that receives it reads the schedules again. */
-const ANNOUNCEMENT = '';
-/** BullMQ stores metadata of its own in the same place. */
-const PREFIX = 'task-queue:';
+/** The message of 0.1.0: any schedule may have changed. */
+const ANY = '';
 /** The name and the id of the job whose data is the secret. */
 const SECRET = 'secret';
+/** The keys of one turn of the event loop share as few messages as hold them. */
+const ANNOUNCEMENTS = { size: 10_000, atOnce: 1 };
 
-/**
- * Stores texts in the metadata of a BullMQ queue: fields of a hash on Redis, rows of a table on PostgreSQL. BullMQ
- * itself uses this metadata for the settings of a queue.
- */
+/** Stores the texts of schedules in the metadata of a queue, and the secret in its only job. No task waits in it. */
 export class QueueMetaScheduleStore implements ScheduleStore {
+  private readonly announcements: Gatherer<string, void>;
+
   constructor(
-    private readonly queueOf: (name: string) => Promise<Queue>,
+    private readonly meta: QueueMeta,
     private readonly availability: Availability,
     private readonly bus: CheckedBus,
-  ) {}
-
-  all(): Promise<ReadonlyMap<string, string>> {
-    return this.withQueue(async (queue) => {
-      const fields = Object.entries(await queue.getBackend().getQueueMeta());
-      return new Map(
-        fields.flatMap(([field, text]) =>
-          field.startsWith(PREFIX) ? [[field.slice(PREFIX.length), text] as const] : [],
-        ),
-      );
-    });
+  ) {
+    this.announcements = new Gatherer(async (keys) => {
+      for (const message of messagesOf(keys)) await meta.withQueue(() => bus.publish(CHANNEL, message));
+      return keys.map(() => undefined);
+    }, ANNOUNCEMENTS);
   }
 
-  async get(keys: readonly string[]): Promise<(string | undefined)[]> {
-    if (keys.length === 0) return [];
-    const texts = await this.withQueue((queue) => queue.getBackend().getQueueMetaFields(keys.map(fieldOf)));
-    return texts.map((text) => text ?? undefined);
+  get(keys: readonly string[]): Promise<(string | undefined)[]> {
+    return this.meta.get(keys);
   }
 
-  async set(texts: Readonly<Record<string, string>>): Promise<void> {
-    const fields = Object.entries(texts).map(([key, text]) => [fieldOf(key), text] as const);
-    if (fields.length === 0) return;
-    await this.withQueue((queue) => queue.getBackend().setQueueMeta(Object.fromEntries(fields)));
+  set(texts: Readonly<Record<string, string>>): Promise<void> {
+    return this.meta.set(texts);
   }
 
-  async delete(keys: readonly string[]): Promise<void> {
-    if (keys.length === 0) return;
-    await this.withQueue((queue) => queue.getBackend().removeQueueMetaFields(keys.map(fieldOf)));
+  delete(keys: readonly string[]): Promise<void> {
+    return this.meta.delete(keys);
+  }
+
+  scan(cursor: string | undefined): Promise<TextPage> {
+    return this.meta.scan(cursor);
   }
 
   /**
    * Stores the secret in a job. A field of the metadata can only be overwritten, but adding a job under an id that
    * exists leaves the first job as it is.
    */
-  async secret(): Promise<string> {
-    const secret = await this.withQueue(async (queue) => {
-      await queue.add(SECRET, { secret: randomBytes(16).toString('base64url') }, { jobId: SECRET });
-      return ((await queue.getJob(SECRET))?.data as { secret?: string } | undefined)?.secret;
+  async secret(known?: string): Promise<string> {
+    const stored = await this.meta.withQueue(async (queue) => {
+      const read = async () => ((await queue.getJob(SECRET))?.data as { secret?: string } | undefined)?.secret;
+      const earlier = await read();
+      if (earlier !== undefined) return earlier;
+      await queue.add(SECRET, { secret: known ?? randomBytes(16).toString('base64url') }, { jobId: SECRET });
+      return read();
     });
     // The queue was emptied between the two calls: try again.
-    return secret ?? this.secret();
+    return stored ?? this.secret(known);
   }
 
-  async announce(): Promise<void> {
-    await this.withQueue(() => this.bus.publish(CHANNEL, ANNOUNCEMENT));
+  async announce(keys: readonly string[]): Promise<void> {
+    await Promise.all(keys.map((key) => this.announcements.call(key)));
   }
 
-  follow(listener: () => Promise<void>): Following {
+  follow(listener: (keys: readonly string[] | undefined) => Promise<void>): Following {
     let stopped = false;
     let unsubscribe: (() => Promise<void>) | undefined;
     const started = this.availability.whenReachable(async () => {
       if (stopped) return;
-      unsubscribe ??= await this.bus.subscribe(CHANNEL, parseAnnouncement, () => (stopped ? undefined : listener()));
-      await listener();
+      unsubscribe ??= await this.bus.subscribe(CHANNEL, parseAnnouncement, ({ keys }) =>
+        stopped ? undefined : listener(keys),
+      );
+      await listener(undefined);
     });
     return {
       started,
@@ -87,16 +84,40 @@ export class QueueMetaScheduleStore implements ScheduleStore {
       },
     };
   }
+}
 
-  private withQueue<T>(call: (queue: Queue) => Promise<T>): Promise<T> {
-    return this.availability.withRetries('schedules', async () => call(await this.queueOf(QUEUE)));
+/** What changed: these keys, or any. */
+interface Announcement {
+  readonly keys: readonly string[] | undefined;
+}
+
+function messagesOf(keys: readonly string[]): string[] {
+  const messages: string[] = [];
+  let page: string[] = [];
+  let size = 0;
+  for (const key of new Set(keys)) {
+    const needed = Buffer.byteLength(JSON.stringify(key)) + 1;
+    if (size + needed > LARGEST_MESSAGE - FRAME) {
+      messages.push(JSON.stringify({ keys: page }));
+      [page, size] = [[], 0];
+    }
+    page.push(key);
+    size += needed;
   }
+  if (page.length > 0) messages.push(JSON.stringify({ keys: page }));
+  return messages;
 }
 
-function fieldOf(key: string): string {
-  return PREFIX + key;
-}
+/** The bytes of a message without keys. */
+const FRAME = Buffer.byteLength(JSON.stringify({ keys: [] }));
 
-function parseAnnouncement(text: string): true | undefined {
-  return text === ANNOUNCEMENT ? true : undefined;
+function parseAnnouncement(text: string): Announcement | undefined {
+  if (text === ANY) return { keys: undefined };
+  if (text.length > LARGEST_MESSAGE) return undefined;
+  try {
+    const { keys } = JSON.parse(text) as { keys?: unknown };
+    return Array.isArray(keys) && keys.every((key) => typeof key === 'string') ? { keys } : undefined;
+  } catch {
+    return undefined;
+  }
 }

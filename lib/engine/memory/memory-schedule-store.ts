@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import type { Following, ScheduleStore } from '../ports/schedule-store.js';
+import type { Following, ScheduleStore, TextPage } from '../ports/schedule-store.js';
 
 /** The texts of schedules in one place. */
 export interface ScheduleTexts {
   readonly texts: Map<string, string>;
-  readonly followers: Set<() => void>;
+  readonly followers: Set<(keys: readonly string[] | undefined) => void>;
   secret: string | undefined;
 }
 
@@ -12,10 +12,6 @@ export interface ScheduleTexts {
 export class MemoryScheduleStore implements ScheduleStore {
   /** @param open gives the texts; it throws once the application is closed */
   constructor(private readonly open: () => ScheduleTexts) {}
-
-  async all(): Promise<ReadonlyMap<string, string>> {
-    return new Map(this.open().texts);
-  }
 
   async get(keys: readonly string[]): Promise<(string | undefined)[]> {
     const { texts } = this.open();
@@ -32,20 +28,25 @@ export class MemoryScheduleStore implements ScheduleStore {
     for (const key of keys) texts.delete(key);
   }
 
-  async secret(): Promise<string> {
+  /** One page: all texts are in memory anyway. */
+  async scan(): Promise<TextPage> {
+    return { texts: new Map(this.open().texts), next: undefined };
+  }
+
+  async secret(known?: string): Promise<string> {
     const place = this.open();
-    place.secret ??= randomBytes(16).toString('base64url');
+    place.secret ??= known ?? randomBytes(16).toString('base64url');
     return place.secret;
   }
 
-  async announce(): Promise<void> {
-    for (const follower of this.open().followers) follower();
+  async announce(keys: readonly string[]): Promise<void> {
+    for (const follower of this.open().followers) follower(keys);
   }
 
-  follow(listener: () => Promise<void>): Following {
+  follow(listener: (keys: readonly string[] | undefined) => Promise<void>): Following {
     const { followers } = this.open();
-    const follower = () => void listener();
+    const follower = (keys: readonly string[] | undefined) => void listener(keys);
     followers.add(follower);
-    return { started: listener(), stop: () => followers.delete(follower) };
+    return { started: listener(undefined), stop: () => followers.delete(follower) };
   }
 }

@@ -3,9 +3,12 @@ import { getQueueToken } from '@nestjs/bullmq';
 import { Injectable } from '@nestjs/common';
 import type { IQueueBackend, Queue } from 'bullmq';
 import { Schedule, Task, TaskContext, TaskSchedules } from 'nestjs-task-queue';
+import type { Engine } from '../../../lib/engine/engine.js';
+import { ENGINE } from '../../../lib/task-queue-tokens.js';
 import { boot, type Booted } from '../../support/boot.js';
 import { describeEachDatabase } from '../../support/engines.js';
 import { Recorder } from '../../support/recorder.js';
+import { until } from '../../support/until.js';
 
 @Injectable()
 class Work {
@@ -151,13 +154,18 @@ describeEachDatabase('stored schedules that this version cannot read', (engine) 
     await schedules.remove('bad');
   });
 
-  it('a declared schedule that cannot be read is set again, and one of a later version is left alone', async () => {
+  it('a declared schedule of a later version is left alone, and one that cannot be read is set again', async () => {
     await store('schedule:declared', JSON.stringify({ ...VALID, id: 'declared', format: 2 }));
+    await goodRunsAgain();
     await expect(schedules.get('declared')).resolves.toMatchObject({
       broken: expect.stringContaining('later version'),
     });
     await expect(schedules.upsert('declared', { task: 'Work.tick', cron: '@daily' })).rejects.toMatchObject({
       code: 'CONFIGURATION',
     });
+    await store('schedule:declared', '{');
+    await booted.app.get<Engine>(ENGINE).schedules.announce(['schedule:declared']);
+    await until(async () => (await schedules.get('declared'))?.broken === null, 'the declared schedule is set again');
+    await expect(schedules.get('declared')).resolves.toMatchObject({ cron: '@yearly', source: 'decorator' });
   });
 });

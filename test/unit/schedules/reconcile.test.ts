@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { reconcile, type DeclaredSchedule } from '../../../lib/schedules/reconcile.js';
-import type { KnownVersion, Snapshot } from '../../../lib/schedules/schedule-book.js';
+import type { KnownVersion, Snapshot } from '../../../lib/schedules/snapshot.js';
 import { Schedule } from '../../../lib/schedules/schedule.js';
 import type { StoredSchedule } from '../../../lib/schedules/stored-schedule.js';
 import { timetableOf } from '../../../lib/schedules/timetable.js';
@@ -25,13 +25,23 @@ class World {
   readonly stored = new Map<string, StoredSchedule>();
   private readonly versions = new Map<string, KnownVersion>();
   now = Date.UTC(2026, 0, 1);
+  /** What each process has read before. */
+  remembered: ReadonlyMap<string, Schedule> = new Map();
 
   /** A process. @returns lets the process reconcile once; `load` lets it load a module with further schedules */
   process(declared: DeclaredSchedule[], queues = ['default']) {
     let presentSince: number | undefined;
     let grownAt: number | undefined;
     const run = () => {
-      const plan = reconcile({ declared, queues, snapshot: this.snapshot(), now: this.now, presentSince, grownAt });
+      const plan = reconcile({
+        declared,
+        queues,
+        snapshot: this.snapshot(),
+        remembered: this.remembered,
+        now: this.now,
+        presentSince,
+        grownAt,
+      });
       for (const schedule of plan.put) this.stored.set(schedule.id, schedule);
       for (const id of plan.remove) this.stored.delete(id);
       for (const version of plan.versions) this.versions.set(version.queue + version.fingerprint, version);
@@ -55,6 +65,13 @@ class World {
     }
   }
 
+  /** Loses everything, as a server without persistence that restarts. */
+  lose(): void {
+    this.remembered = this.snapshot().schedules;
+    this.stored.clear();
+    this.versions.clear();
+  }
+
   get ids(): string[] {
     return [...this.stored.keys()].toSorted();
   }
@@ -63,12 +80,12 @@ class World {
     return this.versions.size;
   }
 
-  private snapshot(): Snapshot {
+  private snapshot(): Pick<Snapshot, 'schedules' | 'versions'> {
     const schedules = Array.from(
       this.stored,
       ([id, stored]) => [id, new Schedule(stored, timetableOf(stored))] as const,
     );
-    return { schedules: new Map(schedules), versions: [...this.versions.values()], outdated: [] };
+    return { schedules: new Map(schedules), versions: [...this.versions.values()] };
   }
 }
 
@@ -154,6 +171,35 @@ describe('reconcile', () => {
     world.stored.set('a', made);
     expect(world.process([declare('a')])()).toMatchObject({ taken: ['a'], put: [] });
     expect(world.stored.get('a')).toBe(made);
+  });
+});
+
+describe('reconcile after the stored data was lost', () => {
+  it('puts a declared schedule again from its last tick on, with its pause, and no schedule made at run time', () => {
+    const world = new World();
+    const process = world.process([declare('a'), declare('paused'), declare('never')]);
+    world.pass(5, process);
+    const begun = world.stored.get('never')?.since;
+    world.stored.set('made', { ...declare('made'), source: 'runtime', since: 1 });
+    world.lose();
+    const tick = world.now - MINUTE;
+    world.remembered.get('a')?.recordRun({ tick, task: 'default.x', at: tick, count: 3 });
+    (world.remembered.get('paused') as Schedule).pause = { paused: true, at: world.now };
+    const plan = process();
+    expect(world.ids).toEqual(['a', 'never', 'paused']);
+    expect(world.stored.get('a')).toMatchObject({ since: tick });
+    expect(world.stored.get('never')).toMatchObject({ since: begun });
+    expect(plan.pauses).toEqual([{ id: 'paused', paused: true, at: world.now }]);
+    expect(process()).toMatchObject({ put: [], pauses: [] });
+  });
+
+  it('puts a schedule whose timing changed as a new one', () => {
+    const world = new World();
+    world.process([declare('a')])();
+    world.lose();
+    world.now += MINUTE;
+    world.process([declare('a', { every: 2 * MINUTE })])();
+    expect(world.stored.get('a')).toMatchObject({ since: world.now });
   });
 });
 

@@ -3,6 +3,7 @@ import { Logger } from '@nestjs/common';
 import type { Engine } from '../../../lib/engine/engine.js';
 import type { TaskCall, TaskRecord } from '../../../lib/engine/task.js';
 import { EngineUnavailableError } from '../../../lib/errors.js';
+import type { DeclaredSchedule } from '../../../lib/schedules/reconcile.js';
 import { ScheduleBook } from '../../../lib/schedules/schedule-book.js';
 import { ScheduleClock } from '../../../lib/schedules/schedule-clock.js';
 import { ScheduleReconciler } from '../../../lib/schedules/schedule-reconciler.js';
@@ -10,6 +11,10 @@ import { toScheduleStatus } from '../../../lib/schedules/schedule-status.js';
 import type { StoredSchedule } from '../../../lib/schedules/stored-schedule.js';
 import { TickRunner } from '../../../lib/schedules/tick-runner.js';
 import { FakeScheduleStore } from '../../support/fake-schedule-store.js';
+
+function bookOf(store: FakeScheduleStore): ScheduleBook {
+  return new ScheduleBook(store, () => Date.now());
+}
 
 /** The store and the engine that several processes share. The engine stores an id once and knows unfinished tasks. */
 class World {
@@ -19,6 +24,8 @@ class World {
   readonly busy = new Map<string, string>();
   /** Records of tasks, by id. */
   readonly records = new Map<string, TaskRecord>();
+  /** The schedules that the code of every process declares. */
+  declared: DeclaredSchedule[] = [];
   private readonly clocks: ScheduleClock[] = [];
 
   readonly engine = {
@@ -31,17 +38,17 @@ class World {
       return [{ id: other ?? id, deduplicated: other !== undefined, state: 'queued' }];
     },
     now: () => Date.now(),
-    find: async (id: string): Promise<TaskRecord | undefined> => this.records.get(id),
+    find: async (id: string): Promise<TaskRecord | undefined> =>
+      this.records.get(id) ?? (this.calls.has(id) ? ({ id, state: 'queued' } as TaskRecord) : undefined),
   } as unknown as Engine;
 
   /** Starts a process that runs the schedules. */
   async start(): Promise<ScheduleClock> {
-    const book = new ScheduleBook(this.store, () => Date.now());
+    const book = bookOf(this.store);
     const reconciler = new ScheduleReconciler(
       book,
-      this.store,
-      () => [],
-      () => [],
+      () => this.declared,
+      () => ['default'],
       () => Date.now(),
     );
     const clock = new ScheduleClock(this.engine, book, new TickRunner(this.engine, book), reconciler, true);
@@ -61,8 +68,8 @@ class World {
       template: { name: 'a.task', queue: 'default', args: [], headers: {}, options: {} },
       ...settings,
     };
-    await new ScheduleBook(this.store, () => Date.now()).put([stored]);
-    await this.store.announce();
+    await bookOf(this.store).put([stored]);
+    await bookOf(this.store).announce(['it']);
   }
 
   /** The ticks for which a task was enqueued, in order. */
@@ -142,7 +149,7 @@ describe('ScheduleClock', () => {
     expect(log).toHaveBeenCalledWith(expect.stringContaining('no room'));
     log.mockRestore();
     refused.mockRestore();
-    await world.store.announce();
+    await bookOf(world.store).announce(['it']);
     await pass(2_000);
     expect(world.ticks).toEqual(['01-01T12:00:20', '01-01T12:00:10']);
   });
@@ -240,11 +247,11 @@ describe('ScheduleClock', () => {
     expect(world.ticks).toEqual([]);
     await pass(9_000);
     expect(world.ticks).toEqual(['01-01T12:01:10']);
-    await new ScheduleBook(world.store, () => Date.now()).putPause('it', { paused: true, at: Date.now() });
-    await world.store.announce();
+    await bookOf(world.store).putPause('it', { paused: true, at: Date.now() });
+    await bookOf(world.store).announce(['it']);
     await pass(30_000);
-    await new ScheduleBook(world.store, () => Date.now()).putPause('it', { paused: false, at: Date.now() });
-    await world.store.announce();
+    await bookOf(world.store).putPause('it', { paused: false, at: Date.now() });
+    await bookOf(world.store).announce(['it']);
     await pass(5_000);
     expect(world.ticks).toEqual(['01-01T12:01:10']);
     await pass(5_000);
@@ -268,7 +275,7 @@ describe('ScheduleClock', () => {
     world.busy.set(first.unique?.key as string, first.id);
     await pass(20_000);
     expect(world.ticks).toEqual(['01-01T12:00:10']);
-    const book = new ScheduleBook(world.store, () => Date.now());
+    const book = bookOf(world.store);
     expect(await book.get('it')).toMatchObject({ skip: { tick: Date.UTC(2026, 0, 1, 12, 0, 30), because: first.id } });
     world.busy.clear();
     await pass(10_000);
@@ -284,13 +291,102 @@ describe('ScheduleClock', () => {
     world.records.set(id, { id, state: 'failed', finishedAt: 1, error } as unknown as TaskRecord);
     await pass(20_000);
     world.records.clear();
-    const last = await new ScheduleBook(world.store, () => Date.now()).get('it');
+    const last = await bookOf(world.store).get('it');
     expect(last && toScheduleStatus(last, undefined, Date.now()).lastRun).toMatchObject({
       id,
       state: 'failed',
       error: { name: 'Error', message: 'no paper', code: 'E_PAPER' },
     });
     expect(JSON.stringify(last?.end)).not.toContain('where');
+  });
+
+  describe('after the stored data was lost', () => {
+    const declared: DeclaredSchedule = {
+      id: 'it',
+      source: 'decorator',
+      cron: '*/10 * * * * *',
+      timezone: 'UTC',
+      overlap: 'allow',
+      catchUp: 'one',
+      template: { name: 'a.task', queue: 'default', args: [], headers: {}, options: {} },
+    };
+    let warnings: string[];
+
+    beforeEach(() => {
+      warnings = [];
+      jest.spyOn(Logger.prototype, 'log').mockImplementation(() => undefined);
+      jest.spyOn(Logger.prototype, 'warn').mockImplementation((line: string) => void warnings.push(line));
+      world.declared = [declared];
+    });
+    afterEach(() => void jest.restoreAllMocks());
+
+    it('runs the next tick on time, and each tick once, also with a process that starts afterwards', async () => {
+      await Promise.all([world.start(), world.start()]);
+      await pass(25_000);
+      world.store.lose();
+      await pass(4_600);
+      expect(world.ticks).toEqual(['01-01T12:00:10', '01-01T12:00:20', '01-01T12:00:30']);
+      await world.start();
+      await pass(20_000);
+      expect(world.ticks.slice(3)).toEqual(['01-01T12:00:40', '01-01T12:00:50']);
+      expect(warnings.join()).toContain('The stored schedules were lost');
+    });
+
+    it.each<[string, (key: string) => boolean]>([
+      ['schedules', (key) => key.startsWith('schedule:')],
+      ['records of ticks', (key) => /^(run|last):/.test(key)],
+      ['versions', (key) => key.startsWith('version:')],
+    ])('runs each tick once when only the %s are lost', async (_what, isLost) => {
+      await Promise.all([world.start(), world.start()]);
+      await pass(25_000);
+      for (const key of world.store.texts.keys()) if (isLost(key)) world.store.texts.delete(key);
+      await pass(15_000);
+      expect(world.ticks).toEqual(['01-01T12:00:10', '01-01T12:00:20', '01-01T12:00:30', '01-01T12:00:40']);
+    });
+
+    it('keeps the secret of the ids, from which each process derives the same id for a tick', async () => {
+      await world.start();
+      await pass(10_000);
+      world.store.lose();
+      const other = await world.start();
+      await pass(30_000);
+      await other.onModuleDestroy();
+      await pass(30_000);
+      expect(new Set(world.ticks).size).toBe(world.ticks.length);
+      expect(world.ticks).toHaveLength(7);
+    });
+
+    it('keeps a schedule paused', async () => {
+      await world.start();
+      await bookOf(world.store).putPause('it', { paused: true, at: Date.now() });
+      await bookOf(world.store).announce(['it']);
+      await pass(1_000);
+      world.store.lose();
+      await pass(30_000);
+      expect(world.ticks).toEqual([]);
+      expect((await bookOf(world.store).get('it'))?.paused).toBe(true);
+    });
+
+    it('names the schedules that were made at run time, which no code can set again', async () => {
+      await world.put({ id: 'made', cron: '0 0 1 1 *' });
+      await world.start();
+      await pass(1_000);
+      world.store.lose();
+      await pass(30_000);
+      expect(warnings.join()).toContain('schedules.upsert(): made.');
+    });
+  });
+
+  it('reads one schedule after a change, and not all of them', async () => {
+    await world.put({ cron: '0 0 1 1 *' });
+    await world.start();
+    await pass(2_000);
+    const scans = jest.spyOn(world.store, 'scan');
+    for (let change = 0; change < 5; change++) await world.put({ cron: `*/10 * * * * *`, limit: change + 2 });
+    await pass(6_000);
+    expect(scans).not.toHaveBeenCalled();
+    await pass(4_000);
+    expect(world.ticks).toEqual(['01-01T12:00:10']);
   });
 
   it('deletes the records of old ticks', async () => {

@@ -21,7 +21,7 @@ import { moveFailedParentFirst } from './patched-parent-first.js';
 import { passServerTime } from './patched-postgres-time.js';
 import type { PostgresPools } from './postgres-pools.js';
 import { grantSchema, migrateSchema, needsMigration } from './postgres-schema.js';
-import type { CancelOfJob, Driver, FoundJob, JobRef, OnStored } from '../driver.js';
+import type { CancelOfJob, Driver, FoundJob, JobRef, MetaPage, OnStored } from '../driver.js';
 import type { MessageBus } from '../message-bus.js';
 import type { JobEntry } from '../jobs/job-data.js';
 import { isObject, MOST_RUNS, unreadableOptions } from '../jobs/unreadable-job.js';
@@ -165,6 +165,18 @@ export class PostgresDriver implements Driver {
     await this.pools.queries.query(MAKE_ENDABLE, [queue, id, JSON.stringify(opts), MOST_RUNS + 1]);
   }
 
+  /** The primary key gives the fields in their order, so the last field of a page is where the next page begins. */
+  async scanMeta(queue: string, cursor: string | undefined): Promise<MetaPage> {
+    const { rows } = await this.pools.queries.query<{ field: string; value: string | null }>(
+      'SELECT field, value FROM meta WHERE queue = $1 AND ($2::text IS NULL OR field > $2) ORDER BY field LIMIT $3',
+      [queue, cursor ?? null, META_PAGE],
+    );
+    return {
+      fields: rows.map(({ field, value }) => [field, value ?? ''] as const),
+      next: rows.length < META_PAGE ? undefined : rows.at(-1)?.field,
+    };
+  }
+
   isOutage(error: unknown): boolean {
     return isOutage(error);
   }
@@ -286,6 +298,9 @@ const LOCKED_AT_ONCE = 2;
 function keyOf({ queue, id }: JobRef): string {
   return `${queue}\n${id}`;
 }
+
+/** Fields of a page of metadata. */
+const META_PAGE = 1_000;
 
 /**
  * SQLSTATE codes: connection exceptions (08), a server that starts, stops or ends the session (57P0). A server that answers

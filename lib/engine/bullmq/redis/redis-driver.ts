@@ -20,11 +20,14 @@ import { cutWhenSilent } from './silence-watchdog.js';
 import { patchHashReplies } from './patched-hash-replies.js';
 import { patchSendCommand } from './patched-send-command.js';
 import { beginningOfMark, CANCEL_JOB, keysOfJob, READ_JOB, toFoundJob, type JobReply } from './job-hash.js';
-import type { CancelOfJob, Driver, FoundJob, JobRef, OnStored } from '../driver.js';
+import type { CancelOfJob, Driver, FoundJob, JobRef, MetaPage, OnStored } from '../driver.js';
 import { patchScripts } from './patched-scripts.js';
 import type { MessageBus } from '../message-bus.js';
 import type { JobEntry } from '../jobs/job-data.js';
 import { unreadableOptions } from '../jobs/unreadable-job.js';
+
+/** Fields of a page of metadata. */
+const META_PAGE = 1_000;
 
 /**
  * The driver for Redis and Valkey. It opens one connection for commands and one for all workers; BullMQ adds one for
@@ -181,6 +184,16 @@ export class RedisDriver implements Driver {
       JSON.stringify(unreadableOptions(reason)),
       `${this.prefix}:${queue}:de:`,
     );
+  }
+
+  async scanMeta(queue: string, cursor: string | undefined): Promise<MetaPage> {
+    const key = `${this.prefix}:${queue}:meta`;
+    const [next, entries] = await this.commands.hscan(key, cursor ?? '0', 'COUNT', META_PAGE);
+    const fields = Array.from(
+      { length: entries.length / 2 },
+      (_, index) => [entries[2 * index] as string, entries[2 * index + 1] as string] as const,
+    );
+    return { fields, next: next === '0' ? undefined : next };
   }
 
   isOutage(error: unknown): boolean {
