@@ -4,7 +4,7 @@
 const shared = {
   testEnvironment: '<rootDir>/test/support/open-handles.js',
   // With `lib`, because the coverage would leave out files without a test.
-  roots: ['<rootDir>/lib', '<rootDir>/test'],
+  roots: ['<rootDir>/lib', '<rootDir>/test', '<rootDir>/sample/test'],
   extensionsToTreatAsEsm: ['.ts'],
   transform: {
     '^.+\\.ts$': '@swc/jest',
@@ -31,7 +31,7 @@ const project = (name) => ({
 
 export default {
   projects: [
-    project('unit'),
+    { ...project('unit'), testMatch: ['<rootDir>/{test/unit,sample/test}/**/*.test.ts'] },
     project('contract'),
     project('limits'),
     project('types'),

@@ -93,7 +93,7 @@ export interface TaskQueueOptions {
   /**
    * `grace` is the time for which running tasks may go on after the application begins to close. Then their signals are
    * aborted, and the tasks run again elsewhere; a task with the delivery `at-most-once` fails instead. Default:
-   * `{ grace: '30s' }`.
+   * `{ grace: '30s' }`; in tests (`NODE_ENV=test`, or a test runner) `{ grace: '1s' }`.
    */
   readonly shutdown?: { readonly grace?: Duration };
 }
@@ -179,7 +179,7 @@ export function resolveOptions(options: TaskQueueOptions, env: NodeJS.ProcessEnv
     maxPayload: wholeNumber(options.maxPayload ?? 1024 * 1024, 'maxPayload', 'bytes'),
     enqueueTimeout: parseTimerDuration(options.enqueueTimeout ?? '5s', 'enqueueTimeout'),
     abandonedAfter: resolveAbandonedAfter(options.abandonedAfter ?? '30s'),
-    grace: parseTimerDuration(options.shutdown?.grace ?? '30s', 'shutdown.grace'),
+    grace: parseTimerDuration(options.shutdown?.grace ?? defaultGrace(env), 'shutdown.grace'),
   };
 }
 
@@ -194,8 +194,17 @@ function resolveAbandonedAfter(value: Duration): number {
 /** The variables that Jest, Vitest and Node's test runner set in the processes that run tests. */
 const TEST_RUNNERS = ['JEST_WORKER_ID', 'VITEST', 'NODE_TEST_CONTEXT'] as const;
 
+function hasTestRunner(env: NodeJS.ProcessEnv): boolean {
+  return TEST_RUNNERS.some((variable) => env[variable]);
+}
+
+/** A test that closes its application while a task hangs has not the time that a deploy has. */
+function defaultGrace(env: NodeJS.ProcessEnv): Duration {
+  return env['NODE_ENV'] === 'test' || hasTestRunner(env) ? '1s' : '30s';
+}
+
 function defaultConnection(env: NodeJS.ProcessEnv): string {
-  if (TEST_RUNNERS.some((variable) => env[variable])) return 'memory:';
+  if (hasTestRunner(env)) return 'memory:';
   return env['NODE_ENV'] === 'test' ? 'pglite:' : 'pglite:.task-queue';
 }
 

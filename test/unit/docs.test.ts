@@ -15,7 +15,14 @@ const PAGES = [
   'lib/engine/bullmq/README.md',
   'test/support/README.md',
 ];
-const PAGES_FOR_USERS = ['README.md', 'docs/workflows.md', 'docs/faults.md', 'docs/speed.md', 'sample/README.md'];
+const PAGES_FOR_USERS = [
+  'README.md',
+  'docs/workflows.md',
+  'docs/faults.md',
+  'docs/speed.md',
+  'docs/testing.md',
+  'sample/README.md',
+];
 
 const FOLDERS = ['lib', 'test', 'docs', 'scripts', 'bench', 'sample'];
 const sources = ['lib', 'docs', 'test/support']

@@ -14,7 +14,7 @@ describe('resolveOptions without options', () => {
       grace: 30_000,
       retention: { ttl: 86_400_000, failedTtl: 604_800_000 },
     });
-    expect(resolveOptions({}, { NODE_ENV: 'test' }).connection).toEqual({ kind: 'embedded' });
+    expect(resolveOptions({}, { NODE_ENV: 'test' })).toMatchObject({ connection: { kind: 'embedded' }, grace: 1_000 });
     for (const runner of ['JEST_WORKER_ID', 'VITEST', 'NODE_TEST_CONTEXT']) {
       const env = { NODE_ENV: 'test', [runner]: '1' };
       expect(resolveOptions({}, env).connection).toEqual({ kind: 'memory' });

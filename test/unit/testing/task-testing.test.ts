@@ -407,6 +407,15 @@ it('an application is closed at once while a task hangs', async () => {
   expect(performance.now() - begun).toBeLessThan(3_000);
 });
 
+it('an application whose workers run a hanging task is closed soon', async () => {
+  const { shop } = await start({ mode: 'workers' }, true);
+  const handle = await shop.reports.hangs.enqueue();
+  for await (const { state } of handle.updates()) if (state === 'running') break;
+  const begun = performance.now();
+  await moduleRef?.close();
+  expect(performance.now() - begun).toBeLessThan(10_000);
+});
+
 it('producers() are typed fakes for unit tests', async () => {
   const reports = TaskTesting.producers(ReportTasks);
   await reports.build.enqueue('2026-11');
