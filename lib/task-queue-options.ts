@@ -28,6 +28,14 @@ export interface QueueOptions {
   readonly priorities?: boolean;
 }
 
+/** Which kinds of the application's own enhancers run around tasks. Default of each: `true`. */
+export interface GlobalEnhancers {
+  readonly guards?: boolean;
+  readonly interceptors?: boolean;
+  readonly pipes?: boolean;
+  readonly filters?: boolean;
+}
+
 /**
  * The options of `TaskQueueModule.forRoot()`. Every option has a default. A wrong value makes the start of the
  * application fail with a `ConfigurationError` that names the option. Options take precedence over environment
@@ -77,10 +85,12 @@ export interface TaskQueueOptions {
   /**
    * Whether the guards, pipes, interceptors and filters of the whole application (`APP_GUARD` and its like,
    * `useGlobalGuards()` and its like) run around tasks too, as they run around routes. Many of them are written for
-   * HTTP: then set `global: false`. Enhancers that decorators bind to a task or its class always run. Default:
-   * `{ global: true }`.
+   * HTTP: then set `global: false`, or leave out single kinds. Enhancers that decorators bind to a task or its class
+   * always run. Default: `{ global: true }`.
+   *
+   * @example enhancers: { global: { guards: false } } // interceptors, pipes and filters run
    */
-  readonly enhancers?: { readonly global?: boolean };
+  readonly enhancers?: { readonly global?: boolean | GlobalEnhancers };
   /** The most bytes of JSON for the arguments of a task, its result, and a progress report, each. Default: 1 MiB. */
   readonly maxPayload?: number;
   /** A call that cannot reach the engine fails with `EngineUnavailableError` after this time. Default: `'5s'`. */
@@ -119,7 +129,7 @@ export interface ResolvedOptions {
   readonly defaults: TaskOptions;
   readonly retention: { readonly ttl: number; readonly failedTtl: number };
   readonly http: false | HttpOptions;
-  readonly enhancers: { readonly global: boolean };
+  readonly enhancers: { readonly global: Required<GlobalEnhancers> };
   readonly maxPayload: number;
   readonly enqueueTimeout: number;
   readonly abandonedAfter: number;
@@ -279,9 +289,20 @@ function consumeSource(option: TaskQueueOptions['consume']): string {
   return option ? 'the option consume' : 'TASK_QUEUE_CONSUME';
 }
 
-function resolveGlobal(global: boolean): boolean {
-  if (typeof global === 'boolean') return global;
-  throw new ConfigurationError(`enhancers.global is ${JSON.stringify(global)}. Use true (default) or false.`);
+const ENHANCER_KINDS = ['guards', 'interceptors', 'pipes', 'filters'] as const;
+
+function resolveGlobal(global: boolean | GlobalEnhancers): Required<GlobalEnhancers> {
+  const given: unknown = global;
+  if (typeof given === 'boolean') return { guards: given, interceptors: given, pipes: given, filters: given };
+  const kinds: readonly string[] = ENHANCER_KINDS;
+  const isValid =
+    typeof given === 'object' &&
+    given !== null &&
+    Object.entries(given).every(([kind, value]) => kinds.includes(kind) && typeof value === 'boolean');
+  if (isValid) return { guards: true, interceptors: true, pipes: true, filters: true, ...given };
+  throw new ConfigurationError(
+    `enhancers.global is ${JSON.stringify(given)}. Use true (default), false, or booleans for the kinds ${kinds.join(', ')}: { guards: false }.`,
+  );
 }
 
 function wholeNumber(value: number, option: string, unit: string): number {

@@ -1,4 +1,5 @@
 import { NotSerializableError } from '../errors.js';
+import { lossOfInstance } from './data-object.js';
 
 /** A value that JSON can represent. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json | undefined };
@@ -8,8 +9,10 @@ const MAX_DEPTH = 500;
 
 /**
  * Returns the value as it comes out of JSON. A value that `JSON.stringify` would silently drop or change is an error: a
- * `Map`, `undefined` in a list, `NaN`, an instance of a class without `toJSON`. A `Date`, and any other object with
- * `toJSON`, becomes the return value of that method. Properties that are `undefined` are left out, as in JSON.
+ * `Map`, `undefined` in a list, `NaN`, an instance of a class that keeps a part of its state where JSON does not look. A
+ * `Date`, and any other object with `toJSON`, becomes the return value of that method. An instance of a class whose whole
+ * state is in its own properties, as a DTO, becomes a plain object. Properties that are `undefined` are left out, as in
+ * JSON.
  *
  * Text must be well-formed Unicode without NUL. PostgreSQL stores no other text, and a task should not depend on its
  * engine.
@@ -64,10 +67,11 @@ function convertObject(value: object, place: Place): Json {
 function convertContent(value: object, place: Place): Json {
   if (hasToJson(value)) return convertWithToJson(value, place);
   if (Array.isArray(value)) return convertItems(value, place);
-  if (isPlain(value)) return convertProperties(value, place);
+  const loss = isPlain(value) ? undefined : lossOfInstance(value);
+  if (loss === undefined) return convertProperties(value, place);
   throw refusal(
     place,
-    `is an instance of ${className(value)}, which JSON would flatten or empty. Send a plain object, or give the class a toJSON().`,
+    `is an instance of ${className(value)}. JSON would lose ${loss}. Send a plain object, or give the class a toJSON().`,
   );
 }
 

@@ -3,6 +3,7 @@ import type { ApplicationConfig, HttpAdapterHost } from '@nestjs/core';
 import { TaskNotFoundError } from '../errors.js';
 import { HttpExchange } from './http-exchange.js';
 import type { HttpRequest, ResolvedHttpOptions } from './http-options.js';
+import type { OwnRoutes } from './own-routes.js';
 import { problemOf } from './problem-details.js';
 import type { TaskHttpInterceptor } from './task-http.interceptor.js';
 import type { TaskLinks } from './task-links.js';
@@ -12,6 +13,7 @@ export interface HttpSetupDeps {
   readonly adapterHost: HttpAdapterHost;
   readonly interceptor: TaskHttpInterceptor;
   readonly links: TaskLinks;
+  readonly ownRoutes: OwnRoutes;
   readonly options: false | ResolvedHttpOptions;
 }
 
@@ -24,10 +26,14 @@ export class HttpSetup implements OnModuleInit {
    * `app.useGlobalInterceptors()` and before it reads the routes. So the interceptor is the innermost of the global
    * interceptors: it gets the return value of a handler before an interceptor of the application wraps the value into
    * an envelope or serialises it. Under `APP_INTERCEPTOR` the interceptor would be the outermost.
+   *
+   * @throws ConfigurationError when the application has a route with the path of the endpoint
    */
   configure(): void {
-    const { config, interceptor, options } = this.deps;
-    if (options) config.addGlobalInterceptor(interceptor);
+    const { config, interceptor, options, ownRoutes } = this.deps;
+    if (!options) return;
+    ownRoutes.check();
+    config.addGlobalInterceptor(interceptor);
   }
 
   /** Nest calls this hook after it has registered the routes, while the server still accepts further routes. */

@@ -1,5 +1,5 @@
 import type { InjectionToken, Provider, Type } from '@nestjs/common';
-import { ApplicationConfig, HttpAdapterHost } from '@nestjs/core';
+import { ApplicationConfig, HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { TaskResults } from '../results/task-results.js';
 import { AccessCheck } from './access-check.js';
 import { AppFilters } from './app-filters.js';
@@ -8,6 +8,8 @@ import { EventStreams } from './event-streams.js';
 import { HeldRequests } from './held-requests.js';
 import { HttpSetup } from './http-setup.js';
 import { HTTP_OPTIONS, resolveHttpOptions, type HttpOptions, type ResolvedHttpOptions } from './http-options.js';
+import { OwnRoutes } from './own-routes.js';
+import { RoutePaths } from './route-paths.js';
 import { TaskEndpoint } from './task-endpoint.js';
 import { TaskHttpInterceptor } from './task-http.interceptor.js';
 import { TaskLinks } from './task-links.js';
@@ -37,8 +39,15 @@ export function httpProviders(source: HttpOptionsSource): { controllers: Type[];
     inject: source.inject,
     useFactory: (...injected: never[]) => resolveHttpOptions(source.useFactory(...injected)),
   };
-  return { controllers: [createTaskController()], providers: [options, ...PROVIDERS] };
+  const controller = createTaskController();
+  return {
+    controllers: [controller],
+    providers: [options, { provide: TASK_CONTROLLER, useValue: controller }, ...PROVIDERS],
+  };
 }
+
+/** Injects the controller of the endpoint. */
+const TASK_CONTROLLER = Symbol('nestjs-task-queue: task controller');
 
 /** The value of the token `HTTP_OPTIONS`. */
 type Options = false | ResolvedHttpOptions;
@@ -73,14 +82,15 @@ const PROVIDERS: readonly Provider[] = [
   },
   {
     provide: HttpSetup,
-    inject: [ApplicationConfig, HttpAdapterHost, TaskHttpInterceptor, TaskLinks, HTTP_OPTIONS],
+    inject: [ApplicationConfig, HttpAdapterHost, TaskHttpInterceptor, TaskLinks, OwnRoutes, HTTP_OPTIONS],
     useFactory: (
       config: ApplicationConfig,
       adapterHost: HttpAdapterHost,
       interceptor: TaskHttpInterceptor,
       links: TaskLinks,
+      ownRoutes: OwnRoutes,
       options: Options,
-    ) => new HttpSetup({ config, adapterHost, interceptor, links, options }),
+    ) => new HttpSetup({ config, adapterHost, interceptor, links, ownRoutes, options }),
   },
   {
     provide: TaskEndpoint,
@@ -112,9 +122,26 @@ const PROVIDERS: readonly Provider[] = [
       new TaskHttpInterceptor({ adapterHost, links, appFilters }),
   },
   {
+    provide: RoutePaths,
+    inject: [ApplicationConfig, ModulesContainer],
+    useFactory: (config: ApplicationConfig, modules: ModulesContainer) => new RoutePaths(config, modules),
+  },
+  {
+    provide: OwnRoutes,
+    inject: [ApplicationConfig, ModulesContainer, RoutePaths, TaskLinks, TASK_CONTROLLER],
+    useFactory: (
+      config: ApplicationConfig,
+      modules: ModulesContainer,
+      paths: RoutePaths,
+      links: TaskLinks,
+      controller: Type,
+    ) => new OwnRoutes({ config, modules, paths, links, controller }),
+  },
+  {
     provide: TaskLinks,
-    inject: [ApplicationConfig, HTTP_OPTIONS],
-    useFactory: (config: ApplicationConfig, options: Options) => new TaskLinks(config, options),
+    inject: [RoutePaths, ModulesContainer, TASK_CONTROLLER, HTTP_OPTIONS],
+    useFactory: (paths: RoutePaths, modules: ModulesContainer, controller: Type, options: Options) =>
+      new TaskLinks({ paths, modules, controller, options }),
   },
   {
     provide: TaskView,

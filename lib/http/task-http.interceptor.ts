@@ -52,7 +52,8 @@ export class TaskHttpInterceptor implements NestInterceptor {
     const { httpAdapter } = this.deps.adapterHost;
     const response: unknown = context.switchToHttp().getResponse();
     if (writesItsOwnResponse(context) || httpAdapter.isHeadersSent(response)) return value;
-    const body = value instanceof TaskHandle ? await this.describe(value) : await this.describeAll(value);
+    const body =
+      value instanceof TaskHandle ? await this.describe(value, context) : await this.describeAll(value, context);
     httpAdapter.status(response, HttpStatus.ACCEPTED);
     httpAdapter.setHeader?.(response, 'Retry-After', POLL_AGAIN_AFTER);
     // A list of tasks has no single location.
@@ -60,16 +61,17 @@ export class TaskHttpInterceptor implements NestInterceptor {
     return body;
   }
 
-  private async describe(handle: TaskHandle): Promise<AcceptedTask> {
+  private async describe(handle: TaskHandle, context: ExecutionContext): Promise<AcceptedTask> {
     const { id, name, initialState } = handle;
     // A handle made from a bare id has no name and no state, so the record is fetched.
     const known =
       name === undefined || initialState === undefined ? await handle.status() : { name, state: initialState };
-    return { id, name: known.name, state: known.state, href: this.deps.links.hrefOf(id) };
+    const { params } = context.switchToHttp().getRequest<{ params?: Record<string, unknown> }>();
+    return { id, name: known.name, state: known.state, href: this.deps.links.hrefOf(id, params) };
   }
 
-  private describeAll(handles: readonly TaskHandle[]): Promise<AcceptedTask[]> {
-    return Promise.all(handles.map((handle) => this.describe(handle)));
+  private describeAll(handles: readonly TaskHandle[], context: ExecutionContext): Promise<AcceptedTask[]> {
+    return Promise.all(handles.map((handle) => this.describe(handle, context)));
   }
 
   private translate(error: unknown, context: ExecutionContext): unknown {

@@ -1,20 +1,33 @@
-import { RequestMethod, VERSION_NEUTRAL } from '@nestjs/common';
-import type { ApplicationConfig } from '@nestjs/core';
-import { RoutePathFactory } from '@nestjs/core/router/route-path-factory.js';
+import { RequestMethod, VERSION_NEUTRAL, type Type } from '@nestjs/common';
+import type { ModulesContainer } from '@nestjs/core';
 import type { ResolvedHttpOptions } from './http-options.js';
+import type { RoutePaths } from './route-paths.js';
 
-/** Makes the URL paths of tasks, with the global prefix of the application where it applies. */
+export interface TaskLinksDeps {
+  readonly paths: RoutePaths;
+  readonly modules: ModulesContainer;
+  /** The controller of the endpoint. */
+  readonly controller: Type;
+  readonly options: false | ResolvedHttpOptions;
+}
+
+/** Makes the URL paths of tasks, as Nest serves the endpoint. */
 export class TaskLinks {
   private cachedBase: string | undefined;
 
-  constructor(
-    private readonly config: ApplicationConfig,
-    private readonly options: false | ResolvedHttpOptions,
-  ) {}
+  constructor(private readonly deps: TaskLinksDeps) {}
 
-  /** The path of a task, for example `/api/tasks/default.q0hQ2gD2mR7c3gYtVJm1Ng`. */
-  hrefOf(id: string): string {
-    return `${this.base}/${encodeURIComponent(id)}`;
+  /**
+   * The path of a task, for example `/api/tasks/default.q0hQ2gD2mR7c3gYtVJm1Ng`.
+   *
+   * @param params the path parameters of the request, for a prefix with parameters
+   */
+  hrefOf(id: string, params: Readonly<Record<string, unknown>> = {}): string {
+    const base = this.base.replace(/:(\w+)/g, (text, name: string) => {
+      const value = params[name];
+      return typeof value === 'string' ? encodeURIComponent(value) : text;
+    });
+    return `${base}/${encodeURIComponent(id)}`;
   }
 
   /**
@@ -26,18 +39,16 @@ export class TaskLinks {
   }
 
   private computeBase(): string {
-    const path = this.options ? this.options.path : '';
-    // Nest's own class adds the prefix, because the prefix may have exceptions.
-    const [route = path] = new RoutePathFactory(this.config).create(
-      {
-        ctrlPath: `/${path}`,
-        methodPath: '/:id',
-        globalPrefix: `/${this.config.getGlobalPrefix().replace(/^\//, '')}`,
-        controllerVersion: VERSION_NEUTRAL,
-        versioningOptions: this.config.getVersioning(),
-      },
-      RequestMethod.GET,
-    );
+    const { controller, modules, options, paths } = this.deps;
+    const path = options ? options.path : '';
+    const owner = [...modules.values()].find(({ controllers }) => controllers.has(controller));
+    const [route = path] = paths.of({
+      controllerPath: path,
+      methodPath: ':id',
+      requestMethod: RequestMethod.GET,
+      controllerVersion: VERSION_NEUTRAL,
+      module: owner?.metatype,
+    });
     return route.replace(/\/:id$/, '');
   }
 }

@@ -50,7 +50,7 @@ export class TaskInvokerFactory {
     }
     const method = methods.on(task.provider.instance as object);
     const around = enhancers.read(method, appEnhancers.static(), task);
-    enhancers.warnOfMissingTypes(around, task.definition.name);
+    enhancers.warnOfMissingTypes(around, method, task.definition.name);
     return isBare(around) ? new BareMethod(method, context) : new EnhancedMethod(method, around, context);
   }
 }

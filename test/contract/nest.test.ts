@@ -1,7 +1,16 @@
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
-import { forwardRef, Injectable, Module, type DynamicModule, type Type } from '@nestjs/common';
+import {
+  forwardRef,
+  Injectable,
+  Module,
+  UsePipes,
+  ValidationPipe,
+  type DynamicModule,
+  type Type,
+} from '@nestjs/common';
 import { LazyModuleLoader, NestFactory } from '@nestjs/core';
 import { Test } from '@nestjs/testing';
+import { IsInt } from 'class-validator';
 import {
   chain,
   InjectTasks,
@@ -84,6 +93,20 @@ class DefinedLater {
   }
 }
 
+class Order {
+  @IsInt()
+  amount!: number;
+}
+
+@Injectable()
+class Orders {
+  @Task()
+  @UsePipes(new ValidationPipe({ transform: true }))
+  async price(order: Order): Promise<number> {
+    return order instanceof Order ? order.amount * 2 : 0;
+  }
+}
+
 describeEachEngine('classes and modules of Nest', (engine) => {
   let running: Booted;
   let closing: (() => Promise<void>)[] = [];
@@ -94,7 +117,7 @@ describeEachEngine('classes and modules of Nest', (engine) => {
       { provide: FactoryMailer, useFactory: () => new SmtpMailer() },
       { provide: ValueMailer, useValue: new Proxy(new SmtpMailer(), {}) },
       { provide: ExistingMailer, useExisting: SmtpMailer },
-      ...[Signup, Letters, AsksInConstructor, RefersForward, DefinedLater],
+      ...[Signup, Letters, AsksInConstructor, RefersForward, DefinedLater, Orders],
     ]);
   });
   afterEach(async () => {
@@ -129,6 +152,13 @@ describeEachEngine('classes and modules of Nest', (engine) => {
     const handle = await running.app.get(AsksInConstructor).send.enqueue('a@b.de');
     await expect(handle.result({ timeout: '20s' })).resolves.toBe('sent a@b.de');
     expect(await handle.status()).toMatchObject({ queue: 'letters', maxAttempts: 4 });
+  });
+
+  it('a DTO that a ValidationPipe made is enqueued as JSON, and is a DTO again in the task', async () => {
+    const pipe = new ValidationPipe({ transform: true });
+    const order = (await pipe.transform({ amount: 21 }, { type: 'body', metatype: Order })) as Order;
+    const handle = await running.queue.of(Orders).price.enqueue(order);
+    await expect(handle.result({ timeout: '20s' })).resolves.toBe(42);
   });
 
   it('a forward reference injects the producers of a class that is defined later', async () => {

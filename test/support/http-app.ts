@@ -21,7 +21,7 @@ export const platforms = ['express', 'fastify'] as const;
 export type Platform = (typeof platforms)[number];
 
 @Module({})
-class TasksOverHttpModule {
+export class TasksOverHttpModule {
   constructor(private readonly setup: HttpSetup) {}
 
   configure(): void {
@@ -44,6 +44,7 @@ export function tasksOverHttp(engine: FakeEngine, http?: false | HttpOptions): D
 export interface Setting {
   engine?: FakeEngine;
   http?: false | HttpOptions;
+  imports?: DynamicModule[];
   controllers?: Type[];
   providers?: Provider[];
   /** Shorter times of the endpoint, in milliseconds, where its defaults are too long for a test. */
@@ -73,7 +74,7 @@ export async function startApp(platform: Platform, setting: Setting = {}) {
   const log = new ErrorLog();
   const module: DynamicModule = {
     module: class AppModule {},
-    imports: [tasksOverHttp(engine, setting.http)],
+    imports: [tasksOverHttp(engine, setting.http), ...(setting.imports ?? [])],
     controllers: setting.controllers ?? [],
     providers: setting.providers ?? [],
   };

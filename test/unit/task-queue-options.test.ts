@@ -75,6 +75,8 @@ it.each<[string, object, NodeJS.ProcessEnv?]>([
   ['results.ttl', { results: { ttl: 'long' } }],
   ['maxPayload', { maxPayload: -1 }],
   ['enhancers.global', { enhancers: { global: 'no' } }],
+  ['enhancers.global', { enhancers: { global: { guard: false } } }],
+  ['enhancers.global', { enhancers: { global: { guards: 'no' } } }],
   ['enqueueTimeout', { enqueueTimeout: 'never' }],
   ['shutdown.grace', { shutdown: { grace: '1 minute' } }],
   ['retries', { defaults: { retries: 1.5 } }],

@@ -1,11 +1,11 @@
 import type { Type } from '@nestjs/common';
 import { ApplicationConfig, ModuleRef, type ContextId } from '@nestjs/core';
 import type { InstanceWrapper } from '@nestjs/core/injector/instance-wrapper.js';
-import { NO_APP_ENHANCERS, type AppEnhancers } from './enhancers.js';
+import type { AppEnhancers } from './enhancers.js';
 
 export interface AppEnhancerOptions {
-  /** Whether the enhancers of the application run around tasks at all. */
-  readonly global: boolean;
+  /** Which kinds of the application's enhancers run around tasks. */
+  readonly global: Readonly<Record<keyof AppEnhancers, boolean>>;
   /** Classes whose instances do not run around tasks. */
   readonly except?: readonly Type[];
 }
@@ -21,17 +21,17 @@ export class AppEnhancerReader {
 
   /** Whether Nest creates some of them for each run, because their class is request-scoped or transient. */
   get areScoped(): boolean {
-    return this.options.global && Object.values(this.scoped()).some((wrappers) => wrappers.length > 0);
+    return Object.values(this.scoped()).some((wrappers) => wrappers.length > 0);
   }
 
   /** The enhancers that live as long as the application. */
   static(): AppEnhancers {
-    if (!this.options.global) return NO_APP_ENHANCERS;
+    const { config } = this;
     return {
-      guards: this.withoutExceptions(this.config.getGlobalGuards()),
-      interceptors: this.withoutExceptions(this.config.getGlobalInterceptors()),
-      pipes: this.withoutExceptions(this.config.getGlobalPipes()),
-      filters: this.withoutExceptions(this.config.getGlobalFilters()),
+      guards: this.wanted('guards', config.getGlobalGuards()),
+      interceptors: this.wanted('interceptors', config.getGlobalInterceptors()),
+      pipes: this.wanted('pipes', config.getGlobalPipes()),
+      filters: this.wanted('filters', config.getGlobalFilters()),
     };
   }
 
@@ -55,16 +55,18 @@ export class AppEnhancerReader {
   }
 
   private scoped() {
+    const { config } = this;
     return {
-      guards: this.config.getGlobalRequestGuards(),
-      interceptors: this.config.getGlobalRequestInterceptors(),
-      pipes: this.config.getGlobalRequestPipes(),
-      filters: this.config.getGlobalRequestFilters(),
+      guards: this.wanted('guards', config.getGlobalRequestGuards()),
+      interceptors: this.wanted('interceptors', config.getGlobalRequestInterceptors()),
+      pipes: this.wanted('pipes', config.getGlobalRequestPipes()),
+      filters: this.wanted('filters', config.getGlobalRequestFilters()),
     };
   }
 
-  private withoutExceptions<T>(enhancers: readonly T[]): T[] {
-    return enhancers.filter((enhancer) => !this.options.except?.some((type) => enhancer instanceof type));
+  private wanted<T>(kind: keyof AppEnhancers, enhancers: readonly T[]): T[] {
+    const { global, except = [] } = this.options;
+    return global[kind] ? enhancers.filter((enhancer) => !except.some((type) => enhancer instanceof type)) : [];
   }
 }
 

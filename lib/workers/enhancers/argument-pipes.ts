@@ -33,7 +33,8 @@ export class ArgumentPipes {
   }
 
   /**
-   * Whether there is a `ValidationPipe` and no declared type is known: by itself, the pipe then accepts every value.
+   * Whether there is a `ValidationPipe` and no declared type is known: by itself, the pipe then accepts every value. Also
+   * true for a method without parameters.
    */
   get validateNothing(): boolean {
     const validators = [this.undeclared, ...this.parameters].flatMap(({ pipes }) => pipes).filter(isValidator);

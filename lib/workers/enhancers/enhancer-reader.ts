@@ -10,7 +10,7 @@ import { InterceptorsContextCreator } from '@nestjs/core/interceptors/intercepto
 import { PipesContextCreator } from '@nestjs/core/pipes/pipes-context-creator.js';
 import { ArgumentPipes, type Parameter } from './argument-pipes.js';
 import type { AppEnhancers, Enhancers } from './enhancers.js';
-import type { TaskMethod } from './task-method.js';
+import type { DeclaredMethod, TaskMethod } from './task-method.js';
 
 /**
  * The origin of a method's enhancers: the provider of the method, and the context id of a run or of the application.
@@ -71,8 +71,8 @@ export class EnhancerReader {
   }
 
   /** Logs a warning when the compiler left no declared types: a `ValidationPipe` without them accepts every value. */
-  warnOfMissingTypes({ pipes }: Enhancers, task: string): void {
-    if (!pipes.validateNothing) return;
+  warnOfMissingTypes({ pipes }: Enhancers, method: DeclaredMethod, task: string): void {
+    if (!pipes.validateNothing || !lacksTypes(method)) return;
     this.logger.warn(
       `A ValidationPipe is bound to the task ${task}, but its arguments have no declared types to validate against. ` +
         'Compile with "emitDecoratorMetadata" (tsc or swc; tsx and esbuild cannot), or give the task a schema.',
@@ -122,4 +122,10 @@ export function decoratedParameters(type: Function, method: string): ParameterMe
 
 function declaredTypes({ host, name }: TaskMethod): NonNullable<ArgumentMetadata['metatype']>[] {
   return (Reflect.getMetadata(PARAMTYPES_METADATA, host, name) ?? []) as NonNullable<ArgumentMetadata['metatype']>[];
+}
+
+/** Whether the method takes arguments of which the compiler left no types. It leaves an empty list when there are none. */
+function lacksTypes({ type, name, declared }: DeclaredMethod): boolean {
+  const types = Reflect.getMetadata(PARAMTYPES_METADATA, type.prototype as object, name) as unknown[] | undefined;
+  return types ? types.length > 0 : declared.length > 0 || !/^[^(]*\(\s*\)/.test(String(declared));
 }

@@ -23,8 +23,6 @@ export interface Enhancers {
   readonly filters: readonly ExceptionFilterMetadata[];
 }
 
-export const NO_APP_ENHANCERS: AppEnhancers = { guards: [], interceptors: [], pipes: [], filters: [] };
-
 /** Whether the method has no enhancers at all. */
 export function isBare({ guards, interceptors, pipes, filters }: Enhancers): boolean {
   return guards.length === 0 && interceptors.length === 0 && pipes.isEmpty && filters.length === 0;

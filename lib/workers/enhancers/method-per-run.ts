@@ -47,7 +47,7 @@ export class MethodPerRun implements TaskInvoker {
     const method = this.methods.on(instance);
     await late.load(await this.lateEnhancersOf(method), provider, contextId);
     const around = enhancers.read(method, await appEnhancers.forRun(contextId), { provider, contextId });
-    if (!this.hasWarned) enhancers.warnOfMissingTypes(around, definition.name);
+    if (!this.hasWarned) enhancers.warnOfMissingTypes(around, method, definition.name);
     this.hasWarned = true;
     return new EnhancedMethod(method, around, context).invoke(args);
   }

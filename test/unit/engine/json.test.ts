@@ -52,6 +52,88 @@ it('toJson takes the return value of toJSON(), and refuses an invalid date', () 
   expect(() => toJson({ when: new Date(Number.NaN) }, 'value')).toThrow('value.when is an invalid Date');
 });
 
+describe('toJson with an instance of a class', () => {
+  class Address {
+    city = 'Bonn';
+    zip?: string;
+  }
+  class Customer {
+    name = 'Ada';
+    addresses = [new Address()];
+    greet(): string {
+      return this.name;
+    }
+  }
+  class Vip extends Customer {
+    level = 3;
+  }
+  class Filter {
+    declare page?: number;
+  }
+
+  it.each([
+    ['a DTO', new Address(), { city: 'Bonn' }],
+    ['a DTO with methods and DTOs in it', new Customer(), { name: 'Ada', addresses: [{ city: 'Bonn' }] }],
+    ['a subclass', new Vip(), { name: 'Ada', addresses: [{ city: 'Bonn' }], level: 3 }],
+    ['a DTO whose properties are all missing', new Filter(), {}],
+    [
+      'a class without a name',
+      new (class {
+        colour = '#fff';
+      })(),
+      { colour: '#fff' },
+    ],
+  ])('takes %s as the JSON that it is', (_, value, json) => {
+    expect(toJson(value, 'value')).toEqual(json);
+  });
+
+  class Money {
+    #cents = 1;
+    currency = 'EUR';
+    get cents(): number {
+      return this.#cents;
+    }
+  }
+  class Total extends Address {
+    get text(): string {
+      return this.city;
+    }
+  }
+  class Compiled {
+    constructor(cents: number) {
+      STATE.set(this, cents);
+    }
+  }
+  const STATE = new WeakMap<Compiled, number>();
+  class Cart extends Map<string, number> {
+    owner = 'Ada';
+  }
+  class Tagged {
+    name = 'x';
+    constructor() {
+      Object.assign(this, { [Symbol.for('tag')]: 1 });
+    }
+  }
+
+  it.each<[unknown, string]>([
+    [new Money(), 'value.a is an instance of Money. JSON would lose its private field #cents. Send a plain object'],
+    [new Total(), 'is an instance of Total. JSON would lose its getter text.'],
+    [
+      new Compiled(5),
+      'is an instance of Compiled. JSON would lose all of it, because it has no properties of its own.',
+    ],
+    [new Cart(), 'is an instance of Cart. JSON would lose what it has as a Map.'],
+    [new Tagged(), 'is an instance of Tagged. JSON would lose its hidden property Symbol(tag).'],
+    [new Map(), 'is an instance of Map. JSON would lose what it has as a Map.'],
+    [/x/, 'is an instance of RegExp. JSON would lose what it has as a RegExp.'],
+    [new TypeError('x'), 'is an instance of TypeError. JSON would lose what it has as a TypeError.'],
+    [Promise.resolve(), 'is an instance of Promise. JSON would lose what it has as a Promise.'],
+  ])('refuses one of which JSON would lose a part: %p', (value, message) => {
+    expect(() => toJson({ a: value }, 'value')).toThrow(NotSerializableError);
+    expect(() => toJson({ a: value }, 'value')).toThrow(message);
+  });
+});
+
 it('storableText makes any text storable', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), (text) => {

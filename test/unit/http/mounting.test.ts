@@ -1,4 +1,5 @@
 import {
+  All,
   BadRequestException,
   Controller,
   Get,
@@ -7,14 +8,16 @@ import {
   RequestTimeoutException,
   VersioningType,
   type INestApplication,
+  type Type,
 } from '@nestjs/common';
-import { APP_GUARD } from '@nestjs/core';
+import { APP_GUARD, RouterModule } from '@nestjs/core';
 import { describe, expect, test } from '@jest/globals';
 import { catchError, throwError, timeout } from 'rxjs';
+import { ConfigurationError } from '../../../lib/errors.js';
 import { TaskHandle } from '../../../lib/results/task-handle.js';
 import { TaskResults } from '../../../lib/results/task-results.js';
 import { FakeEngine } from '../../support/fake-engine.js';
-import { platforms, startApp } from '../../support/http-app.js';
+import { platforms, startApp, TasksOverHttpModule, type Setting } from '../../support/http-app.js';
 import { openEvents, request } from '../../support/http-client.js';
 import { until } from '../../support/until.js';
 
@@ -22,9 +25,25 @@ import { until } from '../../support/until.js';
 class ReportsController {
   constructor(private readonly results: TaskResults) {}
 
-  @Post()
+  @Post(['', 'of/:shop'])
   create() {
     return new TaskHandle(this.results, { id: 'default.a', name: 'Reports.build', initialState: 'queued' });
+  }
+}
+
+@Controller('own')
+class OwnTask {
+  @Get(':number')
+  find() {
+    return 'mine';
+  }
+}
+
+@Controller(['own', 'own/things'])
+class OwnTaskOfAll {
+  @All(':id')
+  find() {
+    return 'mine';
   }
 }
 
@@ -107,6 +126,48 @@ describe.each(platforms)('the path of the endpoint on %s', (platform) => {
     expect((await request(second.url, `/two/${two.add()}`)).status).toBe(200);
     await first.app.close();
     await second.app.close();
+  });
+
+  test('the endpoint is below the path that RouterModule gives to its module', async () => {
+    const { app, engine, url } = await startApp(platform, {
+      controllers: [ReportsController],
+      imports: [RouterModule.register([{ path: 'shops/:shop', module: TasksOverHttpModule }])],
+      prepare: (created) => created.setGlobalPrefix('api').enableVersioning({ type: VersioningType.URI }),
+    });
+    engine.add({ id: 'default.a' });
+    const created = await request(url, '/api/v1/reports/of/bonn', { method: 'POST' });
+    expect(created.headers.location).toBe('/api/shops/bonn/tasks/default.a');
+    expect((await request(url, '/api/shops/bonn/tasks/default.a')).status).toBe(200);
+    expect((await request(url, `/api/shops/bonn/tasks/${'a'.repeat(10_000)}`)).status).toBe(404);
+    await app.close();
+  });
+
+  test.each<[string, Type, Setting]>([
+    ['a parameter of any name', OwnTask, {}],
+    ['a prefix', OwnTask, { prepare: (app: INestApplication) => app.setGlobalPrefix('api') }],
+    ['a route for all methods', OwnTaskOfAll, {}],
+    ['another path of the endpoint', OwnTaskOfAll, { http: { path: '/own/things' } }],
+  ])('a route of the application with the path of the endpoint is an error: %s', async (_, controller, setting) => {
+    const starting = startApp(platform, { controllers: [controller], http: { path: 'own' }, ...setting });
+    await expect(starting).rejects.toThrow(ConfigurationError);
+    await expect(starting).rejects.toThrow(/OwnTask\w*\.find serves \/(api\/)?own.*option http\.path/s);
+  });
+
+  test.each<[string, Setting]>([
+    ['the endpoint is off', { http: false }],
+    ['the endpoint is elsewhere', { http: { path: 'jobs' } }],
+    [
+      'the route has a version in the URL',
+      {
+        http: { path: 'own' },
+        prepare: (app) => app.enableVersioning({ type: VersioningType.URI, defaultVersion: '1' }),
+      },
+    ],
+  ])('a route of the application is no error when %s', async (_, setting) => {
+    const { app, url } = await startApp(platform, { controllers: [OwnTask], ...setting });
+    const path = setting.prepare ? '/v1/own/7' : '/own/7';
+    expect((await request(url, path)).text).toBe('mine');
+    await app.close();
   });
 
   test('routes of the application below the path of the endpoint still work', async () => {

@@ -166,6 +166,29 @@ describe('the pipes of a task', () => {
     await expect(pipes.apply([{ amount: 1 }, { amount: 'two' }], () => undefined)).rejects.toThrow('Bad Request');
   });
 
+  it.each([
+    ['with types', true],
+    ['without types', false],
+  ])('cause no warning for a method without parameters, compiled %s', async (_, hasTypes) => {
+    class Base {
+      run(): string {
+        return 'ran';
+      }
+    }
+    class Derived extends Base {
+      override run(): string {
+        return 'derived';
+      }
+    }
+    if (hasTypes) Reflect.defineMetadata('design:paramtypes', [], Base.prototype, 'run');
+    UsePipes(validate)(Base.prototype, 'run', Object.getOwnPropertyDescriptor(Base.prototype, 'run')!);
+    Task()(Base.prototype, 'run', Object.getOwnPropertyDescriptor(Base.prototype, 'run')!);
+    const logged: unknown[] = [];
+    const logger = { error: () => undefined, log: () => undefined, warn: (text: unknown) => logged.push(text) };
+    const providers = hasTypes ? [Base, Derived] : [Base];
+    await (await TaskHarness.start({ providers, logger })).close();
+    expect(logged).toEqual([]);
+  });
   it('cause a warning when the compiler left no types to validate against', async () => {
     class Untyped {
       run(row: Row): Row {

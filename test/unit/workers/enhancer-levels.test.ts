@@ -188,6 +188,22 @@ describe('enhancers around a task', () => {
     expect(journal.steps.filter((step) => /module|global/.test(step.split('x', 1)[0]!))).toEqual([]);
   });
 
+  it.each([
+    ['guards', ['before', 'pipe', 'after']],
+    ['interceptors', ['guard', 'pipe']],
+    ['pipes', ['guard', 'before', 'after']],
+  ] as const)('do not include the %s of the application when they are left out', async (kind, expected) => {
+    await start(Bare, { providers: appProviders, enhancers: { global: { [kind]: false } } });
+    await tasks.result('Bare.method', 'x');
+    expect(journal.steps.map((step) => step.split(' ')[0])).toEqual(expected);
+  });
+
+  it('do not include the filters of the application when they are left out', async () => {
+    await start(Bare, { providers: appProviders, enhancers: { global: { filters: false } } });
+    await expect(tasks.result('Bare.method', 'bad')).rejects.toMatchObject({ name: 'RangeError' });
+    expect(journal.steps.some((step) => step.startsWith('filter'))).toBe(false);
+  });
+
   it('do not include the excepted classes', async () => {
     const { Guard, Interceptor } = enhancersAt('http');
     await start(Bare, {

@@ -5,6 +5,7 @@ import type { Delivery } from '../../../lib/engine/ports/worker-port.js';
 import { Interruption } from '../../../lib/engine/interruption.js';
 import type { RunOutcome } from '../../../lib/workflows/workflow-runner.js';
 import { newTaskId } from '../../../lib/engine/task-id.js';
+import { resolveOptions, type TaskQueueOptions } from '../../../lib/task-queue-options.js';
 import { TaskExplorer } from '../../../lib/tasks/task-explorer.js';
 import { TaskRegistry } from '../../../lib/tasks/task-registry.js';
 import type { AppEnhancerOptions } from '../../../lib/workers/enhancers/app-enhancers.js';
@@ -14,7 +15,7 @@ import { TaskExecutor } from '../../../lib/workers/task-executor.js';
 import { TaskLoader } from '../../../lib/workers/task-loader.js';
 
 export interface TasksToRun extends ModuleMetadata {
-  readonly enhancers?: AppEnhancerOptions;
+  readonly enhancers?: TaskQueueOptions['enhancers'] & Pick<AppEnhancerOptions, 'except'>;
   /** Configures the application before it starts, for example with `app.useGlobalGuards(…)`. */
   readonly configure?: (app: INestApplication) => void;
   readonly logger?: Pick<Logger, 'error' | 'warn' | 'log'>;
@@ -27,12 +28,7 @@ export class TaskHarness {
     private readonly executor: TaskExecutor,
   ) {}
 
-  static async start({
-    enhancers = { global: true },
-    configure,
-    logger = QUIET,
-    ...metadata
-  }: TasksToRun): Promise<TaskHarness> {
+  static async start({ enhancers = {}, configure, logger = QUIET, ...metadata }: TasksToRun): Promise<TaskHarness> {
     @Module({
       imports: [DiscoveryModule],
       providers: [
@@ -46,7 +42,17 @@ export class TaskHarness {
             modules: ModulesContainer,
             moduleRef: ModuleRef,
             context: TaskContext,
-          ) => new TaskInvokerFactory({ config, modules, moduleRef, context, enhancers }),
+          ) =>
+            new TaskInvokerFactory({
+              config,
+              modules,
+              moduleRef,
+              context,
+              enhancers: {
+                ...enhancers,
+                ...resolveOptions({ enhancers: { global: enhancers.global ?? true } }).enhancers,
+              },
+            }),
         },
       ],
       exports: [TaskContext],
