@@ -1,4 +1,4 @@
-import type { DynamicModule, OnModuleDestroy, Type } from '@nestjs/common';
+import type { DynamicModule, OnApplicationBootstrap, OnModuleDestroy, Type } from '@nestjs/common';
 import { Module } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { parseDuration, type Duration } from '../duration.js';
@@ -15,6 +15,8 @@ import { TaskQueue } from '../producers/task-queue.js';
 import type { ProducerOf } from '../producers/tasks.js';
 import type { TaskHandle } from '../results/task-handle.js';
 import { ENGINE, RESOLVED_OPTIONS } from '../task-queue-tokens.js';
+import { DeclaredSchedules } from '../schedules/declared-schedules.js';
+import { ScheduleBook } from '../schedules/schedule-book.js';
 import { TaskQueueLifecycle } from '../task-queue.lifecycle.js';
 import type { ResolvedOptions } from '../task-queue-options.js';
 import { isContract, type TaskContract, type TaskFunction } from '../tasks/task-contract.js';
@@ -29,6 +31,7 @@ import { toEnqueuedTask, type EnqueuedTask } from './enqueued-task.js';
 import { fakeProducers, type FakeProducers } from './fake-producers.js';
 import { CHAIN_LIMIT, Kit, type TaskTestingMode } from './kit.js';
 import { outsideRun, type OutsideRun } from './outside-run.js';
+import { ScheduleTicks } from './schedule-ticks.js';
 import { attempt, deliveryOf, type AttemptDeps, type TaskAttempt } from './task-attempt.js';
 import { TaskDriver } from './task-driver.js';
 import type { ExpectedArguments, TaskClass, TaskFunctionOf, TaskMethodOf } from './task-source.js';
@@ -56,6 +59,8 @@ export interface OverridesModules {
   overrideModule(module: Type): { useModule(module: DynamicModule): unknown };
 }
 
+/** The most ticks of schedules in one `drain()`: more are probably a mistake in the duration. */
+const MOST_TICKS = 10_000;
 const MODES: ReadonlySet<TaskTestingMode> = new Set(['manual', 'inline', 'workers']);
 
 /**
@@ -70,9 +75,10 @@ const MODES: ReadonlySet<TaskTestingMode> = new Set(['manual', 'inline', 'worker
  * tasks.expectEnqueued(MailTasks, 'welcome', ['ann@example.com']);
  * await tasks.drain();
  */
-export class TaskTesting implements OnModuleDestroy {
+export class TaskTesting implements OnApplicationBootstrap, OnModuleDestroy {
   readonly #deps: TaskTestingDeps;
   readonly #driver: TaskDriver;
+  #knownTicks: ScheduleTicks | undefined;
 
   /** @internal */
   constructor(deps: TaskTestingDeps) {
@@ -255,8 +261,8 @@ export class TaskTesting implements OnModuleDestroy {
   }
 
   /**
-   * Runs all tasks that are due, and those that they enqueue, members of workflows and due retries too, until nothing is
-   * due. The tasks run one after the other, in the order in which they were queued; a priority counts within a queue.
+   * Runs all tasks that are due, and those that they enqueue, members of workflows, due retries and ticks of schedules too,
+   * until nothing is due. The tasks run one after the other, in the order in which they were queued; a priority counts within a queue.
    *
    * @param options.failures `throw` (default): the error of the first task that failed is thrown, once nothing is due;
    * `collect`: they are only in the result
@@ -270,6 +276,11 @@ export class TaskTesting implements OnModuleDestroy {
   ): Promise<DrainResult> {
     const { failures = 'throw', limit = CHAIN_LIMIT } = options;
     const ran = await this.#driver.drain(limit);
+    for (let ticks = 0; await this.#ticks.runNext(); ticks++) {
+      if (ticks === MOST_TICKS)
+        throw new Error(`Schedules ran ${MOST_TICKS} times in one drain(). Advance the clock less.`);
+      for (const task of await this.#driver.drain(limit)) ran.add(task);
+    }
     const result = drainResult(ran, this.#deps.engine.now(), (name, message) =>
       this.#deps.kit.failures.lastThrown(name, message),
     );
@@ -282,7 +293,11 @@ export class TaskTesting implements OnModuleDestroy {
    * The time is `Date.now()`, also a faked one, and what the test added.
    */
   async advance(duration: Duration): Promise<void> {
-    this.#deps.kit.clock.advance(parseDuration(duration, 'advance()'));
+    const milliseconds = parseDuration(duration, 'advance()');
+    await this.#load();
+    // The ticks of schedules count from before the step.
+    await this.#ticks.prepare();
+    this.#deps.kit.clock.advance(milliseconds);
   }
 
   /**
@@ -332,9 +347,13 @@ export class TaskTesting implements OnModuleDestroy {
     return this.#deps.context.run(outsideRun(run), body);
   }
 
-  /** Removes all tasks and planned failures, and sets the clock back. For `afterEach`. */
+  /**
+   * Removes all tasks, planned failures and schedules that were made at run time, and sets the clock back. For `afterEach`.
+   */
   reset(): void {
-    const { store } = this.#deps.engine.place;
+    const { store, schedules } = this.#deps.engine.place;
+    schedules.texts.clear();
+    this.#knownTicks = undefined;
     for (const task of [...store.all()]) store.remove(task);
     this.#deps.kit.failures.clear();
     this.#deps.kit.clock.reset();
@@ -342,8 +361,23 @@ export class TaskTesting implements OnModuleDestroy {
   }
 
   /** @internal */
+  async onApplicationBootstrap(): Promise<void> {
+    if (this.#deps.kit.mode !== 'workers') await this.#ticks.prepare();
+  }
+
+  /** @internal */
   onModuleDestroy(): Promise<void> {
     return this.#driver.close();
+  }
+
+  get #ticks(): ScheduleTicks {
+    this.#knownTicks ??= new ScheduleTicks({
+      engine: this.#deps.engine,
+      book: this.#get(ScheduleBook),
+      declared: this.#get(DeclaredSchedules),
+      queues: () => this.#get(TaskRegistry).queues(),
+    });
+    return this.#knownTicks;
   }
 
   get #attempts(): Omit<AttemptDeps<never>, 'handler'> {

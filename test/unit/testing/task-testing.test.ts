@@ -16,6 +16,7 @@ import {
   defineTask,
   group,
   InjectTasks,
+  Schedule,
   Task,
   TaskArg,
   TaskContext,
@@ -24,6 +25,7 @@ import {
   type ProducerOf,
   TaskQueue,
   TaskQueueModule,
+  TaskSchedules,
   type Tasks,
 } from 'nestjs-task-queue';
 import { TaskTesting, type TaskTestingOptions } from 'nestjs-task-queue/testing';
@@ -143,6 +145,19 @@ class Shop {
   ) {}
 }
 
+@Injectable()
+class Nightly {
+  readonly ticks: number[] = [];
+
+  constructor(private readonly task: TaskContext) {}
+
+  @Schedule({ every: '10m' }, { id: 'often' })
+  @Task()
+  async tick(): Promise<void> {
+    this.ticks.push(Date.parse(this.task.headers['schedule-tick'] as string));
+  }
+}
+
 let moduleRef: TestingModule | undefined;
 afterEach(async () => {
   await moduleRef?.close();
@@ -156,7 +171,7 @@ async function start(options: TaskTestingOptions = {}, init = false) {
   const builder = Test.createTestingModule({
     // A server that does not exist: the kit replaces the connection.
     imports: [TaskQueueModule.forRoot({ connection: 'redis://nowhere:1', prefix: '{shop}' })],
-    providers: [MailTasks, ReportTasks, Shop, OnlyAdults],
+    providers: [MailTasks, ReportTasks, Nightly, Shop, OnlyAdults],
   });
   moduleRef = await TaskTesting.configure(builder, options).compile();
   if (init) await moduleRef.init();
@@ -348,6 +363,30 @@ it('advance() moves delays and expiry, also with faked timers', async () => {
   } finally {
     jest.useRealTimers();
   }
+});
+
+it('schedules run through drain(), tick by tick, from the start of the test on', async () => {
+  // The clock stands still, so that no tick comes in between.
+  jest.spyOn(Date, 'now').mockReturnValue(Date.UTC(2026, 0, 1, 0, 5));
+  const { tasks } = await start();
+  const nightly = moduleRef?.get(Nightly) as Nightly;
+  await tasks.drain();
+  expect(nightly.ticks).toEqual([]);
+  await tasks.advance('1h');
+  expect(nightly.ticks).toEqual([]);
+  expect(await tasks.drain()).toMatchObject({ succeeded: 6 });
+  const [first = 0] = nightly.ticks;
+  expect(nightly.ticks.map((tick) => tick - first)).toEqual([0, 1, 2, 3, 4, 5].map((index) => index * 600_000));
+  const schedules = moduleRef?.get(TaskSchedules) as TaskSchedules;
+  await schedules.pause('often');
+  await schedules.upsert('made', { task: 'Nightly.tick', every: '30m' });
+  await tasks.advance('1h');
+  expect(await tasks.drain()).toMatchObject({ succeeded: 2 });
+  tasks.reset();
+  await tasks.drain();
+  expect((await schedules.list()).map(({ id, paused }) => [id, paused])).toEqual([['often', false]]);
+  await tasks.advance('10m');
+  expect(await tasks.drain()).toMatchObject({ succeeded: 1 });
 });
 
 it('reset() removes all tasks, planned failures and what was added to the clock', async () => {
