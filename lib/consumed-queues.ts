@@ -1,4 +1,5 @@
 import type { ConsumerOptions } from './engine/ports/worker-port.js';
+import { WORKFLOW_QUEUE } from './engine/task-id.js';
 import { QUEUE_DEFAULTS, type ResolvedOptions } from './task-queue-options.js';
 import type { TaskRegistry } from './tasks/task-registry.js';
 
@@ -10,4 +11,17 @@ export function consumedQueues(options: ResolvedOptions, registry: TaskRegistry)
   const longest = registry.longestResultTtl();
   const keep = { succeeded: Math.max(retention.ttl, longest), failed: Math.max(retention.failedTtl, longest) };
   return new Map(Array.from(names, (name) => [name, { ...(queues.get(name) ?? QUEUE_DEFAULTS), keep }]));
+}
+
+/** Groups and callbacks that one process looks after at the same time. They run no code of the application. */
+const WORKFLOWS_AT_ONCE = 50;
+
+/** The queues with that of the workflows, which every process takes from that runs tasks, even if it declares none. */
+export function withWorkflowQueue(
+  queues: ReadonlyMap<string, ConsumerOptions>,
+  { role, retention }: ResolvedOptions,
+): ReadonlyMap<string, ConsumerOptions> {
+  if (role === 'producer') return queues;
+  const keep = { succeeded: retention.ttl, failed: retention.failedTtl };
+  return new Map([...queues, [WORKFLOW_QUEUE, { concurrency: WORKFLOWS_AT_ONCE, keep }]]);
 }

@@ -1,7 +1,7 @@
 import type { Provider } from '@nestjs/common';
 import { ApplicationConfig, ModuleRef, ModulesContainer } from '@nestjs/core';
 import { BootReport } from './boot-report.js';
-import { consumedQueues } from './consumed-queues.js';
+import { consumedQueues, withWorkflowQueue } from './consumed-queues.js';
 import { createEngine } from './create-engine.js';
 import type { Engine } from './engine/engine.js';
 import { TaskHttpInterceptor } from './http/task-http.interceptor.js';
@@ -99,8 +99,8 @@ export const PROVIDERS: Provider[] = [
   {
     provide: WorkflowRunner,
     inject: [ENGINE, TaskExecutor, RESOLVED_OPTIONS],
-    useFactory: (engine: Engine, executor: TaskExecutor, { maxPayload }: ResolvedOptions) =>
-      new WorkflowRunner({ engine, executor, maxPayload }),
+    useFactory: (engine: Engine, executor: TaskExecutor, { maxPayload, queues }: ResolvedOptions) =>
+      new WorkflowRunner({ engine, executor, maxPayload, hasRateLimit: rateLimitsOf(queues) }),
   },
   {
     provide: WorkflowStarter,
@@ -110,12 +110,13 @@ export const PROVIDERS: Provider[] = [
       results: TaskResults,
       context: TaskContext,
       registry: TaskRegistry,
-      { maxPayload }: ResolvedOptions,
+      { maxPayload, queues }: ResolvedOptions,
     ) =>
       new WorkflowStarter({
         engine,
         results,
         maxPayload,
+        hasRateLimit: rateLimitsOf(queues),
         currentHeaders: () => context.current()?.headers ?? {},
         definitionOf: (name) => registry.get(name)?.definition,
       }),
@@ -133,7 +134,7 @@ export const PROVIDERS: Provider[] = [
       new TaskWorkers({
         engine,
         handler: runner,
-        queues: () => consumedQueues(options, registry),
+        queues: () => withWorkflowQueue(consumedQueues(options, registry), options),
         grace: options.grace,
         report,
       }),
@@ -189,6 +190,10 @@ export const PROVIDERS: Provider[] = [
 
 /** The providers that other modules of the application may inject. */
 export const EXPORTS = [TaskQueue, TaskSchedules, TaskContext, TaskResults, TaskWorkers, RESOLVED_OPTIONS, ENGINE];
+
+function rateLimitsOf(queues: ResolvedOptions['queues']): (queue: string) => boolean {
+  return (queue) => queues.get(queue)?.rateLimit !== undefined;
+}
 
 /**
  * Providers of BullMQ's own `Queue` objects, under the tokens that `@InjectQueue(name)` of `@nestjs/bullmq` injects.

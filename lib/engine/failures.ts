@@ -29,6 +29,9 @@ export function expiry(): TaskFailure {
   return failureOf(new TaskExpiredError(), { exposable: true });
 }
 
+/** How often the processes that run a task may die before it is not run again. */
+export const DEATHS_ALLOWED = 1;
+
 /** Processes that ran the task died, so often that it is not run again. */
 export function repeatedLoss(): TaskFailure {
   return failureOf(

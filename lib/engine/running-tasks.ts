@@ -6,8 +6,12 @@ export interface RunningTask {
   readonly id: string;
   readonly name: string;
   readonly interruption: Interruption;
+  /** By `performance.now()`. */
+  readonly takenAt: number;
   /** This process lost its lock on the task, so another may run it: the outcome here is dropped. */
   lost: boolean;
+  /** The method of the task was called. */
+  hasStarted: boolean;
 }
 
 /** The tasks of one queue that run in this process. After an interruption the same task may be among them twice. */
@@ -16,7 +20,14 @@ export class RunningTasks {
   private onEmpty: (() => void)[] = [];
 
   add(id: string, name: string): RunningTask {
-    const task = { id, name, interruption: new Interruption(), lost: false };
+    const task = {
+      id,
+      name,
+      interruption: new Interruption(),
+      takenAt: performance.now(),
+      lost: false,
+      hasStarted: false,
+    };
     this.tasks.add(task);
     return task;
   }

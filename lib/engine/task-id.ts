@@ -7,8 +7,15 @@ import type { MemberRange } from './task.js';
  */
 const QUEUE_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/;
 
+/**
+ * The queue of the tasks that only look after workflows: a group, which gathers results, and the callbacks of a task. They
+ * are not in the queues of their members, because those may be paused, limited or full, or have no worker. Every process
+ * that runs tasks takes from it. No application can name a queue so.
+ */
+export const WORKFLOW_QUEUE = '_workflows';
+
 /** `<queue>.<22 characters>`: 128 random bits in base64url, which contains no dot. */
-const TASK_ID = /^([A-Za-z0-9][A-Za-z0-9_-]{0,62})\.[A-Za-z0-9_-]{22}$/;
+const TASK_ID = new RegExp(`^(${WORKFLOW_QUEUE}|[A-Za-z0-9][A-Za-z0-9_-]{0,62})\\.[A-Za-z0-9_-]{22}$`);
 
 /**
  * The most members of one task. They are stored in one step, and their ids are computed whenever the task is cancelled,
@@ -39,6 +46,11 @@ export function newTaskId(queue: string): string {
   const id = random.toString('base64url', nextByte, nextByte + ID_BYTES);
   nextByte += ID_BYTES;
   return `${queue}.${id}`;
+}
+
+/** Whether tasks may be in a queue of this name: one of the application, or the one for workflows. */
+export function isQueueOfTasks(name: string): boolean {
+  return name === WORKFLOW_QUEUE || isQueueName(name);
 }
 
 /** The queue of the task with this id; `undefined` when the text is not a task id. The text may be anything. */

@@ -126,8 +126,16 @@ export interface MemberRange {
 /** The result of one member, as far as it is known. */
 export type MemberResult =
   | { readonly id: string; readonly state: 'succeeded'; readonly value: Json }
-  | { readonly id: string; readonly state: 'failed'; readonly task: string; readonly failure: TaskFailure }
+  | FailedResult
   | { readonly id: string; readonly state: 'unfinished' };
+
+export interface FailedResult {
+  readonly id: string;
+  readonly state: 'failed';
+  /** The name of the member. */
+  readonly task: string;
+  readonly failure: TaskFailure;
+}
 
 /** A stored task as the engine reports it. */
 export interface TaskRecord {
@@ -152,4 +160,6 @@ export interface TaskRecord {
   readonly members?: readonly MemberRange[];
   /** See {@link TaskTree.note}. */
   readonly note?: WorkflowNote;
+  /** How often a caller ran the task again after its end; 0 when absent. */
+  readonly reruns?: number;
 }

@@ -12,6 +12,10 @@ export interface WorkflowNote {
   readonly piped?: true;
   /** The arguments are a list of argument lists: the method runs once for each (`map`, `starmap`, `chunks`). */
   readonly each?: true;
+  /** What is known of each list of arguments, in order; `null` for those that run again. Absent before one is special. */
+  readonly items?: readonly (ItemState | null)[];
+  /** The attempts that the task used up as a part of another task. */
+  readonly tried?: number;
   /** The place of the task in its chain, 0 for the first. Absent on the first step and outside of chains. */
   readonly step?: number;
   /** The task is the last of its chain, so its result is the result of the chain. */
@@ -22,13 +26,36 @@ export interface WorkflowNote {
     /** Plans of members that are stored once the step before has a result. */
     readonly later?: readonly Json[];
   };
+  /**
+   * When the task may start after its members have ended: milliseconds from then, or a time. The engine's own delay would
+   * also delay the failure of a member.
+   */
+  readonly delay?: number | { readonly at: number };
+  /** The priority of tasks that follow a group and have none of their own. */
+  readonly priority?: number;
   /** The task was replaced by another, which is its last member. */
   readonly replaced?: true;
   /** Plans that are enqueued with the result once the task succeeded. */
   readonly onSuccess?: readonly Json[];
   /** Plans that are enqueued with the error once the task failed. */
   readonly onError?: readonly Json[];
+  /** The task calls no method: it does something that another task of a workflow left behind when it ended. */
+  readonly duty?: Duty;
 }
 
-/** The name of the task that gathers the results of a group. A declared task cannot have it. */
-export const GROUP_TASK = '$group';
+/** The result of one list of arguments, or the place of the member that gives the result. */
+export type ItemState = { readonly value: Json } | { readonly member: number };
+
+/** What is left to do for a task that has ended, in whatever process and for whatever reason. */
+export interface Duty {
+  /** Enqueue its `onSuccess` or `onError`, or cancel its members that have not ended. */
+  readonly kind: 'callbacks' | 'cancel members';
+  readonly id: string;
+  /** See `TaskRecord.reruns`: another run may have another end. */
+  readonly reruns: number;
+  /** The priority of the callbacks that have none of their own. */
+  readonly priority?: number;
+}
+
+/** The name of the task that gathers the results of a group. People see it. No declared task has a name with a space. */
+export const GROUP_TASK = 'group of tasks';

@@ -60,7 +60,8 @@ export function callOptions(source: OptionSource, now: number): CallOptions {
     ...(startAt !== undefined && startAt > now && { startAt }),
     ...(expires !== undefined && { expiresAt: timeOf(expires, now, 'with({ expires })') }),
     ...(timeout !== undefined && { timeout: parseDuration(timeout, 'with({ timeout })') }),
-    ...(priority !== 0 && { priority: checkQueuePriority(source, priority) }),
+    // Also 0, when the call asks for it: a step of a workflow then does not get the priority of the step before.
+    ...((priority !== 0 || source.options.priority === 0) && { priority: checkQueuePriority(source, priority) }),
     ...(resultTtl !== undefined && { resultTtl }),
   };
 }
@@ -97,7 +98,7 @@ export function checkHeaders(headers: Headers, task: string): Headers {
 
 function checkQueuePriority(source: OptionSource, priority: number): number {
   const queue = queueOfCall(source);
-  if (!source.hasPriorities(queue)) {
+  if (priority !== 0 && !source.hasPriorities(queue)) {
     throw new ConfigurationError(
       `Task "${source.definition.name}" is enqueued with priority ${priority}, but its queue "${queue}" has no priorities. Set queues: { ${queue}: { priorities: true } } in every process.`,
     );

@@ -9,7 +9,7 @@ import {
   WorkerLostError,
 } from '../errors.js';
 import type { TaskDefinition } from '../tasks/task-definition.js';
-import type { RunOutcome } from '../workflows/workflow-runner.js';
+import type { RunOutcome } from '../workflows/run-outcome.js';
 import { RefusedCall } from './enhancers/refused-call.js';
 import { toFailure } from './failure.js';
 import { retryDelay } from './retry-policy.js';
@@ -59,13 +59,13 @@ export const OUTCOME_RULES: readonly OutcomeRule[] = [
   },
   {
     when: 'the method called `replaceWith()`',
-    applies: ({ thrown }) => thrown instanceof BecomeAnother,
+    applies: (run) => errorOf(run) instanceof BecomeAnother,
     outcome: ({ thrown }) => ({ kind: 'replaced', plan: (thrown as BecomeAnother).signature.plan }),
   },
   {
     when: 'the method called `retry({ in })`',
-    applies: ({ thrown }) => thrown instanceof RunAgainLater,
-    outcome: ({ thrown }) => ({ kind: 'postponed', delay: (thrown as RunAgainLater).delay }),
+    applies: (run) => errorOf(run) instanceof RunAgainLater,
+    outcome: ({ thrown }) => ({ kind: 'postponed', delay: (thrown as RunAgainLater).delay, asked: true }),
   },
   {
     when: 'the method called `fail()`',

@@ -13,7 +13,7 @@ import {
 import type { TaskDefinition } from '../tasks/task-definition.js';
 import type { RegisteredTask, TaskRegistry } from '../tasks/task-registry.js';
 import { validateArguments } from '../tasks/validate-arguments.js';
-import type { RunOutcome } from '../workflows/workflow-runner.js';
+import type { RunOutcome } from '../workflows/run-outcome.js';
 import { attemptsOf, lostAtMostOnce, outcomeOfError, type FailedRun } from './error-to-outcome.js';
 import { toFailure } from './failure.js';
 import { ProgressReporter } from './progress-reporter.js';
@@ -63,6 +63,7 @@ export class TaskExecutor implements DeliveryHandler<RunOutcome> {
       // Awaited also without a schema: what a guard enters by `AsyncLocalStorage.enterWith()` then stays in this run.
       const args = await validateArguments(task.definition, delivery.args);
       const run = this.openRun(delivery, task, limit, progress, attempt);
+      delivery.started();
       const returned = await limit.race(
         () => task.invoker.invoke(args),
         (body) => this.context.run(run, body),

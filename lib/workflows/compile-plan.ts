@@ -1,9 +1,9 @@
 import type { CallOptions, Headers, TaskTree } from '../engine/task.js';
-import { memberId, MOST_MEMBERS } from '../engine/task-id.js';
+import { memberId, MOST_MEMBERS, queueOfTask, WORKFLOW_QUEUE } from '../engine/task-id.js';
 import { GROUP_TASK, type WorkflowNote } from '../engine/workflow-note.js';
 import { ConfigurationError } from '../errors.js';
 import {
-  queueOf,
+  firstQueueOf,
   stepsOf,
   tasksOf,
   toJsonPlans,
@@ -13,6 +13,8 @@ import {
   type TaskPlan,
 } from './plan.js';
 
+const HIGHEST_PRIORITY = 9;
+
 /** The values that all tasks of one workflow share. */
 export interface CompileContext {
   /** The headers of every task; a task's own headers take precedence. */
@@ -20,13 +22,23 @@ export interface CompileContext {
   readonly now: number;
   /** The id of the task whose watchers hear of changes of all tasks. */
   readonly root: string;
-  /** The queue of a group without members. */
+  /** The queue of a group without tasks. */
   readonly queue: string;
+  /** The priority of each task that has none of its own, and follows none that has. */
+  readonly priority?: number | undefined;
+  /** Whether the queue of this name has a rate limit. */
+  readonly hasRateLimit: (queue: string) => boolean;
+}
+
+/** A step of a chain, with the priority that it gets from the whole or from the step before. */
+interface Step {
+  readonly plan: TaskPlan | GroupPlan;
+  readonly inherited: number | undefined;
 }
 
 /** Turns a plan into the tree of tasks whose root gives the plan's result. @param id the id of that root */
 export function compilePlan(plan: Plan, id: string, context: CompileContext): TaskTree {
-  return treeOf(stepsOf(plan), id, context);
+  return treeOf(withPriorities(stepsOf(plan), context.priority), id, context);
 }
 
 /**
@@ -46,9 +58,18 @@ export function compileMembers(
       `The group has ${plans.length} members, but a task can have ${MOST_MEMBERS} at most. Make a group of smaller groups, or put several calls into one task with chunks().`,
     );
   }
-  return plans.map((plan, index) =>
-    compilePlan(plan, memberId(parent, from + index, queueOf(plan) ?? context.queue), context),
-  );
+  return plans.map((plan, index) => compilePlan(plan, memberId(parent, from + index, queueOf(plan, context)), context));
+}
+
+/**
+ * The queue of the task that gives the plan's result. A group gathers its results in the queue of its first task, unless
+ * gathering would use up the rate limit there.
+ */
+export function queueOf(plan: Plan, context: Pick<CompileContext, 'queue' | 'hasRateLimit'>): string {
+  if ('task' in plan) return plan.queue;
+  if ('chain' in plan) return queueOf(plan.chain.at(-1) as Plan, context);
+  const queue = firstQueueOf(plan) ?? context.queue;
+  return context.hasRateLimit(queue) ? WORKFLOW_QUEUE : queue;
 }
 
 /**
@@ -65,25 +86,40 @@ function refuseLoneTask({ task, alone }: TaskPlan): void {
   if (alone !== undefined) throw new ConfigurationError(`Task "${task}" ${alone}, so it cannot be part of a workflow.`);
 }
 
+/** A step without a priority of its own gets that of the step before: otherwise a workflow would lose it on its way. */
+function withPriorities(plans: readonly (TaskPlan | GroupPlan)[], priority: number | undefined): Step[] {
+  let inherited = priority;
+  return plans.map((plan) => {
+    const step = { plan, inherited };
+    inherited = priorityOf(plan, inherited);
+    return step;
+  });
+}
+
+/** The priority of a plan's last tasks; of the members of a group, the highest. */
+function priorityOf(plan: Plan, inherited: number | undefined): number | undefined {
+  if ('task' in plan) return plan.options?.priority ?? inherited;
+  if ('chain' in plan)
+    return plan.chain.reduce<number | undefined>((before, step) => priorityOf(step, before), inherited);
+  const all = plan.group.flatMap((member) => priorityOf(member, inherited) ?? []);
+  return all.length > 0 ? Math.max(...all) : inherited;
+}
+
 /** Each step has the step before it as its first member, because a task runs once its members have ended. */
-function treeOf(
-  steps: readonly (TaskPlan | GroupPlan)[],
-  id: string,
-  context: CompileContext,
-  isInner = false,
-): TaskTree {
+function treeOf(steps: readonly Step[], id: string, context: CompileContext, isInner = false): TaskTree {
   const before = steps.slice(0, -1);
-  const plan = steps.at(-1) as TaskPlan | GroupPlan;
+  const { plan, inherited } = steps.at(-1) as Step;
   const step = before.length;
-  const beforeId = memberId(id, 0, queueOfSteps(before) ?? context.queue);
-  const first = before.length > 0 ? [treeOf(before, beforeId, context, true)] : [];
+  const stepBefore = before.at(-1);
+  const first = stepBefore ? [treeOf(before, memberId(id, 0, queueOf(stepBefore.plan, context)), context, true)] : [];
   const note: WorkflowNote = {
     ...(step > 0 && { after: true, step }),
     ...(step > 0 && !isInner && { last: true }),
     ...(plan.onSuccess && { onSuccess: toJsonPlans(plan.onSuccess) }),
     ...(plan.onError && { onError: toJsonPlans(plan.onError) }),
   };
-  return 'group' in plan ? groupTree(plan, id, context, first, note) : taskTree(plan, id, context, first, note);
+  const own = { ...context, priority: inherited };
+  return 'group' in plan ? groupTree(plan, id, own, first, note) : taskTree(plan, id, own, first, note);
 }
 
 function taskTree(
@@ -94,19 +130,22 @@ function taskTree(
   note: WorkflowNote,
 ): TaskTree {
   refuseLoneTask(plan);
+  const waits = members.length > 0;
   return {
     id,
     name: plan.task,
     queue: plan.queue,
     args: plan.args,
     headers: { ...context.headers, ...plan.headers },
-    options: optionsOf(plan, context.now),
+    options: optionsOf(plan, context, waits),
     members,
     root: context.root,
     note: {
       ...note,
-      ...(members.length > 0 && !plan.immutable && !plan.each && { piped: true }),
+      ...(waits && !plan.immutable && !plan.each && { piped: true }),
+      ...(waits && plan.delay !== undefined && { delay: plan.delay }),
       ...(plan.each && { each: true }),
+      ...(plan.tried !== undefined && { tried: plan.tried }),
     },
   };
 }
@@ -120,16 +159,22 @@ function groupTree(
 ): TaskTree {
   const waits = first.length > 0;
   const members = waits ? first : compileMembers(group, id, 0, context).map((member) => withFailure(member, onFailure));
+  const priority = priorityOf({ group }, context.priority);
   return {
     id,
     name: GROUP_TASK,
-    queue: queueOf({ group }) ?? context.queue,
+    queue: queueOfTask(id) as string,
     args: [],
     headers: context.headers,
-    options: {},
+    // Gathering is no work, so it comes before all work. The note has the priority of the tasks that follow.
+    options: { priority: HIGHEST_PRIORITY },
     members,
     root: context.root,
-    note: { ...note, group: { ...(onFailure && { onFailure }), ...(waits && { later: toJsonPlans(group) }) } },
+    note: {
+      ...note,
+      ...(priority !== undefined && { priority }),
+      group: { ...(onFailure && { onFailure }), ...(waits && { later: toJsonPlans(group) }) },
+    },
   };
 }
 
@@ -138,15 +183,16 @@ export function withFailure(member: TaskTree, onFailure: 'collect' | undefined):
   return onFailure === 'collect' ? { ...member, onFailure: 'wait' } : member;
 }
 
-function queueOfSteps(steps: readonly Plan[]): string | undefined {
-  const last = steps.at(-1);
-  return last && queueOf(last);
-}
-
-function optionsOf({ options, delay, expires }: TaskPlan, now: number): CallOptions {
+/** @param waits the task has members: its delay counts from the time when they have ended, so the note has it */
+function optionsOf(
+  { options, delay, expires }: TaskPlan,
+  { now, priority }: CompileContext,
+  waits: boolean,
+): CallOptions {
   return {
+    ...(priority !== undefined && { priority }),
     ...options,
-    ...(delay !== undefined && { startAt: timeOf(delay, now) }),
+    ...(delay !== undefined && !waits && { startAt: timeOf(delay, now) }),
     ...(expires !== undefined && { expiresAt: timeOf(expires, now) }),
   };
 }

@@ -30,6 +30,8 @@ export interface TaskPlan extends Links {
   readonly delay?: Moment;
   readonly expires?: Moment;
   readonly headers?: Headers;
+  /** The attempts that the task used up as a part of another task. */
+  readonly tried?: number;
   /** Why the task cannot be part of a workflow, as the end of an error message: `is unique`. */
   readonly alone?: string;
 }
@@ -87,22 +89,15 @@ export function* tasksOf(plan: Plan): Generator<TaskPlan, void, undefined> {
   for (const link of [...(plan.onSuccess ?? []), ...(plan.onError ?? [])]) yield* tasksOf(link);
 }
 
-/** The queue of the task that gives the plan's result; `undefined` for an empty group. */
-export function queueOf(plan: Plan): string | undefined {
-  if ('task' in plan) return plan.queue;
-  if ('chain' in plan) {
-    const own = plan.chain.at(-1);
-    return (own && queueOf(own)) ?? firstQueue(plan.chain);
-  }
-  return firstQueue(plan.group);
+/** The queue of the first task of a plan; `undefined` for a plan without a task, such as an empty group. */
+export function firstQueueOf(plan: Plan): string | undefined {
+  for (const { queue } of tasksOf(withoutLinks(plan))) return queue;
+  return undefined;
 }
 
-function firstQueue(plans: readonly Plan[]): string | undefined {
-  for (const plan of plans) {
-    const queue = queueOf(plan);
-    if (queue !== undefined) return queue;
-  }
-  return undefined;
+function withoutLinks(plan: Plan): Plan {
+  const { onSuccess: _success, onError: _error, ...rest } = plan;
+  return rest;
 }
 
 /**

@@ -113,7 +113,7 @@ export class Signature<Input = any, Result = any> {
   /**
    * Returns a copy with these options. On a chain, group or chord they apply to each of its tasks, except
    * `delay`, which applies to the tasks that start first. The `delay` of a single step counts from the time at which
-   * the chain reaches the step.
+   * the chain reaches the step; a `Date` is that time.
    *
    * @example chain(maths.add.signature(1, 2), maths.double.signature()).with({ delay: '10s', retries: 3 })
    */

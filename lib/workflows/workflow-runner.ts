@@ -1,59 +1,60 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import { inBatches } from '../concurrency.js';
-import { PayloadTooLargeError, TaskQueueError } from '../errors.js';
-import type { Engine } from '../engine/engine.js';
-import { failureOf, isCancellation, unreadable } from '../engine/failures.js';
-import { sizeBeyond, storableText, type Json } from '../engine/json.js';
+import { EngineUnavailableError, PayloadTooLargeError, TaskQueueError } from '../errors.js';
+import { DEATHS_ALLOWED, failureOf, isCancellation, repeatedLoss, unreadable } from '../engine/failures.js';
+import { sizeBeyond, type Json } from '../engine/json.js';
 import type { Delivery, DeliveryHandler, Outcome } from '../engine/ports/worker-port.js';
-import type { MemberResult, TaskTree } from '../engine/task.js';
-import { memberId } from '../engine/task-id.js';
-import type { WorkflowNote } from '../engine/workflow-note.js';
+import type { FailedResult, MemberResult, TaskTree } from '../engine/task.js';
+import type { Duty, ItemState, WorkflowNote } from '../engine/workflow-note.js';
 import { unreadablePlans } from './check-plan.js';
-import { compileMembers, compilePlan, withFailure, type CompileContext } from './compile-plan.js';
+import { compileMembers, withFailure, type CompileContext } from './compile-plan.js';
+import { checkArguments, completePlan } from './complete-plan.js';
 import { failureOfMember } from './failed-member.js';
-import { fromJsonPlans, queueOf, withInput, type Plan } from './plan.js';
+import { fromJsonPlans, type Plan } from './plan.js';
+import { runItems } from './run-items.js';
+import type { RunOutcome } from './run-outcome.js';
+import { CANCEL_AT_ONCE, dutyTask, MEMBER_FAILED, WorkflowDuties, type WorkflowDutiesDeps } from './workflow-duties.js';
 
-/** How the method of a task ended: with an outcome, or by becoming another task or workflow. */
-export type RunOutcome = Outcome | { readonly kind: 'replaced'; readonly plan: Plan };
-
-export interface WorkflowRunnerDeps {
-  readonly engine: Pick<Engine, 'enqueueTree' | 'cancel' | 'now'>;
+export interface WorkflowRunnerDeps extends WorkflowDutiesDeps {
   /** Runs the method of a task. */
   readonly executor: DeliveryHandler<RunOutcome>;
-  /** Bytes of JSON of a result. */
-  readonly maxPayload: number;
 }
 
 type Succeeded = Extract<MemberResult, { state: 'succeeded' }>;
-type Failed = Extract<MemberResult, { state: 'failed' }>;
 
-/** Members that are cancelled at the same time. */
-const CANCEL_AT_ONCE = 50;
-/** Milliseconds between two attempts to store the tasks that follow, while the engine cannot be reached. */
+/** Members that a failed workflow cancels before its end is stored. A duty cancels the others afterwards. */
+const CANCEL_FIRST = 100;
+/** Milliseconds between two attempts to store a duty while the engine cannot be reached. */
 const STORE_AGAIN_AFTER = 1_000;
 
 /**
  * The first handler of a run: it gives tasks the results of earlier ones, gathers groups, lets a task become another,
- * and enqueues the tasks that follow. A task outside of workflows goes straight to the executor.
+ * and leaves duties behind: the callbacks of a task, and members to be cancelled. A task outside of workflows goes
+ * straight to the executor.
  *
  * Each time a task of a workflow runs, the runner reads the results of its members and goes on from there. So it does
  * not matter why the task runs, or how often: because all members ended, because one failed, or because a process died.
  */
 export class WorkflowRunner implements DeliveryHandler {
   private readonly logger = new Logger('TaskQueue');
+  private readonly duties: WorkflowDuties;
 
-  constructor(private readonly deps: WorkflowRunnerDeps) {}
+  constructor(private readonly deps: WorkflowRunnerDeps) {
+    this.duties = new WorkflowDuties(deps);
+  }
 
   /** @throws EngineUnavailableError when the engine cannot be asked for the members */
   handle(delivery: Delivery): Promise<Outcome> {
     const { note, memberCount } = delivery;
+    if (note?.duty) return this.duties.handle(delivery, note.duty);
     return note === undefined && memberCount === 0
       ? this.handleLoneTask(delivery)
       : this.handleMember(delivery, note ?? {});
   }
 
   private async handleLoneTask(delivery: Delivery): Promise<Outcome> {
+    if (delivery.abandoned > DEATHS_ALLOWED) return { kind: 'failed', failure: repeatedLoss() };
     const outcome = await this.deps.executor.handle(delivery);
     return outcome.kind === 'replaced' ? this.replace(delivery, {}, outcome.plan) : outcome;
   }
@@ -61,8 +62,13 @@ export class WorkflowRunner implements DeliveryHandler {
   private async handleMember(delivery: Delivery, note: WorkflowNote): Promise<Outcome> {
     const reason = unreadablePlans(note);
     if (reason !== undefined) return this.failUnreadable(delivery, reason);
+    const { id, reruns } = delivery;
     const outcome = await this.outcomeOf(delivery, note);
-    return (await this.enqueueFollowers(delivery, note, outcome)) ? outcome : { kind: 'postponed', delay: 0 };
+    const priority = delivery.note?.priority ?? delivery.options.priority;
+    if (hasCallbacks(note, outcome)) {
+      await this.leave({ kind: 'callbacks', id, reruns, ...(priority !== undefined && { priority }) }, delivery);
+    }
+    return outcome;
   }
 
   private failUnreadable({ name, id }: Delivery, reason: string): Outcome {
@@ -72,57 +78,86 @@ export class WorkflowRunner implements DeliveryHandler {
   }
 
   private async outcomeOf(delivery: Delivery, note: WorkflowNote): Promise<Outcome> {
-    const results = delivery.memberCount > 0 ? await delivery.members() : [];
-    const collects = note.group?.onFailure === 'collect';
-    const mustSucceed = collects && !note.group.later ? results.slice(0, note.after ? 1 : 0) : results;
-    const failed = mustSucceed.find((result): result is Failed => result.state === 'failed');
-    if (failed) {
-      await this.cancelUnfinished(results);
-      const position = positionOf(results.indexOf(failed), note);
-      return { kind: 'failed', failure: failureOfMember(delivery, failed, position) };
-    }
-    if (results.some(({ state }) => state === 'unfinished')) return { kind: 'waiting', members: [], note };
-    const input = note.after ? (results[0] as Succeeded).value : undefined;
+    if (delivery.abandoned > DEATHS_ALLOWED) return { kind: 'failed', failure: repeatedLoss() };
+    const { memberCount } = delivery;
+    const mustSucceed = note.group?.onFailure === 'collect' && !note.group.later ? (note.after ? 1 : 0) : memberCount;
+    const first = mustSucceed > 0 ? await delivery.failedMember(mustSucceed) : undefined;
+    if (first) return this.fail(delivery, note, first.member, first.place, first.unfinished);
+    const results = memberCount > 0 ? await delivery.members() : [];
+    const failed = results.slice(0, mustSucceed).find((result): result is FailedResult => result.state === 'failed');
+    const unfinished = results.filter(({ state }) => state === 'unfinished').map(({ id }) => id);
+    if (failed) return this.fail(delivery, note, failed, results.indexOf(failed), unfinished);
+    if (unfinished.length > 0) return { kind: 'waiting', members: [], note };
     if (note.replaced) return { kind: 'succeeded', result: (results.at(-1) as Succeeded).value };
-    if (note.group) return this.gatherGroup(delivery, note, results, input);
-    return this.runTask(delivery, note, input);
+    if (note.group) return this.gatherGroup(delivery, note, results);
+    return this.runTask(delivery, note, results);
   }
 
-  private async runTask(delivery: Delivery, note: WorkflowNote, input: Json | undefined): Promise<Outcome> {
+  private async fail(
+    delivery: Delivery,
+    note: WorkflowNote,
+    failed: FailedResult,
+    place: number,
+    unfinished: readonly string[],
+  ): Promise<Outcome> {
+    const { id, reruns } = delivery;
+    const first = unfinished.slice(0, CANCEL_FIRST);
+    await inBatches(first, CANCEL_AT_ONCE, (member) => this.deps.engine.cancel(member, MEMBER_FAILED));
+    if (unfinished.length > first.length) await this.leave({ kind: 'cancel members', id, reruns }, delivery);
+    return { kind: 'failed', failure: failureOfMember(delivery, failed, positionOf(place, note)) };
+  }
+
+  private async runTask(delivery: Delivery, note: WorkflowNote, results: readonly MemberResult[]): Promise<Outcome> {
+    const delay = remainingDelay(note, this.deps.engine.now());
+    if (delay > 0)
+      return { kind: 'postponed', delay, note: { ...note, delay: { at: this.deps.engine.now() + delay } } };
     const outcome = note.each
-      ? await this.runEach(delivery)
-      : await this.deps.executor.handle(withPipedInput(delivery, note, input));
+      ? await this.runEach(delivery, note, results)
+      : await this.runOnce(delivery, note, note.after ? (results[0] as Succeeded).value : null);
     if (outcome.kind === 'replaced') return this.replace(delivery, note, outcome.plan);
     if (outcome.kind !== 'failed' || !note.last || isCancellation(outcome.failure)) return outcome;
     const { id, name: task } = delivery;
-    const failed: Failed = { id, state: 'failed', task, failure: outcome.failure };
+    const failed: FailedResult = { id, state: 'failed', task, failure: outcome.failure };
     return { kind: 'failed', failure: failureOfMember(delivery, failed, note.step ?? 0) };
   }
 
-  /**
-   * Runs the method for each of the argument lists, one after the other. The first that fails makes all of them fail.
-   */
-  private async runEach(delivery: Delivery): Promise<RunOutcome> {
-    const results: Json[] = [];
-    for (const args of delivery.args as readonly (readonly Json[])[]) {
-      const outcome = await this.deps.executor.handle({ ...delivery, args });
-      if (outcome.kind !== 'succeeded') return outcome;
-      results.push(outcome.result ?? null);
+  private runOnce(delivery: Delivery, { piped }: WorkflowNote, input: Json): Promise<RunOutcome> {
+    const { args, name } = delivery;
+    if (!piped || !args) return this.deps.executor.handle(delivery);
+    const complete = [input, ...args];
+    return unlessRefused<RunOutcome>(() => {
+      checkArguments(name, complete, this.deps.maxPayload);
+      return this.deps.executor.handle({ ...delivery, args: complete });
+    });
+  }
+
+  private async runEach(delivery: Delivery, note: WorkflowNote, results: readonly MemberResult[]): Promise<RunOutcome> {
+    const run = await runItems(delivery, note.items ?? [], this.deps.executor);
+    if (run.kind === 'failed') return run;
+    const tooLarge = this.refuseLarge(run.items.map((item) => (item && 'value' in item ? item.value : null)));
+    if (tooLarge) return tooLarge;
+    if (run.kind === 'interrupted') {
+      return run.outcome.kind === 'postponed' ? { ...run.outcome, note: { ...note, items: run.items } } : run.outcome;
     }
-    return this.succeedWithList(results);
+    if (run.plans.length === 0) return this.succeedWithList(run.items.map((item) => valueOf(item, results)));
+    return unlessRefused(() => ({
+      kind: 'waiting',
+      members: compileMembers(run.plans, delivery.id, delivery.memberCount, this.contextOf(delivery)),
+      note: { ...note, items: run.items },
+    }));
   }
 
   private gatherGroup(
     delivery: Delivery,
     note: WorkflowNote,
     results: readonly MemberResult[],
-    input: Json | undefined,
-  ): Outcome {
+  ): Outcome | Promise<Outcome> {
     const { later, ...group } = note.group ?? {};
     if (later && later.length > 0) {
       return unlessRefused(() => {
-        const plans = fromJsonPlans(later).map((plan) => withInput(plan, input ?? null));
-        const members = compileMembers(plans, delivery.id, delivery.memberCount, this.compileContext(delivery));
+        const input = (results[0] as Succeeded).value;
+        const plans = fromJsonPlans(later).map((plan) => completePlan(plan, input, this.deps.maxPayload));
+        const members = compileMembers(plans, delivery.id, delivery.memberCount, this.contextOf(delivery));
         return {
           kind: 'waiting',
           members: members.map((member) => withFailure(member, group.onFailure)),
@@ -132,112 +167,94 @@ export class WorkflowRunner implements DeliveryHandler {
     }
     const own = results.slice(note.after ? 1 : 0);
     if (group.onFailure !== 'collect') return this.succeedWithList(own.map((result) => (result as Succeeded).value));
-    return this.succeedWithList(own.map((result) => collected(result as Succeeded | Failed)));
+    return this.succeedWithList(own.map((result) => collected(result as Succeeded | FailedResult)));
   }
 
-  private replace(delivery: Delivery, note: WorkflowNote, plan: Plan): Outcome {
-    return unlessRefused(() => {
-      const members = compileMembers([plan], delivery.id, delivery.memberCount, this.compileContext(delivery));
-      return { kind: 'waiting', members, note: { ...note, replaced: true } };
-    });
+  private replace(delivery: Delivery, note: WorkflowNote, plan: Plan): Promise<Outcome> {
+    return unlessRefused(() => ({
+      kind: 'waiting',
+      members: compileMembers([plan], delivery.id, delivery.memberCount, this.contextOf(delivery)),
+      note: { ...note, replaced: true },
+    }));
   }
 
   private succeedWithList(values: readonly Json[]): Outcome {
-    const { maxPayload } = this.deps;
-    const size = sizeBeyond(values, maxPayload);
-    if (size === undefined) return { kind: 'succeeded', result: values };
-    return {
-      kind: 'failed',
-      failure: failureOf(new PayloadTooLargeError('The results of the members together', size, maxPayload)),
-    };
+    return this.refuseLarge(values) ?? { kind: 'succeeded', result: values };
   }
 
-  private async cancelUnfinished(results: readonly MemberResult[]): Promise<void> {
-    const ids = results.filter(({ state }) => state === 'unfinished').map(({ id }) => id);
-    const reason = 'Another member of the workflow failed.';
-    await inBatches(ids, CANCEL_AT_ONCE, (id) => this.deps.engine.cancel(id, reason));
+  private refuseLarge(values: readonly Json[]): Extract<Outcome, { kind: 'failed' }> | undefined {
+    const { maxPayload } = this.deps;
+    const size = sizeBeyond(values, maxPayload);
+    if (size === undefined) return undefined;
+    const error = new PayloadTooLargeError('The results of the members together', size, maxPayload);
+    return { kind: 'failed', failure: failureOf(error) };
   }
 
   /**
-   * Stores the tasks of `onSuccess` or `onError` before the end itself is stored. Their ids are derived from the task's
-   * id, so storing them a second time adds nothing.
+   * Stores a duty before the end that leaves it behind.
    *
-   * @returns false when the run has to end before the engine could be reached
+   * @throws EngineUnavailableError when the run has to end before the engine could be reached. The end is not stored
+   * either, so the task counts as one whose process died
    */
-  private async enqueueFollowers(delivery: Delivery, note: WorkflowNote, outcome: Outcome): Promise<boolean> {
-    for (const [index, plan] of followersOf(delivery, note, outcome).entries()) {
-      const root = memberId(delivery.id, `${outcome.kind}:${index}`, queueOf(plan) ?? delivery.queue);
-      const tree = this.compileFollower(delivery, plan, root);
-      if (tree && !(await this.store(tree, delivery))) return false;
-    }
-    return true;
-  }
-
-  /** @returns false when the run has to end before the engine could be reached */
-  private async store(tree: TaskTree, delivery: Delivery): Promise<boolean> {
+  private async leave(duty: Duty, { interruption, name, id }: Delivery): Promise<void> {
+    const tree: TaskTree = dutyTask(duty);
     for (;;) {
       try {
         await this.deps.engine.enqueueTree(tree);
-        return true;
-      } catch {
-        if (delivery.interruption.isRequested) return false;
+        return;
+      } catch (error) {
+        if (!(error instanceof EngineUnavailableError)) {
+          // It would fail each time. The task itself has ended as it has.
+          this.logger.error(`The ${duty.kind} of task ${name} (${id}) cannot be stored: ${(error as Error).message}`);
+          return;
+        }
+        if (interruption.isRequested) throw error;
         await wait(STORE_AGAIN_AFTER);
       }
     }
   }
 
-  private compileContext({ headers, root, queue }: Delivery): CompileContext {
-    return { headers, root, queue, now: this.deps.engine.now() };
-  }
-
-  /** @returns `undefined` for a plan that cannot be compiled: it must not change how the task before it ended */
-  private compileFollower(delivery: Delivery, plan: Plan, root: string): TaskTree | undefined {
-    try {
-      return compilePlan(plan, root, { ...this.compileContext(delivery), root });
-    } catch (error) {
-      this.logger.error(
-        `What follows task ${delivery.name} (${delivery.id}) is not enqueued: ${(error as Error).message}`,
-      );
-      return undefined;
-    }
+  private contextOf({ headers, root, queue, note, options }: Delivery): CompileContext {
+    const { engine, hasRateLimit } = this.deps;
+    return { headers, root, queue, now: engine.now(), priority: note?.priority ?? options.priority, hasRateLimit };
   }
 }
 
-/** The outcome, or a failure when a plan holds a task that cannot be part of a workflow. */
-function unlessRefused(compile: () => Outcome): Outcome {
+/** The outcome, or a failure when a plan holds a task that cannot be part of a workflow, or arguments are too large. */
+async function unlessRefused<O extends RunOutcome>(run: () => O | Promise<O>): Promise<O | Outcome> {
   try {
-    return compile();
+    return await run();
   } catch (error) {
-    if (error instanceof TaskQueueError) return { kind: 'failed', failure: failureOf(error) };
+    if (error instanceof TaskQueueError && !(error instanceof EngineUnavailableError))
+      return { kind: 'failed', failure: failureOf(error) };
     throw error;
   }
 }
 
-/** The plans that follow an outcome, with the result or the error as their first argument. */
-function followersOf({ id, name: task }: Delivery, note: WorkflowNote, outcome: Outcome): Plan[] {
-  if (outcome.kind === 'succeeded') {
-    return fromJsonPlans(note.onSuccess).map((plan) => withInput(plan, outcome.result ?? null));
-  }
-  if (outcome.kind === 'failed' && !isCancellation(outcome.failure)) {
-    const { name, message, code } = outcome.failure;
-    const error = { name, message: storableText(message), ...(code !== undefined && { code }), id, task };
-    return fromJsonPlans(note.onError).map((plan) => withInput(plan, error));
-  }
-  return [];
+function hasCallbacks({ onSuccess = [], onError = [] }: WorkflowNote, outcome: Outcome): boolean {
+  if (outcome.kind === 'succeeded') return onSuccess.length > 0;
+  return outcome.kind === 'failed' && !isCancellation(outcome.failure) && onError.length > 0;
 }
 
-function withPipedInput(delivery: Delivery, { piped }: WorkflowNote, input: Json | undefined): Delivery {
-  return piped && delivery.args ? { ...delivery, args: [input ?? null, ...delivery.args] } : delivery;
+/** Milliseconds until the task may start, when its members ended now or earlier. */
+function remainingDelay({ delay = 0 }: WorkflowNote, now: number): number {
+  return typeof delay === 'number' ? delay : delay.at - now;
 }
 
-/** A failed step is named by its place in the chain, a failed member of a group by its place in the group. */
-function positionOf(index: number, { after, step = 0 }: WorkflowNote): number {
-  if (!after) return index;
-  return index === 0 ? step - 1 : index - 1;
+function valueOf(item: ItemState, results: readonly MemberResult[]): Json {
+  return 'value' in item ? item.value : (results[item.member] as Succeeded).value;
+}
+
+/** A failed step is named by its place in the chain, a failed member of a group or a map by its place there. */
+function positionOf(place: number, { after, step = 0, items }: WorkflowNote): number {
+  const item = items?.findIndex((state) => state && 'member' in state && state.member === place) ?? -1;
+  if (item >= 0) return item;
+  if (!after) return place;
+  return place === 0 ? step - 1 : place - 1;
 }
 
 /** The entry of a member in the result of a group with `onFailure: 'collect'`. */
-function collected(result: Succeeded | Failed): Json {
+function collected(result: Succeeded | FailedResult): Json {
   if (result.state === 'succeeded') return { ok: true, value: result.value };
   const { name, message, code } = result.failure;
   return { ok: false, error: { name, message, ...(code !== undefined && { code }) } };

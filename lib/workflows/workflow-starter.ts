@@ -1,15 +1,15 @@
 import type { Engine } from '../engine/engine.js';
 import type { Headers } from '../engine/task.js';
 import { toJson } from '../engine/json.js';
-import { newTaskId } from '../engine/task-id.js';
-import { PayloadTooLargeError } from '../errors.js';
+import { newTaskId, WORKFLOW_QUEUE } from '../engine/task-id.js';
 import { TaskHandle } from '../results/task-handle.js';
 import type { TaskResults } from '../results/task-results.js';
-import { DEFAULT_QUEUE, type TaskDefinition } from '../tasks/task-definition.js';
+import type { TaskDefinition } from '../tasks/task-definition.js';
 import { validateArguments } from '../tasks/validate-arguments.js';
-import { compilePlan, refuseLoneTasks } from './compile-plan.js';
+import { compilePlan, queueOf, refuseLoneTasks } from './compile-plan.js';
+import { completePlan, completeTasks } from './complete-plan.js';
 import { describePlan } from './describe-plan.js';
-import { queueOf, stepsOf, tasksOf, withInput, type Plan, type TaskPlan } from './plan.js';
+import { firstQueueOf, type Plan, type TaskPlan } from './plan.js';
 import type { StartsWorkflows } from './running-apps.js';
 
 /** The parts of the application that a workflow needs to start. */
@@ -18,6 +18,7 @@ export interface WorkflowStarterDeps {
   readonly results: TaskResults;
   /** Bytes of JSON of the arguments of a task. */
   readonly maxPayload: number;
+  readonly hasRateLimit: (queue: string) => boolean;
   /** The headers of the task that makes the call; empty outside of tasks. */
   readonly currentHeaders: () => Headers;
   /** The definition of a task, if this process declares it. */
@@ -33,28 +34,17 @@ export class WorkflowStarter implements StartsWorkflows {
   }
 
   async start(partial: Plan, input: readonly unknown[] = []): Promise<TaskHandle> {
-    const { engine, results, currentHeaders } = this.#deps;
-    const plan = input.length > 0 ? this.#complete(partial, input[0]) : partial;
+    const { engine, results, currentHeaders, hasRateLimit, maxPayload } = this.#deps;
+    const plan = input.length > 0 ? completePlan(partial, toJson(input[0], 'args[0]'), maxPayload) : partial;
     refuseLoneTasks(plan);
     await this.#validate(plan);
-    const queue = queueOf(plan) ?? anyQueue(plan);
-    const root = newTaskId(queue);
-    const context = { headers: currentHeaders(), now: engine.now(), root, queue };
-    const tree = compilePlan(plan, root, context);
+    const queue = firstQueueOf(plan) ?? WORKFLOW_QUEUE;
+    const context = { headers: currentHeaders(), now: engine.now(), queue, hasRateLimit };
+    const root = newTaskId(queueOf(plan, context));
+    const tree = compilePlan(plan, root, { ...context, root });
     const { id, deduplicated, state } = await engine.enqueueTree(tree);
     const name = 'task' in plan ? tree.name : describePlan(plan);
     return new TaskHandle(results, { id, name, deduplicated, initialState: state });
-  }
-
-  /** The plan with the argument that it lacked. @throws NotSerializableError, PayloadTooLargeError */
-  #complete(partial: Plan, input: unknown): Plan {
-    const { maxPayload } = this.#deps;
-    const plan = withInput(partial, toJson(input, 'args[0]'));
-    for (const { task, args } of completeTasks(plan)) {
-      const size = Buffer.byteLength(JSON.stringify(args));
-      if (size > maxPayload) throw new PayloadTooLargeError(`The arguments of task "${task}"`, size, maxPayload);
-    }
-    return plan;
   }
 
   /**
@@ -76,17 +66,4 @@ export class WorkflowStarter implements StartsWorkflows {
       ),
     );
   }
-}
-
-/** The tasks whose arguments are complete: they get no earlier result. */
-function completeTasks(plan: Plan): TaskPlan[] {
-  const [first, ...rest] = stepsOf(plan);
-  const later = rest.flatMap((step) => [...tasksOf(step)]).filter(({ immutable, each }) => immutable || each);
-  if (!first) return later;
-  return [...('group' in first ? first.group.flatMap(completeTasks) : [first]), ...later];
-}
-
-function anyQueue(plan: Plan): string {
-  for (const { queue } of tasksOf(plan)) return queue;
-  return DEFAULT_QUEUE;
 }

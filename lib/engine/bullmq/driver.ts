@@ -68,6 +68,8 @@ export interface Driver {
    * @param cursor `undefined` for the first page, then `next` of the page before
    */
   scanMeta(queue: string, cursor: string | undefined): Promise<MetaPage>;
+  /** Gives back what a job used up of its queue's rate limit, because it was taken and did not run. */
+  returnToken(queue: string, token: UnusedToken): Promise<void>;
   /** Whether an error means that the store cannot be reached, so that another attempt may help. */
   isOutage(error: unknown): boolean;
   /** Calls `listener` when a connection breaks outside of any call. */
@@ -99,6 +101,12 @@ export interface CancelOfJob {
 export interface FoundJob {
   readonly json: JobJson;
   readonly state: JobState;
+}
+
+/** What a job used up of a rate limit, in milliseconds: the window of the limit, and the time since the job was taken. */
+export interface UnusedToken {
+  readonly window: number;
+  readonly heldFor: number;
 }
 
 /** Called once for each job with its index and the id it is stored under: an earlier job's id for a duplicate. */

@@ -1,5 +1,4 @@
 import { setImmediate } from 'node:timers';
-import { GROUP_TASK } from '../workflow-note.js';
 import type { ConsumerOptions } from '../ports/worker-port.js';
 import type { Clock } from '../clock.js';
 import { RateWindow } from './rate-window.js';
@@ -101,10 +100,15 @@ export class Dispatcher {
     return consumer;
   }
 
-  /** What is only cleared away, or only gathers results, does not count towards the limit. */
+  /** The task did not run, so it does not count towards the limit. */
+  giveBackStart({ queue, startedAt }: StoredTask): void {
+    if (this.windows.get(queue)?.giveBack(startedAt ?? 0)) this.wake(queue);
+  }
+
+  /** What is only cleared away does not count towards the limit. */
   private mayStart(task: StoredTask, { queue, options: { rateLimit } }: Runner): boolean {
     const now = this.clock.now();
-    if (!rateLimit || task.name === GROUP_TASK || hasExpiredUnstarted(task, now)) return true;
+    if (!rateLimit || hasExpiredUnstarted(task, now)) return true;
     let window = this.windows.get(queue);
     if (!window) this.windows.set(queue, (window = new RateWindow()));
     const nextStart = window.nextStart(rateLimit);

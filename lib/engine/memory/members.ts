@@ -1,6 +1,7 @@
 import { removedMember } from '../failures.js';
 import type { Json } from '../json.js';
-import type { MemberResult } from '../task.js';
+import type { FailedMemberResult } from '../ports/worker-port.js';
+import type { FailedResult, MemberResult } from '../task.js';
 import { hasEnded, workflowPart, type StoredTask } from './stored-task.js';
 
 /** Makes a task wait for another one. A task that it waits for already is left as it is. */
@@ -19,6 +20,15 @@ export function linkMember(parent: StoredTask, member: StoredTask): void {
 /** Whether a member failed whose parent does not wait for the others then. */
 export function hasFailedMember({ workflow }: StoredTask): boolean {
   return workflow?.members.some(({ place, workflow: part }) => isFailed(place) && part?.onFailure !== 'wait') ?? false;
+}
+
+/** See `Delivery.failedMember`. */
+export function failedMemberOf(task: StoredTask, count: number): FailedMemberResult | undefined {
+  const results = resultsOf(task);
+  const place = results.slice(0, count).findIndex(({ state }) => state === 'failed');
+  if (place === -1) return undefined;
+  const unfinished = results.filter(({ state }) => state === 'unfinished').map(({ id }) => id);
+  return { place, member: results[place] as FailedResult, unfinished };
 }
 
 /** The results of a task's members so far, in order. */

@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { WorkerClosingError } from '../../errors.js';
+import { isExpiry } from '../failures.js';
 import type { Consumer, ConsumerOptions, DeliveryHandler, Outcome } from '../ports/worker-port.js';
 import type { Retention } from '../retention.js';
 import { listOf, RunningTasks, type RunningTask } from '../running-tasks.js';
@@ -49,10 +50,13 @@ export class MemoryConsumer implements Consumer, Runner {
 
   private async runToEnd(task: StoredTask, run: RunningTask): Promise<void> {
     const outcome = await this.outcomeOf(task, run);
+    const isExpired = outcome?.kind === 'failed' && isExpiry(outcome.failure);
+    // The start of an expired task was not counted.
+    if (!run.hasStarted && !isExpired && task.run === run) this.place.dispatcher.giveBackStart(task);
     // The task was given up and runs elsewhere, or has ended.
     if (task.run === run) {
       if (outcome) storeOutcome(this.place.store, task, outcome, this.retention);
-      else this.place.store.abandon(task, this.retention);
+      else this.place.store.abandon(task);
     }
     this.tasks.remove(run);
     this.place.dispatcher.wake(this.queue);
@@ -80,7 +84,7 @@ export class MemoryConsumer implements Consumer, Runner {
     );
     for (const { id } of leftOver) {
       const task = this.place.store.find(id);
-      if (task?.run && leftOver.includes(task.run)) this.place.store.abandon(task, this.retention);
+      if (task?.run && leftOver.includes(task.run)) this.place.store.abandon(task);
     }
   }
 }

@@ -19,4 +19,11 @@ export class RateWindow {
     }
     this.starts++;
   }
+
+  /** @returns whether a task that started at this time was counted, and is no longer */
+  giveBack(startedAt: number): boolean {
+    if (this.starts === 0 || startedAt < this.startedAt) return false;
+    this.starts--;
+    return true;
+  }
 }

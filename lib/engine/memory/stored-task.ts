@@ -25,6 +25,10 @@ export interface StoredTask extends HeapItem {
   attempts: number;
   /** How often a worker took the task. */
   starts: number;
+  /** How often a worker took it and did not call its method, because members or a delay were not over yet. */
+  looks: number;
+  /** How often a caller ran the task again after its end. */
+  reruns: number;
   /** How often a worker gave the task up while it ran. */
   abandoned: number;
   startedAt: number | null;
@@ -46,8 +50,6 @@ export interface StoredTask extends HeapItem {
 export interface WorkflowPart {
   readonly root: string | undefined;
   readonly onFailure: TaskTree['onFailure'];
-  /** Milliseconds for which the task is delayed once its members have ended. */
-  readonly delay: number;
   /** The task that waits for this one. */
   parent: StoredTask | undefined;
   /** JSON of the note; `undefined` without one. */
@@ -77,6 +79,8 @@ export function toStoredTask(call: TaskCall | TaskTree, now: number): StoredTask
     position: -1,
     attempts: 0,
     starts: 0,
+    looks: 0,
+    reruns: 0,
     abandoned: 0,
     startedAt: null,
     finishedAt: null,
@@ -85,16 +89,15 @@ export function toStoredTask(call: TaskCall | TaskTree, now: number): StoredTask
     failure: undefined,
     run: undefined,
     cancelled: undefined,
-    workflow: 'members' in call ? workflowPart(call, now) : undefined,
+    workflow: 'members' in call ? workflowPart(call) : undefined,
     log: undefined,
   };
 }
 
-export function workflowPart({ root, onFailure, note, options }: Partial<TaskTree> = {}, now = 0): WorkflowPart {
+export function workflowPart({ root, onFailure, note }: Partial<TaskTree> = {}): WorkflowPart {
   return {
     root,
     onFailure,
-    delay: Math.max((options?.startAt ?? 0) - now, 0),
     parent: undefined,
     note: note === undefined || Object.keys(note).length === 0 ? undefined : JSON.stringify(note),
     ranges: [],

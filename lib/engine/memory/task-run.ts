@@ -4,8 +4,8 @@ import type { Retention } from '../retention.js';
 import type { RunningTask } from '../running-tasks.js';
 import type { TaskFailure } from '../task.js';
 import type { WorkflowNote } from '../workflow-note.js';
-import { resultsOf } from './members.js';
-import type { StoredTask } from './stored-task.js';
+import { failedMemberOf, resultsOf } from './members.js';
+import { workflowPart, type StoredTask } from './stored-task.js';
 import type { TaskStore } from './task-store.js';
 
 /** Lines kept of a task's log. */
@@ -14,6 +14,7 @@ const LINES_KEPT = 1_000;
 /** The delivery of a task that has just started. @param onReport called after progress was stored */
 export function toDelivery(task: StoredTask, run: RunningTask, onReport: () => void): Delivery {
   const { workflow } = task;
+  const note = workflow?.note === undefined ? undefined : (JSON.parse(workflow.note) as WorkflowNote);
   // A method that goes on after its run was given up writes nothing more.
   const whileItCounts = async (write: () => void) => {
     if (task.run === run) write();
@@ -25,14 +26,17 @@ export function toDelivery(task: StoredTask, run: RunningTask, onReport: () => v
     args: JSON.parse(task.args) as Json[],
     headers: { ...task.headers },
     options: task.options,
-    attempt: task.attempts + 1,
-    starts: task.starts,
+    attempt: task.attempts + 1 + (note?.tried ?? 0),
+    starts: task.starts - task.looks,
     abandoned: task.abandoned,
+    reruns: task.reruns,
     enqueuedAt: task.enqueuedAt,
-    ...(workflow?.note !== undefined && { note: JSON.parse(workflow.note) as WorkflowNote }),
+    ...(note && { note }),
     root: workflow?.root ?? task.id,
     memberCount: workflow?.members.length ?? 0,
     members: async () => resultsOf(task),
+    failedMember: async (count) => failedMemberOf(task, count),
+    started: () => (run.hasStarted = true),
     interruption: run.interruption,
     progress: (value) =>
       whileItCounts(() => {
@@ -50,6 +54,7 @@ export function toDelivery(task: StoredTask, run: RunningTask, onReport: () => v
 
 /** Stores how a run ended. */
 export function storeOutcome(store: TaskStore, task: StoredTask, outcome: Outcome, retention: Retention): void {
+  const hasStarted = task.run?.hasStarted ?? true;
   task.run = undefined;
   if (outcome.kind === 'succeeded') return store.succeed(task, outcome.result, retention);
   if (outcome.kind === 'failed') return store.fail(task, storable(outcome.failure), retention);
@@ -58,6 +63,9 @@ export function storeOutcome(store: TaskStore, task: StoredTask, outcome: Outcom
   if (outcome.kind === 'retry') {
     task.attempts++;
     task.failure = storable(outcome.failure);
+  } else if (outcome.note) {
+    (task.workflow ??= workflowPart()).note = JSON.stringify(outcome.note);
+    if (!hasStarted) task.looks++;
   }
   if (outcome.kind === 'waiting') return store.waitForMembers(task, outcome.members, outcome.note);
   if (outcome.delay > 0) return store.delay(task, outcome.delay);

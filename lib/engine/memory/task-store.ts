@@ -1,4 +1,4 @@
-import { cancellation, isExpiry, repeatedLoss } from '../failures.js';
+import { cancellation, isExpiry } from '../failures.js';
 import type { Json } from '../json.js';
 import { timeToLive, type Retention } from '../retention.js';
 import type { RunningTask } from '../running-tasks.js';
@@ -144,11 +144,11 @@ export class TaskStore {
   }
 
   /** A worker gives up a task that goes on there. Its outcome no longer counts. */
-  abandon(task: StoredTask, retention: Retention): void {
+  abandon(task: StoredTask): void {
     task.run = undefined;
     task.abandoned++;
-    if (task.abandoned > 1) this.fail(task, repeatedLoss(), retention);
-    else this.queue(task, 'front');
+    // The handler fails a task that was given up too often, so that its callbacks run.
+    this.queue(task, 'front');
   }
 
   /** Queues a final task again, with all its attempts. */
@@ -156,7 +156,8 @@ export class TaskStore {
     const { unique, workflow } = task;
     if (workflow?.parent?.workflow) workflow.parent.workflow.unended++;
     if (unique && !this.keys.has(unique.key)) this.keys.set(unique.key, task);
-    Object.assign(task, { attempts: 0, starts: 0, abandoned: 0, finishedAt: null });
+    Object.assign(task, { attempts: 0, starts: 0, looks: 0, abandoned: 0, finishedAt: null });
+    task.reruns++;
     task.failure = task.cancelled = undefined;
     this.queue(task, 'back');
   }
@@ -219,17 +220,12 @@ export class TaskStore {
     if (parent?.workflow) {
       parent.workflow.unended--;
       if (parent.place === 'waiting') {
-        if (place !== 'succeeded' && workflow?.onFailure !== 'wait') this.queue(parent, 'front');
-        else if (parent.workflow.unended === 0) this.resume(parent, parent.workflow.delay);
+        const mustFail = place !== 'succeeded' && workflow?.onFailure !== 'wait';
+        if (mustFail || parent.workflow.unended === 0) this.queue(parent, 'front');
       }
     }
     const root = workflow?.root === undefined || workflow.root === id ? undefined : this.tasks.get(workflow.root);
     if (root) this.events.changed(root, false);
-  }
-
-  private resume(task: StoredTask, delay: number): void {
-    if (delay > 0 && task.starts === 0) this.delay(task, delay);
-    else this.queue(task, 'front');
   }
 
   private leave(task: StoredTask): void {

@@ -9,6 +9,7 @@ import { hasEnded, type StoredTask } from './stored-task.js';
 export function toRecord(task: StoredTask, retention: Retention, now: number): TaskRecord | undefined {
   const state = stateOf(task, now);
   const { options, workflow } = task;
+  const note = noteOf(task);
   const hasExpired = state === 'expired' && !hasEnded(task);
   const finishedAt = hasExpired ? (options.expiresAt as number) : task.finishedAt;
   const expiresAt = hasExpired
@@ -25,15 +26,16 @@ export function toRecord(task: StoredTask, retention: Retention, now: number): T
     progress: task.progress === undefined ? null : (JSON.parse(task.progress) as Json),
     result: state === 'succeeded' && task.result !== undefined ? (JSON.parse(task.result) as Json) : null,
     error: hasExpired ? expiry() : state === 'succeeded' ? null : (task.failure ?? null),
-    attempt: state === 'running' ? task.attempts + 1 : task.attempts,
+    attempt: (state === 'running' ? task.attempts + 1 : task.attempts) + (note?.tried ?? 0),
     maxAttempts: Math.max(options.attempts ?? 1, 1),
     enqueuedAt: task.enqueuedAt,
-    startedAt: task.startedAt,
+    startedAt: task.starts > task.looks ? task.startedAt : null,
     finishedAt,
     expiresAt,
     headers: task.headers,
     ...(workflow && workflow.ranges.length > 0 && { members: workflow.ranges.map((range) => ({ ...range })) }),
-    ...(workflow?.note !== undefined && { note: JSON.parse(workflow.note) as WorkflowNote }),
+    ...(note && { note }),
+    ...(task.reruns > 0 && { reruns: task.reruns }),
   };
 }
 
@@ -48,15 +50,28 @@ export function stateOf(task: StoredTask, now: number): TaskState {
       if (isCancellation(task.failure ?? null)) return 'cancelled';
       return isExpiry(task.failure ?? null) ? 'expired' : 'failed';
     default:
-      // The members ended, and the task goes on soon.
-      if (task.workflow?.members.length && task.starts > 0 && task.attempts === 0) return 'waiting';
-      if (task.starts > 0) return 'retrying';
-      if (hasExpiredUnstarted(task, now)) return 'expired';
-      return task.place === 'delayed' && task.due > now ? 'scheduled' : 'queued';
+      return waitingState(task, now);
   }
 }
 
+/** The state of a task that is in a queue, or will be at its time. */
+function waitingState(task: StoredTask, now: number): TaskState {
+  const { starts, looks, place } = task;
+  const note = starts > 0 ? noteOf(task) : undefined;
+  // The members ended, and the task gathers their results soon.
+  const gathers = note?.group !== undefined || note?.replaced === true;
+  if (gathers && task.workflow?.members.length && task.attempts === 0) return 'waiting';
+  if (starts > looks) return 'retrying';
+  if (hasExpiredUnstarted(task, now)) return 'expired';
+  if (place !== 'delayed' || task.due <= now) return 'queued';
+  return looks === 0 || note?.delay !== undefined ? 'scheduled' : 'waiting';
+}
+
+function noteOf({ workflow }: StoredTask): WorkflowNote | undefined {
+  return workflow?.note === undefined ? undefined : (JSON.parse(workflow.note) as WorkflowNote);
+}
+
 /** Whether the task has expired before a worker took it. A worker then only clears it away. */
-export function hasExpiredUnstarted({ starts, options: { expiresAt } }: StoredTask, now: number): boolean {
-  return starts === 0 && expiresAt !== undefined && expiresAt <= now;
+export function hasExpiredUnstarted({ starts, looks, options: { expiresAt } }: StoredTask, now: number): boolean {
+  return starts === looks && expiresAt !== undefined && expiresAt <= now;
 }

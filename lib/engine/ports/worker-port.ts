@@ -1,6 +1,6 @@
 import type { Interruption } from '../interruption.js';
 import type { Json } from '../json.js';
-import type { CallOptions, Headers, MemberResult, TaskFailure, TaskTree } from '../task.js';
+import type { CallOptions, FailedResult, Headers, MemberResult, TaskFailure, TaskTree } from '../task.js';
 import type { WorkflowNote } from '../workflow-note.js';
 
 /** One attempt of a task, as a worker gets it. */
@@ -14,10 +14,15 @@ export interface Delivery {
   readonly options: CallOptions;
   /** 1 for the first. */
   readonly attempt: number;
-  /** How often a worker took the task, this time included: more than `attempt` when it was postponed or abandoned. */
+  /**
+   * How often a worker took the task, this time included: more than `attempt` when it was postponed or abandoned. A worker
+   * that only looked whether members or a delay are over does not count.
+   */
   readonly starts: number;
-  /** How often a process that ran the task died or lost its lock on it. */
+  /** How often a process that ran the task died or lost its lock on it, since a caller ran it again. */
   readonly abandoned: number;
+  /** How often a caller ran the task again after its end. */
+  readonly reruns: number;
   readonly enqueuedAt: number;
   /** See {@link TaskTree.note}. */
   readonly note?: WorkflowNote;
@@ -27,10 +32,24 @@ export interface Delivery {
   readonly memberCount: number;
   /** The results of the members so far, in order. */
   members(): Promise<readonly MemberResult[]>;
+  /**
+   * The first of the first `count` members that failed, with its place. Finding it takes a step or two, however many
+   * members there are; a member that is no longer stored is found by {@link members} alone.
+   */
+  failedMember(count: number): Promise<FailedMemberResult | undefined>;
+  /** Tells the engine that the method of the task is about to be called. */
+  started(): void;
   /** Requested when the task is cancelled, the application closes, or another worker took the task over. */
   readonly interruption: Interruption;
   progress(value: Json): Promise<void>;
   log(line: string): Promise<void>;
+}
+
+/** A member that failed, and the ids of those that have not ended. */
+export interface FailedMemberResult {
+  readonly place: number;
+  readonly member: FailedResult;
+  readonly unfinished: readonly string[];
 }
 
 /** How an attempt ended. */
@@ -40,8 +59,13 @@ export type Outcome =
   | { readonly kind: 'failed'; readonly failure: TaskFailure }
   /** The task runs again after `delay`, and the attempt counts. */
   | { readonly kind: 'retry'; readonly failure: TaskFailure; readonly delay: number }
-  /** The task runs again after `delay`, and the attempt does not count. Other queues call it a snooze. */
-  | { readonly kind: 'postponed'; readonly delay: number }
+  /**
+   * The task runs again after `delay`, and the attempt does not count. Other queues call it a snooze.
+   *
+   * - `asked`: the method asked for it.
+   * - `note`: replaces the note of the task.
+   */
+  | { readonly kind: 'postponed'; readonly delay: number; readonly asked?: true; readonly note?: WorkflowNote }
   /**
    * The task runs again once its members ended, and the attempt does not count. `members` are added to those it has. The
    * engine stores the note before the members, so that a process may die in between: the next run gives the same outcome.

@@ -13,7 +13,7 @@ import type { TaskOptions } from '../../../lib/tasks/task-options.js';
 import { RefusedCall } from '../../../lib/workers/enhancers/refused-call.js';
 import { attemptsOf, OUTCOME_RULES, outcomeOfError, type FailedRun } from '../../../lib/workers/error-to-outcome.js';
 import { BecomeAnother, NoMoreAttempts, RunAgainLater } from '../../../lib/workers/run-decisions.js';
-import type { RunOutcome } from '../../../lib/workflows/workflow-runner.js';
+import type { RunOutcome } from '../../../lib/workflows/run-outcome.js';
 import type { Signature } from '../../../lib/workflows/signature.js';
 import { deliveryOf } from '../../support/delivery.js';
 
@@ -72,7 +72,7 @@ const ROWS: readonly [rule: string, run: Run, outcome: object][] = [
     failedWith({ name: 'TaskCancelledError', code: 'TASK_CANCELLED', message: 'enough', exposable: true }),
   ],
   ['the method called `replaceWith()`', { thrown: replaceWith }, { kind: 'replaced', plan: PLAN }],
-  ['the method called `retry({ in })`', { thrown: retryIn }, { kind: 'postponed', delay: 30_000 }],
+  ['the method called `retry({ in })`', { thrown: retryIn }, { kind: 'postponed', delay: 30_000, asked: true }],
   [
     'the method called `fail()`',
     { thrown: failNow },
@@ -111,7 +111,7 @@ it.each(ROWS)('when %s', (rule, run, outcome) => {
 });
 
 describe('of two rules', () => {
-  const postponed: RunOutcome = { kind: 'postponed', delay: 30_000 };
+  const postponed: RunOutcome = { kind: 'postponed', delay: 30_000, asked: true };
   const failed = (name: string) => failedWith({ name });
 
   it.each<[first: string, second: string, run: Run, outcome: object]>([

@@ -178,7 +178,7 @@ describe('a task that throws or is refused', () => {
 
   it('keeps the decision of context.retry() and context.fail(), whatever interceptors and filters do with errors', async () => {
     caught = throws(new Error('translated'));
-    await expect(tasks.run('Accounts.later')).resolves.toEqual({ kind: 'postponed', delay: 5_000 });
+    await expect(tasks.run('Accounts.later')).resolves.toEqual({ kind: 'postponed', delay: 5_000, asked: true });
     await expect(tasks.run('Accounts.hopeless')).resolves.toMatchObject({
       kind: 'failed',
       failure: { message: 'declined', exposable: true },
@@ -188,7 +188,7 @@ describe('a task that throws or is refused', () => {
 
   it('is postponed when a guard calls context.retry()', async () => {
     verdict = () => tasks.app.get(TaskContext).retry({ in: '1s' });
-    await expect(tasks.run('Accounts.both')).resolves.toEqual({ kind: 'postponed', delay: 1_000 });
+    await expect(tasks.run('Accounts.both')).resolves.toEqual({ kind: 'postponed', delay: 1_000, asked: true });
     expect(seen).toEqual([]);
   });
 

@@ -3,7 +3,7 @@ import { ApplicationConfig, DiscoveryModule, ModuleRef, ModulesContainer } from 
 import { Test } from '@nestjs/testing';
 import type { Delivery } from '../../../lib/engine/ports/worker-port.js';
 import { Interruption } from '../../../lib/engine/interruption.js';
-import type { RunOutcome } from '../../../lib/workflows/workflow-runner.js';
+import type { RunOutcome } from '../../../lib/workflows/run-outcome.js';
 import { newTaskId } from '../../../lib/engine/task-id.js';
 import { resolveOptions, type TaskQueueOptions } from '../../../lib/task-queue-options.js';
 import { TaskExplorer } from '../../../lib/tasks/task-explorer.js';
@@ -87,10 +87,13 @@ export class TaskHarness {
       attempt: 1,
       starts: 1,
       abandoned: 0,
+      reruns: 0,
       enqueuedAt: Date.now(),
       root: '',
       memberCount: 0,
       members: () => Promise.resolve([]),
+      failedMember: () => Promise.resolve(undefined),
+      started: () => undefined,
       interruption: new Interruption(),
       progress: () => Promise.resolve(),
       log: () => Promise.resolve(),

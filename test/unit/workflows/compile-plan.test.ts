@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { TaskTree } from '../../../lib/engine/task.js';
-import { memberId, queueOfTask } from '../../../lib/engine/task-id.js';
+import { memberId, queueOfTask, WORKFLOW_QUEUE } from '../../../lib/engine/task-id.js';
 import { GROUP_TASK, type WorkflowNote } from '../../../lib/engine/workflow-note.js';
 import { ConfigurationError } from '../../../lib/errors.js';
 import { compileMembers, compilePlan, withFailure } from '../../../lib/workflows/compile-plan.js';
@@ -8,7 +8,13 @@ import type { Plan, TaskPlan } from '../../../lib/workflows/plan.js';
 
 const NOW = Date.UTC(2026, 0, 1);
 const ROOT = `x.${'r'.repeat(22)}`;
-const CONTEXT = { headers: { owner: 'ada' }, now: NOW, root: ROOT, queue: 'context' };
+const CONTEXT = {
+  headers: { owner: 'ada' },
+  now: NOW,
+  root: ROOT,
+  queue: 'context',
+  hasRateLimit: (queue: string) => queue === 'limited',
+};
 
 const task = (name: string, known: Partial<TaskPlan> = {}): TaskPlan => ({
   task: name,
@@ -133,7 +139,7 @@ describe('a group', () => {
       id: ROOT,
       name: GROUP_TASK,
       args: [],
-      options: {},
+      options: { priority: 9 },
       headers: CONTEXT.headers,
       root: ROOT,
     });
@@ -161,11 +167,20 @@ describe('a group', () => {
   });
 
   it('waits in the queue of its first member', () => {
-    expect(compile({ group: [task('a', { queue: 'y' }), b] }).queue).toBe('y');
+    const [tree] = compileMembers([{ group: [task('a', { queue: 'y' }), b] }], ROOT, 0, CONTEXT);
+    expect([tree?.queue, queueOfTask(tree?.id as string)]).toEqual(['y', 'y']);
+  });
+
+  it('waits in the queue of workflows when its first member is in a queue with a rate limit', () => {
+    const limited = task('a', { queue: 'limited' });
+    const [member] = compileMembers([{ chain: [b, { group: [limited, b] }] }], ROOT, 0, CONTEXT);
+    expect([member?.queue, queueOfTask(member?.id as string)]).toEqual([WORKFLOW_QUEUE, WORKFLOW_QUEUE]);
   });
 
   it('without members waits for none, in the queue of the workflow', () => {
-    expect(compile({ group: [] })).toMatchObject({ queue: 'context', members: [], note: { group: {} } });
+    const [tree] = compileMembers([{ group: [] }], ROOT, 0, CONTEXT);
+    expect(tree).toMatchObject({ queue: 'context', members: [], note: { group: {} } });
+    expect(queueOfTask(tree?.id as string)).toBe('context');
   });
 
   it('waits for every member only if it collects failures', () => {
@@ -219,17 +234,47 @@ describe('a group after another step', () => {
   });
 });
 
+describe('a later delay', () => {
+  it.each([5, { at: NOW + 5 }])('of %j is in the note, because it counts from the turn of the step', (delay) => {
+    const tree = compile({ chain: [a, task('b', { delay })] });
+    expect(tree).toMatchObject({ options: {}, note: { delay } });
+  });
+});
+
+describe('a priority', () => {
+  const urgent = (name: string, priority = 7) => task(name, { options: { priority } });
+  const prioritiesOf = ({ name, options, note, members }: TaskTree): unknown[] => [
+    [name, name === GROUP_TASK ? note?.priority : options.priority],
+    ...members.flatMap(prioritiesOf),
+  ];
+
+  it('is passed on to later steps without one, from a group the highest of its members', () => {
+    const plan: Plan = { chain: [{ group: [a, urgent('b', 3), urgent('c')] }, a, urgent('b', 0), c] };
+    expect(prioritiesOf(compile(plan))).toEqual([
+      ['c', 0],
+      ['b', 0],
+      ['a', 7],
+      [GROUP_TASK, 7],
+      ['a', undefined],
+      ['b', 3],
+      ['c', 7],
+    ]);
+  });
+
+  it('of the whole is that of each task without one', () => {
+    const tree = compilePlan({ chain: [a, { group: [b] }] }, ROOT, { ...CONTEXT, priority: 4 });
+    expect(prioritiesOf(tree)).toEqual([
+      [GROUP_TASK, 4],
+      ['a', 4],
+    ]);
+  });
+});
+
 describe('compileMembers', () => {
   it('counts the places from those that the parent has', () => {
     const trees = compileMembers([a, { group: [b] }], ROOT, 5, CONTEXT);
     expect(trees.map(({ id }) => id)).toEqual([memberId(ROOT, 5, 'x'), memberId(ROOT, 6, 'x')]);
     expect(trees[1]?.members[0]?.id).toBe(memberId(trees[1]?.id as string, 0, 'x'));
-  });
-
-  it('gives an empty group the queue of the workflow, in its id as well', () => {
-    const [tree] = compileMembers([{ group: [] }], ROOT, 0, CONTEXT);
-    expect(tree?.queue).toBe('context');
-    expect(queueOfTask(tree?.id as string)).toBe('context');
   });
 });
 

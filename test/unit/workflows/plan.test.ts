@@ -2,8 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import type { Json } from '../../../lib/engine/json.js';
 import { describePlan } from '../../../lib/workflows/describe-plan.js';
 import {
+  firstQueueOf,
   fromJsonPlans,
-  queueOf,
   stepsOf,
   tasksOf,
   toJsonPlans,
@@ -109,20 +109,18 @@ it('finds every task of a plan, also those of its links', () => {
   expect(Array.from(tasksOf(plan), (found) => found.task)).toEqual(['a', 'e', 'b', 'c', 'd', 'f', 'g', 'h', 'i']);
 });
 
-describe('the queue of a plan', () => {
+describe('the first queue of a plan', () => {
   const on = (queue: string) => task('a', { queue });
 
   it.each<[what: string, plan: Plan, queue: string | undefined]>([
     ['that of its task', on('x'), 'x'],
-    ['that of the last step', chain(on('x'), on('y')), 'y'],
-    ['that of the last step of an inner chain', chain(on('x'), chain(on('y'), on('z'))), 'z'],
+    ['that of the first step', chain(on('x'), on('y')), 'x'],
     ['that of the first member', group(on('x'), on('y')), 'x'],
     ['that of the first member that has a queue', group(group(), on('y')), 'y'],
-    ['that of an earlier step when the last is an empty group', chain(on('x'), group()), 'x'],
-    ['none for an empty group', group(), undefined],
     ['none for groups of nothing', chain(group(), group(group())), undefined],
+    ['none for a callback', withLinks(group(), { onSuccess: [on('x')] }), undefined],
   ])('is %s', (_, plan, queue) => {
-    expect(queueOf(plan)).toBe(queue);
+    expect(firstQueueOf(plan)).toBe(queue);
   });
 });
 

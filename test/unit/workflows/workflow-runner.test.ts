@@ -2,12 +2,13 @@ import { beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { cancellation } from '../../../lib/engine/failures.js';
 import type { Json } from '../../../lib/engine/json.js';
 import type { Delivery, DeliveryHandler, Outcome } from '../../../lib/engine/ports/worker-port.js';
-import type { MemberResult, TaskFailure, TaskTree } from '../../../lib/engine/task.js';
-import { memberId, queueOfTask } from '../../../lib/engine/task-id.js';
+import type { FailedResult, MemberResult, TaskFailure, TaskTree } from '../../../lib/engine/task.js';
+import { memberId, queueOfTask, WORKFLOW_QUEUE } from '../../../lib/engine/task-id.js';
 import { GROUP_TASK, type WorkflowNote } from '../../../lib/engine/workflow-note.js';
 import { EngineUnavailableError } from '../../../lib/errors.js';
 import type { Plan, TaskPlan } from '../../../lib/workflows/plan.js';
-import type { RunOutcome, WorkflowRunnerDeps } from '../../../lib/workflows/workflow-runner.js';
+import type { RunOutcome } from '../../../lib/workflows/run-outcome.js';
+import type { WorkflowRunnerDeps } from '../../../lib/workflows/workflow-runner.js';
 import { deliveryOf } from '../../support/delivery.js';
 
 /** The pauses of the runner, which take no time here. */
@@ -49,9 +50,10 @@ beforeEach(() => {
 /** Runs a task of a workflow with this note, after its members ended as they did. */
 function run(note: WorkflowNote | undefined, members: readonly MemberResult[] = [], known: Partial<Delivery> = {}) {
   const runner = new WorkflowRunner({
-    engine: { enqueueTree, cancel, now: () => Date.now() },
+    engine: { enqueueTree, cancel, find: () => Promise.resolve(undefined), now: () => Date.now() },
     executor: { handle: execute },
     maxPayload: 200,
+    hasRateLimit: () => false,
   });
   return runner.handle(
     deliveryOf({
@@ -119,6 +121,32 @@ describe('a step of a chain', () => {
     expect(outcome).toMatchObject({
       kind: 'failed',
       failure: { code: 'WORKFLOW_FAILED', member: { id: 'default.m', task: 'Bank.charge', position: 2 } },
+    });
+    expect(execute).not.toHaveBeenCalled();
+  });
+
+  it.each([
+    ['a delay counts from its turn', 60_000],
+    ['a time is that time', { at: Date.now() + 60_000 }],
+  ])('starts later: %s', async (_, delay) => {
+    const outcome = await run({ ...after, delay }, [succeeded('before')]);
+    expect(execute).not.toHaveBeenCalled();
+    const { note } = outcome as { note: { delay: { at: number } } };
+    expect(note.delay.at - Date.now()).toBeGreaterThan(50_000);
+    expect(outcome).toMatchObject({ kind: 'postponed', note: after });
+    await run({ ...after, delay: { at: Date.now() } }, [succeeded('before')]);
+    expect(execute).toHaveBeenCalledTimes(1);
+  });
+
+  it('fails at once with the step before, whatever its delay is', async () => {
+    expect(await run({ ...after, delay: 60_000 }, [failed()])).toMatchObject({ kind: 'failed' });
+  });
+
+  it('fails when its arguments are too large with the result of the step before', async () => {
+    const input = succeeded('x'.repeat(120));
+    expect(await run({ ...after, piped: true }, [input], { args: ['y'.repeat(120)] })).toMatchObject({
+      kind: 'failed',
+      failure: { code: 'PAYLOAD_TOO_LARGE', message: expect.stringMatching(/Reports\.build.*2\d\d.*200/) as unknown },
     });
     expect(execute).not.toHaveBeenCalled();
   });
@@ -203,14 +231,65 @@ describe('a task that runs for each list of arguments', () => {
     expect(execute).not.toHaveBeenCalled();
   });
 
-  it.each<RunOutcome>([
-    { kind: 'failed', failure: FAILURE },
-    { kind: 'retry', failure: FAILURE, delay: 5 },
-    { kind: 'postponed', delay: 5 },
-  ])('ends with the first that does not succeed: $kind', async (outcome) => {
-    execute.mockResolvedValueOnce({ kind: 'succeeded', result: 1 }).mockResolvedValueOnce(outcome);
-    expect(await run(each, [], { args: [[1], [2], [3]] })).toEqual(outcome);
+  it('fails with the first that fails', async () => {
+    execute
+      .mockResolvedValueOnce({ kind: 'succeeded', result: 1 })
+      .mockResolvedValueOnce({ kind: 'failed', failure: FAILURE });
+    expect(await run(each, [], { args: [[1], [2], [3]] })).toEqual({ kind: 'failed', failure: FAILURE });
     expect(execute).toHaveBeenCalledTimes(2);
+  });
+
+  it.each<[what: string, outcome: RunOutcome, member: object]>([
+    ['becomes another', { kind: 'replaced', plan: task('a', { args: [7] }) }, { name: 'a', args: [7] }],
+    [
+      'asks to run later',
+      { kind: 'postponed', delay: 60_000, asked: true },
+      { name: 'Reports.build', args: [2], options: { attempts: 3 }, note: { tried: 1 } },
+    ],
+    [
+      'has another attempt',
+      { kind: 'retry', failure: FAILURE, delay: 60_000 },
+      { name: 'Reports.build', args: [2], options: { attempts: 3 }, note: { tried: 2 } },
+    ],
+  ])('goes on with the others when one %s: it is then a task of its own', async (_, outcome, member) => {
+    execute.mockResolvedValueOnce({ kind: 'succeeded', result: 1 }).mockResolvedValueOnce(outcome);
+    const options = { attempts: 3, expiresAt: 1 };
+    const waiting = await run(each, [], { args: [[1], [2], [3]], attempt: 2, options });
+    expect(argumentsOfCalls()).toEqual([[1], [2], [3]]);
+    const items = [{ value: 1 }, { member: 0 }, { value: 'done' }];
+    expect(waiting).toMatchObject({ kind: 'waiting', note: { each: true, items } });
+    expect(membersOf(waiting)).toMatchObject([{ ...member, id: memberId(ID, 0, 'default') }]);
+    expect(membersOf(waiting)[0]?.options).not.toHaveProperty('expiresAt');
+    execute.mockClear();
+    expect(await run({ ...each, items }, [succeeded(5)], { args: [[1], [2], [3]] })).toEqual({
+      kind: 'succeeded',
+      result: [1, 5, 'done'],
+    });
+    expect(execute).not.toHaveBeenCalled();
+  });
+
+  it('is named by its place in the list when a task of its own failed', async () => {
+    const note: WorkflowNote = { ...each, items: [{ value: 1 }, { value: 1 }, { member: 0 }] };
+    expect(await run(note, [failed()], { args: [[1], [2], [3]] })).toMatchObject({
+      kind: 'failed',
+      failure: { member: { position: 2 } },
+    });
+  });
+
+  it('keeps the results so far when the process has to stop in between', async () => {
+    execute
+      .mockResolvedValueOnce({ kind: 'succeeded', result: 1 })
+      .mockResolvedValueOnce({ kind: 'replaced', plan: a })
+      .mockResolvedValueOnce({ kind: 'postponed', delay: 0 });
+    const items = [{ value: 1 }, null];
+    expect(await run(each, [], { args: [[1], [2], [3]] })).toEqual({
+      kind: 'postponed',
+      delay: 0,
+      note: { ...each, items },
+    });
+    execute.mockClear();
+    expect(await run({ ...each, items }, [], { args: [[1], [2], [3]] })).toMatchObject({ result: [1, 'done', 'done'] });
+    expect(argumentsOfCalls()).toEqual([[2], [3]]);
   });
 
   it('fails when the results together are too large to store', async () => {
@@ -261,6 +340,21 @@ describe('a group', () => {
       failure: { code: 'WORKFLOW_FAILED', member: { id: 'default.3', position: 2 } },
     });
     expect(cancel.mock.calls.map(([id]) => id)).toEqual(['default.2', 'default.5']);
+  });
+
+  it('that is large fails without reading its members: a duty cancels most of them afterwards', async () => {
+    const left = Array.from({ length: 250 }, (_, index) => `default.${index}`);
+    const members = jest.fn<Delivery['members']>();
+    const member = failed() as FailedResult;
+    const outcome = await run({ group: {} }, [], {
+      memberCount: 251,
+      members,
+      failedMember: () => Promise.resolve({ place: 4, member, unfinished: left }),
+    });
+    expect(outcome).toMatchObject({ kind: 'failed', failure: { member: { position: 4 } } });
+    expect(members).not.toHaveBeenCalled();
+    expect(cancel.mock.calls.map(([id]) => id)).toEqual(left.slice(0, 100));
+    expect(enqueueTree.mock.calls).toMatchObject([[{ note: { duty: { kind: 'cancel members', id: ID, reruns: 0 } } }]]);
   });
 
   it.each<[what: string, members: MemberResult[], position: number]>([
@@ -340,47 +434,45 @@ describe('a group whose members come later', () => {
     expect(await run(note([]), [succeeded(1)])).toEqual({ kind: 'succeeded', result: [] });
   });
 
+  it('fails when the arguments of one are too large with the result', async () => {
+    const plans = [a, task('b', { args: ['y'.repeat(120)] })];
+    expect(await run(note(plans), [succeeded('x'.repeat(120))])).toMatchObject({
+      kind: 'failed',
+      failure: { code: 'PAYLOAD_TOO_LARGE', message: expect.stringContaining('task "b"') as unknown },
+    });
+  });
+
   it('stores none while the step before has not ended, or when it failed', async () => {
     expect(await run(note([a]), [unfinished()])).toMatchObject({ kind: 'waiting', members: [] });
     expect(await run(note([a]), [failed()])).toMatchObject({ kind: 'failed' });
   });
 });
 
-describe('the tasks that follow', () => {
-  const links: WorkflowNote = {
-    onSuccess: [task('onSuccess', { args: ['x'] }), { chain: [a, b] }] as never,
-    onError: [task('onError')] as never,
-  };
+describe('callbacks', () => {
+  const links: WorkflowNote = { onSuccess: [task('onSuccess')] as never, onError: [task('onError')] as never };
   const stored = () => enqueueTree.mock.calls.map(([tree]) => tree);
 
-  it('a success get its result', async () => {
-    expect(await run(links)).toEqual({ kind: 'succeeded', result: 'done' });
+  it.each<RunOutcome>([
+    { kind: 'succeeded', result: 1 },
+    { kind: 'failed', failure: FAILURE },
+  ])('are left to a duty before the end is stored: $kind', async (outcome) => {
+    execute.mockResolvedValue(outcome);
+    expect(await run(links, [], { options: { priority: 4 } })).toEqual(outcome);
     expect(stored()).toMatchObject([
-      { name: 'onSuccess', args: ['done', 'x'], headers: { owner: 'ada' } },
-      { name: 'b', args: [], members: [{ name: 'a', args: ['done'] }] },
+      { queue: WORKFLOW_QUEUE, note: { duty: { kind: 'callbacks', id: ID, reruns: 0, priority: 4 } } },
     ]);
+    expect(queueOfTask(stored()[0]?.id as string)).toBe(WORKFLOW_QUEUE);
   });
 
-  it('a success without a result get null', async () => {
-    execute.mockResolvedValue({ kind: 'succeeded', result: undefined });
-    await run(links);
-    expect(stored()[0]).toMatchObject({ args: [null, 'x'] });
-  });
-
-  it.each<[what: string, failure: TaskFailure, error: object]>([
-    ['with a code', FAILURE, { name: 'Declined', message: 'no money', code: 'DECLINED' }],
-    ['without a code', { name: 'Error', message: 'no' }, { name: 'Error', message: 'no' }],
-    ['without what no engine stores', { name: 'Error', message: 'n\0o\ud800' }, { name: 'Error', message: 'no\ufffd' }],
-  ])('a failure get its error %s, and no stack', async (_, failure, error) => {
-    execute.mockResolvedValue({ kind: 'failed', failure });
-    expect(await run(links)).toEqual({ kind: 'failed', failure });
-    expect(stored()).toHaveLength(1);
-    expect(stored()[0]?.args).toStrictEqual([{ ...error, id: ID, task: 'Reports.build' }]);
-  });
-
-  it('the failure of a member get the failure of the workflow', async () => {
+  it('after the failure of a member are left to a duty too', async () => {
     await run({ group: {}, ...links }, [failed()]);
-    expect(stored()).toMatchObject([{ name: 'onError', args: [{ name: 'WorkflowFailedError', id: ID }] }]);
+    expect(stored()).toMatchObject([{ note: { duty: { kind: 'callbacks' } } }]);
+  });
+
+  it('after the deaths of its processes are left to a duty too', async () => {
+    expect(await run(links, [], { abandoned: 2 })).toMatchObject({ kind: 'failed', failure: { code: 'WORKER_LOST' } });
+    expect(stored()).toHaveLength(1);
+    expect(execute).not.toHaveBeenCalled();
   });
 
   it.each<RunOutcome>([
@@ -394,31 +486,20 @@ describe('the tasks that follow', () => {
     expect(stored()).toEqual([]);
   });
 
-  it('are workflows of their own, with ids that are the same in each attempt to store them', async () => {
+  it('are a duty of the same id until a caller runs the task again', async () => {
     await run(links);
     await run(links);
-    const [first, second, ...again] = stored();
-    expect([first?.root, second?.root]).toEqual([first?.id, second?.id]);
-    expect(first?.id).not.toBe(second?.id);
-    expect(again.map(({ id }) => id)).toEqual([first?.id, second?.id]);
-    execute.mockResolvedValue({ kind: 'failed', failure: FAILURE });
-    await run(links);
-    expect(stored().at(-1)?.id).not.toBe(first?.id);
+    await run(links, [], { reruns: 1 });
+    const [first, second, third] = stored();
+    expect(second?.id).toBe(first?.id);
+    expect(third?.id).not.toBe(first?.id);
   });
 
-  it('have ids that lead to their queues: an empty group waits in the queue of the task', async () => {
-    await run({ onSuccess: [task('a', { queue: 'mail' }), { group: [] }] as never });
-    expect(stored().map(({ id, queue }) => [queueOfTask(id), queue])).toEqual([
-      ['mail', 'mail'],
-      ['default', 'default'],
-    ]);
-  });
-
-  it('are stored before the end of the task', async () => {
+  it('are left before the end of the task is stored', async () => {
     let store = () => {};
     enqueueTree.mockReturnValueOnce(new Promise((resolve) => (store = () => resolve({} as never))));
     const ended = jest.fn();
-    const outcome = run({ onSuccess: [a as never] }).then(ended);
+    const outcome = run(links).then(ended);
     await new Promise(setImmediate);
     expect(ended).not.toHaveBeenCalled();
     store();
@@ -426,20 +507,27 @@ describe('the tasks that follow', () => {
     expect(ended).toHaveBeenCalledWith({ kind: 'succeeded', result: 'done' });
   });
 
-  it('are stored once the engine can be reached, however often that takes', async () => {
+  it('are left once the engine can be reached, however often that takes', async () => {
     const outage = new EngineUnavailableError('no answer');
     enqueueTree.mockRejectedValueOnce(outage).mockRejectedValueOnce(outage);
-    expect(await run({ onSuccess: [a as never] })).toMatchObject({ kind: 'succeeded' });
+    expect(await run(links)).toMatchObject({ kind: 'succeeded' });
     expect(enqueueTree).toHaveBeenCalledTimes(3);
     expect(pause.mock.calls).toEqual([[1_000], [1_000]]);
   });
 
-  it('are left to another run when this one has to end first: the task is given back', async () => {
-    enqueueTree.mockRejectedValue(new EngineUnavailableError('no answer'));
+  it('that can never be stored do not keep the task from ending', async () => {
+    enqueueTree.mockRejectedValue(new Error('WRONGTYPE'));
+    expect(await run(links)).toMatchObject({ kind: 'succeeded' });
+    expect(enqueueTree).toHaveBeenCalledTimes(1);
+  });
+
+  it('keep the end from being stored when the run has to stop first', async () => {
+    const outage = new EngineUnavailableError('no answer');
+    enqueueTree.mockRejectedValue(outage);
     const delivery = deliveryOf();
     delivery.interruption.request(new Error('closing'));
     const { interruption } = delivery;
-    expect(await run({ onSuccess: [a as never] }, [], { interruption })).toEqual({ kind: 'postponed', delay: 0 });
+    await expect(run(links, [], { interruption })).rejects.toBe(outage);
     expect(enqueueTree).toHaveBeenCalledTimes(1);
   });
 });

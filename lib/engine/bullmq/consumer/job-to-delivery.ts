@@ -10,6 +10,7 @@ export interface DeliveryCalls {
   readonly flows: MemberFlows;
   readonly progress: (value: Json) => Promise<void>;
   readonly log: (line: string) => Promise<void>;
+  readonly started: () => void;
 }
 
 /** The delivery of a job that BullMQ's worker took. @param data `undefined` when the job is not a task */
@@ -18,9 +19,10 @@ export function toDelivery(
   queue: string,
   data: JobData | undefined,
   interruption: Interruption,
-  { flows, progress, log }: DeliveryCalls,
+  { flows, progress, log, started }: DeliveryCalls,
 ): Delivery {
   const id = job.id as string;
+  const members = flows.membersOf(job, data?.members ?? []);
   return {
     id,
     name: job.name,
@@ -28,14 +30,17 @@ export function toDelivery(
     args: data?.args,
     headers: readHeaders(data),
     options: readOptions(job.opts),
-    attempt: job.attemptsMade + 1,
-    starts: job.attemptsStarted,
-    abandoned: job.stalledCounter,
+    attempt: job.attemptsMade + 1 + (data?.note?.tried ?? 0),
+    starts: job.attemptsStarted - (data?.looks ?? 0),
+    abandoned: job.stalledCounter - (data?.rerun?.abandoned ?? 0),
+    reruns: data?.rerun?.count ?? 0,
     enqueuedAt: job.timestamp,
     ...(data?.note !== undefined && { note: data.note }),
     root: data?.root ?? id,
     memberCount: data?.members?.reduce((sum, { count }) => sum + count, 0) ?? 0,
-    members: () => flows.results(job, data?.members ?? []),
+    members: () => members.results(),
+    failedMember: (count) => members.firstFailed(count),
+    started,
     interruption,
     progress,
     log,

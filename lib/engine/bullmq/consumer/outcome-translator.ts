@@ -1,12 +1,13 @@
 import type { Job } from 'bullmq';
 import type { Outcome } from '../../ports/worker-port.js';
+import type { WorkflowNote } from '../../workflow-note.js';
 import { bullmq } from '../bullmq-package.cjs';
 import type { ChangeFeed } from '../changes/change-feed.js';
 import type { Driver } from '../driver.js';
 import { writeFailure } from '../jobs/job-failure.js';
 import type { MemberFlows } from '../operations/member-flows.js';
 import type { CancelPoll } from './cancel-poll.js';
-import { waitForMembers } from './wait-for-members.js';
+import { waitForMembers, withLook, type JobRun } from './wait-for-members.js';
 
 /** Stacks kept of a task's failed attempts. */
 const STACKS_KEPT = 3;
@@ -41,7 +42,8 @@ export class OutcomeTranslator {
   }
 
   /** @throws an {@link isOutcomeError outcome error}; any other error means that the outcome could not be stored */
-  async translate(outcome: Unsuccessful, job: Job, token: string | undefined): Promise<never> {
+  async translate(outcome: Unsuccessful, run: JobRun): Promise<never> {
+    const { job } = run;
     switch (outcome.kind) {
       case 'failed':
         job.opts.stackTraceLimit = STACKS_KEPT;
@@ -53,20 +55,25 @@ export class OutcomeTranslator {
         job.opts.stackTraceLimit = STACKS_KEPT;
         throw new AttemptFailed(writeFailure(outcome.failure), outcome.delay);
       case 'postponed':
-        return this.postpone(job, outcome.delay, token);
+        return this.postpone(run, outcome.delay, outcome.note);
       case 'waiting':
-        if (await waitForMembers(job, token, outcome, this.deps.flows)) {
+        if (await waitForMembers(run, outcome, this.deps.flows)) {
           await this.cancelIfRequested(job);
           this.deps.feed.changed(job.id as string);
           throw new bullmq.WaitingChildrenError();
         }
         // Without new members, BullMQ is about to count the last end: the task reads its members again soon.
-        return this.postpone(job, outcome.members.length > 0 ? 0 : READ_MEMBERS_AGAIN_AFTER, token);
+        return this.postpone(run, outcome.members.length > 0 ? 0 : READ_MEMBERS_AGAIN_AFTER);
     }
   }
 
-  private async postpone(job: Job, delay: number, token: string | undefined): Promise<never> {
-    await this.giveBack(() => (delay > 0 ? job.moveToDelayed(Date.now() + delay, token) : job.moveToWait(token)));
+  private async postpone({ job, token, hasStarted }: JobRun, delay: number, note?: WorkflowNote): Promise<never> {
+    await this.giveBack(async () => {
+      if (note) await job.updateData(withLook({ ...job.data, note }, hasStarted));
+      await (delay > 0 ? job.moveToDelayed(Date.now() + delay, token) : job.moveToWait(token));
+    });
+    // A mark that a caller set meanwhile was overwritten by the data.
+    if (note) await this.cancelIfRequested(job);
     this.deps.feed.changed(job.id as string);
     throw delay > 0 ? new bullmq.DelayedError() : new bullmq.WaitingError();
   }

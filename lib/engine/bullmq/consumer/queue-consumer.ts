@@ -2,8 +2,7 @@ import { Logger } from '@nestjs/common';
 import type { Job, Worker } from 'bullmq';
 import { endsWithin } from '../../../concurrency.js';
 import { EngineUnavailableError, TaskCancelledError, WorkerClosingError, WorkerLostError } from '../../../errors.js';
-import { cancellation } from '../../failures.js';
-import type { Interruption } from '../../interruption.js';
+import { cancellation, DEATHS_ALLOWED } from '../../failures.js';
 import type { Json } from '../../json.js';
 import type { ConsumerOptions, Delivery, DeliveryHandler, Outcome } from '../../ports/worker-port.js';
 import { bareError } from '../bare-error.js';
@@ -35,6 +34,12 @@ const ABORT_GRACE = 2_000;
 /** Milliseconds in which the ends of the last tasks have to be stored and the connections closed. */
 const CLOSE_GRACE = 3_000;
 
+/**
+ * Milliseconds after which a worker that reached the rate limit looks again. Another worker may have given back what it
+ * used up for a job that did not run.
+ */
+const LOOK_AT_LIMIT_AGAIN_AFTER = 500;
+
 export interface QueueConsumerDeps extends OutcomeTranslatorDeps {
   readonly driver: Driver;
   /** Milliseconds after which another worker takes over the task of a worker that gave no sign of life. */
@@ -55,6 +60,7 @@ export class QueueConsumer {
   private readonly translator: OutcomeTranslator;
   private readonly jobCheck: JobCheck;
   private readonly stopSweeping: () => void;
+  private readonly limit: ConsumerOptions['rateLimit'];
   private stopping: Promise<void> | undefined;
 
   constructor(
@@ -64,6 +70,7 @@ export class QueueConsumer {
     private readonly deps: QueueConsumerDeps,
   ) {
     const { driver, feed, abandonedAfter } = deps;
+    this.limit = options.rateLimit;
     this.lockLoss = new LockLossDetector({ queue, driver, feed, log: this.lostTasks });
     this.jobCheck = new JobCheck(queue, driver, this.logger);
     this.worker = patchCreateJob(this.createWorker(options));
@@ -100,10 +107,14 @@ export class QueueConsumer {
     const worker = driver.createWorker(this.queue, (job, token) => this.process(job, token), {
       autorun: false,
       concurrency,
-      ...(rateLimit && { limiter: { max: rateLimit.max, duration: rateLimit.per } }),
+      ...(rateLimit && {
+        limiter: { max: rateLimit.max, duration: rateLimit.per },
+        maximumRateLimitDelay: LOOK_AT_LIMIT_AGAIN_AFTER,
+      }),
       lockDuration: abandonedAfter,
       stalledInterval: abandonedAfter / 2,
-      maxStalledCount: 1,
+      // The handler decides how many deaths are too many: BullMQ would end the task without its callbacks.
+      maxStalledCount: 1_000_000,
       runRetryDelay: 1_000,
       settings: { backoffStrategy: delayUntilRetry },
     });
@@ -142,14 +153,16 @@ export class QueueConsumer {
     const task = this.running.add(job.id as string, job.name);
     const { name, processedOn, attemptsMade } = job;
     try {
-      const outcome = await this.outcomeOf(job, task.interruption);
+      const outcome = await this.outcomeOf(job, task);
       this.eventLoop.measure();
       // Another process has the job or gets it: this error makes BullMQ leave it alone.
       if (task.lost) throw new bullmq.WaitingError();
       if (outcome.kind !== 'postponed' && outcome.kind !== 'waiting')
         this.lockLoss.willStoreEnd(task.id, { name, processedOn, attemptsMade });
+      if (this.limit && !task.hasStarted) await this.returnToken(this.limit.per, task);
       if (outcome.kind === 'succeeded' || outcome.kind === 'failed') this.deps.feed.ending(task.id);
-      return outcome.kind === 'succeeded' ? outcome.result : await this.translator.translate(outcome, job, token);
+      if (outcome.kind === 'succeeded') return outcome.result;
+      return await this.translator.translate(outcome, { job, token, hasStarted: task.hasStarted });
     } catch (error) {
       if (isOutcomeError(error)) throw error;
       // The outcome could not be stored. That is not the task's fault, so the job stays and runs again.
@@ -161,13 +174,20 @@ export class QueueConsumer {
     }
   }
 
-  private outcomeOf(job: Job, interruption: Interruption): Outcome | Promise<Outcome> {
-    // The worker took the job in the moment in which the application began to close.
-    if (this.stopping) return { kind: 'postponed', delay: 0 };
-    return this.jobCheck.refuse(job) ?? this.run(job, interruption);
+  /** BullMQ counts every job that a worker takes. The limit is for those that run. */
+  private async returnToken(window: number, { takenAt }: RunningTask): Promise<void> {
+    const heldFor = Math.floor(performance.now() - takenAt);
+    // The next jobs wait a little longer when the server cannot be reached.
+    await this.deps.driver.returnToken(this.queue, { window, heldFor }).catch(() => undefined);
   }
 
-  private async run(job: Job, interruption: Interruption): Promise<Outcome> {
+  private outcomeOf(job: Job, task: RunningTask): Outcome | Promise<Outcome> {
+    // The worker took the job in the moment in which the application began to close.
+    if (this.stopping) return { kind: 'postponed', delay: 0 };
+    return this.jobCheck.refuse(job) ?? this.run(job, task);
+  }
+
+  private async run(job: Job, task: RunningTask): Promise<Outcome> {
     const id = job.id as string;
     if ((job.opts as JobOptions).task?.uniqueWhilePending) await job.removeDeduplicationKey();
     this.deps.feed.changed(id);
@@ -178,7 +198,7 @@ export class QueueConsumer {
       this.logger.log(`Task ${job.name} (${id}) was cancelled: ${failure.message}`);
       return { kind: 'failed', failure };
     }
-    const delivery = toDelivery(job, this.queue, data, interruption, {
+    const delivery = toDelivery(job, this.queue, data, task.interruption, {
       flows: this.deps.flows,
       progress: (value) =>
         this.ignoreOutage(async () => {
@@ -186,7 +206,9 @@ export class QueueConsumer {
           this.deps.feed.changed(id);
         }),
       log: (line) => this.ignoreOutage(async () => void (await job.log(line))),
+      started: () => (task.hasStarted = true),
     });
+    if (delivery.abandoned > DEATHS_ALLOWED) this.lostTasks.addGivenUp(id, job.name);
     return this.handle(delivery);
   }
 

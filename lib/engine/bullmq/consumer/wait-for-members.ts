@@ -4,6 +4,14 @@ import { rangesOf } from '../../task-id.js';
 import type { MemberFlows } from '../operations/member-flows.js';
 import type { JobData } from '../jobs/job-data.js';
 
+/** One run of a job. */
+export interface JobRun {
+  readonly job: Job<JobData>;
+  readonly token: string | undefined;
+  /** The method of the task was called. */
+  readonly hasStarted: boolean;
+}
+
 /**
  * Stores members of a running task and makes it wait for them, without a place in its worker.
  *
@@ -14,8 +22,7 @@ import type { JobData } from '../jobs/job-data.js';
  * @returns false when there is nothing left to wait for: the task has to run again at once
  */
 export async function waitForMembers(
-  job: Job<JobData>,
-  token: string | undefined,
+  { job, token, hasStarted }: JobRun,
   { members, note }: Extract<Outcome, { kind: 'waiting' }>,
   flows: MemberFlows,
 ): Promise<boolean> {
@@ -23,17 +30,21 @@ export async function waitForMembers(
     const { adding, ...data } = job.data;
     if (!adding) await job.updateData({ ...data, adding: true });
     await flows.addTo(job, adding ? await flows.missing(members) : members);
-    await job.updateData({
-      ...data,
-      note,
-      members: rangesOf(
-        members.map(({ queue }) => queue),
-        data.members,
-      ),
-    });
+    const ranges = rangesOf(
+      members.map(({ queue }) => queue),
+      data.members,
+    );
+    await job.updateData(withLook({ ...data, note, members: ranges }, hasStarted));
     // A member that failed before the parent waited could not make it run.
     const { ignored = 0, failed = 0 } = await job.getDependenciesCount({ ignored: true, failed: true });
     if (ignored + failed > 0 && members.some(({ onFailure }) => onFailure !== 'wait')) return false;
+  } else {
+    await job.updateData(withLook(job.data, hasStarted));
   }
   return job.moveToWaitingChildren(token as string);
+}
+
+/** The data of a job after a run, which was only a look if the method was not called. */
+export function withLook(data: JobData, hasStarted: boolean): JobData {
+  return hasStarted ? data : { ...data, looks: (data.looks ?? 0) + 1 };
 }

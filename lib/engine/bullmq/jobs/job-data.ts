@@ -19,6 +19,10 @@ export interface JobData {
   readonly note?: WorkflowNote;
   /** A worker was about to store members of the task, so some of them may be stored already. */
   readonly adding?: true;
+  /** How often a worker took the task and did not call its method, because members or a delay were not over yet. */
+  readonly looks?: number;
+  /** How often a caller ran the task again after its end, and how often its processes had died before that. */
+  readonly rerun?: { readonly count: number; readonly abandoned: number };
 }
 
 export interface CancelMark {
@@ -139,7 +143,14 @@ export function readHeaders(data: JobData | undefined): Headers {
 }
 
 export function readOptions(opts: JobOptions): CallOptions {
-  return { ...(opts.attempts ? { attempts: opts.attempts } : {}), ...opts.task };
+  const { attempts, priority, task } = opts;
+  return {
+    ...(attempts ? { attempts } : {}),
+    ...(priority !== undefined &&
+      priority >= 1 &&
+      priority < LOWEST_PRIORITY && { priority: LOWEST_PRIORITY - priority }),
+    ...task,
+  };
 }
 
 /** The value of a stored JSON text; `undefined` when the text is missing or not JSON. */

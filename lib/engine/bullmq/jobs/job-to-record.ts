@@ -44,7 +44,7 @@ function readableRecord(
   const failure = jobState === 'failed' ? readFailure(json) : null;
   const state = taskState(json, jobState, {
     failure,
-    hasMembers: data?.members !== undefined,
+    data,
     cancelled,
     expiresAt: opts.task?.expiresAt,
     now,
@@ -58,7 +58,7 @@ function readableRecord(
   if (expiresAt !== null && expiresAt <= now) return undefined;
   // BullMQ counts an attempt also when a worker took the task only to end it.
   const endedUnrun = state === 'expired' || (state === 'cancelled' && wasTakenAfter(json, cancelled));
-  const made = (json.attemptsMade ?? 0) - (jobState === 'failed' && endedUnrun ? 1 : 0);
+  const made = (json.attemptsMade ?? 0) + (data?.note?.tried ?? 0) - (jobState === 'failed' && endedUnrun ? 1 : 0);
   return {
     id,
     name: json.name,
@@ -66,17 +66,19 @@ function readableRecord(
     state,
     // BullMQ's number 0 stands for "none yet".
     progress: json.progress === 0 ? null : (json.progress as Json),
-    result: state === 'succeeded' ? (parse(json.returnvalue) as Json) : null,
+    result: state === 'succeeded' ? ((parse(json.returnvalue) ?? null) as Json) : null,
     error: failure ?? endedEarly(state, cancelled?.reason) ?? (state === 'retrying' ? lastFailure(json) : null),
     attempt: state === 'running' ? made + 1 : made,
     maxAttempts: Math.max(opts.attempts ?? 1, 1),
     enqueuedAt: json.timestamp,
-    startedAt: json.processedOn ?? null,
+    // A worker that only looked at the members has not started the task.
+    startedAt: json.attemptsStarted > (data?.looks ?? 0) ? (json.processedOn ?? null) : null,
     finishedAt,
     expiresAt,
     headers: readHeaders(data),
     ...(data?.members && { members: data.members }),
     ...(data?.note !== undefined && { note: data.note }),
+    ...(data?.rerun && { reruns: data.rerun.count }),
   };
 }
 
@@ -145,7 +147,7 @@ function taskState(
   jobState: JobState,
   facts: {
     failure: TaskFailure | null;
-    hasMembers: boolean;
+    data: JobData | undefined;
     cancelled: CancelMark | undefined;
     expiresAt: number | undefined;
     now: number;
@@ -162,12 +164,26 @@ function taskState(
       return facts.cancelled === undefined ? 'waiting' : 'cancelled';
     default:
       if (facts.cancelled !== undefined) return 'cancelled';
-      // The members ended, and the task goes on soon.
-      if (facts.hasMembers && json.attemptsStarted > 0 && !(json.attemptsMade > 0)) return 'waiting';
-      if (json.attemptsStarted > 0) return 'retrying';
-      if (facts.expiresAt !== undefined && facts.expiresAt <= facts.now) return 'expired';
-      return jobState === 'delayed' ? 'scheduled' : 'queued';
+      return waitingState(json, jobState, facts);
   }
+}
+
+/** The state of a task that is in a queue, or will be at its time. */
+function waitingState(
+  json: JobJson,
+  jobState: JobState,
+  { data, expiresAt, now }: { data: JobData | undefined; expiresAt: number | undefined; now: number },
+): TaskState {
+  const { members, note, looks = 0 } = data ?? {};
+  // The members ended, and the task gathers their results soon.
+  const gathers = members !== undefined && (note?.group !== undefined || note?.replaced === true);
+  if (gathers && json.attemptsStarted > 0 && !(json.attemptsMade > 0)) return 'waiting';
+  if (json.attemptsStarted > looks) return 'retrying';
+  if (expiresAt !== undefined && expiresAt <= now) return 'expired';
+  if (looks === 0) return jobState === 'delayed' ? 'scheduled' : 'queued';
+  if (jobState !== 'delayed') return 'queued';
+  // The task waits for its time, or looks at its members again soon.
+  return typeof note?.delay === 'object' && note.delay.at > now ? 'scheduled' : 'waiting';
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { JobsOptions } from 'bullmq';
 import { GROUP_TASK } from '../../workflow-note.js';
-import { isQueueName, MOST_MEMBERS } from '../../task-id.js';
+import { isQueueOfTasks, MOST_MEMBERS, queueOfTask } from '../../task-id.js';
 
 /**
  * Whether a stored job can be read. Anything may stand in a store: another program wrote it, an administrator corrected
@@ -126,7 +126,11 @@ const DATA: Checks = {
   members: aList,
   note: anObject,
   adding: aBoolean,
+  looks: aCount,
+  rerun: anObject,
 };
+
+const RERUN: Checks = { count: aCount, abandoned: aCount };
 
 const NOTE: Checks = {
   after: aBoolean,
@@ -138,13 +142,25 @@ const NOTE: Checks = {
   replaced: aBoolean,
   onSuccess: aList,
   onError: aList,
+  delay: [(value) => isTime(isObject(value) ? value['at'] : value), 'a duration or a time'],
+  priority: aCount,
+  items: aList,
+  tried: aCount,
+  duty: anObject,
+};
+
+const DUTY: Checks = {
+  kind: [(value) => value === 'callbacks' || value === 'cancel members', 'a duty'],
+  id: [(value) => typeof value === 'string' && queueOfTask(value) !== undefined, 'the id of a task'],
+  reruns: aCount,
 };
 
 function reasonOfData(data: Record<string, unknown>, name: unknown): string | undefined {
-  const { cancelled, members, note, args } = data;
+  const { cancelled, members, note, args, rerun } = data;
   return (
     mismatch('data', data, DATA) ??
     (isObject(cancelled) ? reasonOfMark(cancelled) : undefined) ??
+    (isObject(rerun) ? mismatch('data.rerun', rerun, RERUN, true) : undefined) ??
     (Array.isArray(members) ? reasonOfMembers(members) : undefined) ??
     reasonOfNote(isObject(note) ? note : {}, { name, args, members })
   );
@@ -158,7 +174,7 @@ function reasonOfMark(cancelled: Record<string, unknown>): string | undefined {
 function reasonOfMembers(members: readonly unknown[]): string | undefined {
   let sum = 0;
   for (const range of members) {
-    if (!isObject(range) || typeof range['queue'] !== 'string' || !isQueueName(range['queue'])) {
+    if (!isObject(range) || typeof range['queue'] !== 'string' || !isQueueOfTasks(range['queue'])) {
       return 'data.members names no queue';
     }
     if (!isIntegerUpTo(range['count'], MOST_MEMBERS) || (sum += range['count'] as number) > MOST_MEMBERS) {
@@ -175,17 +191,23 @@ function reasonOfNote(
 ): string | undefined {
   const reason = mismatch('data.note', note, NOTE);
   if (reason !== undefined) return reason;
-  const { group, after, replaced, each } = note;
+  const { group, after, replaced, each, items, duty } = note;
   const hasMembers = Array.isArray(job.members) && job.members.length > 0;
   if (job.name === GROUP_TASK && !group) return 'data.note has no group';
   if ((after || replaced) && !hasMembers) return 'data.members is missing';
   if (each && Array.isArray(job.args) && !job.args.every(Array.isArray)) return 'data.args is not a list of lists';
+  if (Array.isArray(items) && !items.every(isItem)) return 'data.note.items contains something else than results';
+  if (isObject(duty)) return mismatch('data.note.duty', duty, DUTY, true);
   return isObject(group)
     ? mismatch('data.note.group', group, {
         onFailure: [(value) => value === 'collect', 'collect'],
         later: aList,
       })
     : undefined;
+}
+
+function isItem(item: unknown): boolean {
+  return item === null || (isObject(item) && ('value' in item || isIntegerUpTo(item['member'], MOST_MEMBERS)));
 }
 
 /** The first field that has another type than it should have. */

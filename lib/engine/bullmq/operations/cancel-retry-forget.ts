@@ -9,8 +9,9 @@ import type { ChangeFeed } from '../changes/change-feed.js';
 import type { CheckDeadline } from '../call-deadline.js';
 import type { CancelOfJob, Driver, FoundJob, JobRef } from '../driver.js';
 import { Gatherer } from '../gatherer.js';
+import type { JobData } from '../jobs/job-data.js';
 import { removeCancelRequest, requestCancels, withoutCancelMark } from './cancellation.js';
-import type { JobLookup } from './job-lookup.js';
+import type { FoundTask, JobLookup } from './job-lookup.js';
 
 /** Members that are cancelled or retried at the same time. */
 const MEMBERS_AT_ONCE = 100;
@@ -105,6 +106,7 @@ export class TaskCommands {
         await removeCancelRequest(this.deps.queueNamed(found.record.queue).getBackend(), id);
       }
       if ((await this.stateAfterEnd(found.record)) === 'failed') {
+        await job.updateData(rerunOf(unmarked ?? job.data, found));
         await job.retry('failed', { resetAttemptsMade: true, resetAttemptsStarted: true });
       }
       await this.deps.feed.changedByRequest([id]);
@@ -144,4 +146,10 @@ const UNREADABLE: UnreadableTaskError['code'] = 'UNREADABLE_TASK';
 
 function isUnreadable({ error }: TaskRecord): boolean {
   return error?.code === UNREADABLE;
+}
+
+/** The data of a job that runs again: its callbacks run again too, and earlier deaths of its processes do not count. */
+function rerunOf(data: JobData, { json, record }: FoundTask): JobData {
+  const { looks: _looks, ...rest } = data;
+  return { ...rest, rerun: { count: (record.reruns ?? 0) + 1, abandoned: json.stalledCounter ?? 0 } };
 }

@@ -21,7 +21,7 @@ import { moveFailedParentFirst } from './patched-parent-first.js';
 import { passServerTime } from './patched-postgres-time.js';
 import type { PostgresPools } from './postgres-pools.js';
 import { grantSchema, migrateSchema, needsMigration } from './postgres-schema.js';
-import type { CancelOfJob, Driver, FoundJob, JobRef, MetaPage, OnStored } from '../driver.js';
+import type { CancelOfJob, Driver, FoundJob, JobRef, MetaPage, OnStored, UnusedToken } from '../driver.js';
 import type { MessageBus } from '../message-bus.js';
 import type { JobEntry } from '../jobs/job-data.js';
 import { isObject, MOST_RUNS, unreadableOptions } from '../jobs/unreadable-job.js';
@@ -177,6 +177,10 @@ export class PostgresDriver implements Driver {
     };
   }
 
+  async returnToken(queue: string, { window, heldFor }: UnusedToken): Promise<void> {
+    await this.pools.queries.query(RETURN_TOKEN, [queue, this.clock.now(), window, heldFor]);
+  }
+
   isOutage(error: unknown): boolean {
     return isOutage(error);
   }
@@ -301,6 +305,14 @@ function keyOf({ queue, id }: JobRef): string {
 
 /** Fields of a page of metadata. */
 const META_PAGE = 1_000;
+
+/**
+ * Takes one from BullMQ's count of the jobs that were started in the current window of a rate limit. A job that was taken
+ * before the window began is not among them.
+ */
+const RETURN_TOKEN = `UPDATE rate_limit SET points = points - 1
+  WHERE queue = $1 AND points BETWEEN 1 AND 1000000000000000
+    AND expire_at_ms > $2::bigint AND expire_at_ms - $3::bigint + $4::bigint <= $2::bigint`;
 
 /**
  * SQLSTATE codes: connection exceptions (08), a server that starts, stops or ends the session (57P0). A server that answers

@@ -20,8 +20,9 @@ import { cutWhenSilent } from './silence-watchdog.js';
 import { patchHashReplies } from './patched-hash-replies.js';
 import { patchSendCommand } from './patched-send-command.js';
 import { beginningOfMark, CANCEL_JOB, keysOfJob, READ_JOB, toFoundJob, type JobReply } from './job-hash.js';
-import type { CancelOfJob, Driver, FoundJob, JobRef, MetaPage, OnStored } from '../driver.js';
 import { patchScripts } from './patched-scripts.js';
+import { RETURN_TOKEN } from './return-token.js';
+import type { CancelOfJob, Driver, FoundJob, JobRef, MetaPage, OnStored, UnusedToken } from '../driver.js';
 import type { MessageBus } from '../message-bus.js';
 import type { JobEntry } from '../jobs/job-data.js';
 import { unreadableOptions } from '../jobs/unreadable-job.js';
@@ -194,6 +195,10 @@ export class RedisDriver implements Driver {
       (_, index) => [entries[2 * index] as string, entries[2 * index + 1] as string] as const,
     );
     return { fields, next: next === '0' ? undefined : next };
+  }
+
+  async returnToken(queue: string, { window, heldFor }: UnusedToken): Promise<void> {
+    await this.commands.eval(RETURN_TOKEN, 1, `${this.prefix}:${queue}:limiter`, window, heldFor);
   }
 
   isOutage(error: unknown): boolean {

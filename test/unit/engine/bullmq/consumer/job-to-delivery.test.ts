@@ -3,6 +3,7 @@ import type { Job } from 'bullmq';
 import { toDelivery } from '../../../../../lib/engine/bullmq/consumer/job-to-delivery.js';
 import type { JobData } from '../../../../../lib/engine/bullmq/jobs/job-data.js';
 import type { MemberFlows } from '../../../../../lib/engine/bullmq/operations/member-flows.js';
+import type { MemberReader } from '../../../../../lib/engine/bullmq/operations/member-reader.js';
 import { Interruption } from '../../../../../lib/engine/interruption.js';
 import type { Delivery } from '../../../../../lib/engine/ports/worker-port.js';
 
@@ -17,18 +18,22 @@ const JOB = {
   timestamp: NOW,
 } as unknown as Job;
 
-const results = jest.fn<MemberFlows['results']>();
+const results = jest.fn<MemberReader['results']>();
+const firstFailed = jest.fn<MemberReader['firstFailed']>();
+const membersOf = jest.fn((..._of: Parameters<MemberFlows['membersOf']>) => ({ results, firstFailed }));
 const interruption = new Interruption();
 const progress = async () => undefined;
 const log = async () => undefined;
+const started = () => undefined;
 
 function deliveryOf(data: JobData | undefined): Delivery {
-  return toDelivery(JOB, 'mail', data, interruption, { flows: { results } as unknown as MemberFlows, progress, log });
+  const flows = { membersOf } as unknown as MemberFlows;
+  return toDelivery(JOB, 'mail', data, interruption, { flows, progress, log, started });
 }
 
 describe('the delivery of a job', () => {
   it('has every field of a task', () => {
-    const { members: _, ...delivery } = deliveryOf({ args: ['ada', 1], headers: { owner: 'ada' } });
+    const { members: _, failedMember: __, ...delivery } = deliveryOf({ args: ['ada', 1], headers: { owner: 'ada' } });
     expect(delivery).toStrictEqual({
       id: 'mail.1',
       name: 'Mail.send',
@@ -39,13 +44,24 @@ describe('the delivery of a job', () => {
       attempt: 2,
       starts: 4,
       abandoned: 1,
+      reruns: 0,
       enqueuedAt: NOW,
       root: 'mail.1',
       memberCount: 0,
       interruption,
       progress,
       log,
+      started,
     });
+  });
+
+  it('does not count looks at members, nor what was before a caller ran the task again', () => {
+    const data: JobData = { args: [], looks: 3, rerun: { count: 2, abandoned: 1 } };
+    expect(deliveryOf(data)).toMatchObject({ starts: 1, reruns: 2, abandoned: 0 });
+  });
+
+  it('counts the attempts that it used up as a part of another task', () => {
+    expect(deliveryOf({ args: [], note: { tried: 2 } }).attempt).toBe(4);
   });
 
   it('has no arguments when the job is no task', () => {
@@ -68,12 +84,15 @@ describe('the delivery of a job', () => {
     expect(delivery.memberCount).toBe(5);
     results.mockResolvedValue([]);
     await delivery.members();
-    expect(results).toHaveBeenLastCalledWith(JOB, members);
+    expect(membersOf).toHaveBeenLastCalledWith(JOB, members);
+    expect(results).toHaveBeenCalledTimes(1);
+    await delivery.failedMember(4);
+    expect(firstFailed).toHaveBeenCalledWith(4);
   });
 
   it('reads the results of no member when it has none', async () => {
     results.mockResolvedValue([]);
     expect(await deliveryOf({ args: [] }).members()).toEqual([]);
-    expect(results).toHaveBeenLastCalledWith(JOB, []);
+    expect(membersOf).toHaveBeenLastCalledWith(JOB, []);
   });
 });

@@ -59,7 +59,9 @@ afterEach(() => void jest.useRealTimers());
 
 /** What BullMQ's processor gets instead of a result. */
 async function thrownFor(outcome: Unsuccessful): Promise<Error> {
-  return translator.translate(outcome, job, TOKEN).catch((error: unknown) => error as Error);
+  return translator
+    .translate(outcome, { job, token: TOKEN, hasStarted: true })
+    .catch((error: unknown) => error as Error);
 }
 
 /** The failure that BullMQ stores of a thrown error. */

@@ -24,7 +24,7 @@ beforeEach(() => {
   missing.mockReset();
 });
 
-function waitFor(members: readonly TaskTree[], data: Partial<JobData> = {}): Promise<boolean> {
+function waitFor(members: readonly TaskTree[], data: Partial<JobData> = {}, hasStarted = true): Promise<boolean> {
   const job = {
     data: { args: [1], ...data },
     updateData: async (stored: JobData) => void steps.push(stored),
@@ -35,7 +35,8 @@ function waitFor(members: readonly TaskTree[], data: Partial<JobData> = {}): Pro
     moveToWaitingChildren,
   } as unknown as Job<JobData>;
   const flows = { addTo: async (_: Job, added: TaskTree[]) => void steps.push(added.map(({ id }) => id)), missing };
-  return waitForMembers(job, 'token', { kind: 'waiting', members, note: NOTE }, flows as never);
+  const run = { job, token: 'token', hasStarted };
+  return waitForMembers(run, { kind: 'waiting', members, note: NOTE }, flows as never);
 }
 
 describe('new members', () => {
@@ -92,9 +93,17 @@ describe('new members', () => {
   });
 });
 
-it.each([true, false])('reports %p when BullMQ does, without new members, and stores nothing', async (waits) => {
+it.each([true, false])('reports %p when BullMQ does, without new members', async (waits) => {
   moveToWaitingChildren.mockResolvedValue(waits);
   expect(await waitFor([])).toBe(waits);
   expect(moveToWaitingChildren).toHaveBeenCalledWith('token');
-  expect(steps).toEqual([]);
+  expect(steps).toEqual([{ args: [1] }]);
+});
+
+it.each([
+  ['new members', MEMBERS],
+  ['no new members', []],
+])('counts a run that did not call the method as a look, with %s', async (_, members) => {
+  await waitFor(members, { looks: 4 }, false);
+  expect(steps.at(-1)).toMatchObject({ looks: 5 });
 });

@@ -201,7 +201,9 @@ describe('readOptions', () => {
     ['nothing of the attempts that BullMQ sets by default', { attempts: 0 }, {}],
     ['the attempts', { attempts: 4 }, { attempts: 4 }],
     ['the task options', { task: { timeout: 5, backoff: BACKOFF } }, { timeout: 5, backoff: BACKOFF }],
-    ["nothing of BullMQ's own options", { delay: 9, priority: 1, removeOnComplete: true }, {}],
+    ["nothing of BullMQ's own options", { delay: 9, priority: 10, removeOnComplete: true }, {}],
+    ['the priority of the call', { priority: 1 }, { priority: 9 }],
+    ['no priority that another client invented', { priority: 4_000 }, {}],
   ])('gives %s', (_, opts, options) => {
     expect(readOptions(opts)).toEqual(options);
   });

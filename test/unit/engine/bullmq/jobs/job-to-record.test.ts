@@ -58,7 +58,7 @@ function ended(finishedOn: number, attemptsMade = 1): Stored {
   return { ...taken(finishedOn - 10, attemptsMade), finishedOn, attemptsMade };
 }
 
-type Facts = Partial<Pick<TaskRecord, 'attempt' | 'error' | 'finishedAt' | 'result'>>;
+type Facts = Partial<Pick<TaskRecord, 'attempt' | 'error' | 'finishedAt' | 'result' | 'startedAt'>>;
 
 describe('the state of a task', () => {
   it.each<[state: TaskState, when: string, jobState: JobState, stored: Stored, facts: Facts]>([
@@ -75,8 +75,29 @@ describe('the state of a task', () => {
       'waiting',
       'members that it got while it ran have ended, and no attempt has failed',
       'waiting',
-      { ...taken(NOW - 5), data: { members: MEMBERS } },
+      { ...taken(NOW - 5), data: { members: MEMBERS, note: { replaced: true } } },
       { attempt: 0 },
+    ],
+    [
+      'waiting',
+      'a worker looked at its members, and looks again soon',
+      'delayed',
+      { ...taken(NOW - 5), data: { members: MEMBERS, looks: 1 } },
+      { attempt: 0, startedAt: null },
+    ],
+    [
+      'scheduled',
+      'its members have ended and its delay has not',
+      'delayed',
+      { ...taken(NOW - 5), data: { members: MEMBERS, looks: 1, note: { delay: { at: NOW + 5 } } } },
+      { attempt: 0, startedAt: null },
+    ],
+    [
+      'retrying',
+      'its members have ended, and its method asked to run later',
+      'delayed',
+      { ...taken(NOW - 5), data: { members: MEMBERS } },
+      { attempt: 0, startedAt: NOW - 5 },
     ],
 
     ['running', 'a worker runs its first attempt', 'active', taken(NOW - 5), { attempt: 1, error: null }],
