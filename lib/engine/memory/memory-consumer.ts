@@ -56,7 +56,7 @@ export class MemoryConsumer implements Consumer, Runner {
     // The task was given up and runs elsewhere, or has ended.
     if (task.run === run) {
       if (outcome) storeOutcome(this.place.store, task, outcome, this.retention);
-      else this.place.store.abandon(task);
+      else this.place.store.abandon(task, this.retention);
     }
     this.tasks.remove(run);
     this.place.dispatcher.wake(this.queue);
@@ -84,7 +84,7 @@ export class MemoryConsumer implements Consumer, Runner {
     );
     for (const { id } of leftOver) {
       const task = this.place.store.find(id);
-      if (task?.run && leftOver.includes(task.run)) this.place.store.abandon(task);
+      if (task?.run && leftOver.includes(task.run)) this.place.store.abandon(task, this.retention);
     }
   }
 }

@@ -1,4 +1,4 @@
-import { cancellation, isExpiry } from '../failures.js';
+import { cancellation, DEATHS_ALLOWED, isExpiry, repeatedLoss } from '../failures.js';
 import type { Json } from '../json.js';
 import { timeToLive, type Retention } from '../retention.js';
 import type { RunningTask } from '../running-tasks.js';
@@ -143,12 +143,15 @@ export class TaskStore {
     this.fail(task, cancellation(reason), retention);
   }
 
-  /** A worker gives up a task that goes on there. Its outcome no longer counts. */
-  abandon(task: StoredTask): void {
+  /**
+   * A worker gives up a task that goes on there. Its outcome no longer counts. The handler fails a task that was given up
+   * too often, so that its callbacks run; if the handler does not, the store does.
+   */
+  abandon(task: StoredTask, retention: Retention): void {
     task.run = undefined;
     task.abandoned++;
-    // The handler fails a task that was given up too often, so that its callbacks run.
-    this.queue(task, 'front');
+    if (task.abandoned > DEATHS_ALLOWED + 1) this.fail(task, repeatedLoss(), retention);
+    else this.queue(task, 'front');
   }
 
   /** Queues a final task again, with all its attempts. */

@@ -1,0 +1,148 @@
+import { beforeEach, describe, expect, it, jest } from '@jest/globals';
+import type { Outcome } from '../../../lib/engine/ports/worker-port.js';
+import type { TaskRecord, TaskState } from '../../../lib/engine/task.js';
+import { memberId, memberIds, queueOfTask, WORKFLOW_QUEUE } from '../../../lib/engine/task-id.js';
+import type { Duty } from '../../../lib/engine/workflow-note.js';
+import { EngineUnavailableError } from '../../../lib/errors.js';
+import type { TaskPlan } from '../../../lib/workflows/plan.js';
+import { dutyTask, WorkflowDuties, type WorkflowDutiesDeps } from '../../../lib/workflows/workflow-duties.js';
+import { deliveryOf } from '../../support/delivery.js';
+
+const ID = `mail.${'t'.repeat(22)}`;
+const NOW = Date.UTC(2026, 0, 1);
+const CALLBACKS: Duty = { kind: 'callbacks', id: ID, reruns: 0 };
+
+const task = (name: string, known: Partial<TaskPlan> = {}): TaskPlan => ({
+  task: name,
+  queue: 'mail',
+  args: [],
+  ...known,
+});
+const LINKS = {
+  onSuccess: [task('onSuccess', { args: ['x'] }), { chain: [task('a'), task('b')] }] as never,
+  onError: [task('onError')] as never,
+};
+
+const find = jest.fn<WorkflowDutiesDeps['engine']['find']>();
+const enqueueTree = jest.fn<WorkflowDutiesDeps['engine']['enqueueTree']>();
+const cancel = jest.fn<WorkflowDutiesDeps['engine']['cancel']>();
+const stored = () => enqueueTree.mock.calls.map(([tree]) => tree);
+
+beforeEach(() => void jest.resetAllMocks());
+
+function recordOf(state: TaskState, known: Partial<TaskRecord> = {}): TaskRecord {
+  return {
+    id: ID,
+    name: 'Mail.send',
+    queue: 'mail',
+    state,
+    result: state === 'succeeded' ? 'sent' : null,
+    error: { name: 'Declined', message: 'no\0 money', code: 'DECLINED', stack: 'secret' },
+    headers: { owner: 'ada' },
+    note: LINKS,
+    ...known,
+  } as TaskRecord;
+}
+
+function handle(
+  duty: Duty,
+  record: TaskRecord | undefined,
+  known: Parameters<typeof deliveryOf>[0] = {},
+): Promise<Outcome> {
+  if (record || find.getMockImplementation() === undefined) find.mockResolvedValue(record);
+  const duties = new WorkflowDuties({
+    engine: { find, enqueueTree, cancel, now: () => NOW },
+    maxPayload: 200,
+    hasRateLimit: () => false,
+  });
+  return duties.handle(deliveryOf(known), duty);
+}
+
+const DONE: Outcome = { kind: 'succeeded', result: undefined };
+
+describe('the task of a duty', () => {
+  it('is in the queue of workflows, one for each end', () => {
+    const { id, queue, note } = dutyTask(CALLBACKS);
+    expect([queue, queueOfTask(id), note]).toEqual([WORKFLOW_QUEUE, WORKFLOW_QUEUE, { duty: CALLBACKS }]);
+    expect(dutyTask(CALLBACKS).id).toBe(id);
+    expect(dutyTask({ ...CALLBACKS, reruns: 1 }).id).not.toBe(id);
+    expect(dutyTask({ ...CALLBACKS, kind: 'cancel members' }).id).not.toBe(id);
+  });
+});
+
+describe('callbacks', () => {
+  it('of a success get its result, as workflows of their own', async () => {
+    expect(await handle(CALLBACKS, recordOf('succeeded'))).toEqual(DONE);
+    expect(stored()).toMatchObject([
+      { id: memberId(ID, 'succeeded:0', 'mail'), name: 'onSuccess', args: ['sent', 'x'], headers: { owner: 'ada' } },
+      { id: memberId(ID, 'succeeded:1', 'mail'), name: 'b', members: [{ name: 'a', args: ['sent'] }] },
+    ]);
+    expect(stored().map(({ id, root }) => root === id)).toEqual([true, true]);
+  });
+
+  it.each<TaskState>(['failed', 'expired'])('of a task that is %s get its error, and no stack', async (state) => {
+    await handle(CALLBACKS, recordOf(state));
+    expect(stored()).toHaveLength(1);
+    expect(stored()[0]?.args).toStrictEqual([
+      { name: 'Declined', message: 'no money', code: 'DECLINED', id: ID, task: 'Mail.send' },
+    ]);
+  });
+
+  it('have the priority of the task, unless they have one of their own', async () => {
+    const onSuccess = [task('a'), task('b', { options: { priority: 2 } })] as never;
+    await handle({ ...CALLBACKS, priority: 7 }, recordOf('succeeded', { note: { onSuccess } }));
+    expect(stored().map(({ options }) => options.priority)).toEqual([7, 2]);
+  });
+
+  it('have other ids after another end', async () => {
+    await handle({ ...CALLBACKS, reruns: 2 }, recordOf('failed', { reruns: 2 }));
+    expect(stored()[0]?.id).toBe(memberId(ID, 'failed:2:0', 'mail'));
+  });
+
+  it.each<[what: string, record: TaskRecord | undefined]>([
+    ['a cancelled task', recordOf('cancelled')],
+    ['a task that a caller ran again', recordOf('succeeded', { reruns: 1 })],
+    ['a task that is no longer stored', undefined],
+  ])('of %s are none', async (_, record) => {
+    expect(await handle(CALLBACKS, record)).toEqual(DONE);
+    expect(stored()).toEqual([]);
+  });
+
+  it.each([
+    [1, 25],
+    [4, 200],
+    [40, 30_000],
+  ])('wait for the end: after %d looks for %d ms', async (starts, delay) => {
+    expect(await handle(CALLBACKS, recordOf('running'), { starts })).toEqual({ kind: 'postponed', delay });
+    expect(stored()).toEqual([]);
+  });
+
+  it('that are too large are left out, and the others are not', async () => {
+    const onSuccess = [task('large', { args: ['x'.repeat(200)] }), task('small')] as never;
+    expect(await handle(CALLBACKS, recordOf('succeeded', { note: { onSuccess } }))).toEqual(DONE);
+    expect(stored().map(({ name }) => name)).toEqual(['small']);
+  });
+
+  it('are stored later while the engine cannot be reached', async () => {
+    enqueueTree.mockRejectedValue(new EngineUnavailableError('no answer'));
+    expect(await handle(CALLBACKS, recordOf('succeeded'))).toEqual({ kind: 'postponed', delay: 1_000 });
+  });
+});
+
+describe('cancelling members', () => {
+  const duty: Duty = { kind: 'cancel members', id: ID, reruns: 0 };
+  const members = [{ queue: 'mail', count: 120 }];
+
+  it('goes over all members', async () => {
+    expect(await handle(duty, recordOf('failed', { members }))).toEqual(DONE);
+    expect(cancel.mock.calls.map(([id]) => id)).toEqual(memberIds(ID, members));
+  });
+
+  it('stops when a caller runs the workflow again', async () => {
+    const failed = recordOf('failed', { members });
+    find.mockResolvedValueOnce(failed).mockResolvedValueOnce(failed);
+    find.mockResolvedValue(recordOf('waiting', { members, reruns: 1 }));
+    expect(await handle(duty, undefined)).toEqual(DONE);
+    expect(cancel).toHaveBeenCalledTimes(50);
+  });
+});
