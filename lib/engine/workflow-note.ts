@@ -59,3 +59,18 @@ export interface Duty {
 
 /** The name of the task that gathers the results of a group. People see it. No declared task has a name with a space. */
 export const GROUP_TASK = 'group of tasks';
+/** Its name in version 0.1.0. */
+export const EARLIER_GROUP_TASK = '$group';
+
+/** The names of the tasks that do duties, for logs. */
+export const DUTY_TASKS: Readonly<Record<Duty['kind'], string>> = {
+  callbacks: 'workflow callbacks',
+  'cancel members': 'workflow cancellation',
+};
+
+const DUTY_NAMES: ReadonlySet<string> = new Set(Object.values(DUTY_TASKS));
+
+/** Whether this is the name of a task that does a duty. */
+export function isDutyTask(name: string): boolean {
+  return DUTY_NAMES.has(name);
+}

@@ -19,7 +19,7 @@ const MAX_PAYLOAD = 1024 * 1024;
 export function fakeProducers(source: Type | TaskContract): unknown {
   const engine = new MemoryEngine({ retention: { ttl: DAY, failedTtl: 7 * DAY } });
   const results = new TaskResults(engine);
-  const shared = { engine, results, maxPayload: MAX_PAYLOAD, currentHeaders: () => ({}) };
+  const shared = { engine, results, maxPayload: MAX_PAYLOAD, hasRateLimit: () => false, currentHeaders: () => ({}) };
   const starter = new WorkflowStarter({ ...shared, definitionOf: () => undefined });
   const queue = new TaskQueue({ ...shared, starter, hasPriorities: () => true }, {}, () => undefined);
   const withEnqueued = (producer: TaskProducer) =>

@@ -1,4 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises';
+import { isDutyTask } from '../engine/workflow-note.js';
 import { hasEnded } from '../engine/memory/stored-task.js';
 import type { TestingSlot } from '../testing-slot.module.js';
 import { PlannedFailures } from './planned-failures.js';
@@ -41,7 +42,9 @@ export class Kit {
   }
 
   private async onStored(ids: readonly string[]): Promise<void> {
-    if (this.mode !== 'inline' || !this.driver) return turn();
+    // A duty is done only after the end of the task that stores it here.
+    const isDuty = ids.every((id) => isDutyTask(this.driver?.place.store.find(id)?.name ?? ''));
+    if (this.mode !== 'inline' || !this.driver || isDuty) return turn();
     await this.driver.drain(CHAIN_LIMIT, true);
     // A call that was made at the same time may have begun to run them.
     const { store } = this.driver.place;

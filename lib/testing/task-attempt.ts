@@ -1,7 +1,7 @@
 import { toJson, type Json } from '../engine/json.js';
 import type { Delivery, DeliveryHandler } from '../engine/ports/worker-port.js';
 import type { TaskFailure } from '../engine/task.js';
-import type { RunOutcome } from '../workflows/workflow-runner.js';
+import type { RunOutcome } from '../workflows/run-outcome.js';
 import type { EnqueuedTask } from './enqueued-task.js';
 
 /** What happened in one attempt of a task. */
@@ -55,10 +55,13 @@ export function deliveryOf(
     attempt: 1,
     starts: 1,
     abandoned: 0,
+    reruns: 0,
     enqueuedAt: now,
     root: id,
     memberCount: 0,
     members: async () => [],
+    failedMember: async () => undefined,
+    started: () => undefined,
     progress: async () => undefined,
     log: async () => undefined,
   };

@@ -7,7 +7,7 @@ import type { StoredTask } from '../engine/memory/stored-task.js';
 import type { Interruption } from '../engine/interruption.js';
 import { newTaskId } from '../engine/task-id.js';
 import type { Outcome } from '../engine/ports/worker-port.js';
-import { GROUP_TASK } from '../engine/workflow-note.js';
+import { GROUP_TASK, isDutyTask } from '../engine/workflow-note.js';
 import { ConfigurationError, TaskNotFoundError } from '../errors.js';
 import type { JsonOf } from '../producers/json-types.js';
 import type { ArgumentsOf, ResultOfTask } from '../producers/signature-types.js';
@@ -160,7 +160,8 @@ export class TaskTesting implements OnApplicationBootstrap, OnModuleDestroy {
     const names = source && new Set(this.#namesOf(source, method));
     const now = this.#deps.engine.now();
     return [...this.#deps.engine.place.store.all()]
-      .filter((task) => task.name !== GROUP_TASK && (this.#deps.kit.mode !== 'manual' || waits(task)))
+      .filter(({ name }) => name !== GROUP_TASK && !isDutyTask(name))
+      .filter((task) => this.#deps.kit.mode !== 'manual' || waits(task))
       .filter(({ name }) => !names || names.has(name))
       .map((task) => toEnqueuedTask(task, now));
   }

@@ -6,7 +6,7 @@ import { storableText, type Json } from '../engine/json.js';
 import type { Delivery, Outcome } from '../engine/ports/worker-port.js';
 import { isFinal, type TaskRecord, type TaskTree } from '../engine/task.js';
 import { memberId, memberIds, WORKFLOW_QUEUE } from '../engine/task-id.js';
-import type { Duty } from '../engine/workflow-note.js';
+import { DUTY_TASKS, type Duty } from '../engine/workflow-note.js';
 import { EngineUnavailableError } from '../errors.js';
 import { compilePlan, queueOf } from './compile-plan.js';
 import { completePlan } from './complete-plan.js';
@@ -23,8 +23,6 @@ const LONGEST_PAUSE = 30_000;
 const STORE_AGAIN_AFTER = 1_000;
 /** How often a process may die that does a duty. It runs no code of the application, so it hardly is the reason. */
 const DEATHS = 100;
-/** The names of the tasks, for logs. No declared task has a name with a space. */
-const NAMES = { callbacks: 'workflow callbacks', 'cancel members': 'workflow cancellation' } as const;
 
 export interface WorkflowDutiesDeps {
   readonly engine: Pick<Engine, 'find' | 'enqueueTree' | 'cancel' | 'now'>;
@@ -42,7 +40,7 @@ export function dutyTask(duty: Duty): TaskTree {
   const id = memberId(duty.id, `${duty.kind}:${duty.reruns}`, WORKFLOW_QUEUE);
   return {
     id,
-    name: NAMES[duty.kind],
+    name: DUTY_TASKS[duty.kind],
     queue: WORKFLOW_QUEUE,
     args: [],
     headers: {},

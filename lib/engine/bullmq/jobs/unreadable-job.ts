@@ -1,5 +1,5 @@
 import type { JobsOptions } from 'bullmq';
-import { GROUP_TASK } from '../../workflow-note.js';
+import { EARLIER_GROUP_TASK, GROUP_TASK } from '../../workflow-note.js';
 import { isQueueOfTasks, MOST_MEMBERS, queueOfTask } from '../../task-id.js';
 
 /**
@@ -193,7 +193,7 @@ function reasonOfNote(
   if (reason !== undefined) return reason;
   const { group, after, replaced, each, items, duty } = note;
   const hasMembers = Array.isArray(job.members) && job.members.length > 0;
-  if (job.name === GROUP_TASK && !group) return 'data.note has no group';
+  if ((job.name === GROUP_TASK || job.name === EARLIER_GROUP_TASK) && !group) return 'data.note has no group';
   if ((after || replaced) && !hasMembers) return 'data.members is missing';
   if (each && Array.isArray(job.args) && !job.args.every(Array.isArray)) return 'data.args is not a list of lists';
   if (Array.isArray(items) && !items.every(isItem)) return 'data.note.items contains something else than results';

@@ -9,7 +9,7 @@ import type { ChangeFeed } from '../changes/change-feed.js';
 import type { CheckDeadline } from '../call-deadline.js';
 import type { CancelOfJob, Driver, FoundJob, JobRef } from '../driver.js';
 import { Gatherer } from '../gatherer.js';
-import type { JobData } from '../jobs/job-data.js';
+import { readData, type JobData } from '../jobs/job-data.js';
 import { removeCancelRequest, requestCancels, withoutCancelMark } from './cancellation.js';
 import type { FoundTask, JobLookup } from './job-lookup.js';
 
@@ -106,7 +106,9 @@ export class TaskCommands {
         await removeCancelRequest(this.deps.queueNamed(found.record.queue).getBackend(), id);
       }
       if ((await this.stateAfterEnd(found.record)) === 'failed') {
-        await job.updateData(rerunOf(unmarked ?? job.data, found));
+        // Data that is none of a task stays as it is.
+        const data = readData(unmarked ?? job.data);
+        if (data) await job.updateData(rerunOf(data, found));
         await job.retry('failed', { resetAttemptsMade: true, resetAttemptsStarted: true });
       }
       await this.deps.feed.changedByRequest([id]);
