@@ -24,6 +24,8 @@ const STORE_AGAIN_AFTER = 1_000;
 /** How often a process may die that does a duty. It runs no code of the application, so it hardly is the reason. */
 const DEATHS = 100;
 
+const DONE: Outcome = { kind: 'succeeded', result: undefined };
+
 export interface WorkflowDutiesDeps {
   readonly engine: Pick<Engine, 'find' | 'enqueueTree' | 'cancel' | 'now'>;
   /** Bytes of JSON of the arguments of a task. */
@@ -58,11 +60,18 @@ export class WorkflowDuties {
   constructor(private readonly deps: WorkflowDutiesDeps) {}
 
   async handle(delivery: Delivery, duty: Duty): Promise<Outcome> {
-    if (delivery.abandoned > DEATHS) return { kind: 'failed', failure: repeatedLoss() };
+    const { abandoned, starts } = delivery;
+    if (abandoned > DEATHS) return { kind: 'failed', failure: repeatedLoss() };
     try {
+      const record = await this.find(duty);
+      // The task is no longer stored, or a caller has run it again.
+      if (!record) return DONE;
+      if (!isFinal(record.state)) {
+        return { kind: 'postponed', delay: Math.min(LOOK_AGAIN_AFTER * 2 ** (starts - 1), LONGEST_PAUSE) };
+      }
       return await (duty.kind === 'callbacks'
-        ? this.enqueueCallbacks(delivery, duty)
-        : this.cancelMembers(delivery, duty));
+        ? this.enqueueCallbacks(record, duty)
+        : this.cancelMembers(delivery, record, duty));
     } catch (error) {
       if (!(error instanceof EngineUnavailableError)) throw error;
       return { kind: 'postponed', delay: STORE_AGAIN_AFTER };
@@ -70,15 +79,9 @@ export class WorkflowDuties {
   }
 
   /** Ids of callbacks are derived from the task and its end, so storing them a second time adds nothing. */
-  private async enqueueCallbacks({ starts }: Delivery, duty: Duty): Promise<Outcome> {
-    const record = await this.endOf(duty);
-    if (record && !isFinal(record.state)) {
-      return { kind: 'postponed', delay: Math.min(LOOK_AGAIN_AFTER * 2 ** (starts - 1), LONGEST_PAUSE) };
-    }
-    for (const [index, plan] of record ? callbacksOf(record).entries() : []) {
-      await this.enqueueCallback(record as TaskRecord, plan, index, duty);
-    }
-    return { kind: 'succeeded', result: undefined };
+  private async enqueueCallbacks(record: TaskRecord, duty: Duty): Promise<Outcome> {
+    for (const [index, plan] of callbacksOf(record).entries()) await this.enqueueCallback(record, plan, index, duty);
+    return DONE;
   }
 
   private async enqueueCallback(record: TaskRecord, plan: Plan, index: number, duty: Duty): Promise<void> {
@@ -98,21 +101,21 @@ export class WorkflowDuties {
     }
   }
 
-  private async cancelMembers({ interruption }: Delivery, duty: Duty): Promise<Outcome> {
-    const members = memberIds(duty.id, (await this.endOf(duty))?.members);
+  private async cancelMembers({ interruption }: Delivery, record: TaskRecord, duty: Duty): Promise<Outcome> {
+    const members = memberIds(duty.id, record.members);
     for (let start = 0; start < members.length; start += CANCEL_AT_ONCE) {
       if (interruption.isRequested) return { kind: 'postponed', delay: 0 };
       // A caller may have run the workflow again meanwhile.
-      if ((await this.endOf(duty))?.state !== 'failed') break;
+      if ((await this.find(duty))?.state !== 'failed') break;
       await inBatches(members.slice(start, start + CANCEL_AT_ONCE), CANCEL_AT_ONCE, (id) =>
         this.deps.engine.cancel(id, MEMBER_FAILED),
       );
     }
-    return { kind: 'succeeded', result: undefined };
+    return DONE;
   }
 
-  /** The task, unless it is no longer stored, or a caller has run it again. */
-  private async endOf({ id, reruns }: Duty): Promise<TaskRecord | undefined> {
+  /** The task that left the duty behind, unless it is no longer stored, or a caller has run it again. */
+  private async find({ id, reruns }: Duty): Promise<TaskRecord | undefined> {
     const record = await this.deps.engine.find(id);
     return record && (record.reruns ?? 0) === reruns ? record : undefined;
   }

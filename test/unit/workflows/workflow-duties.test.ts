@@ -138,6 +138,11 @@ describe('cancelling members', () => {
     expect(cancel.mock.calls.map(([id]) => id)).toEqual(memberIds(ID, members));
   });
 
+  it('waits for the end of the workflow', async () => {
+    expect(await handle(duty, recordOf('running', { members }))).toEqual({ kind: 'postponed', delay: 25 });
+    expect(cancel).not.toHaveBeenCalled();
+  });
+
   it('stops when a caller runs the workflow again', async () => {
     const failed = recordOf('failed', { members });
     find.mockResolvedValueOnce(failed).mockResolvedValueOnce(failed);
