@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
+import { latestBelievable } from './future-times.js';
 import type { Schedule } from './schedule.js';
 import type { KnownVersion, Schedules, Snapshot } from './snapshot.js';
 import { sameTiming, type StoredPause, type StoredSchedule } from './stored-schedule.js';
@@ -65,7 +66,7 @@ export function reconcile(input: ReconcileInput): ReconcilePlan {
     if (schedule.broken?.isNewer) newer.add(id);
     else if (!schedule.broken) stored.set(id, schedule.stored);
   }
-  const isRemembered = ({ seen }: KnownVersion) => seen >= now - VERSION_MEMORY;
+  const isRemembered = ({ seen }: KnownVersion) => seen >= now - VERSION_MEMORY && seen <= latestBelievable(now);
   const put: StoredSchedule[] = [];
   const pauses: ReconcilePlan['pauses'][number][] = [];
   const remove = new Set<string>();
@@ -84,7 +85,7 @@ export function reconcile(input: ReconcileInput): ReconcilePlan {
         continue;
       }
       const lost = known ? undefined : remembered.get(schedule.id);
-      const wanted = { ...schedule, since: beginningOf(schedule, known, lost) ?? now };
+      const wanted = { ...schedule, since: Math.min(beginningOf(schedule, known, lost) ?? now, now) };
       stored.set(schedule.id, wanted);
       if (isDeepStrictEqual(known, wanted)) continue;
       put.push(wanted);
@@ -123,7 +124,7 @@ function beginningOf(
 
 /** Whether processes of this version run. */
 export function isAlive({ seen }: KnownVersion, now: number): boolean {
-  return seen > now - VERSION_LIFE;
+  return seen > now - VERSION_LIFE && seen <= latestBelievable(now);
 }
 
 function currentVersion(
@@ -138,12 +139,13 @@ function currentVersion(
   const known = versions.find((other) => other.queue === queue && other.fingerprint === fingerprint);
   // A version that is alive keeps its time of appearance. A version whose last process was gone appears anew.
   const since = known && isAlive(known, now) ? known.since : (presentSince ?? now);
-  return { queue, fingerprint, since: Math.max(since, grownAt), seen: now };
+  return { queue, fingerprint, since: Math.min(Math.max(since, grownAt), now), seen: now };
 }
 
 function isNewer(other: KnownVersion, version: KnownVersion, now: number): boolean {
   if (other.queue !== version.queue || other.fingerprint === version.fingerprint || !isAlive(other, now)) return false;
-  return other.since > version.since || (other.since === version.since && other.fingerprint > version.fingerprint);
+  const since = Math.min(other.since, now);
+  return since > version.since || (since === version.since && other.fingerprint > version.fingerprint);
 }
 
 /** Tells the versions of a queue apart: processes with the same schedules have the same fingerprint. */

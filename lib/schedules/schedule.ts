@@ -1,3 +1,4 @@
+import { latestBelievable } from './future-times.js';
 import type {
   AtTick,
   ScheduleTexts,
@@ -38,6 +39,7 @@ export class Schedule {
   readonly #handled = new Set<number>();
   /** The search for due ticks starts after this time: every earlier tick is handled or missed. */
   #handledUntil = -Infinity;
+  #believable = Infinity;
   #runs = 0;
   #taskWithoutRecord: string | undefined;
   /** The run of the latest tick. */
@@ -132,6 +134,7 @@ export class Schedule {
   due(now: number, watchingSince: number): number[] {
     const { endsAt = Infinity, limit = Infinity } = this.stored;
     if (this.paused || this.runs >= limit) return [];
+    this.#disbelieveAfter(latestBelievable(now));
     const until = Math.min(now, endsAt);
     const ticks: number[] = [];
     const missed = this.#lastMissed(until, watchingSince);
@@ -146,6 +149,7 @@ export class Schedule {
 
   /** The next ticks, at most `count`. A paused schedule has none. */
   upcoming(now: number, count: number): number[] {
+    this.#disbelieveAfter(latestBelievable(now));
     const ticks: number[] = [];
     let tick = this.paused ? undefined : this.#timetable.next(Math.max(now, this.latest));
     while (tick !== undefined && ticks.length < count) {
@@ -155,9 +159,26 @@ export class Schedule {
     return this.#withinLimits(ticks);
   }
 
-  /** Ticks at or before this time do not count: the schedule had another timing, or was paused. */
+  /**
+   * Ticks at or before this time do not count: the schedule had another timing, or was paused. A time that is not believed
+   * counts as unknown.
+   */
   get #beginning(): number {
-    return Math.max(this.stored.since, this.pause?.at ?? 0);
+    return Math.max(...this.#beginnings.filter((time) => time <= this.#believable), 0);
+  }
+
+  get #beginnings(): readonly number[] {
+    return [this.stored.since, this.pause?.at ?? 0];
+  }
+
+  /** Forgets what was recorded while a clock was ahead. */
+  #disbelieveAfter(time: number): void {
+    this.#believable = time;
+    if (this.#handledUntil > time) this.#handledUntil = -Infinity;
+    if ((this.run?.tick ?? 0) <= time && (this.skip?.tick ?? 0) <= time) return;
+    if (this.run && this.run.tick > time) this.run = undefined;
+    if (this.skip && this.skip.tick > time) this.skip = undefined;
+    for (const tick of this.#handled) if (tick > time) this.#handled.delete(tick);
   }
 
   /** The last handled tick; the beginning when there is none. */
@@ -169,6 +190,8 @@ export class Schedule {
   #lastMissed(until: number, watchingSince: number): number | undefined {
     const latest = this.latest;
     if (this.stored.catchUp === 'none' || latest >= watchingSince) return undefined;
+    // Without a known beginning, any earlier tick may be older than the schedule.
+    if (this.#beginnings.some((time) => time > this.#believable)) return undefined;
     // Computing an earlier tick takes long, and mostly there is none.
     if ((this.#timetable.next(latest) ?? Infinity) > until) return undefined;
     const last = this.#timetable.previous(Math.min(watchingSince, until));

@@ -1,3 +1,4 @@
+import { latestBelievable } from './future-times.js';
 import { readEnd, readLast, readManualRun, readRun, readSkip, readVersion } from './read-runs.js';
 import { readSchedule } from './read-schedule.js';
 import type { Schedule } from './schedule.js';
@@ -113,13 +114,17 @@ export function recordSkip(schedule: Schedule, tick: number, text: string): void
   else schedule.recordHandled(tick);
 }
 
-/** Whether no process reads a key any more: it is the record of a handled tick, and a later one is known. */
+/**
+ * Whether no process reads a key any more: it is the record of a handled tick, and a later one is known, or its time has
+ * not come.
+ */
 function isOutdated(parsed: ParsedKey, text: string, schedules: Schedules, now: number): boolean {
   if (parsed.kind === 'last') {
     const { run, skip } = readLast(text);
     return !schedules.has(parsed.id) && Math.max(run?.tick ?? 0, skip?.tick ?? 0) < now - KEEP_LAST;
   }
   if (parsed.kind !== 'run' && parsed.kind !== 'skip') return false;
+  if (parsed.tick > latestBelievable(now)) return true;
   if (parsed.tick > now - KEEP_TICKS) return false;
   // The latest record stays, because 0.1.0 knows the latest tick only from it.
   const latest = schedules.get(parsed.id)?.[parsed.kind];

@@ -255,6 +255,28 @@ describe('reconcile during a deploy', () => {
     expect(world.ids).toEqual(['a']);
   });
 
+  it('does not believe a version that has a clock from the future', () => {
+    const world = new World();
+    const right = world.process([declare('a')]);
+    world.pass(5, right);
+    world.now += 24 * 60 * MINUTE;
+    world.process([declare('b')])();
+    expect(world.ids).toEqual(['b']);
+    world.now -= 24 * 60 * MINUTE;
+    world.pass(1, right);
+    expect(world.ids).toEqual(['a']);
+    expect(world.versionCount).toBe(1);
+  });
+
+  it('gives a schedule that begins in the future the present as its beginning', () => {
+    const world = new World();
+    world.now += 24 * 60 * MINUTE;
+    world.process([declare('a')])();
+    world.now -= 24 * 60 * MINUTE;
+    world.process([declare('a')])();
+    expect(world.stored.get('a')?.since).toBe(world.now);
+  });
+
   it('forgets versions without a sign of life for a day', () => {
     const world = new World();
     world.process([declare('a')])();

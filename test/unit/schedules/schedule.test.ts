@@ -123,17 +123,47 @@ describe('Schedule', () => {
     expect(ten.due(at(55), at(0))).toEqual([at(40), at(50)]);
   });
 
-  it('has no tick due when the system clock was put back behind the last handled tick', () => {
-    const ten = schedule();
-    ten.recordRun(run(at(3600), 360));
-    expect(ten.due(at(35), at(0))).toEqual([]);
-    expect(ten.upcoming(at(35), 1)).toEqual([at(3610)]);
-  });
-
   it('knows the number of runs when two were recorded in the wrong order', () => {
     const ten = schedule();
     ten.recordRun(run(at(20), 2));
     ten.recordRun(run(at(10), 1));
     expect(ten.runs).toBe(2);
+  });
+
+  describe('does not believe a time that is more than a minute ahead', () => {
+    const tomorrow = at(24 * 3_600);
+
+    it('of its beginning: the ticks since the process watches are due, and no missed one', () => {
+      const ten = schedule({ since: tomorrow });
+      expect(ten.due(at(35), at(15))).toEqual([at(20), at(30)]);
+      expect(ten.upcoming(at(35), 2)).toEqual([at(40), at(50)]);
+    });
+
+    it('of a pause', () => {
+      const ten = schedule();
+      ten.pause = { paused: false, at: tomorrow };
+      expect(ten.due(at(35), at(15))).toEqual([at(20), at(30)]);
+      expect(ten.upcoming(at(35), 1)).toEqual([at(40)]);
+    });
+
+    it('of a handled tick', () => {
+      const ten = schedule();
+      ten.recordRun(run(tomorrow, 1));
+      ten.recordSkip({ tick: tomorrow + 10 * SECOND, because: 'default.x', at: tomorrow });
+      expect(ten.upcoming(at(35), 1)).toEqual([at(40)]);
+      expect(ten.due(at(35), at(15))).toEqual([at(10), at(20), at(30)]);
+      expect([ten.run, ten.skip]).toEqual([undefined, undefined]);
+    });
+
+    it('up to which it has searched for ticks, when the clock was put back', () => {
+      const ten = schedule();
+      expect(ten.due(tomorrow, tomorrow - 15 * SECOND)).toHaveLength(3);
+      expect(ten.due(at(35), at(15))).toEqual([at(10), at(20), at(30)]);
+    });
+
+    it('but believes one that is less ahead: the clocks of two processes are never equal', () => {
+      const ten = schedule({ since: at(90) });
+      expect(ten.due(at(35), at(0))).toEqual([]);
+    });
   });
 });
