@@ -111,7 +111,7 @@ describeEachEngine('a producer', (engine) => {
     ['a Map', [new Map()], 'args[0]'],
     ['a BigInt', [{ amount: 1n }], 'args[0].amount'],
     ['a function', [[() => 1]], 'args[0][0]'],
-    ['an instance', [{ user: new (class User {})() }], 'args[0].user'],
+    ['an instance with a hidden state', [{ user: new (class User extends Map {})() }], 'args[0].user'],
     ['NaN', [1, { deep: { value: Number.NaN } }], 'args[1].deep.value'],
     ['undefined', [undefined, 1], 'args[0]'],
     ['NUL', ['a\u0000b'], 'args[0]'],
