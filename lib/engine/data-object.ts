@@ -18,10 +18,8 @@ export function lossOfInstance(instance: object): string | undefined {
   const keys = Reflect.ownKeys(instance);
   const hidden = keys.find((key) => typeof key === 'symbol' || !isEnumerable(instance, key));
   if (hidden !== undefined) return `its hidden property ${String(hidden)}`;
-  if (keys.length > 0) return undefined;
-  // A compiler for older targets keeps private fields outside of the object. A DTO whose properties are all optional has
-  // neither methods nor a constructor with parameters.
-  return isBareClass(prototype) ? undefined : 'all of it, because it has no properties of its own';
+  // A compiler for older targets keeps private fields outside of the object.
+  return keys.length > 0 ? undefined : 'all of it, because it has no properties of its own';
 }
 
 function lossOfClass(prototype: object): string | undefined {
@@ -42,11 +40,6 @@ function findLoss(prototype: object): string | undefined {
     }
   }
   return undefined;
-}
-
-function isBareClass(prototype: object): boolean {
-  const { constructor: type } = prototype as { constructor?: Function };
-  return (type?.length ?? 0) === 0 && Object.getOwnPropertyNames(prototype).every((key) => key === 'constructor');
 }
 
 function isEnumerable(object: object, key: PropertyKey): boolean {

@@ -67,7 +67,7 @@ describe.each([
   });
 
   test('the web process runs no queue, and the worker opens no port', () => {
-    expect(web.output()).not.toContain('Running the queues');
+    expect(web.output()).not.toContain('Running the queue');
     expect(worker.url).toBe('');
   });
 });

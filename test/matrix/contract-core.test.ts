@@ -51,15 +51,15 @@ test('the copy has Nest 11 and ioredis 5', () => {
 
 test('the core of the contract suite passes on every engine', async () => {
   const jest = ['--experimental-vm-modules', 'node_modules/jest/bin/jest.js', '--selectProjects', 'contract'];
-  const files = ['--testPathPatterns', 'contract/(core|enhancers|producing)\\.test'];
+  const files = ['--testPathPatterns', 'contract/(core|enhancers|nest|producing)\\.test'];
   const { stderr } = await run(project, process.execPath, [...jest, ...files, '--forceExit']);
-  expect(stderr).toMatch(/Test Suites: 3 passed, 3 total/);
+  expect(stderr).toMatch(/Test Suites: 4 passed, 4 total/);
 }, 600_000);
 
 /** Without the tests of what only Nest 12 has. */
 test('the parts that meet Nest pass their unit tests', async () => {
   const jest = ['--experimental-vm-modules', 'node_modules/jest/bin/jest.js', '--selectProjects', 'unit'];
-  const files = ['--testPathPatterns', 'unit/(http/handlers|tasks|workers/(?!argument-pipes))'];
+  const files = ['--testPathPatterns', 'unit/(http/handlers|nest|producers|tasks|workers/(?!argument-pipes))'];
   const { stderr } = await run(project, process.execPath, [...jest, ...files, '--forceExit']);
   expect(stderr).toMatch(/^Tests: +\d+ passed, \d+ total$/m);
 }, 600_000);

@@ -218,7 +218,7 @@ export async function repeatedCuts(world: World, times: number): Promise<void> {
 
 /** The log has one line when the connection is lost, one when it works again, and a few lines about tasks. */
 function assertShortLog(process: TestProcess, most = 6): void {
-  const lines = process.lines.filter((line) => !line.includes('Running the queues'));
+  const lines = process.lines.filter((line) => !line.includes('Running the queue'));
   assert(lines.length <= most, `There are ${lines.length} lines in the log:\n${lines.join('\n')}`);
   // No line comes from elsewhere: no warning of Node or of a driver, no stack.
   const others = process.log.filter((line) => !line.startsWith('[Nest]'));

@@ -68,7 +68,8 @@ describe('toJson with an instance of a class', () => {
     level = 3;
   }
   class Filter {
-    declare page?: number;
+    page?: number;
+    size = undefined;
   }
 
   it.each([
@@ -118,6 +119,10 @@ describe('toJson with an instance of a class', () => {
   it.each<[unknown, string]>([
     [new Money(), 'value.a is an instance of Money. JSON would lose its private field #cents. Send a plain object'],
     [new Total(), 'is an instance of Total. JSON would lose its getter text.'],
+    [
+      new (class Empty {})(),
+      'is an instance of Empty. JSON would lose all of it, because it has no properties of its own.',
+    ],
     [
       new Compiled(5),
       'is an instance of Compiled. JSON would lose all of it, because it has no properties of its own.',
