@@ -19,6 +19,7 @@ export interface AsymmetricMatcher {
 }
 
 /** The arguments that a test expects, each as the caller gives it, or a matcher. */
-export type ExpectedArguments<F extends TaskFunction> = {
-  readonly [I in keyof ArgumentsOf<F>]: ArgumentsOf<F>[I] | AsymmetricMatcher;
-};
+export type ExpectedArguments<F extends TaskFunction> =
+  ArgumentsOf<F> extends infer A extends readonly unknown[] ? OrMatchers<A> : never;
+
+type OrMatchers<A extends readonly unknown[]> = { readonly [I in keyof A]: A[I] | AsymmetricMatcher };
