@@ -46,6 +46,23 @@ describe('a Redis that cannot be reached yet', () => {
   });
 });
 
+describe('sentinels that cannot be reached', () => {
+  it('the application boots without them, and calls fail in time', async () => {
+    const server = await startRedis();
+    await server.close();
+    const connection = { name: 'main', sentinels: [{ host: '127.0.0.1', port: server.port }] };
+    const { app, add, lines } = await bootAdder({ connection, enqueueTimeout: 700 });
+    try {
+      expect(lines.filter((line) => line.startsWith('ERROR'))).toEqual([
+        expect.stringMatching(/Redis at main of the sentinels .* cannot be reached: All sentinels are unreachable/),
+      ]);
+      await expect(add.enqueue(1, 2)).rejects.toMatchObject({ code: 'ENGINE_UNAVAILABLE' });
+    } finally {
+      await app.close();
+    }
+  });
+});
+
 describe('a Redis with a password', () => {
   const password = 'p@ss/w:rd';
   let server: Awaited<ReturnType<typeof startRedis>>;

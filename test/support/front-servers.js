@@ -52,10 +52,10 @@ ${settings}
  *
  * @param {number} primary the port of the primary
  * @param {{ quorum: number, downAfter?: number }} options `downAfter`: milliseconds without an answer after which the
- *   primary counts as down. Default 1,000
+ *   primary counts as down. Default 5,000: less may be too little on a busy machine
  * @returns {Promise<Server>}
  */
-export async function startSentinel(primary, { quorum, downAfter = 1_000 }) {
+export async function startSentinel(primary, { quorum, downAfter = 5_000 }) {
   const managed = await createManagedProcess();
   const port = await freePort();
   writeFileSync(

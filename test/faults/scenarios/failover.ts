@@ -52,10 +52,10 @@ export async function failover(world: World, how: Failover, { each }: { each: nu
 }
 
 /** Enqueues tasks all the time. Calls may fail during the failover. */
-function startLoad(world: World, web: TestProcess, each: number) {
+export function startLoad(world: World, web: TestProcess, each: number) {
   const load = { stopped: false };
+  const ids: string[] = [];
   const enqueueing = (async () => {
-    const ids: string[] = [];
     while (!load.stopped) {
       const [stored] = await Promise.all([world.enqueueMany(web, 'slow', [5], each), sleep(BEAT)]);
       ids.push(...stored);
@@ -63,6 +63,8 @@ function startLoad(world: World, web: TestProcess, each: number) {
     return ids;
   })();
   return {
+    /** The ids of the tasks that were stored until now, in their order. */
+    ids,
     /** Returns the ids of the tasks that were stored. */
     async stop(): Promise<string[]> {
       load.stopped = true;

@@ -3,9 +3,11 @@ import { changedClock, fiveClocks, wrongClock } from './clocks.js';
 import { atMostOnce, eventLoop, killedWorker, manyCallers, poisonTask } from './delivery.js';
 import { failover } from './failover.js';
 import { outage, repeatedCuts, type OutageKind } from './outage.js';
+import { restartedPooler } from './poolers.js';
 import { missedTicks, noOverlap, replicasComeAndGo } from './schedules.js';
 import { closing, closingUnconnected, deafClients, graceIsOver, rollingDeploy } from './shutdown.js';
 import { sabotage } from './sabotage.js';
+import { sentinelFailover } from './sentinel.js';
 import { versionsSideBySide } from './versions.js';
 import { killedWorkflows } from './workflows.js';
 
@@ -64,6 +66,19 @@ export function scenarios(size: 'quick' | 'full'): Scenario[] {
       engines: BOTH,
       open: { durable: true },
       run: (world) => failover(world, how, full ? { each: 20 } : { each: 5 }),
+    })),
+    ...(['session', 'transaction'] as const).map((mode): Scenario => ({
+      topic: 'outage',
+      name: `PgBouncer in ${mode} mode is restarted`,
+      engines: ['postgres'],
+      run: (world) => restartedPooler(world, mode),
+    })),
+    ...(['planned', 'unplanned'] as const).map((how): Scenario => ({
+      topic: 'failover',
+      name: `sentinels replace the primary (${how})`,
+      engines: ['redis'],
+      open: { durable: true },
+      run: (world) => sentinelFailover(world, how, full ? { each: 20 } : { each: 5 }),
     })),
     ...clocks(full),
     ...some('versions', {

@@ -107,10 +107,10 @@ export function openWorkerCopy(client: RedisClient): RedisClient {
 }
 
 /** Opens a copy of the application's client for commands, when the client itself {@link isUnfit}. */
-export function openCommandCopy(client: RedisClient): RedisClient {
-  return 'nodes' in client
-    ? client.duplicate([], clusterCommandOptions(client.options))
-    : client.duplicate({ ...commandOptions(client.options), failoverDetector: true });
+export function openCommandCopy(client: RedisClient, Connector: RedisOptions['Connector']): RedisClient {
+  if ('nodes' in client) return client.duplicate([], clusterCommandOptions(client.options));
+  const withSentinels = client.options.sentinels ? { Connector, failoverDetector: true } : {};
+  return client.duplicate({ ...commandOptions(client.options), ...withSentinels });
 }
 
 /**
@@ -122,13 +122,12 @@ export function isUnfit(client: RedisClient): boolean {
   const options: RedisOptions & ClusterOptions = isCluster
     ? { ...client.options.redisOptions, ...client.options }
     : client.options;
-  const { replyMapping, role, sentinels, failoverDetector, scaleReads } = options;
+  const { replyMapping, role, scaleReads } = options;
   return (
     Boolean(options.stringNumbers || options.keyPrefix || options.enableAutoPipelining) ||
-    Boolean(options.monitor || options.readOnly) ||
+    Boolean(options.monitor || options.readOnly || options.sentinels) ||
     replyMapping === 'resp3' ||
     role === 'slave' ||
-    Boolean(sentinels && !failoverDetector) ||
     (scaleReads !== undefined && scaleReads !== 'master')
   );
 }

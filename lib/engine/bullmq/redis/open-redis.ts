@@ -12,7 +12,9 @@ import {
   openWithUrl,
   type RedisClient,
 } from './client-options.js';
+import { patchDisconnect } from './patched-disconnect.js';
 import { patchHashReplies } from './patched-hash-replies.js';
+import { patchSentinelConnector } from './patched-sentinel-connector.js';
 import { cutWhenSilent } from './silence-watchdog.js';
 import { RedisDriver } from './redis-driver.js';
 import type { Driver } from '../driver.js';
@@ -27,8 +29,8 @@ type RedisConnection = Extract<Connection, { kind: 'redis' }>;
  */
 export async function openRedis(connection: RedisConnection, prefix: string): Promise<Driver> {
   const { url, options, client } = connection;
-  if (client) return shareClient(client as Redis | Cluster, prefix);
-  const { Redis, Cluster } = await loadOptionalPackage('ioredis', 'A redis:// connection', () => import('ioredis'));
+  if (client) return await shareClient(client as RedisClient, prefix);
+  const { Redis, Cluster, SentinelConnector } = await loadIORedis();
   if (options?.nodes) {
     const { nodes = [], ...rest } = options as RedisConnectionOptions & ClusterOptions;
     const address = `The Redis cluster at ${nodes.map(({ host, port }) => `${host}:${port}`).join(', ')}`;
@@ -41,20 +43,28 @@ export async function openRedis(connection: RedisConnection, prefix: string): Pr
     return new RedisDriver(`Redis at ${withoutPassword(url)}`, redis, true, joinPrefixes({ keyPrefix }, prefix));
   }
   const own = options as RedisOptions;
-  const redis = ownClient(new Redis(commandOptions(own)));
+  const connector = own.sentinels ? { Connector: patchSentinelConnector(SentinelConnector) } : {};
+  const redis = ownClient(new Redis(commandOptions({ ...connector, ...own })));
   return new RedisDriver(addressOf(redis), redis, true, joinPrefixes(own, prefix));
 }
 
+function loadIORedis() {
+  return loadOptionalPackage('ioredis', 'A redis:// connection', () => import('ioredis'));
+}
+
 /** Uses the application's client, or a copy with other options when the client's own do not fit. */
-function shareClient(client: Redis | Cluster, prefix: string): RedisDriver {
+async function shareClient(client: RedisClient, prefix: string): Promise<RedisDriver> {
   const isCluster = 'nodes' in client;
   const fullPrefix = isCluster ? clusterPrefix(client.options, prefix) : joinPrefixes(client.options, prefix);
   if (!isUnfit(client)) return new RedisDriver(addressOf(client), client, false, fullPrefix);
-  return new RedisDriver(addressOf(client), ownClient(openCommandCopy(client)), true, fullPrefix);
+  const hasSentinels = !isCluster && Boolean(client.options.sentinels);
+  const connector = hasSentinels ? patchSentinelConnector((await loadIORedis()).SentinelConnector) : undefined;
+  const copy = openCommandCopy(client, connector);
+  return new RedisDriver(addressOf(client), ownClient(copy), true, fullPrefix);
 }
 
 function ownClient<C extends RedisClient>(client: C): C {
-  return cutWhenSilent(patchHashReplies(client), COMMAND_SILENCE_LIMIT);
+  return cutWhenSilent(patchDisconnect(patchHashReplies(client)), COMMAND_SILENCE_LIMIT);
 }
 
 /** @throws ConfigurationError when the prefix has no hash tag */
@@ -77,6 +87,9 @@ function checkClusterPrefix(prefix: string): void {
 
 function addressOf(client: Redis | Cluster): string {
   if ('nodes' in client) return 'The Redis cluster';
-  const { host, port, path } = client.options;
+  const { host, port, path, sentinels, name } = client.options;
+  if (sentinels) {
+    return `Redis at ${name} of the sentinels ${sentinels.map((one) => `${one.host}:${one.port}`).join(', ')}`;
+  }
   return `Redis at ${path ?? `${host}:${port}`}`;
 }

@@ -4,6 +4,7 @@ import { bullmq } from '../bullmq-package.cjs';
 import { decodableHash, unreadableHash } from './decodable-hash.js';
 import { WORKER_SILENCE_LIMIT, type RedisClient } from './client-options.js';
 import { endWaiting, ignore, isOutage } from './redis-client.js';
+import { patchDisconnect } from './patched-disconnect.js';
 import { cutWhenSilent } from './silence-watchdog.js';
 import type { Clock } from '../clock.js';
 import { waitByOwnClock } from '../patched-backend-time.js';
@@ -67,7 +68,10 @@ function refusalIsOutage(backend: RedisQueueBackend): RedisQueueBackend {
 export function withBareCopies(client: RedisClient): RedisClient {
   const duplicate = client.duplicate.bind(client) as (...options: unknown[]) => RedisClient;
   const duplicateBare = (...options: unknown[]) =>
-    cutWhenSilent(Object.assign(duplicate(...options), { defineCommand: ignore }), WORKER_SILENCE_LIMIT);
+    cutWhenSilent(
+      patchDisconnect(Object.assign(duplicate(...options), { defineCommand: ignore })),
+      WORKER_SILENCE_LIMIT,
+    );
   return Object.assign(client, { duplicate: duplicateBare });
 }
 

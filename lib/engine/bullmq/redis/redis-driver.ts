@@ -17,6 +17,7 @@ import { resetSocket } from '../reset-socket.js';
 import { openWorkerCopy, WORKER_SILENCE_LIMIT, type RedisClient } from './client-options.js';
 import { asConfigurationError, endClient, ignore, isOutage, isUsable, nextAttempt } from './redis-client.js';
 import { cutWhenSilent } from './silence-watchdog.js';
+import { patchDisconnect } from './patched-disconnect.js';
 import { patchHashReplies } from './patched-hash-replies.js';
 import { patchSendCommand } from './patched-send-command.js';
 import { beginningOfMark, CANCEL_JOB, keysOfJob, READ_JOB, toFoundJob, type JobReply } from './job-hash.js';
@@ -226,7 +227,7 @@ export class RedisDriver implements Driver {
 
   /** Opens one more connection, for BullMQ's workers or for messages. */
   private openCopy(): RedisClient {
-    const copy = patchHashReplies(openWorkerCopy(this.commands));
+    const copy = patchDisconnect(patchHashReplies(openWorkerCopy(this.commands)));
     copy.on('error', this.report);
     this.copies.push(copy);
     return cutWhenSilent(patchScripts(copy), WORKER_SILENCE_LIMIT);
