@@ -137,7 +137,7 @@ export class TaskHandle<R = unknown> {
   /**
    * Removes the record of a final task.
    *
-   * @returns false when the task is not final or not stored
+   * @returns false when the task is not final or not stored, or when a workflow that goes on needs its result
    */
   forget(): Promise<boolean> {
     return this.#results.forget(this.id);

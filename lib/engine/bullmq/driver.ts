@@ -68,6 +68,12 @@ export interface Driver {
    * @param cursor `undefined` for the first page, then `next` of the page before
    */
   scanMeta(queue: string, cursor: string | undefined): Promise<MetaPage>;
+  /**
+   * Removes jobs that ended before a time, but for the members of workflows that are stored.
+   *
+   * @returns how many it removed, or looked at; when that is `atOnce`, there may be more
+   */
+  removeEnded(queue: string, jobs: EndedJobs): Promise<number>;
   /** Gives back what a job used up of its queue's rate limit, because it was taken and did not run. */
   returnToken(queue: string, token: UnusedToken): Promise<void>;
   /** Whether an error means that the store cannot be reached, so that another attempt may help. */
@@ -101,6 +107,13 @@ export interface CancelOfJob {
 export interface FoundJob {
   readonly json: JobJson;
   readonly state: JobState;
+}
+
+/** Jobs that ended before a time, the first ones first. */
+export interface EndedJobs {
+  readonly state: 'completed' | 'failed';
+  readonly before: number;
+  readonly atOnce: number;
 }
 
 /** What a job used up of a rate limit, in milliseconds: the window of the limit, and the time since the job was taken. */

@@ -120,7 +120,9 @@ export class MemoryEngine implements Engine {
   async forget(id: string): Promise<boolean> {
     const { store } = this.openPlace('forget');
     const task = store.find(id);
-    if (!task || !hasEnded(task)) return false;
+    const whole = task?.workflow?.parent;
+    // A workflow that goes on needs the result.
+    if (!task || !hasEnded(task) || (whole && !hasEnded(whole))) return false;
     store.remove(task);
     return true;
   }

@@ -3,8 +3,9 @@ import { getQueueToken } from '@nestjs/bullmq';
 import { Injectable } from '@nestjs/common';
 import type { Queue } from 'bullmq';
 import { Task, type Tasks } from 'nestjs-task-queue';
-import { OWN_CLOCK } from '../../../lib/engine/bullmq/clock.js';
+import type { Driver } from '../../../lib/engine/bullmq/driver.js';
 import { sweep, sweepRegularly } from '../../../lib/engine/bullmq/consumer/retention-sweep.js';
+import { ENGINE } from '../../../lib/task-queue-tokens.js';
 import { boot, type Booted } from '../../support/boot.js';
 import { describeEachDatabase } from '../../support/engines.js';
 import { until } from '../../support/until.js';
@@ -27,22 +28,23 @@ describeEachDatabase('the retention sweep', (engine) => {
 
   it('one sweep removes every task whose retention is over, and no other task', async () => {
     const queue = await quietQueueAfter(5);
-    const backend = queue.getBackend();
-    await sweep(backend, { succeeded: 60_000, failed: 0 }, OWN_CLOCK, { atOnce: 2 });
+    await sweep(driver(), 'quiet', { succeeded: 60_000, failed: 0 }, { atOnce: 2 });
     await expect(queue.getJobCounts('completed')).resolves.toEqual({ completed: 5 });
-    await sweep(backend, { succeeded: 0, failed: 60_000 }, OWN_CLOCK, { atOnce: 2 });
+    await sweep(driver(), 'quiet', { succeeded: 0, failed: 60_000 }, { atOnce: 2 });
     await expect(queue.getJobCounts('completed')).resolves.toEqual({ completed: 0 });
   });
 
   it('the sweep also removes tasks from a queue that gets no new tasks', async () => {
     const queue = await quietQueueAfter(1);
-    const stop = sweepRegularly(queue.getBackend(), { succeeded: 100, failed: 100 }, OWN_CLOCK, 50);
+    const stop = sweepRegularly(driver(), 'quiet', { succeeded: 100, failed: 100 }, 50);
     try {
       await until(async () => (await queue.getJobCounts('completed'))['completed'] === 0, 'the task is removed', 5_000);
     } finally {
       stop();
     }
   });
+
+  const driver = () => one.app.get<{ driver: Driver }>(ENGINE).driver;
 
   async function quietQueueAfter(tasks: number): Promise<Queue> {
     const handles = await work.once.enqueueMany(Array.from({ length: tasks }, () => []));

@@ -79,7 +79,7 @@ export class QueueConsumer {
     const backend = this.worker.getBackend();
     this.cancelPoll = new CancelPoll(backend, this.running);
     this.translator = new OutcomeTranslator(deps, this.cancelPoll);
-    this.stopSweeping = sweepRegularly(backend, options.keep, driver.clock);
+    this.stopSweeping = sweepRegularly(driver, queue, options.keep);
   }
 
   async start(): Promise<void> {

@@ -1,8 +1,8 @@
-import type { IQueueBackend } from 'bullmq';
 import type { ConsumerOptions } from '../../ports/worker-port.js';
-import type { Clock } from '../clock.js';
+import type { Driver } from '../driver.js';
 
 type Keep = ConsumerOptions['keep'];
+type Store = Pick<Driver, 'removeEnded' | 'clock'>;
 
 /** Milliseconds between two sweeps: a quarter of the shortest time that tasks are kept, within these bounds. */
 const LONGEST_INTERVAL = 60_000;
@@ -11,23 +11,19 @@ const SHORTEST_INTERVAL = 1_000;
 const SWEEP_AT_ONCE = 500;
 
 /**
- * Removes final tasks whose time to live is over, at regular intervals, also from a queue without new tasks. BullMQ's own
- * removal (`keepAge`) runs whenever a job ends and costs PostgreSQL a statement that is planned anew each time.
+ * Removes final tasks whose time to live is over, at regular intervals, also from a queue without new tasks. A member of a
+ * workflow is kept as long as the task that waits for it, or waited. BullMQ's own removal (`keepAge`) runs whenever a job
+ * ends, costs PostgreSQL a statement that is planned anew each time, and removes members too.
  *
  * @returns stops the sweeps
  */
-export function sweepRegularly(
-  backend: IQueueBackend,
-  keep: Keep,
-  clock: Pick<Clock, 'now'>,
-  interval = intervalFor(keep),
-): () => void {
+export function sweepRegularly(store: Store, queue: string, keep: Keep, interval = intervalFor(keep)): () => void {
   const stopped = new AbortController();
   let sweeping = false;
   const timer = setInterval(() => {
     if (sweeping) return;
     sweeping = true;
-    sweep(backend, keep, clock, { signal: stopped.signal })
+    sweep(store, queue, keep, { signal: stopped.signal })
       // The sweep was stopped, or the store cannot be reached: the next sweep removes the rest.
       .catch(() => undefined)
       .finally(() => (sweeping = false));
@@ -50,24 +46,17 @@ function intervalFor({ succeeded, failed }: Keep): number {
  * @throws the signal's reason, or the store's error
  */
 export async function sweep(
-  backend: IQueueBackend,
+  store: Store,
+  queue: string,
   keep: Keep,
-  clock: Pick<Clock, 'now'>,
   { atOnce = SWEEP_AT_ONCE, signal }: { atOnce?: number; signal?: AbortSignal } = {},
 ): Promise<void> {
   for (const [state, life] of [['completed', keep.succeeded] as const, ['failed', keep.failed] as const]) {
-    const endedBefore = clock.now() - life;
-    // BullMQ writes an event for each command, also for one that removes nothing.
-    let removed = (await oldestEnd(backend, state)) <= endedBefore ? atOnce : 0;
+    const before = store.clock.now() - life;
+    let removed = atOnce;
     while (removed === atOnce) {
       signal?.throwIfAborted();
-      removed = (await backend.cleanJobsByState(state, endedBefore, atOnce)).length;
+      removed = await store.removeEnded(queue, { state, before, atOnce });
     }
   }
-}
-
-async function oldestEnd(backend: IQueueBackend, state: 'completed' | 'failed'): Promise<number> {
-  const [id] = (await backend.getRanges([state], 0, 0, true)).flat();
-  if (id === undefined) return Infinity;
-  return (await backend.getJobData(id))?.finishedOn ?? 0;
 }

@@ -55,7 +55,8 @@ function readableRecord(
       ? (cancelled?.at ?? opts.task?.expiresAt ?? now)
       : null;
   const expiresAt = finishedAt === null ? null : finishedAt + timeToLive(state, opts.task?.resultTtl, retention);
-  if (expiresAt !== null && expiresAt <= now) return undefined;
+  // A member is kept as long as the task that waits for it, so that the whole can be looked at and run again.
+  if (expiresAt !== null && expiresAt <= now && !json.parentKey) return undefined;
   // BullMQ counts an attempt also when a worker took the task only to end it.
   const endedUnrun = state === 'expired' || (state === 'cancelled' && wasTakenAfter(json, cancelled));
   const made = (json.attemptsMade ?? 0) + (data?.note?.tried ?? 0) - (jobState === 'failed' && endedUnrun ? 1 : 0);

@@ -1,4 +1,4 @@
-import type { JobState, Queue } from 'bullmq';
+import type { JobState, JobJson, Queue } from 'bullmq';
 import { inBatches } from '../../../concurrency.js';
 import type { UnreadableTaskError } from '../../../errors.js';
 import { storableText } from '../../json.js';
@@ -126,11 +126,19 @@ export class TaskCommands {
     }
   }
 
+  /** Whether a workflow that goes on needs the result of the job. */
+  private async isNeeded({ parentKey }: JobJson): Promise<boolean> {
+    if (!parentKey) return false;
+    const whole = await this.deps.lookup.find(parentKey.slice(parentKey.lastIndexOf(':') + 1));
+    return whole !== undefined && !isFinal(whole.record.state);
+  }
+
   async forget(id: string): Promise<boolean> {
     const found = await this.deps.lookup.find(id);
     if (!found) return false;
     const { record, json } = found;
     if (!json.finishedOn && !isUnreadable(record)) return false;
+    if (await this.isNeeded(json)) return false;
     return this.deps.availability.withRetries('forget', async () => {
       // A task that cannot be read counts as failed although no worker has ended it yet. One may be about to.
       if (isUnreadable(record)) {

@@ -63,6 +63,22 @@ SELECT promote($1, id) FROM (
   SELECT id FROM job WHERE queue = $1 AND id = ANY($2::text[]) AND state = 'delayed' FOR UPDATE SKIP LOCKED
 ) AS free`;
 
+/**
+ * Removes up to $4 jobs of the queue $1 that ended in the state $2 before $3, as BullMQ's `clean` does, but for members of
+ * workflows: as long as the job that waited for a member is stored, the member is kept.
+ */
+export const REMOVE_ENDED = `
+WITH old AS MATERIALIZED (
+  SELECT id FROM job AS member
+   WHERE queue = $1 AND state = $2::job_state AND finished_at_ms <= $3
+     AND (parent_id IS NULL OR NOT EXISTS (
+       SELECT 1 FROM job AS whole WHERE whole.queue = member.parent_queue AND whole.id = member.parent_id))
+   ORDER BY seq LIMIT $4
+), links AS (
+  DELETE FROM job_dependency WHERE child_queue = $1 AND child_id = ANY(ARRAY(SELECT id FROM old))
+)
+DELETE FROM job WHERE queue = $1 AND id = ANY(ARRAY(SELECT id FROM old)) RETURNING id`;
+
 /** The job in a row, as BullMQ's `getJobData` and `getState` give it in two queries. */
 export function toFoundJob(row: JobRow): FoundJob {
   const json = {

@@ -16,12 +16,20 @@ import { bullmq } from '../bullmq-package.cjs';
 import type { PoolDeadline } from '../call-deadline.js';
 import type { Clock } from '../clock.js';
 import { waitByOwnClock } from '../patched-backend-time.js';
-import { CANCEL_FREE_JOBS, CANCEL_JOB, PROMOTE_JOBS, SELECT_JOBS, toFoundJob, type JobRow } from './job-rows.js';
+import {
+  CANCEL_FREE_JOBS,
+  CANCEL_JOB,
+  PROMOTE_JOBS,
+  REMOVE_ENDED,
+  SELECT_JOBS,
+  toFoundJob,
+  type JobRow,
+} from './job-rows.js';
 import { moveFailedParentFirst } from './patched-parent-first.js';
 import { passServerTime } from './patched-postgres-time.js';
 import type { PostgresPools } from './postgres-pools.js';
 import { grantSchema, migrateSchema, needsMigration } from './postgres-schema.js';
-import type { CancelOfJob, Driver, FoundJob, JobRef, MetaPage, OnStored, UnusedToken } from '../driver.js';
+import type { CancelOfJob, Driver, EndedJobs, FoundJob, JobRef, MetaPage, OnStored, UnusedToken } from '../driver.js';
 import type { MessageBus } from '../message-bus.js';
 import type { JobEntry } from '../jobs/job-data.js';
 import { isObject, MOST_RUNS, unreadableOptions } from '../jobs/unreadable-job.js';
@@ -175,6 +183,11 @@ export class PostgresDriver implements Driver {
       fields: rows.map(({ field, value }) => [field, value ?? ''] as const),
       next: rows.length < META_PAGE ? undefined : rows.at(-1)?.field,
     };
+  }
+
+  async removeEnded(queue: string, { state, before, atOnce }: EndedJobs): Promise<number> {
+    const { rows } = await this.pools.queries.query(REMOVE_ENDED, [queue, state, before, atOnce]);
+    return rows.length;
   }
 
   async returnToken(queue: string, { window, heldFor }: UnusedToken): Promise<void> {

@@ -22,8 +22,9 @@ import { patchHashReplies } from './patched-hash-replies.js';
 import { patchSendCommand } from './patched-send-command.js';
 import { beginningOfMark, CANCEL_JOB, keysOfJob, READ_JOB, toFoundJob, type JobReply } from './job-hash.js';
 import { patchScripts } from './patched-scripts.js';
+import { REMOVE_ENDED } from './remove-ended.js';
 import { RETURN_TOKEN } from './return-token.js';
-import type { CancelOfJob, Driver, FoundJob, JobRef, MetaPage, OnStored, UnusedToken } from '../driver.js';
+import type { CancelOfJob, Driver, EndedJobs, FoundJob, JobRef, MetaPage, OnStored, UnusedToken } from '../driver.js';
 import type { MessageBus } from '../message-bus.js';
 import type { JobEntry } from '../jobs/job-data.js';
 import { unreadableOptions } from '../jobs/unreadable-job.js';
@@ -196,6 +197,20 @@ export class RedisDriver implements Driver {
       (_, index) => [entries[2 * index] as string, entries[2 * index + 1] as string] as const,
     );
     return { fields, next: next === '0' ? undefined : next };
+  }
+
+  async removeEnded(queue: string, { state, before, atOnce }: EndedJobs): Promise<number> {
+    const prefix = `${this.prefix}:${queue}:`;
+    const looked = await this.commands.eval(
+      REMOVE_ENDED,
+      1,
+      `${prefix}${state}`,
+      before,
+      this.clock.now(),
+      atOnce,
+      prefix,
+    );
+    return looked as number;
   }
 
   async returnToken(queue: string, { window, heldFor }: UnusedToken): Promise<void> {
