@@ -50,6 +50,7 @@ export class TaskQueueLifecycle {
       await engine.start();
     } catch (error) {
       // Nest calls no shutdown hook when the start of an application fails.
+      await this.endWaits();
       await this.close();
       throw error;
     }

@@ -123,12 +123,13 @@ export const PROVIDERS: Provider[] = [
   },
   {
     provide: TaskWorkers,
-    inject: [ENGINE, WorkflowRunner, TaskRegistry, BootReport, RESOLVED_OPTIONS],
+    inject: [ENGINE, WorkflowRunner, TaskRegistry, BootReport, TaskResults, RESOLVED_OPTIONS],
     useFactory: (
       engine: Engine,
       runner: WorkflowRunner,
       registry: TaskRegistry,
       report: BootReport,
+      results: TaskResults,
       options: ResolvedOptions,
     ) =>
       new TaskWorkers({
@@ -137,6 +138,10 @@ export const PROVIDERS: Provider[] = [
         queues: () => withWorkflowQueue(consumedQueues(options, registry), options),
         grace: options.grace,
         report,
+        abandonStart: async () => {
+          await results.close();
+          await engine.close();
+        },
       }),
   },
   {

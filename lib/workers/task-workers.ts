@@ -8,6 +8,8 @@ export interface TaskWorkersDeps {
   readonly handler: DeliveryHandler;
   /** The queues that this process runs. */
   readonly queues: () => ReadonlyMap<string, ConsumerOptions>;
+  /** Closes what a start that failed leaves open. */
+  readonly abandonStart: () => Promise<void>;
   /** Milliseconds that running tasks may go on after the application begins to close. */
   readonly grace: number;
   /** Logs what this process runs. */
@@ -36,7 +38,7 @@ export class TaskWorkers {
       await this.consumeMissing();
     } catch (error) {
       // Nest calls no shutdown hook of an application that did not boot.
-      await this.deps.engine.close();
+      await this.deps.abandonStart();
       throw error;
     }
     this.deps.report.onStarted();

@@ -4,10 +4,12 @@ import {
   chain,
   EngineUnavailableError,
   group,
+  Schedule,
   Task,
+  TaskQueueError,
   TaskSchedules,
+  TaskQueue,
   type TaskHandle,
-  type TaskQueue,
   type Tasks,
 } from 'nestjs-task-queue';
 import { boot } from '../support/boot.js';
@@ -110,5 +112,31 @@ describeEachEngine('a closed application', (engine) => {
       if (end.status === 'rejected') expect(end.reason).toBeInstanceOf(EngineUnavailableError);
     }
     expect(underWayTook).toBeLessThan(closeTook + AT_ONCE);
+  });
+});
+
+describeEachEngine('an application that does not start', (engine) => {
+  it('rejects a wait that began before its start failed', async () => {
+    const place = await engine.place();
+    // Only one application may open an embedded database, so the wait there is for a task that is not stored.
+    const earlier = engine.name === 'embedded' ? undefined : await boot(place, [Work]);
+    const delayed = await earlier?.queue.of(Work).echo.with({ delay: '1h' }).enqueue(1);
+    const id = delayed?.id ?? `default.${'0'.repeat(22)}`;
+
+    @Injectable()
+    class Waiting {
+      constructor(queue: TaskQueue) {
+        waits.push(queue.handle(id).result());
+      }
+
+      @Schedule('not a cron expression')
+      @Task()
+      async tick(): Promise<void> {}
+    }
+    const waits: Promise<unknown>[] = [];
+    await expect(boot(place, [Waiting])).rejects.toThrow();
+    const ends = await Promise.all(waits.map((wait) => errorOf(() => wait)));
+    expect(ends).toEqual([expect.any(TaskQueueError)]);
+    await earlier?.app.close();
   });
 });

@@ -35,7 +35,7 @@ const MALFORMED = [
   ...['', 'not json', 'null', 'true', '5', '"text"', '[]', '[null]', '{', '{}', '{"type":"watch"}', '{"type":null}'],
   ...['{"type":"watch","ids":null,"inbox":"inbox:1","endOnly":true}', '{"type":"watch","ids":[{}],"inbox":5}'],
   ...['{"type":"cancel"}', '{"type":"cancel","id":{}}', '{"ids":5}', '{"ids":[null,{}]}', '{"successes":{}}'],
-  ...['{"successes":[null]}', '{"successes":[["x"]]}', '{"repeat":"yes"}', `{"ids":["${'x'.repeat(7_000)}"]}`],
+  ...['{"successes":[null]}', '{"successes":[["x"]]}', '{"repeat":"yes"}', `{"ids":["${'x'.repeat(5_000)}"]}`],
 ];
 
 interface Feed {

@@ -16,6 +16,8 @@ import { JobLookup } from './operations/job-lookup.js';
 import { MemberFlows } from './operations/member-flows.js';
 import { QueueMeta } from './queue-meta.js';
 import { QueueMetaScheduleStore } from './queue-meta-schedule-store.js';
+import { RareWarnings } from './rare-warnings.js';
+import { SealedBus } from './sealed-bus.js';
 
 export interface BullMQEngineOptions {
   /** Whether the queue of this name orders its tasks by priority. */
@@ -48,7 +50,10 @@ export class BullMQEngine implements Engine {
     const queueNamed = (name: string) => this.native(name);
     const readyQueue = (name: string) => this.readyQueue(name);
     this.availability = new Availability(driver, timeout);
-    const bus = new CheckedBus(driver.bus);
+    const warnings = new RareWarnings();
+    const sealed = () =>
+      new SealedBus(driver.bus, { secret: () => this.schedules.secret(), clock: driver.clock, warnings });
+    const bus = new CheckedBus(driver.bus.isPublic ? sealed() : driver.bus, warnings);
     this.feed = new ChangeFeed(bus);
     this.flows = new MemberFlows(driver, hasPriorities);
     this.lookup = new JobLookup(driver, this.availability, queueNamed, retention);

@@ -28,7 +28,9 @@ export class CallDeadline {
           clearTimeout(timer);
           settle(answer);
         };
-      call(() => refuseLate(deadline)).then(inTime(resolve), inTime(reject));
+      // A call that throws before it returns a promise is rejected, too.
+      const begin = async () => call(() => refuseLate(deadline));
+      begin().then(inTime(resolve), inTime(reject));
     });
   }
 }

@@ -1,24 +1,35 @@
-import { Logger } from '@nestjs/common';
-import type { MessageBus } from './message-bus.js';
+import { FORMAT, LARGEST_MESSAGE, type MessageBus } from './message-bus.js';
+import type { RareWarnings } from './rare-warnings.js';
 
-/** Milliseconds after which the same warning about a channel is logged again. */
-const REPEAT_AFTER = 60_000;
+/**
+ * Characters of the longest text that is read. On Redis a script writes the message about a success, and its JSON may
+ * take six characters for one of the {@link LARGEST_MESSAGE} bytes that it counts.
+ */
+const LONGEST_TEXT = 8 * LARGEST_MESSAGE;
 
-/** Reads a message. @returns `undefined` for a text that this package does not send on the channel */
-export type Parse<T> = (text: string) => T | undefined;
+/** The fields of a message. Any client of the database may have sent them. */
+export type Fields = Readonly<Record<string, unknown>>;
+
+export interface Subscriber<T> {
+  /** Reads a message. @returns `undefined` for fields that this package does not send on the channel */
+  read(fields: Fields): T | undefined;
+  /** Receives a message that was read. May return a promise. */
+  receive(message: T): unknown;
+  /** Called for a message of a later version, which this process cannot read. The store tells what has happened. */
+  receiveNewer?(): unknown;
+}
 
 /**
  * A message bus on which any client of the database may publish any text. All subscriptions of this package go through
- * this class: a text that `parse` refuses is dropped, and an error of a listener does not reach the driver, whose event
+ * this class: a text that cannot be read is dropped, and an error of a subscriber does not reach the driver, whose event
  * emitter would end the process. Each is logged as one line, at most once a minute for each channel and fault. The line
  * never contains the message, which may hold results of tasks.
  */
 export class CheckedBus {
-  private readonly logger = new Logger('TaskQueue');
-  /** The time at which each warning was logged last: few for each channel. */
-  private readonly warnedAt = new Map<string, number>();
-
-  constructor(private readonly bus: MessageBus) {}
+  constructor(
+    private readonly bus: MessageBus,
+    private readonly warnings: RareWarnings,
+  ) {}
 
   get publishEnd(): MessageBus['publishEnd'] {
     return this.bus.publishEnd;
@@ -28,47 +39,61 @@ export class CheckedBus {
     return this.bus.isDeaf === true;
   }
 
-  publish(channel: string, message: string): Promise<void> {
-    return this.bus.publish(channel, message);
+  get largestMessage(): number {
+    return this.bus.largestMessage;
   }
 
-  /** Resolves once messages arrive, with a function that unsubscribes. `listener` may return a promise. */
-  subscribe<T>(channel: string, parse: Parse<T>, listener: (message: T) => unknown): Promise<() => Promise<void>> {
+  publish(channel: string, message: object): Promise<void> {
+    return this.bus.publish(channel, writeMessage(message));
+  }
+
+  /** Resolves once messages arrive, with a function that unsubscribes. */
+  subscribe<T>(channel: string, subscriber: Subscriber<T>): Promise<() => Promise<void>> {
     const reportError = (error: unknown) =>
-      this.warn(`A message on the channel "${channel}" made its listener throw ${describe(error)}.`);
+      this.warnings.warn(`A message on the channel "${channel}" made its listener throw ${describe(error)}.`);
+    const dropped = (fault: string) =>
+      this.warnings.warn(`A message on the channel "${channel}" was dropped: ${fault}.`);
+    const receive = (text: string): unknown => {
+      const fields = readFields(text);
+      if (fields === undefined) return dropped('it is not a JSON object, or it is too long');
+      if (isNewer(fields)) {
+        dropped('a later version of this package sent it, and this process does not understand it');
+        return subscriber.receiveNewer?.();
+      }
+      const message = subscriber.read(fields);
+      if (message === undefined) return dropped('it does not have the form of a message of this package');
+      return subscriber.receive(message);
+    };
     return this.bus.subscribe(channel, (text) => {
       try {
-        const message = parse(text);
-        if (message === undefined) return this.warnOfText(channel, text);
-        const answer = listener(message);
+        const answer = receive(text);
         if (answer instanceof Promise) answer.catch(reportError);
       } catch (error) {
         reportError(error);
       }
     });
   }
+}
 
-  private warnOfText(channel: string, text: string): void {
-    const fault = isJson(text) ? 'it does not have the form of a message of this package' : 'it is not JSON';
-    this.warn(`A message on the channel "${channel}" was dropped: ${fault}.`);
-  }
+/** The text of a message: its fields behind the number of the format. */
+export function writeMessage(message: object): string {
+  return JSON.stringify({ v: FORMAT, ...message });
+}
 
-  private warn(line: string): void {
-    const now = performance.now();
-    for (const [known, at] of this.warnedAt) if (at + REPEAT_AFTER <= now) this.warnedAt.delete(known);
-    if (this.warnedAt.has(line)) return;
-    this.warnedAt.set(line, now);
-    this.logger.warn(line);
+/** The fields of a text; `undefined` when it has none. Version 0.1.0 announces a change of schedules by an empty text. */
+export function readFields(text: string): Fields | undefined {
+  if (text === '') return {};
+  if (text.length > LONGEST_TEXT) return undefined;
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : undefined;
+  } catch {
+    return undefined;
   }
 }
 
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
+function isNewer({ v }: Fields): boolean {
+  return typeof v === 'number' && v > FORMAT;
 }
 
 /** The name of an error and the place of the throw, without the message of the error: it may quote the text. */

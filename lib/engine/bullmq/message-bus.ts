@@ -1,5 +1,12 @@
 /** Messages between the processes of one application. The sender gets no answer, and any message may be lost. */
 export interface MessageBus {
+  /**
+   * Whether clients of the database that may not use the store can receive and send messages. `SealedBus` keeps the content
+   * from them then, and their messages from this package.
+   */
+  readonly isPublic: boolean;
+  /** Bytes of the largest message. */
+  readonly largestMessage: number;
   /** Whether this process receives no messages, so that it has to poll more often. Known after {@link subscribe}. */
   readonly isDeaf?: boolean;
   publish(channel: string, message: string): Promise<void>;
@@ -15,3 +22,12 @@ export interface MessageBus {
    */
   subscribe(channel: string, listener: (message: string) => void): Promise<() => Promise<void>>;
 }
+
+/** Bytes of the largest message where the database sets no limit. */
+export const LARGEST_MESSAGE = 7_500;
+
+/**
+ * The format of the messages that this version sends. A later version counts it up when an earlier one would misread its
+ * messages. Messages of version 0.1.0 have no number; their form is that of format 1.
+ */
+export const FORMAT = 1;

@@ -1,15 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import type { Following, ScheduleStore, TextPage } from '../ports/schedule-store.js';
 import type { Availability } from './availability.js';
-import { LARGEST_MESSAGE } from './changes/change-protocol.js';
-import type { CheckedBus } from './checked-bus.js';
+import { writeMessage, type CheckedBus, type Fields } from './checked-bus.js';
 import { Gatherer } from './gatherer.js';
 import type { QueueMeta } from './queue-meta.js';
 
 /** The channel on which changes are announced. A process of 0.1.0 reads all schedules again after any message. */
 const CHANNEL = 'schedules';
-/** The message of 0.1.0: any schedule may have changed. */
-const ANY = '';
 /** The name and the id of the job whose data is the secret. */
 const SECRET = 'secret';
 /** The keys of one turn of the event loop share as few messages as hold them. */
@@ -25,7 +22,8 @@ export class QueueMetaScheduleStore implements ScheduleStore {
     private readonly bus: CheckedBus,
   ) {
     this.announcements = new Gatherer(async (keys) => {
-      for (const message of messagesOf(keys)) await meta.withQueue(() => bus.publish(CHANNEL, message));
+      for (const message of messagesOf(keys, bus.largestMessage))
+        await meta.withQueue(() => bus.publish(CHANNEL, message));
       return keys.map(() => undefined);
     }, ANNOUNCEMENTS);
   }
@@ -69,11 +67,15 @@ export class QueueMetaScheduleStore implements ScheduleStore {
   follow(listener: (keys: readonly string[] | undefined) => Promise<void>): Following {
     let stopped = false;
     let unsubscribe: (() => Promise<void>) | undefined;
+    // However many messages say that any schedule changed, they are read once at a time.
+    const readAll = oneAtATime(() => listener(undefined));
     const started = this.availability.whenReachable(async () => {
       if (stopped) return;
-      unsubscribe ??= await this.bus.subscribe(CHANNEL, parseAnnouncement, ({ keys }) =>
-        stopped ? undefined : listener(keys),
-      );
+      unsubscribe ??= await this.bus.subscribe(CHANNEL, {
+        read: readAnnouncement,
+        receive: ({ keys }) => (stopped ? undefined : keys ? listener(keys) : readAll()),
+        receiveNewer: () => (stopped ? undefined : readAll()),
+      });
       await listener(undefined);
     });
     return {
@@ -91,33 +93,43 @@ interface Announcement {
   readonly keys: readonly string[] | undefined;
 }
 
-function messagesOf(keys: readonly string[]): string[] {
-  const messages: string[] = [];
+function messagesOf(keys: readonly string[], largest: number): Announcement[] {
+  const messages: Announcement[] = [];
   let page: string[] = [];
   let size = 0;
   for (const key of new Set(keys)) {
     const needed = Buffer.byteLength(JSON.stringify(key)) + 1;
-    if (size + needed > LARGEST_MESSAGE - FRAME) {
-      messages.push(JSON.stringify({ keys: page }));
+    if (size + needed > largest - FRAME) {
+      messages.push({ keys: page });
       [page, size] = [[], 0];
     }
     page.push(key);
     size += needed;
   }
-  if (page.length > 0) messages.push(JSON.stringify({ keys: page }));
+  if (page.length > 0) messages.push({ keys: page });
   return messages;
 }
 
 /** The bytes of a message without keys. */
-const FRAME = Buffer.byteLength(JSON.stringify({ keys: [] }));
+const FRAME = Buffer.byteLength(writeMessage({ keys: [] }));
 
-function parseAnnouncement(text: string): Announcement | undefined {
-  if (text === ANY) return { keys: undefined };
-  if (text.length > LARGEST_MESSAGE) return undefined;
-  try {
-    const { keys } = JSON.parse(text) as { keys?: unknown };
-    return Array.isArray(keys) && keys.every((key) => typeof key === 'string') ? { keys } : undefined;
-  } catch {
-    return undefined;
-  }
+/** Version 0.1.0 sends a message without keys: any schedule may have changed. */
+function readAnnouncement({ keys }: Fields): Announcement | undefined {
+  if (keys === undefined) return { keys };
+  return Array.isArray(keys) && keys.every((key) => typeof key === 'string') ? { keys } : undefined;
+}
+
+/** Runs `run` at once, or once more after the run that is under way, however often it is called meanwhile. */
+function oneAtATime(run: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | undefined;
+  let next: Promise<void> | undefined;
+  const start = (): Promise<void> => {
+    running = run().finally(() => (running = undefined));
+    return running;
+  };
+  const startNext = () => {
+    next = undefined;
+    return start();
+  };
+  return () => (running ? (next ??= running.then(startNext, startNext)) : start());
 }

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { WatchOptions } from '../../ports/query-port.js';
 import type { JobSuccess } from '../jobs/job-success.js';
-import type { CheckedBus, Parse } from '../checked-bus.js';
+import type { CheckedBus, Subscriber } from '../checked-bus.js';
 import {
   changeMessages,
-  parseRequest,
+  readRequest,
   WATCHERS,
   WORKERS,
   type CancelRequest,
@@ -34,7 +34,7 @@ export class ChangeFeed {
     this.subscriptions = new TaskSubscriptions({
       bus,
       replyChannel: this.replyChannel,
-      subscribe: (channel, parse, listener) => this.subscribe(channel, parse, listener),
+      subscribe: (channel, subscriber) => this.subscribe(channel, subscriber),
       hasJustChanged: (id, endOnly) => this.publisher?.hasJustChanged(id, endOnly) ?? false,
     });
   }
@@ -71,7 +71,7 @@ export class ChangeFeed {
       this.subscriptions.noteChanged(id);
       this.subscriptions.wake(id);
     }
-    const messages = changeMessages(new Map(ids.map((id) => [id, undefined])));
+    const messages = changeMessages(new Map(ids.map((id) => [id, undefined])), this.bus.largestMessage);
     await Promise.all(messages.map((message) => this.bus.publish(WATCHERS, message)));
   }
 
@@ -87,7 +87,7 @@ export class ChangeFeed {
 
   /** Asks the workers that run these tasks to read the stored requests to cancel. */
   async requestCancels(ids: readonly string[]): Promise<void> {
-    await Promise.all(ids.map((id) => this.publish(WORKERS, { type: 'cancel', id })));
+    await Promise.all(ids.map((id) => this.bus.publish(WORKERS, { type: 'cancel', id } satisfies CancelRequest)));
   }
 
   async close(): Promise<void> {
@@ -98,16 +98,13 @@ export class ChangeFeed {
   }
 
   private async startServing(publisher: ChangePublisher): Promise<void> {
-    await this.subscribe(WORKERS, parseRequest, (request) => publisher.receive(request));
-    await this.publish(WATCHERS, { repeat: true });
+    // A request of a later version is found by the polls: the watcher's, or that for requests to cancel.
+    await this.subscribe(WORKERS, { read: readRequest, receive: (request) => publisher.receive(request) });
+    await this.bus.publish(WATCHERS, { repeat: true } satisfies ChangeMessage);
   }
 
-  private publish(channel: string, message: ChangeMessage | CancelRequest): Promise<void> {
-    return this.bus.publish(channel, JSON.stringify(message));
-  }
-
-  private async subscribe<T>(channel: string, parse: Parse<T>, listener: (message: T) => void): Promise<void> {
-    const unsubscribe = await this.bus.subscribe(channel, parse, listener);
+  private async subscribe<T>(channel: string, subscriber: Subscriber<T>): Promise<void> {
+    const unsubscribe = await this.bus.subscribe(channel, subscriber);
     if (this.closed) await unsubscribe();
     else this.unsubscribers.push(unsubscribe);
   }

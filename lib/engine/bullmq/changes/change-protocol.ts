@@ -1,4 +1,5 @@
 import { queueOfTask } from '../../task-id.js';
+import { writeMessage, type Fields } from '../checked-bus.js';
 import { isSuccess, type JobSuccess } from '../jobs/job-success.js';
 
 /**
@@ -55,20 +56,13 @@ export interface CancelRequest {
   readonly id: string;
 }
 
-/** Bytes of one message. A notification of PostgreSQL holds 8,000. */
-export const LARGEST_MESSAGE = 7_500;
-
-/**
- * Characters of the longest text that is read. On Redis a script writes the message about a success, and its JSON may
- * take six characters for one of the {@link LARGEST_MESSAGE} bytes that it counts.
- */
-const LONGEST_TEXT = 8 * LARGEST_MESSAGE;
-
 /** The name of a reply channel: `inbox:<uuid>`. */
 const INBOX = /^inbox:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-/** An id has at most 86 characters. */
-const IDS_PER_REQUEST = 80;
+/** An id has at most 86 characters, and a message on PostgreSQL 5,800. */
+const IDS_PER_REQUEST = 60;
+/** Version 0.1.0 puts so many ids into a request. */
+const MOST_IDS = 80;
 
 /** Requests for news of these tasks, as few as hold them. */
 export function watchRequests(ids: readonly string[], replyChannel: string, endOnly: boolean): WatchRequest[] {
@@ -80,26 +74,27 @@ export function watchRequests(ids: readonly string[], replyChannel: string, endO
 }
 
 /**
- * The texts of as few messages as hold these changes. A success that is too large for a message becomes a plain change.
+ * As few messages as hold these changes. A success that is too large for a message becomes a plain change.
  *
  * @param changes ids of changed tasks; the value is what is stored of a task that succeeded
+ * @param largest bytes of the largest message
  */
-export function changeMessages(changes: ReadonlyMap<string, JobSuccess | undefined>): string[] {
-  const messages: string[] = [];
+export function changeMessages(changes: ReadonlyMap<string, JobSuccess | undefined>, largest: number): ChangeMessage[] {
+  const room = largest - FRAME;
+  const messages: ChangeMessage[] = [];
   let ids: string[] = [];
   let successes: SuccessEntry[] = [];
   let size = 0;
   const close = () => {
-    const message: ChangeMessage = { ...(ids.length > 0 && { ids }), ...(successes.length > 0 && { successes }) };
-    messages.push(JSON.stringify(message));
+    messages.push({ ...(ids.length > 0 && { ids }), ...(successes.length > 0 && { successes }) });
     [ids, successes, size] = [[], [], 0];
   };
   for (const [id, stored] of changes) {
     const success: SuccessEntry | undefined = stored && [id, stored];
     const successSize = success ? sizeOf(success) : Infinity;
-    const fits = successSize < LARGEST_MESSAGE - FRAME;
+    const fits = successSize < room;
     const needed = fits ? successSize : sizeOf(id);
-    if (size + needed > LARGEST_MESSAGE - FRAME) close();
+    if (size + needed > room) close();
     if (fits && success) successes.push(success);
     else ids.push(id);
     size += needed;
@@ -111,22 +106,20 @@ export function changeMessages(changes: ReadonlyMap<string, JobSuccess | undefin
 /**
  * Reads a message of the channel {@link WORKERS}.
  *
- * @returns `undefined` for a text that is no request: any client of the database may publish any text
+ * @returns `undefined` for a message that is no request
  */
-export function parseRequest(text: string): WatchRequest | CancelRequest | undefined {
-  const message = parseObject(text);
-  if (message?.['type'] === 'watch') return toWatchRequest(message);
-  if (message?.['type'] === 'cancel') return toCancelRequest(message);
+export function readRequest(message: Fields): WatchRequest | CancelRequest | undefined {
+  if (message['type'] === 'watch') return toWatchRequest(message);
+  if (message['type'] === 'cancel') return toCancelRequest(message);
   return undefined;
 }
 
 /**
  * Reads a message of the channel {@link WATCHERS} or of a reply channel.
  *
- * @returns `undefined` for a text that is no news
+ * @returns `undefined` for a message that is no news
  */
-export function parseChangeMessage(text: string): ChangeMessage | undefined {
-  const { ids, successes, repeat } = parseObject(text) ?? {};
+export function readChangeMessage({ ids, successes, repeat }: Fields): ChangeMessage | undefined {
   if (ids === undefined && successes === undefined && repeat === undefined) return undefined;
   if (ids !== undefined && !isListOf(ids, isTaskId)) return undefined;
   if (successes !== undefined && !isListOf(successes, isSuccessEntry)) return undefined;
@@ -139,27 +132,15 @@ export function isTaskId(id: unknown): id is string {
   return typeof id === 'string' && queueOfTask(id) !== undefined;
 }
 
-function toWatchRequest({ ids, inbox, endOnly }: Record<string, unknown>): WatchRequest | undefined {
-  if (!isListOf(ids, isTaskId) || ids.length > IDS_PER_REQUEST) return undefined;
+function toWatchRequest({ ids, inbox, endOnly }: Fields): WatchRequest | undefined {
+  if (!isListOf(ids, isTaskId) || ids.length > MOST_IDS) return undefined;
   if (typeof inbox !== 'string' || !INBOX.test(inbox) || typeof endOnly !== 'boolean') return undefined;
   return { type: 'watch', ids, inbox, endOnly };
 }
 
 /** Version 0.1.0 also sends a reason. */
-function toCancelRequest({ id }: Record<string, unknown>): CancelRequest | undefined {
+function toCancelRequest({ id }: Fields): CancelRequest | undefined {
   return isTaskId(id) ? { type: 'cancel', id } : undefined;
-}
-
-/** The length of the text bounds the number of entries. */
-function parseObject(text: string): Record<string, unknown> | undefined {
-  if (text.length > LONGEST_TEXT) return undefined;
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
-    return value as Record<string, unknown>;
-  } catch {
-    return undefined;
-  }
 }
 
 function isListOf<T>(list: unknown, is: (entry: unknown) => entry is T): list is T[] {
@@ -171,7 +152,7 @@ function isSuccessEntry(entry: unknown): entry is SuccessEntry {
 }
 
 /** The bytes of a message without entries. */
-const FRAME = Buffer.byteLength(JSON.stringify({ ids: [], successes: [] } satisfies ChangeMessage));
+const FRAME = Buffer.byteLength(writeMessage({ ids: [], successes: [] } satisfies ChangeMessage));
 
 /** The bytes of an entry with the comma behind it. */
 function sizeOf(entry: string | SuccessEntry): number {

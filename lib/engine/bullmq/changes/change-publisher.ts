@@ -1,4 +1,4 @@
-import type { MessageBus } from '../message-bus.js';
+import type { CheckedBus } from '../checked-bus.js';
 import type { JobSuccess } from '../jobs/job-success.js';
 import {
   changeMessages,
@@ -8,6 +8,9 @@ import {
   type WatchRequest,
 } from './change-protocol.js';
 import { RecentIds } from './recent-ids.js';
+
+/** Watched tasks that a process remembers. Watchers of further tasks find their ends by polls. */
+const MOST_WATCHED = 1_000_000;
 
 /** A process elsewhere that watches a task. */
 interface RemoteWatcher {
@@ -36,7 +39,7 @@ export class ChangePublisher {
 
   /** @param ownReplyChannel watchers in this process are called directly, without a message */
   constructor(
-    private readonly bus: Pick<MessageBus, 'publish' | 'publishEnd'>,
+    private readonly bus: Pick<CheckedBus, 'publish' | 'publishEnd' | 'largestMessage'>,
     private readonly ownReplyChannel: string,
     private readonly onCancelRequest: OnCancelRequest,
   ) {
@@ -86,7 +89,9 @@ export class ChangePublisher {
   }
 
   private addWatcher(id: string, replyChannel: string, endOnly: boolean): void {
-    const watchers = this.watchers.get(id) ?? new Map<string, RemoteWatcher>();
+    const known = this.watchers.get(id);
+    if (!known && this.watchers.size >= MOST_WATCHED) return;
+    const watchers = known ?? new Map<string, RemoteWatcher>();
     this.watchers.set(id, watchers.set(replyChannel, { until: performance.now() + WATCH_REQUEST_LIFE, endOnly }));
     const told = this.ending.get(id);
     if (told) {
@@ -109,7 +114,8 @@ export class ChangePublisher {
     const outbox = [...this.outbox];
     this.outbox.clear();
     for (const [replyChannel, changes] of outbox) {
-      for (const message of changeMessages(changes)) this.bus.publish(replyChannel, message).catch(() => undefined);
+      for (const message of changeMessages(changes, this.bus.largestMessage))
+        this.bus.publish(replyChannel, message).catch(() => undefined);
     }
   }
 

@@ -1,13 +1,12 @@
 import { endsWithin } from '../../../concurrency.js';
 import type { WatchOptions } from '../../ports/query-port.js';
 import type { JobSuccess } from '../jobs/job-success.js';
-import type { Parse } from '../checked-bus.js';
-import type { MessageBus } from '../message-bus.js';
+import type { CheckedBus, Subscriber } from '../checked-bus.js';
 import {
   FIRST_POLL,
   isTaskId,
   JUST_STORED,
-  parseChangeMessage,
+  readChangeMessage,
   RECENT_CHANGES,
   SLOWEST_POLL,
   WATCHERS,
@@ -30,11 +29,11 @@ interface Watch {
 }
 
 export interface TaskSubscriptionsDeps {
-  readonly bus: Pick<MessageBus, 'publish' | 'isDeaf'>;
+  readonly bus: Pick<CheckedBus, 'publish' | 'isDeaf'>;
   /** The channel on which other processes reach this one. */
   readonly replyChannel: string;
   /** Subscribes for as long as the feed is open. */
-  readonly subscribe: <T>(channel: string, parse: Parse<T>, listener: (message: T) => void) => Promise<void>;
+  readonly subscribe: <T>(channel: string, subscriber: Subscriber<T>) => Promise<void>;
   /** Whether a task that ran in this process changed a moment ago. */
   readonly hasJustChanged: (id: string, endOnly: boolean) => boolean;
 }
@@ -51,6 +50,7 @@ export class TaskSubscriptions {
   private readonly justStored = new RecentIds();
   private listening: Promise<void> | undefined;
   private isListening = false;
+  private announcedAgainAt = -Infinity;
   private pollTimer: NodeJS.Timeout | undefined;
   private agingTimer: NodeJS.Timeout | undefined;
   private closed = false;
@@ -154,13 +154,17 @@ export class TaskSubscriptions {
   }
 
   private publish(request: WatchRequest): Promise<void> {
-    return this.deps.bus.publish(WORKERS, JSON.stringify(request));
+    return this.deps.bus.publish(WORKERS, request);
   }
 
   private listen(): Promise<void> {
     this.listening ??= (async () => {
       for (const channel of [this.deps.replyChannel, WATCHERS]) {
-        await this.deps.subscribe(channel, parseChangeMessage, (message) => this.receive(message));
+        await this.deps.subscribe(channel, {
+          read: readChangeMessage,
+          receive: (message) => this.receive(message),
+          receiveNewer: () => this.announceAgain(),
+        });
       }
       this.isListening = true;
     })().catch((error: unknown) => {
@@ -173,7 +177,18 @@ export class TaskSubscriptions {
   private receive({ ids = [], successes = [], repeat }: ChangeMessage): void {
     for (const id of ids) this.wake(id);
     for (const [id, stored] of successes) this.wake(id, stored);
-    if (repeat) for (const id of this.watches.keys()) this.announce(id);
+    if (repeat) this.announceAgain();
+  }
+
+  /** Announces and fetches all tasks: now, or with the next poll when that has just been done. */
+  private announceAgain(): void {
+    const now = performance.now();
+    const isSoonAgain = now - this.announcedAgainAt < FIRST_POLL;
+    if (!isSoonAgain) this.announcedAgainAt = now;
+    for (const [id, watch] of this.watches) {
+      if (isSoonAgain) watch.nextPoll = now;
+      else this.announce(id);
+    }
   }
 
   private poll(): void {

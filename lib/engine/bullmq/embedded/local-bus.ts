@@ -1,8 +1,10 @@
 import { EventEmitter } from 'node:events';
-import type { MessageBus } from '../message-bus.js';
+import { LARGEST_MESSAGE, type MessageBus } from '../message-bus.js';
 
 /** Delivers messages inside this process. The embedded engine has no other process that could receive them. */
 export class LocalBus implements MessageBus {
+  readonly isPublic = false;
+  readonly largestMessage = LARGEST_MESSAGE;
   readonly publishEnd = undefined;
   private readonly channels = new EventEmitter().setMaxListeners(0);
 

@@ -1,15 +1,36 @@
 import { createHash } from 'node:crypto';
 import type { PgPool, PgPoolClient } from 'bullmq';
+import { ChannelListeners } from '../channel-listeners.js';
+import { Gatherer } from '../gatherer.js';
 import type { MessageBus } from '../message-bus.js';
 import type { ListenerPool } from './listeners.js';
 
 /** Milliseconds between the loss of the connection and the first attempt to listen again. */
 const RECONNECT_AFTER = 500;
 
+interface Message {
+  readonly channel: string;
+  readonly message: string;
+}
+
+/** PostgreSQL commits one transaction with notifications at a time, so the messages of a moment share one. */
+const SENT_TOGETHER = { size: 200, atOnce: 1 };
+
+/**
+ * Sends the messages $2 on the channels $1. The commit does not wait for the disk: a message that a crash of the server
+ * loses tells nothing that the store does not.
+ */
+const NOTIFY = `
+WITH commit AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
+SELECT pg_notify(channel, message) FROM commit, unnest($1::text[], $2::text[]) AS messages (channel, message)`;
+
 /** Sends messages by PostgreSQL's LISTEN and NOTIFY. The first subscriber opens one connection for all channels. */
 export class PostgresBus implements MessageBus {
+  readonly isPublic = true;
+  readonly largestMessage = 7_900;
   readonly publishEnd = undefined;
-  private readonly listeners = new Map<string, Set<(message: string) => void>>();
+  private readonly listeners = new ChannelListeners();
+  private readonly messages = new Gatherer((messages: readonly Message[]) => this.send(messages), SENT_TOGETHER);
   private client: Promise<PgPoolClient> | undefined;
   /** Settles once the last statement of {@link runInOrder} has run. It is never rejected. */
   private lastStatement: Promise<void> = Promise.resolve();
@@ -28,27 +49,25 @@ export class PostgresBus implements MessageBus {
     return this.pools.listeners.isDeaf;
   }
 
-  async publish(channel: string, message: string): Promise<void> {
-    await this.pools.queries.query('SELECT pg_notify($1, $2)', [this.key(channel), message]);
+  publish(channel: string, message: string): Promise<void> {
+    return this.messages.call({ channel: this.key(channel), message });
   }
 
-  async subscribe(channel: string, listener: (message: string) => void): Promise<() => Promise<void>> {
+  subscribe(channel: string, listener: (message: string) => void): Promise<() => Promise<void>> {
     const key = this.key(channel);
-    const listeners = this.listeners.get(key) ?? new Set();
-    this.listeners.set(key, listeners.add(listener));
-    try {
-      await this.runInOrder(`LISTEN "${key}"`);
-    } catch (error) {
-      listeners.delete(listener);
-      throw error;
-    }
-    return async () => {
-      listeners.delete(listener);
-      if (listeners.size > 0) return;
-      this.listeners.delete(key);
-      // Not awaited: the channel has no listener any more, and the server may be gone.
-      if (this.client) this.runInOrder(`UNLISTEN "${key}"`).catch(() => undefined);
+    const listen = () => this.runInOrder(`LISTEN "${key}"`);
+    const unlisten = async () => {
+      if (this.client) await this.runInOrder(`UNLISTEN "${key}"`);
     };
+    return this.listeners.add(key, listener, listen, unlisten);
+  }
+
+  private async send(messages: readonly Message[]): Promise<void[]> {
+    await this.pools.queries.query(NOTIFY, [
+      messages.map(({ channel }) => channel),
+      messages.map(({ message }) => message),
+    ]);
+    return [];
   }
 
   /** Gives the connection back to its pool, which could not end otherwise. */
@@ -85,7 +104,7 @@ export class PostgresBus implements MessageBus {
   private async open(): Promise<PgPoolClient> {
     const client = await this.pools.listeners.connect();
     client.on('notification', ({ channel, payload }) => {
-      for (const listener of this.listeners.get(channel) ?? []) listener(payload ?? '');
+      this.listeners.deliver(channel, payload ?? '');
     });
     const opened = this.client;
     client.on('error', () => {
@@ -94,7 +113,7 @@ export class PostgresBus implements MessageBus {
       this.reconnectLater(opened);
     });
     try {
-      for (const key of this.listeners.keys()) await client.query(`LISTEN "${key}"`);
+      for (const key of this.listeners.channels) await client.query(`LISTEN "${key}"`);
     } catch (error) {
       client.release(true);
       throw error;
@@ -106,16 +125,13 @@ export class PostgresBus implements MessageBus {
   private reconnectLater(client: Promise<PgPoolClient> | undefined): void {
     if (client !== this.client) return;
     this.client = undefined;
-    if (this.closed || this.listeners.size === 0) return;
+    if (this.closed || this.listeners.channels.length === 0) return;
     this.reconnecting = setTimeout(() => {
       this.openedClient().catch(() => undefined);
     }, RECONNECT_AFTER).unref();
   }
 
-  /**
-   * The name of a channel in the database: an identifier of at most 63 bytes, which all schemas share. The longest
-   * name, that of a reply channel (`inbox:<uuid>`), has 62.
-   */
+  /** The name of a channel in the database: an identifier of at most 63 bytes, which all schemas share. */
   private key(channel: string): string {
     return `task_queue_${this.namespace}_${channel}`;
   }

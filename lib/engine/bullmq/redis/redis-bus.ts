@@ -1,8 +1,8 @@
 import { queueOfTask } from '../../task-id.js';
-import { LARGEST_MESSAGE } from '../changes/change-protocol.js';
+import { ChannelListeners } from '../channel-listeners.js';
 import type { RedisClient } from './client-options.js';
 import { isUsable } from './redis-client.js';
-import type { MessageBus } from '../message-bus.js';
+import { FORMAT, LARGEST_MESSAGE, type MessageBus } from '../message-bus.js';
 import { SUCCESS_FIELDS } from '../jobs/job-success.js';
 
 /**
@@ -16,7 +16,9 @@ const HEARTBEAT = 5_000;
  * ioredis connects it again and subscribes to all its channels.
  */
 export class RedisBus implements MessageBus {
-  private readonly listeners = new Map<string, Set<(message: string) => void>>();
+  readonly isPublic = false;
+  readonly largestMessage = LARGEST_MESSAGE;
+  private readonly listeners = new ChannelListeners();
   private subscriber: RedisClient | undefined;
 
   constructor(
@@ -46,31 +48,20 @@ export class RedisBus implements MessageBus {
     });
   };
 
-  async subscribe(channel: string, listener: (message: string) => void): Promise<() => Promise<void>> {
+  subscribe(channel: string, listener: (message: string) => void): Promise<() => Promise<void>> {
     const key = this.key(channel);
     const subscriber = this.openedSubscriber();
-    const listeners = this.listeners.get(key) ?? new Set();
-    this.listeners.set(key, listeners.add(listener));
-    try {
-      await subscriber.subscribe(key);
-    } catch (error) {
-      listeners.delete(listener);
-      throw error;
-    }
-    return async () => {
-      listeners.delete(listener);
-      if (listeners.size > 0) return;
-      this.listeners.delete(key);
-      // Not awaited: the channel has no listener any more, and the server may be gone.
-      if (isUsable(subscriber)) subscriber.unsubscribe(key).catch(() => undefined);
+    const unsubscribe = async () => {
+      if (isUsable(subscriber)) await subscriber.unsubscribe(key);
     };
+    return this.listeners.add(key, listener, () => subscriber.subscribe(key), unsubscribe);
   }
 
   private openedSubscriber(): RedisClient {
     if (this.subscriber) return this.subscriber;
     const subscriber = this.openSubscriber();
     subscriber.on('message', (key: string, message: string) => {
-      for (const listener of this.listeners.get(key) ?? []) listener(message);
+      this.listeners.deliver(key, message);
     });
     // When a ping gets no answer, `cutWhenSilent` cuts the connection and ioredis makes another.
     const heartbeat = setInterval(() => {
@@ -92,14 +83,14 @@ export class RedisBus implements MessageBus {
  */
 const PUBLISH_END = `
 local fields = redis.call('HMGET', KEYS[1], ${SUCCESS_FIELDS.map((field) => `'${field}'`).join(', ')})
-local message = cjson.encode({ ids = { ARGV[1] } })
+local message = cjson.encode({ v = ${FORMAT}, ids = { ARGV[1] } })
 local data = fields[${SUCCESS_FIELDS.indexOf('data') + 1}]
 local finishedOn = fields[${SUCCESS_FIELDS.indexOf('finishedOn') + 1}]
 local result = fields[${SUCCESS_FIELDS.indexOf('returnvalue') + 1}]
 local size = 0
 for _, field in ipairs(fields) do if field then size = size + #field end end
 if data and finishedOn and result and size < ${LARGEST_MESSAGE} then
-  message = cjson.encode({ successes = { { ARGV[1], fields } } })
+  message = cjson.encode({ v = ${FORMAT}, successes = { { ARGV[1], fields } } })
 end
 for index = 2, #ARGV do redis.call('PUBLISH', ARGV[index], message) end
 `;

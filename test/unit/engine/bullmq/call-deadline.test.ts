@@ -68,6 +68,14 @@ describe.each([CallDeadline, PoolDeadline])('%p', (Deadline) => {
   });
 });
 
+it('a call that throws at once is rejected, and leaves no timer', async () => {
+  const call = () => {
+    throw new Error('no connection');
+  };
+  await expect(new CallDeadline().limit(Date.now() + 1_000, call)).rejects.toThrow('no connection');
+  expect(jest.getTimerCount()).toBe(0);
+});
+
 describe('PoolDeadline', () => {
   let deadline: PoolDeadline;
 

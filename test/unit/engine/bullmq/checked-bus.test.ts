@@ -1,31 +1,31 @@
 import { Logger } from '@nestjs/common';
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
-import { CheckedBus } from '../../../../lib/engine/bullmq/checked-bus.js';
+import { CheckedBus, type Fields } from '../../../../lib/engine/bullmq/checked-bus.js';
+import { RareWarnings } from '../../../../lib/engine/bullmq/rare-warnings.js';
 import { LocalBus } from '../../../../lib/engine/bullmq/embedded/local-bus.js';
 
 const listener = jest.fn<(message: string) => unknown>();
+const newer = jest.fn();
 const unhandled = jest.fn();
 let lines: string[];
+let raw: LocalBus;
 let bus: CheckedBus;
 
-/** Accepts the JSON of a text. */
-function parseString(text: string): string | undefined {
+/** Reads the field `text`. */
+function read({ text }: Fields): string | undefined {
   if (text === 'a bug') throw new TypeError('a bug in the parser');
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'string' ? value : undefined;
-  } catch {
-    return undefined;
-  }
+  return typeof text === 'string' ? text : undefined;
 }
 
 beforeEach(async () => {
   jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick', 'queueMicrotask'] });
   lines = [];
+  newer.mockReset();
   jest.spyOn(Logger.prototype, 'warn').mockImplementation((line: string) => void lines.push(line));
   listener.mockReset();
-  bus = new CheckedBus(new LocalBus());
-  await bus.subscribe('news', parseString, listener);
+  raw = new LocalBus();
+  bus = new CheckedBus(raw, new RareWarnings());
+  await bus.subscribe('news', { read, receive: listener, receiveNewer: newer });
 });
 afterEach(() => {
   jest.restoreAllMocks();
@@ -33,30 +33,32 @@ afterEach(() => {
 });
 
 it('hands on a message that can be read', async () => {
-  await bus.publish('news', '"hello"');
+  await bus.publish('news', { text: 'hello' });
   expect(listener.mock.calls).toEqual([['hello']]);
   expect(lines).toEqual([]);
 });
 
 it.each([
-  ['a secret', 'it is not JSON'],
-  ['', 'it is not JSON'],
+  ['a secret', 'it is not a JSON object, or it is too long'],
+  ['["a secret"]', 'it is not a JSON object, or it is too long'],
+  [`{"text":"${'x'.repeat(60_000)}"}`, 'it is not a JSON object, or it is too long'],
+  ['', 'it does not have the form of a message of this package'],
   ['{"a":"a secret"}', 'it does not have the form of a message of this package'],
 ])('drops the text %j with a line that names the channel and the fault, and not the text', async (text, fault) => {
-  await bus.publish('news', text);
+  await raw.publish('news', text);
   expect(listener).not.toHaveBeenCalled();
   expect(lines).toEqual([`A message on the channel "news" was dropped: ${fault}.`]);
 });
 
 it('logs each fault of a channel once a minute', async () => {
-  await bus.subscribe('other', parseString, listener);
+  await bus.subscribe('other', { read, receive: listener });
   for (let second = 0; second < 60; second++) {
-    for (const text of ['one', 'another', '{}', '[]']) await bus.publish('news', text);
-    await bus.publish('other', 'one');
+    for (const text of ['one', 'another', '{}', '[]']) await raw.publish('news', text);
+    await raw.publish('other', 'one');
     jest.advanceTimersByTime(1_000);
   }
   expect(lines).toHaveLength(3);
-  await bus.publish('news', 'one');
+  await raw.publish('news', 'one');
   expect(lines).toHaveLength(4);
 });
 
@@ -71,26 +73,44 @@ it.each([
 ])('does not let an error of a listener through that %s, and does not log its message', async (_, fail) => {
   process.on('unhandledRejection', unhandled);
   listener.mockImplementationOnce(fail);
-  await bus.publish('news', '"a secret"');
+  await bus.publish('news', { text: 'a secret' });
   await new Promise(setImmediate);
   expect(lines).toEqual([
     expect.stringMatching(/^A message on the channel "news" made its listener throw TypeError at .*checked-bus.test/),
   ]);
   expect(lines[0]).not.toContain('secret');
-  await bus.publish('news', '"hello"');
+  await bus.publish('news', { text: 'hello' });
   expect(listener).toHaveBeenLastCalledWith('hello');
   expect(unhandled).not.toHaveBeenCalled();
   process.off('unhandledRejection', unhandled);
 });
 
 it('does not let an error of a parser or a value that is no error through', async () => {
-  await bus.publish('news', 'a bug');
+  await bus.publish('news', { text: 'a bug' });
   listener.mockImplementationOnce(() => {
     throw 'text';
   });
-  await bus.publish('news', '"hello"');
+  await bus.publish('news', { text: 'hello' });
   expect(lines).toEqual([
     expect.stringContaining('throw TypeError at '),
     'A message on the channel "news" made its listener throw a value that is no error.',
+  ]);
+});
+
+it('sends the number of the format, and reads messages without one, as version 0.1.0 sends them', async () => {
+  const texts: string[] = [];
+  await raw.subscribe('news', (text) => void texts.push(text));
+  await bus.publish('news', { text: 'hello' });
+  expect(texts).toEqual(['{"v":1,"text":"hello"}']);
+  await raw.publish('news', '{"text":"old"}');
+  expect(listener.mock.calls).toEqual([['hello'], ['old']]);
+});
+
+it('drops a message of a later format with one line, and calls the subscriber for it', async () => {
+  for (let n = 0; n < 3; n++) await raw.publish('news', '{"v":2,"text":"a secret"}');
+  expect(listener).not.toHaveBeenCalled();
+  expect(newer).toHaveBeenCalledTimes(3);
+  expect(lines).toEqual([
+    'A message on the channel "news" was dropped: a later version of this package sent it, and this process does not understand it.',
   ]);
 });

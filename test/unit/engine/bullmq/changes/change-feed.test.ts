@@ -4,7 +4,8 @@ import { EventEmitter } from 'node:events';
 import { ChangeFeed } from '../../../../../lib/engine/bullmq/changes/change-feed.js';
 import { CheckedBus } from '../../../../../lib/engine/bullmq/checked-bus.js';
 import { SUCCESS_FIELDS, type JobSuccess } from '../../../../../lib/engine/bullmq/jobs/job-success.js';
-import type { MessageBus } from '../../../../../lib/engine/bullmq/message-bus.js';
+import { LARGEST_MESSAGE, type MessageBus } from '../../../../../lib/engine/bullmq/message-bus.js';
+import { RareWarnings } from '../../../../../lib/engine/bullmq/rare-warnings.js';
 
 /** The network between processes: it records the channel of each message, and loses messages while it is `lossy`. */
 class Network {
@@ -14,6 +15,8 @@ class Network {
 
   bus(): MessageBus {
     return {
+      isPublic: false,
+      largestMessage: LARGEST_MESSAGE,
       publishEnd: undefined,
       publish: async (channel, message) => {
         this.sent.push(channel);
@@ -26,6 +29,8 @@ class Network {
     };
   }
 }
+
+const checked = (bus: MessageBus) => new CheckedBus(bus, new RareWarnings());
 
 /** The id of a task. Messages with other texts in its place are dropped. */
 const idOf = (task: number) => `q.${`${task}`.padStart(22, '0')}`;
@@ -48,10 +53,11 @@ let web: ChangeFeed;
 const cancelled = jest.fn<(id: string) => void>();
 
 beforeEach(async () => {
+  cancelled.mockReset();
   jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick', 'queueMicrotask'] });
   network = new Network();
-  worker = new ChangeFeed(new CheckedBus(network.bus()));
-  web = new ChangeFeed(new CheckedBus(network.bus()));
+  worker = new ChangeFeed(checked(network.bus()));
+  web = new ChangeFeed(checked(network.bus()));
   await worker.serve(cancelled);
 });
 afterEach(async () => {
@@ -132,7 +138,7 @@ it('a worker that starts later learns which tasks are watched', async () => {
   const listener = jest.fn();
   web.watch(idOf(1), listener, CHANGES);
   await deliverMessages();
-  const second = new ChangeFeed(new CheckedBus(network.bus()));
+  const second = new ChangeFeed(checked(network.bus()));
   await second.serve(cancelled);
   await deliverMessages();
   const before = listener.mock.calls.length;
@@ -216,7 +222,7 @@ it('a poll also covers a new task when messages are lost', async () => {
 async function earlyWorker(): Promise<ChangeFeed> {
   const bus = network.bus();
   const early = new ChangeFeed(
-    new CheckedBus({
+    checked({
       ...bus,
       publishEnd: (id, [inbox = '']) => void bus.publish(inbox, JSON.stringify({ ids: [id] })),
     }),
@@ -241,7 +247,7 @@ it('a listener is called once for an end that is announced while it is being sto
 
 it('a watcher that comes while the end is being stored is told once too', async () => {
   const early = await earlyWorker();
-  const late = new ChangeFeed(new CheckedBus(network.bus()));
+  const late = new ChangeFeed(checked(network.bus()));
   const [listener, later] = [jest.fn(), jest.fn()];
   early.ending(idOf(1));
   watchNew(web, idOf(1), listener);
@@ -358,3 +364,40 @@ it.each(['not json', 'null', '[]', '5', '{"ids":[null]}', '{"ids":5}', '{"succes
     warn.mockRestore();
   },
 );
+
+it('requests of a flood to announce all tasks again are obeyed at once and then once a second', async () => {
+  const listener = jest.fn();
+  web.watch(idOf(1), listener, CHANGES);
+  await deliverMessages();
+  network.sent.length = 0;
+  for (let n = 0; n < 500; n++) {
+    network.channels.emit('watchers', '{"v":1,"repeat":true}');
+    await deliverMessages();
+  }
+  expect(network.sent).toEqual(['workers']);
+  expect(listener).toHaveBeenCalledTimes(2);
+  await jest.advanceTimersByTimeAsync(1_000);
+  await deliverMessages();
+  expect(network.sent).toEqual(['workers', 'workers']);
+  expect(listener).toHaveBeenCalledTimes(3);
+});
+
+it('a message of a later version is dropped with one line, and the watched tasks are fetched', async () => {
+  const warn = jest.spyOn(Logger.prototype, 'warn').mockReturnValue();
+  const listener = jest.fn();
+  watchNew(web, idOf(1), listener);
+  await deliverMessages();
+  expect(listener).not.toHaveBeenCalled();
+  const news = { v: 2, successes: { [idOf(1)]: 'in another form' } };
+  for (let n = 0; n < 3; n++) network.channels.emit('watchers', JSON.stringify(news));
+  await deliverMessages();
+  expect(listener).toHaveBeenCalledTimes(1);
+  network.channels.emit('workers', '{"v":2,"type":"cancel","id":"q.1"}');
+  await deliverMessages();
+  expect(cancelled).not.toHaveBeenCalled();
+  expect(warn.mock.calls.map(([line]) => line as string)).toEqual([
+    expect.stringContaining('"watchers" was dropped: a later version of this package sent it'),
+    expect.stringContaining('"workers" was dropped: a later version of this package sent it'),
+  ]);
+  warn.mockRestore();
+});

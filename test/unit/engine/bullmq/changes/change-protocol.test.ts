@@ -4,16 +4,28 @@ import {
   changeMessages,
   FIRST_POLL,
   JUST_STORED,
-  LARGEST_MESSAGE,
-  parseChangeMessage,
-  parseRequest,
+  readChangeMessage,
+  readRequest,
   RECENT_CHANGES,
   SLOWEST_POLL,
   WATCH_REQUEST_LIFE,
   watchRequests,
   type ChangeMessage,
 } from '../../../../../lib/engine/bullmq/changes/change-protocol.js';
+import { readFields, writeMessage, type Fields } from '../../../../../lib/engine/bullmq/checked-bus.js';
+import { LARGEST_MESSAGE } from '../../../../../lib/engine/bullmq/message-bus.js';
 import { SUCCESS_FIELDS, type JobSuccess } from '../../../../../lib/engine/bullmq/jobs/job-success.js';
+
+const LARGEST_PUBLIC = 5_800;
+
+const parseRequest = (text: string) => parsed(text, readRequest);
+const parseChangeMessage = (text: string) => parsed(text, readChangeMessage);
+
+/** Reads a text as `CheckedBus` does. */
+function parsed<T>(text: string, read: (fields: Fields) => T | undefined): T | undefined {
+  const fields = readFields(text);
+  return fields && read(fields);
+}
 
 const INBOX = 'inbox:00000000-0000-0000-0000-000000000000';
 /** A queue's name of 63 characters, a dot and 22 characters. */
@@ -34,9 +46,9 @@ describe('watchRequests', () => {
   it.each([
     [0, []],
     [1, [1]],
-    [80, [80]],
-    [81, [80, 1]],
-    [200, [80, 80, 40]],
+    [60, [60]],
+    [61, [60, 1]],
+    [150, [60, 60, 30]],
   ])('divides %d ids among requests of %j', (count, sizes) => {
     const requests = watchRequests(idsOf(count), INBOX, false);
     expect(requests.map(({ ids }) => ids.length)).toEqual(sizes);
@@ -44,14 +56,14 @@ describe('watchRequests', () => {
   });
 
   it.each([true, false])('sends endOnly %p and the reply channel with each request', (endOnly) => {
-    for (const request of watchRequests(idsOf(81), INBOX, endOnly)) {
+    for (const request of watchRequests(idsOf(61), INBOX, endOnly)) {
       expect(request).toEqual({ type: 'watch', ids: request.ids, inbox: INBOX, endOnly });
     }
   });
 
   it('makes no request that is too large for a message, even of the longest ids', () => {
-    const [request] = watchRequests(Array<string>(80).fill(LONGEST_ID), INBOX, false);
-    expect(bytesOf(JSON.stringify(request))).toBeLessThanOrEqual(LARGEST_MESSAGE);
+    const [request] = watchRequests(Array<string>(60).fill(LONGEST_ID), INBOX, false);
+    expect(bytesOf(writeMessage(request!))).toBeLessThanOrEqual(LARGEST_PUBLIC);
   });
 });
 
@@ -67,9 +79,9 @@ function successOf(bytes: number, character = 'x'): JobSuccess {
 }
 
 function messagesOf(...changes: (readonly [id: string, success?: JobSuccess])[]): ChangeMessage[] {
-  const messages = changeMessages(new Map(changes.map(([id, success]) => [id, success])));
-  for (const message of messages) expect(bytesOf(message)).toBeLessThanOrEqual(LARGEST_MESSAGE);
-  return messages.map((message) => JSON.parse(message) as ChangeMessage);
+  const messages = changeMessages(new Map(changes.map(([id, success]) => [id, success])), LARGEST_MESSAGE);
+  for (const message of messages) expect(bytesOf(writeMessage(message))).toBeLessThanOrEqual(LARGEST_MESSAGE);
+  return messages;
 }
 
 describe('changeMessages', () => {
@@ -88,8 +100,8 @@ describe('changeMessages', () => {
     expect(messagesOf(['q.1', ['a']])).toEqual([{ successes: [['q.1', ['a']]] }]);
   });
 
-  // A message without entries has 25 bytes, and each entry a comma.
-  const LIMIT = LARGEST_MESSAGE - 25 - 1;
+  // A message without entries has 31 bytes, and each entry a comma.
+  const LIMIT = LARGEST_MESSAGE - 31 - 1;
 
   it.each([
     ['of plain text', 'x'],
@@ -120,7 +132,7 @@ describe('changeMessages', () => {
   });
 
   it('sends as few messages as hold the ids', () => {
-    const perMessage = Math.floor((LARGEST_MESSAGE - 25) / (LONGEST_ID.length + 3));
+    const perMessage = Math.floor((LARGEST_MESSAGE - 31) / (LONGEST_ID.length + 3));
     const ids = Array.from({ length: 2 * perMessage + 1 }, (_, index) => `${index}`.padStart(86, 'q'));
     const messages = messagesOf(...ids.map((id) => [id] as const));
     expect(messages.map((message) => message.ids?.length)).toEqual([perMessage, perMessage, 1]);
@@ -205,8 +217,9 @@ describe('parseChangeMessage', () => {
 
   it('reads the messages that changeMessages makes', () => {
     const ids = Array.from({ length: 1_000 }, (_, index) => `q.${`${index}`.padStart(22, '0')}`);
-    const messages = changeMessages(new Map(ids.map((id, index) => [id, index % 2 ? SUCCESS : undefined])));
-    expect(messages.map((message) => parseChangeMessage(message))).toEqual(messages.map((text) => JSON.parse(text)));
+    const changes = new Map(ids.map((id, index) => [id, index % 2 ? SUCCESS : undefined]));
+    const messages = changeMessages(changes, LARGEST_MESSAGE);
+    expect(messages.map((message) => parseChangeMessage(writeMessage(message)))).toEqual(messages);
   });
 
   it('leaves unknown fields out', () => {

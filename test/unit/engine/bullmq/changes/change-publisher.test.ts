@@ -5,17 +5,21 @@ import {
   type ChangeMessage,
 } from '../../../../../lib/engine/bullmq/changes/change-protocol.js';
 import { ChangePublisher, type OnCancelRequest } from '../../../../../lib/engine/bullmq/changes/change-publisher.js';
-import type { MessageBus } from '../../../../../lib/engine/bullmq/message-bus.js';
+import type { CheckedBus } from '../../../../../lib/engine/bullmq/checked-bus.js';
+import { LARGEST_MESSAGE, type MessageBus } from '../../../../../lib/engine/bullmq/message-bus.js';
 
-const publish = jest.fn<MessageBus['publish']>();
+const publish = jest.fn<CheckedBus['publish']>();
 const publishEnd = jest.fn<(id: string, channels: readonly string[]) => void>();
 const onCancelRequest = jest.fn<OnCancelRequest>();
 let publisher: ChangePublisher;
 
 /** A publisher on a bus that can put a message behind the end of a task (Redis), or cannot (PostgreSQL). */
 function publisherOn(end: MessageBus['publishEnd']): ChangePublisher {
-  const bus: MessageBus = { publish, publishEnd: end, subscribe: () => Promise.reject(new Error('not used')) };
-  return new ChangePublisher(bus, 'inbox:own', onCancelRequest);
+  return new ChangePublisher(
+    { publish, publishEnd: end, largestMessage: LARGEST_MESSAGE },
+    'inbox:own',
+    onCancelRequest,
+  );
 }
 
 beforeEach(() => {
@@ -36,7 +40,7 @@ function watch(ids: readonly string[], { inbox = 'inbox:a', endOnly = false } = 
 /** The messages since the last call, once this turn of the event loop is over. */
 async function sent(): Promise<(readonly [channel: string, message: ChangeMessage])[]> {
   await new Promise(setImmediate);
-  return publish.mock.calls.splice(0).map(([channel, text]) => [channel, JSON.parse(text) as ChangeMessage]);
+  return publish.mock.calls.splice(0).map(([channel, message]) => [channel, message as ChangeMessage]);
 }
 
 describe('a request', () => {
