@@ -96,7 +96,11 @@ afterAll(async () => {
 async function asAdmin(sql: string): Promise<void> {
   const client = new pg.Client(admin);
   await client.connect();
-  await client.query(sql).finally(() => client.end());
+  try {
+    await client.query(sql);
+  } finally {
+    await client.end();
+  }
 }
 
 async function reaches(handle: TaskHandle, wanted: string): Promise<void> {
