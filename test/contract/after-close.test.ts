@@ -115,11 +115,10 @@ describeEachEngine('a closed application', (engine) => {
 });
 
 describeEachEngine('an application that does not start', (engine) => {
-  // Only one application may open an embedded database, and one that is being created is closed when it is complete.
-  if (engine.name === 'embedded') return;
-
   it('rejects a wait that began before its start failed', async () => {
     const place = await engine.place();
+    // Only one application may open an embedded database, and one that is being created is closed when it is complete.
+    if (engine.name === 'embedded') return;
     const earlier = await boot(place, [Work]);
     const { id } = await earlier.queue.of(Work).echo.with({ delay: '1h' }).enqueue(1);
 
