@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PGlite } from '@electric-sql/pglite';
 import { ConfigurationError } from '../../../errors.js';
 import type { StartPGlite } from './start-pglite.js';
 import { unpackTar } from './tar.js';
+import { asFolderError } from './usable-folder.js';
 
 /** Reads the prepared database, as `readPreparedDatabase` does; `undefined` when there is none. */
 export type ReadPrepared = () => Promise<Buffer | undefined>;
@@ -12,20 +13,6 @@ export type ReadPrepared = () => Promise<Buffer | undefined>;
 /** Receives the log line that gives the reason of a slow start. Nest's loggers fit. */
 export interface EmbeddedLogger {
   log(message: string): void;
-}
-
-/** Creates the folder when it is missing. A new folder gets a `.gitignore` that keeps it out of git. */
-export async function makeFolder(folder: string): Promise<void> {
-  try {
-    const created = await mkdir(folder, { recursive: true });
-    if (created !== undefined) await writeFile(join(folder, '.gitignore'), '*\n');
-  } catch (error) {
-    throw new ConfigurationError(
-      `The folder ${folder} of the embedded engine cannot be used: ${(error as Error).message}. Make it writable, or ` +
-        'choose another folder (connection: "pglite:<folder>"), or keep the tasks in memory (connection: "pglite:").',
-      { cause: error },
-    );
-  }
 }
 
 /** Opens a database that lives as long as the process. */
@@ -76,6 +63,7 @@ async function openExisting(start: StartPGlite, folder: string, database: string
   try {
     return await start({ dataDir: database });
   } catch (error) {
+    if (asFolderError(error, folder)) throw error;
     const version = await readFile(join(database, 'PG_VERSION'), 'utf8').catch(() => 'unknown');
     throw new ConfigurationError(
       `The database in ${folder}, of PostgreSQL version ${version.trim()}, cannot be opened by the installed ` +
@@ -96,6 +84,8 @@ async function tryPrepared(
   try {
     return { db: await open(tar) };
   } catch (error) {
+    // Another attempt would fail in the same way.
+    if (asFolderError(error, '')) throw error;
     return { reason: `the prepared one does not fit the installed @electric-sql/pglite: ${(error as Error).message}` };
   }
 }

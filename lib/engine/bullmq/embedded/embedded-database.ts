@@ -2,11 +2,12 @@ import { resolve } from 'node:path';
 import type { PGlite } from '@electric-sql/pglite';
 import type { PgPool } from 'bullmq';
 import { bullmq } from '../bullmq-package.cjs';
-import { type EmbeddedLogger, makeFolder, openFolder, openInMemory, type ReadPrepared } from './data-directory.js';
+import { type EmbeddedLogger, openFolder, openInMemory, type ReadPrepared } from './data-directory.js';
 import { type FolderLock, lockFolder } from './lock/folder-lock.js';
 import { loadPGlite } from './start-pglite.js';
 import { PGlitePool } from './pool/pglite-pool.js';
 import { readPreparedDatabase } from './prepared-database.js';
+import { asFolderError, checkFolder, makeUsableFolder } from './usable-folder.js';
 import { pgliteStarter } from './start-pglite.js';
 
 /** The options of {@link openEmbeddedDatabase}. */
@@ -53,17 +54,17 @@ export async function openEmbeddedDatabase(options: EmbeddedOptions): Promise<Em
     if (folder === undefined) {
       db = await openInMemory(start, readPrepared, logger);
     } else {
-      await makeFolder(folder);
+      await makeUsableFolder(folder);
       lock = await lockFolder(folder);
       db = await openFolder(start, folder, readPrepared, logger);
     }
-    const pool = new PGlitePool(db);
+    const pool = new PGlitePool(db, folder === undefined ? undefined : () => checkFolder(folder));
     await migrate(pool, schema);
     return embeddedDatabase(pool, db, lock);
   } catch (error) {
-    await db?.close();
+    await db?.close().catch(() => undefined);
     await lock?.release();
-    throw error;
+    throw (folder !== undefined && asFolderError(error, folder)) || error;
   }
 }
 

@@ -17,11 +17,12 @@ export class PGlitePool extends EventEmitter implements PgPool {
   private readonly clients = new Set<PGliteClient>();
   private readonly stopListening: () => void;
 
-  constructor(db: PGlite) {
+  /** @param check called before each statement; throws when the database must not be used now */
+  constructor(db: PGlite, check?: () => void) {
     super();
     // Every BullMQ object that shares the pool adds a listener. Without this, Node warns of a leak after ten.
     this.setMaxListeners(0);
-    this.session = new PGliteSession(db);
+    this.session = new PGliteSession(db, check);
     this.send = senderOf(this.session, new Vacuum(this.session));
     this.stopListening = db.onNotification((channel, payload) => {
       for (const client of this.clients) client.notify({ channel, payload });

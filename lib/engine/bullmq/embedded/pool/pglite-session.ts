@@ -32,7 +32,11 @@ export class PGliteSession {
   private ended = false;
   private gaveWayAt = 0;
 
-  constructor(private readonly db: PGlite) {}
+  /** @param check throws when the database must not be used now */
+  constructor(
+    private readonly db: PGlite,
+    private readonly check: () => void = () => undefined,
+  ) {}
 
   /** Runs `statement` when it is the sender's turn. */
   run<T>(sender: Sender, statement: (db: PGlite) => Promise<T>): Promise<T> {
@@ -40,9 +44,14 @@ export class PGliteSession {
     // error.
     if (this.ended) return Promise.reject(new Error('Cannot use a pool after calling end on the pool'));
     return new Promise<T>((resolve, reject) => {
-      this.waiting.push({ sender, run: () => statement(this.db).then(resolve, reject) });
+      this.waiting.push({ sender, run: () => this.checked(statement).then(resolve, reject) });
       this.start();
     });
+  }
+
+  private async checked<T>(statement: (db: PGlite) => Promise<T>): Promise<T> {
+    this.check();
+    return statement(this.db);
   }
 
   /** Ends a sender, which sends nothing more. A transaction that it left open is rolled back. */
