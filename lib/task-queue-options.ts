@@ -1,3 +1,4 @@
+import { applicationName } from './application-name.js';
 import type { Duration } from './duration.js';
 import { parseDuration, parseTimerDuration } from './duration.js';
 import { parseConnection, type Connection, type ConnectionOption } from './engine/connection.js';
@@ -106,6 +107,12 @@ export interface TaskQueueOptions {
    * `{ grace: '30s' }`; in tests (`NODE_ENV=test`, or a test runner) `{ grace: '1s' }`.
    */
   readonly shutdown?: { readonly grace?: Duration };
+  /**
+   * The name of this application, in log lines and for its decorated schedules: applications with different names that share
+   * a queue leave each other's schedules alone, and versions of one application replace each other's. Default:
+   * `TASK_QUEUE_APPLICATION`, else the `name` in the package.json of the working directory or of the nearest folder above it.
+   */
+  readonly application?: string;
 }
 
 /** The options of a queue, checked and complete. Durations are milliseconds. */
@@ -134,6 +141,7 @@ export interface ResolvedOptions {
   readonly enqueueTimeout: number;
   readonly abandonedAfter: number;
   readonly grace: number;
+  readonly application: string | undefined;
 }
 
 export const QUEUE_DEFAULTS: ResolvedQueue = { concurrency: 10, priorities: false };
@@ -152,6 +160,7 @@ const KNOWN: ReadonlySet<string> = new Set<keyof TaskQueueOptions>([
   'enqueueTimeout',
   'abandonedAfter',
   'shutdown',
+  'application',
 ]);
 
 /**
@@ -190,7 +199,13 @@ export function resolveOptions(options: TaskQueueOptions, env: NodeJS.ProcessEnv
     enqueueTimeout: parseTimerDuration(options.enqueueTimeout ?? '5s', 'enqueueTimeout'),
     abandonedAfter: resolveAbandonedAfter(options.abandonedAfter ?? '30s'),
     grace: parseTimerDuration(options.shutdown?.grace ?? defaultGrace(env), 'shutdown.grace'),
+    application: resolveApplication(options.application ?? (env['TASK_QUEUE_APPLICATION'] || applicationName())),
   };
+}
+
+function resolveApplication(name: string | undefined): string | undefined {
+  if (name === undefined || (typeof name === 'string' && /^[^\p{Cc}]{1,200}$/u.test(name))) return name;
+  throw new ConfigurationError(`application is ${JSON.stringify(name)}. Give a name of 1 to 200 characters.`);
 }
 
 function resolveAbandonedAfter(value: Duration): number {

@@ -14,6 +14,7 @@ import { ENGINE, RESOLVED_OPTIONS } from './task-queue-tokens.js';
 import { TaskRegistry } from './tasks/task-registry.js';
 import { TaskLoader } from './workers/task-loader.js';
 import { TaskWorkers } from './workers/task-workers.js';
+import { WorkerPresence } from './workers/worker-presence.js';
 import { WorkflowStarter } from './workflows/workflow-starter.js';
 
 /** The providers of what happens when the application starts and closes. */
@@ -37,6 +38,7 @@ export const LIFECYCLE_PROVIDERS: Provider[] = [
       DeclaredSchedules,
       ScheduleClock,
       TaskWorkers,
+      WorkerPresence,
       TaskResults,
       HttpSetup,
       WorkflowStarter,
@@ -50,6 +52,7 @@ export const LIFECYCLE_PROVIDERS: Provider[] = [
       schedules: DeclaredSchedules,
       clock: ScheduleClock,
       workers: TaskWorkers,
+      presence: WorkerPresence,
       results: TaskResults,
       http: HttpSetup,
       starter: WorkflowStarter,
@@ -63,6 +66,7 @@ export const LIFECYCLE_PROVIDERS: Provider[] = [
         schedules,
         clock,
         workers,
+        presence,
         results,
         http,
         starter,

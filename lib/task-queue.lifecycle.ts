@@ -11,6 +11,7 @@ import type { ScheduleClock } from './schedules/schedule-clock.js';
 import { ENGINE } from './task-queue-tokens.js';
 import type { TaskLoader } from './workers/task-loader.js';
 import type { TaskWorkers } from './workers/task-workers.js';
+import type { WorkerPresence } from './workers/worker-presence.js';
 import { registerRunningApp } from './workflows/running-apps.js';
 import type { WorkflowStarter } from './workflows/workflow-starter.js';
 
@@ -20,6 +21,7 @@ export interface LifecycleDeps {
   readonly schedules: DeclaredSchedules;
   readonly clock: ScheduleClock;
   readonly workers: TaskWorkers;
+  readonly presence: WorkerPresence;
   readonly results: TaskResults;
   readonly http: HttpSetup;
   readonly starter: WorkflowStarter;
@@ -48,6 +50,7 @@ export class TaskQueueLifecycle {
       afterEachLoad(lazyModules, () => this.loadMore());
       await this.load();
       await engine.start();
+      await this.deps.presence.announce();
     } catch (error) {
       // Nest calls no shutdown hook when the start of an application fails.
       await this.endWaits();
@@ -86,6 +89,7 @@ export class TaskQueueLifecycle {
   private async loadMore(): Promise<void> {
     if (this.isClosed) return;
     await this.load();
+    await this.deps.presence.refresh();
     await this.deps.workers.startMore();
     await this.deps.clock.reload();
   }

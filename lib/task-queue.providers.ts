@@ -9,6 +9,7 @@ import { checkImportedOnce } from './imported-once.js';
 import type { TaskProducer } from './producers/task-producer.js';
 import { TaskQueue } from './producers/task-queue.js';
 import { TaskResults } from './results/task-results.js';
+import { DeclaredSchedules } from './schedules/declared-schedules.js';
 import { SCHEDULE_DEPS, SCHEDULE_PROVIDERS, type ScheduleDeps } from './schedules/schedules.providers.js';
 import { TaskSchedules } from './schedules/task-schedules.js';
 import { LIFECYCLE_PROVIDERS } from './task-queue.lifecycle.providers.js';
@@ -16,6 +17,7 @@ import { MODULE_OPTIONS_TOKEN } from './task-queue.module-definition.js';
 import { resolveOptions, type ResolvedOptions, type TaskQueueOptions } from './task-queue-options.js';
 import { ENGINE, nativeQueueToken, RESOLVED_OPTIONS } from './task-queue-tokens.js';
 import { TESTING_SLOT, type TestingSlot } from './testing-slot.module.js';
+import { packageVersion } from './package-location.cjs';
 import { TaskExplorer } from './tasks/task-explorer.js';
 import { TaskRegistry } from './tasks/task-registry.js';
 import { TaskInvokerFactory } from './workers/task-invoker-factory.js';
@@ -23,6 +25,7 @@ import { TaskContext } from './workers/task-context.js';
 import { TaskExecutor } from './workers/task-executor.js';
 import { TaskLoader } from './workers/task-loader.js';
 import { TaskWorkers } from './workers/task-workers.js';
+import { WorkerPresence } from './workers/worker-presence.js';
 import { WorkflowRunner } from './workflows/workflow-runner.js';
 import { WorkflowStarter } from './workflows/workflow-starter.js';
 
@@ -80,10 +83,26 @@ export const PROVIDERS: Provider[] = [
   },
   { provide: TaskResults, inject: [ENGINE], useFactory: (engine: Engine) => new TaskResults(engine) },
   {
+    provide: WorkerPresence,
+    inject: [ENGINE, TaskRegistry, DeclaredSchedules, RESOLVED_OPTIONS],
+    useFactory: (engine: Engine, registry: TaskRegistry, schedules: DeclaredSchedules, options: ResolvedOptions) =>
+      new WorkerPresence({
+        engine,
+        code: () => ({
+          application: options.application,
+          tasks: registry.names(),
+          schedules: schedules.list().map(({ id }) => id),
+        }),
+        queues: () => consumedQueues(options, registry),
+        version: packageVersion() ?? 'unknown',
+      }),
+  },
+  {
     provide: TaskExecutor,
-    inject: [ENGINE, TaskRegistry, TaskContext, RESOLVED_OPTIONS, TESTING_SLOT],
+    inject: [ENGINE, WorkerPresence, TaskRegistry, TaskContext, RESOLVED_OPTIONS, TESTING_SLOT],
     useFactory: (
       engine: Engine,
+      presence: WorkerPresence,
       registry: TaskRegistry,
       context: TaskContext,
       { maxPayload }: ResolvedOptions,
@@ -93,6 +112,7 @@ export const PROVIDERS: Provider[] = [
         maxPayload,
         progressInterval,
         unknownTaskReturns: UNKNOWN_TASK_RETURNS,
+        isDeclaredElsewhere: (queue, task) => presence.isDeclaredElsewhere(queue, task),
         now: () => engine.now(),
       }),
   },
@@ -123,10 +143,11 @@ export const PROVIDERS: Provider[] = [
   },
   {
     provide: TaskWorkers,
-    inject: [ENGINE, WorkflowRunner, TaskRegistry, BootReport, TaskResults, RESOLVED_OPTIONS],
+    inject: [ENGINE, WorkflowRunner, WorkerPresence, TaskRegistry, BootReport, TaskResults, RESOLVED_OPTIONS],
     useFactory: (
       engine: Engine,
       runner: WorkflowRunner,
+      presence: WorkerPresence,
       registry: TaskRegistry,
       report: BootReport,
       results: TaskResults,
@@ -135,6 +156,7 @@ export const PROVIDERS: Provider[] = [
       new TaskWorkers({
         engine,
         handler: runner,
+        presence,
         queues: () => withWorkflowQueue(consumedQueues(options, registry), options),
         grace: options.grace,
         report,
@@ -186,6 +208,8 @@ export const PROVIDERS: Provider[] = [
       template: (task, args) =>
         (typeof task === 'string' ? taskQueue.of(task) : (task as TaskProducer)).toTemplate(args),
       queues: () => [...consumedQueues(options, registry).keys()],
+      application: options.application,
+      tasks: () => registry.names(),
       enabled: options.role !== 'producer',
     }),
   },

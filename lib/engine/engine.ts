@@ -25,6 +25,7 @@ import type { EnqueuePort } from './ports/enqueue-port.js';
 import type { QueryPort } from './ports/query-port.js';
 import type { ScheduleStore } from './ports/schedule-store.js';
 import type { WorkerPort } from './ports/worker-port.js';
+import type { WorkerRegistry } from './ports/worker-registry.js';
 
 /**
  * A place where tasks wait. An engine implements every method of every port: nothing is optional, and the contract suite
@@ -33,6 +34,8 @@ import type { WorkerPort } from './ports/worker-port.js';
 export interface Engine extends ClockPort, EnqueuePort, QueryPort, CommandPort, WorkerPort {
   /** The store of schedules. */
   readonly schedules: ScheduleStore;
+  /** The processes that run tasks. */
+  readonly workers: WorkerRegistry;
   /**
    * Connects and prepares the store. Resolves once the engine can be used, or when it cannot be reached for now: the
    * engine then logs one line and goes on trying.

@@ -7,7 +7,7 @@ import { parseTiming, type ParsedTiming, type Timing } from './timetable.js';
 const SCHEDULE_ID = /^[^\s\p{Cc}]{1,200}$/u;
 
 /** The checked settings: they are the same for `@Schedule()` and for `TaskSchedules.upsert()`. */
-export type CheckedSettings = Omit<StoredSchedule, 'id' | 'source' | 'template' | 'since'>;
+export type CheckedSettings = Omit<StoredSchedule, 'id' | 'source' | 'template' | 'application' | 'since'>;
 
 export interface Settings extends SchedulePolicy {
   readonly timezone?: string | undefined;

@@ -1,3 +1,4 @@
+import type { DeclaredCode } from '../engine/declared-code.js';
 import type { TaskState } from '../engine/task.js';
 import { fieldsOrNone, isTime } from './stored-record.js';
 import type {
@@ -67,6 +68,17 @@ function readError(error: unknown): StoredEnd['error'] {
 }
 
 export function readVersion(text: string | undefined): StoredVersion | undefined {
-  const { since, seen } = fieldsOrNone(text);
-  return isTime(since) && isTime(seen) ? { since, seen } : undefined;
+  const { since, seen, code } = fieldsOrNone(text);
+  return isTime(since) && isTime(seen) ? { since, seen, code: readCode(code) } : undefined;
+}
+
+function readCode(code: unknown): DeclaredCode | undefined {
+  if (typeof code !== 'object' || code === null) return undefined;
+  const { application, tasks, schedules } = code as Readonly<Record<string, unknown>>;
+  if (!isNames(tasks) || !isNames(schedules)) return undefined;
+  return { application: typeof application === 'string' ? application : undefined, tasks, schedules };
+}
+
+function isNames(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((name) => typeof name === 'string');
 }

@@ -55,6 +55,7 @@ const FIELDS = {
   endsAt: true,
   limit: true,
   template: true,
+  application: true,
   since: true,
 } satisfies Record<keyof StoredSchedule, true>;
 
@@ -77,14 +78,22 @@ function toStoredSchedule(
   const what = `Schedule "${id}"`;
   checkScheduleId(id, 'A schedule');
   checkFields(record, FIELDS, what);
-  const { source, since, template, endsAt, cron, every, timezone, overlap, catchUp, limit } = record;
+  const { source, since, template, endsAt, cron, every, timezone, overlap, catchUp, limit, application } = record;
   if (record['id'] !== id) throw invalid(what, 'id', record['id']);
   if (source !== 'decorator' && source !== 'runtime') throw invalid(what, 'source', source);
+  if (application !== undefined && typeof application !== 'string') throw invalid(what, 'application', application);
   if (!isTime(since)) throw invalid(what, 'since', since);
   if (endsAt !== undefined && !isTime(endsAt)) throw invalid(what, 'endsAt', endsAt);
   const settings = { timezone, overlap, catchUp, limit, endsAt: endsAt === undefined ? undefined : new Date(endsAt) };
   const checked = checkSettings({ cron, every } as Timing, settings as Settings, what, timetables.parse);
-  return { id, source, ...checked, template: toTemplate(template, what), since };
+  return {
+    id,
+    source,
+    ...checked,
+    template: toTemplate(template, what),
+    ...(application !== undefined && { application }),
+    since,
+  };
 }
 
 function toTemplate(template: unknown, what: string): TaskTemplate {

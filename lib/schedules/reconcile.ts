@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
+import { isSameApplication, type DeclaredCode } from '../engine/declared-code.js';
 import { latestBelievable } from './future-times.js';
 import type { Schedule } from './schedule.js';
 import type { KnownVersion, Schedules, Snapshot } from './snapshot.js';
@@ -21,6 +22,10 @@ export interface ReconcileInput {
    */
   readonly queues: Iterable<string>;
   readonly snapshot: Pick<Snapshot, 'schedules' | 'versions'>;
+  /** What the code of this process declares. */
+  readonly code: DeclaredCode;
+  /** The workers that run now. */
+  readonly workers: readonly DeclaredCode[];
   /** What this process knew before it read the snapshot. */
   readonly remembered: Schedules;
   readonly now: number;
@@ -28,6 +33,12 @@ export interface ReconcileInput {
   readonly presentSince: number | undefined;
   /** When this process last loaded a module with further schedules; `undefined` when it did not. */
   readonly grownAt?: number | undefined;
+}
+
+/** An id that somebody else uses: another application, or a schedule that was created at run time. */
+export interface TakenId {
+  readonly id: string;
+  readonly by: DeclaredCode | 'runtime';
 }
 
 /** The changes to make in the store. */
@@ -40,8 +51,10 @@ export interface ReconcilePlan {
   readonly versions: readonly KnownVersion[];
   /** Versions without a sign of life for a day. */
   readonly forget: readonly KnownVersion[];
-  /** Ids of declared schedules that a schedule created at run time already has. */
-  readonly taken: readonly string[];
+  /** Declared schedules whose ids another schedule already has. */
+  readonly taken: readonly TakenId[];
+  /** Removed schedules that a running worker still declares, with that worker's application. */
+  readonly contested: readonly TakenId[];
 }
 
 /**
@@ -53,12 +66,15 @@ export interface ReconcilePlan {
  * process of an older version changes nothing as long as a newer version is alive, even when the process starts again.
  * Once the newer version is gone, as after a roll-back, the older version decides again.
  *
+ * Two applications that share a queue leave each other's schedules alone: each removes only what its own name is stored with,
+ * and nothing that a running worker of another application declares.
+ *
  * The schedules of a queue without a consumer for a day are removed too: the queue has no task any more.
  *
  * When the stored data was lost, a process puts its schedules again as it remembers them.
  */
 export function reconcile(input: ReconcileInput): ReconcilePlan {
-  const { declared, queues, snapshot, remembered, now, presentSince, grownAt } = input;
+  const { declared, queues, snapshot, code, workers, remembered, now, presentSince } = input;
   const stored = new Map<string, StoredSchedule>();
   const newer = new Set<string>();
   for (const [id, schedule] of snapshot.schedules) {
@@ -71,28 +87,46 @@ export function reconcile(input: ReconcileInput): ReconcilePlan {
   const pauses: ReconcilePlan['pauses'][number][] = [];
   const remove = new Set<string>();
   const versions: KnownVersion[] = [];
-  const taken: string[] = [];
+  const taken: TakenId[] = [];
+  const others = workers.filter((worker) => !isSameApplication(worker, code));
+  const knownApplications = new Set(snapshot.versions.filter(isRemembered).map((version) => version.code?.application));
   for (const queue of queues) {
     const mine = declared.filter(({ template }) => template.queue === queue);
-    const version = currentVersion(queue, mine, snapshot.versions, now, presentSince, grownAt);
+    const version = currentVersion(queue, mine, input);
     versions.push(version);
-    if (snapshot.versions.some((other) => isNewer(other, version, now))) continue;
+    const newerVersions = snapshot.versions.filter((other) => isNewer(other, version, now));
+    if (newerVersions.some((other) => !other.code || isSameApplication(other.code, code))) continue;
     for (const schedule of mine) {
       if (newer.has(schedule.id)) continue;
       const known = stored.get(schedule.id);
       if (known?.source === 'runtime') {
-        taken.push(schedule.id);
+        taken.push({ id: schedule.id, by: 'runtime' });
         continue;
       }
+      const owner = known && others.find((other) => owns(other, known));
+      if (owner && !code.tasks.includes(known.template.name)) {
+        taken.push({ id: schedule.id, by: owner });
+        continue;
+      }
+      // Another application declares the same schedule: the version that appeared last decides, as within one application.
+      if (known && newerVersions.some((other) => other.code?.schedules.includes(schedule.id))) continue;
       const lost = known ? undefined : remembered.get(schedule.id);
-      const wanted = { ...schedule, since: Math.min(beginningOf(schedule, known, lost) ?? now, now) };
+      const { application } = code;
+      const wanted = {
+        ...schedule,
+        ...(application !== undefined && { application }),
+        since: Math.min(beginningOf(schedule, known, lost) ?? now, now),
+      };
       stored.set(schedule.id, wanted);
       if (isDeepStrictEqual(known, wanted)) continue;
       put.push(wanted);
       if (lost?.pause && !snapshot.schedules.has(schedule.id)) pauses.push({ id: schedule.id, ...lost.pause });
     }
-    for (const { id, source, template } of stored.values()) {
-      if (source === 'decorator' && template.queue === queue && !mine.some((own) => own.id === id)) remove.add(id);
+    for (const known of stored.values()) {
+      const { id, source, template, application } = known;
+      if (source !== 'decorator' || template.queue !== queue || mine.some((own) => own.id === id)) continue;
+      const isForeign = differ(application, code.application) && knownApplications.has(application);
+      if (!isForeign && !others.some((other) => owns(other, known))) remove.add(id);
     }
   }
   // After a long pause of the whole application, this process may be the first of many to start: the consumers of the
@@ -106,7 +140,11 @@ export function reconcile(input: ReconcileInput): ReconcilePlan {
   // A schedule that moved to another queue is put for its new queue, so it must not be removed for the old one.
   for (const { id } of put) remove.delete(id);
   const forget = snapshot.versions.filter((version) => !isRemembered(version));
-  return { put, pauses, remove, versions, forget, taken };
+  const contested = [...remove].flatMap((id) => {
+    const by = workers.find(({ schedules }) => schedules.includes(id));
+    return by ? [{ id, by }] : [];
+  });
+  return { put, pauses, remove, versions, forget, taken, contested };
 }
 
 /**
@@ -130,16 +168,13 @@ export function isAlive({ seen }: KnownVersion, now: number): boolean {
 function currentVersion(
   queue: string,
   declared: readonly DeclaredSchedule[],
-  versions: readonly KnownVersion[],
-  now: number,
-  presentSince: number | undefined,
-  grownAt = -Infinity,
+  { snapshot, code, now, presentSince, grownAt = -Infinity }: ReconcileInput,
 ): KnownVersion {
-  const fingerprint = fingerprintOf(declared);
-  const known = versions.find((other) => other.queue === queue && other.fingerprint === fingerprint);
+  const fingerprint = fingerprintOf(declared, code);
+  const known = snapshot.versions.find((other) => other.queue === queue && other.fingerprint === fingerprint);
   // A version that is alive keeps its time of appearance. A version whose last process was gone appears anew.
   const since = known && isAlive(known, now) ? known.since : (presentSince ?? now);
-  return { queue, fingerprint, since: Math.min(Math.max(since, grownAt), now), seen: now };
+  return { queue, fingerprint, since: Math.min(Math.max(since, grownAt), now), seen: now, code };
 }
 
 function isNewer(other: KnownVersion, version: KnownVersion, now: number): boolean {
@@ -148,8 +183,20 @@ function isNewer(other: KnownVersion, version: KnownVersion, now: number): boole
   return since > version.since || (since === version.since && other.fingerprint > version.fingerprint);
 }
 
-/** Tells the versions of a queue apart: processes with the same schedules have the same fingerprint. */
-function fingerprintOf(declared: readonly DeclaredSchedule[]): string {
+/** Whether a worker declares the task of a stored schedule. */
+function owns({ tasks }: DeclaredCode, { template }: StoredSchedule): boolean {
+  return tasks.includes(template.name);
+}
+
+function differ(one: string | undefined, other: string | undefined): boolean {
+  return one !== undefined && other !== undefined && one !== other;
+}
+
+/** Tells the versions of a queue apart: processes with the same schedules and tasks have the same fingerprint. */
+function fingerprintOf(declared: readonly DeclaredSchedule[], { application, tasks }: DeclaredCode): string {
   const sorted = declared.toSorted((a, b) => (a.id < b.id ? -1 : 1));
-  return createHash('sha256').update(JSON.stringify(sorted)).digest('base64url').slice(0, 16);
+  return createHash('sha256')
+    .update(JSON.stringify([application, tasks, sorted]))
+    .digest('base64url')
+    .slice(0, 16);
 }

@@ -182,9 +182,9 @@ export class ScheduleBook {
   async putVersions(versions: readonly KnownVersion[]): Promise<void> {
     await this.store.set(
       Object.fromEntries(
-        versions.map(({ queue, fingerprint, since, seen }) => [
+        versions.map(({ queue, fingerprint, since, seen, code }) => [
           keys.version(queue, fingerprint),
-          textOf({ since, seen }),
+          textOf({ since, seen, code }),
         ]),
       ),
     );

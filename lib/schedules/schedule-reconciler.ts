@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
-import { reconcile, type DeclaredSchedule, type ReconcilePlan } from './reconcile.js';
+import type { DeclaredCode } from '../engine/declared-code.js';
+import { reconcile, type DeclaredSchedule, type ReconcilePlan, type TakenId } from './reconcile.js';
 import type { ScheduleBook } from './schedule-book.js';
 import type { KnownVersion, Schedules, Snapshot } from './snapshot.js';
 
@@ -27,6 +28,10 @@ export class ScheduleReconciler {
     /** The queues that this process consumes. */
     private readonly queues: () => Iterable<string>,
     private readonly now: () => number,
+    /** What the code of this process declares. */
+    private readonly code: () => DeclaredCode,
+    /** The workers that run now. */
+    private readonly workers: () => Promise<readonly DeclaredCode[]>,
   ) {}
 
   /**
@@ -44,15 +49,21 @@ export class ScheduleReconciler {
    */
   async run(snapshot: Snapshot, remembered: Schedules): Promise<readonly string[]> {
     const now = this.now();
-    const plan = reconcile({
+    const input = {
       declared: this.declared(),
       queues: this.queues(),
       snapshot,
       remembered,
       now,
+      code: this.code(),
+      workers: [],
       presentSince: this.presentSince,
       grownAt: this.grownAt,
-    });
+    };
+    let plan = reconcile(input);
+    // Only a change can concern another application. The workers are read after the schedules: one that has put a schedule
+    // had published itself before.
+    if (plan.put.length + plan.remove.size > 0) plan = reconcile({ ...input, workers: await this.workers() });
     const isLost = this.isLost(plan.versions, snapshot, now);
     if (isLost) this.reportLoss(snapshot.schedules, remembered);
     if (isLost || Math.abs(now - this.lastSign) >= INTERVAL) {
@@ -62,7 +73,8 @@ export class ScheduleReconciler {
     }
     const changed = await this.apply(plan, snapshot.schedules);
     this.presentSince ??= now;
-    for (const id of plan.taken) this.reportTakenId(id);
+    for (const taken of plan.taken) this.reportTakenId(taken);
+    for (const contested of plan.contested) this.reportContested(contested);
     return changed;
   }
 
@@ -105,13 +117,33 @@ export class ScheduleReconciler {
     );
   }
 
-  private reportTakenId(id: string): void {
+  private reportTakenId({ id, by }: TakenId): void {
     if (this.reportedIds.has(id)) return;
     this.reportedIds.add(id);
+    const line = `The schedule "${id}" of a @Schedule() is not set, because`;
+    if (by === 'runtime') {
+      this.logger.error(
+        `${line} a schedule with this id was created at run time and is kept. Give the decorator another id, or remove the other schedule: schedules.remove('${id}').`,
+      );
+      return;
+    }
     this.logger.error(
-      `The schedule "${id}" of a @Schedule() is not set, because a schedule with this id was created at run time and is kept. Give the decorator another id, or remove the other schedule: schedules.remove('${id}').`,
+      `${line} ${nameOf(by)}, whose workers run too, declares a schedule with this id. Give each application its own option prefix, or one of the schedules another id.`,
     );
   }
+
+  private reportContested({ id, by }: TakenId): void {
+    this.logger.warn(
+      `The schedule "${id}" was removed, because this version of the code does not declare it, but a running worker of ${nameOf(by)} does. ` +
+        'During a deployment that is an old worker. If it is another application, give each its own option prefix or application.',
+    );
+  }
+}
+
+function nameOf(by: TakenId['by']): string {
+  return by === 'runtime' || by.application === undefined
+    ? 'another application'
+    : `the application "${by.application}"`;
 }
 
 function list(what: string, ids: readonly string[]): string[] {

@@ -1,5 +1,6 @@
 import type { Provider } from '@nestjs/common';
 import type { Engine } from '../engine/engine.js';
+import { isAlive } from '../engine/ports/worker-registry.js';
 import type { TaskResults } from '../results/task-results.js';
 import type { TaskExplorer } from '../tasks/task-explorer.js';
 import type { TaskOptions } from '../tasks/task-options.js';
@@ -21,6 +22,10 @@ export interface ScheduleDeps {
   readonly template: (task: string | { readonly name: string }, args: readonly unknown[]) => Promise<TaskTemplate>;
   /** The queues that this process consumes; none in a process that runs no tasks. */
   readonly queues: () => readonly string[];
+  /** The name of this application; `undefined` when it has none. */
+  readonly application: string | undefined;
+  /** The names of the tasks that this process declares. */
+  readonly tasks: () => readonly string[];
   /** Whether this process runs tasks. */
   readonly enabled: boolean;
 }
@@ -42,12 +47,15 @@ export const SCHEDULE_PROVIDERS: Provider[] = [
   {
     provide: ScheduleClock,
     inject: [SCHEDULE_DEPS, ScheduleBook, DeclaredSchedules],
-    useFactory: ({ engine, queues, enabled }: ScheduleDeps, book: ScheduleBook, declared: DeclaredSchedules) => {
+    useFactory: (deps: ScheduleDeps, book: ScheduleBook, declared: DeclaredSchedules) => {
+      const { engine, queues, application, tasks, enabled } = deps;
       const reconciler = new ScheduleReconciler(
         book,
         () => declared.list(),
         queues,
         () => engine.now(),
+        () => ({ application, tasks: tasks(), schedules: declared.list().map(({ id }) => id) }),
+        async () => (await engine.workers.list()).filter((worker) => isAlive(worker, engine.now())),
       );
       return new ScheduleClock(engine, book, new TickRunner(engine, book), reconciler, enabled);
     },

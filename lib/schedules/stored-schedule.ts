@@ -1,3 +1,4 @@
+import type { DeclaredCode } from '../engine/declared-code.js';
 import type { TaskState } from '../engine/task.js';
 import type { TaskTemplate } from '../tasks/task-template.js';
 import { isTime } from './stored-record.js';
@@ -14,6 +15,8 @@ export interface StoredSchedule extends ParsedTiming {
   /** The schedule ends after this number of runs since {@link since}. */
   readonly limit?: number;
   readonly template: TaskTemplate;
+  /** The application that declares it; not set for a schedule that was made at run time. */
+  readonly application?: string;
   /** The last change of its timing. Ticks at or before this time do not count. */
   readonly since: number;
 }
@@ -82,6 +85,8 @@ export interface StoredVersion {
   readonly since: number;
   /** The last sign of life of a process of the version. */
   readonly seen: number;
+  /** What the version declares; `undefined` for a version that 0.1.0 stored. */
+  readonly code?: DeclaredCode | undefined;
 }
 
 /**

@@ -225,11 +225,14 @@ export class TaskSchedules {
     await this.#deps.book.announce([id]);
   }
 
-  /** Without a consumer of its queue no process declares the schedule any more, and none is left to remove it. */
+  /** Whether a version of the code that runs now declares the schedule, and would put it again. */
   async #isDeclared({ stored }: Schedule): Promise<boolean> {
     const { versions } = await this.#deps.book.read();
     return versions.some(
-      (version) => version.queue === stored.template.queue && isAlive(version, this.#deps.engine.now()),
+      (version) =>
+        version.queue === stored.template.queue &&
+        isAlive(version, this.#deps.engine.now()) &&
+        (version.code?.schedules.includes(stored.id) ?? true),
     );
   }
 

@@ -30,6 +30,11 @@ export class TaskRegistry {
     return this.tasks.get(name) ?? this.aliases.get(name);
   }
 
+  /** The names of all tasks and their aliases, sorted. */
+  names(): string[] {
+    return [...this.tasks.keys(), ...this.aliases.keys()].toSorted();
+  }
+
   /** The queues of all tasks, each once. */
   queues(): Set<string> {
     return new Set(Array.from(this.tasks.values(), ({ definition }) => definition.queue));

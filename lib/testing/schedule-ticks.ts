@@ -30,6 +30,9 @@ export class ScheduleTicks {
       () => declared.list(),
       queues,
       () => engine.now(),
+      () => ({ application: undefined, tasks: [], schedules: declared.list().map(({ id }) => id) }),
+      // An application under test has its store for itself.
+      async () => [],
     );
     this.runner = new TickRunner(engine, book);
   }

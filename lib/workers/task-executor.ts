@@ -23,6 +23,10 @@ import { TimeLimit } from './time-limit.js';
 /** A task of an unknown name is put back for 1 s, then for twice as long each time, up to 30 s. */
 const UNKNOWN_FIRST_DELAY = 1_000;
 const UNKNOWN_LONGEST_DELAY = 30_000;
+/** The first pause of a task that another worker of the queue declares: it mostly takes the task next. */
+const DECLARED_FIRST_DELAY = 100;
+/** Milliseconds after which another task of the same unknown name is logged. */
+const REPEAT_AFTER = 60_000;
 
 export interface ExecutorOptions {
   /** Bytes of JSON of a result or a progress report. */
@@ -31,6 +35,8 @@ export interface ExecutorOptions {
   readonly unknownTaskReturns: number;
   /** Milliseconds between two stored progress reports. Default: 50. */
   readonly progressInterval?: number | undefined;
+  /** Whether another worker of the queue declares the task. */
+  readonly isDeclaredElsewhere: (queue: string, task: string) => Promise<boolean>;
   /** The time by which tasks expire. */
   readonly now: () => number;
 }
@@ -41,6 +47,8 @@ export interface ExecutorOptions {
  */
 export class TaskExecutor implements DeliveryHandler<RunOutcome> {
   private readonly logger = new Logger('TaskQueue');
+  /** The time at which a task of an unknown name was logged last, by its name. */
+  private readonly unknownLoggedAt = new Map<string, number>();
 
   constructor(
     private readonly registry: TaskRegistry,
@@ -51,7 +59,7 @@ export class TaskExecutor implements DeliveryHandler<RunOutcome> {
   async handle(delivery: Delivery): Promise<RunOutcome> {
     if (!delivery.args) return this.logged(delivery, { kind: 'failed', failure: noTask(delivery) });
     const task = this.registry.get(delivery.name);
-    if (!task) return this.logged(delivery, this.handleUnknown(delivery));
+    if (!task) return this.logged(delivery, await this.handleUnknown(delivery));
     const refusal = reasonNotToRun(delivery, task.definition, this.options.now);
     if (refusal) return this.logged(delivery, { kind: 'failed', failure: refusal });
     const limit = new TimeLimit(delivery.interruption, delivery.options.timeout ?? task.definition.timeout, (error) =>
@@ -129,19 +137,36 @@ export class TaskExecutor implements DeliveryHandler<RunOutcome> {
     }
   }
 
-  /** A newer worker may declare the task: a deploy may be under way. */
-  private handleUnknown(delivery: Delivery): Outcome {
+  /**
+   * Puts back a task that this process does not declare, for ever longer: a newer worker may declare it, because a deploy may be
+   * under way. As long as a worker of the queue declares it, it is put back however often this process has taken it.
+   */
+  private async handleUnknown(delivery: Delivery): Promise<Outcome> {
+    const { name, queue } = delivery;
     const returns = delivery.starts - delivery.attempt;
-    if (returns < this.options.unknownTaskReturns) {
-      const delay = Math.min(UNKNOWN_FIRST_DELAY * 2 ** returns, UNKNOWN_LONGEST_DELAY);
-      this.log('warn', `No provider of this process declares ${describe(delivery)}; it is put back for ${delay} ms.`);
+    const isDeclared = await this.options.isDeclaredElsewhere(queue, name);
+    if (isDeclared || returns < this.options.unknownTaskReturns) {
+      const first = isDeclared ? DECLARED_FIRST_DELAY : UNKNOWN_FIRST_DELAY;
+      const delay = Math.min(first * 2 ** returns, UNKNOWN_LONGEST_DELAY);
+      this.logUnknown(delivery, delay);
       return { kind: 'postponed', delay };
     }
-    const { name, queue } = delivery;
     const error = new UnknownTaskError(
       `No process that runs the queue "${queue}" declares the task "${name}". Declare it with @Task('${name}'), or check the name where it is enqueued.`,
     );
     return { kind: 'failed', failure: failureOf(error) };
+  }
+
+  /** Logs the first task of each name, and then one a minute: other applications may enqueue many. */
+  private logUnknown(delivery: Delivery, delay: number): void {
+    const now = performance.now();
+    for (const [name, at] of this.unknownLoggedAt) if (at + REPEAT_AFTER <= now) this.unknownLoggedAt.delete(name);
+    if (this.unknownLoggedAt.has(delivery.name)) return;
+    this.unknownLoggedAt.set(delivery.name, now);
+    this.log(
+      'warn',
+      `No provider of this process declares ${describe(delivery)}; it is put back for ${delay} ms. Further tasks of this name are logged once a minute.`,
+    );
   }
 
   private logged(delivery: Delivery, outcome: RunOutcome): RunOutcome {

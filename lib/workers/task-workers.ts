@@ -1,11 +1,13 @@
 import { Logger } from '@nestjs/common';
 import type { Engine } from '../engine/engine.js';
+import type { WorkerPresence } from './worker-presence.js';
 import type { Consumer, ConsumerOptions, DeliveryHandler } from '../engine/ports/worker-port.js';
 import { listOf } from '../engine/running-tasks.js';
 
 export interface TaskWorkersDeps {
   readonly engine: Engine;
   readonly handler: DeliveryHandler;
+  readonly presence: WorkerPresence;
   /** The queues that this process runs. */
   readonly queues: () => ReadonlyMap<string, ConsumerOptions>;
   /** Closes what a start that failed leaves open. */
@@ -41,6 +43,7 @@ export class TaskWorkers {
       await this.deps.abandonStart();
       throw error;
     }
+    await this.deps.presence.start();
     this.deps.report.onStarted();
   }
 
@@ -56,6 +59,7 @@ export class TaskWorkers {
     const consumers = [...this.consumers.values()];
     this.logWait(consumers.flatMap((consumer) => consumer.running()));
     await Promise.all(consumers.map((consumer) => consumer.stop(this.deps.grace)));
+    await this.deps.presence.stop();
   }
 
   /** @returns the queues that were not consumed before */

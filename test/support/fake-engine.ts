@@ -2,6 +2,8 @@ import { type Engine } from '../../lib/engine/engine.js';
 import type { Consumer } from '../../lib/engine/ports/worker-port.js';
 import { isFinal, type Receipt, type TaskCall, type TaskRecord, type TaskTree } from '../../lib/engine/task.js';
 import { newTaskId } from '../../lib/engine/task-id.js';
+import { MemoryWorkerRegistry } from '../../lib/engine/memory/memory-worker-registry.js';
+import type { WorkerRecord } from '../../lib/engine/ports/worker-registry.js';
 import { FakeScheduleStore } from './fake-schedule-store.js';
 
 /**
@@ -19,6 +21,11 @@ export class FakeEngine implements Engine {
   /** The number of calls of `countEndedMembers`. */
   counts = 0;
   readonly schedules = new FakeScheduleStore();
+  private readonly workerRecords = new Map<string, WorkerRecord>();
+  readonly workers = new MemoryWorkerRegistry(
+    () => this.workerRecords,
+    () => this.now(),
+  );
 
   /** Stores a task, `running` unless `known` has another state. */
   add(known: Partial<TaskRecord> = {}): string {

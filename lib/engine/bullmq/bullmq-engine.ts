@@ -16,6 +16,7 @@ import { JobLookup } from './operations/job-lookup.js';
 import { MemberFlows } from './operations/member-flows.js';
 import { QueueMeta } from './queue-meta.js';
 import { QueueMetaScheduleStore } from './queue-meta-schedule-store.js';
+import { QueueMetaWorkerRegistry } from './queue-meta-worker-registry.js';
 import { RareWarnings } from './rare-warnings.js';
 import { SealedBus } from './sealed-bus.js';
 
@@ -32,6 +33,7 @@ export interface BullMQEngineOptions {
 /** The production engine: BullMQ on any of its databases. It only puts the parts together; each folder does one job. */
 export class BullMQEngine implements Engine {
   readonly schedules: QueueMetaScheduleStore;
+  readonly workers: QueueMetaWorkerRegistry;
   private readonly availability: Availability;
   private readonly feed: ChangeFeed;
   private readonly flows: MemberFlows;
@@ -73,8 +75,9 @@ export class BullMQEngine implements Engine {
       availability: this.availability,
       queueNamed,
     });
-    const schedules = new QueueMeta('_schedules', { driver, availability: this.availability, queueOf: readyQueue });
-    this.schedules = new QueueMetaScheduleStore(schedules, this.availability, bus);
+    const meta = { driver, availability: this.availability, queueOf: readyQueue };
+    this.schedules = new QueueMetaScheduleStore(new QueueMeta('schedules', meta), this.availability, bus);
+    this.workers = new QueueMetaWorkerRegistry(new QueueMeta('workers', meta), () => this.now());
   }
 
   start(): Promise<void> {

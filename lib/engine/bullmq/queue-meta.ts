@@ -25,11 +25,15 @@ export class QueueMeta {
   private readonly writes: Gatherer<readonly [key: string, text: string], void>;
   private readonly deletes: Gatherer<string, void>;
 
+  /** The name of no task's queue. */
+  private readonly queueName: string;
+
   constructor(
-    /** The name of no task's queue. */
-    private readonly queueName: string,
+    /** What the texts are about; it names the calls in errors. */
+    private readonly about: string,
     private readonly deps: QueueMetaDeps,
   ) {
+    this.queueName = `_${about}`;
     this.reads = new Gatherer(async (keys) => {
       const texts = await this.withQueue((queue) => queue.getBackend().getQueueMetaFields(keys.map(fieldOf)));
       return texts.map((text) => text ?? undefined);
@@ -69,7 +73,7 @@ export class QueueMeta {
 
   /** Runs a call with the queue, again and again until its time is over. */
   withQueue<T>(call: (queue: Queue) => Promise<T>): Promise<T> {
-    return this.deps.availability.withRetries('schedules', async () => call(await this.deps.queueOf(this.queueName)));
+    return this.deps.availability.withRetries(this.about, async () => call(await this.deps.queueOf(this.queueName)));
   }
 }
 

@@ -13,6 +13,7 @@ import { systemClock, type Clock } from '../clock.js';
 import { MemoryConsumer } from './memory-consumer.js';
 import { openPlace, type MemoryPlace } from './memory-place.js';
 import { MemoryScheduleStore } from './memory-schedule-store.js';
+import { MemoryWorkerRegistry } from './memory-worker-registry.js';
 import { missingQueue } from './missing-queue.js';
 import { hasEnded, type StoredTask } from './stored-task.js';
 import { stateOf, toRecord } from './task-to-record.js';
@@ -33,6 +34,10 @@ export interface MemoryEngineOptions {
 /** The engine that stores nothing: tasks live in this process, in plain data structures, and end with it. */
 export class MemoryEngine implements Engine {
   readonly schedules = new MemoryScheduleStore(() => this.openPlace('schedules').schedules);
+  readonly workers = new MemoryWorkerRegistry(
+    () => this.openPlace('workers').workers,
+    () => this.now(),
+  );
   private readonly logger = new Logger('TaskQueue');
   /** For the testing kit, which looks into it. */
   readonly place: MemoryPlace;

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.js';
+import type { WorkerRecord } from '../ports/worker-registry.js';
 import { Dispatcher } from './dispatcher.js';
 import type { ScheduleTexts } from './memory-schedule-store.js';
 import type { StoredTask } from './stored-task.js';
@@ -12,6 +13,7 @@ export class MemoryPlace {
   readonly store: TaskStore;
   readonly dispatcher: Dispatcher;
   readonly schedules: ScheduleTexts = { texts: new Map(), followers: new Set(), secret: undefined };
+  readonly workers = new Map<string, WorkerRecord>();
   readonly onChange = new Set<OnChange>();
   readonly onStored = new Set<(task: StoredTask) => void>();
 

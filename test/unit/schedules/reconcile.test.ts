@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { reconcile, type DeclaredSchedule } from '../../../lib/schedules/reconcile.js';
+import type { DeclaredCode } from '../../../lib/engine/declared-code.js';
 import type { KnownVersion, Snapshot } from '../../../lib/schedules/snapshot.js';
 import { Schedule } from '../../../lib/schedules/schedule.js';
 import type { StoredSchedule } from '../../../lib/schedules/stored-schedule.js';
@@ -27,9 +28,11 @@ class World {
   now = Date.UTC(2026, 0, 1);
   /** What each process has read before. */
   remembered: ReadonlyMap<string, Schedule> = new Map();
+  /** The workers that run now. */
+  workers: DeclaredCode[] = [];
 
   /** A process. @returns lets the process reconcile once; `load` lets it load a module with further schedules */
-  process(declared: DeclaredSchedule[], queues = ['default']) {
+  process(declared: DeclaredSchedule[], queues = ['default'], code: Partial<DeclaredCode> = {}) {
     let presentSince: number | undefined;
     let grownAt: number | undefined;
     const run = () => {
@@ -38,6 +41,8 @@ class World {
         queues,
         snapshot: this.snapshot(),
         remembered: this.remembered,
+        code: this.codeOf(declared, code),
+        workers: this.workers,
         now: this.now,
         presentSince,
         grownAt,
@@ -55,6 +60,11 @@ class World {
       return run();
     };
     return Object.assign(run, { load });
+  }
+
+  /** By default, all processes run the same application. */
+  codeOf(declared: readonly DeclaredSchedule[], code: Partial<DeclaredCode> = {}): DeclaredCode {
+    return { application: undefined, tasks: ['common'], schedules: declared.map(({ id }) => id), ...code };
   }
 
   /** Lets time pass, in which each of these processes reconciles every half minute. */
@@ -169,7 +179,7 @@ describe('reconcile', () => {
     const world = new World();
     const made: StoredSchedule = { ...declare('a'), source: 'runtime', since: 1 };
     world.stored.set('a', made);
-    expect(world.process([declare('a')])()).toMatchObject({ taken: ['a'], put: [] });
+    expect(world.process([declare('a')])()).toMatchObject({ taken: [{ id: 'a', by: 'runtime' }], put: [] });
     expect(world.stored.get('a')).toBe(made);
   });
 });
@@ -200,6 +210,93 @@ describe('reconcile after the stored data was lost', () => {
     world.now += MINUTE;
     world.process([declare('a', { every: 2 * MINUTE })])();
     expect(world.stored.get('a')).toMatchObject({ since: world.now });
+  });
+});
+
+describe('reconcile of two applications that share a queue', () => {
+  const codeOf = (application: string | undefined, ...ids: string[]) => ({ application, tasks: ids, schedules: ids });
+
+  it.each([
+    ['without names', undefined, undefined],
+    ['with the same name', 'shop', 'shop'],
+    ['with two names', 'shop', 'mail'],
+  ])('the later one removes nothing that a worker of the other declares (%s)', (_what, first, second) => {
+    const world = new World();
+    world.workers = [codeOf(first, 'a'), codeOf(second, 'b')];
+    const one = world.process([declare('a')], ['default'], codeOf(first, 'a'));
+    const other = world.process([declare('b')], ['default'], codeOf(second, 'b'));
+    one();
+    world.now += MINUTE;
+    other();
+    expect(world.ids).toEqual(['a', 'b']);
+    world.pass(5, one, other);
+    expect(world.ids).toEqual(['a', 'b']);
+    expect(one()).toMatchObject({ put: [], remove: new Set(), taken: [], contested: [] });
+    // The other appeared later, but it does not decide about the schedules of the first.
+    world.stored.delete('a');
+    one();
+    expect(world.ids).toEqual(['a', 'b']);
+  });
+
+  it('schedules with another name stay while their application is closed for less than a day', () => {
+    const world = new World();
+    world.process([declare('a')], ['default'], codeOf('shop', 'a'))();
+    const other = world.process([declare('b')], ['default'], codeOf('mail', 'b'));
+    world.pass(60, other);
+    expect(world.ids).toEqual(['a', 'b']);
+    world.pass(24 * 60, other);
+    expect(world.ids).toEqual(['b']);
+  });
+
+  it('the schedules of a renamed task are removed once no worker declares it', () => {
+    const world = new World();
+    world.workers = [codeOf(undefined, 'old')];
+    world.process([declare('old')], ['default'], codeOf(undefined, 'old'))();
+    const newer = world.process([declare('new')], ['default'], codeOf(undefined, 'new'));
+    world.pass(1, newer);
+    expect(world.ids).toEqual(['new', 'old']);
+    world.workers = [codeOf(undefined, 'new')];
+    world.pass(1, newer);
+    expect(world.ids).toEqual(['new']);
+  });
+
+  it('an id that a worker of the other declares for its own task is taken', () => {
+    const world = new World();
+    const shop = { application: 'shop', tasks: ['shop'], schedules: ['same'] };
+    const mail = { application: 'mail', tasks: ['mail'], schedules: ['same'] };
+    world.workers = [shop, mail];
+    const of = (task: string) => [{ ...declare('same'), template: { ...declare('same').template, name: task } }];
+    const one = world.process(of('shop'), ['default'], shop);
+    const other = world.process(of('mail'), ['default'], mail);
+    one();
+    world.now += MINUTE;
+    expect(other()).toMatchObject({ put: [], taken: [{ id: 'same', by: shop }] });
+    world.pass(5, one, other);
+    expect(world.stored.get('same')).toMatchObject({ application: 'shop', template: { name: 'shop' } });
+  });
+
+  it('a schedule of the same task has the settings of the version that appeared last', () => {
+    const world = new World();
+    const shop = { application: 'shop', tasks: ['common'], schedules: ['same'] };
+    const mail = { application: 'mail', tasks: ['common'], schedules: ['same'] };
+    world.workers = [shop, mail];
+    const one = world.process([declare('same')], ['default'], shop);
+    const other = world.process([declare('same', { every: 2 * MINUTE })], ['default'], mail);
+    one();
+    world.now += MINUTE;
+    other();
+    world.pass(5, one, other);
+    expect(world.stored.get('same')).toMatchObject({ every: 2 * MINUTE });
+  });
+
+  it('a removed schedule that a running worker still declares is reported', () => {
+    const world = new World();
+    const old = { application: 'shop', tasks: ['common'], schedules: ['goes', 'stays'] };
+    world.workers = [old];
+    world.process([declare('goes'), declare('stays')], ['default'], old)();
+    world.now += MINUTE;
+    const plan = world.process([declare('stays')], ['default'], { ...old, schedules: ['stays'] })();
+    expect(plan).toMatchObject({ remove: new Set(['goes']), contested: [{ id: 'goes', by: old }] });
   });
 });
 

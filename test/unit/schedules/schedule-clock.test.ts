@@ -50,6 +50,8 @@ class World {
       () => this.declared,
       () => ['default'],
       () => Date.now(),
+      () => ({ application: undefined, tasks: ['a.task'], schedules: this.declared.map(({ id }) => id) }),
+      async () => [],
     );
     const clock = new ScheduleClock(this.engine, book, new TickRunner(this.engine, book), reconciler, true);
     this.clocks.push(clock);

@@ -123,5 +123,6 @@ async function executorOf(app: INestApplication): Promise<TaskExecutor> {
     maxPayload: 1e6,
     unknownTaskReturns: 12,
     now: () => Date.now(),
+    isDeclaredElsewhere: async () => false,
   });
 }

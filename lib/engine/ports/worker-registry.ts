@@ -1,0 +1,47 @@
+import type { DeclaredCode } from '../declared-code.js';
+
+/** A process that runs tasks, as all processes of the store see it. */
+export interface WorkerRecord extends DeclaredCode {
+  readonly id: string;
+  readonly host: string;
+  readonly pid: number;
+  /** The version of this package. */
+  readonly version: string;
+  readonly startedAt: number;
+  /** The last sign of life. Both times are those of the store's clock. */
+  readonly seenAt: number;
+  /** The queues that the process consumes. */
+  readonly queues: readonly string[];
+  /** How many tasks of each queue the process runs at once. */
+  readonly concurrency: Readonly<Record<string, number>>;
+}
+
+/** Milliseconds without a sign of life after which a worker counts as gone: three signs are missing. */
+export const WORKER_LIFE = 35_000;
+/** Milliseconds without a sign of life after which the record of a worker is deleted. */
+export const WORKER_MEMORY = 10 * 60_000;
+
+/**
+ * The workers of a store. A worker publishes itself again and again, so that a worker whose process was killed, and that
+ * could not withdraw, is known to be gone.
+ *
+ * Each method throws EngineUnavailableError when the engine does not answer in time.
+ */
+export interface WorkerRegistry {
+  /** Stores a worker, or its new sign of life. `seenAt` is the time of this call. */
+  publish(worker: Omit<WorkerRecord, 'seenAt'>): Promise<void>;
+  /** The workers with a sign of life in the last ten minutes; {@link isAlive} tells which of them still run. */
+  list(): Promise<WorkerRecord[]>;
+  /** Removes a worker that stops. */
+  withdraw(id: string): Promise<void>;
+}
+
+/** Whether a worker still runs. A sign of life from the future is not believed. @param now the time of the store's clock */
+export function isAlive({ seenAt }: WorkerRecord, now: number): boolean {
+  return Math.abs(now - seenAt) < WORKER_LIFE;
+}
+
+/** Whether the record of a worker is kept. */
+export function isRemembered({ seenAt }: WorkerRecord, now: number): boolean {
+  return Math.abs(now - seenAt) < WORKER_MEMORY;
+}

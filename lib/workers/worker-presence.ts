@@ -1,0 +1,128 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { Logger } from '@nestjs/common';
+import { endsWithin } from '../concurrency.js';
+import type { DeclaredCode } from '../engine/declared-code.js';
+import type { Engine } from '../engine/engine.js';
+import type { ConsumerOptions } from '../engine/ports/worker-port.js';
+import { isAlive, type WorkerRecord } from '../engine/ports/worker-registry.js';
+import { sharedQueueWarnings } from './shared-queues.js';
+
+/** Milliseconds between two signs of life: several in the time after which a worker counts as gone. */
+const INTERVAL = 10_000;
+/** Milliseconds for which the start and the end of the application wait for the engine. */
+const PATIENCE = 1_000;
+/** Milliseconds for which the list of the other workers is not read again. */
+const FRESH_FOR = 2_000;
+
+export interface WorkerPresenceDeps {
+  readonly engine: Pick<Engine, 'workers' | 'now'>;
+  readonly code: () => DeclaredCode;
+  /** The queues that this process consumes; none in a process that runs no tasks. */
+  readonly queues: () => ReadonlyMap<string, ConsumerOptions>;
+  /** The version of this package. */
+  readonly version: string;
+}
+
+/** Publishes this process as a worker, with the tasks that it declares, and knows the other workers. */
+export class WorkerPresence {
+  private readonly logger = new Logger('TaskQueue');
+  private readonly id = randomUUID();
+  private startedAt = 0;
+  /** Whether the last sign of life was stored. */
+  private isPublished = false;
+  private timer: NodeJS.Timeout | undefined;
+  private reading: { readonly at: number; readonly others: Promise<WorkerRecord[]> } | undefined;
+
+  constructor(private readonly deps: WorkerPresenceDeps) {}
+
+  /** Publishes this process, before it brings schedules in line or takes tasks. Waits only shortly for the engine. */
+  async announce(): Promise<void> {
+    this.startedAt = this.deps.engine.now();
+    await this.refresh();
+  }
+
+  /** Publishes what this process declares now. */
+  async refresh(): Promise<void> {
+    if (this.isWorker) await endsWithin(this.publish(), PATIENCE);
+  }
+
+  /** Repeats the sign of life, and warns of other applications on the same queues. */
+  async start(): Promise<void> {
+    if (!this.isWorker) return;
+    this.timer = setInterval(() => void this.publish(), INTERVAL).unref();
+    await endsWithin(this.warnOfSharedQueues(), PATIENCE);
+  }
+
+  /** Withdraws this process. Safe to call twice, and when the engine cannot be reached. */
+  async stop(): Promise<void> {
+    clearInterval(this.timer);
+    if (!this.isPublished) return;
+    this.isPublished = false;
+    await endsWithin(this.deps.engine.workers.withdraw(this.id).catch(ignore), PATIENCE);
+  }
+
+  /**
+   * The other workers that run now.
+   *
+   * @throws EngineUnavailableError
+   */
+  others(): Promise<WorkerRecord[]> {
+    const now = performance.now();
+    if (!this.reading || now - this.reading.at > FRESH_FOR) {
+      const others = this.read();
+      this.reading = { at: now, others };
+      others.catch(() => (this.reading = undefined));
+    }
+    return this.reading.others;
+  }
+
+  /** Whether another worker of the queue declares the task. Yes, when the engine cannot answer: it is asked again later. */
+  async isDeclaredElsewhere(queue: string, task: string): Promise<boolean> {
+    try {
+      const others = await this.others();
+      return others.some(({ queues, tasks }) => queues.includes(queue) && tasks.includes(task));
+    } catch {
+      return true;
+    }
+  }
+
+  private get isWorker(): boolean {
+    return this.deps.queues().size > 0;
+  }
+
+  private async read(): Promise<WorkerRecord[]> {
+    const { engine } = this.deps;
+    const workers = await engine.workers.list();
+    return workers.filter((worker) => worker.id !== this.id && isAlive(worker, engine.now()));
+  }
+
+  /** The engine itself logs that it cannot be reached. */
+  private async publish(): Promise<void> {
+    await this.deps.engine.workers.publish(this.record()).then(
+      () => (this.isPublished = true),
+      () => (this.isPublished = false),
+    );
+  }
+
+  private async warnOfSharedQueues(): Promise<void> {
+    const others = await this.others().catch(() => []);
+    for (const warning of sharedQueueWarnings(this.record(), others)) this.logger.warn(warning);
+  }
+
+  private record(): Omit<WorkerRecord, 'seenAt'> {
+    const queues = this.deps.queues();
+    return {
+      id: this.id,
+      host: hostname(),
+      pid: process.pid,
+      version: this.deps.version,
+      startedAt: this.startedAt,
+      queues: [...queues.keys()],
+      concurrency: Object.fromEntries(Array.from(queues, ([name, { concurrency }]) => [name, concurrency])),
+      ...this.deps.code(),
+    };
+  }
+}
+
+function ignore(): void {}
