@@ -25,7 +25,7 @@ const PAGES_FOR_USERS = [
 ];
 
 const FOLDERS = ['lib', 'test', 'docs', 'scripts', 'bench', 'sample'];
-const sources = ['lib', 'docs', 'test/support']
+const sources = ['lib', 'docs', 'test/support', 'test/faults/support']
   .flatMap((folder) => readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((name) => join(folder, name)))
   .filter((path) => /\.(ts|js)$/.test(path))
   .concat('oxlint.rooms.js')
