@@ -197,6 +197,31 @@ export class IdempotencyConflictError extends TaskQueueError {
 }
 
 /**
+ * A task that is unique is not run again, because an equal task has not ended.
+ *
+ * Thrown by `handle.retry()`; nothing changes. Code: `RETRY_REFUSED`. Retry the task once the other one has ended.
+ */
+export class RetryRefusedError extends TaskQueueError {
+  readonly code = 'RETRY_REFUSED';
+
+  /**
+   * @param id the task that was to run again
+   * @param name its name
+   * @param other the id of the equal task that has not ended
+   */
+  constructor(
+    readonly id: string,
+    name: string,
+    readonly other: string,
+  ) {
+    super(
+      `Task ${name} (${id}) is not run again: it is unique, and the equal task ${other} has not ended. ` +
+        'Retry it once that task has ended, or cancel that task.',
+    );
+  }
+}
+
+/**
  * The engine did not answer within the option `enqueueTimeout`, or the application closes.
  *
  * Thrown by every method that stores or reads tasks and schedules. Code: `ENGINE_UNAVAILABLE`. Try again later. The

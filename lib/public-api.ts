@@ -31,6 +31,7 @@ export {
   NotSerializableError,
   PayloadTooLargeError,
   ResultTimeoutError,
+  RetryRefusedError,
   ScheduleNotFoundError,
   TaskCancelledError,
   TaskExpiredError,

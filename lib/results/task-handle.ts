@@ -115,6 +115,7 @@ export class TaskHandle<R = unknown> {
    * Runs a failed or cancelled task again under its id, with all its attempts. Any other task does not change.
    *
    * @returns the status after the request
+   * @throws RetryRefusedError when the task is unique and an equal task has not ended
    * @throws TaskNotFoundError when the task is not stored, or no longer
    */
   async retry(): Promise<TaskStatus<R>> {

@@ -328,6 +328,24 @@ describeEachEngine('retries, cancellation and uniqueness', (engine) => {
     expect((await work.onceWhileRunning.enqueue({ id: 'running' })).deduplicated).toBe(false);
   });
 
+  it('unique while running: an older task is run again only when no equal one has not ended', async () => {
+    const older = await work.onceWhileRunning.enqueue({ id: 'again' });
+    await older.cancel();
+    await expect(older.result({ timeout: '10s' })).rejects.toMatchObject({ code: 'TASK_CANCELLED' });
+    const newer = await work.onceWhileRunning.enqueue({ id: 'again' });
+    expect(newer.deduplicated).toBe(false);
+    await reaches(newer, 'running');
+    await expect(older.retry()).rejects.toMatchObject({ code: 'RETRY_REFUSED', other: newer.id });
+    await newer.cancel();
+    await expect(newer.result({ timeout: '10s' })).rejects.toMatchObject({ code: 'TASK_CANCELLED' });
+    await reaches(newer, 'cancelled');
+    await older.retry();
+    await reaches(older, 'running');
+    expect(await work.onceWhileRunning.enqueue({ id: 'again' })).toMatchObject({ id: older.id, deduplicated: true });
+    native.gate('again').open();
+    await older.result({ timeout: '10s' });
+  });
+
   it('unique while retained: an equal call gets the first task until that is removed', async () => {
     const first = await work.onceWhileRetained.enqueue({ a: 1, b: 2 });
     await first.result({ timeout: '10s' });

@@ -72,7 +72,7 @@ const ENDS: readonly End[] = [
   {
     what: 'members to wait for',
     enqueue: (work, journal) => work.become.enqueue(journal),
-    commands: 14,
+    commands: 20,
     mostRuns: 2,
     tasks: 3,
     result: /^done$/,
@@ -88,7 +88,7 @@ const ENDS: readonly End[] = [
 ];
 
 /** Milliseconds. The worker of each command is a process, and counts as dead after a second. */
-const PATIENCE = 120_000;
+const PATIENCE = 180_000;
 
 describe.each([
   ['Redis', startRedis],

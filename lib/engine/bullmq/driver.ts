@@ -69,6 +69,12 @@ export interface Driver {
    */
   scanMeta(queue: string, cursor: string | undefined): Promise<MetaPage>;
   /**
+   * Makes a job hold its deduplication key, unless a job holds it.
+   *
+   * @returns the id of the job that holds the key now
+   */
+  holdKey(queue: string, key: string, id: string): Promise<string>;
+  /**
    * Removes jobs that ended before a time, but for the members of workflows that are stored.
    *
    * @returns how many it removed, or looked at; when that is `atOnce`, there may be more

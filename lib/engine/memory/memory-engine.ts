@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers';
 import { Logger } from '@nestjs/common';
-import { IdempotencyConflictError, TaskCancelledError } from '../../errors.js';
+import { IdempotencyConflictError, RetryRefusedError, TaskCancelledError } from '../../errors.js';
 import { closedError } from '../closed-error.js';
 import { refuseConflict, standsForLaterCalls } from '../deduplication.js';
 import type { Engine } from '../engine.js';
@@ -210,7 +210,15 @@ export class MemoryEngine implements Engine {
     const state = stateOf(task, this.now());
     if (state !== 'failed' && state !== 'cancelled') return;
     for (const member of task.workflow?.members ?? []) if (member.place !== 'removed') this.retryAll(member);
+    this.refuseSecond(task);
     this.place.store.revive(task);
+  }
+
+  /** @throws RetryRefusedError when an equal task has not ended */
+  private refuseSecond({ id, name, unique }: StoredTask): void {
+    const holder = unique && this.place.store.holderOf(unique.key);
+    if (holder && holder.id !== id && !isFinal(stateOf(holder, this.now())))
+      throw new RetryRefusedError(id, name, holder.id);
   }
 
   private recordOf(task: StoredTask): TaskRecord | undefined {

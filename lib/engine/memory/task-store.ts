@@ -158,7 +158,8 @@ export class TaskStore {
   revive(task: StoredTask): void {
     const { unique, workflow } = task;
     if (workflow?.parent?.workflow) workflow.parent.workflow.unended++;
-    if (unique && !this.keys.has(unique.key)) this.keys.set(unique.key, task);
+    const holder = unique && this.keys.get(unique.key);
+    if (unique && (!holder || (unique.while !== 'retained' && hasEnded(holder)))) this.keys.set(unique.key, task);
     Object.assign(task, { attempts: 0, starts: 0, looks: 0, abandoned: 0, finishedAt: null });
     task.reruns++;
     task.failure = task.cancelled = undefined;

@@ -14,6 +14,7 @@ export interface CommandPort {
    * succeed. A task in another state stays as it is.
    *
    * @returns the record afterwards; `undefined` when there is no such task
+   * @throws RetryRefusedError when the task is unique and an equal task has not ended
    */
   retry(id: string): Promise<TaskRecord | undefined>;
   /**

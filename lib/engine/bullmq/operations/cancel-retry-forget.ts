@@ -1,6 +1,6 @@
 import type { JobState, JobJson, Queue } from 'bullmq';
 import { inBatches } from '../../../concurrency.js';
-import type { UnreadableTaskError } from '../../../errors.js';
+import { type UnreadableTaskError, RetryRefusedError } from '../../../errors.js';
 import { storableText } from '../../json.js';
 import { isFinal, type TaskRecord } from '../../task.js';
 import { memberIds } from '../../task-id.js';
@@ -106,6 +106,7 @@ export class TaskCommands {
         await removeCancelRequest(this.deps.queueNamed(found.record.queue).getBackend(), id);
       }
       if ((await this.stateAfterEnd(found.record)) === 'failed') {
+        await this.takeKeyBack(found);
         // Data that is none of a task stays as it is.
         const data = readData(unmarked ?? job.data);
         if (data) await job.updateData(rerunOf(data, found));
@@ -114,6 +115,25 @@ export class TaskCommands {
       await this.deps.feed.changedByRequest([id]);
     });
     return (await this.deps.lookup.find(id))?.record;
+  }
+
+  /**
+   * Makes a unique task stand for later equal calls again.
+   *
+   * @throws RetryRefusedError when an equal task stands for them and has not ended
+   */
+  private async takeKeyBack({ record: { id, queue, name }, json }: FoundTask): Promise<void> {
+    const { driver, lookup, queueNamed } = this.deps;
+    const key = json.deduplicationId;
+    // A key that is kept after the end of its task stays with it anyway.
+    if (!key || json.opts.deduplication?.ttl !== undefined) return;
+    for (;;) {
+      const holder = await driver.holdKey(queue, key, id);
+      if (holder === id) return;
+      const other = holder === '' ? undefined : await lookup.find(holder);
+      if (other && !isFinal(other.record.state)) throw new RetryRefusedError(id, name, holder);
+      if (holder !== '') await queueNamed(queue).getBackend().removeDeduplicationKey(key, holder);
+    }
   }
 
   /** The state of a job. Waits for a worker that has just taken the job in order to end it. */

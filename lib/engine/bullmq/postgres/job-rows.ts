@@ -63,6 +63,13 @@ SELECT promote($1, id) FROM (
   SELECT id FROM job WHERE queue = $1 AND id = ANY($2::text[]) AND state = 'delayed' FOR UPDATE SKIP LOCKED
 ) AS free`;
 
+/** Makes the job $3 hold the deduplication key $2 of the queue $1, unless another holds it. Gives the holder. */
+export const HOLD_KEY = `
+WITH taken AS (
+  INSERT INTO dedup (queue, dedup_id, job_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING RETURNING job_id
+)
+SELECT job_id FROM taken UNION ALL SELECT job_id FROM dedup WHERE queue = $1 AND dedup_id = $2 LIMIT 1`;
+
 /**
  * Removes up to $4 jobs of the queue $1 that ended in the state $2 before $3, as BullMQ's `clean` does, but for members of
  * workflows: as long as the job that waited for a member is stored, the member is kept.

@@ -19,6 +19,7 @@ import { waitByOwnClock } from '../patched-backend-time.js';
 import {
   CANCEL_FREE_JOBS,
   CANCEL_JOB,
+  HOLD_KEY,
   PROMOTE_JOBS,
   REMOVE_ENDED,
   SELECT_JOBS,
@@ -183,6 +184,11 @@ export class PostgresDriver implements Driver {
       fields: rows.map(({ field, value }) => [field, value ?? ''] as const),
       next: rows.length < META_PAGE ? undefined : rows.at(-1)?.field,
     };
+  }
+
+  async holdKey(queue: string, key: string, id: string): Promise<string> {
+    const { rows } = await this.pools.queries.query<{ job_id: string }>(HOLD_KEY, [queue, key, id]);
+    return rows[0]?.job_id ?? '';
   }
 
   async removeEnded(queue: string, { state, before, atOnce }: EndedJobs): Promise<number> {

@@ -199,6 +199,11 @@ export class RedisDriver implements Driver {
     return { fields, next: next === '0' ? undefined : next };
   }
 
+  async holdKey(queue: string, key: string, id: string): Promise<string> {
+    const stored = `${this.prefix}:${queue}:de:${key}`;
+    return (await this.commands.set(stored, id, 'NX')) ? id : ((await this.commands.get(stored)) ?? '');
+  }
+
   async removeEnded(queue: string, { state, before, atOnce }: EndedJobs): Promise<number> {
     const prefix = `${this.prefix}:${queue}:`;
     const looked = await this.commands.eval(
