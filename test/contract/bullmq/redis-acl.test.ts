@@ -1,0 +1,75 @@
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { Injectable } from '@nestjs/common';
+import { Redis } from 'ioredis';
+import { Task, TaskContext, TaskSchedules, type Tasks } from 'nestjs-task-queue';
+import { boot, type Booted } from '../../support/boot.js';
+import { freePrefix } from '../../support/servers.js';
+
+@Injectable()
+class Work {
+  constructor(private readonly task: TaskContext) {}
+
+  @Task()
+  async echo(value: string): Promise<string> {
+    return value;
+  }
+
+  @Task()
+  async endless(): Promise<void> {
+    await new Promise((_, reject) =>
+      this.task.signal.addEventListener('abort', () => reject(this.task.signal.reason as Error)),
+    );
+  }
+}
+
+const prefix = freePrefix();
+const server = process.env['TEST_REDIS_URL'] ?? '';
+const user = (name: string) => ({ name: `${prefix}_${name}`, password: `${prefix}-${name}` });
+const [app, other] = [user('app'), user('other')];
+let admin: Redis;
+let worker: Booted;
+let web: Booted;
+let work: Tasks<Work>;
+
+function urlOf({ name, password }: { name: string; password: string }): string {
+  return Object.assign(new URL(server), { username: name, password }).href;
+}
+
+/** The rights that SECURITY.md gives to the ACL user of an application. */
+beforeAll(async () => {
+  admin = new Redis(server);
+  const rights = ['+@all', '-@dangerous', '+info'];
+  const own = [`~${prefix}:*`, `&${prefix}:*`];
+  await admin.call('ACL', 'SETUSER', app.name, 'on', `>${app.password}`, 'resetchannels', ...own, ...rights);
+  await admin.call('ACL', 'SETUSER', other.name, 'on', `>${other.password}`, 'resetchannels', '~other:*', ...rights);
+  worker = await boot({ connection: urlOf(app), prefix }, [Work]);
+  web = await boot({ connection: urlOf(app), prefix, role: 'producer' });
+  work = { echo: web.queue.of<Work['echo']>('Work.echo'), endless: web.queue.of<Work['endless']>('Work.endless') };
+});
+afterAll(async () => {
+  await Promise.all([web?.app.close(), worker?.app.close()]);
+  const keys = await admin.keys(`${prefix}:*`);
+  if (keys.length > 0) await admin.unlink(keys);
+  await admin.call('ACL', 'DELUSER', app.name, other.name);
+  await admin.quit();
+});
+
+it('an ACL user with the keys and channels of the prefix can do all that an application does', async () => {
+  expect(await (await work.echo.enqueue('hello')).result({ timeout: '15s' })).toBe('hello');
+  const handle = await work.endless.with({ headers: { a: 'b' } }).enqueue();
+  for await (const { state } of handle.updates()) if (state === 'running') break;
+  await handle.cancel();
+  await expect(handle.result({ timeout: '15s' })).rejects.toMatchObject({ code: 'TASK_CANCELLED' });
+  expect(await (await work.echo.with({ delay: '1h' }).enqueue('later')).cancel()).toMatchObject({ state: 'cancelled' });
+  const schedules = worker.app.get(TaskSchedules);
+  await schedules.upsert('hourly', { task: 'Work.echo', args: ['x'], every: '1h' });
+  expect(await (await schedules.runNow('hourly')).result({ timeout: '15s' })).toBe('x');
+  await schedules.remove('hourly');
+});
+
+it('a user without them can neither receive nor send messages', async () => {
+  const client = new Redis(urlOf(other));
+  await expect(client.subscribe(`${prefix}:bus:watchers`)).rejects.toThrow('NOPERM');
+  await expect(client.publish(`${prefix}:bus:watchers`, '{}')).rejects.toThrow('NOPERM');
+  client.disconnect();
+});
