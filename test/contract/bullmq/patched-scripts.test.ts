@@ -47,12 +47,13 @@ describe("BullMQ's scripts and keys of a wrong type", () => {
   const key = (...parts: string[]) => [prefix, 'default', ...parts].join(':');
 
   it('a delayed job whose key is no hash keeps none of the jobs that are due with it', async () => {
-    const handles = await Promise.all(
-      Array.from({ length: 20 }, (_, n) => work.echo.with({ delay: '300ms' }).enqueue(`${n}`)),
-    );
-    const [broken, ...others] = handles;
+    const texts = Array.from({ length: 20 }, (_, n) => [`${n}`] as const);
+    const [broken, ...others] = await work.echo.with({ delay: '1h' }).enqueueMany(texts);
     await redis.del(key(broken!.id));
     await redis.lpush(key(broken!.id), 'x');
+    // All are due now, and the worker looks for the jobs that are due when it has ended another one.
+    await redis.zadd(key('delayed'), ...[broken!, ...others].flatMap(({ id }) => [1, id]));
+    await (await work.echo.enqueue('now')).result({ timeout: '10s' });
     const results = await Promise.all(others.map((handle) => handle.result({ timeout: '10s' })));
     expect(results).toHaveLength(19);
     await until(async () => (await broken!.status()).finishedAt !== null, 'the broken task has failed');

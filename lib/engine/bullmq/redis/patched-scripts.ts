@@ -6,21 +6,26 @@ const CALL = /^( *)local rcall = redis\.call$/gm;
 
 /**
  * Sends a command, and repairs a key that makes the command fail. A key of another type is removed, because it is not
- * what BullMQ stored there; where a script expects a text, it gets an empty one. A counter that is not a number becomes larger than any right one, so the job counts as
- * unreadable. Every other error is raised as by `redis.call`, by sending the command once more: a command that fails
- * changes nothing. A command with two lists is not repaired, because either of them may be the wrong one.
+ * what BullMQ stored there; where a script expects a text, it gets an empty one. A counter that is not a number becomes
+ * larger than any right one, so the job counts as unreadable. Every other error is raised as by `redis.call`, by sending
+ * the command once more: a command that fails changes nothing. A command with two lists is not repaired, because either
+ * of them may be the wrong one.
  */
 const TOLERANT_CALL = `
-local rcall = function(command, key, ...)
-  local answer = redis.pcall(command, key, ...)
-  if type(answer) ~= 'table' or not answer.err then return answer end
-  if string.find(answer.err, 'WRONGTYPE', 1, true) and command ~= 'RPOPLPUSH' then
+local pcalled, typeOf = redis.pcall, type
+local repairedCall = function(reason, command, key, ...)
+  if string.find(reason, 'WRONGTYPE', 1, true) and command ~= 'RPOPLPUSH' then
     redis.call('DEL', key)
     if command == 'GET' then return '' end
-  elseif command == 'HINCRBY' and (string.find(answer.err, 'not an integer') or string.find(answer.err, 'overflow')) then
+  elseif command == 'HINCRBY' and (string.find(reason, 'not an integer') or string.find(reason, 'overflow')) then
     redis.call('HSET', key, (...), ${MOST_RUNS + 1})
   end
   return redis.call(command, key, ...)
+end
+local rcall = function(...)
+  local answer = pcalled(...)
+  if typeOf(answer) ~= 'table' or not answer.err then return answer end
+  return repairedCall(answer.err, ...)
 end`;
 
 /**
