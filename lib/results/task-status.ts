@@ -12,7 +12,10 @@ export interface TaskStatus<R = unknown> {
   readonly name: string;
   readonly queue: string;
   readonly state: TaskState;
-  /** The last progress report: `{ current, total, message? }`, or any JSON; `null` before the first report. */
+  /**
+   * The last progress report: `{ current, total, message? }`, or any JSON; `null` before the first report. A workflow has
+   * `{ current, total }` of its members or steps until the end, unless its last step reports progress of its own.
+   */
   readonly progress: Json | null;
   /** The return value of the method, once the state is `succeeded`; `null` before. */
   readonly result: R | null;

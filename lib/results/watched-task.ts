@@ -1,8 +1,8 @@
 import { TaskNotFoundError } from '../errors.js';
 import type { Engine } from '../engine/engine.js';
 import type { Json } from '../engine/json.js';
-import type { TaskRecord } from '../engine/task.js';
-import { workflowProgress } from './workflow-progress.js';
+import { isFinal, type TaskRecord } from '../engine/task.js';
+import { isUncounted, workflowProgress } from './workflow-progress.js';
 
 /** A watcher of one task. It gets each changed record, or the reason why no further record follows. */
 export interface Observer {
@@ -21,6 +21,8 @@ export class WatchedTask {
   private unwatch: () => void;
   private endOnly = true;
   private latest: TaskRecord | undefined;
+  /** The latest record as the engine gave it. */
+  private found: TaskRecord | undefined;
   private fingerprint = '';
   private isFetching = false;
   private begunFetches = 0;
@@ -57,7 +59,8 @@ export class WatchedTask {
       // An observer that got a newer record meanwhile does not need this record.
       if (this.latest === known && this.observers.has(observer)) notify(observer, known);
     });
-    this.countLater(known);
+    if (isFinal(known.state) && isUncounted(known)) this.countEnd(known);
+    else this.countLater(this.found ?? known);
   }
 
   /** @returns true when it was the last observer: the engine is no longer watched */
@@ -114,17 +117,35 @@ export class WatchedTask {
   private publish(found: TaskRecord): void {
     // A task that succeeded stays in that state. A fetch that began before the end returns an outdated record.
     if (this.latest?.state === 'succeeded') return;
-    const record = isUncounted(found) ? { ...found, progress: this.progress } : found;
+    this.found = found;
+    // The counts of a workflow that goes on are repeated; those of one that has ended are made once more.
+    const record = isUncounted(found) && !isFinal(found.state) ? { ...found, progress: this.progress } : found;
     const fingerprint = JSON.stringify(record);
     if (fingerprint === this.fingerprint) return;
     this.fingerprint = fingerprint;
     this.latest = record;
     for (const observer of this.observers) notify(observer, record);
+    if (isFinal(record.state) && isUncounted(record)) this.countEnd(record);
+  }
+
+  /** Observers that want progress get the end of a workflow with its last count. */
+  private countEnd(record: TaskRecord): void {
+    if (!this.wantsCounts()) return;
+    void workflowProgress(record, this.engine)
+      .catch(() => this.progress)
+      .then((progress) => {
+        this.latest = { ...record, progress };
+        for (const observer of this.observers) if (observer.wantsChanges) observer.next(this.latest);
+      });
+  }
+
+  private wantsCounts(): boolean {
+    return [...this.observers].some(({ wantsChanges }) => wantsChanges);
   }
 
   /** Counts the progress of a workflow in the background, so that no observer waits for the count. */
   private countLater(record: TaskRecord): void {
-    if (record.state !== 'waiting' || ![...this.observers].some(({ wantsChanges }) => wantsChanges)) return;
+    if (!isUncounted(record) || isFinal(record.state) || !this.wantsCounts()) return;
     if (this.counting) {
       this.countAgain = true;
       return;
@@ -135,7 +156,7 @@ export class WatchedTask {
       this.countAgain = false;
       void this.count(record).finally(() => {
         this.counting = undefined;
-        if (this.countAgain && this.latest) this.countLater(this.latest);
+        if (this.countAgain && this.found) this.countLater(this.found);
       });
     }, wait).unref();
   }
@@ -147,16 +168,11 @@ export class WatchedTask {
       return; // The engine cannot be reached, as in fetch().
     }
     // The workflow may have ended meanwhile.
-    if (this.latest?.state === 'waiting') this.publish({ ...this.latest, progress: null });
+    if (this.found && isUncounted(this.found) && !isFinal(this.found.state)) this.publish(this.found);
   }
 }
 
-/** An observer that wants progress gets the record of a waiting workflow once its progress is counted. */
+/** An observer that wants progress gets the record of a workflow once its progress is counted. */
 function notify(observer: Observer, record: TaskRecord): void {
   if (!(observer.wantsChanges && isUncounted(record))) observer.next(record);
-}
-
-/** Whether a workflow waits and its progress is not counted yet. */
-function isUncounted({ state, progress }: TaskRecord): boolean {
-  return state === 'waiting' && progress === null;
 }

@@ -4,17 +4,25 @@ import { memberIds } from '../engine/task-id.js';
 
 type ProgressSource = Pick<Engine, 'find' | 'countEndedMembers'>;
 
-/** Adds the progress to the record of a waiting workflow. Returns any other record unchanged. */
+/**
+ * Whether the progress of a record is to be counted: it is that of a whole workflow, or waits for other tasks, and its own
+ * method has reported no progress.
+ */
+export function isUncounted({ state, progress, note }: TaskRecord): boolean {
+  return progress === null && (state === 'waiting' || note?.last === true || note?.group !== undefined);
+}
+
+/** Adds the progress to the record of a workflow. Returns any other record unchanged. */
 export async function withProgress(
   record: TaskRecord | undefined,
   source: ProgressSource,
 ): Promise<TaskRecord | undefined> {
-  if (record?.state !== 'waiting' || record.progress !== null) return record;
+  if (!record || !isUncounted(record)) return record;
   return { ...record, progress: await workflowProgress(record, source) };
 }
 
 /**
- * Counts the progress of a waiting workflow: for a group, the members that ended; for a chain, the steps that ended. A
+ * Counts the progress of a workflow: for a group, the members that ended; for a chain, the steps that ended. A
  * group in a chain counts as many steps as it has members.
  */
 export async function workflowProgress(

@@ -246,6 +246,18 @@ describeEachEngine('the end of a workflow', (engine) => {
     }
   });
 
+  it('has the progress of the whole until the end', async () => {
+    const handle = await chain(tasks.add.signature(1, 1), tasks.held.signature(1).immutable()).enqueue();
+    const seen: unknown[] = [];
+    for await (const { state, progress } of handle.updates()) {
+      seen.push(progress);
+      if (state === 'running') shop.gate.open();
+    }
+    expect(seen).not.toContain(null);
+    expect(seen.at(-1)).toEqual({ current: 2, total: 2 });
+    await expect(handle.status()).resolves.toMatchObject({ progress: { current: 2, total: 2 } });
+  });
+
   it('has a name that people understand', async () => {
     const handle = await group([tasks.add.signature(1, 1)]).enqueue();
     await handle.result({ timeout: '15s' });
