@@ -174,7 +174,7 @@ export class ScheduleClock implements OnApplicationBootstrap, OnModuleDestroy {
     this.index.replace(snapshot.schedules);
     this.index.update(reconciled, await this.callEngine(() => this.book.getMany(reconciled, known)));
     this.readAllAt = performance.now() + Math.max(READ_INTERVAL, READ_SHARE * took);
-    this.brokenLog.report(this.index.schedules);
+    this.brokenLog.report(this.index.schedules.values());
     await this.book.deleteKeys(snapshot.outdated);
     await this.book.recordLast(snapshot.behind);
     await this.runEnds.record(this.index.schedules.values());
@@ -192,7 +192,7 @@ export class ScheduleClock implements OnApplicationBootstrap, OnModuleDestroy {
     };
     if (ids.some(isDamaged)) return this.readAll();
     this.index.update(ids, found);
-    this.brokenLog.report(this.index.schedules);
+    this.brokenLog.report(found.values());
   }
 
   /** Calls the engine. After an outage, the clock watches the ticks only since the first answer. */
