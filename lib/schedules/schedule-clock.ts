@@ -130,11 +130,13 @@ export class ScheduleClock implements OnApplicationBootstrap, OnModuleDestroy {
 
   /** Runs all due ticks. @returns the milliseconds until the next pass */
   private async runDueTicks(): Promise<number> {
-    this.detectClockStep();
     for (;;) {
       if (performance.now() >= this.readAllAt || this.changed.size > MANY_CHANGES) await this.readAll();
       else if (this.changed.size > 0) await this.readChanged();
-      const due = this.index.due(this.engine.now(), this.watchingSince);
+      // At each turn, right before the time is used: after a step of a day, every tick of that day would seem to be due.
+      const now = this.detectClockStep();
+      if (this.readAllAt === -Infinity) continue;
+      const due = this.index.due(now, this.watchingSince);
       if (due.length === 0) return this.timeToNextPass();
       if (!(await this.runAllUnhandled(due))) return RETRY_DELAY;
     }
@@ -209,19 +211,20 @@ export class ScheduleClock implements OnApplicationBootstrap, OnModuleDestroy {
     }
   }
 
-  /** Detects that the process was frozen, or that the engine's clock was changed. */
-  private detectClockStep(): void {
+  /** Detects that the process was frozen, or that the engine's clock was changed. @returns the time of that clock */
+  private detectClockStep(): number {
     const passAt = { now: this.engine.now(), monotonic: performance.now() };
     const { lastPassAt = passAt } = this;
     const passed = passAt.monotonic - lastPassAt.monotonic;
     const step = passAt.now - lastPassAt.now - passed;
     this.lastPassAt = passAt;
-    if (passed <= FROZEN_AFTER && Math.abs(step) <= CLOCK_STEP) return;
+    if (passed <= FROZEN_AFTER && Math.abs(step) <= CLOCK_STEP) return passAt.now;
     this.readAllAt = -Infinity;
     // Clock put back: handled ticks stay handled, and the other ticks come once more. Clock put forward, or process
     // frozen: the ticks in between are missed.
     if (step < -CLOCK_STEP) this.watchFrom(Math.min(this.watchingSince, passAt.now));
     else this.watchFrom(passed > FROZEN_AFTER ? passAt.now : passAt.now - passed);
+    return passAt.now;
   }
 
   private watchFrom(time: number): void {

@@ -159,13 +159,15 @@ describeEachEngine('schedules', (engine) => {
     });
 
     it('a schedule has no tick after endsAt', async () => {
-      const endsAt = new Date(Date.now() + 500);
+      const endsAt = new Date(Date.now() + 1_000);
       const ending = await schedules.upsert('ending', { task: tasks.tick, every: '200ms', endsAt });
       expect(ending.endsAt).toBe(endsAt.toISOString());
-      expect(ending.nextRuns.length).toBeLessThan(4);
-      const last = ending.nextRuns.at(-1);
-      const runs = await work.of('ending', (some) => some.some(({ tick }) => tick === last));
-      expect(runs.map(({ tick }) => tick as string).toSorted()).toEqual(ending.nextRuns);
+      expect(ending.nextRuns.every((tick) => Date.parse(tick) <= endsAt.getTime())).toBe(true);
+      const last = Math.floor(endsAt.getTime() / 200) * 200;
+      const ticks = (runs: readonly Run[]) =>
+        runs.map(({ tick }) => Date.parse(tick as string)).toSorted((a, b) => a - b);
+      const runs = await work.of('ending', (some) => ticks(some).includes(last));
+      expect(ticks(runs).at(-1)).toBe(last);
       await expect(schedules.get('ending')).resolves.toMatchObject({ nextRun: null });
     });
 
