@@ -76,7 +76,7 @@ export function patchSentinelConnector(Connector: typeof SentinelConnector): Non
     private leave(text: string): void {
       const [, name, host = '', port] = /@ (\S+) (\S+) (\d+)$/.exec(text) ?? [];
       if (name !== this.options.name) return;
-      this.left = { address: this.sentinelNatResolve({ host, port: Number(port) }), until: Date.now() + LIMIT };
+      this.left = { address: this.sentinelNatResolve({ host, port: Number(port) }), until: performance.now() + LIMIT };
       this.reconnect();
     }
 
@@ -89,7 +89,7 @@ export function patchSentinelConnector(Connector: typeof SentinelConnector): Non
     }
 
     private hasLeft({ host, port }: Address): boolean {
-      if (!this.left || Date.now() > this.left.until) return false;
+      if (!this.left || performance.now() > this.left.until) return false;
       return host === this.left.address.host && port === this.left.address.port;
     }
   }
