@@ -11,8 +11,8 @@ export const rooms = {
   // `producer.signature()` makes the values that workflows consist of.
   producers: ['tasks', 'engine', 'results', 'workflows'],
   workflows: ['tasks', 'engine', 'results'],
-  // A running task may become a workflow.
-  workers: ['tasks', 'engine', 'workflows'],
+  // A running task may become a workflow, and wait for the result of another task.
+  workers: ['tasks', 'engine', 'results', 'workflows'],
   schedules: ['tasks', 'engine', 'results'],
   http: ['engine', 'results'],
 };

@@ -222,6 +222,35 @@ export class RetryRefusedError extends TaskQueueError {
 }
 
 /**
+ * A running task waits for a task that cannot start, because the waiting tasks keep every place of its queue.
+ *
+ * Thrown by `handle.result()` and `handle.updates()` inside of a task. Code: `SELF_WAIT`. Let the task become the other
+ * one with `TaskContext.replaceWith()`, make both steps of a chain, or give the other task a queue of its own.
+ */
+export class SelfWaitError extends TaskQueueError {
+  readonly code = 'SELF_WAIT';
+
+  /**
+   * @param id the awaited task
+   * @param run the task that waits
+   * @param places how many tasks of the queue this process runs at once
+   */
+  constructor(
+    readonly id: string,
+    run: { readonly id: string; readonly name: string; readonly queue: string },
+    places: number,
+  ) {
+    super(
+      id === run.id
+        ? `Task ${run.name} (${id}) waits for its own result, which it can never have.`
+        : `Task ${run.name} (${run.id}) waits for task ${id}, which can never start: tasks that wait keep all ${places} ` +
+            `places of the queue "${run.queue}", and no other process runs it. Let the task become the other one ` +
+            '(return task.replaceWith(signature)), make them a chain, or give the awaited task another queue.',
+    );
+  }
+}
+
+/**
  * The engine did not answer within the option `enqueueTimeout`, or the application closes.
  *
  * Thrown by every method that stores or reads tasks and schedules. Code: `ENGINE_UNAVAILABLE`. Try again later. The

@@ -32,6 +32,7 @@ export {
   PayloadTooLargeError,
   ResultTimeoutError,
   RetryRefusedError,
+  SelfWaitError,
   ScheduleNotFoundError,
   TaskCancelledError,
   TaskExpiredError,

@@ -20,6 +20,7 @@ import { TESTING_SLOT, type TestingSlot } from './testing-slot.module.js';
 import { packageVersion } from './package-location.cjs';
 import { TaskExplorer } from './tasks/task-explorer.js';
 import { TaskRegistry } from './tasks/task-registry.js';
+import { RunWaitsOfProcess } from './workers/run-waits-of-process.js';
 import { TaskInvokerFactory } from './workers/task-invoker-factory.js';
 import { TaskContext } from './workers/task-context.js';
 import { TaskExecutor } from './workers/task-executor.js';
@@ -81,7 +82,16 @@ export const PROVIDERS: Provider[] = [
       { register }: TestingSlot,
     ) => new TaskLoader({ explorer, registry, invokers, defaults, register }),
   },
-  { provide: TaskResults, inject: [ENGINE], useFactory: (engine: Engine) => new TaskResults(engine) },
+  {
+    provide: RunWaitsOfProcess,
+    inject: [ENGINE, TaskContext],
+    useFactory: (engine: Engine, context: TaskContext) => new RunWaitsOfProcess({ engine, context }),
+  },
+  {
+    provide: TaskResults,
+    inject: [ENGINE, RunWaitsOfProcess],
+    useFactory: (engine: Engine, runWaits: RunWaitsOfProcess) => new TaskResults(engine, runWaits),
+  },
   {
     provide: WorkerPresence,
     inject: [ENGINE, TaskRegistry, DeclaredSchedules, RESOLVED_OPTIONS],
@@ -143,11 +153,15 @@ export const PROVIDERS: Provider[] = [
   },
   {
     provide: TaskWorkers,
-    inject: [ENGINE, WorkflowRunner, WorkerPresence, TaskRegistry, BootReport, TaskResults, RESOLVED_OPTIONS],
+    inject: [
+      ...[ENGINE, WorkflowRunner, WorkerPresence, RunWaitsOfProcess, TaskRegistry, BootReport, TaskResults],
+      RESOLVED_OPTIONS,
+    ],
     useFactory: (
       engine: Engine,
       runner: WorkflowRunner,
       presence: WorkerPresence,
+      runWaits: RunWaitsOfProcess,
       registry: TaskRegistry,
       report: BootReport,
       results: TaskResults,
@@ -157,6 +171,7 @@ export const PROVIDERS: Provider[] = [
         engine,
         handler: runner,
         presence,
+        runWaits,
         queues: () => withWorkflowQueue(consumedQueues(options, registry), options),
         grace: options.grace,
         report,

@@ -71,6 +71,7 @@ export class TaskHandle<R = unknown> {
    * @throws WorkflowFailedError when a member of the workflow did not succeed
    * @throws ResultTimeoutError when the task is not final in time
    * @throws TaskNotFoundError when the task is not stored, or no longer
+   * @throws SelfWaitError inside of a task, when the awaited task can never start
    * @throws EngineUnavailableError when the application closes or is closed
    */
   async result(options: { timeout?: Duration; signal?: AbortSignal } = {}): Promise<R> {

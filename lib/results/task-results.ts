@@ -1,6 +1,7 @@
 import type { Engine } from '../engine/engine.js';
 import type { TaskRecord } from '../engine/task.js';
 import { childrenOf, type Child } from './children.js';
+import type { RunWaits } from './run-waits.js';
 import { TaskWatcher, type UntilFinalOptions } from './task-watcher.js';
 import type { Observer } from './watched-task.js';
 import { withProgress } from './workflow-progress.js';
@@ -9,7 +10,10 @@ import { withProgress } from './workflow-progress.js';
 export class TaskResults {
   private readonly watcher: TaskWatcher;
 
-  constructor(private readonly engine: Engine) {
+  constructor(
+    private readonly engine: Engine,
+    private readonly runWaits?: RunWaits,
+  ) {
     this.watcher = new TaskWatcher(engine);
   }
 
@@ -25,14 +29,30 @@ export class TaskResults {
     return this.watcher.follow(id, observer);
   }
 
-  /** See {@link TaskWatcher.updates}. */
-  updates(id: string, signal?: AbortSignal): AsyncGenerator<TaskRecord, void, undefined> {
-    return this.watcher.updates(id, signal);
+  /**
+   * See {@link TaskWatcher.updates}.
+   *
+   * @throws SelfWaitError when a running task waits for a task that can never start
+   */
+  async *updates(id: string, signal?: AbortSignal): AsyncGenerator<TaskRecord, void, undefined> {
+    const wait = this.runWaits?.begin(id);
+    try {
+      await wait?.checked;
+      yield* this.watcher.updates(id, signal);
+    } finally {
+      wait?.end();
+    }
   }
 
-  /** See {@link TaskWatcher.untilFinal}. */
+  /**
+   * See {@link TaskWatcher.untilFinal}.
+   *
+   * @throws SelfWaitError when a running task waits for a task that can never start
+   */
   untilFinal(id: string, options?: UntilFinalOptions): Promise<TaskRecord | undefined> {
-    return this.watcher.untilFinal(id, options);
+    const wait = this.runWaits?.begin(id);
+    if (!wait) return this.watcher.untilFinal(id, options);
+    return wait.checked.then(() => this.watcher.untilFinal(id, options)).finally(() => wait.end());
   }
 
   /** The members of a workflow, in order. */

@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
 import type { Engine } from '../engine/engine.js';
+import type { RunWaitsOfProcess } from './run-waits-of-process.js';
 import type { WorkerPresence } from './worker-presence.js';
 import type { Consumer, ConsumerOptions, DeliveryHandler } from '../engine/ports/worker-port.js';
 import { listOf } from '../engine/running-tasks.js';
@@ -10,6 +11,7 @@ export interface TaskWorkersDeps {
   readonly presence: WorkerPresence;
   /** The queues that this process runs. */
   readonly queues: () => ReadonlyMap<string, ConsumerOptions>;
+  readonly runWaits: Pick<RunWaitsOfProcess, 'addQueue'>;
   /** Closes what a start that failed leaves open. */
   readonly abandonStart: () => Promise<void>;
   /** Milliseconds that running tasks may go on after the application begins to close. */
@@ -64,11 +66,15 @@ export class TaskWorkers {
 
   /** @returns the queues that were not consumed before */
   private async consumeMissing(): Promise<string[]> {
-    const { engine, handler, queues } = this.deps;
+    const { engine, handler, queues, presence, runWaits } = this.deps;
     const missing = [...queues()].filter(([queue]) => !this.consumers.has(queue));
     const added = missing.map(([queue, options]) => {
       const consumer = engine.consume(queue, options, handler);
       this.consumers.set(queue, consumer);
+      runWaits.addQueue(queue, {
+        places: options.concurrency,
+        isConsumedElsewhere: () => presence.isConsumedElsewhere(queue),
+      });
       return consumer;
     });
     await Promise.all(added.map(({ started }) => started));

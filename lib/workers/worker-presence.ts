@@ -87,6 +87,12 @@ export class WorkerPresence {
     }
   }
 
+  /** Whether another worker takes tasks from the queue. Yes, when the engine cannot answer. */
+  async isConsumedElsewhere(queue: string): Promise<boolean> {
+    const others = await this.others().catch(() => undefined);
+    return others === undefined || others.some(({ queues }) => queues.includes(queue));
+  }
+
   private get isWorker(): boolean {
     return this.deps.queues().size > 0;
   }

@@ -1,0 +1,61 @@
+import type { Engine } from '../engine/engine.js';
+import { queueOfTask } from '../engine/task-id.js';
+import { isFinal } from '../engine/task.js';
+import { SelfWaitError } from '../errors.js';
+import type { RunWait, RunWaits } from '../results/run-waits.js';
+import type { TaskContext, TaskRun } from './task-context.js';
+
+export interface RunWaitsDeps {
+  readonly context: TaskContext;
+  readonly engine: Pick<Engine, 'find'>;
+}
+
+/** A queue from which this process takes tasks. */
+export interface ConsumedQueue {
+  /** How many of its tasks run at once. */
+  readonly places: number;
+  /** Whether a worker in another process takes tasks from it too. */
+  readonly isConsumedElsewhere: () => Promise<boolean>;
+}
+
+/**
+ * Finds waits that can never end: a running task keeps its place in its queue while it waits, and the awaited task needs
+ * a place of the same queue. When every place of the process is kept in that way, and no other process takes tasks from
+ * the queue, the last caller gets an error instead of waiting for ever.
+ */
+export class RunWaitsOfProcess implements RunWaits {
+  private readonly queues = new Map<string, ConsumedQueue>();
+  /** The running tasks that wait, by queue, with the number of their waits. */
+  private readonly waiting = new Map<string, Map<TaskRun, number>>();
+
+  constructor(private readonly deps: RunWaitsDeps) {}
+
+  addQueue(name: string, queue: ConsumedQueue): void {
+    this.queues.set(name, queue);
+  }
+
+  begin(id: string): RunWait | undefined {
+    const run = this.deps.context.current();
+    const queue = run && this.queues.get(run.queue);
+    if (!run || !queue || queueOfTask(id) !== run.queue) return undefined;
+    const runs = this.waiting.get(run.queue) ?? new Map<TaskRun, number>();
+    this.waiting.set(run.queue, runs.set(run, (runs.get(run) ?? 0) + 1));
+    return {
+      checked: id === run.id || runs.size >= queue.places ? this.check(id, run, queue) : Promise.resolve(),
+      end() {
+        const count = (runs.get(run) ?? 1) - 1;
+        if (count > 0) runs.set(run, count);
+        else runs.delete(run);
+      },
+    };
+  }
+
+  private async check(id: string, run: TaskRun, queue: ConsumedQueue): Promise<void> {
+    if (id !== run.id) {
+      const record = await this.deps.engine.find(id);
+      if (!record || isFinal(record.state) || record.state === 'running') return;
+      if (await queue.isConsumedElsewhere()) return;
+    }
+    throw new SelfWaitError(id, run, queue.places);
+  }
+}
