@@ -11,8 +11,8 @@ import { join } from 'node:path';
 import { programsOf, requirePrograms } from '../test/support/programs.js';
 import { installPackages, node, tsc } from './project.js';
 
-/** Milliseconds after which a program is killed. It counts as failed. */
-const timeout = 10 * 60_000;
+/** Milliseconds after which a phase is killed: more than twice what it takes on two cores. It counts as failed. */
+const timeout = 25 * 60_000;
 /** The same for the matrix, which installs and compiles nine applications. */
 const matrixTimeout = 30 * 60_000;
 
