@@ -7,6 +7,7 @@
  */
 import type { Json } from '../lib/engine/json.js';
 import type { Consumer, ConsumerOptions, Delivery, Outcome } from '../lib/engine/ports/worker-port.js';
+import type { WorkerRecord } from '../lib/engine/ports/worker-registry.js';
 import type { Receipt, TaskCall, TaskFailure, TaskRecord, TaskState, TaskTree } from '../lib/engine/task.js';
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -112,33 +113,18 @@ export interface ControlPort {
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Workers. For the registry, "no worker declares this task", and remote shutdown.
+// Workers: what the registry of today (`WorkerRegistry`) lacks for `TaskAdmin.workers()` and remote shutdown.
 
-export interface WorkerRecord {
-  readonly id: string;
-  readonly host: string;
-  readonly pid: number;
-  readonly version: string;
-  readonly startedAt: number;
-  readonly seenAt: number;
-  readonly queues: readonly string[];
-  /** The names of the tasks that the worker declares. */
-  readonly tasks: readonly string[];
-  readonly concurrency: number;
+export interface BusyWorkerRecord extends WorkerRecord {
   readonly running: readonly { readonly id: string; readonly name: string; readonly since: number }[];
-  /** Milliseconds, 99th percentile since the last heartbeat. */
+  /** Milliseconds, 99th percentile since the last sign of life. */
   readonly eventLoopDelay: number;
   /** Resident memory in bytes. */
   readonly memory: number;
 }
 
-/** Heartbeats. A worker that stops sending them is lost, also after kill -9. */
-export interface RegistryPort {
-  /** Stores the record under its id, for `life` milliseconds. */
-  heartbeat(worker: WorkerRecord, life: number): Promise<void>;
-  /** Workers that are alive, or were lost in the last minutes. */
-  workers(): Promise<readonly WorkerRecord[]>;
-  /** Asks one worker to close as after SIGTERM. The worker hears of it by a message, or with its next heartbeat. */
+export interface ShutdownPort {
+  /** Asks one worker to close as after SIGTERM. The worker finds the request by a message, or at its next sign of life. */
   requestShutdown(workerId: string, grace: number): Promise<void>;
 }
 

@@ -23,7 +23,7 @@ export class BootReport {
 
   constructor(private readonly deps: BootReportDeps) {}
 
-  /** Warns of a production process that stores its tasks in a folder because nobody named a server. */
+  /** Warns of a production process that stores its tasks in a folder because its configuration names no server. */
   warnOfEngine(env: NodeJS.ProcessEnv = process.env): void {
     const { connection, isDefaultConnection, prefix } = this.deps.options;
     if (env['NODE_ENV'] !== 'production' || !isDefaultConnection) return;
@@ -67,7 +67,7 @@ export class BootReport {
   }
 
   /**
-   * Warns of tasks that the application injects and probably nobody runs. Another process may declare the task of a
+   * Warns of tasks that the application injects and probably no worker runs. Another process may declare the task of a
    * contract, whose queue this process does not consume; a class is mostly declared in the same application.
    */
   private warnOfUndeclaredTasks(consumed: ReadonlySet<string>): void {

@@ -2,7 +2,7 @@ import type { LazyModuleLoader } from '@nestjs/core';
 
 /**
  * Calls the listener after each module that the application loads later, before `load()` resolves. Nest calls no hook of
- * a module that is loaded later, and tells nobody of it.
+ * a module that is loaded later, and has no event for it.
  *
  * @param listener when it rejects, `load()` rejects
  */

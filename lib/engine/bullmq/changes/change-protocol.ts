@@ -61,7 +61,7 @@ const INBOX = /^inbox:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** An id has at most 86 characters, and a message on PostgreSQL 5,800. */
 const IDS_PER_REQUEST = 60;
-/** Version 0.1.0 puts so many ids into a request. */
+/** The number of ids that version 0.1.0 puts into one request. */
 const MOST_IDS = 80;
 
 /** Requests for news of these tasks, as few as hold them. */
