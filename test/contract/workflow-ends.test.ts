@@ -138,6 +138,7 @@ describeEachEngine('the end of a workflow', (engine) => {
     const due = enqueued + 1_500;
     const step = tasks.remind.signature().with({ delay: new Date(due) });
     const handle = await chain(tasks.held.signature(1), step).enqueue();
+    // Most of the time until then passes before the step has its turn.
     await new Promise((resolve) => setTimeout(resolve, 1_000));
     const turn = Date.now();
     shop.gate.open();
