@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import type { AddressInfo } from 'node:net';
+import { resetSocket } from '../../lib/engine/bullmq/reset-socket.js';
 
 /**
  * A connection through the proxy: two sockets. While the line is dead, the proxy keeps what either side sends, because
@@ -77,7 +78,7 @@ export async function startProxy(target: number) {
     cut(): void {
       for (const line of [...lines]) {
         lines.delete(line);
-        for (const socket of line.sockets) socket.resetAndDestroy();
+        for (const socket of line.sockets) resetSocket(socket);
       }
     },
     /** New connections lead to another port, as after a failover. Open ones are reset. */
