@@ -42,7 +42,7 @@ test('data that the other side does not read is discarded at once', async () => 
 
 test.each([
   ['just ended', async (socket: Socket) => void socket.end()],
-  ['that ended before', async (socket: Socket) => void (await new Promise<void>((done) => void socket.end(done)))],
+  ['that ended before', (socket: Socket) => new Promise<void>((done) => void socket.end(done))],
   ['that was reset before', async (socket: Socket) => resetSocket(socket)],
 ])('a socket %s is closed without an error', async (_, prepare) => {
   const { socket, other, errors } = await connection();
