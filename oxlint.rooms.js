@@ -15,6 +15,8 @@ export const rooms = {
   workers: ['tasks', 'engine', 'results', 'workflows'],
   schedules: ['tasks', 'engine', 'results'],
   http: ['engine', 'results'],
+  // It checks what it changes as producers check what they enqueue.
+  admin: ['tasks', 'engine', 'results', 'producers'],
 };
 
 /**

@@ -22,6 +22,8 @@ export type { HttpOptions, HttpRequest } from './http/http-options.js';
 export { ChildHandle, TaskHandle } from './results/task-handle.js';
 export type { TaskStatus } from './results/task-status.js';
 export type { TaskState } from './engine/task.js';
+export { TaskAdmin } from './admin/task-admin.js';
+export type { WorkerInfo } from './admin/worker-info.js';
 export {
   ConfigurationError,
   DuplicateTaskError,

@@ -1,5 +1,7 @@
 import type { Provider } from '@nestjs/common';
 import { ApplicationConfig, ModuleRef, ModulesContainer } from '@nestjs/core';
+import { ADMIN_PROVIDERS } from './admin/admin.providers.js';
+import { TaskAdmin } from './admin/task-admin.js';
 import { BootReport } from './boot-report.js';
 import { consumedQueues, withWorkflowQueue } from './consumed-queues.js';
 import { createEngine } from './create-engine.js';
@@ -229,11 +231,21 @@ export const PROVIDERS: Provider[] = [
     }),
   },
   ...SCHEDULE_PROVIDERS,
+  ...ADMIN_PROVIDERS,
   ...LIFECYCLE_PROVIDERS,
 ];
 
 /** The providers that other modules of the application may inject. */
-export const EXPORTS = [TaskQueue, TaskSchedules, TaskContext, TaskResults, TaskWorkers, RESOLVED_OPTIONS, ENGINE];
+export const EXPORTS = [
+  TaskQueue,
+  TaskSchedules,
+  TaskAdmin,
+  TaskContext,
+  TaskResults,
+  TaskWorkers,
+  RESOLVED_OPTIONS,
+  ENGINE,
+];
 
 function rateLimitsOf(queues: ResolvedOptions['queues']): (queue: string) => boolean {
   return (queue) => queues.get(queue)?.rateLimit !== undefined;

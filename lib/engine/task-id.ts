@@ -14,8 +14,16 @@ const QUEUE_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/;
  */
 export const WORKFLOW_QUEUE = '_workflows';
 
+/** The queue of the acts on many tasks at once (`TaskAdmin.retryAll()` and its like). Every process that runs tasks takes from it. */
+export const CONTROL_QUEUE = '_control';
+
+/** Whether a queue is one of this package's own, in which no task of an application waits. */
+export function isInternalQueue(name: string): boolean {
+  return name === WORKFLOW_QUEUE || name === CONTROL_QUEUE;
+}
+
 /** `<queue>.<22 characters>`: 128 random bits in base64url, which contains no dot. */
-const TASK_ID = new RegExp(`^(${WORKFLOW_QUEUE}|[A-Za-z0-9][A-Za-z0-9_-]{0,62})\\.[A-Za-z0-9_-]{22}$`);
+const TASK_ID = new RegExp(`^(${WORKFLOW_QUEUE}|${CONTROL_QUEUE}|[A-Za-z0-9][A-Za-z0-9_-]{0,62})\\.[A-Za-z0-9_-]{22}$`);
 
 /**
  * The most members of one task. They are stored in one step, and their ids are computed whenever the task is cancelled,
@@ -50,7 +58,7 @@ export function newTaskId(queue: string): string {
 
 /** Whether tasks may be in a queue of this name: one of the application, or the one for workflows. */
 export function isQueueOfTasks(name: string): boolean {
-  return name === WORKFLOW_QUEUE || isQueueName(name);
+  return isInternalQueue(name) || isQueueName(name);
 }
 
 /** The queue of the task with this id; `undefined` when the text is not a task id. The text may be anything. */
