@@ -12,7 +12,7 @@ const { SQL_COMMANDS } = createRequire(import.meta.url)('bullmq/dist/cjs/postgre
 /** PostgreSQL alone: BullMQ's statements leave the schema out. */
 describe('portable statements', () => {
   const schema = `Odd_${freePrefix()}`;
-  const statements = new PortableStatements(schema);
+  const statements = new PortableStatements(schema, 'statement');
   let client: pg.Client;
   beforeAll(async () => {
     client = new pg.Client(process.env['TEST_POSTGRES_URL']);

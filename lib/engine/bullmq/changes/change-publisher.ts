@@ -7,7 +7,7 @@ import {
   type CancelRequest,
   type WatchRequest,
 } from './change-protocol.js';
-import { RecentIds } from './recent-ids.js';
+import { RecentChanges } from './recent-changes.js';
 
 /** Watched tasks that a process remembers. Watchers of further tasks find their ends by polls. */
 const MOST_WATCHED = 1_000_000;
@@ -30,8 +30,7 @@ export class ChangePublisher {
   /** By task, then by the reply channel of the watching process. */
   private readonly watchers = new Map<string, Map<string, RemoteWatcher>>();
   /** Tasks that changed a moment ago, and those of them that may have become final. */
-  private readonly recentChanges = new RecentIds();
-  private readonly recentEnds = new RecentIds();
+  private readonly recentChanges = new RecentChanges();
   /** Tasks whose end is being stored, with the reply channels that are told of it along with the storing. */
   private ending = new Map<string, Set<string>>();
   private readonly outbox = new Map<string, Map<string, JobSuccess | undefined>>();
@@ -58,7 +57,7 @@ export class ChangePublisher {
 
   /** Whether a task changed a moment ago. @param endOnly whether it may have become final a moment ago */
   hasJustChanged(id: string, endOnly: boolean): boolean {
-    return (endOnly ? this.recentEnds : this.recentChanges).has(id);
+    return this.recentChanges.has(id, endOnly);
   }
 
   /**
@@ -68,8 +67,7 @@ export class ChangePublisher {
    * @param success what is stored of a task that succeeded; called only when there is a watcher
    */
   changed(id: string, isEnd: boolean, success?: () => JobSuccess): void {
-    this.recentChanges.add(id);
-    if (isEnd) this.recentEnds.add(id);
+    this.recentChanges.add(id, isEnd);
     const alreadyTold = isEnd ? this.ending.get(id) : undefined;
     this.ending.delete(id);
     for (const [replyChannel, { endOnly }] of this.watchers.get(id) ?? []) {
@@ -121,7 +119,6 @@ export class ChangePublisher {
 
   private age(now: number): void {
     this.recentChanges.age();
-    this.recentEnds.age();
     this.ending = new Map();
     for (const [id, watchers] of this.watchers) {
       for (const [replyChannel, { until }] of watchers) if (until < now) watchers.delete(replyChannel);

@@ -53,22 +53,29 @@ export const MOST_RUNS = 1_000_000_000;
 /** The end of the year 9999. */
 const LAST_TIME = 253_402_300_799_999;
 
+const COUNTERS = ['attemptsMade', 'attemptsStarted', 'stalledCounter'] as const;
+const TIMES = ['processedOn', 'finishedOn'] as const;
+
 function reasonOfFields(job: JobFields): string | undefined {
   if (typeof job.name !== 'string' || job.name === '') return 'its name is missing';
   const reason = reasonOfOptions(job.opts);
   if (reason !== undefined) return reason;
-  for (const field of ['attemptsMade', 'attemptsStarted', 'stalledCounter'] as const) {
+  for (const field of COUNTERS) {
     if (!isIntegerUpTo(job[field] ?? 0, MOST_RUNS)) return `${field} is not a number of runs`;
   }
   if (!isTime(job.timestamp)) return 'timestamp is not a time';
-  for (const field of ['processedOn', 'finishedOn'] as const) {
+  for (const field of TIMES) {
     if (job[field] !== undefined && !isTime(job[field])) return `${field} is not a time`;
   }
   return undefined;
 }
 
 type Check = (value: unknown) => boolean;
-type Checks = Readonly<Record<string, readonly [check: Check, what: string]>>;
+type Checks = ReadonlyMap<string, readonly [check: Check, what: string]>;
+
+function checksOf(checks: Readonly<Record<string, readonly [check: Check, what: string]>>): Checks {
+  return new Map(Object.entries(checks));
+}
 
 const aBoolean = [(value: unknown) => typeof value === 'boolean', 'true or false'] as const;
 const aText = [(value: unknown) => typeof value === 'string', 'a text'] as const;
@@ -79,7 +86,7 @@ const aCount = [(value: unknown) => isIntegerUpTo(value, Number.MAX_SAFE_INTEGER
 const aDuration = [(value: unknown) => isTime(value), 'a number of milliseconds'] as const;
 
 /** BullMQ has more options. These are those that this package or a script of BullMQ works with. */
-const OPTIONS: Checks = {
+const OPTIONS = checksOf({
   attempts: aCount,
   delay: [(value) => typeof value === 'number' && Math.abs(value) <= LAST_TIME, 'a number of milliseconds'],
   priority: aCount,
@@ -89,23 +96,23 @@ const OPTIONS: Checks = {
   ignoreDependencyOnFailure: aBoolean,
   removeDependencyOnFailure: aBoolean,
   task: anObject,
-};
+});
 
-const TASK_OPTIONS: Checks = {
+const TASK_OPTIONS = checksOf({
   backoff: anObject,
   expiresAt: aTime,
   timeout: aDuration,
   resultTtl: aDuration,
   ignoreResult: aBoolean,
   uniqueWhilePending: aBoolean,
-};
+});
 
-const BACKOFF: Checks = {
+const BACKOFF = checksOf({
   type: [(value) => value === 'fixed' || value === 'exponential', 'fixed or exponential'],
   delay: aDuration,
   max: aDuration,
   jitter: [(value) => typeof value === 'number' && value >= 0 && value <= 1, 'a number from 0 to 1'],
-};
+});
 
 function reasonOfOptions(opts: unknown): string | undefined {
   if (!isObject(opts)) return 'opts is not an object';
@@ -115,11 +122,11 @@ function reasonOfOptions(opts: unknown): string | undefined {
   const { backoff } = opts['task'];
   return (
     mismatch('opts.task', opts['task'], TASK_OPTIONS) ??
-    (isObject(backoff) ? mismatch('opts.task.backoff', backoff, BACKOFF, true) : undefined)
+    (isObject(backoff) ? mismatchOfAll('opts.task.backoff', backoff, BACKOFF) : undefined)
   );
 }
 
-const DATA: Checks = {
+const DATA = checksOf({
   v: [(value) => isIntegerUpTo(value, Number.MAX_SAFE_INTEGER) && (value as number) > 0, 'a format number'],
   cancelled: anObject,
   root: aText,
@@ -128,11 +135,13 @@ const DATA: Checks = {
   adding: aBoolean,
   looks: aCount,
   rerun: anObject,
-};
+});
 
-const RERUN: Checks = { count: aCount, abandoned: aCount };
+const RERUN = checksOf({ count: aCount, abandoned: aCount });
 
-const NOTE: Checks = {
+const MARK = checksOf({ reason: aText, starts: aCount });
+
+const NOTE = checksOf({
   after: aBoolean,
   piped: aBoolean,
   each: aBoolean,
@@ -147,20 +156,25 @@ const NOTE: Checks = {
   items: aList,
   tried: aCount,
   duty: anObject,
-};
+});
 
-const DUTY: Checks = {
+const GROUP = checksOf({
+  onFailure: [(value) => value === 'collect', 'collect'],
+  later: aList,
+});
+
+const DUTY = checksOf({
   kind: [(value) => value === 'callbacks' || value === 'cancel members', 'a duty'],
   id: [(value) => typeof value === 'string' && queueOfTask(value) !== undefined, 'the id of a task'],
   reruns: aCount,
-};
+});
 
 function reasonOfData(data: Record<string, unknown>, name: unknown): string | undefined {
   const { cancelled, members, note, args, rerun } = data;
   return (
     mismatch('data', data, DATA) ??
     (isObject(cancelled) ? reasonOfMark(cancelled) : undefined) ??
-    (isObject(rerun) ? mismatch('data.rerun', rerun, RERUN, true) : undefined) ??
+    (isObject(rerun) ? mismatchOfAll('data.rerun', rerun, RERUN) : undefined) ??
     (Array.isArray(members) ? reasonOfMembers(members) : undefined) ??
     reasonOfNote(isObject(note) ? note : {}, { name, args, members })
   );
@@ -168,7 +182,7 @@ function reasonOfData(data: Record<string, unknown>, name: unknown): string | un
 
 function reasonOfMark(cancelled: Record<string, unknown>): string | undefined {
   if (!isTime(cancelled['at'])) return 'data.cancelled.at is not a time';
-  return mismatch('data.cancelled', cancelled, { reason: aText, starts: aCount });
+  return mismatch('data.cancelled', cancelled, MARK);
 }
 
 function reasonOfMembers(members: readonly unknown[]): string | undefined {
@@ -197,29 +211,29 @@ function reasonOfNote(
   if ((after || replaced) && !hasMembers) return 'data.members is missing';
   if (each && Array.isArray(job.args) && !job.args.every(Array.isArray)) return 'data.args is not a list of lists';
   if (Array.isArray(items) && !items.every(isItem)) return 'data.note.items contains something else than results';
-  if (isObject(duty)) return mismatch('data.note.duty', duty, DUTY, true);
-  return isObject(group)
-    ? mismatch('data.note.group', group, {
-        onFailure: [(value) => value === 'collect', 'collect'],
-        later: aList,
-      })
-    : undefined;
+  if (isObject(duty)) return mismatchOfAll('data.note.duty', duty, DUTY);
+  return isObject(group) ? mismatch('data.note.group', group, GROUP) : undefined;
 }
 
 function isItem(item: unknown): boolean {
   return item === null || (isObject(item) && ('value' in item || isIntegerUpTo(item['member'], MOST_MEMBERS)));
 }
 
-/** The first field that has another type than it should have. */
-function mismatch(
-  path: string,
-  object: Record<string, unknown>,
-  checks: Checks,
-  areRequired = false,
-): string | undefined {
-  for (const [field, [check, what]] of Object.entries(checks)) {
+/** As {@link mismatch}, of an object that has to have all of these fields. */
+function mismatchOfAll(path: string, object: Record<string, unknown>, checks: Checks): string | undefined {
+  for (const [field, [check, what]] of checks) if (!check(object[field])) return `${path}.${field} is not ${what}`;
+  return undefined;
+}
+
+/**
+ * The first field that has another type than it should have. Only the fields that the object has are looked at, because
+ * every job that a worker takes is checked, and most jobs have few of them.
+ */
+function mismatch(path: string, object: Record<string, unknown>, checks: Checks): string | undefined {
+  for (const field in object) {
     const value = object[field];
-    if (value === undefined ? areRequired : !check(value)) return `${path}.${field} is not ${what}`;
+    const expected = value === undefined ? undefined : checks.get(field);
+    if (expected && !expected[0](value)) return `${path}.${field} is not ${expected[1]}`;
   }
   return undefined;
 }

@@ -3,6 +3,12 @@ import type { PoolClient } from 'pg';
 import { bullmq } from '../bullmq-package.cjs';
 import { ownTypes } from './own-types.js';
 
+/**
+ * What brings {@link ownTypes} along: clients that this package has opened, or each statement on a client of the application. For
+ * a statement with types of its own, pg copies an object in a slow way.
+ */
+export type TypesOf = 'client' | 'statement';
+
 /** The most statements whose qualified text is kept. BullMQ has about a hundred. */
 const CACHE_SIZE = 1_000;
 
@@ -23,7 +29,11 @@ export class PortableStatements {
   private readonly texts = new Map<string, string>();
   private readonly schema: string;
 
-  constructor(schema: string) {
+  /** @param typesOf what brings the forms of values along */
+  constructor(
+    schema: string,
+    private readonly typesOf: TypesOf,
+  ) {
     this.schema = bullmq.quoteSchemaName(schema);
   }
 
@@ -42,8 +52,15 @@ export class PortableStatements {
   }
 
   /** Runs a statement by itself. */
-  async run<R>(client: PoolClient, text: string, params?: readonly unknown[]): Promise<PgQueryResult<R>> {
-    if (!this.needsTransaction) return this.send(client, text, params);
+  run<R>(client: PoolClient, text: string, params?: readonly unknown[]): Promise<PgQueryResult<R>> {
+    return this.needsTransaction ? this.runInTransaction(client, text, params) : this.send(client, text, params);
+  }
+
+  private async runInTransaction<R>(
+    client: PoolClient,
+    text: string,
+    params?: readonly unknown[],
+  ): Promise<PgQueryResult<R>> {
     await client.query(`BEGIN ISOLATION LEVEL ${READ_COMMITTED}`);
     try {
       const result = await this.send<R>(client, text, params);
@@ -57,9 +74,11 @@ export class PortableStatements {
   }
 
   /** Runs a statement in the transaction that the caller has begun, if there is one. */
-  async send<R>(client: PoolClient, text: string, params?: readonly unknown[]): Promise<PgQueryResult<R>> {
+  send<R>(client: PoolClient, text: string, params?: readonly unknown[]): Promise<PgQueryResult<R>> {
     const values = params && [...params];
-    return (await client.query({ text: this.qualify(text), ...(values && { values }), types: ownTypes })) as never;
+    const qualified = this.qualify(text);
+    if (this.typesOf === 'client') return client.query(qualified, values) as never;
+    return client.query({ text: qualified, ...(values && { values }), types: ownTypes }) as never;
   }
 
   /** The statement with qualified names and without comments. */

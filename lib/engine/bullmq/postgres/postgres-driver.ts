@@ -222,10 +222,7 @@ export class PostgresDriver implements Driver {
     return (name, options, kind) => {
       const ofWorker = kind?.withBlockingConnection === true;
       const pool: PgPool = {
-        query: async (text, params) =>
-          markOptions(
-            await (ofWorker ? this.queryOfWorker(text, params) : this.pools.queries.query(text, params)),
-          ) as never,
+        query: (text, params) => (ofWorker ? this.queryOfWorker(text, params) : this.query(text, params)) as never,
         // A backend checks out a single connection: the one on which it listens for as long as it lives.
         connect: () => this.pools.listeners.connect(),
         end: async () => undefined,
@@ -244,20 +241,8 @@ export class PostgresDriver implements Driver {
     };
   }
 
-  /**
-   * Runs a query, and once more after it has lowered counters that were too large. By itself, one job with such a counter
-   * would keep all others of its queue from being taken.
-   */
-  private async repairedQuery<R>(text: string, params: readonly unknown[] = []): Promise<PgQueryResult<R>> {
-    const { queries } = this.pools;
-    try {
-      return await queries.query<R>(text, params);
-    } catch (error) {
-      if ((error as { code?: string }).code !== OUT_OF_RANGE) throw error;
-      // Each function of BullMQ has the queue as its first parameter.
-      await queries.query(LOWER_COUNTERS, [params[0], MOST_RUNS + 1]);
-      return queries.query<R>(text, params);
-    }
+  private async query<R>(text: string, params?: readonly unknown[]): Promise<PgQueryResult<R>> {
+    return markOptions(await this.pools.queries.query<R>(text, params));
   }
 
   /**
@@ -267,12 +252,31 @@ export class PostgresDriver implements Driver {
    */
   private async queryOfWorker<R>(text: string, params?: readonly unknown[]): Promise<PgQueryResult<R>> {
     try {
-      return await this.repairedQuery<R>(text, params);
+      return markOptions(await this.pools.queries.query<R>(text, params));
     } catch (error) {
-      if (!isOutage(error)) throw error;
-      this.report(error as Error);
-      throw Object.assign(bareError(error), { code: 'ECONNREFUSED' });
+      return await this.repairAndRepeat<R>(error, text, params).catch((last: unknown) => this.throwToWorker(last));
     }
+  }
+
+  private throwToWorker(error: unknown): never {
+    if (!isOutage(error)) throw error;
+    this.report(error as Error);
+    throw Object.assign(bareError(error), { code: 'ECONNREFUSED' });
+  }
+
+  /**
+   * Lowers the counters that were too large for a query, and runs the query once more. By itself, one job with such a counter
+   * would keep all others of its queue from being taken.
+   */
+  private async repairAndRepeat<R>(
+    error: unknown,
+    text: string,
+    params: readonly unknown[] = [],
+  ): Promise<PgQueryResult<R>> {
+    if ((error as { code?: string }).code !== OUT_OF_RANGE) throw error;
+    // Each function of BullMQ has the queue as its first parameter.
+    await this.pools.queries.query(LOWER_COUNTERS, [params[0], MOST_RUNS + 1]);
+    return this.query(text, params);
   }
 }
 

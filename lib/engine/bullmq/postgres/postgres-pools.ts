@@ -4,7 +4,8 @@ import { ConfigurationError } from '../../../errors.js';
 import type { PoolDeadline } from '../call-deadline.js';
 import { Listeners, type ListenerPool } from './listeners.js';
 import { PollingListeners } from './polling-listeners.js';
-import { PortableStatements } from './portable-statements.js';
+import { ownTypes } from './own-types.js';
+import { PortableStatements, type TypesOf } from './portable-statements.js';
 import { cut, safePool, startHeartbeat } from './safe-pool.js';
 
 /** The pools from which the PostgreSQL driver gets its connections. */
@@ -63,7 +64,7 @@ export function openPools(
     query_timeout: QUERY_LIMIT,
     ...options,
     // In the binary format pg reads most numbers wrongly.
-    ...{ binary: false },
+    ...{ binary: false, types: ownTypes },
   };
   const queries = makeEndable(new PoolClass(config));
   const listeners = makeEndable(
@@ -78,7 +79,7 @@ export function openPools(
     }),
   );
   return {
-    ...wrap(queries.pool, listeners.pool, deps),
+    ...wrap(queries.pool, listeners.pool, deps, 'client'),
     dropIdle: () => queries.dropIdle(),
     close: async () => {
       await Promise.all([queries.end(), listeners.end()]);
@@ -88,7 +89,7 @@ export function openPools(
 
 /** Uses the application's pool. */
 export function sharePool(pool: Pool, deps: PoolsDeps): PostgresPools {
-  const pools = wrap(pool, pool, deps);
+  const pools = wrap(pool, pool, deps, 'statement');
   return {
     ...pools,
     reserveListeners: (queues) => {
@@ -105,20 +106,21 @@ export function sharePool(pool: Pool, deps: PoolsDeps): PostgresPools {
 }
 
 /** The interface of the driver for pools of pg. The application's pool is left as it is: `close` only lets go of it. */
-function wrap(queryPool: Pool, listenerPool: Pool, { schema, deadline, onDeaf }: PoolsDeps): PostgresPools {
-  const statements = new PortableStatements(schema);
-  const queries = safePool({ pool: queryPool, deadline, statements });
+function wrap(
+  queryPool: Pool,
+  listenerPool: Pool,
+  { schema, deadline, onDeaf }: PoolsDeps,
+  typesOf: TypesOf,
+): PostgresPools {
+  const statements = new PortableStatements(schema, typesOf);
+  const onQuery = (text: string) => polling.statementRan(text);
+  const queries = safePool({ pool: queryPool, deadline, statements, onQuery });
   const sessions = safePool({ pool: listenerPool, deadline, statements, onLease: startHeartbeat });
   let consumed: ReadonlySet<string> = new Set();
   const polling = new PollingListeners(queries, () => consumed);
   const listeners = new Listeners(sessions, polling, onDeaf);
-  const query: PgPool['query'] = async (text, params) => {
-    const result = await queries.query<never>(text, params);
-    polling.statementRan(text);
-    return result;
-  };
   return {
-    queries: { ...queries, query },
+    queries,
     listeners,
     deadline,
     connect: () => sessions.connect(),

@@ -15,6 +15,8 @@ export interface SafePoolDeps {
   readonly statements: PortableStatements;
   /** Starts something on each connection that is checked out. @returns stops it */
   readonly onLease?: (client: PoolClient) => () => void;
+  /** Called after each statement that ran by itself. */
+  readonly onQuery?: (text: string) => void;
 }
 
 export interface SafePool extends PgPool {
@@ -30,7 +32,7 @@ export interface SafePool extends PgPool {
  * - A call that waited too long for a connection sends nothing, because its caller has got an error.
  * - Statements are portable.
  */
-export function safePool({ pool, deadline, statements, onLease }: SafePoolDeps): SafePool {
+export function safePool({ pool, deadline, statements, onLease, onQuery }: SafePoolDeps): SafePool {
   const errorListeners: ((error: Error) => void)[] = [];
   // From the start: the server may end a connection right after it accepted it.
   pool.on('connect', keepErrorListener);
@@ -41,14 +43,17 @@ export function safePool({ pool, deadline, statements, onLease }: SafePoolDeps):
   };
   return {
     connect,
+    // Runs several times for each task, so it makes no more objects and promises than it needs.
     query: async (text, params) => {
-      const client = await connect();
+      const client = await pool.connect();
+      keepErrorListener(client);
       // The server must not run the query later, after its caller has got an error.
-      const cancelCut = deadline.whenOver(() => cut(client.raw));
+      const cancelCut = deadline.whenOver(() => cut(client));
       try {
         deadline.check();
-        const result = await statements.run(client.raw, text, params);
+        const result = await statements.run(client, text, params);
         client.release();
+        onQuery?.(text);
         return result as never;
       } catch (error) {
         client.release(isBroken(error));
@@ -119,7 +124,7 @@ const READ_ONLY = '25006';
 
 /** The listener does nothing: queries that wait on the connection are rejected anyway. */
 function keepErrorListener(client: PoolClient): void {
-  if (!client.listeners('error').includes(ignore)) client.on('error', ignore);
+  if (client.listenerCount('error', ignore) === 0) client.on('error', ignore);
 }
 
 function ignore(): void {}

@@ -5,15 +5,19 @@ interface ReplyCommand {
   transformReply(reply: unknown): unknown;
 }
 
+/** The parameters of `sendCommand`; `node` only in a cluster. */
+type Sent = [command: ReplyCommand, stream?: unknown, node?: unknown];
+
 /**
  * Makes HGETALL answer with a plain object, as BullMQ reads it. An application can replace the form of an answer for
  * all clients of the process: `Redis.Command.setReplyTransformer('hgetall', …)`. This client does not use that form.
  */
 export function patchHashReplies<C extends RedisClient>(client: C): C {
-  const send = client.sendCommand.bind(client) as (command: ReplyCommand, ...rest: unknown[]) => Promise<unknown>;
-  const sendPatched = (command: ReplyCommand, ...rest: unknown[]) => {
+  const send = client.sendCommand.bind(client) as (...all: Sent) => Promise<unknown>;
+  // It has the parameters of ioredis, without a list of the rest: each command of a worker passes here.
+  const sendPatched = (command: ReplyCommand, stream?: unknown, node?: unknown) => {
     if (command.name === 'hgetall') command.transformReply = transformHash;
-    return send(command, ...rest);
+    return send(command, stream, node);
   };
   return Object.assign(client, { sendCommand: sendPatched });
 }

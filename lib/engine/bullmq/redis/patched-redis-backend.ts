@@ -1,7 +1,7 @@
 import type { BackendFactory, JobJson, RedisQueueBackend } from 'bullmq';
 import { bareError } from '../bare-error.js';
 import { bullmq } from '../bullmq-package.cjs';
-import { decodableHash, unreadableHash } from './decodable-hash.js';
+import { decodableFields, decodableHash, unreadableHash } from './decodable-hash.js';
 import { WORKER_SILENCE_LIMIT, type RedisClient } from './client-options.js';
 import { endWaiting, ignore, isOutage } from './redis-client.js';
 import { patchDisconnect } from './patched-disconnect.js';
@@ -85,9 +85,9 @@ const TAKING_COMMANDS: ReadonlySet<string> = new Set(['moveToActive', 'moveToFin
  */
 function readDefensively(backend: RedisQueueBackend): RedisQueueBackend {
   const { execCommand, forQueue } = backend;
-  backend.execCommand = async (client, command, args) => {
-    const answer: unknown = await execCommand.call(backend, client, command, args);
-    return TAKING_COMMANDS.has(command) ? withDecodableJob(answer) : answer;
+  backend.execCommand = (client, command, args) => {
+    const answer = execCommand.call(backend, client, command, args) as unknown as Promise<unknown>;
+    return TAKING_COMMANDS.has(command) ? answer.then(withDecodableJob) : answer;
   };
   backend.getJobData = async (id) => {
     const client = await backend.client;
@@ -105,9 +105,8 @@ function readDefensively(backend: RedisQueueBackend): RedisQueueBackend {
 /** @param answer `[fields, id, …]`, the fields of a job's hash as a flat list */
 function withDecodableJob(answer: unknown): unknown {
   if (!Array.isArray(answer) || !Array.isArray(answer[0])) return answer;
-  const hash = bullmq.array2obj(answer[0] as string[]);
-  const decodable = decodableHash(hash);
-  return decodable === hash ? answer : [Object.entries(decodable).flat(), ...answer.slice(1)];
+  const fields = decodableFields(answer[0] as string[]);
+  return fields === answer[0] ? answer : [fields, ...answer.slice(1)];
 }
 
 function decode(hash: Readonly<Record<string, string>>): JobJson {

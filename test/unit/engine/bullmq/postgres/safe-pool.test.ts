@@ -25,7 +25,7 @@ const safe = (onLease?: Parameters<typeof safePool>[0]['onLease']) =>
   safePool({
     pool: pool as unknown as Pool,
     deadline: new PoolDeadline(),
-    statements: new PortableStatements('tasks'),
+    statements: new PortableStatements('tasks', 'statement'),
     ...(onLease && { onLease }),
   });
 
