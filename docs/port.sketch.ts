@@ -49,13 +49,6 @@ export interface AttemptRecord {
   readonly worker: string;
 }
 
-export interface LogLine {
-  readonly index: number;
-  readonly at: number;
-  readonly level: 'debug' | 'log' | 'warn' | 'error';
-  readonly text: string;
-}
-
 /** A record with everything that HTTP hides. */
 export interface TaskDetails extends TaskRecord {
   readonly args: readonly Json[];
@@ -70,8 +63,6 @@ export interface ListPort {
   /** @param limit at most 1,000 */
   list(filter: TaskFilter, limit: number, cursor: string | undefined): Promise<TaskPage>;
   details(id: string): Promise<TaskDetails | undefined>;
-  /** Lines after this index, oldest first. */
-  logs(id: string, after: number, limit: number): Promise<readonly LogLine[]>;
   /** Exact counts by state, of every queue that has ever been used. */
   counts(): Promise<ReadonlyMap<string, Readonly<Record<TaskState, number>>>>;
   /** When the oldest task of a queue was enqueued that could start now; `null` without one. */

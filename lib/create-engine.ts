@@ -9,10 +9,10 @@ import type { EngineHooks } from './testing-slot.module.js';
  * @throws ConfigurationError when the package of a driver is not installed, with the command that installs it
  */
 export async function createEngine(options: ResolvedOptions, hooks?: EngineHooks): Promise<Engine> {
-  const { connection, prefix, retention, queues, enqueueTimeout, abandonedAfter } = options;
+  const { connection, prefix, retention, queues, logLines, enqueueTimeout, abandonedAfter } = options;
   if (connection.kind === 'memory') {
     const { MemoryEngine } = await import('./engine/memory/memory-engine.js');
-    return new MemoryEngine({ name: connection.name && `${connection.name} ${prefix}`, retention, ...hooks });
+    return new MemoryEngine({ name: connection.name && `${connection.name} ${prefix}`, retention, logLines, ...hooks });
   }
   const { createBullMQEngine } = await import('./engine/bullmq/create-engine.js');
   return createBullMQEngine({
@@ -21,6 +21,7 @@ export async function createEngine(options: ResolvedOptions, hooks?: EngineHooks
     retention,
     timeout: enqueueTimeout,
     abandonedAfter,
+    logLines,
     hasPriorities: (queue) => queues.get(queue)?.priorities ?? false,
   });
 }

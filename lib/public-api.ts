@@ -23,6 +23,8 @@ export { ChildHandle, TaskHandle } from './results/task-handle.js';
 export type { TaskStatus } from './results/task-status.js';
 export type { TaskState } from './engine/task.js';
 export { TaskAdmin } from './admin/task-admin.js';
+export type { FollowLogOptions, LogOptions, TaskLogLine } from './admin/task-log-reader.js';
+export type { LogLevel } from './engine/log-line.js';
 export type { WorkerInfo } from './admin/worker-info.js';
 export {
   ConfigurationError,

@@ -81,6 +81,11 @@ export interface TaskQueueOptions {
    * Default: `{ ttl: '1d', failedTtl: '7d' }`.
    */
   readonly results?: { readonly ttl?: Duration; readonly failedTtl?: Duration };
+  /**
+   * `keep` is how many lines of `TaskContext.log()` are kept of each task: the last ones. A whole number from 1 to 100,000.
+   * Default: `{ keep: 1_000 }`.
+   */
+  readonly logs?: { readonly keep?: number };
   /** The options of the HTTP endpoint that serves tasks, or `false` for no endpoint. Default: `{ path: 'tasks' }`. */
   readonly http?: false | HttpOptions;
   /**
@@ -135,6 +140,7 @@ export interface ResolvedOptions {
   readonly consumeSource: string;
   readonly defaults: TaskOptions;
   readonly retention: { readonly ttl: number; readonly failedTtl: number };
+  readonly logLines: number;
   readonly http: false | HttpOptions;
   readonly enhancers: { readonly global: Required<GlobalEnhancers> };
   readonly maxPayload: number;
@@ -154,6 +160,7 @@ const KNOWN: ReadonlySet<string> = new Set<keyof TaskQueueOptions>([
   'consume',
   'defaults',
   'results',
+  'logs',
   'http',
   'enhancers',
   'maxPayload',
@@ -193,6 +200,7 @@ export function resolveOptions(options: TaskQueueOptions, env: NodeJS.ProcessEnv
       ttl: parseDuration(options.results?.ttl ?? '1d', 'results.ttl'),
       failedTtl: parseDuration(options.results?.failedTtl ?? '7d', 'results.failedTtl'),
     },
+    logLines: resolveLogLines(options.logs?.keep ?? 1_000),
     http: options.http ?? {},
     enhancers: { global: resolveGlobal(options.enhancers?.global ?? true) },
     maxPayload: wholeNumber(options.maxPayload ?? 1024 * 1024, 'maxPayload', 'bytes'),
@@ -201,6 +209,11 @@ export function resolveOptions(options: TaskQueueOptions, env: NodeJS.ProcessEnv
     grace: parseTimerDuration(options.shutdown?.grace ?? defaultGrace(env), 'shutdown.grace'),
     application: resolveApplication(options.application ?? (env['TASK_QUEUE_APPLICATION'] || applicationName())),
   };
+}
+
+function resolveLogLines(keep: number): number {
+  if (Number.isInteger(keep) && keep >= 1 && keep <= 100_000) return keep;
+  throw new ConfigurationError(`logs.keep is ${JSON.stringify(keep)}. Give a whole number of lines from 1 to 100,000.`);
 }
 
 function resolveApplication(name: string | undefined): string | undefined {

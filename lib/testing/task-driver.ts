@@ -6,7 +6,7 @@ import type { Delivery, DeliveryHandler, Outcome } from '../engine/ports/worker-
 import type { Retention } from '../engine/retention.js';
 import { closedError } from '../engine/closed-error.js';
 import type { Interruption } from '../engine/interruption.js';
-import { RunningTasks } from '../engine/running-tasks.js';
+import { RunningTasks, type RunningTask } from '../engine/running-tasks.js';
 import { isDutyTask } from '../engine/workflow-note.js';
 import { WorkerClosingError } from '../errors.js';
 import { describe } from './differences.js';
@@ -80,7 +80,7 @@ export class TaskDriver {
     const run = this.running.add(task.id, task.name);
     place.store.start(task, run);
     try {
-      const outcome = await handler().handle(toDelivery(task, run, () => place.changed(task, false)));
+      const outcome = await handler().handle(this.delivery(task, run, () => place.changed(task, false)));
       if (task.run === run) storeOutcome(place.store, task, outcome, retention);
     } finally {
       this.running.remove(run);
@@ -101,10 +101,10 @@ export class TaskDriver {
     const run = this.running.add(task.id, task.name);
     try {
       if (isStored) store.start(task, run);
-      const first = await attempt(toDelivery(task, run, () => undefined));
+      const first = await attempt(this.delivery(task, run));
       task.abandoned++;
       task.starts++;
-      const second = await attempt(toDelivery(task, run, () => undefined));
+      const second = await attempt(this.delivery(task, run));
       // The test may ask for it again, and a task whose processes die again and again is not run.
       task.abandoned--;
       if (isStored && task.run === run) storeOutcome(store, task, second.outcome, this.deps.retention);
@@ -143,6 +143,11 @@ export class TaskDriver {
 
   forget(): void {
     this.origins.clear();
+  }
+
+  private delivery(task: StoredTask, run: RunningTask, onReport = () => undefined as void): Delivery {
+    const { engine } = this.deps;
+    return toDelivery(task, run, { logLines: engine.logLines, now: () => engine.now(), onReport });
   }
 
   private async drainFor(task: StoredTask): Promise<void> {

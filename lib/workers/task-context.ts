@@ -1,9 +1,12 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { inspect } from 'node:util';
 import { Injectable, Logger } from '@nestjs/common';
 import { parseDuration, type Duration } from '../duration.js';
 import type { Headers } from '../engine/task.js';
 import type { Interruption } from '../engine/interruption.js';
 import type { Json } from '../engine/json.js';
+import { LOG_LEVELS, type LogLevel } from '../engine/log-line.js';
+import { InvalidArgumentsError } from '../errors.js';
 import type { Signature } from '../workflows/signature.js';
 import { BecomeAnother, NoMoreAttempts, RunAgainLater } from './run-decisions.js';
 
@@ -19,7 +22,7 @@ export interface TaskRun {
   readonly interruption: Interruption;
   readonly deadline: Date | undefined;
   progress(value: unknown): Promise<void>;
-  log(line: string): Promise<void>;
+  log(text: string, level: LogLevel): Promise<void>;
 }
 
 /**
@@ -122,9 +125,18 @@ export class TaskContext {
     return withoutUnhandledRejection(this.#reportProgress(report));
   }
 
-  /** Adds a line to the log of the task. The engine stores the log together with the task. */
-  log(line: string): Promise<void> {
-    return withoutUnhandledRejection(this.#writeLog(line));
+  /**
+   * Adds a line to the log of the task, with the time. Administrators read it with `TaskAdmin.logs()`. The engine stores the log
+   * together with the task and keeps its last lines, 1,000 unless the option `logs.keep` says otherwise. Later attempts add to it.
+   *
+   * @param line the text; beyond 10,000 characters it is cut
+   * @param level how serious the line is: `debug`, `log`, `warn` or `error`; default `log`
+   * @returns resolves once the line is stored. A method need not wait for it: the end of the task is stored after its lines
+   * @throws InvalidArgumentsError when there is no such level
+   * @example await this.task.log('The page has no title.', 'warn');
+   */
+  log(line: string, level: LogLevel = 'log'): Promise<void> {
+    return withoutUnhandledRejection(this.#writeLog(line, level));
   }
 
   /**
@@ -191,8 +203,13 @@ export class TaskContext {
     await this.#run.progress(report);
   }
 
-  async #writeLog(line: string): Promise<void> {
-    await this.#run.log(line);
+  async #writeLog(line: unknown, level: LogLevel): Promise<void> {
+    if (!LOG_LEVELS.includes(level)) {
+      throw new InvalidArgumentsError(
+        `The level of a log line is ${JSON.stringify(level)}. Use one of: ${LOG_LEVELS.join(', ')}.`,
+      );
+    }
+    await this.#run.log(typeof line === 'string' ? line : inspect(line), level);
   }
 
   get #run(): TaskRun {

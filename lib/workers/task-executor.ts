@@ -18,6 +18,7 @@ import { attemptsOf, lostAtMostOnce, outcomeOfError, type FailedRun } from './er
 import { toFailure } from './failure.js';
 import { ProgressReporter } from './progress-reporter.js';
 import type { TaskContext, TaskRun } from './task-context.js';
+import { RunLog } from './run-log.js';
 import { TimeLimit } from './time-limit.js';
 
 /** A task of an unknown name is put back for 1 s, then for twice as long each time, up to 30 s. */
@@ -66,11 +67,11 @@ export class TaskExecutor implements DeliveryHandler<RunOutcome> {
       this.logListenerError(delivery, error),
     );
     const progress = new ProgressReporter(delivery.progress, this.options.progressInterval);
-    const attempt = { hasEnded: false };
+    const log = new RunLog(delivery.log);
     try {
       // Awaited also without a schema: what a guard enters by `AsyncLocalStorage.enterWith()` then stays in this run.
       const args = await validateArguments(task.definition, delivery.args);
-      const run = this.openRun(delivery, task, limit, progress, attempt);
+      const run = this.openRun(delivery, task, { limit, progress, log });
       delivery.started();
       const returned = await limit.race(
         () => task.invoker.invoke(args),
@@ -78,17 +79,19 @@ export class TaskExecutor implements DeliveryHandler<RunOutcome> {
       );
       limit.checkTime();
       if (!progress.isUnused) await progress.flush();
+      if (!log.isIdle) await log.flush();
       const { reason } = limit;
       if (reason instanceof TaskCancelledError || reason instanceof TaskTimeoutError) throw reason;
       return this.logged(delivery, this.succeed(returned, task.definition));
     } catch (thrown) {
       limit.checkTime();
       await progress.flush().catch(() => undefined);
+      await log.flush();
       const onPredicateError = (error: unknown) => this.logPredicateError(delivery, error);
       const run = { delivery, definition: task.definition, thrown, interruption: limit.reason, onPredicateError };
       return this.logged(delivery, this.classify(run));
     } finally {
-      attempt.hasEnded = true;
+      log.close();
       progress.close();
       limit.clear();
     }
@@ -106,9 +109,7 @@ export class TaskExecutor implements DeliveryHandler<RunOutcome> {
   private openRun(
     delivery: Delivery,
     { definition }: RegisteredTask,
-    limit: TimeLimit,
-    progress: ProgressReporter,
-    state: { readonly hasEnded: boolean },
+    { limit, progress, log }: { limit: TimeLimit; progress: ProgressReporter; log: RunLog },
   ): TaskRun {
     const { id, name, queue, attempt, enqueuedAt, headers } = delivery;
     return {
@@ -118,8 +119,7 @@ export class TaskExecutor implements DeliveryHandler<RunOutcome> {
       attempt,
       enqueuedAt,
       headers,
-      // A method that goes on after its attempt has ended writes nothing more.
-      log: async (line) => (state.hasEnded ? undefined : delivery.log(line)),
+      log: log.write,
       maxAttempts: attemptsOf(delivery, definition),
       interruption: limit.interruption,
       deadline: limit.deadline,

@@ -1,4 +1,5 @@
 import { type Engine } from '../../lib/engine/engine.js';
+import type { LogPage } from '../../lib/engine/ports/log-port.js';
 import type { Consumer } from '../../lib/engine/ports/worker-port.js';
 import { isFinal, type Receipt, type TaskCall, type TaskRecord, type TaskTree } from '../../lib/engine/task.js';
 import { newTaskId } from '../../lib/engine/task-id.js';
@@ -127,6 +128,10 @@ export class FakeEngine implements Engine {
 
   async forget(id: string): Promise<boolean> {
     return this.records.delete(id);
+  }
+
+  async readLog(id: string): Promise<LogPage | undefined> {
+    return this.records.has(id) ? { lines: [], kept: 0 } : undefined;
   }
 
   consume(): Consumer {

@@ -74,6 +74,8 @@ it.each<[string, object, NodeJS.ProcessEnv?]>([
   ['queues.mail.rateLimit.per', { queues: { mail: { rateLimit: { max: 1, per: 'soon' } } } }],
   ['results.ttl', { results: { ttl: 'long' } }],
   ['maxPayload', { maxPayload: -1 }],
+  ['logs.keep', { logs: { keep: 0 } }],
+  ['logs.keep', { logs: { keep: 1e9 } }],
   ['enhancers.global', { enhancers: { global: 'no' } }],
   ['enhancers.global', { enhancers: { global: { guard: false } } }],
   ['enhancers.global', { enhancers: { global: { guards: 'no' } } }],

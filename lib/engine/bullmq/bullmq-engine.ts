@@ -2,6 +2,7 @@ import type { Queue } from 'bullmq';
 import type { Engine } from '../engine.js';
 import type { ChangeListener, WatchOptions } from '../ports/query-port.js';
 import type { Consumer, ConsumerOptions, DeliveryHandler } from '../ports/worker-port.js';
+import type { LogPage } from '../ports/log-port.js';
 import type { Receipt, TaskCall, TaskRecord, TaskTree } from '../task.js';
 import type { Retention } from '../retention.js';
 import { queueOfTask } from '../task-id.js';
@@ -14,6 +15,7 @@ import { TaskCommands } from './operations/cancel-retry-forget.js';
 import { Enqueuer } from './operations/enqueuer.js';
 import { JobLookup } from './operations/job-lookup.js';
 import { MemberFlows } from './operations/member-flows.js';
+import { TaskLog } from './operations/task-log.js';
 import { QueueMeta } from './queue-meta.js';
 import { QueueMetaScheduleStore } from './queue-meta-schedule-store.js';
 import { QueueMetaWorkerRegistry } from './queue-meta-worker-registry.js';
@@ -28,6 +30,8 @@ export interface BullMQEngineOptions {
   readonly timeout: number;
   /** Milliseconds without a sign of life after which a worker counts as dead, and its tasks run again elsewhere. */
   readonly abandonedAfter: number;
+  /** How many lines are kept of the log of each task. */
+  readonly logLines: number;
 }
 
 /** The production engine: BullMQ on any of its databases. It only puts the parts together; each folder does one job. */
@@ -40,6 +44,7 @@ export class BullMQEngine implements Engine {
   private readonly lookup: JobLookup;
   private readonly enqueuer: Enqueuer;
   private readonly commands: TaskCommands;
+  private readonly log: TaskLog;
   private readonly queues = new Map<string, Queue>();
   private readonly consumers = new Map<string, QueueConsumer>();
   private closing: Promise<void> | undefined;
@@ -74,6 +79,12 @@ export class BullMQEngine implements Engine {
       feed: this.feed,
       availability: this.availability,
       queueNamed,
+    });
+    this.log = new TaskLog({
+      driver,
+      availability: this.availability,
+      lookup: this.lookup,
+      keep: options.logLines,
     });
     const meta = { driver, availability: this.availability, queueOf: readyQueue };
     this.schedules = new QueueMetaScheduleStore(new QueueMeta('schedules', meta), this.availability, bus);
@@ -120,6 +131,10 @@ export class BullMQEngine implements Engine {
     return this.commands.forget(id);
   }
 
+  readLog(id: string, after: number, limit: number): Promise<LogPage | undefined> {
+    return this.log.read(id, after, limit);
+  }
+
   consume(queue: string, options: ConsumerOptions, handler: DeliveryHandler): Consumer {
     let stopped = false;
     const startOnce = async () => {
@@ -155,6 +170,7 @@ export class BullMQEngine implements Engine {
       driver: this.driver,
       feed: this.feed,
       flows: this.flows,
+      log: this.log,
       cancel: (id, reason) => this.cancel(id, reason),
       abandonedAfter: this.options.abandonedAfter,
       onError: (error) => this.availability.reportError(error),

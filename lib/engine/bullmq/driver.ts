@@ -82,6 +82,13 @@ export interface Driver {
   removeEnded(queue: string, jobs: EndedJobs): Promise<number>;
   /** Gives back what a job used up of its queue's rate limit, because it was taken and did not run. */
   returnToken(queue: string, token: UnusedToken): Promise<void>;
+  /**
+   * Adds lines to the logs of jobs, in their order, and drops all but the last `keep` lines of each job. A line of a job that
+   * is not stored is dropped.
+   */
+  addLogLines(lines: readonly LineOfJob[], keep: number): Promise<void>;
+  /** The lines behind the first `after` lines that the job has ever had, at most `limit`. */
+  readLogLines(job: JobRef, after: number, limit: number): Promise<JobLines>;
   /** Whether an error means that the store cannot be reached, so that another attempt may help. */
   isOutage(error: unknown): boolean;
   /** Calls `listener` when a connection breaks outside of any call. */
@@ -100,6 +107,19 @@ export interface MetaPage {
 export interface JobRef {
   readonly queue: string;
   readonly id: string;
+}
+
+/** A line for the log of a job. */
+export interface LineOfJob extends JobRef {
+  readonly line: string;
+}
+
+/** A part of the log of a job. */
+export interface JobLines {
+  /** How many lines were dropped in front of those that are kept. */
+  readonly dropped: number;
+  readonly kept: number;
+  readonly rows: readonly string[];
 }
 
 /** A request to cancel a job. */

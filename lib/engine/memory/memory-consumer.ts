@@ -25,6 +25,7 @@ export class MemoryConsumer implements Consumer, Runner {
     private readonly handler: DeliveryHandler,
     private readonly place: MemoryPlace,
     private readonly retention: Retention,
+    private readonly logLines: number,
   ) {
     place.dispatcher.add(this);
   }
@@ -64,7 +65,11 @@ export class MemoryConsumer implements Consumer, Runner {
 
   /** @returns `undefined` when the handler could not say how the run ended */
   private async outcomeOf(task: StoredTask, run: RunningTask): Promise<Outcome | undefined> {
-    const delivery = toDelivery(task, run, () => this.place.changed(task, false));
+    const delivery = toDelivery(task, run, {
+      logLines: this.logLines,
+      now: () => this.place.clock.now(),
+      onReport: () => this.place.changed(task, false),
+    });
     try {
       return await this.handler.handle(delivery);
     } catch (error) {

@@ -5,6 +5,7 @@ import { closedError } from '../closed-error.js';
 import { refuseConflict, standsForLaterCalls } from '../deduplication.js';
 import type { Engine } from '../engine.js';
 import { storableText } from '../json.js';
+import type { LogPage } from '../ports/log-port.js';
 import type { ChangeListener, WatchOptions } from '../ports/query-port.js';
 import type { Consumer, ConsumerOptions, DeliveryHandler } from '../ports/worker-port.js';
 import type { Retention } from '../retention.js';
@@ -23,6 +24,8 @@ export interface MemoryEngineOptions {
   /** The name under which applications of this process share their tasks; without one, nothing is shared. */
   readonly name?: string | undefined;
   readonly retention: Retention;
+  /** How many lines are kept of the log of each task. Default: 1,000. */
+  readonly logLines?: number;
   /** Default: the clock of the system. The first application of a shared place decides. */
   readonly clock?: Clock;
   /** Called before a call that stored tasks resolves. Default: the call takes a turn of the event loop. */
@@ -45,13 +48,15 @@ export class MemoryEngine implements Engine {
   private readonly onChange = (task: StoredTask, isEnd: boolean) => this.watchers.changed(task, isEnd);
   private readonly consumers = new Set<MemoryConsumer>();
   private readonly retention: Retention;
+  readonly logLines: number;
   private readonly onStored: (ids: readonly string[]) => Promise<void>;
   private readonly onWatched: ((id: string) => void) | undefined;
   private turn: Promise<void> | undefined;
   private isClosed = false;
 
-  constructor({ name, retention, clock = systemClock, onStored, onWatched }: MemoryEngineOptions) {
+  constructor({ name, retention, logLines = 1_000, clock = systemClock, onStored, onWatched }: MemoryEngineOptions) {
     this.retention = retention;
+    this.logLines = logLines;
     this.onStored = onStored ?? (() => this.nextTurn());
     this.onWatched = onWatched;
     this.place = openPlace(name, clock);
@@ -132,8 +137,21 @@ export class MemoryEngine implements Engine {
     return true;
   }
 
+  async readLog(id: string, after: number, limit: number): Promise<LogPage | undefined> {
+    await this.nextTurn();
+    const task = this.openPlace('logs').store.find(id);
+    return task && (task.log?.read(after, limit) ?? { lines: [], kept: 0 });
+  }
+
   consume(queue: string, options: ConsumerOptions, handler: DeliveryHandler): Consumer {
-    const consumer = new MemoryConsumer(queue, options, handler, this.openPlace('consume'), this.retention);
+    const consumer = new MemoryConsumer(
+      queue,
+      options,
+      handler,
+      this.openPlace('consume'),
+      this.retention,
+      this.logLines,
+    );
     this.consumers.add(consumer);
     return consumer;
   }

@@ -1,6 +1,7 @@
 import type { CallOptions, Headers, TaskCall, TaskFailure, TaskTree, Uniqueness } from '../task.js';
 import type { RunningTask } from '../running-tasks.js';
 import type { HeapItem } from './heap.js';
+import type { KeptLines } from './kept-lines.js';
 
 /** Where a task is kept. Its state follows from this place and a few times: see task-to-record.ts. */
 export type Place = 'queued' | 'delayed' | 'running' | 'waiting' | 'succeeded' | 'failed' | 'removed';
@@ -42,8 +43,8 @@ export interface StoredTask extends HeapItem {
   cancelled: { readonly reason: string | undefined } | undefined;
   /** Only of tasks that belong to a workflow. */
   workflow: WorkflowPart | undefined;
-  /** The last lines of the task's log. */
-  log: string[] | undefined;
+  /** `undefined` when the task has written no line. */
+  log: KeptLines | undefined;
 }
 
 /** What only tasks of workflows have. */

@@ -1,18 +1,26 @@
 import { storableText, type Json } from '../json.js';
+import { writeLogLine } from '../log-line.js';
 import type { Delivery, Outcome } from '../ports/worker-port.js';
 import type { Retention } from '../retention.js';
 import type { RunningTask } from '../running-tasks.js';
 import type { TaskFailure } from '../task.js';
 import type { WorkflowNote } from '../workflow-note.js';
+import { KeptLines } from './kept-lines.js';
 import { failedMemberOf, resultsOf } from './members.js';
 import { workflowPart, type StoredTask } from './stored-task.js';
 import type { TaskStore } from './task-store.js';
 
-/** Lines kept of a task's log. */
-const LINES_KEPT = 1_000;
+/** What a run needs of its engine. */
+export interface RunPlace {
+  /** How many lines are kept of the log of each task. */
+  readonly logLines: number;
+  now(): number;
+  /** Called after progress was stored. */
+  readonly onReport: () => void;
+}
 
-/** The delivery of a task that has just started. @param onReport called after progress was stored */
-export function toDelivery(task: StoredTask, run: RunningTask, onReport: () => void): Delivery {
+/** The delivery of a task that has just started. */
+export function toDelivery(task: StoredTask, run: RunningTask, { logLines, now, onReport }: RunPlace): Delivery {
   const { workflow } = task;
   const note = workflow?.note === undefined ? undefined : (JSON.parse(workflow.note) as WorkflowNote);
   // A method that goes on after its run was given up writes nothing more.
@@ -43,11 +51,10 @@ export function toDelivery(task: StoredTask, run: RunningTask, onReport: () => v
         task.progress = JSON.stringify(value);
         onReport();
       }),
-    log: (line) =>
+    log: (text, level) =>
       whileItCounts(() => {
-        const lines = (task.log ??= []);
-        lines.push(line);
-        if (lines.length > LINES_KEPT) lines.shift();
+        task.log ??= new KeptLines();
+        task.log.add(writeLogLine(now(), level, text), logLines);
       }),
   };
 }

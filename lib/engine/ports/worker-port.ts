@@ -1,5 +1,6 @@
 import type { Interruption } from '../interruption.js';
 import type { Json } from '../json.js';
+import type { LogLevel } from '../log-line.js';
 import type { CallOptions, FailedResult, Headers, MemberResult, TaskFailure, TaskTree } from '../task.js';
 import type { WorkflowNote } from '../workflow-note.js';
 
@@ -42,7 +43,8 @@ export interface Delivery {
   /** Requested when the task is cancelled, the application closes, or another worker took the task over. */
   readonly interruption: Interruption;
   progress(value: Json): Promise<void>;
-  log(line: string): Promise<void>;
+  /** Adds a line to the log of the task. */
+  log(text: string, level: LogLevel): Promise<void>;
 }
 
 /** A member that failed, and the ids of those that have not ended. */

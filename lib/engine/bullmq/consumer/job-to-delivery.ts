@@ -9,7 +9,7 @@ import { readHeaders, readOptions, type JobData } from '../jobs/job-data.js';
 export interface DeliveryCalls {
   readonly flows: MemberFlows;
   readonly progress: (value: Json) => Promise<void>;
-  readonly log: (line: string) => Promise<void>;
+  readonly log: Delivery['log'];
   readonly started: () => void;
 }
 

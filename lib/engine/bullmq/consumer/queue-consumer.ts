@@ -4,6 +4,7 @@ import { endsWithin } from '../../../concurrency.js';
 import { EngineUnavailableError, TaskCancelledError, WorkerClosingError, WorkerLostError } from '../../../errors.js';
 import { cancellation, DEATHS_ALLOWED } from '../../failures.js';
 import type { Json } from '../../json.js';
+import { writeLogLine } from '../../log-line.js';
 import type { ConsumerOptions, Delivery, DeliveryHandler, Outcome } from '../../ports/worker-port.js';
 import { bareError } from '../bare-error.js';
 import { bullmq } from '../bullmq-package.cjs';
@@ -13,6 +14,7 @@ import { readData, type JobOptions } from '../jobs/job-data.js';
 import { isAbandonment } from '../jobs/job-failure.js';
 import { writeSuccess } from '../jobs/job-success.js';
 import { rootOf } from '../operations/member-flows.js';
+import type { TaskLog } from '../operations/task-log.js';
 import { patchCreateJob } from '../patched-create-job.js';
 import { CancelPoll } from './cancel-poll.js';
 import { EventLoopMonitor } from './event-loop-monitor.js';
@@ -42,6 +44,7 @@ const LOOK_AT_LIMIT_AGAIN_AFTER = 500;
 
 export interface QueueConsumerDeps extends OutcomeTranslatorDeps {
   readonly driver: Driver;
+  readonly log: Pick<TaskLog, 'add'>;
   /** Milliseconds after which another worker takes over the task of a worker that gave no sign of life. */
   readonly abandonedAfter: number;
   /** Called with errors outside of any call. */
@@ -205,7 +208,10 @@ export class QueueConsumer {
           await job.updateProgress(value as object);
           this.deps.feed.changed(id);
         }),
-      log: (line) => this.ignoreOutage(async () => void (await job.log(line))),
+      log: (text, level) => {
+        const line = writeLogLine(this.deps.driver.clock.now(), level, text);
+        return this.ignoreOutage(() => this.deps.log.add({ queue: this.queue, id }, line));
+      },
       started: () => (task.hasStarted = true),
     });
     if (delivery.abandoned > DEATHS_ALLOWED) this.lostTasks.addGivenUp(id, job.name);

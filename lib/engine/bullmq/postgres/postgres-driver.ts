@@ -26,11 +26,23 @@ import {
   toFoundJob,
   type JobRow,
 } from './job-rows.js';
+import { ADD_LOG_LINES, LOG_CONFLICT, READ_LOG_LINES, type LogRow } from './job-log.js';
 import { moveFailedParentFirst } from './patched-parent-first.js';
 import { passServerTime } from './patched-postgres-time.js';
 import type { PostgresPools } from './postgres-pools.js';
 import { grantSchema, migrateSchema, needsMigration } from './postgres-schema.js';
-import type { CancelOfJob, Driver, EndedJobs, FoundJob, JobRef, MetaPage, OnStored, UnusedToken } from '../driver.js';
+import type {
+  CancelOfJob,
+  Driver,
+  EndedJobs,
+  FoundJob,
+  JobLines,
+  JobRef,
+  LineOfJob,
+  MetaPage,
+  OnStored,
+  UnusedToken,
+} from '../driver.js';
 import type { MessageBus } from '../message-bus.js';
 import type { JobEntry } from '../jobs/job-data.js';
 import { isObject, MOST_RUNS, unreadableOptions } from '../jobs/unreadable-job.js';
@@ -200,6 +212,29 @@ export class PostgresDriver implements Driver {
     await this.pools.queries.query(RETURN_TOKEN, [queue, this.clock.now(), window, heldFor]);
   }
 
+  /** One statement for all jobs. */
+  async addLogLines(lines: readonly LineOfJob[], keep: number): Promise<void> {
+    const columns = [lines.map(({ queue }) => queue), lines.map(({ id }) => id), lines.map(({ line }) => line)];
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.pools.queries.query(ADD_LOG_LINES, [...columns, keep]);
+        return;
+      } catch (error) {
+        const isConflict = LOG_CONFLICT.test((error as { code?: string }).code ?? '');
+        if (!isConflict || attempt === LOG_ATTEMPTS) throw error;
+      }
+    }
+  }
+
+  async readLogLines({ queue, id }: JobRef, after: number, limit: number): Promise<JobLines> {
+    const { rows } = await this.pools.queries.query<LogRow>(READ_LOG_LINES, [queue, id, after, limit]);
+    return {
+      dropped: Number(rows[0]?.dropped ?? 0),
+      kept: Number(rows[0]?.kept ?? 0),
+      rows: rows.flatMap(({ text }) => text ?? []),
+    };
+  }
+
   isOutage(error: unknown): boolean {
     return isOutage(error);
   }
@@ -320,6 +355,9 @@ export function isOutage(error: unknown): boolean {
 
 /** Jobs that another transaction has locked, and whose cancels wait for it at the same time. */
 const LOCKED_AT_ONCE = 2;
+
+/** How often lines are added before a conflict with another process is an error. */
+const LOG_ATTEMPTS = 5;
 
 /** Neither a queue's name nor an id contains this character. */
 function keyOf({ queue, id }: JobRef): string {

@@ -21,10 +21,22 @@ import { patchDisconnect } from './patched-disconnect.js';
 import { patchHashReplies } from './patched-hash-replies.js';
 import { patchSendCommand } from './patched-send-command.js';
 import { beginningOfMark, CANCEL_JOB, keysOfJob, READ_JOB, toFoundJob, type JobReply } from './job-hash.js';
+import { ADD_LOG_LINES, keysOfLog, READ_LOG_LINES } from './job-log.js';
 import { patchScripts } from './patched-scripts.js';
 import { REMOVE_ENDED } from './remove-ended.js';
 import { RETURN_TOKEN } from './return-token.js';
-import type { CancelOfJob, Driver, EndedJobs, FoundJob, JobRef, MetaPage, OnStored, UnusedToken } from '../driver.js';
+import type {
+  CancelOfJob,
+  Driver,
+  EndedJobs,
+  FoundJob,
+  JobLines,
+  JobRef,
+  LineOfJob,
+  MetaPage,
+  OnStored,
+  UnusedToken,
+} from '../driver.js';
 import type { MessageBus } from '../message-bus.js';
 import type { JobEntry } from '../jobs/job-data.js';
 import { unreadableOptions } from '../jobs/unreadable-job.js';
@@ -220,6 +232,27 @@ export class RedisDriver implements Driver {
 
   async returnToken(queue: string, { window, heldFor }: UnusedToken): Promise<void> {
     await this.commands.eval(RETURN_TOKEN, 1, `${this.prefix}:${queue}:limiter`, window, heldFor);
+  }
+
+  /** Sends a command for each job, all in one packet. */
+  async addLogLines(lines: readonly LineOfJob[], keep: number): Promise<void> {
+    const jobs = new Map<string, string[]>();
+    for (const { queue, id, line } of lines) {
+      const key = `${this.prefix}:${queue}:${id}`;
+      const ofJob = jobs.get(key);
+      if (ofJob) ofJob.push(line);
+      else jobs.set(key, [line]);
+    }
+    await this.inOnePacket([...jobs], ([key, ofJob]) =>
+      this.commands.eval(ADD_LOG_LINES, 2, ...keysOfLog(key), keep, ...ofJob),
+    );
+  }
+
+  async readLogLines({ queue, id }: JobRef, after: number, limit: number): Promise<JobLines> {
+    const keys = keysOfLog(`${this.prefix}:${queue}:${id}`);
+    const reply = await this.commands.eval(READ_LOG_LINES, 2, ...keys, after, limit);
+    const [dropped, kept, rows] = reply as [number | string, number | string, string[]];
+    return { dropped: Number(dropped), kept: Number(kept), rows };
   }
 
   isOutage(error: unknown): boolean {

@@ -1,0 +1,29 @@
+/** A field of the job's hash. BullMQ does not read it, and it goes with the job. */
+const DROPPED = 'logsDropped';
+
+/**
+ * Adds the lines `ARGV[2]`… to the log `KEYS[2]` of the job `KEYS[1]`, and drops all but the last `ARGV[1]` lines. The job counts the
+ * lines that were dropped, so that each line keeps its number.
+ */
+export const ADD_LOG_LINES = `
+if redis.call('EXISTS', KEYS[1]) == 0 then return end
+local keep = tonumber(ARGV[1])
+local kept = redis.call('RPUSH', KEYS[2], unpack(ARGV, 2))
+if kept > keep then
+  redis.call('LTRIM', KEYS[2], -keep, -1)
+  redis.call('HINCRBY', KEYS[1], '${DROPPED}', kept - keep)
+end`;
+
+/** Reads up to `ARGV[2]` lines of the log `KEYS[2]` behind the first `ARGV[1]` lines that the job `KEYS[1]` has ever had. */
+export const READ_LOG_LINES = `
+local dropped = tonumber(redis.call('HGET', KEYS[1], '${DROPPED}') or '0') or 0
+local kept = redis.call('LLEN', KEYS[2])
+local limit = tonumber(ARGV[2])
+local first = math.max(tonumber(ARGV[1]) - dropped, 0)
+local rows = limit > 0 and redis.call('LRANGE', KEYS[2], first, first + limit - 1) or {}
+return { dropped, kept, rows }`;
+
+/** The keys that both scripts need. @param key the key of the job */
+export function keysOfLog(key: string): string[] {
+  return [key, `${key}:logs`];
+}
