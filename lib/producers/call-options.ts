@@ -38,10 +38,10 @@ export function queueOfCall({ definition, options: { queue } }: OptionSource): s
  * The options that are stored with a call: those of `with()`, and those of the definition that the worker's own
  * declaration of the task does not supply, or not early enough.
  *
- * @param now the time from which durations count
+ * @param clock gives the time from which durations count; most calls have none
  * @throws ConfigurationError naming the option and the value
  */
-export function callOptions(source: OptionSource, now: number): CallOptions {
+export function callOptions(source: OptionSource, clock: () => number): CallOptions {
   const { definition } = source;
   const {
     delay,
@@ -51,6 +51,7 @@ export function callOptions(source: OptionSource, now: number): CallOptions {
     expires = definition.expires,
     priority = definition.priority,
   } = source.options;
+  const now = delay === undefined && expires === undefined ? 0 : clock();
   const attempts = checkRetries(retries ?? definition.retries, 'with({ retries })') + 1;
   const startAt = delay === undefined ? undefined : timeOf(delay, now, 'with({ delay })');
   const { resultTtl } = definition;
@@ -74,7 +75,7 @@ export function callOptions(source: OptionSource, now: number): CallOptions {
 export function deferredOptions(source: OptionSource): DeferredOptions {
   const { delay, expires } = source.options;
   // Counted from time 0, the time of a duration is the duration itself.
-  const { startAt, expiresAt, ...options } = callOptions(source, 0);
+  const { startAt, expiresAt, ...options } = callOptions(source, () => 0);
   return {
     options,
     ...(startAt !== undefined && { delay: delay instanceof Date ? { at: startAt } : startAt }),
@@ -87,7 +88,9 @@ export function deferredOptions(source: OptionSource): DeferredOptions {
  * @throws NotSerializableError, PayloadTooLargeError when the headers cannot be stored
  */
 export function checkHeaders(headers: Headers, task: string): Headers {
-  for (const [name, value] of Object.entries(headers)) {
+  const entries = Object.entries(headers);
+  if (entries.length === 0) return headers;
+  for (const [name, value] of entries) {
     if (typeof value !== 'string')
       throw new NotSerializableError(`headers.${name}`, `is ${typeof value}; headers are text.`);
   }

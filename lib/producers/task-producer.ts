@@ -97,7 +97,11 @@ export class TaskProducer<F extends TaskFunction = TaskFunction> {
     this: TaskProducer<F> & HasJsonResult<F>,
     ...args: ArgumentsOf<F>
   ): Promise<TaskHandle<ResultOfTask<F>>> {
-    const call = this.#call(args, callOptions(this.#source, this.#deps.engine.now()), this.#headers());
+    const call = this.#call(
+      args,
+      callOptions(this.#source, () => this.#deps.engine.now()),
+      this.#headers(),
+    );
     if (this.#definition.schema) await validateArguments(this.#definition, call.args);
     const [receipt] = await this.#deps.engine.enqueue([this.#withUniqueness(call)]);
     return this.#handle(receipt as Receipt);
@@ -116,7 +120,7 @@ export class TaskProducer<F extends TaskFunction = TaskFunction> {
     this: TaskProducer<F> & HasJsonResult<F>,
     list: readonly ArgumentList<F>[],
   ): Promise<TaskHandle<ResultOfTask<F>>[]> {
-    const options = callOptions(this.#source, this.#deps.engine.now());
+    const options = callOptions(this.#source, () => this.#deps.engine.now());
     const headers = this.#headers();
     const calls = list.map((args, index) => this.#call(args, options, headers, index));
     if (this.#definition.schema) await Promise.all(calls.map((call) => validateArguments(this.#definition, call.args)));

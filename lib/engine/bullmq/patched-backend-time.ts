@@ -21,10 +21,13 @@ export function onClockOfStore<A extends readonly unknown[]>(
   times: TimeArguments,
   command: string,
   args: A,
-  { difference }: Clock,
+  clock: Clock,
 ): A {
   const indexes = times[command];
-  if (!indexes || difference === 0) return args;
+  if (!indexes) return args;
+  // The clock reads the time twice for it, which a command without times has no use for.
+  const { difference } = clock;
+  if (difference === 0) return args;
   const corrected: unknown[] = [...args];
   for (const index of indexes) corrected[index] = Number(corrected[index]) + difference;
   return corrected as unknown as A;

@@ -54,7 +54,9 @@ export class ServerClock implements Clock {
   }
 
   now(): number {
-    const now = this.wallClock() + this.difference;
+    const wall = this.wallClock();
+    this.noticeLeap(wall);
+    const now = wall + this.known;
     // A correction by a few milliseconds does not turn the time back: it stands still for so long.
     if (now >= this.latest || this.latest - now > CONSIDERABLE) this.latest = now;
     return this.latest;
@@ -127,8 +129,8 @@ export class ServerClock implements Clock {
     this.report();
   }
 
-  private noticeLeap(): void {
-    const offset = this.wallClock() - this.monotonic();
+  private noticeLeap(wall = this.wallClock()): void {
+    const offset = wall - this.monotonic();
     const leap = offset - this.offset;
     this.offset = offset;
     if (Math.abs(leap) <= LEAP || this.isUnreadable) return;
