@@ -17,6 +17,8 @@ export const rooms = {
   http: ['engine', 'results'],
   // It checks what it changes as producers check what they enqueue.
   admin: ['tasks', 'engine', 'results', 'producers'],
+  // Everything that the command line asks for, in this process or in another.
+  operator: ['admin', 'schedules', 'tasks', 'engine', 'results', 'producers'],
 };
 
 /**

@@ -8,6 +8,7 @@ import { createEngine } from './create-engine.js';
 import type { Engine } from './engine/engine.js';
 import { TaskHttpInterceptor } from './http/task-http.interceptor.js';
 import { checkImportedOnce } from './imported-once.js';
+import { OPERATOR_PROVIDERS } from './operator/operator.providers.js';
 import type { TaskProducer } from './producers/task-producer.js';
 import { TaskQueue } from './producers/task-queue.js';
 import { TaskResults } from './results/task-results.js';
@@ -232,6 +233,7 @@ export const PROVIDERS: Provider[] = [
   },
   ...SCHEDULE_PROVIDERS,
   ...ADMIN_PROVIDERS,
+  ...OPERATOR_PROVIDERS,
   ...LIFECYCLE_PROVIDERS,
 ];
 

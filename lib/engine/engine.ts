@@ -24,6 +24,7 @@ import type { CommandPort } from './ports/command-port.js';
 import type { EnqueuePort } from './ports/enqueue-port.js';
 import type { LogPort } from './ports/log-port.js';
 import type { QueryPort } from './ports/query-port.js';
+import type { RequestPort } from './ports/request-port.js';
 import type { ScheduleStore } from './ports/schedule-store.js';
 import type { WorkerPort } from './ports/worker-port.js';
 import type { WorkerRegistry } from './ports/worker-registry.js';
@@ -32,7 +33,7 @@ import type { WorkerRegistry } from './ports/worker-registry.js';
  * A place where tasks wait. An engine implements every method of every port: nothing is optional, and the contract suite
  * (test/contract) is the same for all engines. The port is internal: applications use it through the public API.
  */
-export interface Engine extends ClockPort, EnqueuePort, QueryPort, CommandPort, LogPort, WorkerPort {
+export interface Engine extends ClockPort, EnqueuePort, QueryPort, CommandPort, LogPort, WorkerPort, RequestPort {
   /** The store of schedules. */
   readonly schedules: ScheduleStore;
   /** The processes that run tasks. */

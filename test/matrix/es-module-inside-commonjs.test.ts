@@ -36,7 +36,7 @@ describe('a CommonJS application with an ES module of a feature', () => {
 
   test('the command line runs in the folder of the application', async () => {
     const { stdout } = await app.bin('nestjs-task-queue', '--help');
-    expect(stdout).toContain('nestjs-task-queue migrate');
+    expect(stdout).toContain('Usage: nestjs-task-queue');
   });
 });
 

@@ -28,6 +28,8 @@ export class FakeEngine implements Engine {
     () => this.now(),
   );
 
+  serveRequests(): void {}
+
   /** Stores a task, `running` unless `known` has another state. */
   add(known: Partial<TaskRecord> = {}): string {
     const id = known.id ?? newTaskId('default');

@@ -1,6 +1,7 @@
 import type { Queue } from 'bullmq';
 import type { Engine } from '../engine.js';
 import type { ChangeListener, WatchOptions } from '../ports/query-port.js';
+import type { AnswerRequest, RequestPort } from '../ports/request-port.js';
 import type { Consumer, ConsumerOptions, DeliveryHandler } from '../ports/worker-port.js';
 import type { LogPage } from '../ports/log-port.js';
 import type { Receipt, TaskCall, TaskRecord, TaskTree } from '../task.js';
@@ -52,6 +53,7 @@ export class BullMQEngine implements Engine {
   constructor(
     private readonly driver: Driver,
     private readonly options: BullMQEngineOptions,
+    private readonly desk: RequestPort,
   ) {
     const { hasPriorities, retention, timeout } = options;
     const queueNamed = (name: string) => this.native(name);
@@ -149,6 +151,10 @@ export class BullMQEngine implements Engine {
         await this.consumers.get(queue)?.stop(grace);
       },
     };
+  }
+
+  serveRequests(answer: AnswerRequest): void {
+    this.desk.serveRequests(answer);
   }
 
   native(queue: string): Queue {

@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type { DatabaseConnection } from '../connection.js';
 import type { Engine } from '../engine.js';
+import { RequestDesk } from '../request-desk.js';
 import { BullMQEngine, type BullMQEngineOptions } from './bullmq-engine.js';
 import { warningOfUncheckedVersions } from './checked-versions.js';
 import type { Driver } from './driver.js';
@@ -25,13 +26,14 @@ export interface CreateBullMQEngineOptions extends BullMQEngineOptions {
  * @throws ConfigurationError when the driver's package is not installed, with the command that installs it
  */
 export async function createBullMQEngine(options: CreateBullMQEngineOptions): Promise<Engine> {
-  const driver = await createDriver(options.connection, options.prefix);
+  const desk = new RequestDesk();
+  const driver = await createDriver(options.connection, options.prefix, desk);
   const warning = warningOfUncheckedVersions(['bullmq', DRIVER_PACKAGES[options.connection.kind]]);
   if (warning !== undefined) new Logger('TaskQueue').warn(warning);
-  return new BullMQEngine(driver, options);
+  return new BullMQEngine(driver, options, desk);
 }
 
-async function createDriver(connection: DatabaseConnection, prefix: string): Promise<Driver> {
+async function createDriver(connection: DatabaseConnection, prefix: string, desk: RequestDesk): Promise<Driver> {
   switch (connection.kind) {
     case 'redis': {
       const { openRedis } = await import('./redis/open-redis.js');
@@ -43,7 +45,7 @@ async function createDriver(connection: DatabaseConnection, prefix: string): Pro
     }
     case 'embedded': {
       const { openEmbeddedDriver } = await import('./embedded/open-embedded-driver.js');
-      return openEmbeddedDriver(connection.folder, prefix);
+      return openEmbeddedDriver(connection.folder, prefix, (request) => desk.handle(request));
     }
   }
 }

@@ -65,6 +65,9 @@ export class MemoryEngine implements Engine {
 
   async start(): Promise<void> {}
 
+  /** No other process reaches this one. */
+  serveRequests(): void {}
+
   now(): number {
     return this.place.clock.now();
   }

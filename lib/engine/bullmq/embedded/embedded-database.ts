@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { PGlite } from '@electric-sql/pglite';
 import type { PgPool } from 'bullmq';
+import type { AnswerRequest } from '../../ports/request-port.js';
 import { bullmq } from '../bullmq-package.cjs';
 import { type EmbeddedLogger, openFolder, openInMemory, type ReadPrepared } from './data-directory.js';
 import { type FolderLock, lockFolder } from './lock/folder-lock.js';
@@ -20,6 +21,8 @@ export interface EmbeddedOptions {
   /** The schema of BullMQ's tables: a simple identifier of at most 63 characters. The folder may contain several. */
   readonly schema: string;
   readonly logger: EmbeddedLogger;
+  /** Answers the requests of other processes of the same user, which cannot open the folder while this process has it open. */
+  readonly answer?: AnswerRequest;
   /** For tests: reads another prepared database, or none. */
   readonly readPrepared?: ReadPrepared;
 }
@@ -55,7 +58,7 @@ export async function openEmbeddedDatabase(options: EmbeddedOptions): Promise<Em
       db = await openInMemory(start, readPrepared, logger);
     } else {
       await makeUsableFolder(folder);
-      lock = await lockFolder(folder);
+      lock = await lockFolder(folder, options.answer);
       db = await openFolder(start, folder, readPrepared, logger);
     }
     const pool = new PGlitePool(db, folder === undefined ? undefined : () => checkFolder(folder));

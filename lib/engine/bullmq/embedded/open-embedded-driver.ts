@@ -1,14 +1,19 @@
 import { Logger } from '@nestjs/common';
 import type { PgPool } from 'bullmq';
 import { openEmbeddedDatabase, type EmbeddedDatabase } from './embedded-database.js';
+import type { AnswerRequest } from '../../ports/request-port.js';
 import { PoolDeadline } from '../call-deadline.js';
 import { OWN_CLOCK } from '../clock.js';
 import { LocalBus } from './local-bus.js';
 import { PostgresDriver } from '../postgres/postgres-driver.js';
 import type { Driver } from '../driver.js';
 
-/** Makes the driver for a PGlite inside this process, behind the interface of a pool. The first query opens it. */
-export function openEmbeddedDriver(folder: string | undefined, schema: string): Driver {
+/**
+ * Makes the driver for a PGlite inside this process, behind the interface of a pool. The first query opens it.
+ *
+ * @param answer answers the requests of other processes, which cannot open the same folder
+ */
+export function openEmbeddedDriver(folder: string | undefined, schema: string, answer: AnswerRequest): Driver {
   let opening: Promise<EmbeddedDatabase> | undefined;
   let closed = false;
   const open = () => {
@@ -18,6 +23,7 @@ export function openEmbeddedDriver(folder: string | undefined, schema: string): 
     return (opening ??= openEmbeddedDatabase({
       ...(folder !== undefined && { folder }),
       schema,
+      answer,
       logger: new Logger('TaskQueue'),
     }));
   };

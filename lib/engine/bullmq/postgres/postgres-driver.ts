@@ -30,7 +30,7 @@ import { ADD_LOG_LINES, LOG_CONFLICT, READ_LOG_LINES, type LogRow } from './job-
 import { moveFailedParentFirst } from './patched-parent-first.js';
 import { passServerTime } from './patched-postgres-time.js';
 import type { PostgresPools } from './postgres-pools.js';
-import { grantSchema, migrateSchema, needsMigration } from './postgres-schema.js';
+import { grantSchema, migrateSchema, needsMigration, schemaVersion, type SchemaVersion } from './postgres-schema.js';
 import type {
   CancelOfJob,
   Driver,
@@ -86,6 +86,11 @@ export class PostgresDriver implements Driver {
       throw error;
     });
     return this.preparing;
+  }
+
+  /** The version of the tables. Changes nothing. */
+  schemaVersion(): Promise<SchemaVersion> {
+    return schemaVersion(this.pools.queries, this.schema, this.address);
   }
 
   /** Lets a role use the tables. Only the owner of the tables can call this method. */

@@ -9,11 +9,8 @@ import { ConfigurationError } from '../../../errors.js';
  * @throws ConfigurationError when another attempt cannot help
  */
 export async function needsMigration(client: PgQueryable, schema: string, address: string): Promise<boolean> {
-  try {
-    return (await installedVersion(client, schema)) < bullmq.LATEST_SCHEMA_VERSION;
-  } catch (error) {
-    throw (await asConfigurationError(error, client, schema, address)) ?? error;
-  }
+  const { installed, latest } = await schemaVersion(client, schema, address);
+  return installed < latest;
 }
 
 /**
@@ -45,6 +42,26 @@ const BEGIN_WITHOUT_LIMITS = [
   'SET LOCAL lock_timeout = 0',
   'SET LOCAL idle_in_transaction_session_timeout = 0',
 ].join('; ');
+
+/** The version of BullMQ's tables that is installed, and the one that this version of BullMQ needs. */
+export interface SchemaVersion {
+  /** 0 when there are no tables yet. */
+  readonly installed: number;
+  readonly latest: number;
+}
+
+/**
+ * Reads the version of the tables, and changes nothing.
+ *
+ * @throws ConfigurationError when another attempt cannot help
+ */
+export async function schemaVersion(client: PgQueryable, schema: string, address: string): Promise<SchemaVersion> {
+  try {
+    return { installed: await installedVersion(client, schema), latest: bullmq.LATEST_SCHEMA_VERSION };
+  } catch (error) {
+    throw (await asConfigurationError(error, client, schema, address)) ?? error;
+  }
+}
 
 /** The version of BullMQ's tables; 0 when there are none yet. */
 async function installedVersion(client: PgQueryable, schema: string): Promise<number> {

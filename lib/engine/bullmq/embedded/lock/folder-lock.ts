@@ -1,11 +1,14 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, realpath, rm, symlink } from 'node:fs/promises';
 import type { Server } from 'node:net';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ConfigurationError } from '../../../../errors.js';
-import { answerOn, findListener, type LockProcess } from './lock-socket.js';
+import type { AnswerRequest } from '../../../ports/request-port.js';
+import { answerOn, findListener, type LockProcess, type LockState } from './lock-socket.js';
+import { answerOnPipe, answerRequests, type RequestSocket } from './request-socket.js';
 
 /** A lock on a folder, until `release` is called or the process ends. */
 export interface FolderLock {
@@ -39,52 +42,99 @@ const SOCKET_NAME = /^lock-(?<pid>\d+)-[0-9a-f]{16}$/;
  * The folder has to be on a local disk: a socket cannot be reached from another machine.
  *
  * @param folder must exist
+ * @param answer answers the requests of other processes of the same user as long as this process has the lock
  * @throws ConfigurationError that names the folder, the process that has it, and the cure
  */
-export async function lockFolder(folder: string): Promise<FolderLock> {
+export async function lockFolder(folder: string, answer?: AnswerRequest): Promise<FolderLock> {
   const path = await realpath(folder);
-  if (process.platform === 'win32') return await lockPipe(folder, path);
+  if (process.platform === 'win32') return await lockPipe(folder, path, answer);
   try {
-    return await lockWithSockets(folder, path);
+    return await lockWithSockets(folder, path, answer);
   } catch (error) {
     if (!hasNoSockets(error)) throw error;
     // Some mounts support no sockets, those of Docker on a Mac for example. Every process on such a mount comes here.
-    const elsewhere = join(tmpdir(), `nestjs-task-queue-${hash(path)}`);
+    const elsewhere = placeElsewhere(path);
     await mkdir(elsewhere, { recursive: true });
-    return await lockWithSockets(folder, elsewhere);
+    return await lockWithSockets(folder, elsewhere, answer);
   }
 }
 
+/** The process that has locked a folder. `requests` is where it answers requests; a process of an earlier version does not. */
+export interface FolderOwner {
+  readonly pid: number | undefined;
+  readonly host: string | undefined;
+  readonly requests: string | undefined;
+}
+
+/**
+ * Finds the process that has locked a folder, and calls `use` with it; `use` may connect to its `requests` meanwhile. Changes
+ * nothing.
+ *
+ * @returns `undefined` when no process has locked the folder
+ */
+export async function withOwnerOf<T>(folder: string, use: (owner: FolderOwner) => Promise<T>): Promise<T | undefined> {
+  const path = await realpath(folder);
+  if (process.platform === 'win32') {
+    const owner = await findListener(pipeOf(path));
+    return owner && (await use({ pid: owner.pid, host: owner.host, requests: owner.requests }));
+  }
+  for (const place of [path, placeElsewhere(path)]) {
+    if (!existsSync(place)) continue;
+    const found = await withShortName(place, async (short) => {
+      const owner = await findOther(short, '', false);
+      if (!owner) return undefined;
+      const { pid, host, requests } = owner;
+      return { value: await use({ pid, host, requests: requests && join(short, requests) }) };
+    });
+    if (found) return found.value;
+  }
+  return undefined;
+}
+
+/** Where the sockets are when the folder's own file system supports none. */
+function placeElsewhere(path: string): string {
+  return join(tmpdir(), `nestjs-task-queue-${hash(path)}`);
+}
+
 /** @param place the folder in which the sockets are */
-async function lockWithSockets(folder: string, place: string): Promise<FolderLock> {
+async function lockWithSockets(folder: string, place: string, answer: AnswerRequest | undefined): Promise<FolderLock> {
   return await withShortName(place, async (short) => {
     for (let attempt = 1; ; attempt++) {
       const own = `lock-${process.pid}-${randomBytes(8).toString('hex')}`;
-      let holds = false;
-      const server = await answerOn(join(short, own), () => holds);
-      const lock = { release: () => closeSocket(server, join(place, own)) };
+      let state: LockState = { holds: false };
+      const server = await answerOn(join(short, own), () => state);
+      let requests: RequestSocket | undefined;
+      const lock = {
+        async release() {
+          await requests?.close();
+          await closeSocket(server, join(place, own));
+        },
+      };
       try {
         const other = await findOther(short, own);
         if (!other) {
-          holds = true;
+          state = { holds: true };
+          requests = answer && (await answerRequests(place, short, answer));
+          if (requests) state = { holds: true, requests: requests.name };
           return lock;
         }
         if (other.holds || attempt === ATTEMPTS) throw inUseError(folder, other);
       } finally {
-        if (!holds) await lock.release();
+        if (!state.holds) await lock.release();
       }
       await delay(Math.random() * LONGEST_WAIT);
     }
   });
 }
 
-async function findOther(place: string, own: string): Promise<LockProcess | undefined> {
+/** @param removes whether sockets on which no process listens are removed */
+async function findOther(place: string, own: string, removes = true): Promise<LockProcess | undefined> {
   for (const name of await readdir(place)) {
     const pid = SOCKET_NAME.exec(name)?.groups?.['pid'];
     if (name === own || pid === undefined) continue;
     const other = await findListener(join(place, name));
     if (other) return { pid: Number(pid), ...other };
-    await rm(join(place, name), { force: true });
+    if (removes) await rm(join(place, name), { force: true });
   }
   return undefined;
 }
@@ -110,15 +160,26 @@ async function withShortName<T>(folder: string, use: (folder: string) => Promise
 }
 
 /** On Windows a named pipe ends with its process and has one owner, so the process that listens on it has the lock. */
-async function lockPipe(folder: string, path: string): Promise<FolderLock> {
-  const pipe = `\\\\.\\pipe\\nestjs-task-queue-${hash(path.toLowerCase())}`;
+async function lockPipe(folder: string, path: string, answer: AnswerRequest | undefined): Promise<FolderLock> {
+  const pipe = pipeOf(path);
+  let requests: RequestSocket | undefined;
   try {
-    const server = await answerOn(pipe, () => true);
-    return { release: () => Promise.resolve(void server.close()) };
+    const server = await answerOn(pipe, () => ({ holds: true, ...(requests && { requests: requests.name }) }));
+    requests = answer && (await answerOnPipe(`${pipe}-${randomBytes(8).toString('hex')}`, answer));
+    return {
+      async release() {
+        await requests?.close();
+        server.close();
+      },
+    };
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
     throw inUseError(folder, (await findListener(pipe)) ?? { holds: true });
   }
+}
+
+function pipeOf(path: string): string {
+  return `\\\\.\\pipe\\nestjs-task-queue-${hash(path.toLowerCase())}`;
 }
 
 function hasNoSockets(error: unknown): boolean {

@@ -8,7 +8,12 @@ export interface LockProcess {
   readonly host?: string;
   /** Whether the process has the lock; false while it still finds out whether it may have the lock. */
   readonly holds: boolean;
+  /** Where the process answers requests, as {@link RequestSocket.name} says it; only of a process that has the lock. */
+  readonly requests?: string;
 }
+
+/** What a process says of itself while it listens. */
+export type LockState = Pick<LockProcess, 'holds' | 'requests'>;
 
 /**
  * Milliseconds. Enough for a busy event loop. A process that takes longer is alive as well, only its name is unknown.
@@ -18,13 +23,16 @@ const ANSWER_TIMEOUT = 1_000;
 /** Characters. An answer has less than half of this: the name of a host has at most 255. */
 const LONGEST_ANSWER = 1_000;
 
+/** The path of a socket for requests, behind the folder of the lock, or a pipe of Windows. */
+const REQUESTS = /^(requests[\\/][0-9a-f]{16}|\\\\\.\\pipe\\nestjs-task-queue-[0-9a-f-]{1,100})$/;
+
 /**
  * Listens on `path` (a Unix domain socket or a Windows named pipe) and describes this process to each process that
  * connects.
  */
-export async function answerOn(path: string, holds: () => boolean): Promise<Server> {
+export async function answerOn(path: string, state: () => LockState): Promise<Server> {
   const server = createServer((socket) => {
-    const answer: LockProcess = { pid: process.pid, host: hostname(), holds: holds() };
+    const answer: LockProcess = { pid: process.pid, host: hostname(), ...state() };
     socket.on('error', () => undefined);
     socket.end(JSON.stringify(answer), () => socket.destroy());
   });
@@ -47,11 +55,15 @@ export function parseAnswer(text: string): LockProcess | undefined {
     return undefined;
   }
   if (typeof answer !== 'object' || answer === null) return undefined;
-  const { pid, host, holds } = answer as Record<string, unknown>;
+  const { pid, host, holds, requests } = answer as Record<string, unknown>;
   if (!Number.isSafeInteger(pid) || (pid as number) <= 0 || typeof holds !== 'boolean') return undefined;
-  // The error about the lock shows the name of the host.
-  if (typeof host !== 'string' || !/^[\w.-]{1,255}$/.test(host)) return { pid: pid as number, holds };
-  return { pid: pid as number, host, holds };
+  return {
+    pid: pid as number,
+    // The error about the lock shows the name of the host.
+    ...(typeof host === 'string' && /^[\w.-]{1,255}$/.test(host) && { host }),
+    holds,
+    ...(typeof requests === 'string' && REQUESTS.test(requests) && { requests }),
+  };
 }
 
 /**

@@ -1,0 +1,47 @@
+import type { Command } from 'commander';
+import type { Operator } from '../operator/operations.js';
+import { EXIT, type ExitCode } from './exit-code.js';
+import { openStore, type StoreFlags } from './open-store.js';
+import { Output, type OutputOptions } from './output.js';
+import type { Terminal } from './terminal.js';
+
+/** The options that every command has. */
+export type SharedFlags = StoreFlags & OutputOptions & { readonly by?: string; readonly yes?: boolean };
+
+/** What a command works with. */
+export interface CommandRun {
+  readonly operator: Operator;
+  /** Where the store is, without its password. */
+  readonly place: string;
+  readonly out: Output;
+  readonly terminal: Terminal;
+  readonly flags: SharedFlags;
+}
+
+/** Runs commands, and remembers how they ended. */
+export class CommandContext {
+  exitCode: ExitCode = EXIT.done;
+
+  constructor(readonly terminal: Terminal) {}
+
+  flagsOf(command: Command): SharedFlags {
+    return command.optsWithGlobals<SharedFlags>();
+  }
+
+  outputOf(command: Command): Output {
+    return new Output(this.terminal, this.flagsOf(command));
+  }
+
+  /** Opens the store, runs `body` and closes the store. What `body` returns is the exit code; nothing stands for 0. */
+  async withStore(command: Command, body: (run: CommandRun) => Promise<ExitCode | void>): Promise<void> {
+    const flags = this.flagsOf(command);
+    const store = await openStore(flags, this.terminal.env);
+    try {
+      const { operator, place } = store;
+      const run = { operator, place, out: this.outputOf(command), terminal: this.terminal, flags };
+      this.exitCode = (await body(run)) ?? EXIT.done;
+    } finally {
+      await store.close();
+    }
+  }
+}

@@ -1,0 +1,40 @@
+import type { Command } from 'commander';
+import type { WorkerInfo } from '../../admin/worker-info.js';
+import type { CommandContext } from '../command-context.js';
+import type { Output } from '../output.js';
+import { ageText } from '../words.js';
+
+export function addWorkers(program: Command, context: CommandContext): void {
+  program
+    .command('workers')
+    .description('the processes that run tasks, also those that were lost in the last ten minutes')
+    .action((_options: unknown, command: Command) =>
+      context.withStore(command, async ({ operator, out }) => {
+        out.print(await operator.workers(), (workers) => workersText(workers, out, Date.now()));
+      }),
+    );
+}
+
+/** @param now milliseconds */
+export function workersText(workers: readonly WorkerInfo[], out: Pick<Output, 'table' | 'style'>, now: number): string {
+  if (workers.length === 0) return 'No worker runs. Start the application, or its worker process.\n';
+  return out.table(workers, [
+    { title: 'WORKER', value: ({ id }) => id },
+    {
+      title: 'STATE',
+      value: ({ state }) => state,
+      paint: (text, { state }) => (state === 'alive' ? out.style.green(text) : out.style.red(text)),
+    },
+    { title: 'HOST', value: ({ host }) => host, shrinks: true },
+    { title: 'PID', value: ({ pid }) => String(pid), align: 'right' },
+    { title: 'APPLICATION', value: ({ application }) => application, shrinks: true },
+    { title: 'VERSION', value: ({ version }) => version },
+    { title: 'UP', value: ({ startedAt }) => ageText(startedAt, now), align: 'right' },
+    { title: 'SEEN', value: ({ seenAt }) => `${ageText(seenAt, now)} ago`, align: 'right' },
+    {
+      title: 'QUEUES (AT ONCE)',
+      value: ({ queues, concurrency }) => queues.map((name) => `${name} (${concurrency[name] ?? '?'})`).join(', '),
+      shrinks: true,
+    },
+  ]);
+}

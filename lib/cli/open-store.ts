@@ -1,0 +1,102 @@
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { withoutPassword, type ConnectionOption } from '../engine/connection.js';
+import { describePlace } from '../engine/describe-connection.js';
+import type { Operator } from '../operator/operations.js';
+import { OPERATOR } from '../operator/operator.providers.js';
+import { remoteOperator } from '../operator/remote-operator.js';
+import { TaskQueueModule } from '../task-queue.module.js';
+import { resolveOptions, type ResolvedOptions, type TaskQueueOptions } from '../task-queue-options.js';
+import { CommandError, EXIT, wrongUsage } from './exit-code.js';
+
+/** Which store the command means. */
+export interface StoreFlags {
+  readonly url?: string;
+  readonly prefix?: string;
+}
+
+/** A store that a command uses. */
+export interface OpenStore {
+  readonly operator: Operator;
+  /** Where the store is, without its password. */
+  readonly place: string;
+  close(): Promise<void>;
+}
+
+/** What `forRoot()` uses when neither the option nor the variable is set. */
+const DEFAULT_URL = 'pglite:.task-queue';
+
+/** The options of the command's own application, which enqueues and asks, but runs nothing. */
+export function storeOptions(flags: StoreFlags, env: NodeJS.ProcessEnv): TaskQueueOptions {
+  const connection = flags.url ?? (env['TASK_QUEUE_URL']?.trim() || DEFAULT_URL);
+  return {
+    connection: aroundPooler(connection, flags.url === undefined),
+    prefix: flags.prefix ?? (env['TASK_QUEUE_PREFIX'] || 'tasks'),
+    role: 'producer',
+    consume: '*',
+    http: false,
+  };
+}
+
+/** `TASK_QUEUE_DIRECT_URL` belongs to `TASK_QUEUE_URL`, not to another database that `--url` names. */
+function aroundPooler(url: string, isFromEnvironment: boolean): ConnectionOption {
+  if (isFromEnvironment || !/^postgres(ql)?:\/\//i.test(url)) return url;
+  return { connectionString: url, directUrl: url };
+}
+
+/** The checked options. @throws CommandError for a URL or prefix that is not valid */
+export function checkedOptions(flags: StoreFlags, env: NodeJS.ProcessEnv): ResolvedOptions {
+  try {
+    return resolveOptions(storeOptions(flags, env), env);
+  } catch (error) {
+    throw wrongUsage((error as Error).message);
+  }
+}
+
+/**
+ * Opens the store that `--url`, `--prefix` or the environment names.
+ *
+ * @throws CommandError when the store is not there, cannot be reached, or is one that other processes cannot use
+ */
+export async function openStore(flags: StoreFlags, env: NodeJS.ProcessEnv): Promise<OpenStore> {
+  const { connection, prefix } = checkedOptions(flags, env);
+  const place = describePlace(connection, prefix);
+  if (connection.kind === 'memory' || (connection.kind === 'embedded' && connection.folder === undefined)) {
+    throw wrongUsage(
+      `${withoutPassword(flags.url ?? env['TASK_QUEUE_URL'] ?? '')} is in the memory of one process, where no command can reach it. ` +
+        'Give a server or a folder with --url or TASK_QUEUE_URL: redis://..., postgres://... or pglite:<folder>.',
+    );
+  }
+  const options = storeOptions(flags, env);
+  return connection.kind === 'embedded'
+    ? openFolder(resolve(connection.folder as string), options, place)
+    : openHere(options, place);
+}
+
+/** Opens a folder, or asks the process that has opened it, because one process alone can. */
+async function openFolder(folder: string, options: TaskQueueOptions, place: string): Promise<OpenStore> {
+  if (!existsSync(folder)) {
+    throw wrongUsage(
+      `There is no folder ${folder}. Give the store of the application with --url or TASK_QUEUE_URL: ` +
+        'redis://..., postgres://... or pglite:<folder>.',
+    );
+  }
+  const { hasOwner, askOwner } = await import('../engine/bullmq/embedded/lock/ask-owner.js');
+  if (!(await hasOwner(folder))) return openHere(options, place);
+  const operator = remoteOperator((request) => askOwner(folder, request));
+  return { operator, place, close: async () => undefined };
+}
+
+/** Opens a store in this process, in an application without a line of log. */
+async function openHere(options: TaskQueueOptions, place: string): Promise<OpenStore> {
+  @Module({ imports: [TaskQueueModule.forRoot(options)] })
+  class CommandLine {}
+  try {
+    const app = await NestFactory.createApplicationContext(CommandLine, { logger: false, abortOnError: false });
+    return { operator: app.get<Operator>(OPERATOR, { strict: false }), place, close: () => app.close() };
+  } catch (error) {
+    throw new CommandError((error as Error).message, EXIT.unreachable);
+  }
+}

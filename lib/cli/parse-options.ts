@@ -1,0 +1,19 @@
+import { wrongUsage } from './exit-code.js';
+
+/** The pairs of an option that may be given several times: `--header owner=7`. @throws CommandError */
+export function pairsOf(texts: readonly string[], option: string): Record<string, string> {
+  return Object.fromEntries(
+    texts.map((text) => {
+      const [, name, value] = /^([^=]+)=([^]*)$/.exec(text) ?? [];
+      if (name === undefined || value === undefined) {
+        throw wrongUsage(`${option} is "${text.slice(0, 60)}". Give a name and a value: ${option} owner=7.`);
+      }
+      return [name, value];
+    }),
+  );
+}
+
+/** Gathers the values of an option that may be given several times. */
+export function collect(value: string, before: readonly string[]): string[] {
+  return [...before, value];
+}

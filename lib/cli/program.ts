@@ -1,0 +1,57 @@
+import { Command, CommanderError } from 'commander';
+import { packageVersion } from '../package-location.cjs';
+import { CommandContext } from './command-context.js';
+import { addEnqueue } from './commands/enqueue.js';
+import { addMigrate } from './commands/migrate.js';
+import { addSchedules } from './commands/schedules.js';
+import { addShow } from './commands/show.js';
+import { addSingleTaskCommands } from './commands/single-task.js';
+import { addWorkers } from './commands/workers.js';
+import { EXIT, exitCodeOf, type ExitCode } from './exit-code.js';
+import { printable } from './style.js';
+import type { Terminal } from './terminal.js';
+
+const COMMANDS = [addShow, addSingleTaskCommands, addEnqueue, addWorkers, addSchedules, addMigrate];
+
+const EXIT_CODES = `
+Exit codes: 0 done, 1 failed, refused or not found, 2 wrong usage (nothing was done), 3 the engine cannot be reached or used.
+The store is that of TASK_QUEUE_URL and TASK_QUEUE_PREFIX unless --url and --prefix name another one.`;
+
+/** Runs the command line once. @param args without the paths of Node and of the program @returns the exit code */
+export async function run(args: readonly string[], terminal: Terminal): Promise<ExitCode> {
+  const context = new CommandContext(terminal);
+  const program = createProgram(context);
+  try {
+    if (args.length === 0) program.help({ error: true });
+    await program.parseAsync(args, { from: 'user' });
+    return context.exitCode;
+  } catch (error) {
+    // Commander has printed its message. Help that was asked for is no error.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+    const message = error instanceof Error ? error.message : String(error);
+    terminal.writeError(`${printable(message)}\n`);
+    return exitCodeOf(error);
+  }
+}
+
+function createProgram(context: CommandContext): Command {
+  const { terminal } = context;
+  const program = new Command('nestjs-task-queue')
+    .usage('<command> [options]')
+    .description('Shows and controls the tasks of an application: nestjs-task-queue status')
+    .option('--url <url>', 'redis://, postgres:// or pglite:<folder>; default: TASK_QUEUE_URL, else pglite:.task-queue')
+    .option('--prefix <prefix>', 'the option prefix of the application; default: TASK_QUEUE_PREFIX, else tasks')
+    .option('--json', 'print JSON for programs')
+    .option('--reveal', 'show values that are named like secrets (password, token, apiKey …)')
+    .version(packageVersion() ?? 'unknown')
+    .addHelpText('after', EXIT_CODES)
+    .showHelpAfterError('(nestjs-task-queue --help shows the commands)')
+    .configureHelp({ showGlobalOptions: true, helpWidth: Math.min(terminal.width ?? 110, 110) })
+    .configureOutput({
+      writeOut: (text) => terminal.write(text),
+      writeErr: (text) => terminal.writeError(text),
+    })
+    .exitOverride();
+  for (const add of COMMANDS) add(program, context);
+  return program;
+}

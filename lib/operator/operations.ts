@@ -1,0 +1,98 @@
+import type { TaskAdmin } from '../admin/task-admin.js';
+import type { WorkerInfo } from '../admin/worker-info.js';
+import type { Json } from '../engine/json.js';
+import { TaskNotFoundError } from '../errors.js';
+import type { TaskQueue } from '../producers/task-queue.js';
+import type { EnqueueOptions } from '../tasks/task-options.js';
+import type { TaskStatus } from '../results/task-status.js';
+import type { TaskResults } from '../results/task-results.js';
+import { toStatus } from '../results/task-status.js';
+import type { ScheduleStatus } from '../schedules/schedule-status.js';
+import type { TaskSchedules } from '../schedules/task-schedules.js';
+
+/** The parts of the application that operations use. */
+export interface OperationDeps {
+  readonly admin: TaskAdmin;
+  readonly schedules: TaskSchedules;
+  readonly taskQueue: TaskQueue;
+  readonly results: TaskResults;
+}
+
+/** A call that `enqueue` stores. */
+export interface CallToEnqueue {
+  readonly name: string;
+  readonly args: readonly Json[];
+  readonly options: Pick<EnqueueOptions, 'delay' | 'queue' | 'priority' | 'headers'>;
+}
+
+/**
+ * What an operator may do with a store: everything that the command line asks for. Arguments and results are JSON, so that
+ * an operation can also be asked of another process, the one that has opened an embedded folder.
+ */
+export const OPERATIONS = {
+  workers: ({ admin }): Promise<WorkerInfo[]> => admin.workers(),
+
+  schedules: ({ schedules }): Promise<ScheduleStatus[]> => schedules.list(),
+
+  status: async ({ results }, id: string): Promise<TaskStatus | null> => {
+    const record = await results.find(id);
+    return record ? toStatus(record) : null;
+  },
+
+  /** Waits for the end of a task, but not longer than `timeout` milliseconds. */
+  untilFinal: async ({ results }, id: string, timeout: number): Promise<TaskStatus> => {
+    const record = await results.untilFinal(id, { timeout });
+    if (!record) throw new TaskNotFoundError(id);
+    return toStatus(record);
+  },
+
+  retry: ({ taskQueue }, id: string): Promise<TaskStatus> => taskQueue.handle(id).retry(),
+
+  cancel: ({ taskQueue }, id: string, reason: string | null): Promise<TaskStatus> =>
+    taskQueue.handle(id).cancel(reason ?? undefined),
+
+  forget: ({ taskQueue }, id: string): Promise<boolean> => taskQueue.handle(id).forget(),
+
+  enqueue: async ({ taskQueue }, { name, args, options }: CallToEnqueue) => {
+    const { id, deduplicated, initialState } = await taskQueue
+      .of(name)
+      .with(options)
+      .enqueue(...args);
+    return { id, name, deduplicated, state: initialState ?? 'queued' };
+  },
+} satisfies Record<string, (deps: OperationDeps, ...args: never[]) => Promise<unknown>>;
+
+type Operations = typeof OPERATIONS;
+
+/** The name of an operation. */
+export type OperationName = keyof Operations;
+
+/** Runs operations, in this process or in another one. */
+export type Operator = {
+  readonly [N in OperationName]: Operations[N] extends (deps: OperationDeps, ...args: infer A) => infer R
+    ? (...args: A) => R
+    : never;
+};
+
+/** An operator for the store of this application. */
+export function localOperator(deps: OperationDeps): Operator {
+  return operatorOf((name, args) => run(name, deps, args));
+}
+
+/** An operator whose operations are run by `send`. */
+export function operatorOf(send: (name: OperationName, args: readonly unknown[]) => Promise<unknown>): Operator {
+  const names = Object.keys(OPERATIONS) as OperationName[];
+  return Object.fromEntries(
+    names.map((name) => [name, (...args: readonly unknown[]) => send(name, args)]),
+  ) as unknown as Operator;
+}
+
+/** Whether there is an operation of this name. */
+export function isOperation(name: unknown): name is OperationName {
+  return typeof name === 'string' && Object.hasOwn(OPERATIONS, name);
+}
+
+async function run(name: OperationName, deps: OperationDeps, args: readonly unknown[]): Promise<unknown> {
+  const operation = OPERATIONS[name] as (deps: OperationDeps, ...args: readonly unknown[]) => Promise<unknown>;
+  return operation(deps, ...args);
+}

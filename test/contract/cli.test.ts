@@ -1,0 +1,121 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { Injectable } from '@nestjs/common';
+import { TaskContext, Task, TaskProcessor } from 'nestjs-task-queue';
+import { boot, type Booted } from '../support/boot.js';
+import { commandsOn, stable } from '../support/command-line.js';
+import { describeEachDatabase } from '../support/engines.js';
+import { until } from '../support/until.js';
+
+@Injectable()
+@TaskProcessor({ queue: 'reports' })
+class ReportTasks {
+  constructor(private readonly task: TaskContext) {}
+
+  @Task()
+  build(month: string): string {
+    return `${month}.pdf`;
+  }
+
+  @Task()
+  fail(reason: string): void {
+    throw new TypeError(reason);
+  }
+
+  @Task()
+  wait(): Promise<void> {
+    return new Promise((_, reject) =>
+      this.task.signal.addEventListener('abort', () => reject(this.task.signal.reason)),
+    );
+  }
+}
+
+describeEachDatabase('the command line', (engine) => {
+  let booted: Booted;
+  let cli: ReturnType<typeof commandsOn>;
+  beforeAll(async () => {
+    const place = await engine.place();
+    cli = commandsOn(place);
+    booted = await boot({ ...place, http: false, application: 'shop' }, [ReportTasks]);
+  });
+  afterAll(() => booted.app.close());
+
+  const enqueue = (method: string, ...args: unknown[]) =>
+    booted.queue
+      .of(`ReportTasks.${method}`)
+      .with({ queue: 'reports' })
+      .enqueue(...args);
+  const failed = async (reason: string) => {
+    const handle = await enqueue('fail', reason);
+    await handle.result().catch(() => undefined);
+    return handle.id;
+  };
+
+  test('enqueue --wait shows the result of the task', async () => {
+    const { code, out } = await cli(`enqueue ReportTasks.build --queue reports --args '["2026-11"]' --wait`);
+    expect(stable(out)).toBe('Task ReportTasks.build (reports.<id>) is queued.\nIt is succeeded: "2026-11.pdf"\n');
+    expect(code).toBe(0);
+  });
+
+  test('enqueue --wait has exit code 1 when the task failed', async () => {
+    const { code, out } = await cli(`enqueue ReportTasks.fail --queue reports --args '["no paper"]' --wait`);
+    expect(out).toContain('It failed: TypeError: no paper\n');
+    expect(code).toBe(1);
+  });
+
+  test('enqueue --json prints the call, --delay schedules it', async () => {
+    const { out } = await cli(`enqueue ReportTasks.build --queue reports --args '["2026-12"]' --delay 1h --json`);
+    const call = JSON.parse(out) as { id: string };
+    expect(call).toMatchObject({ name: 'ReportTasks.build', state: 'scheduled', deduplicated: false });
+    const cancelled = await cli(`cancel ${call.id}`);
+    expect(cancelled).toMatchObject({ code: 0, out: `Task ReportTasks.build (${call.id}) is cancelled.\n` });
+  });
+
+  test('workers shows the process', async () => {
+    const { code, out } = await cli('workers');
+    expect(code).toBe(0);
+    expect(stable(out).split('\n')[1]).toMatch(
+      /^<uuid> +alive +\S+ +\d+ +shop +\S+ +<age> +<age> ago +.*reports \(10\)/,
+    );
+    const { out: json } = await cli('workers --json');
+    expect(JSON.parse(json)).toMatchObject([{ state: 'alive', application: 'shop', pid: process.pid }]);
+  });
+
+  test('retry runs a failed task again, and forget removes it', async () => {
+    const id = await failed('smtp');
+    expect(await cli(`retry ${id}`)).toMatchObject({ code: 0 });
+    await booted.queue
+      .handle(id)
+      .result()
+      .catch(() => undefined);
+    expect(await cli(`forget ${id}`)).toMatchObject({ code: 0, out: `Task ${id} is forgotten.\n` });
+    const shown = await cli(`show ${id}`);
+    expect(shown).toMatchObject({ code: 1, out: '' });
+    expect(shown.err).toBe(`There is no task "${id}": it never existed, was forgotten, or its time is over.\n`);
+  });
+
+  test('cancel stops a running task', async () => {
+    const handle = await enqueue('wait');
+    await until(async () => (await handle.status()).state === 'running', 'the task runs');
+    const { code, out } = await cli(`cancel ${handle.id} --reason 'too late'`);
+    expect(code).toBe(0);
+    // The task may have ended before the command read its state.
+    expect([
+      `Task ReportTasks.wait (${handle.id}) is told to stop; it ends when its method does.\n`,
+      `Task ReportTasks.wait (${handle.id}) is cancelled.\n`,
+    ]).toContain(out);
+    await expect(handle.result()).rejects.toThrow('too late');
+  });
+
+  test('what cannot be done is one line and exit code 1', async () => {
+    const handle = await enqueue('build', '2026-11');
+    await handle.result();
+    expect(await cli(`retry ${handle.id}`)).toEqual({
+      code: 1,
+      out: '',
+      err: `Task ${handle.id} is succeeded. Only failed and cancelled tasks run again.\n`,
+    });
+    expect(await cli(`cancel ${handle.id}`)).toMatchObject({ code: 1 });
+    expect(await cli('forget reports.nothing')).toMatchObject({ code: 1 });
+    expect(await cli('retry nothing')).toMatchObject({ code: 1, err: expect.stringContaining('no task "nothing"') });
+  });
+});
