@@ -11,32 +11,7 @@ import type { WorkerRecord } from '../lib/engine/ports/worker-registry.js';
 import type { Receipt, TaskCall, TaskFailure, TaskRecord, TaskState, TaskTree } from '../lib/engine/task.js';
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Lists and details. For TaskAdmin, the command line and the dashboard.
-
-/** Which tasks a list shows. All conditions have to hold. */
-export interface TaskFilter {
-  readonly queue?: string;
-  readonly state?: TaskState;
-  readonly name?: string;
-  readonly header?: Readonly<Record<string, string>>;
-  /** The fingerprint of a failure: its name and message without numbers and ids. */
-  readonly error?: string;
-  /** Milliseconds. */
-  readonly runningFor?: number;
-  readonly enqueuedAfter?: number;
-  readonly enqueuedBefore?: number;
-  /** Whole workflows instead of their members. */
-  readonly root?: true;
-}
-
-export interface TaskPage {
-  readonly items: readonly TaskRecord[];
-  /** Continues the list; `undefined` on its last page. */
-  readonly cursor: string | undefined;
-  /** False when the engine could answer only over a window of the tasks. */
-  readonly complete: boolean;
-  readonly order: 'newest-first' | 'queue-order' | 'due-first';
-}
+// Details. For TaskAdmin, the command line and the dashboard.
 
 /** One attempt of a task, kept up to a bound. */
 export interface AttemptRecord {
@@ -58,10 +33,8 @@ export interface TaskDetails extends TaskRecord {
   readonly logLength: number;
 }
 
-/** Lists and details. Each call does a bounded amount of work, however many tasks the queue holds. */
-export interface ListPort {
-  /** @param limit at most 1,000 */
-  list(filter: TaskFilter, limit: number, cursor: string | undefined): Promise<TaskPage>;
+/** What `ListPort` lacks. Each call does a bounded amount of work, however many tasks the queue holds. */
+export interface DetailsPort {
   details(id: string): Promise<TaskDetails | undefined>;
   /** Exact counts by state, of every queue that has ever been used. */
   counts(): Promise<ReadonlyMap<string, Readonly<Record<TaskState, number>>>>;

@@ -25,6 +25,9 @@ export type { TaskState } from './engine/task.js';
 export { TaskAdmin } from './admin/task-admin.js';
 export type { FollowLogOptions, LogOptions, TaskLogLine } from './admin/task-log-reader.js';
 export type { LogLevel } from './engine/log-line.js';
+export type { TaskFilter } from './admin/task-filter.js';
+export type { TaskOrder } from './admin/lists-of-state.js';
+export type { TaskPage } from './admin/task-page.js';
 export type { WorkerInfo } from './admin/worker-info.js';
 export {
   ConfigurationError,

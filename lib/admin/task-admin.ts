@@ -1,9 +1,12 @@
 import type { Engine } from '../engine/engine.js';
 import { TaskLogReader, type FollowLogOptions, type LogOptions, type TaskLogLine } from './task-log-reader.js';
+import type { TaskFilter } from './task-filter.js';
+import { TaskLists, type PageOptions } from './task-lists.js';
+import { toPage, type TaskPage } from './task-page.js';
 import { toWorkerInfo, type WorkerInfo } from './worker-info.js';
 
 export interface TaskAdminDeps {
-  readonly engine: Pick<Engine, 'workers' | 'now' | 'find' | 'readLog'>;
+  readonly engine: Pick<Engine, 'workers' | 'now' | 'find' | 'readLog' | 'lists'>;
 }
 
 /**
@@ -24,10 +27,43 @@ export interface TaskAdminDeps {
  */
 export class TaskAdmin {
   readonly #logs: TaskLogReader;
+  readonly #lists: TaskLists;
 
   /** @internal */
   constructor(private readonly deps: TaskAdminDeps) {
     this.#logs = new TaskLogReader(deps.engine);
+    this.#lists = new TaskLists(deps.engine);
+  }
+
+  /**
+   * One page of the tasks that match a filter. Each page reads a bounded number of stored tasks, whatever the queues hold: a page
+   * whose `complete` is false found fewer than `limit` among them, and its cursor goes on from there.
+   *
+   * Tasks that ended come newest first, scheduled tasks by the time at which they are due, and queued tasks as workers take
+   * them; `order` names the order. Without a state, the lists follow each other: running, queued, scheduled, waiting, failed,
+   * succeeded. A task that moves from one list to another between two pages may be on both.
+   *
+   * Within a list, pages neither repeat nor skip tasks when others are added or end meanwhile. Only the waiting and running
+   * tasks on Redis have no keys to go on from: there, a page goes on behind tasks of the page before, and starts again with the
+   * first waiting task when all of those have left the queue. So tasks may be repeated, but are not skipped.
+   *
+   * @param filter all conditions have to hold; `{}` for all tasks
+   * @param options.limit the most tasks of the page, 1 to 1,000; default 50
+   * @param options.cursor the cursor of the page before; default: the first page
+   * @throws InvalidArgumentsError for a wrong condition or limit, and for a cursor of another filter; nothing is read then
+   * @throws EngineUnavailableError
+   * @example
+   * ```ts
+   * let cursor: string | null = null;
+   * do {
+   *   const page = await admin.tasks({ queue: 'mail', state: 'failed' }, { cursor });
+   *   for (const { id, error } of page.items) console.log(id, error?.message);
+   *   cursor = page.cursor;
+   * } while (cursor !== null);
+   * ```
+   */
+  async tasks(filter: TaskFilter = {}, options: PageOptions = {}): Promise<TaskPage> {
+    return toPage(await this.#lists.page(filter, options));
   }
 
   /**

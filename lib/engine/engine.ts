@@ -23,6 +23,7 @@ import type { ClockPort } from './ports/clock-port.js';
 import type { CommandPort } from './ports/command-port.js';
 import type { EnqueuePort } from './ports/enqueue-port.js';
 import type { LogPort } from './ports/log-port.js';
+import type { ListPort } from './ports/list-port.js';
 import type { QueryPort } from './ports/query-port.js';
 import type { RequestPort } from './ports/request-port.js';
 import type { ScheduleStore } from './ports/schedule-store.js';
@@ -38,6 +39,8 @@ export interface Engine extends ClockPort, EnqueuePort, QueryPort, CommandPort, 
   readonly schedules: ScheduleStore;
   /** The processes that run tasks. */
   readonly workers: WorkerRegistry;
+  /** Pages of stored tasks. */
+  readonly lists: ListPort;
   /**
    * Connects and prepares the store. Resolves once the engine can be used, or when it cannot be reached for now: the
    * engine then logs one line and goes on trying.

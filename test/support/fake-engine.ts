@@ -3,6 +3,7 @@ import type { LogPage } from '../../lib/engine/ports/log-port.js';
 import type { Consumer } from '../../lib/engine/ports/worker-port.js';
 import { isFinal, type Receipt, type TaskCall, type TaskRecord, type TaskTree } from '../../lib/engine/task.js';
 import { newTaskId } from '../../lib/engine/task-id.js';
+import type { ListPort } from '../../lib/engine/ports/list-port.js';
 import { MemoryWorkerRegistry } from '../../lib/engine/memory/memory-worker-registry.js';
 import type { WorkerRecord } from '../../lib/engine/ports/worker-registry.js';
 import { FakeScheduleStore } from './fake-schedule-store.js';
@@ -29,6 +30,17 @@ export class FakeEngine implements Engine {
   );
 
   serveRequests(): void {}
+
+  /** One list: the one that has the state of a task as its name. */
+  readonly lists: ListPort = {
+    queueNames: async () => [...new Set(Array.from(this.records.values(), ({ queue }) => queue))].toSorted(),
+    list: async ({ list, queues, after, count }) =>
+      [...this.records.values()]
+        .filter(({ state, queue }) => state === list && queues.includes(queue))
+        .map((record, index) => ({ record, parent: undefined, position: [String(index + 1)] }))
+        .slice(Number(after?.[0] ?? 0))
+        .slice(0, count),
+  };
 
   /** Stores a task, `running` unless `known` has another state. */
   add(known: Partial<TaskRecord> = {}): string {

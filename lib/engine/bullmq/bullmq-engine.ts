@@ -15,6 +15,7 @@ import type { Driver } from './driver.js';
 import { TaskCommands } from './operations/cancel-retry-forget.js';
 import { Enqueuer } from './operations/enqueuer.js';
 import { JobLookup } from './operations/job-lookup.js';
+import { TaskLists } from './operations/task-lists.js';
 import { MemberFlows } from './operations/member-flows.js';
 import { TaskLog } from './operations/task-log.js';
 import { QueueMeta } from './queue-meta.js';
@@ -39,6 +40,7 @@ export interface BullMQEngineOptions {
 export class BullMQEngine implements Engine {
   readonly schedules: QueueMetaScheduleStore;
   readonly workers: QueueMetaWorkerRegistry;
+  readonly lists: TaskLists;
   private readonly availability: Availability;
   private readonly feed: ChangeFeed;
   private readonly flows: MemberFlows;
@@ -88,6 +90,7 @@ export class BullMQEngine implements Engine {
       lookup: this.lookup,
       keep: options.logLines,
     });
+    this.lists = new TaskLists(driver, this.availability, this.lookup);
     const meta = { driver, availability: this.availability, queueOf: readyQueue };
     this.schedules = new QueueMetaScheduleStore(new QueueMeta('schedules', meta), this.availability, bus);
     this.workers = new QueueMetaWorkerRegistry(new QueueMeta('workers', meta), () => this.now());

@@ -1,4 +1,5 @@
 import type { FlowProducer, JobJson, JobState, Processor, Queue, QueueOptions, Worker, WorkerOptions } from 'bullmq';
+import type { ListPosition, ListRequest } from '../ports/list-port.js';
 import type { CallDeadline } from './call-deadline.js';
 import type { Clock } from './clock.js';
 import type { JobEntry } from './jobs/job-data.js';
@@ -20,6 +21,8 @@ export interface Driver {
   readonly deadline: CallDeadline;
   /** The store's clock. Measured once the store can be reached, and again from time to time. */
   readonly clock: Clock;
+  /** The lists of jobs. Call it only after {@link connect}. */
+  readonly lists: JobLists;
   /**
    * Resolves once the store can be used. Each call tries once.
    *
@@ -38,6 +41,11 @@ export interface Driver {
    * is. Call it only with a queue that is ready.
    */
   addJobs(queue: Queue, jobs: readonly JobEntry[], onStored: OnStored): Promise<void>;
+  /**
+   * Tells that jobs are about to be stored in these queues by another way than {@link addJobs}, for
+   * {@link JobLists.queueNames}. Costs no time of the caller.
+   */
+  useQueues(names: readonly string[]): void;
   /** Stores tasks with their members, on the shared connection. Call it only after {@link connect}. */
   createFlowProducer(): FlowProducer;
   /** A worker that does not run yet, with a blocking connection of its own. */
@@ -155,4 +163,18 @@ export type OnStored = (index: number, id: string) => void;
 export interface BatchLimits {
   readonly size: number;
   readonly atOnce: number;
+}
+
+/** A job in a list. */
+export interface ListedJob extends JobRef {
+  /** `undefined` when only the list still has the job. */
+  readonly found: FoundJob | undefined;
+  /** The position behind this job. */
+  readonly position: ListPosition;
+}
+
+/** The lists of jobs in a database. The methods mean what those of `ListPort` mean. */
+export interface JobLists {
+  queueNames(): Promise<string[]>;
+  list(request: ListRequest): Promise<ListedJob[]>;
 }

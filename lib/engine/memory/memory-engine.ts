@@ -12,6 +12,7 @@ import type { Retention } from '../retention.js';
 import { isFinal, type Receipt, type TaskCall, type TaskRecord, type TaskTree } from '../task.js';
 import { systemClock, type Clock } from '../clock.js';
 import { MemoryConsumer } from './memory-consumer.js';
+import { MemoryLists } from './memory-lists.js';
 import { openPlace, type MemoryPlace } from './memory-place.js';
 import { MemoryScheduleStore } from './memory-schedule-store.js';
 import { MemoryWorkerRegistry } from './memory-worker-registry.js';
@@ -41,6 +42,10 @@ export class MemoryEngine implements Engine {
     () => this.openPlace('workers').workers,
     () => this.now(),
   );
+  readonly lists = new MemoryLists({
+    store: (what) => this.openPlace(what).store,
+    recordOf: (task) => this.recordOf(task),
+  });
   private readonly logger = new Logger('TaskQueue');
   /** For the testing kit, which looks into it. */
   readonly place: MemoryPlace;
@@ -147,14 +152,9 @@ export class MemoryEngine implements Engine {
   }
 
   consume(queue: string, options: ConsumerOptions, handler: DeliveryHandler): Consumer {
-    const consumer = new MemoryConsumer(
-      queue,
-      options,
-      handler,
-      this.openPlace('consume'),
-      this.retention,
-      this.logLines,
-    );
+    const place = this.openPlace('consume');
+    place.store.useQueue(queue);
+    const consumer = new MemoryConsumer(queue, options, handler, place, this.retention, this.logLines);
     this.consumers.add(consumer);
     return consumer;
   }

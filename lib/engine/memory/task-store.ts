@@ -28,6 +28,8 @@ export interface StoreEvents {
 export class TaskStore {
   private readonly tasks = new Map<string, StoredTask>();
   private readonly queues = new Map<string, Heap<StoredTask>>();
+  /** The names of all queues that were ever used. */
+  private readonly names = new Set<string>();
   private readonly delayed = new Heap<StoredTask>(isDueBefore);
   /** The final tasks, but for the members of a workflow that goes on: it needs their results. */
   private readonly ended = new Heap<StoredTask>(isDueBefore);
@@ -78,6 +80,15 @@ export class TaskStore {
   all(): Iterable<StoredTask> {
     this.removeOutdated();
     return this.tasks.values();
+  }
+
+  /** The names of all queues that tasks were stored in, or that a consumer takes from. */
+  queueNames(): string[] {
+    return [...this.names];
+  }
+
+  useQueue(name: string): void {
+    this.names.add(name);
   }
 
   /** Queues the delayed tasks whose time has come. */
@@ -188,6 +199,7 @@ export class TaskStore {
     if (parent) linkMember(parent, task);
     if (known) return;
     this.tasks.set(task.id, task);
+    this.useQueue(task.queue);
     this.events.stored(task);
     if (task.unique) this.keys.set(task.unique.key, task);
     if ('members' in call) for (const member of call.members) this.addBelow(member, task);

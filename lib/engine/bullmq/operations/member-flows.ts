@@ -24,11 +24,13 @@ export class MemberFlows {
 
   /** Stores a whole tree in one step. */
   async add(tree: TaskTree): Promise<void> {
+    this.driver.useQueues(queuesOf([tree]));
     await this.flows().add(this.toFlow(tree, this.driver.clock.now(), false));
   }
 
   /** Stores trees as members of a running job. A member that is stored already is left as it is. */
   async addTo(parent: Job, members: readonly TaskTree[]): Promise<void> {
+    this.driver.useQueues(queuesOf(members));
     const link = { id: parent.id as string, queue: parent.queueQualifiedName };
     for (let start = 0; start < members.length; start += ADD_AT_ONCE) {
       const some = members.slice(start, start + ADD_AT_ONCE);
@@ -80,4 +82,13 @@ export class MemberFlows {
 /** The root of the workflow that a job belongs to. */
 export function rootOf(data: unknown): string | undefined {
   return readData(data)?.root;
+}
+
+/** The queues of trees and of all their members. */
+function queuesOf(trees: readonly TaskTree[], found = new Set<string>()): string[] {
+  for (const { queue, members } of trees) {
+    found.add(queue);
+    queuesOf(members, found);
+  }
+  return [...found];
 }

@@ -29,6 +29,7 @@ import {
 import { ADD_LOG_LINES, LOG_CONFLICT, READ_LOG_LINES, type LogRow } from './job-log.js';
 import { moveFailedParentFirst } from './patched-parent-first.js';
 import { passServerTime } from './patched-postgres-time.js';
+import { PostgresLists } from './postgres-lists.js';
 import type { PostgresPools } from './postgres-pools.js';
 import { grantSchema, migrateSchema, needsMigration, schemaVersion, type SchemaVersion } from './postgres-schema.js';
 import type {
@@ -63,6 +64,7 @@ export class PostgresDriver implements Driver {
   /** Few connections of the pool at a time, so that the workers of a process do not wait behind its look-ups. */
   readonly lookupLimits = { size: 200, atOnce: 2 };
   readonly deadline: PoolDeadline;
+  readonly lists: PostgresLists;
   private preparing: Promise<void> | undefined;
   private readonly consumedQueues = new Set<string>();
   private closing: Promise<void> | undefined;
@@ -75,6 +77,9 @@ export class PostgresDriver implements Driver {
     readonly clock: Clock,
   ) {
     this.deadline = pools.deadline;
+    this.lists = new PostgresLists({
+      query: async (text, params) => markOptions(await pools.queries.query(text, params)),
+    });
     this.classes = bullmq.withBackend(this.backendFactory());
     pools.queries.on('error', this.report);
     pools.listeners.on('error', this.report);
@@ -138,6 +143,9 @@ export class PostgresDriver implements Driver {
       jobs.length === 1 && first ? [await backend.addJob(first.job, first.jobId)] : await backend.addJobs([...jobs]);
     ids.forEach((id, index) => stored(index, id));
   }
+
+  /** The tables themselves have the names of the queues. */
+  useQueues(): void {}
 
   createFlowProducer(): FlowProducer {
     const flows = new this.classes.FlowProducer({ connection: this.pools.queries });

@@ -3,17 +3,20 @@ import { bullmq } from '../bullmq-package.cjs';
 import type { CancelOfJob, FoundJob } from '../driver.js';
 import { decodableHash, unreadableHash } from './decodable-hash.js';
 
-/**
- * Reads the job KEYS[1] in one step: its fields, whether a worker has its lock KEYS[2], and whether it waits for members,
- * which are in KEYS[3].
- */
-export const READ_JOB = `
-local fields = redis.pcall('HGETALL', KEYS[1])
-if fields.err then
-  if not string.find(fields.err, 'WRONGTYPE', 1, true) then return fields end
-  fields = { 'opts', '${unreadableHash('its key is not a hash').opts}' }
-end
-return { fields, redis.call('EXISTS', KEYS[2]), redis.call('EXISTS', KEYS[3]) }`;
+/** A function of Lua that reads a job: its fields, whether a worker has its lock, and whether it waits for members. */
+export const READ_JOB_FUNCTION = `
+local function readJob(job)
+  local fields = redis.pcall('HGETALL', job)
+  if fields.err then
+    if not string.find(fields.err, 'WRONGTYPE', 1, true) then return fields end
+    fields = { 'opts', '${unreadableHash('its key is not a hash').opts}' }
+  end
+  return { fields, redis.call('EXISTS', job .. ':lock'), redis.call('EXISTS', job .. ':dependencies') }
+end`;
+
+/** Reads the job KEYS[1] in one step. The other keys are those of {@link keysOfJob}. */
+export const READ_JOB = `${READ_JOB_FUNCTION}
+return readJob(KEYS[1])`;
 
 /**
  * Cancels the job KEYS[1] and reads it in the same step, as {@link READ_JOB} does. ARGV[1] is the JSON text of the mark up to

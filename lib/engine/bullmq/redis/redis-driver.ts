@@ -23,6 +23,7 @@ import { patchSendCommand } from './patched-send-command.js';
 import { beginningOfMark, CANCEL_JOB, keysOfJob, READ_JOB, toFoundJob, type JobReply } from './job-hash.js';
 import { ADD_LOG_LINES, keysOfLog, READ_LOG_LINES } from './job-log.js';
 import { patchScripts } from './patched-scripts.js';
+import { RedisLists } from './redis-lists.js';
 import { REMOVE_ENDED } from './remove-ended.js';
 import { RETURN_TOKEN } from './return-token.js';
 import type {
@@ -58,6 +59,7 @@ export class RedisDriver implements Driver {
   readonly lookupLimits = { size: 100, atOnce: 2 };
   readonly deadline = new CallDeadline();
   readonly clock: ServerClock;
+  readonly lists: RedisLists;
   private readonly classes: ReturnType<typeof bullmq.withBackend<RedisQueueBackend, ConnectionOptions>>;
   private readonly copies: RedisClient[] = [];
   private readonly listeners: ((error: Error) => void)[] = [];
@@ -79,6 +81,7 @@ export class RedisDriver implements Driver {
     if (ownsCommands) patchScripts(commands);
     this.clock = new ServerClock({ address, read: () => this.readTime(), isOutage });
     this.classes = bullmq.withBackend(backendFactory(this.clock));
+    this.lists = new RedisLists({ commands, prefix, inOnePacket: (items, send) => this.inOnePacket(items, send) });
     this.bus = new RedisBus(
       prefix,
       commands,
@@ -137,6 +140,7 @@ export class RedisDriver implements Driver {
   async addJobs(queue: Queue, jobs: readonly JobEntry[], stored: OnStored): Promise<void> {
     const backend = queue.getBackend();
     const client = await backend.client;
+    this.useQueues([queue.name]);
     await this.inOnePacket(jobs, async ({ job, jobId }, index) => {
       stored(index, await backend.addJobToTransaction(client, job, jobId));
     });
@@ -152,6 +156,10 @@ export class RedisDriver implements Driver {
     return Promise.all(sent);
   }
 
+  useQueues(names: readonly string[]): void {
+    for (const name of names) this.lists.storeName(name);
+  }
+
   createFlowProducer(): FlowProducer {
     const flows = new this.classes.FlowProducer({ connection: this.commands, prefix: this.prefix });
     flows.on('error', this.report);
@@ -159,6 +167,7 @@ export class RedisDriver implements Driver {
   }
 
   createWorker(name: string, processor: Processor, options: Omit<WorkerOptions, 'connection' | 'prefix'>): Worker {
+    this.useQueues([name]);
     this.workerClient ??= withBareCopies(patchSendCommand(this.openCopy()));
     return new this.classes.Worker(name, processor, {
       ...options,

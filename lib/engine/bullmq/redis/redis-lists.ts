@@ -1,0 +1,174 @@
+import { checkPosition } from '../../list-position.js';
+import { isOrderedByTime, type ListPosition, type ListRequest, type StoredList } from '../../ports/list-port.js';
+import { isQueueOfTasks } from '../../task-id.js';
+import type { JobLists, ListedJob } from '../driver.js';
+import type { RedisClient } from './client-options.js';
+import { toFoundJob, type JobReply } from './job-hash.js';
+import { LIST_QUEUED_JOBS, LIST_SORTED_JOBS } from './list-jobs.js';
+
+/** The last part of the key of each list. */
+const KEYS: Readonly<Record<StoredList, string>> = {
+  queued: 'wait',
+  paused: 'paused',
+  prioritized: 'prioritized',
+  delayed: 'delayed',
+  running: 'active',
+  waiting: 'waiting-children',
+  succeeded: 'completed',
+  failed: 'failed',
+};
+
+/** The lists that are lists of Redis. The others are sorted sets. */
+const UNSORTED: ReadonlySet<StoredList> = new Set<StoredList>(['queued', 'paused', 'running']);
+
+/** The distances, from the last job of a page, of the jobs by which the position is found again. */
+const ANCHORS = [0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
+
+/** Stands in the set of the names for the names that were in use before there was such a set. */
+const EARLIER_NAMES = '*';
+/** Keys of one step of the search for these names. */
+const SCAN_STEP = 5_000;
+
+/** Milliseconds after which a process stores the name of a queue again, because the server may have lost its data. */
+const REPEAT_AFTER = 60_000;
+
+export interface RedisListsDeps {
+  readonly commands: RedisClient;
+  readonly prefix: string;
+  /** Sends a command for each item, all in one packet. */
+  readonly inOnePacket: <T, R>(items: readonly T[], send: (item: T) => Promise<R>) => Promise<R[]>;
+}
+
+/** Reads BullMQ's lists on Redis. A script reads the keys of one queue only. */
+export class RedisLists implements JobLists {
+  /** The names that this process has stored, and when. */
+  private readonly storedNames = new Map<string, number>();
+
+  constructor(private readonly deps: RedisListsDeps) {}
+
+  /**
+   * Stores the name of a queue that is used, at most once in {@link REPEAT_AFTER}: BullMQ has no list of its queues. The command
+   * travels with the one that uses the queue. When it fails, the next use of the queue repeats it.
+   */
+  storeName(name: string): void {
+    const now = performance.now();
+    if (now < (this.storedNames.get(name) ?? -Infinity) + REPEAT_AFTER) return;
+    this.storedNames.set(name, now);
+    this.deps.commands.sadd(this.namesKey, name).catch(() => this.storedNames.delete(name));
+  }
+
+  async queueNames(): Promise<string[]> {
+    const names = new Set(await this.deps.commands.smembers(this.namesKey));
+    if (!names.has(EARLIER_NAMES)) {
+      const earlier = await this.findEarlierNames();
+      await this.deps.commands.sadd(this.namesKey, EARLIER_NAMES, ...earlier);
+      for (const name of earlier) names.add(name);
+    }
+    return [...names].filter(isQueueOfTasks);
+  }
+
+  async list({ list, queues, after, count }: ListRequest): Promise<ListedJob[]> {
+    if (!isOrderedByTime(list)) {
+      const [first] = after ?? [];
+      const left = first === undefined ? queues : queues.filter((queue) => queue >= first);
+      const lists = await this.deps.inOnePacket(left, (queue) => {
+        const position = queue === first ? after?.slice(1) : undefined;
+        return UNSORTED.has(list)
+          ? this.readList(queue, list, position, count)
+          : this.readSorted(queue, list, position, count);
+      });
+      return lists.flatMap((jobs, index) => jobs.map((job) => inQueue(job, left[index] as string))).slice(0, count);
+    }
+    const lists = await this.deps.inOnePacket(queues, (queue) => this.readSorted(queue, list, after, count));
+    const direction = isDescending(list) ? -1 : 1;
+    return lists
+      .flat()
+      .toSorted((one, other) => direction * compare(one.position, other.position))
+      .slice(0, count);
+  }
+
+  private async readSorted(
+    queue: string,
+    list: StoredList,
+    after: ListPosition | undefined,
+    count: number,
+  ): Promise<ListedJob[]> {
+    const [score, id] = after ? checkPosition(after, [0], 2) : [];
+    const order = isDescending(list) ? 'desc' : 'asc';
+    const position = score === undefined ? [] : [score, id as string];
+    const jobs = await this.eval<[id: string, score: string, job: JobReply][]>(LIST_SORTED_JOBS, queue, list, [
+      ...[count, order],
+      ...position,
+    ]);
+    const listed = jobs.map(([member, key, job]) => {
+      return { queue, id: member, found: toFoundJob(job), position: [key, member] };
+    });
+    return isDescending(list) ? listed.toReversed() : listed;
+  }
+
+  private async readList(
+    queue: string,
+    list: StoredList,
+    after: ListPosition | undefined,
+    count: number,
+  ): Promise<ListedJob[]> {
+    const [passed, ...known] = after ? checkPosition(after, [0], 2) : [];
+    const position = passed === undefined ? [] : [passed, ...known];
+    const [start, ...jobs] = await this.eval<[number | string, ...[id: string, job: JobReply][]]>(
+      LIST_QUEUED_JOBS,
+      queue,
+      list,
+      [count, ...position],
+    );
+    // A short page is found again by jobs of the page before it.
+    const ids = [...jobs.map(([id]) => id).toReversed(), ...known];
+    return jobs.map(([id, job], index) => {
+      const anchors = ANCHORS.map((distance) => ids[jobs.length - 1 - index + distance]);
+      const texts = anchors.filter((anchor) => anchor !== undefined);
+      return { queue, id, found: toFoundJob(job), position: [String(Number(start) + index + 1), ...texts] };
+    });
+  }
+
+  private async eval<R>(
+    script: string,
+    queue: string,
+    list: StoredList,
+    args: readonly (string | number)[],
+  ): Promise<R> {
+    const prefix = `${this.deps.prefix}:${queue}:`;
+    return (await this.deps.commands.eval(script, 1, prefix + KEYS[list], prefix, ...args)) as R;
+  }
+
+  /** The names of the queues that an earlier version of this package used, by the keys of their metadata. */
+  private async findEarlierNames(): Promise<string[]> {
+    const { commands, prefix } = this.deps;
+    const pattern = `${prefix.replaceAll(/[\\*?[\]^]/g, String.raw`\$&`)}:*:meta`;
+    const names = new Set<string>();
+    for (const node of 'nodes' in commands ? commands.nodes('master') : [commands]) {
+      let cursor = '0';
+      do {
+        const [next, keys] = await node.scan(cursor, 'MATCH', pattern, 'COUNT', SCAN_STEP);
+        for (const key of keys) names.add(key.slice(prefix.length + 1, -':meta'.length));
+        cursor = next;
+      } while (cursor !== '0');
+    }
+    return [...names].filter(isQueueOfTasks);
+  }
+
+  private get namesKey(): string {
+    return `${this.deps.prefix}:_queues:names`;
+  }
+}
+
+function isDescending(list: StoredList): boolean {
+  return list === 'succeeded' || list === 'failed';
+}
+
+function inQueue(job: ListedJob, queue: string): ListedJob {
+  return { ...job, position: [queue, ...job.position] };
+}
+
+/** Compares positions in sorted sets. */
+function compare([one = '', oneId = '']: ListPosition, [other = '', otherId = '']: ListPosition): number {
+  return Number(one) - Number(other) || (oneId < otherId ? -1 : 1);
+}
