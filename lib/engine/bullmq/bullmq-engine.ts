@@ -4,6 +4,7 @@ import type { ChangeListener, WatchOptions } from '../ports/query-port.js';
 import type { AnswerRequest, RequestPort } from '../ports/request-port.js';
 import type { Consumer, ConsumerOptions, DeliveryHandler } from '../ports/worker-port.js';
 import type { LogPage } from '../ports/log-port.js';
+import { isAlive, type WorkerRecord } from '../ports/worker-registry.js';
 import type { Receipt, TaskCall, TaskRecord, TaskTree } from '../task.js';
 import type { Retention } from '../retention.js';
 import { queueOfTask } from '../task-id.js';
@@ -18,6 +19,7 @@ import { JobLookup } from './operations/job-lookup.js';
 import { TaskLists } from './operations/task-lists.js';
 import { MemberFlows } from './operations/member-flows.js';
 import { TaskLog } from './operations/task-log.js';
+import { patchClientList } from './patched-client-list.js';
 import { QueueMeta } from './queue-meta.js';
 import { QueueMetaScheduleStore } from './queue-meta-schedule-store.js';
 import { QueueMetaWorkerRegistry } from './queue-meta-worker-registry.js';
@@ -164,6 +166,7 @@ export class BullMQEngine implements Engine {
     let known = this.queues.get(queue);
     if (!known) {
       known = this.driver.createQueue(queue);
+      if (!this.driver.namesWorkers) patchClientList(known, () => this.workersOf(queue));
       this.queues.set(queue, known);
     }
     return known;
@@ -198,6 +201,12 @@ export class BullMQEngine implements Engine {
   private checkCancel(id: string): void {
     const queue = queueOfTask(id);
     if (queue !== undefined) this.consumers.get(queue)?.checkCancel(id);
+  }
+
+  /** The workers of a queue that run now. */
+  private async workersOf(queue: string): Promise<WorkerRecord[]> {
+    const workers = await this.workers.list();
+    return workers.filter((worker) => worker.queues.includes(queue) && isAlive(worker, this.now()));
   }
 
   private async readyQueue(name: string): Promise<Queue> {

@@ -17,6 +17,8 @@ export interface Driver {
   readonly batchLimits: BatchLimits;
   /** How many jobs are read or changed together. */
   readonly lookupLimits: BatchLimits;
+  /** Whether the connection of each worker has its name on the server, where BullMQ's `getWorkers()` finds it. */
+  readonly namesWorkers: boolean;
   /** Limits the time of each call. */
   readonly deadline: CallDeadline;
   /** The store's clock. Measured once the store can be reached, and again from time to time. */

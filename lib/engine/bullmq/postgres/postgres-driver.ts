@@ -63,6 +63,7 @@ export class PostgresDriver implements Driver {
   readonly batchLimits = { size: 2_500, atOnce: 1 };
   /** Few connections of the pool at a time, so that the workers of a process do not wait behind its look-ups. */
   readonly lookupLimits = { size: 200, atOnce: 2 };
+  readonly namesWorkers = false;
   readonly deadline: PoolDeadline;
   readonly lists: PostgresLists;
   private preparing: Promise<void> | undefined;
