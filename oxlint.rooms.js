@@ -14,6 +14,8 @@ export const rooms = {
   // A running task may become a workflow, and wait for the result of another task.
   workers: ['tasks', 'engine', 'results', 'workflows'],
   schedules: ['tasks', 'engine', 'results'],
+  // Its filters name tasks, its methods are called as those of tasks are, and an event has the status of its task.
+  events: ['tasks', 'engine', 'results', 'workers'],
   http: ['engine', 'results'],
   // It checks what it changes as producers check what they enqueue.
   admin: ['tasks', 'engine', 'results', 'producers'],

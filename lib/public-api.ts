@@ -20,6 +20,8 @@ export { TaskArg } from './workers/enhancers/task-arg.decorator.js';
 export { getTaskContext, type TaskContextType } from './workers/enhancers/task-execution-context.js';
 export type { HttpOptions, HttpRequest } from './http/http-options.js';
 export { ChildHandle, TaskHandle } from './results/task-handle.js';
+export { OnTask, type TaskEventFilter } from './events/on-task.decorator.js';
+export type { TaskEvent, TaskEventError, TaskEventType } from './events/task-event.js';
 export type { TaskStatus } from './results/task-status.js';
 export type { TaskState } from './engine/task.js';
 export { TaskAdmin } from './admin/task-admin.js';

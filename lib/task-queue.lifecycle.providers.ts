@@ -3,6 +3,7 @@ import { LazyModuleLoader, ModulesContainer } from '@nestjs/core';
 import { BootReport } from './boot-report.js';
 import { consumedQueues } from './consumed-queues.js';
 import type { Engine } from './engine/engine.js';
+import { TaskEvents } from './events/task-events.js';
 import { HttpSetup } from './http/http-setup.js';
 import { producersInjectedIn } from './injected-producers.js';
 import { TaskResults } from './results/task-results.js';
@@ -36,6 +37,7 @@ export const LIFECYCLE_PROVIDERS: Provider[] = [
       ENGINE,
       TaskLoader,
       DeclaredSchedules,
+      TaskEvents,
       ScheduleClock,
       TaskWorkers,
       WorkerPresence,
@@ -50,6 +52,7 @@ export const LIFECYCLE_PROVIDERS: Provider[] = [
       engine: Engine,
       loader: TaskLoader,
       schedules: DeclaredSchedules,
+      events: TaskEvents,
       clock: ScheduleClock,
       workers: TaskWorkers,
       presence: WorkerPresence,
@@ -64,6 +67,7 @@ export const LIFECYCLE_PROVIDERS: Provider[] = [
         engine,
         loader,
         schedules,
+        events,
         clock,
         workers,
         presence,

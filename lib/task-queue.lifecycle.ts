@@ -1,6 +1,7 @@
 import type { LazyModuleLoader, ModulesContainer } from '@nestjs/core';
 import type { BootReport } from './boot-report.js';
 import type { Engine } from './engine/engine.js';
+import type { TaskEvents } from './events/task-events.js';
 import type { HttpSetup } from './http/http-setup.js';
 import { producersOf } from './injected-producers.js';
 import { afterEachLoad } from './patched-lazy-module-loader.js';
@@ -19,6 +20,7 @@ export interface LifecycleDeps {
   readonly engine: Engine;
   readonly loader: TaskLoader;
   readonly schedules: DeclaredSchedules;
+  readonly events: TaskEvents;
   readonly clock: ScheduleClock;
   readonly workers: TaskWorkers;
   readonly presence: WorkerPresence;
@@ -60,12 +62,13 @@ export class TaskQueueLifecycle {
     this.onClose.push(registerRunningApp(starter));
   }
 
-  /** Registers the tasks and schedules that are not registered yet. One call waits for the other. The testing kit calls it too. */
+  /** Registers the tasks, schedules and listeners that are not registered yet. One call waits for the other. The testing kit calls it too. */
   load(): Promise<void> {
-    const { loader, schedules } = this.deps;
+    const { events, loader, schedules } = this.deps;
     const loaded = this.loading.then(async () => {
       await loader.load();
       await schedules.load();
+      events.load();
     });
     this.loading = loaded.catch(() => undefined);
     return loaded;
@@ -82,6 +85,7 @@ export class TaskQueueLifecycle {
   async close(): Promise<void> {
     this.isClosed = true;
     for (const end of this.onClose.splice(0)) end();
+    this.deps.events.close();
     await this.deps.engine.close();
   }
 

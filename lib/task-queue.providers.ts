@@ -1,11 +1,13 @@
 import type { Provider } from '@nestjs/common';
-import { ApplicationConfig, ModuleRef, ModulesContainer } from '@nestjs/core';
+import { ApplicationConfig, DiscoveryService, ModuleRef, ModulesContainer } from '@nestjs/core';
 import { ADMIN_PROVIDERS } from './admin/admin.providers.js';
 import { TaskAdmin } from './admin/task-admin.js';
 import { BootReport } from './boot-report.js';
 import { consumedQueues, withWorkflowQueue } from './consumed-queues.js';
 import { createEngine } from './create-engine.js';
 import type { Engine } from './engine/engine.js';
+import { ListenerExplorer } from './events/listener-explorer.js';
+import { TaskEvents } from './events/task-events.js';
 import { TaskHttpInterceptor } from './http/task-http.interceptor.js';
 import { checkImportedOnce } from './imported-once.js';
 import { OPERATOR_PROVIDERS } from './operator/operator.providers.js';
@@ -96,6 +98,12 @@ export const PROVIDERS: Provider[] = [
     useFactory: (engine: Engine, runWaits: RunWaitsOfProcess) => new TaskResults(engine, runWaits),
   },
   {
+    provide: TaskEvents,
+    inject: [ENGINE, DiscoveryService, ModuleRef, RESOLVED_OPTIONS],
+    useFactory: (engine: Engine, discovery: DiscoveryService, moduleRef: ModuleRef, { defaults }: ResolvedOptions) =>
+      new TaskEvents({ engine, explorer: new ListenerExplorer(discovery, defaults), moduleRef }),
+  },
+  {
     provide: WorkerPresence,
     inject: [ENGINE, TaskRegistry, DeclaredSchedules, RESOLVED_OPTIONS],
     useFactory: (engine: Engine, registry: TaskRegistry, schedules: DeclaredSchedules, options: ResolvedOptions) =>
@@ -157,7 +165,7 @@ export const PROVIDERS: Provider[] = [
   {
     provide: TaskWorkers,
     inject: [
-      ...[ENGINE, WorkflowRunner, WorkerPresence, RunWaitsOfProcess, TaskRegistry, BootReport, TaskResults],
+      ...[ENGINE, WorkflowRunner, WorkerPresence, RunWaitsOfProcess, TaskRegistry, BootReport, TaskResults, TaskEvents],
       RESOLVED_OPTIONS,
     ],
     useFactory: (
@@ -168,6 +176,7 @@ export const PROVIDERS: Provider[] = [
       registry: TaskRegistry,
       report: BootReport,
       results: TaskResults,
+      events: TaskEvents,
       options: ResolvedOptions,
     ) =>
       new TaskWorkers({
@@ -178,6 +187,7 @@ export const PROVIDERS: Provider[] = [
         queues: () => withWorkflowQueue(consumedQueues(options, registry), options),
         grace: options.grace,
         report,
+        stopListeners: () => events.stop(),
         abandonStart: async () => {
           await results.close();
           await engine.close();

@@ -22,6 +22,7 @@
 import type { ClockPort } from './ports/clock-port.js';
 import type { CommandPort } from './ports/command-port.js';
 import type { EnqueuePort } from './ports/enqueue-port.js';
+import type { EventPort } from './ports/event-port.js';
 import type { LogPort } from './ports/log-port.js';
 import type { ListPort } from './ports/list-port.js';
 import type { QueryPort } from './ports/query-port.js';
@@ -34,7 +35,8 @@ import type { WorkerRegistry } from './ports/worker-registry.js';
  * A place where tasks wait. An engine implements every method of every port: nothing is optional, and the contract suite
  * (test/contract) is the same for all engines. The port is internal: applications use it through the public API.
  */
-export interface Engine extends ClockPort, EnqueuePort, QueryPort, CommandPort, LogPort, WorkerPort, RequestPort {
+export interface Engine
+  extends ClockPort, EnqueuePort, QueryPort, CommandPort, LogPort, WorkerPort, EventPort, RequestPort {
   /** The store of schedules. */
   readonly schedules: ScheduleStore;
   /** The processes that run tasks. */

@@ -101,6 +101,8 @@ export interface TaskCall {
   readonly headers: Headers;
   readonly options: CallOptions;
   readonly unique?: Uniqueness;
+  /** The id is derived, so several processes may store the call at the same time: the run of a schedule, a callback. */
+  readonly isShared?: true;
 }
 
 /**

@@ -20,6 +20,7 @@ export function callOf(stored: StoredSchedule, id: string, tick: number | undefi
     },
     options: { ...options, ...(expires !== undefined && { expiresAt: now + expires }) },
     ...(unique && { unique }),
+    ...(tick !== undefined && { isShared: true as const }),
   };
 }
 

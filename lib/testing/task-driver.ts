@@ -1,14 +1,14 @@
 import type { MemoryEngine } from '../engine/memory/memory-engine.js';
 import type { MemoryPlace } from '../engine/memory/memory-place.js';
 import { hasEnded, type StoredTask } from '../engine/memory/stored-task.js';
-import { storeOutcome, toDelivery } from '../engine/memory/task-run.js';
+import { toDelivery, type RunPlace } from '../engine/memory/task-run.js';
 import type { Delivery, DeliveryHandler, Outcome } from '../engine/ports/worker-port.js';
-import type { Retention } from '../engine/retention.js';
 import { closedError } from '../engine/closed-error.js';
 import type { Interruption } from '../engine/interruption.js';
 import { RunningTasks, type RunningTask } from '../engine/running-tasks.js';
 import { isDutyTask } from '../engine/workflow-note.js';
 import { WorkerClosingError } from '../errors.js';
+import type { TaskEvents } from '../events/task-events.js';
 import { describe } from './differences.js';
 import { toEnqueuedTask } from './enqueued-task.js';
 
@@ -18,15 +18,21 @@ export interface TaskDriverDeps {
   readonly handler: () => DeliveryHandler;
   /** Finds the tasks of the application, unless that is done. */
   readonly load: () => Promise<void>;
-  readonly retention: Retention;
+  /** The listeners of the application. */
+  readonly events: () => Pick<TaskEvents, 'currentTask' | 'outsideOfListeners' | 'settle'>;
   /** The id of the task whose code calls; `undefined` outside of tasks. */
   readonly caller: () => string | undefined;
 }
 
 /** Milliseconds. An attempt ends 250 ms after its signal was aborted, whatever its method does. */
 const CLOSE_WITHIN = 1_000;
+/** Milliseconds that a test waits for a listener with `@OnTask()`. A listener that hangs must not make the test hang. */
+const LISTENERS_WITHIN = 2_000;
 /** The most tasks of a chain that an error shows. */
 const SHOWN = 8;
+
+/** For a run that is stored nowhere. */
+const UNHEARD = { onStart: () => undefined, onReport: () => undefined };
 
 /** Runs stored tasks one after the other, as a test asks for it: first those that were queued first. */
 export class TaskDriver {
@@ -45,7 +51,7 @@ export class TaskDriver {
 
   /** A running task begins to wait for another one: that one runs now, and what it waits for. */
   runForCaller(id: string): void {
-    const task = this.deps.caller() === undefined ? undefined : this.place.store.find(id);
+    const task = this.caller() === undefined ? undefined : this.place.store.find(id);
     if (task && !hasEnded(task) && task.place !== 'running') void this.drainFor(task);
   }
 
@@ -63,6 +69,7 @@ export class TaskDriver {
     const ran = new Set<StoredTask>();
     const startsBefore = new Map<StoredTask, number>();
     for (;;) {
+      await this.settleListeners();
       store.queueDue(ignoreDelays ? Infinity : undefined);
       const task = store.first();
       if (!task || this.isClosed) return ran;
@@ -73,15 +80,25 @@ export class TaskDriver {
     }
   }
 
+  /** Waits for the listeners with `@OnTask()`, but for the one whose code calls. */
+  async settleListeners(): Promise<void> {
+    const events = this.deps.events();
+    if (events.currentTask() === undefined) await events.settle(LISTENERS_WITHIN);
+  }
+
   /** Runs one attempt of a queued task. */
   async run(task: StoredTask): Promise<void> {
-    const { engine, handler, retention } = this.deps;
-    const { place } = engine;
+    const { engine, events, handler } = this.deps;
+    const { changes, place } = engine;
     const run = this.running.add(task.id, task.name);
     place.store.start(task, run);
     try {
-      const outcome = await handler().handle(this.delivery(task, run, () => place.changed(task, false)));
-      if (task.run === run) storeOutcome(place.store, task, outcome, retention);
+      const delivery = this.delivery(task, run, {
+        onStart: () => changes.started(task),
+        onReport: () => place.changed(task, false),
+      });
+      const outcome = await events().outsideOfListeners(() => handler().handle(delivery));
+      if (task.run === run) changes.storeOutcome(task, outcome);
     } finally {
       this.running.remove(run);
     }
@@ -96,7 +113,8 @@ export class TaskDriver {
     task: StoredTask,
     attempt: (delivery: Delivery) => Promise<A>,
   ): Promise<[first: A, second: A]> {
-    const { store } = this.place;
+    const { changes, place } = this.deps.engine;
+    const { store } = place;
     const isStored = !hasEnded(task) && task.place !== 'running';
     const run = this.running.add(task.id, task.name);
     try {
@@ -107,7 +125,7 @@ export class TaskDriver {
       const second = await attempt(this.delivery(task, run));
       // The test may ask for it again, and a task whose processes die again and again is not run.
       task.abandoned--;
-      if (isStored && task.run === run) storeOutcome(store, task, second.outcome, this.deps.retention);
+      if (isStored && task.run === run) changes.storeOutcome(task, second.outcome);
       return [first, second];
     } finally {
       this.running.remove(run);
@@ -145,9 +163,13 @@ export class TaskDriver {
     this.origins.clear();
   }
 
-  private delivery(task: StoredTask, run: RunningTask, onReport = () => undefined as void): Delivery {
+  private delivery(
+    task: StoredTask,
+    run: RunningTask,
+    events: Pick<RunPlace, 'onStart' | 'onReport'> = UNHEARD,
+  ): Delivery {
     const { engine } = this.deps;
-    return toDelivery(task, run, { logLines: engine.logLines, now: () => engine.now(), onReport });
+    return toDelivery(task, run, { logLines: engine.logLines, now: () => engine.now(), ...events });
   }
 
   private async drainFor(task: StoredTask): Promise<void> {
@@ -160,8 +182,13 @@ export class TaskDriver {
     }
   }
 
+  /** The task whose code, or whose listener, calls. */
+  private caller(): string | undefined {
+    return this.deps.caller() ?? this.deps.events().currentTask();
+  }
+
   private remember(task: StoredTask): void {
-    const by = task.workflow?.parent?.id ?? this.deps.caller();
+    const by = task.workflow?.parent?.id ?? this.caller();
     this.origins.set(task.id, { by, depth: by === undefined ? 0 : (this.origins.get(by)?.depth ?? 0) + 1 });
   }
 

@@ -9,16 +9,16 @@ import { newTaskId } from '../engine/task-id.js';
 import type { Outcome } from '../engine/ports/worker-port.js';
 import { GROUP_TASK, isDutyTask } from '../engine/workflow-note.js';
 import { ConfigurationError, TaskNotFoundError } from '../errors.js';
+import { TaskEvents } from '../events/task-events.js';
 import type { JsonOf } from '../producers/json-types.js';
 import type { ArgumentsOf, ResultOfTask } from '../producers/signature-types.js';
 import { TaskQueue } from '../producers/task-queue.js';
 import type { ProducerOf } from '../producers/tasks.js';
 import type { TaskHandle } from '../results/task-handle.js';
-import { ENGINE, RESOLVED_OPTIONS } from '../task-queue-tokens.js';
+import { ENGINE } from '../task-queue-tokens.js';
 import { DeclaredSchedules } from '../schedules/declared-schedules.js';
 import { ScheduleBook } from '../schedules/schedule-book.js';
 import { TaskQueueLifecycle } from '../task-queue.lifecycle.js';
-import type { ResolvedOptions } from '../task-queue-options.js';
 import { isContract, type TaskContract, type TaskFunction } from '../tasks/task-contract.js';
 import { TaskRegistry } from '../tasks/task-registry.js';
 import { TESTING_SLOT, TestingSlotModule } from '../testing-slot.module.js';
@@ -50,7 +50,6 @@ export interface TaskTestingDeps {
   readonly moduleRef: ModuleRef;
   readonly engine: MemoryEngine;
   readonly context: TaskContext;
-  readonly options: ResolvedOptions;
   readonly kit: Kit;
 }
 
@@ -82,13 +81,13 @@ export class TaskTesting implements OnApplicationBootstrap, OnModuleDestroy {
 
   /** @internal */
   constructor(deps: TaskTestingDeps) {
-    const { engine, context, kit, options } = deps;
+    const { engine, context, kit } = deps;
     this.#deps = deps;
     this.#driver = kit.driver = new TaskDriver({
       engine,
       handler: () => this.#get(WorkflowRunner),
       load: () => this.#load(),
-      retention: options.retention,
+      events: () => this.#get(TaskEvents),
       caller: () => context.current()?.id,
     });
   }
@@ -113,10 +112,10 @@ export class TaskTesting implements OnApplicationBootstrap, OnModuleDestroy {
         { provide: TESTING_SLOT, useValue: kit.slot() },
         {
           provide: TaskTesting,
-          inject: [ModuleRef, ENGINE, TaskContext, RESOLVED_OPTIONS],
-          useFactory: (moduleRef: ModuleRef, engine: MemoryEngine, context: TaskContext, resolved: ResolvedOptions) => {
+          inject: [ModuleRef, ENGINE, TaskContext],
+          useFactory: (moduleRef: ModuleRef, engine: MemoryEngine, context: TaskContext) => {
             if (lenient) context.setOutside(outsideRun({}));
-            return new TaskTesting({ moduleRef, engine, context, options: resolved, kit });
+            return new TaskTesting({ moduleRef, engine, context, kit });
           },
         },
       ],

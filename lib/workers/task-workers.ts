@@ -12,6 +12,8 @@ export interface TaskWorkersDeps {
   /** The queues that this process runs. */
   readonly queues: () => ReadonlyMap<string, ConsumerOptions>;
   readonly runWaits: Pick<RunWaitsOfProcess, 'addQueue'>;
+  /** Ends the listeners to the changes that the workers stored last. */
+  readonly stopListeners: () => Promise<void>;
   /** Closes what a start that failed leaves open. */
   readonly abandonStart: () => Promise<void>;
   /** Milliseconds that running tasks may go on after the application begins to close. */
@@ -61,6 +63,7 @@ export class TaskWorkers {
     const consumers = [...this.consumers.values()];
     this.logWait(consumers.flatMap((consumer) => consumer.running()));
     await Promise.all(consumers.map((consumer) => consumer.stop(this.deps.grace)));
+    await this.deps.stopListeners();
     await this.deps.presence.stop();
   }
 

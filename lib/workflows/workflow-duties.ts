@@ -93,7 +93,7 @@ export class WorkflowDuties {
     try {
       const complete = completePlan(plan, inputOf(record), maxPayload);
       const root = memberId(id, `${end}:${index}`, queueOf(complete, context));
-      await engine.enqueueTree(compilePlan(complete, root, { ...context, root }));
+      await engine.enqueueTree({ ...compilePlan(complete, root, { ...context, root }), isShared: true });
     } catch (error) {
       if (error instanceof EngineUnavailableError) throw error;
       // Another attempt would not help: the plan cannot be stored.

@@ -152,6 +152,10 @@ export class FakeEngine implements Engine {
     return { started: Promise.resolve(), running: () => [], stop: () => Promise.resolve() };
   }
 
+  onTaskChange(): () => void {
+    return () => undefined;
+  }
+
   native(): unknown {
     return undefined;
   }

@@ -18,6 +18,7 @@ const PAGES = [
 const PAGES_FOR_USERS = [
   'README.md',
   'docs/workflows.md',
+  'docs/events.md',
   'docs/faults.md',
   'docs/speed.md',
   'docs/testing.md',

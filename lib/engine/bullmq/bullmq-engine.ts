@@ -1,5 +1,6 @@
 import type { Queue } from 'bullmq';
 import type { Engine } from '../engine.js';
+import type { TaskChangeListener, TaskChangeType } from '../ports/event-port.js';
 import type { ChangeListener, WatchOptions } from '../ports/query-port.js';
 import type { AnswerRequest, RequestPort } from '../ports/request-port.js';
 import type { Consumer, ConsumerOptions, DeliveryHandler } from '../ports/worker-port.js';
@@ -7,6 +8,7 @@ import type { LogPage } from '../ports/log-port.js';
 import { isAlive, type WorkerRecord } from '../ports/worker-registry.js';
 import type { Receipt, TaskCall, TaskRecord, TaskTree } from '../task.js';
 import type { Retention } from '../retention.js';
+import { TaskChanges } from '../task-changes.js';
 import { queueOfTask } from '../task-id.js';
 import { Availability } from './availability.js';
 import { ChangeFeed } from './changes/change-feed.js';
@@ -45,6 +47,7 @@ export class BullMQEngine implements Engine {
   readonly lists: TaskLists;
   private readonly availability: Availability;
   private readonly feed: ChangeFeed;
+  private readonly changes = new TaskChanges();
   private readonly flows: MemberFlows;
   private readonly lookup: JobLookup;
   private readonly enqueuer: Enqueuer;
@@ -68,12 +71,13 @@ export class BullMQEngine implements Engine {
       new SealedBus(driver.bus, { secret: () => this.schedules.secret(), clock: driver.clock, warnings });
     const bus = new CheckedBus(driver.bus.isPublic ? sealed() : driver.bus, warnings);
     this.feed = new ChangeFeed(bus);
-    this.flows = new MemberFlows(driver, hasPriorities);
+    this.flows = new MemberFlows(driver, hasPriorities, this.changes);
     this.lookup = new JobLookup(driver, this.availability, queueNamed, retention);
     this.enqueuer = new Enqueuer({
       driver,
       availability: this.availability,
       feed: this.feed,
+      changes: this.changes,
       flows: this.flows,
       lookup: this.lookup,
       readyQueue,
@@ -83,6 +87,7 @@ export class BullMQEngine implements Engine {
       driver,
       lookup: this.lookup,
       feed: this.feed,
+      changes: this.changes,
       availability: this.availability,
       queueNamed,
     });
@@ -162,6 +167,10 @@ export class BullMQEngine implements Engine {
     this.desk.serveRequests(answer);
   }
 
+  onTaskChange(types: Iterable<TaskChangeType>, listener: TaskChangeListener): () => void {
+    return this.changes.onTaskChange(types, listener);
+  }
+
   native(queue: string): Queue {
     let known = this.queues.get(queue);
     if (!known) {
@@ -181,6 +190,10 @@ export class BullMQEngine implements Engine {
     const consumer = new QueueConsumer(queue, options, handler, {
       driver: this.driver,
       feed: this.feed,
+      changes: this.changes,
+      lookup: this.lookup,
+      retention: this.options.retention,
+      now: () => this.now(),
       flows: this.flows,
       log: this.log,
       cancel: (id, reason) => this.cancel(id, reason),

@@ -137,6 +137,8 @@ export interface CancelOfJob {
   readonly id: string;
   readonly at: number;
   readonly reason?: string;
+  /** Tells this request apart from others. */
+  readonly by?: string;
 }
 
 /** A job as it was at one moment. */

@@ -2,11 +2,11 @@ import { Logger } from '@nestjs/common';
 import { WorkerClosingError } from '../../errors.js';
 import { isExpiry } from '../failures.js';
 import type { Consumer, ConsumerOptions, DeliveryHandler, Outcome } from '../ports/worker-port.js';
-import type { Retention } from '../retention.js';
 import { listOf, RunningTasks, type RunningTask } from '../running-tasks.js';
 import type { Runner } from './dispatcher.js';
 import type { StoredTask } from './stored-task.js';
-import { storeOutcome, toDelivery } from './task-run.js';
+import { toDelivery } from './task-run.js';
+import type { MemoryChanges } from './memory-changes.js';
 import type { MemoryPlace } from './memory-place.js';
 
 /** Milliseconds that methods may go on after their signals are aborted, before their tasks are given up. */
@@ -24,7 +24,7 @@ export class MemoryConsumer implements Consumer, Runner {
     readonly options: ConsumerOptions,
     private readonly handler: DeliveryHandler,
     private readonly place: MemoryPlace,
-    private readonly retention: Retention,
+    private readonly changes: MemoryChanges,
     private readonly logLines: number,
   ) {
     place.dispatcher.add(this);
@@ -56,8 +56,8 @@ export class MemoryConsumer implements Consumer, Runner {
     if (!run.hasStarted && !isExpired && task.run === run) this.place.dispatcher.giveBackStart(task);
     // The task was given up and runs elsewhere, or has ended.
     if (task.run === run) {
-      if (outcome) storeOutcome(this.place.store, task, outcome, this.retention);
-      else this.place.store.abandon(task, this.retention);
+      if (outcome) this.changes.storeOutcome(task, outcome);
+      else this.changes.abandon(task);
     }
     this.tasks.remove(run);
     this.place.dispatcher.wake(this.queue);
@@ -68,6 +68,7 @@ export class MemoryConsumer implements Consumer, Runner {
     const delivery = toDelivery(task, run, {
       logLines: this.logLines,
       now: () => this.place.clock.now(),
+      onStart: () => this.changes.started(task),
       onReport: () => this.place.changed(task, false),
     });
     try {
@@ -89,7 +90,7 @@ export class MemoryConsumer implements Consumer, Runner {
     );
     for (const { id } of leftOver) {
       const task = this.place.store.find(id);
-      if (task?.run && leftOver.includes(task.run)) this.place.store.abandon(task, this.retention);
+      if (task?.run && leftOver.includes(task.run)) this.changes.abandon(task);
     }
   }
 }

@@ -5,12 +5,15 @@ import { closedError } from '../closed-error.js';
 import { refuseConflict, standsForLaterCalls } from '../deduplication.js';
 import type { Engine } from '../engine.js';
 import { storableText } from '../json.js';
+import type { TaskChangeListener, TaskChangeType } from '../ports/event-port.js';
 import type { LogPage } from '../ports/log-port.js';
 import type { ChangeListener, WatchOptions } from '../ports/query-port.js';
 import type { Consumer, ConsumerOptions, DeliveryHandler } from '../ports/worker-port.js';
 import type { Retention } from '../retention.js';
 import { isFinal, type Receipt, type TaskCall, type TaskRecord, type TaskTree } from '../task.js';
 import { systemClock, type Clock } from '../clock.js';
+import { TaskChanges } from '../task-changes.js';
+import { MemoryChanges } from './memory-changes.js';
 import { MemoryConsumer } from './memory-consumer.js';
 import { MemoryLists } from './memory-lists.js';
 import { openPlace, type MemoryPlace } from './memory-place.js';
@@ -49,6 +52,9 @@ export class MemoryEngine implements Engine {
   private readonly logger = new Logger('TaskQueue');
   /** For the testing kit, which looks into it. */
   readonly place: MemoryPlace;
+  /** For the testing kit, which runs tasks itself. */
+  readonly changes: MemoryChanges;
+  private readonly taskChanges = new TaskChanges();
   private readonly watchers = new Watchers((task) => this.recordOf(task));
   private readonly onChange = (task: StoredTask, isEnd: boolean) => this.watchers.changed(task, isEnd);
   private readonly consumers = new Set<MemoryConsumer>();
@@ -66,6 +72,13 @@ export class MemoryEngine implements Engine {
     this.onWatched = onWatched;
     this.place = openPlace(name, clock);
     this.place.onChange.add(this.onChange);
+    this.changes = new MemoryChanges({
+      store: this.place.store,
+      changes: this.taskChanges,
+      retention,
+      recordOf: (task) => this.recordOf(task),
+      now: () => this.now(),
+    });
   }
 
   async start(): Promise<void> {}
@@ -97,7 +110,8 @@ export class MemoryEngine implements Engine {
 
   async enqueueTree(tree: TaskTree): Promise<Receipt> {
     if (tree.members.length === 0) return (await this.enqueue([tree]))[0] as Receipt;
-    this.openPlace('enqueue a workflow').store.add(tree);
+    this.openPlace('enqueue a workflow');
+    this.changes.add(tree);
     await this.onStored([tree.id]);
     return { id: tree.id, deduplicated: false, state: 'waiting' };
   }
@@ -154,9 +168,13 @@ export class MemoryEngine implements Engine {
   consume(queue: string, options: ConsumerOptions, handler: DeliveryHandler): Consumer {
     const place = this.openPlace('consume');
     place.store.useQueue(queue);
-    const consumer = new MemoryConsumer(queue, options, handler, place, this.retention, this.logLines);
+    const consumer = new MemoryConsumer(queue, options, handler, place, this.changes, this.logLines);
     this.consumers.add(consumer);
     return consumer;
+  }
+
+  onTaskChange(types: Iterable<TaskChangeType>, listener: TaskChangeListener): () => void {
+    return this.taskChanges.onTaskChange(types, listener);
   }
 
   native(queue: string): unknown {
@@ -195,13 +213,12 @@ export class MemoryEngine implements Engine {
         return { id: earlier.id, deduplicated: true, state };
       }
     }
-    store.add(call);
+    this.changes.add(call);
     return { id, deduplicated: false, state: store.find(id)?.place === 'delayed' ? 'scheduled' : 'queued' };
   }
 
   /** The task first: otherwise it would take its cancelled members for failures. */
   private cancelAll(root: StoredTask, reason: string | undefined): void {
-    const { store } = this.place;
     const tasks = [root];
     // The list grows while it is walked through.
     for (const task of tasks) {
@@ -211,7 +228,7 @@ export class MemoryEngine implements Engine {
         task.cancelled = { reason };
         task.run.interruption.request(new TaskCancelledError(reason));
       } else {
-        store.cancel(task, reason, this.retention);
+        this.changes.cancel(task, reason);
         this.logCancelled(task);
       }
     }

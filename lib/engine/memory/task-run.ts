@@ -15,12 +15,18 @@ export interface RunPlace {
   /** How many lines are kept of the log of each task. */
   readonly logLines: number;
   now(): number;
+  /** Called once, before the method of the task is called. */
+  readonly onStart: () => void;
   /** Called after progress was stored. */
   readonly onReport: () => void;
 }
 
-/** The delivery of a task that has just started. */
-export function toDelivery(task: StoredTask, run: RunningTask, { logLines, now, onReport }: RunPlace): Delivery {
+/** The delivery of a task that a worker has just taken. */
+export function toDelivery(
+  task: StoredTask,
+  run: RunningTask,
+  { logLines, now, onStart, onReport }: RunPlace,
+): Delivery {
   const { workflow } = task;
   const note = workflow?.note === undefined ? undefined : (JSON.parse(workflow.note) as WorkflowNote);
   // A method that goes on after its run was given up writes nothing more.
@@ -44,7 +50,11 @@ export function toDelivery(task: StoredTask, run: RunningTask, { logLines, now, 
     memberCount: workflow?.members.length ?? 0,
     members: async () => resultsOf(task),
     failedMember: async (count) => failedMemberOf(task, count),
-    started: () => (run.hasStarted = true),
+    started: () => {
+      if (run.hasStarted) return;
+      run.hasStarted = true;
+      onStart();
+    },
     interruption: run.interruption,
     progress: (value) =>
       whileItCounts(() => {

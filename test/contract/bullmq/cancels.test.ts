@@ -55,6 +55,7 @@ describeEachDatabase('cancels', (engine) => {
         at: expect.any(Number),
         reason: expect.stringMatching(/^(first|second)$/),
         starts: 0,
+        running: false,
       });
     }
   });

@@ -1,6 +1,6 @@
 import type { Job } from 'bullmq';
 import type { ChangeFeed } from '../changes/change-feed.js';
-import type { Driver } from '../driver.js';
+import type { Driver, FoundJob } from '../driver.js';
 import type { LostTaskLog } from './lost-task-log.js';
 
 /** A job as it was when this process took it. */
@@ -11,6 +11,8 @@ export interface LockLossDetectorDeps {
   readonly driver: Pick<Driver, 'find'>;
   readonly feed: ChangeFeed;
   readonly log: LostTaskLog;
+  /** Called with a job whose end is stored. */
+  readonly onFound: (id: string, job: FoundJob) => void;
 }
 
 /** Finds out whether an end that BullMQ could not store was lost, or stored without this process hearing the answer. */
@@ -42,11 +44,12 @@ export class LockLossDetector {
 
   /** The end is stored if no process has taken the job since and its attempt counts. */
   private async check(id: string, { name, processedOn, attemptsMade }: TakenJob): Promise<void> {
-    const { driver, queue, feed, log } = this.deps;
+    const { driver, queue, feed, log, onFound } = this.deps;
     const [found] = await driver.find([{ queue, id }]).catch(() => []);
     const isStored = found?.json.processedOn === processedOn && (found?.json.attemptsMade ?? 0) > attemptsMade;
-    if (isStored) feed.changed(id, true);
-    else log.addLost(id, name);
+    if (!found || !isStored) return log.addLost(id, name);
+    feed.changed(id, true);
+    onFound(id, found);
   }
 }
 

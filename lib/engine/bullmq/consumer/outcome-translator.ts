@@ -7,6 +7,7 @@ import type { Driver } from '../driver.js';
 import { writeFailure } from '../jobs/job-failure.js';
 import type { MemberFlows } from '../operations/member-flows.js';
 import type { CancelPoll } from './cancel-poll.js';
+import type { JobChanges } from './job-changes.js';
 import { waitForMembers, withLook, type JobRun } from './wait-for-members.js';
 
 /** Stacks kept of a task's failed attempts. */
@@ -34,6 +35,7 @@ export class OutcomeTranslator {
   constructor(
     private readonly deps: OutcomeTranslatorDeps,
     private readonly cancelPoll: CancelPoll,
+    private readonly changes: Pick<JobChanges, 'retrying'>,
   ) {}
 
   /** Gives no more tasks back: the process ends, and another process finds them. */
@@ -72,6 +74,7 @@ export class OutcomeTranslator {
       if (note) await job.updateData(withLook({ ...job.data, note }, hasStarted));
       await (delay > 0 ? job.moveToDelayed(Date.now() + delay, token) : job.moveToWait(token));
     });
+    if (hasStarted) this.changes.retrying(job);
     // A mark that a caller set meanwhile was overwritten by the data.
     if (note) await this.cancelIfRequested(job);
     this.deps.feed.changed(job.id as string);

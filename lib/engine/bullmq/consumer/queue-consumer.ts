@@ -18,6 +18,7 @@ import type { TaskLog } from '../operations/task-log.js';
 import { patchCreateJob } from '../patched-create-job.js';
 import { CancelPoll } from './cancel-poll.js';
 import { EventLoopMonitor } from './event-loop-monitor.js';
+import { JobChanges, type JobChangesDeps } from './job-changes.js';
 import { JobCheck } from './job-check.js';
 import { toDelivery } from './job-to-delivery.js';
 import { isLockLoss, LockLossDetector } from './lock-loss-detector.js';
@@ -42,7 +43,7 @@ const CLOSE_GRACE = 3_000;
  */
 const LOOK_AT_LIMIT_AGAIN_AFTER = 500;
 
-export interface QueueConsumerDeps extends OutcomeTranslatorDeps {
+export interface QueueConsumerDeps extends OutcomeTranslatorDeps, JobChangesDeps {
   readonly driver: Driver;
   readonly log: Pick<TaskLog, 'add'>;
   /** Milliseconds after which another worker takes over the task of a worker that gave no sign of life. */
@@ -56,6 +57,7 @@ export class QueueConsumer {
   private readonly logger = new Logger('TaskQueue');
   private readonly running = new RunningTasks();
   private readonly lostTasks = new LostTaskLog(this.logger);
+  private readonly changes: JobChanges;
   private readonly lockLoss: LockLossDetector;
   private readonly worker: Worker;
   private readonly eventLoop: EventLoopMonitor;
@@ -74,14 +76,21 @@ export class QueueConsumer {
   ) {
     const { driver, feed, abandonedAfter } = deps;
     this.limit = options.rateLimit;
-    this.lockLoss = new LockLossDetector({ queue, driver, feed, log: this.lostTasks });
+    this.changes = new JobChanges(queue, deps);
+    this.lockLoss = new LockLossDetector({
+      queue,
+      driver,
+      feed,
+      log: this.lostTasks,
+      onFound: (id, job) => this.changes.foundEnd(id, job),
+    });
     this.jobCheck = new JobCheck(queue, driver, this.logger);
     this.worker = patchCreateJob(this.createWorker(options));
     // A worker renews a lock when half of its time is over, so a block of the other half may lose it.
     this.eventLoop = new EventLoopMonitor(abandonedAfter / 2, (blocked) => this.warnOfBlock(blocked));
     const backend = this.worker.getBackend();
     this.cancelPoll = new CancelPoll(backend, this.running);
-    this.translator = new OutcomeTranslator(deps, this.cancelPoll);
+    this.translator = new OutcomeTranslator(deps, this.cancelPoll, this.changes);
     this.stopSweeping = sweepRegularly(driver, queue, options.keep);
   }
 
@@ -125,7 +134,7 @@ export class QueueConsumer {
     worker.on('error', (error) => this.handleError(error));
     worker.on('completed', (job, result) => this.onCompleted(job, result));
     worker.on('failed', (job, error) => job && this.onFailed(job, error));
-    worker.on('stalled', (id) => this.deps.feed.changed(id));
+    worker.on('stalled', (id) => this.onStalled(id));
     worker.on('lockRenewalFailed', (ids) => this.onLocksLost(ids));
     return worker;
   }
@@ -212,7 +221,11 @@ export class QueueConsumer {
         const line = writeLogLine(this.deps.driver.clock.now(), level, text);
         return this.ignoreOutage(() => this.deps.log.add({ queue: this.queue, id }, line));
       },
-      started: () => (task.hasStarted = true),
+      started: () => {
+        if (task.hasStarted) return;
+        task.hasStarted = true;
+        this.changes.started(job);
+      },
     });
     if (delivery.abandoned > DEATHS_ALLOWED) this.lostTasks.addGivenUp(id, job.name);
     return this.handle(delivery);
@@ -237,6 +250,7 @@ export class QueueConsumer {
     const id = job.id as string;
     this.lockLoss.hasStoredEnd(id);
     this.deps.feed.changed(id, true, () => writeSuccess(job, result));
+    this.changes.succeeded(job, result);
     this.announceToRoot(job);
   }
 
@@ -245,8 +259,15 @@ export class QueueConsumer {
     this.lockLoss.hasStoredEnd(id);
     // `finishedOn` is set only when no attempt is left.
     this.deps.feed.changed(id, job.finishedOn !== undefined);
+    if (job.finishedOn === undefined) this.changes.retrying(job);
+    else this.changes.ended(job);
     this.announceToRoot(job);
     if (isAbandonment(error.message)) this.lostTasks.addGivenUp(id, job.name);
+  }
+
+  private onStalled(id: string): void {
+    this.deps.feed.changed(id);
+    void this.changes.lost(id);
   }
 
   private onLocksLost(ids: readonly string[]): void {

@@ -19,6 +19,8 @@ export interface JobData {
   readonly note?: WorkflowNote;
   /** A worker was about to store members of the task, so some of them may be stored already. */
   readonly adding?: true;
+  /** The process that stored the job, where several processes may store it at the same time. */
+  readonly by?: string;
   /** How often a worker took the task and did not call its method, because members or a delay were not over yet. */
   readonly looks?: number;
   /** How often a caller ran the task again after its end, and how often its processes had died before that. */
@@ -30,6 +32,10 @@ export interface CancelMark {
   readonly reason?: string;
   /** How often the job had been taken when it got the mark; absent in marks of version 0.1.0. */
   readonly starts?: number;
+  /** Whether a worker ran the job when it got the mark; absent in marks of earlier versions. */
+  readonly running?: boolean;
+  /** The request that set the mark. Several may come at the same time, and one of them sets it. */
+  readonly by?: string;
 }
 
 /** The options of a call for which BullMQ has no word. They travel in the job's options, where BullMQ keeps them. */
@@ -77,8 +83,10 @@ export interface JobEntry {
 /**
  * The job of a call for a backend. It is written out here because BullMQ's `Job` class takes as long to make it as all
  * other steps of an enqueue together.
+ *
+ * @param by the process that stores the call, if several processes may store it
  */
-export function toJobEntry(call: TaskCall | TaskTree, now: number, priorities: boolean): JobEntry {
+export function toJobEntry(call: TaskCall | TaskTree, now: number, priorities: boolean, by?: string): JobEntry {
   const { id, name, unique } = call;
   const opts = toOptions(call, now, priorities);
   return {
@@ -86,7 +94,7 @@ export function toJobEntry(call: TaskCall | TaskTree, now: number, priorities: b
     job: {
       id,
       name,
-      data: JSON.stringify(toData(call)),
+      data: JSON.stringify(by === undefined ? toData(call) : { ...toData(call), by }),
       opts,
       timestamp: now,
       progress: 0,

@@ -1,15 +1,17 @@
+import { randomUUID } from 'node:crypto';
 import type { JobState, JobJson, Queue } from 'bullmq';
 import { inBatches } from '../../../concurrency.js';
 import { type UnreadableTaskError, RetryRefusedError } from '../../../errors.js';
 import { storableText } from '../../json.js';
 import { isFinal, type TaskRecord } from '../../task.js';
+import type { TaskChanges } from '../../task-changes.js';
 import { memberIds } from '../../task-id.js';
 import type { Availability } from '../availability.js';
 import type { ChangeFeed } from '../changes/change-feed.js';
 import type { CheckDeadline } from '../call-deadline.js';
 import type { CancelOfJob, Driver, FoundJob, JobRef } from '../driver.js';
 import { Gatherer } from '../gatherer.js';
-import { readData, type JobData } from '../jobs/job-data.js';
+import { parse, readData, type JobData } from '../jobs/job-data.js';
 import { removeCancelRequest, requestCancels, withoutCancelMark } from './cancellation.js';
 import type { FoundTask, JobLookup } from './job-lookup.js';
 
@@ -24,6 +26,7 @@ export interface TaskCommandsDeps {
   readonly driver: Driver;
   readonly lookup: JobLookup;
   readonly feed: ChangeFeed;
+  readonly changes: TaskChanges;
   readonly availability: Availability;
   readonly queueNamed: (name: string) => Queue;
 }
@@ -56,18 +59,30 @@ export class TaskCommands {
 
   /** The steps are those of cancellation.ts. */
   private async cancelTask({ id, queue }: TaskRecord, reason: string | undefined): Promise<TaskRecord | undefined> {
-    const { driver, lookup } = this.deps;
+    const { changes, driver, lookup } = this.deps;
+    const by = changes.wants('cancelled') ? randomUUID() : undefined;
     const marked = await this.cancels.call({
       queue,
       id,
       at: driver.clock.now(),
       ...(reason !== undefined && { reason }),
+      ...(by !== undefined && { by }),
     });
+    if (marked && by !== undefined) this.emitCancelled(marked, { id, queue, by });
     if (marked?.state !== 'active') return marked && lookup.recordOf(id, marked.json, queue, marked.state);
     const now = (await lookup.find(id))?.record;
     // The task began to wait at this moment, and stored its data over the mark.
     const isMarked = !now || isFinal(now.state) || now.state === 'running';
     return isMarked ? now : this.cancel(id, reason);
+  }
+
+  /** A task that a worker ran when it got the mark is cancelled when that worker ends it. */
+  private emitCancelled({ json, state }: FoundJob, { id, queue, by }: JobRef & { readonly by: string }): void {
+    const { changes, lookup } = this.deps;
+    const mark = readData(parse(json.data))?.cancelled;
+    const record = mark?.by === by && mark.running === false ? lookup.recordOf(id, json, queue, state) : undefined;
+    if (!record || !mark) return;
+    changes.emit({ type: 'cancelled', record, dueAt: record.enqueuedAt + (json.opts.delay ?? 0), at: mark.at });
   }
 
   private async cancelTogether(

@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import type { Queue } from 'bullmq';
 import { refuseConflict, standsForLaterCalls } from '../../deduplication.js';
 import type { Receipt, TaskCall, TaskTree, Uniqueness } from '../../task.js';
+import type { TaskChanges } from '../../task-changes.js';
 import type { Availability } from '../availability.js';
 import type { ChangeFeed } from '../changes/change-feed.js';
 import type { Driver, OnStored } from '../driver.js';
@@ -13,6 +15,7 @@ export interface EnqueuerDeps {
   readonly driver: Driver;
   readonly availability: Availability;
   readonly feed: ChangeFeed;
+  readonly changes: TaskChanges;
   readonly flows: MemberFlows;
   readonly lookup: JobLookup;
   /** A queue whose connection is ready. */
@@ -23,12 +26,15 @@ export interface EnqueuerDeps {
 /** Stores calls and workflows, and finds the earlier task that stands for a duplicate. */
 export class Enqueuer {
   private readonly batches = new Map<string, EnqueueBatch>();
+  /** Names this process in calls that several processes may store at the same time. */
+  private readonly origin = randomUUID();
 
   constructor(private readonly deps: EnqueuerDeps) {}
 
   async enqueue(calls: readonly TaskCall[]): Promise<Receipt[]> {
-    const now = this.deps.driver.clock.now();
-    this.deps.feed.willStore(calls.map(({ id }) => id));
+    const { changes, driver, feed } = this.deps;
+    const now = driver.clock.now();
+    feed.willStore(calls.map(({ id }) => id));
     const ids = await this.store(calls, now);
     const receipts = calls.map(({ id, options }): Receipt => {
       return { id, deduplicated: false, state: (options.startAt ?? 0) > now ? 'scheduled' : 'queued' };
@@ -37,6 +43,7 @@ export class Enqueuer {
       const id = ids[index] as string;
       return id === call.id ? [] : [{ call, index, id }];
     });
+    if (changes.wants('enqueued')) await this.emitStored(calls, ids, now);
     await Promise.all(
       duplicates.map(async ({ call, index, id }) => {
         receipts[index] = await this.resolveDuplicate(call, id);
@@ -58,6 +65,7 @@ export class Enqueuer {
       check();
       await flows.add(tree);
     });
+    this.deps.changes.emitEnqueued(tree, driver.clock.now());
     return { id: tree.id, deduplicated: false, state: 'waiting' };
   }
 
@@ -66,10 +74,24 @@ export class Enqueuer {
     const [first] = calls;
     if (!first) return [];
     const { queue } = first;
-    const entryOf = (call: TaskCall) => toJobEntry(call, now, this.deps.hasPriorities(call.queue));
+    const entryOf = (call: TaskCall) =>
+      toJobEntry(call, now, this.deps.hasPriorities(call.queue), call.isShared ? this.origin : undefined);
     if (calls.every((call) => call.queue === queue)) return this.batch(queue).add(calls.map(entryOf));
     const ids = await Promise.all(calls.map((call) => this.batch(call.queue).add([entryOf(call)])));
     return ids.flat();
+  }
+
+  /** Tells the listeners of the calls that this process has stored. */
+  private async emitStored(calls: readonly TaskCall[], ids: readonly string[], now: number): Promise<void> {
+    const { changes } = this.deps;
+    for (const [index, call] of calls.entries())
+      if (ids[index] === call.id && (!call.isShared || (await this.isOwn(call)))) changes.emitEnqueued(call, now);
+  }
+
+  /** Whether this process has stored the call, and no other one before it. BullMQ does not say. */
+  private async isOwn({ id }: TaskCall): Promise<boolean> {
+    const found = await this.deps.lookup.find(id).catch(() => undefined);
+    return readData(parse(found?.json.data))?.by === this.origin;
   }
 
   /** The receipt of a call that BullMQ did not store, because the task `id` has the same deduplication key. */

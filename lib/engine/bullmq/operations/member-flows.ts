@@ -1,5 +1,6 @@
 import type { FlowJob, FlowProducer, Job } from 'bullmq';
 import type { MemberRange, TaskTree } from '../../task.js';
+import type { TaskChanges } from '../../task-changes.js';
 import type { Driver } from '../driver.js';
 import { readData, toJob } from '../jobs/job-data.js';
 import { fetchJobs, MemberReader } from './member-reader.js';
@@ -20,6 +21,7 @@ export class MemberFlows {
   constructor(
     private readonly driver: Driver,
     private readonly hasPriorities: (queue: string) => boolean,
+    private readonly changes: TaskChanges,
   ) {}
 
   /** Stores a whole tree in one step. */
@@ -44,6 +46,7 @@ export class MemberFlows {
       // BullMQ does not report a failed bulk. It stores all or none, so the last member shows whether it did.
       const last = some.at(-1) as TaskTree;
       if (!(await this.driver.find([last]))[0]) throw new Error(`The members of task ${link.id} could not be stored.`);
+      for (const member of some) this.changes.emitEnqueued(member, now);
     }
   }
 

@@ -44,7 +44,7 @@ const CANCELLABLE = `queue = $1 AND id = ANY($2::text[]) AND state NOT IN ('comp
 
 const CANCEL = `
 UPDATE job SET data = data
-  || jsonb_build_object('cancelled', ($3::jsonb -> id) || jsonb_build_object('starts', attempts_started))`;
+  || jsonb_build_object('cancelled', ($3::jsonb -> id) || jsonb_build_object('starts', attempts_started, 'running', state = 'active'))`;
 
 /**
  * Cancels the jobs $2 of the queue $1 with the marks $3, by id. It leaves out the rows that another transaction has locked:

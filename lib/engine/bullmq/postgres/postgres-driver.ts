@@ -177,7 +177,7 @@ export class PostgresDriver implements Driver {
   /** One statement for all jobs, another one for those that were delayed, and one for each job that is locked. */
   async cancel({ name }: Queue, cancels: readonly CancelOfJob[]): Promise<(FoundJob | undefined)[]> {
     const { queries } = this.pools;
-    const marks = JSON.stringify(Object.fromEntries(cancels.map(({ id, at, reason }) => [id, { at, reason }])));
+    const marks = JSON.stringify(Object.fromEntries(cancels.map(({ id, at, reason, by }) => [id, { at, reason, by }])));
     const ids = cancels.map(({ id }) => id);
     const { rows } = await queries.query<JobRow>(CANCEL_FREE_JOBS, [name, ids, marks]);
     const found = new Map(rows.map((row) => [row.id, toFoundJob(row)]));

@@ -20,22 +20,23 @@ return readJob(KEYS[1])`;
 
 /**
  * Cancels the job KEYS[1] and reads it in the same step, as {@link READ_JOB} does. ARGV[1] is the JSON text of the mark up to
- * the value of `starts`. The mark is put into the text of the data, because Lua does not read and write every JSON value
+ * the value of `starts`, which is followed by whether a worker has the lock of the job. The mark is put into the text of the data, because Lua does not read and write every JSON value
  * without a loss.
  */
 export const CANCEL_JOB = `
 local data = redis.call('HGET', KEYS[1], 'data')
 local rest = data and string.match(data, '^%s*{%s*(.*)$')
 if rest and not redis.call('HGET', KEYS[1], 'finishedOn') and string.sub(rest, 1, 12) ~= '"cancelled":' then
-  local mark = ARGV[1] .. (tonumber(redis.call('HGET', KEYS[1], 'ats') or '0') or 0) .. '}'
+  local mark = ARGV[1] .. (tonumber(redis.call('HGET', KEYS[1], 'ats') or '0') or 0)
+    .. ',"running":' .. (redis.call('EXISTS', KEYS[2]) == 1 and 'true' or 'false') .. '}'
   local comma = string.sub(rest, 1, 1) == '}' and '' or ','
   redis.call('HSET', KEYS[1], 'data', '{"cancelled":' .. mark .. comma .. rest)
 end
 ${READ_JOB}`;
 
 /** The JSON text of the mark up to the value of `starts`. */
-export function beginningOfMark({ at, reason }: CancelOfJob): string {
-  return `${JSON.stringify({ at, reason }).slice(0, -1)},"starts":`;
+export function beginningOfMark({ at, reason, by }: CancelOfJob): string {
+  return `${JSON.stringify({ at, reason, by }).slice(0, -1)},"starts":`;
 }
 
 /** The answer of {@link READ_JOB}. With some options of ioredis a number is a text. */

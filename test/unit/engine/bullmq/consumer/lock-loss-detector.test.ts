@@ -3,7 +3,11 @@ import type { JobJson } from 'bullmq';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { ChangeFeed } from '../../../../../lib/engine/bullmq/changes/change-feed.js';
-import { isLockLoss, LockLossDetector } from '../../../../../lib/engine/bullmq/consumer/lock-loss-detector.js';
+import {
+  isLockLoss,
+  LockLossDetector,
+  type LockLossDetectorDeps,
+} from '../../../../../lib/engine/bullmq/consumer/lock-loss-detector.js';
 import type { Driver } from '../../../../../lib/engine/bullmq/driver.js';
 
 const ID = 'reports.q0hQ2gD2mR7c3gYtVJm1Ng';
@@ -44,16 +48,18 @@ describe('isLockLoss', () => {
 describe('LockLossDetector', () => {
   const find = jest.fn<Driver['find']>();
   const changed = jest.fn<ChangeFeed['changed']>();
+  const onFound = jest.fn<LockLossDetectorDeps['onFound']>();
   const addLost = jest.fn<(id: string, name: string) => void>();
   let detector: LockLossDetector;
 
   beforeEach(() => {
-    for (const mock of [find, changed, addLost]) mock.mockReset();
+    for (const mock of [find, changed, addLost, onFound]) mock.mockReset();
     detector = new LockLossDetector({
       queue: 'reports',
       driver: { find },
       feed: { changed } as unknown as ChangeFeed,
       log: { addLost } as never,
+      onFound,
     });
   });
 
@@ -99,6 +105,7 @@ describe('LockLossDetector', () => {
     detector.willStoreEnd(ID, TAKEN);
     await handle(errorOfBullMQ(-2));
     expect(changed.mock.calls).toEqual(isStored ? [[ID, true]] : []);
+    expect(onFound).toHaveBeenCalledTimes(isStored ? 1 : 0);
     expect(addLost.mock.calls).toEqual(isStored ? [] : [[ID, 'Reports.build']]);
   });
 

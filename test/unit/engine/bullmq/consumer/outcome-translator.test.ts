@@ -53,7 +53,7 @@ beforeEach(() => {
     flows: { addTo: async () => undefined },
     cancel,
   };
-  translator = new OutcomeTranslator(deps as never, { reasonFor } as never);
+  translator = new OutcomeTranslator(deps as never, { reasonFor } as never, { retrying: () => undefined });
 });
 afterEach(() => void jest.useRealTimers());
 

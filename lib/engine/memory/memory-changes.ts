@@ -1,0 +1,74 @@
+import type { TaskChangeType } from '../ports/event-port.js';
+import type { Outcome } from '../ports/worker-port.js';
+import type { Retention } from '../retention.js';
+import type { TaskChanges } from '../task-changes.js';
+import { isFinal, type TaskCall, type TaskRecord, type TaskTree } from '../task.js';
+import { hasEnded, type StoredTask } from './stored-task.js';
+import { storeOutcome } from './task-run.js';
+import type { TaskStore } from './task-store.js';
+import { stateOf } from './task-to-record.js';
+
+export interface MemoryChangesDeps {
+  readonly store: TaskStore;
+  readonly changes: TaskChanges;
+  readonly retention: Retention;
+  readonly recordOf: (task: StoredTask) => TaskRecord | undefined;
+  readonly now: () => number;
+}
+
+/**
+ * Changes tasks for one application, and tells its listeners. Several applications may share a store, and a change is told
+ * only where it was made.
+ */
+export class MemoryChanges {
+  constructor(private readonly deps: MemoryChangesDeps) {}
+
+  /** Stores a call, or a tree with all its members. A task whose id is stored is left as it is. */
+  add(call: TaskCall | TaskTree): void {
+    const { store, changes, now } = this.deps;
+    const isNew = changes.wants('enqueued') && !store.find(call.id);
+    store.add(call);
+    if (isNew) changes.emitEnqueued(call, now());
+  }
+
+  /** Ends a task that does not run. */
+  cancel(task: StoredTask, reason: string | undefined): void {
+    this.deps.store.cancel(task, reason, this.deps.retention);
+    this.emit('cancelled', task);
+  }
+
+  started(task: StoredTask): void {
+    this.emit('started', task);
+  }
+
+  /** Stores how a run ended. */
+  storeOutcome(task: StoredTask, outcome: Outcome): void {
+    const { store, changes, retention, now } = this.deps;
+    const hasStarted = task.run?.hasStarted ?? true;
+    const members = outcome.kind === 'waiting' && changes.wants('enqueued') ? outcome.members : [];
+    const added = members.filter(({ id }) => !store.find(id));
+    storeOutcome(store, task, outcome, retention);
+    for (const member of added) changes.emitEnqueued(member, now());
+    if (hasEnded(task)) this.emitEnd(task);
+    else if (outcome.kind === 'retry' || (outcome.kind === 'postponed' && hasStarted)) this.emit('retrying', task);
+  }
+
+  /** The worker gives the task up, which goes on there. */
+  abandon(task: StoredTask): void {
+    this.deps.store.abandon(task, this.deps.retention);
+    this.emit('lost', task);
+    if (hasEnded(task)) this.emitEnd(task);
+  }
+
+  private emitEnd(task: StoredTask): void {
+    const state = stateOf(task, this.deps.now());
+    if (isFinal(state)) this.emit(state as TaskChangeType, task);
+  }
+
+  private emit(type: TaskChangeType, task: StoredTask): void {
+    const { changes, recordOf, now } = this.deps;
+    const record = changes.wants(type) ? recordOf(task) : undefined;
+    if (!record) return;
+    changes.emit({ type, record, dueAt: Math.max(task.options.startAt ?? 0, task.enqueuedAt), at: now() });
+  }
+}
