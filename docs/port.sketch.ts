@@ -8,7 +8,7 @@
 import type { Json } from '../lib/engine/json.js';
 import type { Consumer, ConsumerOptions, Delivery, Outcome } from '../lib/engine/ports/worker-port.js';
 import type { WorkerRecord } from '../lib/engine/ports/worker-registry.js';
-import type { Receipt, TaskCall, TaskFailure, TaskRecord, TaskState, TaskTree } from '../lib/engine/task.js';
+import type { Receipt, TaskCall, TaskFailure, TaskRecord, TaskTree } from '../lib/engine/task.js';
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Details. For TaskAdmin, the command line and the dashboard.
@@ -36,10 +36,6 @@ export interface TaskDetails extends TaskRecord {
 /** What `ListPort` lacks. Each call does a bounded amount of work, however many tasks the queue holds. */
 export interface DetailsPort {
   details(id: string): Promise<TaskDetails | undefined>;
-  /** Exact counts by state, of every queue that has ever been used. */
-  counts(): Promise<ReadonlyMap<string, Readonly<Record<TaskState, number>>>>;
-  /** When the oldest task of a queue was enqueued that could start now; `null` without one. */
-  oldestQueuedAt(queue: string): Promise<number | null>;
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ export type { TaskState } from './engine/task.js';
 export { TaskAdmin } from './admin/task-admin.js';
 export type { FollowLogOptions, LogOptions, TaskLogLine } from './admin/task-log-reader.js';
 export type { LogLevel } from './engine/log-line.js';
+export type { QueueCounts, QueueInfo } from './admin/queue-overview.js';
 export type { TaskFilter } from './admin/task-filter.js';
 export type { TaskOrder } from './admin/lists-of-state.js';
 export type { TaskPage } from './admin/task-page.js';

@@ -115,6 +115,7 @@ export const PROVIDERS: Provider[] = [
           schedules: schedules.list().map(({ id }) => id),
         }),
         queues: () => consumedQueues(options, registry),
+        tasksOfQueues: () => registry.namesByQueue(),
         version: packageVersion() ?? 'unknown',
       }),
   },

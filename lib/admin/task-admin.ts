@@ -1,5 +1,6 @@
 import type { Engine } from '../engine/engine.js';
 import { TaskLogReader, type FollowLogOptions, type LogOptions, type TaskLogLine } from './task-log-reader.js';
+import { QueueOverview, type QueueInfo } from './queue-overview.js';
 import type { TaskFilter } from './task-filter.js';
 import { TaskLists, type PageOptions } from './task-lists.js';
 import { toPage, type TaskPage } from './task-page.js';
@@ -28,11 +29,27 @@ export interface TaskAdminDeps {
 export class TaskAdmin {
   readonly #logs: TaskLogReader;
   readonly #lists: TaskLists;
+  readonly #queues: QueueOverview;
 
   /** @internal */
   constructor(private readonly deps: TaskAdminDeps) {
     this.#logs = new TaskLogReader(deps.engine);
     this.#lists = new TaskLists(deps.engine);
+    this.#queues = new QueueOverview({ engine: deps.engine, lists: this.#lists });
+  }
+
+  /**
+   * All queues that have ever been used or that a worker takes from, by name, with exact counts. The queues of the package itself
+   * are left out.
+   *
+   * @throws EngineUnavailableError
+   * @example
+   * ```ts
+   * const stuck = (await admin.queues()).filter(({ counts, workers }) => counts.queued > 0 && workers === 0);
+   * ```
+   */
+  async queues(): Promise<QueueInfo[]> {
+    return this.#queues.queues();
   }
 
   /**

@@ -1,5 +1,6 @@
 import type { Engine } from '../engine/engine.js';
 import type { ListEntry } from '../engine/ports/list-port.js';
+import type { WorkerRecord } from '../engine/ports/worker-registry.js';
 import type { TaskRecord } from '../engine/task.js';
 import { isQueueName, WORKFLOW_QUEUE } from '../engine/task-id.js';
 import { isDutyTask } from '../engine/workflow-note.js';
@@ -55,8 +56,8 @@ export class TaskLists {
   }
 
   /** The names of the queues that people see, in order: those that were ever used, and those that a worker takes from. */
-  async queueNames(): Promise<string[]> {
-    const [used, workers] = await Promise.all([this.engine.lists.queueNames(), this.engine.workers.list()]);
+  async queueNames(known?: readonly WorkerRecord[]): Promise<string[]> {
+    const [used, workers] = await Promise.all([this.engine.lists.queueNames(), known ?? this.engine.workers.list()]);
     const names = new Set([...used, ...workers.flatMap(({ queues }) => queues)]);
     return sorted([...names].filter(isQueueName));
   }

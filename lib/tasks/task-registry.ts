@@ -40,6 +40,16 @@ export class TaskRegistry {
     return new Set(Array.from(this.tasks.values(), ({ definition }) => definition.queue));
   }
 
+  /** The names of the tasks that are declared in each queue, sorted. */
+  namesByQueue(): Record<string, string[]> {
+    const names = new Map<string, string[]>();
+    for (const name of [...this.tasks.keys()].toSorted()) {
+      const { queue } = (this.tasks.get(name) as RegisteredTask).definition;
+      names.set(queue, [...(names.get(queue) ?? []), name]);
+    }
+    return Object.fromEntries(names);
+  }
+
   /** The longest `resultTtl` of any task, in milliseconds; 0 when no task has one. */
   longestResultTtl(): number {
     return Math.max(0, ...Array.from(this.tasks.values(), ({ definition }) => definition.resultTtl ?? 0));

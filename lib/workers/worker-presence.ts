@@ -20,6 +20,8 @@ export interface WorkerPresenceDeps {
   readonly code: () => DeclaredCode;
   /** The queues that this process consumes; none in a process that runs no tasks. */
   readonly queues: () => ReadonlyMap<string, ConsumerOptions>;
+  /** The names of the tasks that it declares, by their queues. */
+  readonly tasksOfQueues: () => Readonly<Record<string, readonly string[]>>;
   /** The version of this package. */
   readonly version: string;
 }
@@ -125,6 +127,7 @@ export class WorkerPresence {
       version: this.deps.version,
       startedAt: this.startedAt,
       queues: [...queues.keys()],
+      tasksOfQueues: this.deps.tasksOfQueues(),
       concurrency: Object.fromEntries(Array.from(queues, ([name, { concurrency }]) => [name, concurrency])),
       ...this.deps.code(),
     };

@@ -40,6 +40,7 @@ export class FakeEngine implements Engine {
         .map((record, index) => ({ record, parent: undefined, position: [String(index + 1)] }))
         .slice(Number(after?.[0] ?? 0))
         .slice(0, count),
+    figures: async () => [],
   };
 
   /** Stores a task, `running` unless `known` has another state. */

@@ -1,5 +1,5 @@
 import type { FlowProducer, JobJson, JobState, Processor, Queue, QueueOptions, Worker, WorkerOptions } from 'bullmq';
-import type { ListPosition, ListRequest } from '../ports/list-port.js';
+import type { ListPosition, ListRequest, QueueFigures } from '../ports/list-port.js';
 import type { CallDeadline } from './call-deadline.js';
 import type { Clock } from './clock.js';
 import type { JobEntry } from './jobs/job-data.js';
@@ -181,4 +181,5 @@ export interface ListedJob extends JobRef {
 export interface JobLists {
   queueNames(): Promise<string[]>;
   list(request: ListRequest): Promise<ListedJob[]>;
+  figures(queues: readonly string[]): Promise<QueueFigures[]>;
 }

@@ -52,12 +52,18 @@ function parseWorker(text: string): WorkerRecord | undefined {
   if (typeof pid !== 'number' || typeof startedAt !== 'number' || typeof seenAt !== 'number') return undefined;
   if (!isNames(queues) || !isNames(tasks) || !isNames(schedules)) return undefined;
   if (typeof concurrency !== 'object' || concurrency === null) return undefined;
+  const { tasksOfQueues } = value;
   return {
     ...{ id, application, host, pid, version, startedAt, seenAt, queues, tasks, schedules },
     concurrency: concurrency as Record<string, number>,
+    ...(isNamesByQueue(tasksOfQueues) && { tasksOfQueues }),
   };
 }
 
 function isNames(value: unknown): value is string[] {
   return Array.isArray(value) && value.every((name) => typeof name === 'string');
+}
+
+function isNamesByQueue(value: unknown): value is Record<string, string[]> {
+  return typeof value === 'object' && value !== null && Object.values(value).every(isNames);
 }

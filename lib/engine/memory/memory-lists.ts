@@ -5,6 +5,7 @@ import {
   type ListPort,
   type ListPosition,
   type ListRequest,
+  type QueueFigures,
   type StoredList,
 } from '../ports/list-port.js';
 import type { TaskRecord } from '../task.js';
@@ -67,6 +68,29 @@ export class MemoryLists implements ListPort {
         return { record: this.deps.recordOf(task), parent: task.workflow?.parent?.id, position: own };
       });
   }
+
+  async figures(queues: readonly string[]): Promise<QueueFigures[]> {
+    const figures = new Map(
+      queues.map((queue) => [
+        queue,
+        { sizes: { queued: 0, delayed: 0, running: 0, waiting: 0, succeeded: 0, failed: 0 }, queuedSince: Infinity },
+      ]),
+    );
+    for (const task of this.deps.store('count tasks').all()) {
+      const of = figures.get(task.queue);
+      if (!of || task.place === 'removed') continue;
+      of.sizes[task.place]++;
+      if (task.place === 'queued') of.queuedSince = Math.min(of.queuedSince, startableSince(task));
+    }
+    return Array.from(figures.values(), ({ sizes, queuedSince }) => {
+      return { isPaused: false, sizes, queuedSince: queuedSince === Infinity ? null : queuedSince };
+    });
+  }
+}
+
+/** The time since when a queued task could start. See `queuedSince` of the other engines. */
+function startableSince({ enqueuedAt, options: { startAt }, startedAt }: StoredTask): number {
+  return Math.max(enqueuedAt, startAt ?? 0, startedAt ?? 0);
 }
 
 /** Compares the texts of two positions: numbers, but for the first ones and for the id at the end. */

@@ -55,6 +55,17 @@ export interface ListEntry {
   readonly position: ListPosition;
 }
 
+/** The number of tasks in each list of a queue. `queued` has the tasks of all priorities. */
+export type ListSizes = Readonly<Record<Exclude<StoredList, 'paused' | 'prioritized'>, number>>;
+
+/** What is known of a queue without reading its tasks. */
+export interface QueueFigures {
+  readonly isPaused: boolean;
+  readonly sizes: ListSizes;
+  /** The time since when the first task of the queue could start; `null` when no task is queued. */
+  readonly queuedSince: number | null;
+}
+
 /**
  * Reading many stored tasks. Each method does a bounded amount of work, however many tasks a queue holds, and throws
  * EngineUnavailableError when the engine does not answer in time.
@@ -72,4 +83,6 @@ export interface ListPort {
    * @throws InvalidArgumentsError when the position is not one of this list
    */
   list(request: ListRequest): Promise<ListEntry[]>;
+  /** The figures of these queues, in order, in one round trip. The sizes are exact. */
+  figures(queues: readonly string[]): Promise<QueueFigures[]>;
 }

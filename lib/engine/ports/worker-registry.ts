@@ -12,6 +12,8 @@ export interface WorkerRecord extends DeclaredCode {
   readonly seenAt: number;
   /** The queues that the process consumes. */
   readonly queues: readonly string[];
+  /** The names of the tasks that the process declares in each queue. Absent in records of earlier versions. */
+  readonly tasksOfQueues?: Readonly<Record<string, readonly string[]>> | undefined;
   /** How many tasks of each queue the process runs at once. */
   readonly concurrency: Readonly<Record<string, number>>;
 }

@@ -18,6 +18,7 @@ function world() {
   };
   const start = (task: string, queues = ['default']) =>
     new WorkerPresence({
+      tasksOfQueues: () => ({}),
       engine,
       code: () => ({ application: undefined, tasks: [task], schedules: [] }),
       queues: () => new Map(queues.map((queue) => [queue, { concurrency: 10, keep: { succeeded: 0, failed: 0 } }])),

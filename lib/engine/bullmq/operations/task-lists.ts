@@ -1,4 +1,4 @@
-import type { ListEntry, ListPort, ListRequest } from '../../ports/list-port.js';
+import type { ListEntry, ListPort, ListRequest, QueueFigures } from '../../ports/list-port.js';
 import type { Availability } from '../availability.js';
 import type { Driver, ListedJob } from '../driver.js';
 import type { JobLookup } from './job-lookup.js';
@@ -18,6 +18,10 @@ export class TaskLists implements ListPort {
   async list(request: ListRequest): Promise<ListEntry[]> {
     const jobs = await this.availability.withRetries('list tasks', () => this.driver.lists.list(request));
     return jobs.map((job) => this.entryOf(job));
+  }
+
+  figures(queues: readonly string[]): Promise<QueueFigures[]> {
+    return this.availability.withRetries('count tasks', () => this.driver.lists.figures(queues));
   }
 
   private entryOf({ queue, id, found, position }: ListedJob): ListEntry {

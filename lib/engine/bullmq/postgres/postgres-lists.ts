@@ -1,8 +1,15 @@
 import type { PgQueryable } from 'bullmq';
 import { checkPosition } from '../../list-position.js';
-import { isOrderedByTime, type ListRequest, type StoredList } from '../../ports/list-port.js';
+import {
+  isOrderedByTime,
+  type ListRequest,
+  type ListSizes,
+  type QueueFigures,
+  type StoredList,
+} from '../../ports/list-port.js';
 import { isQueueOfTasks } from '../../task-id.js';
 import type { JobLists, ListedJob } from '../driver.js';
+import { queuedSince, type QueuedJob } from '../jobs/queued-since.js';
 import { toFoundJob, type JobRow } from './job-rows.js';
 
 /** A row of a list, with the columns that give it its place. */
@@ -36,7 +43,9 @@ const PARTS: Readonly<Record<Exclude<StoredList, 'paused'>, Part>> = {
 export class PostgresLists implements JobLists {
   constructor(private readonly queries: PgQueryable) {}
 
-  /** A recursive query finds the next queue by the primary key, instead of reading all rows. */
+  /**
+   * The events of a queue outlive its tasks. A recursive query finds the next queue by the primary key, instead of reading all rows.
+   */
   async queueNames(): Promise<string[]> {
     const { rows } = await this.queries.query<{ name: string }>(QUEUE_NAMES);
     return rows.map(({ name }) => name).filter(isQueueOfTasks);
@@ -63,6 +72,23 @@ export class PostgresLists implements JobLists {
       };
     });
   }
+
+  async figures(queues: readonly string[]): Promise<QueueFigures[]> {
+    const { rows } = await this.queries.query<FiguresRow>(FIGURES, [queues]);
+    return rows.map(({ paused, first, ...sizes }) => ({
+      isPaused: paused === '1',
+      sizes: Object.fromEntries(
+        Object.entries(sizes).map(([list, size]) => [list, Number(size)]),
+      ) as unknown as ListSizes,
+      queuedSince: queuedSince(JSON.parse(first) as QueuedJob[]),
+    }));
+  }
+}
+
+/** A bigint is a text. */
+interface FiguresRow extends Readonly<Record<Exclude<StoredList, 'paused' | 'prioritized'>, string>> {
+  readonly paused: string | null;
+  readonly first: string;
 }
 
 /**
@@ -97,6 +123,25 @@ function valueOf(column: string, index: number, isByTime: boolean): string {
   return `CASE WHEN wanted.name = $3::text THEN $${4 + index}::${type} ELSE ${least} END`;
 }
 
+/** Each count reads one index of BullMQ. The first rows are those of each priority of this package. */
+const FIGURES = `
+SELECT
+  (SELECT value FROM meta WHERE queue = wanted.name AND field = 'paused') AS paused,
+  (SELECT count(*) FROM job WHERE queue = wanted.name AND state = 'waiting') AS queued,
+  (SELECT count(*) FROM job WHERE queue = wanted.name AND state = 'delayed') AS delayed,
+  (SELECT count(*) FROM job WHERE queue = wanted.name AND state = 'active') AS running,
+  (SELECT count(*) FROM job WHERE queue = wanted.name AND state = 'waiting-children') AS waiting,
+  (SELECT count(*) FROM job WHERE queue = wanted.name AND state = 'completed') AS succeeded,
+  (SELECT count(*) FROM job WHERE queue = wanted.name AND state = 'failed') AS failed,
+  (SELECT coalesce(jsonb_agg(jsonb_build_object(
+     'timestamp', added_at_ms, 'delay', opts -> 'delay', 'processedOn', processed_at_ms)), '[]')::text
+     FROM generate_series(0, 10) AS level
+     CROSS JOIN LATERAL (
+       SELECT added_at_ms, opts, processed_at_ms FROM job
+        WHERE queue = wanted.name AND state = 'waiting' AND priority = level ORDER BY seq LIMIT 1
+     ) AS first_of_level) AS first
+FROM unnest($1::text[]) WITH ORDINALITY AS wanted (name, place) ORDER BY place`;
+
 /** By bytes, whatever the collation of the database is. */
 function comparable(column: string): string {
   return column === 'id' ? 'id COLLATE "C"' : column;
@@ -108,8 +153,8 @@ WITH RECURSIVE used (name) AS (
   UNION ALL
   SELECT (SELECT min(queue) FROM job WHERE queue > used.name) FROM used WHERE used.name IS NOT NULL
 ), known (name) AS (
-  (SELECT min(queue) FROM meta)
+  (SELECT min(queue) FROM event)
   UNION ALL
-  SELECT (SELECT min(queue) FROM meta WHERE queue > known.name) FROM known WHERE known.name IS NOT NULL
+  SELECT (SELECT min(queue) FROM event WHERE queue > known.name) FROM known WHERE known.name IS NOT NULL
 )
 SELECT name FROM used WHERE name IS NOT NULL UNION SELECT name FROM known WHERE name IS NOT NULL`;

@@ -85,3 +85,38 @@ for index = #ids, 1, -1 do
 end
 return answer
 `;
+
+/** How many priorities are looked through for the job that waits longest. This package has ten. */
+const PRIORITIES = 16;
+
+/**
+ * The sizes of the lists of one queue, and its jobs that were queued first. `KEYS`: `wait`, `paused`, `prioritized`, `delayed`,
+ * `active`, `waiting-children`, `completed`, `failed`, `meta`; `ARGV`: the prefix of the jobs' keys. Returns whether the queue is
+ * paused, the sizes in this order, and the time, options and last start of the first job of each list and each priority.
+ */
+export const QUEUE_FIGURES = `
+local function ask(command, ...)
+  local answer = redis.pcall(command, ...)
+  if type(answer) == 'table' and answer.err then return nil end
+  return answer
+end
+local sizes = {}
+for index, command in ipairs({ 'LLEN', 'LLEN', 'ZCARD', 'ZCARD', 'LLEN', 'ZCARD', 'ZCARD', 'ZCARD' }) do
+  sizes[index] = ask(command, KEYS[index]) or 0
+end
+local jobs = {}
+local function add(id)
+  local fields = id and ask('HMGET', ARGV[1] .. id, 'timestamp', 'opts', 'processedOn')
+  if fields then jobs[#jobs + 1] = fields end
+end
+add(ask('LINDEX', KEYS[1], -1))
+add(ask('LINDEX', KEYS[2], -1))
+local from = '-inf'
+for priority = 1, ${PRIORITIES} do
+  local first = ask('ZRANGEBYSCORE', KEYS[3], from, '+inf', 'WITHSCORES', 'LIMIT', 0, 1) or {}
+  if not first[1] then break end
+  add(first[1])
+  from = string.format('%.0f', (math.floor(tonumber(first[2]) / 4294967296) + 1) * 4294967296)
+end
+return { ask('HGET', KEYS[9], 'paused') or '0', sizes, jobs }
+`;

@@ -1,12 +1,21 @@
 import { checkPosition } from '../../list-position.js';
-import { isOrderedByTime, type ListPosition, type ListRequest, type StoredList } from '../../ports/list-port.js';
+import {
+  isOrderedByTime,
+  type ListPosition,
+  type ListRequest,
+  type QueueFigures,
+  type StoredList,
+} from '../../ports/list-port.js';
 import { isQueueOfTasks } from '../../task-id.js';
 import type { JobLists, ListedJob } from '../driver.js';
 import type { RedisClient } from './client-options.js';
+import { queuedSince } from '../jobs/queued-since.js';
+import { parse } from '../jobs/job-data.js';
+import { isObject } from '../jobs/unreadable-job.js';
 import { toFoundJob, type JobReply } from './job-hash.js';
-import { LIST_QUEUED_JOBS, LIST_SORTED_JOBS } from './list-jobs.js';
+import { LIST_QUEUED_JOBS, LIST_SORTED_JOBS, QUEUE_FIGURES } from './list-jobs.js';
 
-/** The last part of the key of each list. */
+/** The last part of the key of each list, in the order of {@link QUEUE_FIGURES}. */
 const KEYS: Readonly<Record<StoredList, string>> = {
   queued: 'wait',
   paused: 'paused',
@@ -87,6 +96,16 @@ export class RedisLists implements JobLists {
       .slice(0, count);
   }
 
+  figures(queues: readonly string[]): Promise<QueueFigures[]> {
+    const { commands, inOnePacket } = this.deps;
+    return inOnePacket(queues, async (queue) => {
+      const prefix = `${this.deps.prefix}:${queue}:`;
+      const keys = [...Object.values(KEYS), 'meta'].map((key) => prefix + key);
+      const reply = (await commands.eval(QUEUE_FIGURES, keys.length, ...keys, prefix)) as FiguresReply;
+      return toFigures(reply);
+    });
+  }
+
   private async readSorted(
     queue: string,
     list: StoredList,
@@ -139,16 +158,16 @@ export class RedisLists implements JobLists {
     return (await this.deps.commands.eval(script, 1, prefix + KEYS[list], prefix, ...args)) as R;
   }
 
-  /** The names of the queues that an earlier version of this package used, by the keys of their metadata. */
+  /** The names of the queues that an earlier version of this package used, by the keys of their events. */
   private async findEarlierNames(): Promise<string[]> {
     const { commands, prefix } = this.deps;
-    const pattern = `${prefix.replaceAll(/[\\*?[\]^]/g, String.raw`\$&`)}:*:meta`;
+    const pattern = `${prefix.replaceAll(/[\\*?[\]^]/g, String.raw`\$&`)}:*:events`;
     const names = new Set<string>();
     for (const node of 'nodes' in commands ? commands.nodes('master') : [commands]) {
       let cursor = '0';
       do {
         const [next, keys] = await node.scan(cursor, 'MATCH', pattern, 'COUNT', SCAN_STEP);
-        for (const key of keys) names.add(key.slice(prefix.length + 1, -':meta'.length));
+        for (const key of keys) names.add(key.slice(prefix.length + 1, -':events'.length));
         cursor = next;
       } while (cursor !== '0');
     }
@@ -158,6 +177,29 @@ export class RedisLists implements JobLists {
   private get namesKey(): string {
     return `${this.deps.prefix}:_queues:names`;
   }
+}
+
+/** The answer of {@link QUEUE_FIGURES}. With some options of ioredis a number is a text. */
+type FiguresReply = readonly [
+  paused: string,
+  sizes: readonly (number | string)[],
+  jobs: readonly (readonly (string | null)[])[],
+];
+
+function toFigures([paused, sizes, jobs]: FiguresReply): QueueFigures {
+  const [wait = 0, earlier = 0, prioritized = 0, delayed = 0, running = 0, waiting = 0, succeeded = 0, failed = 0] =
+    sizes.map(Number);
+  const since = queuedSince(
+    jobs.map(([timestamp, text, processedOn]) => {
+      const opts = parse(text ?? undefined);
+      return { timestamp, delay: isObject(opts) ? opts['delay'] : undefined, processedOn };
+    }),
+  );
+  return {
+    isPaused: paused === '1',
+    sizes: { queued: wait + earlier + prioritized, delayed, running, waiting, succeeded, failed },
+    queuedSince: since,
+  };
 }
 
 function isDescending(list: StoredList): boolean {

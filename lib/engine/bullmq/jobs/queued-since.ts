@@ -1,0 +1,25 @@
+/** The fields of a queued job that tell since when it could start. Anything may stand in them. */
+export interface QueuedJob {
+  readonly timestamp: unknown;
+  /** The delay with which the job was added, in milliseconds. */
+  readonly delay: unknown;
+  /** The beginning of its last attempt. */
+  readonly processedOn: unknown;
+}
+
+/**
+ * The time since when the first of these jobs could start: the time at which it was added, or was due, or last began an attempt.
+ * `null` without a job.
+ */
+export function queuedSince(jobs: readonly QueuedJob[]): number | null {
+  const times = jobs.flatMap(({ timestamp, delay, processedOn }) => {
+    const added = numberOf(timestamp);
+    return added === 0 ? [] : [Math.max(added + numberOf(delay), numberOf(processedOn))];
+  });
+  return times.length === 0 ? null : Math.min(...times);
+}
+
+function numberOf(value: unknown): number {
+  const number = Number(value ?? 0);
+  return Number.isFinite(number) ? number : 0;
+}
