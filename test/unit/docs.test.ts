@@ -22,6 +22,7 @@ const PAGES_FOR_USERS = [
   'docs/faults.md',
   'docs/speed.md',
   'docs/testing.md',
+  'docs/other-tools.md',
   'sample/README.md',
 ];
 
@@ -49,6 +50,10 @@ it.each([...PAGES, ...PAGES_FOR_USERS])('the links of %s lead somewhere', (page)
   const targets = Array.from(text.matchAll(/\]\(([^)\s]+)\)/g), ([, target = '']) => target);
   const broken = targets.filter((target) => !/^[a-z]+:/.test(target) && !leadsSomewhere(page, target));
   expect(broken).toEqual([]);
+});
+
+it('docs/other-tools.md shows the module that the tests of bull-board use', () => {
+  expect(readFileSync('docs/other-tools.md', 'utf8')).toContain(readFileSync('test/support/board.module.ts', 'utf8'));
 });
 
 describe('docs/architecture.md', () => {
