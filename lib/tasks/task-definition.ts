@@ -1,4 +1,4 @@
-import { parseDuration } from '../duration.js';
+import { parseDuration, type Duration } from '../duration.js';
 import type { Backoff } from '../engine/task.js';
 import { isQueueName } from '../engine/task-id.js';
 import { ConfigurationError } from '../errors.js';
@@ -16,6 +16,7 @@ export interface TaskDefinition {
   readonly retries: number;
   readonly backoff: Backoff;
   readonly timeout: number | undefined;
+  readonly slow: number | undefined;
   readonly expires: number | undefined;
   readonly priority: number;
   readonly resultTtl: number | undefined;
@@ -55,6 +56,7 @@ export function defineFrom(options: TaskOptions, defaults: TaskOptions, origin: 
     retries: checkRetries(merged.retries ?? 0, describe('retries')),
     backoff: parseBackoff(merged.backoff ?? 'exponential', describe('backoff')),
     timeout: merged.timeout === undefined ? undefined : parseDuration(merged.timeout, describe('timeout')),
+    slow: merged.slow === undefined ? undefined : checkSlow(merged.slow, describe('slow')),
     expires: merged.expires === undefined ? undefined : parseDuration(merged.expires, describe('expires')),
     priority: checkPriority(merged.priority ?? 0, describe('priority')),
     resultTtl: merged.resultTtl === undefined ? undefined : parseDuration(merged.resultTtl, describe('resultTtl')),
@@ -108,6 +110,12 @@ export function checkQueueName(queue: string, what: string): string {
 function checkDelivery(delivery: string, what: string): TaskDefinition['delivery'] {
   if (delivery === 'at-least-once' || delivery === 'at-most-once') return delivery;
   throw new ConfigurationError(`${what} is ${JSON.stringify(delivery)}. Use 'at-least-once' or 'at-most-once'.`);
+}
+
+function checkSlow(slow: Duration, what: string): number {
+  const milliseconds = parseDuration(slow, what);
+  if (milliseconds >= 1) return milliseconds;
+  throw new ConfigurationError(`${what} is ${JSON.stringify(slow)}, so every run would be slow. Give at least 1 ms.`);
 }
 
 export function checkRetries(retries: number, what: string): number {

@@ -34,6 +34,11 @@ export interface TaskOptions {
    * `TaskTimeoutError`. Default: no limit.
    */
   readonly timeout?: Duration;
+  /**
+   * A run that takes longer is logged with one warning, while it goes on: with the task's name, its id and the time taken so far.
+   * Unlike `timeout`, it does not end the run. At least 1 ms. Default: no warning.
+   */
+  readonly slow?: Duration;
   /** A task that has not started this long after its enqueue never runs and becomes `expired`. Default: no limit. */
   readonly expires?: Duration;
   /**

@@ -17,6 +17,7 @@ import type { RunOutcome } from '../workflows/run-outcome.js';
 import { attemptsOf, lostAtMostOnce, outcomeOfError, type FailedRun } from './error-to-outcome.js';
 import { toFailure } from './failure.js';
 import { ProgressReporter } from './progress-reporter.js';
+import { SlowRun } from './slow-run.js';
 import type { TaskContext, TaskRun } from './task-context.js';
 import { RunLog } from './run-log.js';
 import { TimeLimit } from './time-limit.js';
@@ -68,6 +69,7 @@ export class TaskExecutor implements DeliveryHandler<RunOutcome> {
     );
     const progress = new ProgressReporter(delivery.progress, this.options.progressInterval);
     const log = new RunLog(delivery.log);
+    const slow = this.watchSlow(delivery, task);
     try {
       // Awaited also without a schema: what a guard enters by `AsyncLocalStorage.enterWith()` then stays in this run.
       const args = await validateArguments(task.definition, delivery.args);
@@ -94,7 +96,18 @@ export class TaskExecutor implements DeliveryHandler<RunOutcome> {
       log.close();
       progress.close();
       limit.clear();
+      slow?.end();
     }
+  }
+
+  private watchSlow(delivery: Delivery, { definition: { slow } }: RegisteredTask): SlowRun | undefined {
+    if (slow === undefined) return undefined;
+    return new SlowRun(slow, (taken) =>
+      this.log(
+        'warn',
+        `${describe(delivery)} is slow: attempt ${delivery.attempt} has taken ${taken} ms so far (slow: ${slow} ms).`,
+      ),
+    );
   }
 
   /** Whatever a thrown value does when it is looked at, the run has an outcome. */
