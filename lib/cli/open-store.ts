@@ -9,6 +9,7 @@ import { OPERATOR } from '../operator/operator.providers.js';
 import { remoteOperator } from '../operator/remote-operator.js';
 import { TaskQueueModule } from '../task-queue.module.js';
 import { resolveOptions, type ResolvedOptions, type TaskQueueOptions } from '../task-queue-options.js';
+import { checkTables } from './check-tables.js';
 import { CommandError, EXIT, wrongUsage } from './exit-code.js';
 
 /** Which store the command means. */
@@ -70,6 +71,7 @@ export async function openStore(flags: StoreFlags, env: NodeJS.ProcessEnv): Prom
     );
   }
   const options = storeOptions(flags, env);
+  if (connection.kind === 'postgres') await checkTables(connection, prefix);
   return connection.kind === 'embedded'
     ? openFolder(resolve(connection.folder as string), options, place)
     : openHere(options, place);

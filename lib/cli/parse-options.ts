@@ -1,3 +1,4 @@
+import { InvalidArgumentError } from 'commander';
 import { wrongUsage } from './exit-code.js';
 
 /** The pairs of an option that may be given several times: `--header owner=7`. @throws CommandError */
@@ -16,4 +17,11 @@ export function pairsOf(texts: readonly string[], option: string): Record<string
 /** Gathers the values of an option that may be given several times. */
 export function collect(value: string, before: readonly string[]): string[] {
   return [...before, value];
+}
+
+/** @throws InvalidArgumentError, to which commander adds the option */
+export function wholeNumber(text: string): number {
+  const number = Number(text);
+  if (Number.isSafeInteger(number) && number >= 1) return number;
+  throw new InvalidArgumentError('Give a whole number, at least 1.');
 }

@@ -3,6 +3,9 @@ import { packageVersion } from '../package-location.cjs';
 import { CommandContext } from './command-context.js';
 import { addEnqueue } from './commands/enqueue.js';
 import { addMigrate } from './commands/migrate.js';
+import { addDoctor } from './commands/doctor.js';
+import { addList } from './commands/list.js';
+import { addLogs } from './commands/logs.js';
 import { addSchedules } from './commands/schedules.js';
 import { addShow } from './commands/show.js';
 import { addSingleTaskCommands } from './commands/single-task.js';
@@ -11,7 +14,17 @@ import { EXIT, exitCodeOf, type ExitCode } from './exit-code.js';
 import { printable } from './style.js';
 import type { Terminal } from './terminal.js';
 
-const COMMANDS = [addShow, addSingleTaskCommands, addEnqueue, addWorkers, addSchedules, addMigrate];
+const COMMANDS = [
+  addList,
+  addShow,
+  addLogs,
+  addSingleTaskCommands,
+  addEnqueue,
+  addWorkers,
+  addSchedules,
+  addDoctor,
+  addMigrate,
+];
 
 const EXIT_CODES = `
 Exit codes: 0 done, 1 failed, refused or not found, 2 wrong usage (nothing was done), 3 the engine cannot be reached or used.

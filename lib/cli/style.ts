@@ -1,3 +1,4 @@
+import type { TaskState } from '../engine/task.js';
 import type { Terminal } from './terminal.js';
 
 /** The colours of the output. Each is a function, which returns the text as it is when there are no colours. */
@@ -40,4 +41,12 @@ export function printable(text: string): string {
 function plain(text: string): string {
   // eslint-disable-next-line no-control-regex
   return text.replaceAll(/\u001B\[\d+m/g, '');
+}
+
+/** A state in its colour. */
+export function stateText(text: string, state: TaskState, style: Style): string {
+  if (state === 'failed' || state === 'expired') return style.red(text);
+  if (state === 'retrying' || state === 'cancelled') return style.yellow(text);
+  if (state === 'succeeded') return style.green(text);
+  return state === 'running' ? style.cyan(text) : text;
 }

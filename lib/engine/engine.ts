@@ -21,6 +21,7 @@
  */
 import type { ClockPort } from './ports/clock-port.js';
 import type { CommandPort } from './ports/command-port.js';
+import type { DiagnosisPort } from './ports/diagnosis-port.js';
 import type { EnqueuePort } from './ports/enqueue-port.js';
 import type { EventPort } from './ports/event-port.js';
 import type { LogPort } from './ports/log-port.js';
@@ -36,7 +37,7 @@ import type { WorkerRegistry } from './ports/worker-registry.js';
  * (test/contract) is the same for all engines. The port is internal: applications use it through the public API.
  */
 export interface Engine
-  extends ClockPort, EnqueuePort, QueryPort, CommandPort, LogPort, WorkerPort, EventPort, RequestPort {
+  extends ClockPort, EnqueuePort, QueryPort, CommandPort, LogPort, WorkerPort, EventPort, RequestPort, DiagnosisPort {
   /** The store of schedules. */
   readonly schedules: ScheduleStore;
   /** The processes that run tasks. */

@@ -1,3 +1,8 @@
+import type { TaskFilter } from '../admin/task-filter.js';
+import type { PageOptions } from '../admin/task-lists.js';
+import type { LogOptions, TaskLogLine } from '../admin/task-log-reader.js';
+import type { TaskPage } from '../admin/task-page.js';
+import type { DiagnosisPort, Finding } from '../engine/ports/diagnosis-port.js';
 import type { TaskAdmin } from '../admin/task-admin.js';
 import type { WorkerInfo } from '../admin/worker-info.js';
 import type { Json } from '../engine/json.js';
@@ -12,6 +17,7 @@ import type { TaskSchedules } from '../schedules/task-schedules.js';
 
 /** The parts of the application that operations use. */
 export interface OperationDeps {
+  readonly engine: DiagnosisPort;
   readonly admin: TaskAdmin;
   readonly schedules: TaskSchedules;
   readonly taskQueue: TaskQueue;
@@ -31,6 +37,12 @@ export interface CallToEnqueue {
  */
 export const OPERATIONS = {
   workers: ({ admin }): Promise<WorkerInfo[]> => admin.workers(),
+
+  tasks: ({ admin }, filter: TaskFilter, page: PageOptions): Promise<TaskPage> => admin.tasks(filter, page),
+
+  logs: ({ admin }, id: string, options: LogOptions): Promise<TaskLogLine[]> => admin.logs(id, options),
+
+  diagnose: ({ engine }): Promise<Finding[]> => engine.diagnose(),
 
   schedules: ({ schedules }): Promise<ScheduleStatus[]> => schedules.list(),
 

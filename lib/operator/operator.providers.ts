@@ -23,7 +23,7 @@ export const OPERATOR_PROVIDERS: Provider[] = [
       taskQueue: TaskQueue,
       results: TaskResults,
     ): Operator => {
-      const operator = localOperator({ admin, schedules, taskQueue, results });
+      const operator = localOperator({ engine, admin, schedules, taskQueue, results });
       engine.serveRequests(answerOperations(operator));
       return operator;
     },

@@ -1,10 +1,13 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
 import { TaskContext, Task, TaskProcessor } from 'nestjs-task-queue';
-import { boot, type Booted } from '../support/boot.js';
+import { randomUUID } from 'node:crypto';
+import { boot, Gate, type Booted } from '../support/boot.js';
 import { commandsOn, stable } from '../support/command-line.js';
 import { describeEachDatabase } from '../support/engines.js';
 import { until } from '../support/until.js';
+
+let gate: Gate;
 
 @Injectable()
 @TaskProcessor({ queue: 'reports' })
@@ -19,6 +22,14 @@ class ReportTasks {
   @Task()
   fail(reason: string): void {
     throw new TypeError(reason);
+  }
+
+  @Task()
+  async write(): Promise<void> {
+    await this.task.log('begins with token=abc');
+    await this.task.log('slow \u001B[1K', 'warn');
+    await gate.opened;
+    await this.task.log('ends');
   }
 
   @Task()
@@ -78,6 +89,72 @@ describeEachDatabase('the command line', (engine) => {
     );
     const { out: json } = await cli('workers --json');
     expect(JSON.parse(json)).toMatchObject([{ state: 'alive', application: 'shop', pid: process.pid }]);
+  });
+
+  test('doctor finds nothing wrong with the store of the tests', async () => {
+    const { code, out } = await cli('doctor --json');
+    const findings = JSON.parse(out) as { check: string; level: string }[];
+    const checks = findings.map(({ check }) => check);
+    expect(checks).toEqual(
+      expect.arrayContaining(['engine', 'versions', 'persistence', 'clock', 'workers', 'schedules']),
+    );
+    // The disk of the machine may be full.
+    expect(findings.filter(({ check, level }) => level === 'fail' && check !== 'disk')).toEqual([]);
+    expect([0, 1]).toContain(code);
+  });
+
+  test('logs shows the lines of a task, --follow until its end', async () => {
+    gate = new Gate();
+    const handle = await enqueue('write');
+    await until(async () => (await handle.status()).state === 'running', 'the task runs');
+    const following = cli(`logs ${handle.id} --follow`);
+    gate.open();
+    const { code, out } = await following;
+    expect(stable(out)).toBe('<time> log   begins with token=[masked]\n<time> warn  slow  [1K\n<time> log   ends\n');
+    expect(code).toBe(0);
+    const { out: json } = await cli(`logs ${handle.id} --limit 1 --json`);
+    expect(JSON.parse(json)).toMatchObject([{ index: 3, level: 'log', text: 'ends' }]);
+    expect((await cli(`logs ${handle.id} --reveal`)).out).toContain('token=abc');
+  });
+
+  test('Ctrl-C ends --follow with exit code 0', async () => {
+    const handle = await enqueue('wait');
+    const controller = new AbortController();
+    const following = cli(`logs ${handle.id} -f`, { interrupt: controller.signal });
+    await until(async () => (await handle.status()).state === 'running', 'the task runs');
+    controller.abort();
+    expect(await following).toEqual({ code: 0, out: '', err: '' });
+    await handle.cancel();
+  });
+
+  test('list shows the tasks that match, page by page', async () => {
+    const reason = `no paper for ${randomUUID()}`;
+    const ids = [await failed(reason), await failed(reason)];
+    const { code, out } = await cli('list --state failed --name ReportTasks.fail --limit 1');
+    expect(code).toBe(0);
+    const [head, row, more] = stable(out).split('\n');
+    expect(head?.split(/ {2,}/)).toEqual(['ID', 'TASK', 'STATE', 'ATTEMPT', 'AGE', 'RAN', 'ERROR']);
+    expect(row?.split(/ {2,}/).slice(0, 4)).toEqual(['reports.<id>', 'ReportTasks.fail', 'failed', '1/1']);
+    expect(row).toContain('TypeError: no paper for <uuid>');
+    const cursor = /--cursor (\S+)/.exec(more ?? '')?.[1] as string;
+    const { out: json } = await cli(`list --state failed --name ReportTasks.fail --limit 1 --cursor ${cursor} --json`);
+    const page = JSON.parse(json) as { items: { id: string }[] };
+    expect(ids).toContain(page.items[0]?.id);
+    expect(out).toContain(ids.find((id) => id !== page.items[0]?.id));
+    expect(await cli('list --queue nothing')).toMatchObject({ code: 0, out: 'No task matches.\n' });
+  });
+
+  test.each([
+    ['list --state late', 'filter.state is "late". Give one of: '],
+    ['list --running-for soon', 'filter.runningFor is "soon"'],
+    ['list --error x', 'filter.error is "x". Give a fingerprint'],
+    ['list --limit 5000', 'limit is 5000. Give a whole number from 1 to 1000.'],
+    ['list --cursor x', 'cursor'],
+    ['list --enqueued-after soon', 'filter.enqueuedAfter is "soon"'],
+  ])('%s is wrong usage', async (args, message) => {
+    const { code, out, err } = await cli(args);
+    expect(err).toContain(message);
+    expect({ code, out, lines: err.trim().split('\n').length }).toEqual({ code: 2, out: '', lines: 1 });
   });
 
   test('retry runs a failed task again, and forget removes it', async () => {

@@ -1,5 +1,6 @@
 import { type Engine } from '../../lib/engine/engine.js';
 import type { LogPage } from '../../lib/engine/ports/log-port.js';
+import type { Finding } from '../../lib/engine/ports/diagnosis-port.js';
 import type { Consumer } from '../../lib/engine/ports/worker-port.js';
 import { isFinal, type Receipt, type TaskCall, type TaskRecord, type TaskTree } from '../../lib/engine/task.js';
 import { newTaskId } from '../../lib/engine/task-id.js';
@@ -42,6 +43,9 @@ export class FakeEngine implements Engine {
         .slice(0, count),
     figures: async () => [],
   };
+  async diagnose(): Promise<Finding[]> {
+    return [];
+  }
 
   /** Stores a task, `running` unless `known` has another state. */
   add(known: Partial<TaskRecord> = {}): string {

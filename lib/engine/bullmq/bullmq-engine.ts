@@ -2,6 +2,7 @@ import type { Queue } from 'bullmq';
 import type { Engine } from '../engine.js';
 import type { TaskChangeListener, TaskChangeType } from '../ports/event-port.js';
 import type { ChangeListener, WatchOptions } from '../ports/query-port.js';
+import type { Finding } from '../ports/diagnosis-port.js';
 import type { AnswerRequest, RequestPort } from '../ports/request-port.js';
 import type { Consumer, ConsumerOptions, DeliveryHandler } from '../ports/worker-port.js';
 import type { LogPage } from '../ports/log-port.js';
@@ -10,6 +11,7 @@ import type { Receipt, TaskCall, TaskRecord, TaskTree } from '../task.js';
 import type { Retention } from '../retention.js';
 import { TaskChanges } from '../task-changes.js';
 import { queueOfTask } from '../task-id.js';
+import { diagnoseClock, diagnoseVersions } from './diagnose.js';
 import { Availability } from './availability.js';
 import { ChangeFeed } from './changes/change-feed.js';
 import { CheckedBus } from './checked-bus.js';
@@ -36,6 +38,8 @@ export interface BullMQEngineOptions {
   readonly timeout: number;
   /** Milliseconds without a sign of life after which a worker counts as dead, and its tasks run again elsewhere. */
   readonly abandonedAfter: number;
+  /** The packages that the engine uses: BullMQ and that of the driver. */
+  readonly packages: readonly string[];
   /** How many lines are kept of the log of each task. */
   readonly logLines: number;
 }
@@ -161,6 +165,13 @@ export class BullMQEngine implements Engine {
         await this.consumers.get(queue)?.stop(grace);
       },
     };
+  }
+
+  async diagnose(): Promise<Finding[]> {
+    const { availability, driver, options } = this;
+    const [engine, ...settings] = await availability.withRetries('diagnose', () => driver.diagnose());
+    const rest = [diagnoseVersions(options.packages), ...settings, diagnoseClock(driver.clock)];
+    return engine ? [engine, ...rest] : rest;
   }
 
   serveRequests(answer: AnswerRequest): void {

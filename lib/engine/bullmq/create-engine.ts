@@ -13,7 +13,7 @@ const DRIVER_PACKAGES: Readonly<Record<DatabaseConnection['kind'], string>> = {
   embedded: '@electric-sql/pglite',
 };
 
-export interface CreateBullMQEngineOptions extends BullMQEngineOptions {
+export interface CreateBullMQEngineOptions extends Omit<BullMQEngineOptions, 'packages'> {
   readonly connection: DatabaseConnection;
   /** Redis key prefix, or PostgreSQL schema. */
   readonly prefix: string;
@@ -28,9 +28,10 @@ export interface CreateBullMQEngineOptions extends BullMQEngineOptions {
 export async function createBullMQEngine(options: CreateBullMQEngineOptions): Promise<Engine> {
   const desk = new RequestDesk();
   const driver = await createDriver(options.connection, options.prefix, desk);
-  const warning = warningOfUncheckedVersions(['bullmq', DRIVER_PACKAGES[options.connection.kind]]);
+  const packages = ['bullmq', DRIVER_PACKAGES[options.connection.kind]];
+  const warning = warningOfUncheckedVersions(packages);
   if (warning !== undefined) new Logger('TaskQueue').warn(warning);
-  return new BullMQEngine(driver, options, desk);
+  return new BullMQEngine(driver, { ...options, packages }, desk);
 }
 
 async function createDriver(connection: DatabaseConnection, prefix: string, desk: RequestDesk): Promise<Driver> {

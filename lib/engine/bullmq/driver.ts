@@ -1,5 +1,6 @@
 import type { FlowProducer, JobJson, JobState, Processor, Queue, QueueOptions, Worker, WorkerOptions } from 'bullmq';
 import type { ListPosition, ListRequest, QueueFigures } from '../ports/list-port.js';
+import type { Finding } from '../ports/diagnosis-port.js';
 import type { CallDeadline } from './call-deadline.js';
 import type { Clock } from './clock.js';
 import type { JobEntry } from './jobs/job-data.js';
@@ -99,6 +100,8 @@ export interface Driver {
   addLogLines(lines: readonly LineOfJob[], keep: number): Promise<void>;
   /** The lines behind the first `after` lines that the job has ever had, at most `limit`. */
   readLogLines(job: JobRef, after: number, limit: number): Promise<JobLines>;
+  /** Checks the server and its settings. Changes nothing. */
+  diagnose(): Promise<Finding[]>;
   /** Whether an error means that the store cannot be reached, so that another attempt may help. */
   isOutage(error: unknown): boolean;
   /** Calls `listener` when a connection breaks outside of any call. */

@@ -7,6 +7,7 @@ import type { Engine } from '../engine.js';
 import { storableText } from '../json.js';
 import type { TaskChangeListener, TaskChangeType } from '../ports/event-port.js';
 import type { LogPage } from '../ports/log-port.js';
+import { fine, type Finding } from '../ports/diagnosis-port.js';
 import type { ChangeListener, WatchOptions } from '../ports/query-port.js';
 import type { Consumer, ConsumerOptions, DeliveryHandler } from '../ports/worker-port.js';
 import type { Retention } from '../retention.js';
@@ -82,6 +83,10 @@ export class MemoryEngine implements Engine {
   }
 
   async start(): Promise<void> {}
+
+  async diagnose(): Promise<Finding[]> {
+    return [fine('engine', 'The memory engine is a part of this process. Its tasks end with it.')];
+  }
 
   /** No other process reaches this one. */
   serveRequests(): void {}

@@ -3,6 +3,8 @@ import type { PgPool } from 'bullmq';
 import { openEmbeddedDatabase, type EmbeddedDatabase } from './embedded-database.js';
 import type { AnswerRequest } from '../../ports/request-port.js';
 import { PoolDeadline } from '../call-deadline.js';
+import type { Finding } from '../../ports/diagnosis-port.js';
+import { diagnoseEmbedded } from './diagnose-embedded.js';
 import { OWN_CLOCK } from '../clock.js';
 import { LocalBus } from './local-bus.js';
 import { PostgresDriver } from '../postgres/postgres-driver.js';
@@ -45,7 +47,12 @@ export function openEmbeddedDriver(folder: string | undefined, schema: string, a
     await database?.close();
   };
   const address = folder === undefined ? 'The embedded engine (in memory)' : `The embedded engine in ${folder}`;
-  return new PostgresDriver(
+  class EmbeddedDriver extends PostgresDriver {
+    override diagnose(): Promise<Finding[]> {
+      return diagnoseEmbedded(pool, folder, address);
+    }
+  }
+  return new EmbeddedDriver(
     address,
     {
       queries: pool,

@@ -27,6 +27,8 @@ import {
   type JobRow,
 } from './job-rows.js';
 import { ADD_LOG_LINES, LOG_CONFLICT, READ_LOG_LINES, type LogRow } from './job-log.js';
+import { diagnosePostgres } from './diagnose-postgres.js';
+import type { Finding } from '../../ports/diagnosis-port.js';
 import { moveFailedParentFirst } from './patched-parent-first.js';
 import { passServerTime } from './patched-postgres-time.js';
 import { PostgresLists } from './postgres-lists.js';
@@ -97,6 +99,10 @@ export class PostgresDriver implements Driver {
   /** The version of the tables. Changes nothing. */
   schemaVersion(): Promise<SchemaVersion> {
     return schemaVersion(this.pools.queries, this.schema, this.address);
+  }
+
+  diagnose(): Promise<Finding[]> {
+    return diagnosePostgres(this.pools.queries, this.schema, this.address);
   }
 
   /** Lets a role use the tables. Only the owner of the tables can call this method. */
