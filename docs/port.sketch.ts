@@ -11,7 +11,7 @@ import type { WorkerRecord } from '../lib/engine/ports/worker-registry.js';
 import type { Receipt, TaskCall, TaskFailure, TaskRecord, TaskTree } from '../lib/engine/task.js';
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Details. For TaskAdmin, the command line and the dashboard.
+// Attempts. For TaskAdmin, the command line and the dashboard.
 
 /** One attempt of a task, kept up to a bound. */
 export interface AttemptRecord {
@@ -24,18 +24,10 @@ export interface AttemptRecord {
   readonly worker: string;
 }
 
-/** A record with everything that HTTP hides. */
-export interface TaskDetails extends TaskRecord {
-  readonly args: readonly Json[];
-  readonly options: TaskCall['options'];
-  readonly attempts: readonly AttemptRecord[];
-  readonly parent: string | null;
-  readonly logLength: number;
-}
-
-/** What `ListPort` lacks. Each call does a bounded amount of work, however many tasks the queue holds. */
-export interface DetailsPort {
-  details(id: string): Promise<TaskDetails | undefined>;
+/** What a task's details lack today. */
+export interface AttemptPort {
+  /** The attempts of a task, kept up to a bound, the first one first. */
+  attempts(id: string): Promise<readonly AttemptRecord[]>;
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -28,6 +28,8 @@ export { TaskAdmin } from './admin/task-admin.js';
 export type { FollowLogOptions, LogOptions, TaskLogLine } from './admin/task-log-reader.js';
 export type { LogLevel } from './engine/log-line.js';
 export type { QueueCounts, QueueInfo } from './admin/queue-overview.js';
+export type { ErrorGroup, ErrorGroups, ErrorsOptions } from './admin/error-groups.js';
+export type { StoredOptions, TaskDetails, TaskMember } from './admin/task-details.js';
 export type { TaskFilter } from './admin/task-filter.js';
 export type { TaskOrder } from './admin/lists-of-state.js';
 export type { TaskPage } from './admin/task-page.js';

@@ -1,13 +1,15 @@
 import type { Engine } from '../engine/engine.js';
 import { TaskLogReader, type FollowLogOptions, type LogOptions, type TaskLogLine } from './task-log-reader.js';
+import { readErrors, type ErrorGroups, type ErrorsOptions } from './error-groups.js';
 import { QueueOverview, type QueueInfo } from './queue-overview.js';
+import { readDetails, type TaskDetails } from './task-details.js';
 import type { TaskFilter } from './task-filter.js';
 import { TaskLists, type PageOptions } from './task-lists.js';
 import { toPage, type TaskPage } from './task-page.js';
 import { toWorkerInfo, type WorkerInfo } from './worker-info.js';
 
 export interface TaskAdminDeps {
-  readonly engine: Pick<Engine, 'workers' | 'now' | 'find' | 'readLog' | 'lists'>;
+  readonly engine: Pick<Engine, 'workers' | 'now' | 'find' | 'readLog' | 'lists' | 'countEndedMembers'>;
 }
 
 /**
@@ -81,6 +83,38 @@ export class TaskAdmin {
    */
   async tasks(filter: TaskFilter = {}, options: PageOptions = {}): Promise<TaskPage> {
     return toPage(await this.#lists.page(filter, options));
+  }
+
+  /**
+   * A task with everything that is stored of it: also what HTTP hides.
+   *
+   * @throws TaskNotFoundError when the task is not stored, or no longer, as `handle.status()` does
+   * @throws EngineUnavailableError
+   * @example
+   * ```ts
+   * const { args, headers, error } = await admin.task(id);
+   * ```
+   */
+  async task(id: string): Promise<TaskDetails> {
+    return readDetails(id, this.deps.engine);
+  }
+
+  /**
+   * The errors of failed tasks: tasks are put together whose errors have the same name and message, apart from numbers, ids, quoted
+   * values and addresses. A call reads at most the last 10,000 failed tasks; `complete` tells whether those were all.
+   *
+   * @param options.since a time, or a duration before now, such as `'1h'`
+   * @throws InvalidArgumentsError for a wrong queue, time or limit
+   * @throws EngineUnavailableError
+   * @example
+   * ```ts
+   * const { items } = await admin.errors({ since: '1h' });
+   * for (const { name, message, count } of items) console.log(count, name, message);
+   * const page = await admin.tasks({ state: 'failed', error: items[0].fingerprint });
+   * ```
+   */
+  async errors(options: ErrorsOptions = {}): Promise<ErrorGroups> {
+    return readErrors(options, { engine: this.deps.engine, lists: this.#lists });
   }
 
   /**

@@ -45,7 +45,7 @@ export class TaskLists {
     const checked = checkFilter(filter);
     if (!Number.isSafeInteger(limit) || limit < 1 || limit > MOST_ITEMS)
       throw wrong('limit', limit, `Give a whole number from 1 to ${MOST_ITEMS}.`);
-    const scan = new Scan(this.engine, checked, await this.queuesOf(checked), limit);
+    const scan = new Scan(this.engine, checked, await this.queuesOf(checked.queue, checked.root), limit);
     const next = await scan.run(fromCursor(cursor, checked));
     return {
       items: scan.items,
@@ -62,8 +62,12 @@ export class TaskLists {
     return sorted([...names].filter(isQueueName));
   }
 
-  /** The whole of a group is a task in a queue of the package. */
-  private async queuesOf({ queue, root }: CheckedFilter): Promise<string[]> {
+  /**
+   * The queue of a filter, or all.
+   *
+   * @param root whether the whole of a group is wanted, which is a task in a queue of the package
+   */
+  async queuesOf(queue: string | undefined, root = false): Promise<string[]> {
     if (queue !== undefined) return [queue];
     const names = await this.queueNames();
     return root ? sorted([...names, WORKFLOW_QUEUE]) : names;

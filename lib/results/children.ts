@@ -16,12 +16,14 @@ const FETCH_AT_ONCE = 100;
 /**
  * Returns the steps of a chain, or the members of a group. For a chain that ends with a group: the steps, then the
  * members of that group.
+ *
+ * @param most the most members of the group; default: all
  */
-export async function childrenOf(record: TaskRecord, engine: Pick<Engine, 'find'>): Promise<Child[]> {
+export async function childrenOf(record: TaskRecord, engine: Pick<Engine, 'find'>, most?: number): Promise<Child[]> {
   const { after, group } = record.note ?? {};
   const ids = memberIds(record.id, record.members);
   const before = after ? await stepsUpTo(ids[0] as string, engine) : [];
-  const own = await inBatches(after ? ids.slice(1) : ids, FETCH_AT_ONCE, async (id): Promise<Child> => {
+  const own = await inBatches(ids.slice(after ? 1 : 0, most), FETCH_AT_ONCE, async (id): Promise<Child> => {
     return (await engine.find(id)) ?? { id };
   });
   return [...before, ...(group || !after ? own : [record, ...own])];

@@ -42,6 +42,7 @@ export class FakeEngine implements Engine {
         .slice(Number(after?.[0] ?? 0))
         .slice(0, count),
     figures: async () => [],
+    details: async () => undefined,
   };
   async diagnose(): Promise<Finding[]> {
     return [];

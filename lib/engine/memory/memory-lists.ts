@@ -6,8 +6,10 @@ import {
   type ListPosition,
   type ListRequest,
   type QueueFigures,
+  type StoredCall,
   type StoredList,
 } from '../ports/list-port.js';
+import type { Json } from '../json.js';
 import type { TaskRecord } from '../task.js';
 import type { Place, StoredTask } from './stored-task.js';
 import type { TaskStore } from './task-store.js';
@@ -67,6 +69,14 @@ export class MemoryLists implements ListPort {
       .map(({ task, position: own }) => {
         return { record: this.deps.recordOf(task), parent: task.workflow?.parent?.id, position: own };
       });
+  }
+
+  async details(id: string): Promise<StoredCall | undefined> {
+    const task = this.deps.store('find').find(id);
+    const record = task && this.deps.recordOf(task);
+    if (!record) return undefined;
+    const { args, options, workflow } = task;
+    return { record, args: JSON.parse(args) as Json[], options: { ...options }, parent: workflow?.parent?.id };
   }
 
   async figures(queues: readonly string[]): Promise<QueueFigures[]> {

@@ -1,4 +1,5 @@
-import type { TaskRecord } from '../task.js';
+import type { Json } from '../json.js';
+import type { CallOptions, TaskRecord } from '../task.js';
 
 /**
  * The lists in which an engine keeps tasks, by what happens to them next:
@@ -66,6 +67,17 @@ export interface QueueFigures {
   readonly queuedSince: number | null;
 }
 
+/** A task with what its call stored. */
+export interface StoredCall {
+  readonly record: TaskRecord;
+  /** Empty when they cannot be read. */
+  readonly args: readonly Json[];
+  /** The options that were stored with the call. */
+  readonly options: CallOptions;
+  /** The id of the task that waits for this one. */
+  readonly parent: string | undefined;
+}
+
 /**
  * Reading many stored tasks. Each method does a bounded amount of work, however many tasks a queue holds, and throws
  * EngineUnavailableError when the engine does not answer in time.
@@ -85,4 +97,6 @@ export interface ListPort {
   list(request: ListRequest): Promise<ListEntry[]>;
   /** The figures of these queues, in order, in one round trip. The sizes are exact. */
   figures(queues: readonly string[]): Promise<QueueFigures[]>;
+  /** The task of this id with its call; `undefined` when there is none or its time to live is over. */
+  details(id: string): Promise<StoredCall | undefined>;
 }

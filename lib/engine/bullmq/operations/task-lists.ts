@@ -1,6 +1,9 @@
-import type { ListEntry, ListPort, ListRequest, QueueFigures } from '../../ports/list-port.js';
+import type { JobJson } from 'bullmq';
+import type { ListEntry, ListPort, ListRequest, QueueFigures, StoredCall } from '../../ports/list-port.js';
 import type { Availability } from '../availability.js';
 import type { Driver, ListedJob } from '../driver.js';
+import { parse, readData, readOptions } from '../jobs/job-data.js';
+import { whyUnreadable } from '../jobs/job-to-record.js';
 import type { JobLookup } from './job-lookup.js';
 
 /** Reads the lists of a database, and makes records of the jobs. */
@@ -24,10 +27,28 @@ export class TaskLists implements ListPort {
     return this.availability.withRetries('count tasks', () => this.driver.lists.figures(queues));
   }
 
+  async details(id: string): Promise<StoredCall | undefined> {
+    const found = await this.lookup.find(id);
+    if (!found) return undefined;
+    const { record, json } = found;
+    const data = parse(json.data);
+    const isReadable = whyUnreadable(json, data, 'waiting') === undefined;
+    const { delay } = json.opts;
+    return {
+      record,
+      args: isReadable ? (readData(data)?.args ?? []) : [],
+      options: isReadable ? { ...readOptions(json.opts), ...(delay && { startAt: json.timestamp + delay }) } : {},
+      parent: parentOf(json),
+    };
+  }
+
   private entryOf({ queue, id, found, position }: ListedJob): ListEntry {
     const record = found && this.lookup.recordOf(id, found.json, queue, found.state);
-    // BullMQ's key of a parent ends with its id.
-    const parent = found?.json.parentKey?.split(':').at(-1);
-    return { record, parent, position };
+    return { record, parent: found && parentOf(found.json), position };
   }
+}
+
+/** BullMQ's key of a parent ends with its id. */
+function parentOf({ parentKey }: JobJson): string | undefined {
+  return parentKey?.split(':').at(-1);
 }
