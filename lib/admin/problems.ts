@@ -1,4 +1,5 @@
 import { finding, type Finding } from '../engine/ports/diagnosis-port.js';
+import type { QueueInfo } from './queue-overview.js';
 import type { WorkerInfo } from './worker-info.js';
 
 /** What {@link problemsOf} has to know of a schedule. */
@@ -9,17 +10,62 @@ export interface ScheduleState {
 
 /** What was read of a store. */
 export interface StoreState {
+  readonly queues: readonly QueueInfo[];
   readonly workers: readonly WorkerInfo[];
   readonly schedules: readonly ScheduleState[];
+  /** Milliseconds since 1970. */
+  readonly now: number;
 }
 
 /** Names that one sentence lists; the others are counted. */
 const MOST_NAMES = 5;
+/** Milliseconds that the first task of a queue may wait before it is worth a word. */
+const LONG_WAIT = 10 * 60_000;
 
 /** What is wrong right now, in words and with the cure; the worst comes first. An empty list: nothing is. */
 export function problemsOf(state: StoreState): Finding[] {
-  const problems = [...workerProblems(state), ...scheduleProblems(state)];
+  const problems = [...queueProblems(state), ...workerProblems(state), ...scheduleProblems(state)];
   return problems.toSorted((a, b) => Number(b.level === 'fail') - Number(a.level === 'fail'));
+}
+
+function queueProblems({ queues, now }: StoreState): Finding[] {
+  return queues.flatMap((queue) => queueProblem(queue, now) ?? []);
+}
+
+/** The first reason why the tasks of a queue do not run as they should: the others mostly follow from it. */
+function queueProblem(queue: QueueInfo, now: number): Finding | undefined {
+  const { name, paused, workers, counts, oldestQueuedAt } = queue;
+  const waiting = counts.queued + counts.scheduled;
+  const age = oldestQueuedAt === null ? 0 : now - Date.parse(oldestQueuedAt);
+  const oldest = age >= 60_000 ? `, the oldest for ${roughly(age)}` : '';
+  if (paused) {
+    const level = counts.queued > 0 ? 'fail' : 'warn';
+    const text = `Queue ${name} is paused${pausedBy(queue)}: ${plural(counts.queued, 'task')} ${counts.queued === 1 ? 'waits' : 'wait'}${oldest}.`;
+    return finding('paused', level, text, `npx nestjs-task-queue resume ${name}`);
+  }
+  if (workers === 0 && waiting > 0) {
+    const text = `Queue ${name} has ${plural(waiting, 'task')}${oldest}, and no worker takes from it.`;
+    return finding(
+      'workers',
+      'fail',
+      text,
+      'Start the application that declares its tasks, with the role both or worker. See consume and TASK_QUEUE_CONSUME, and the name of the queue.',
+    );
+  }
+  if (age < LONG_WAIT) return undefined;
+  return finding(
+    'backlog',
+    'warn',
+    `Queue ${name} is behind: ${plural(counts.queued, 'task')} ${counts.queued === 1 ? 'waits' : 'wait'}${oldest}, ${plural(counts.running, 'task')} run.`,
+    `See what runs for long (npx nestjs-task-queue list --queue ${name} --running-for 5m), then add workers or raise concurrency.`,
+  );
+}
+
+/** Queues that were paused by `TaskAdmin` know by whom; others were paused by another program. */
+function pausedBy(queue: QueueInfo): string {
+  const { pausedBy: act } = queue as { pausedBy?: { by: string; at: string; reason: string | null } | null };
+  if (!act) return '';
+  return ` by ${act.by} since ${timeOf(act.at)}${act.reason ? ` (${act.reason})` : ''}`;
 }
 
 function workerProblems({ workers }: StoreState): Finding[] {
@@ -28,10 +74,10 @@ function workerProblems({ workers }: StoreState): Finding[] {
   const names = listText(lost.map(({ host, pid, seenAt }) => `${host} (process ${pid}, last seen ${timeOf(seenAt)})`));
   return [
     finding(
-      'workers',
+      'lost workers',
       'warn',
       `${plural(lost.length, 'worker')} ${lost.length === 1 ? 'was' : 'were'} lost in the last ten minutes: ${names}.`,
-      'Its tasks run again elsewhere by themselves. See why the process ended: its log, the memory limit of its host (OOM), the deploy.',
+      'Tasks of lost workers run again elsewhere by themselves. See why the process ended: its log, the memory limit of its host, the deploy.',
     ),
   ];
 }
@@ -51,12 +97,11 @@ function scheduleProblems({ schedules }: StoreState): Finding[] {
   );
 }
 
-/** `1 worker`, `2 workers`. */
-export function plural(count: number, noun: string): string {
+function plural(count: number, noun: string): string {
   return `${count.toLocaleString('en-US')} ${noun}${count === 1 ? '' : 's'}`;
 }
 
-export function listText(names: readonly string[]): string {
+function listText(names: readonly string[]): string {
   const shown = names.slice(0, MOST_NAMES).join(', ');
   return names.length > MOST_NAMES ? `${shown} and ${names.length - MOST_NAMES} more` : shown;
 }
@@ -64,4 +109,11 @@ export function listText(names: readonly string[]): string {
 /** `2026-11-27 03:10 UTC` */
 function timeOf(iso: string): string {
   return `${iso.slice(0, 16).replace('T', ' ')} UTC`;
+}
+
+/** The largest unit of a time: `3 minutes`. */
+function roughly(milliseconds: number): string {
+  const minutes = Math.floor(milliseconds / 60_000);
+  if (minutes < 120) return plural(minutes, 'minute');
+  return minutes < 2_880 ? plural(Math.floor(minutes / 60), 'hour') : plural(Math.floor(minutes / 1_440), 'day');
 }

@@ -9,12 +9,14 @@ import { addLogs } from './commands/logs.js';
 import { addSchedules } from './commands/schedules.js';
 import { addShow } from './commands/show.js';
 import { addSingleTaskCommands } from './commands/single-task.js';
+import { addStatus } from './commands/status.js';
 import { addWorkers } from './commands/workers.js';
 import { EXIT, exitCodeOf, type ExitCode } from './exit-code.js';
 import { printable } from './style.js';
 import type { Terminal } from './terminal.js';
 
 const COMMANDS = [
+  addStatus,
   addList,
   addShow,
   addLogs,

@@ -1,3 +1,4 @@
+import type { QueueInfo } from '../admin/queue-overview.js';
 import type { TaskFilter } from '../admin/task-filter.js';
 import type { PageOptions } from '../admin/task-lists.js';
 import type { LogOptions, TaskLogLine } from '../admin/task-log-reader.js';
@@ -36,6 +37,8 @@ export interface CallToEnqueue {
  * an operation can also be asked of another process, the one that has opened an embedded folder.
  */
 export const OPERATIONS = {
+  queues: ({ admin }): Promise<QueueInfo[]> => admin.queues(),
+
   workers: ({ admin }): Promise<WorkerInfo[]> => admin.workers(),
 
   tasks: ({ admin }, filter: TaskFilter, page: PageOptions): Promise<TaskPage> => admin.tasks(filter, page),

@@ -44,12 +44,14 @@ async function examine(context: CommandContext, command: Command): Promise<Findi
 }
 
 async function examineTasks(operator: Operator): Promise<Finding[]> {
-  const [workers, schedules] = await Promise.all([operator.workers(), operator.schedules()]);
-  const problems = problemsOf({ workers, schedules });
+  const [queues, workers, schedules] = await Promise.all([operator.queues(), operator.workers(), operator.schedules()]);
+  const problems = problemsOf({ queues, workers, schedules, now: Date.now() });
   const isFine = (check: string) => !problems.some((problem) => problem.check === check);
   const alive = workers.filter(({ state }) => state === 'alive').length;
   return [
-    ...(isFine('workers') ? [fine('workers', `${count(alive, 'worker')} alive, none was lost.`)] : []),
+    ...(isFine('paused') ? [fine('paused', `${count(queues.length, 'queue')}, none is paused.`)] : []),
+    ...(isFine('workers') ? [fine('workers', `${count(alive, 'worker')} alive, every queue with tasks has one.`)] : []),
+    ...(isFine('lost workers') ? [fine('lost workers', 'No worker was lost in the last ten minutes.')] : []),
     ...(isFine('schedules') ? [fine('schedules', `${count(schedules.length, 'schedule')}, none is broken.`)] : []),
     ...problems,
   ];
