@@ -4,6 +4,7 @@ import { CommandContext } from './command-context.js';
 import { addEnqueue } from './commands/enqueue.js';
 import { addMigrate } from './commands/migrate.js';
 import { addDoctor } from './commands/doctor.js';
+import { addErrors } from './commands/errors.js';
 import { addList } from './commands/list.js';
 import { addLogs } from './commands/logs.js';
 import { addSchedules } from './commands/schedules.js';
@@ -19,6 +20,7 @@ const COMMANDS = [
   addStatus,
   addList,
   addShow,
+  addErrors,
   addLogs,
   addSingleTaskCommands,
   addEnqueue,

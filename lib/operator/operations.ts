@@ -1,3 +1,5 @@
+import type { ErrorGroups, ErrorsOptions } from '../admin/error-groups.js';
+import type { TaskDetails } from '../admin/task-details.js';
 import type { QueueInfo } from '../admin/queue-overview.js';
 import type { TaskFilter } from '../admin/task-filter.js';
 import type { PageOptions } from '../admin/task-lists.js';
@@ -42,6 +44,10 @@ export const OPERATIONS = {
   workers: ({ admin }): Promise<WorkerInfo[]> => admin.workers(),
 
   tasks: ({ admin }, filter: TaskFilter, page: PageOptions): Promise<TaskPage> => admin.tasks(filter, page),
+
+  task: ({ admin }, id: string): Promise<TaskDetails> => admin.task(id),
+
+  errors: ({ admin }, options: ErrorsOptions): Promise<ErrorGroups> => admin.errors(options),
 
   logs: ({ admin }, id: string, options: LogOptions): Promise<TaskLogLine[]> => admin.logs(id, options),
 

@@ -20,8 +20,8 @@ class ReportTasks {
   }
 
   @Task()
-  fail(reason: string): void {
-    throw new TypeError(reason);
+  fail(reason: unknown): void {
+    throw new TypeError(typeof reason === 'string' ? reason : 'no text');
   }
 
   @Task()
@@ -191,6 +191,41 @@ describeEachDatabase('the command line', (engine) => {
     expect({ code, out, lines: err.trim().split('\n').length }).toEqual({ code: 2, out: '', lines: 1 });
   });
 
+  test('show has all that is stored, with secrets masked', async () => {
+    const call = booted.queue
+      .of('ReportTasks.fail')
+      .with({ queue: 'reports', headers: { owner: '7', 'x-api-key': 'k1' } });
+    const handle = await call.enqueue({ reason: 'smtp', password: 'hush' });
+    await handle.result().catch(() => undefined);
+    const { code, out } = await cli(`show ${handle.id}`);
+    expect(code).toBe(0);
+    expect(stable(out)).toContain(
+      'ReportTasks.fail\nid          reports.<id>\nqueue       reports\nstate       failed\n',
+    );
+    expect(out).toContain('arguments   [{"reason":"smtp","password":"[masked]"}]\n');
+    expect(out).toContain('headers     {"owner":"7","x-api-key":"[masked]"}\n');
+    expect(out).toContain('error       TypeError: ');
+    expect(out).toMatch(/^ +at ReportTasks\.fail \(.*cli\.test/m);
+    const { out: json } = await cli(`show ${handle.id} --json`);
+    expect(JSON.parse(json)).toMatchObject({ state: 'failed', args: [{ reason: 'smtp', password: '[masked]' }] });
+    const { out: revealed } = await cli(`show ${handle.id} --json --reveal`);
+    expect(JSON.parse(revealed)).toMatchObject({ args: [{ password: 'hush' }], headers: { 'x-api-key': 'k1' } });
+  });
+
+  test('errors groups failed tasks, and list finds those of a group', async () => {
+    await Promise.all([failed('paper jam in tray 1'), failed('paper jam in tray 2')]);
+    const { code, out } = await cli('errors --since 1h');
+    expect(code).toBe(0);
+    const [, fingerprint] = /^ *2 +(\S+) .*TypeError: paper jam in tray/m.exec(out) ?? [];
+    const { out: json } = await cli(`list --error ${fingerprint} --json`);
+    expect((JSON.parse(json) as { items: unknown[] }).items).toHaveLength(2);
+    expect(await cli('errors --queue orphans')).toMatchObject({ code: 0, out: 'No task failed.\n' });
+    expect(await cli('errors --since soon')).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('since is "soon"'),
+    });
+  });
+
   test('retry runs a failed task again, and forget removes it', async () => {
     const id = await failed('smtp');
     expect(await cli(`retry ${id}`)).toMatchObject({ code: 0 });
@@ -201,7 +236,7 @@ describeEachDatabase('the command line', (engine) => {
     expect(await cli(`forget ${id}`)).toMatchObject({ code: 0, out: `Task ${id} is forgotten.\n` });
     const shown = await cli(`show ${id}`);
     expect(shown).toMatchObject({ code: 1, out: '' });
-    expect(shown.err).toBe(`There is no task "${id}": it never existed, was forgotten, or its time is over.\n`);
+    expect(shown.err).toBe(`There is no task "${id}": it never existed, was forgotten, or its result has expired.\n`);
   });
 
   test('cancel stops a running task', async () => {

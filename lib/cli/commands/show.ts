@@ -1,9 +1,15 @@
 import type { Command } from 'commander';
-import type { TaskStatus } from '../../results/task-status.js';
+import type { TaskDetails } from '../../admin/task-details.js';
 import type { CommandContext } from '../command-context.js';
-import { CommandError } from '../exit-code.js';
-import { printable } from '../style.js';
-import { timeText } from '../words.js';
+import type { Output } from '../output.js';
+import { printable, stateText } from '../style.js';
+import { shorten } from '../table.js';
+import { ageText, durationText, timeText } from '../words.js';
+
+/** The most members that are shown one by one. */
+const MOST_MEMBERS = 20;
+/** The most characters of a value that is shown to people; `--json` has all of it. */
+const LONGEST_VALUE = 2_000;
 
 export function addShow(program: Command, context: CommandContext): void {
   program
@@ -11,36 +17,70 @@ export function addShow(program: Command, context: CommandContext): void {
     .description('one task with everything that is stored of it')
     .action((id: string, _options: unknown, command: Command) =>
       context.withStore(command, async ({ operator, out }) => {
-        const status = await operator.status(id);
-        if (status === null) throw taskNotFound(id);
-        out.print(status, statusText);
+        out.print(await operator.task(id), (details) => detailsText(details, out, Date.now()));
       }),
     );
 }
 
-export function taskNotFound(id: string): CommandError {
-  return new CommandError(
-    `There is no task "${id.slice(0, 100)}": it never existed, was forgotten, or its time is over.`,
-  );
+/** @param now milliseconds */
+export function detailsText(details: TaskDetails, out: Pick<Output, 'table' | 'style'>, now: number): string {
+  const { style } = out;
+  const { state, error } = details;
+  const rows: [name: string, value: string | null][] = [
+    ['id', details.id],
+    ['queue', details.queue],
+    ['state', stateText(state, state, style)],
+    ['attempt', `${details.attempt} of ${details.maxAttempts}`],
+    ['enqueued', withAge(details.enqueuedAt, now)],
+    ['due', timeText(details.options.startAt ?? null)],
+    ['started', withAge(details.startedAt, now)],
+    ['finished', withAge(details.finishedAt, now)],
+    ['ran for', ranFor(details)],
+    ['kept until', timeText(details.expiresAt)],
+    ['schedule', details.schedule],
+    ['parent', details.parent],
+    ['arguments', jsonText(details.args)],
+    ['headers', Object.keys(details.headers).length === 0 ? null : jsonText(details.headers)],
+    ['options', Object.keys(details.options).length === 0 ? null : jsonText(details.options)],
+    ['progress', details.progress === null ? null : jsonText(details.progress)],
+    ['result', details.result === null ? null : jsonText(details.result)],
+    ['error', error && style.red(printable(`${error.name}: ${error.message}`))],
+  ];
+  const head = `${style.bold(printable(details.name))}\n`;
+  const lines = rows.map(([name, value]) => (value === null ? '' : `${style.dim(name.padEnd(11))} ${value}\n`));
+  return `${head}${lines.join('')}${stackText(error?.stack, out)}${membersText(details, out)}`;
 }
 
-function statusText(status: TaskStatus): string {
-  const rows: [string, string | null][] = [
-    ['task', status.name],
-    ['id', status.id],
-    ['queue', status.queue],
-    ['state', status.state],
-    ['attempt', `${status.attempt} of ${status.maxAttempts}`],
-    ['enqueued', timeText(status.enqueuedAt)],
-    ['started', timeText(status.startedAt)],
-    ['finished', timeText(status.finishedAt)],
-    ['kept until', timeText(status.expiresAt)],
-    ['progress', status.progress === null ? null : JSON.stringify(status.progress)],
-    ['result', status.result === null ? null : JSON.stringify(status.result)],
-    ['error', status.error === null ? null : `${status.error.name}: ${status.error.message}`],
-  ];
-  return rows
-    .filter(([, value]) => value !== null)
-    .map(([name, value]) => `${name.padEnd(11)} ${printable(value ?? '')}\n`)
-    .join('');
+function withAge(time: string | null, now: number): string | null {
+  return time === null ? null : `${timeText(time)} (${ageText(time, now)} ago)`;
+}
+
+function ranFor({ startedAt, finishedAt }: TaskDetails): string | null {
+  if (startedAt === null || finishedAt === null) return null;
+  return durationText(Date.parse(finishedAt) - Date.parse(startedAt));
+}
+
+function jsonText(value: unknown): string {
+  return shorten(printable(JSON.stringify(value)), LONGEST_VALUE);
+}
+
+/** The lines of the stack behind its first one, which repeats the error. */
+function stackText(stack: string | undefined, { style }: Pick<Output, 'style'>): string {
+  const frames = stack?.split('\n').filter((line) => /^\s+at /.test(line)) ?? [];
+  return frames.map((line) => `${style.dim(printable(line))}\n`).join('');
+}
+
+function membersText({ members }: TaskDetails, out: Pick<Output, 'table' | 'style'>): string {
+  if (members.length === 0) return '';
+  const table = out.table(members.slice(0, MOST_MEMBERS), [
+    { title: 'MEMBER', value: ({ id }) => id },
+    { title: 'TASK', value: ({ name }) => name, shrinks: true },
+    {
+      title: 'STATE',
+      value: ({ state }) => state,
+      paint: (text, { state }) => (state === null ? text : stateText(text, state, out.style)),
+    },
+  ]);
+  const more = members.length > MOST_MEMBERS ? `and ${members.length - MOST_MEMBERS} more\n` : '';
+  return `\n${table}${more}`;
 }
