@@ -8,27 +8,7 @@
 import type { Json } from '../lib/engine/json.js';
 import type { Consumer, ConsumerOptions, Delivery, Outcome } from '../lib/engine/ports/worker-port.js';
 import type { WorkerRecord } from '../lib/engine/ports/worker-registry.js';
-import type { Receipt, TaskCall, TaskFailure, TaskRecord, TaskTree } from '../lib/engine/task.js';
-
-// ---------------------------------------------------------------------------------------------------------------------
-// Attempts. For TaskAdmin, the command line and the dashboard.
-
-/** One attempt of a task, kept up to a bound. */
-export interface AttemptRecord {
-  readonly number: number;
-  readonly startedAt: number;
-  readonly endedAt: number | null;
-  readonly outcome: Outcome['kind'] | 'lost' | null;
-  readonly error: TaskFailure | null;
-  /** The id of the worker process. */
-  readonly worker: string;
-}
-
-/** What a task's details lack today. */
-export interface AttemptPort {
-  /** The attempts of a task, kept up to a bound, the first one first. */
-  attempts(id: string): Promise<readonly AttemptRecord[]>;
-}
+import type { Receipt, TaskCall, TaskRecord, TaskTree } from '../lib/engine/task.js';
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Control. For pause, limits and single commands.

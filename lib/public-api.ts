@@ -33,6 +33,8 @@ export type { StoredOptions, TaskDetails, TaskMember } from './admin/task-detail
 export type { TaskFilter } from './admin/task-filter.js';
 export type { TaskOrder } from './admin/lists-of-state.js';
 export type { TaskPage } from './admin/task-page.js';
+export type { TaskAttempt } from './admin/task-attempt.js';
+export type { AttemptOutcome } from './engine/attempt.js';
 export type { WorkerInfo } from './admin/worker-info.js';
 export {
   ConfigurationError,

@@ -9,7 +9,7 @@ import { toPage, type TaskPage } from './task-page.js';
 import { toWorkerInfo, type WorkerInfo } from './worker-info.js';
 
 export interface TaskAdminDeps {
-  readonly engine: Pick<Engine, 'workers' | 'now' | 'find' | 'readLog' | 'lists' | 'countEndedMembers'>;
+  readonly engine: Pick<Engine, 'workers' | 'now' | 'find' | 'readLog' | 'attempts' | 'lists' | 'countEndedMembers'>;
 }
 
 /**

@@ -3,6 +3,7 @@ import type { Json } from '../engine/json.js';
 import type { StoredCall } from '../engine/ports/list-port.js';
 import type { CallOptions, TaskState } from '../engine/task.js';
 import { TaskNotFoundError } from '../errors.js';
+import { toTaskAttempt, type TaskAttempt } from './task-attempt.js';
 import { childrenOf } from '../results/children.js';
 import { toStatus, type TaskStatus } from '../results/task-status.js';
 import { withProgress } from '../results/workflow-progress.js';
@@ -24,6 +25,10 @@ export interface TaskDetails extends TaskStatus {
   readonly parent: string | null;
   /** The id of the schedule whose run enqueued the task, by itself or through other tasks; `null` without one. */
   readonly schedule: string | null;
+  /** The last attempts, oldest first, 20 at most. */
+  readonly attempts: readonly TaskAttempt[];
+  /** How many lines of the task's log are kept; `TaskAdmin.logs()` reads them. */
+  readonly logLength: number;
 }
 
 /** The options of one call. Durations are milliseconds. */
@@ -48,23 +53,29 @@ export interface TaskMember {
  */
 export async function readDetails(
   id: string,
-  engine: Pick<Engine, 'find' | 'countEndedMembers' | 'lists'>,
+  engine: Pick<Engine, 'find' | 'countEndedMembers' | 'lists' | 'attempts' | 'readLog'>,
 ): Promise<TaskDetails> {
   const found = await engine.lists.details(id);
   if (!found) throw new TaskNotFoundError(id);
-  const [record = found.record, children] = await Promise.all([
+  const [record = found.record, children, attempts, log] = await Promise.all([
     withProgress(found.record, engine),
     childrenOf(found.record, engine, MOST_MEMBERS),
+    engine.attempts(id),
+    engine.readLog(id, 0, 0),
   ]);
-  return toDetails(
+  const details = toDetails(
     { ...found, record },
     children
       .slice(0, MOST_MEMBERS)
       .map((child) => ({ id: child.id, name: child.name ?? null, state: child.state ?? null })),
   );
+  return { ...details, attempts: (attempts ?? []).map(toTaskAttempt), logLength: log?.kept ?? 0 };
 }
 
-function toDetails({ record, args, options, parent }: StoredCall, members: readonly TaskMember[]): TaskDetails {
+function toDetails(
+  { record, args, options, parent }: StoredCall,
+  members: readonly TaskMember[],
+): Omit<TaskDetails, 'attempts' | 'logLength'> {
   const status = toStatus(record);
   const { startAt, expiresAt, ...others } = options;
   const stack = record.error?.stack;

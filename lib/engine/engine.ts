@@ -24,8 +24,8 @@ import type { CommandPort } from './ports/command-port.js';
 import type { DiagnosisPort } from './ports/diagnosis-port.js';
 import type { EnqueuePort } from './ports/enqueue-port.js';
 import type { EventPort } from './ports/event-port.js';
-import type { LogPort } from './ports/log-port.js';
 import type { ListPort } from './ports/list-port.js';
+import type { HistoryPort } from './ports/history-port.js';
 import type { QueryPort } from './ports/query-port.js';
 import type { RequestPort } from './ports/request-port.js';
 import type { ScheduleStore } from './ports/schedule-store.js';
@@ -37,7 +37,16 @@ import type { WorkerRegistry } from './ports/worker-registry.js';
  * (test/contract) is the same for all engines. The port is internal: applications use it through the public API.
  */
 export interface Engine
-  extends ClockPort, EnqueuePort, QueryPort, CommandPort, LogPort, WorkerPort, EventPort, RequestPort, DiagnosisPort {
+  extends
+    ClockPort,
+    EnqueuePort,
+    QueryPort,
+    CommandPort,
+    HistoryPort,
+    WorkerPort,
+    EventPort,
+    RequestPort,
+    DiagnosisPort {
   /** The store of schedules. */
   readonly schedules: ScheduleStore;
   /** The processes that run tasks. */

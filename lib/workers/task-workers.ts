@@ -72,7 +72,7 @@ export class TaskWorkers {
     const { engine, handler, queues, presence, runWaits } = this.deps;
     const missing = [...queues()].filter(([queue]) => !this.consumers.has(queue));
     const added = missing.map(([queue, options]) => {
-      const consumer = engine.consume(queue, options, handler);
+      const consumer = engine.consume(queue, { ...options, worker: presence.id }, handler);
       this.consumers.set(queue, consumer);
       runWaits.addQueue(queue, {
         places: options.concurrency,

@@ -29,7 +29,8 @@ export interface WorkerPresenceDeps {
 /** Publishes this process as a worker, with the tasks that it declares, and knows the other workers. */
 export class WorkerPresence {
   private readonly logger = new Logger('TaskQueue');
-  private readonly id = randomUUID();
+  /** The id of this process in the registry of workers. */
+  readonly id = randomUUID();
   private startedAt = 0;
   /** Whether the last sign of life was stored. */
   private isPublished = false;

@@ -1,6 +1,7 @@
+import type { AttemptRecord } from '../../lib/engine/attempt.js';
 import { type Engine } from '../../lib/engine/engine.js';
-import type { LogPage } from '../../lib/engine/ports/log-port.js';
 import type { Finding } from '../../lib/engine/ports/diagnosis-port.js';
+import type { LogPage } from '../../lib/engine/ports/history-port.js';
 import type { Consumer } from '../../lib/engine/ports/worker-port.js';
 import { isFinal, type Receipt, type TaskCall, type TaskRecord, type TaskTree } from '../../lib/engine/task.js';
 import { newTaskId } from '../../lib/engine/task-id.js';
@@ -152,6 +153,10 @@ export class FakeEngine implements Engine {
 
   async readLog(id: string): Promise<LogPage | undefined> {
     return this.records.has(id) ? { lines: [], kept: 0 } : undefined;
+  }
+
+  async attempts(id: string): Promise<AttemptRecord[] | undefined> {
+    return this.records.has(id) ? [] : undefined;
   }
 
   consume(): Consumer {

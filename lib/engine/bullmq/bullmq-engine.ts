@@ -1,12 +1,13 @@
 import type { Queue } from 'bullmq';
+import type { AttemptRecord } from '../attempt.js';
 import type { Engine } from '../engine.js';
 import type { TaskChangeListener, TaskChangeType } from '../ports/event-port.js';
 import type { ChangeListener, WatchOptions } from '../ports/query-port.js';
 import type { Finding } from '../ports/diagnosis-port.js';
 import type { AnswerRequest, RequestPort } from '../ports/request-port.js';
 import type { Consumer, ConsumerOptions, DeliveryHandler } from '../ports/worker-port.js';
-import type { LogPage } from '../ports/log-port.js';
 import { isAlive, type WorkerRecord } from '../ports/worker-registry.js';
+import type { LogPage } from '../ports/history-port.js';
 import type { Receipt, TaskCall, TaskRecord, TaskTree } from '../task.js';
 import type { Retention } from '../retention.js';
 import { TaskChanges } from '../task-changes.js';
@@ -21,6 +22,7 @@ import { TaskCommands } from './operations/cancel-retry-forget.js';
 import { Enqueuer } from './operations/enqueuer.js';
 import { JobLookup } from './operations/job-lookup.js';
 import { TaskLists } from './operations/task-lists.js';
+import { readAttempts } from './jobs/job-attempts.js';
 import { MemberFlows } from './operations/member-flows.js';
 import { TaskLog } from './operations/task-log.js';
 import { patchClientList } from './patched-client-list.js';
@@ -149,6 +151,11 @@ export class BullMQEngine implements Engine {
 
   readLog(id: string, after: number, limit: number): Promise<LogPage | undefined> {
     return this.log.read(id, after, limit);
+  }
+
+  async attempts(id: string): Promise<AttemptRecord[] | undefined> {
+    const found = await this.lookup.find(id);
+    return found && readAttempts(found.json, found.record);
   }
 
   consume(queue: string, options: ConsumerOptions, handler: DeliveryHandler): Consumer {

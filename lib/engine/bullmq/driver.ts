@@ -20,6 +20,8 @@ export interface Driver {
   readonly lookupLimits: BatchLimits;
   /** Whether the connection of each worker has its name on the server, where BullMQ's `getWorkers()` finds it. */
   readonly namesWorkers: boolean;
+  /** Whether BullMQ removes the stacks of a job that a caller runs again. */
+  readonly dropsStacks: boolean;
   /** Limits the time of each call. */
   readonly deadline: CallDeadline;
   /** The store's clock. Measured once the store can be reached, and again from time to time. */

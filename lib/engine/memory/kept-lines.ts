@@ -1,5 +1,5 @@
 import { readLogLine } from '../log-line.js';
-import type { LogPage } from '../ports/log-port.js';
+import type { LogPage } from '../ports/history-port.js';
 
 /** The last lines of a task's log. */
 export class KeptLines {
@@ -13,7 +13,7 @@ export class KeptLines {
     this.dropped++;
   }
 
-  /** See `LogPort.readLog`. */
+  /** See `HistoryPort.readLog`. */
   read(after: number, limit: number): LogPage {
     const first = Math.max(after - this.dropped, 0);
     const lines = this.lines

@@ -40,7 +40,7 @@ export class MemoryConsumer implements Consumer, Runner {
 
   run(task: StoredTask): void {
     const run = this.tasks.add(task.id, task.name);
-    this.place.store.start(task, run);
+    this.place.store.start(task, run, this.options.worker);
     void this.runToEnd(task, run);
   }
 

@@ -1,13 +1,14 @@
 import { setImmediate } from 'node:timers';
 import { Logger } from '@nestjs/common';
 import { IdempotencyConflictError, RetryRefusedError, TaskCancelledError } from '../../errors.js';
+import { ATTEMPTS_KEPT, type AttemptRecord } from '../attempt.js';
 import { closedError } from '../closed-error.js';
 import { refuseConflict, standsForLaterCalls } from '../deduplication.js';
 import type { Engine } from '../engine.js';
 import { storableText } from '../json.js';
 import type { TaskChangeListener, TaskChangeType } from '../ports/event-port.js';
-import type { LogPage } from '../ports/log-port.js';
 import { fine, type Finding } from '../ports/diagnosis-port.js';
+import type { LogPage } from '../ports/history-port.js';
 import type { ChangeListener, WatchOptions } from '../ports/query-port.js';
 import type { Consumer, ConsumerOptions, DeliveryHandler } from '../ports/worker-port.js';
 import type { Retention } from '../retention.js';
@@ -21,7 +22,7 @@ import { openPlace, type MemoryPlace } from './memory-place.js';
 import { MemoryScheduleStore } from './memory-schedule-store.js';
 import { MemoryWorkerRegistry } from './memory-worker-registry.js';
 import { missingQueue } from './missing-queue.js';
-import { hasEnded, type StoredTask } from './stored-task.js';
+import { attemptOf, hasEnded, type StoredTask } from './stored-task.js';
 import { stateOf, toRecord } from './task-to-record.js';
 import { Watchers } from './watchers.js';
 
@@ -168,6 +169,15 @@ export class MemoryEngine implements Engine {
     await this.nextTurn();
     const task = this.openPlace('logs').store.find(id);
     return task && (task.log?.read(after, limit) ?? { lines: [], kept: 0 });
+  }
+
+  async attempts(id: string): Promise<AttemptRecord[] | undefined> {
+    await this.nextTurn();
+    const task = this.openPlace('attempts').store.find(id);
+    if (!task) return undefined;
+    const ended = structuredClone(task.history ?? []);
+    const running = task.run?.hasStarted ? [attemptOf(task, { endedAt: null, outcome: null, error: null })] : [];
+    return [...ended, ...running].slice(-ATTEMPTS_KEPT);
   }
 
   consume(queue: string, options: ConsumerOptions, handler: DeliveryHandler): Consumer {

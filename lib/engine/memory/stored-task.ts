@@ -1,4 +1,6 @@
+import { ATTEMPTS_KEPT, type AttemptRecord } from '../attempt.js';
 import type { CallOptions, Headers, TaskCall, TaskFailure, TaskTree, Uniqueness } from '../task.js';
+import type { WorkflowNote } from '../workflow-note.js';
 import type { RunningTask } from '../running-tasks.js';
 import type { HeapItem } from './heap.js';
 import type { KeptLines } from './kept-lines.js';
@@ -37,6 +39,10 @@ export interface StoredTask extends HeapItem {
   progress: string | undefined;
   result: string | undefined;
   failure: TaskFailure | undefined;
+  /** The last attempts that have ended; `undefined` before the first. */
+  history: AttemptRecord[] | undefined;
+  /** The worker that took the task last. */
+  worker: string | null;
   /** The run whose outcome counts; `undefined` while the task does not run. */
   run: RunningTask | undefined;
   /** A caller cancelled the task while it ran. */
@@ -88,6 +94,8 @@ export function toStoredTask(call: TaskCall | TaskTree, now: number): StoredTask
     progress: undefined,
     result: undefined,
     failure: undefined,
+    history: undefined,
+    worker: null,
     run: undefined,
     cancelled: undefined,
     workflow: 'members' in call ? workflowPart(call) : undefined,
@@ -110,4 +118,21 @@ export function workflowPart({ root, onFailure, note }: Partial<TaskTree> = {}):
 /** Whether a task is in one of the places that it leaves only by `retry` or by its removal. */
 export function hasEnded({ place }: StoredTask): boolean {
   return place === 'succeeded' || place === 'failed' || place === 'removed';
+}
+
+/** The attempt that runs, or has just ended so. */
+export function attemptOf(
+  task: StoredTask,
+  { endedAt, outcome, error }: Pick<AttemptRecord, 'endedAt' | 'outcome' | 'error'>,
+): AttemptRecord {
+  const { attempts, startedAt, worker, workflow } = task;
+  const tried = workflow?.note === undefined ? 0 : ((JSON.parse(workflow.note) as WorkflowNote).tried ?? 0);
+  return { number: attempts + 1 + tried, startedAt, endedAt, outcome, error, worker };
+}
+
+/** Remembers an attempt that has ended. */
+export function addToHistory(task: StoredTask, attempt: AttemptRecord): void {
+  task.history ??= [];
+  task.history.push(attempt);
+  if (task.history.length > ATTEMPTS_KEPT) task.history.shift();
 }

@@ -1,3 +1,4 @@
+import { isCancellation } from '../failures.js';
 import { storableText, type Json } from '../json.js';
 import { writeLogLine } from '../log-line.js';
 import type { Delivery, Outcome } from '../ports/worker-port.js';
@@ -7,7 +8,7 @@ import type { TaskFailure } from '../task.js';
 import type { WorkflowNote } from '../workflow-note.js';
 import { KeptLines } from './kept-lines.js';
 import { failedMemberOf, resultsOf } from './members.js';
-import { workflowPart, type StoredTask } from './stored-task.js';
+import { addToHistory, attemptOf, workflowPart, type StoredTask } from './stored-task.js';
 import type { TaskStore } from './task-store.js';
 
 /** What a run needs of its engine. */
@@ -73,6 +74,7 @@ export function toDelivery(
 export function storeOutcome(store: TaskStore, task: StoredTask, outcome: Outcome, retention: Retention): void {
   const hasStarted = task.run?.hasStarted ?? true;
   task.run = undefined;
+  if (hasStarted) remember(task, outcome, store.now());
   if (outcome.kind === 'succeeded') return store.succeed(task, outcome.result, retention);
   if (outcome.kind === 'failed') return store.fail(task, storable(outcome.failure), retention);
   // The request came after the run had ended, and interrupted nothing.
@@ -87,6 +89,13 @@ export function storeOutcome(store: TaskStore, task: StoredTask, outcome: Outcom
   if (outcome.kind === 'waiting') return store.waitForMembers(task, outcome.members, outcome.note);
   if (outcome.delay > 0) return store.delay(task, outcome.delay);
   store.queue(task, outcome.kind === 'retry' ? 'back' : 'front');
+}
+
+/** A method that was put off has made no attempt. */
+function remember(task: StoredTask, outcome: Outcome, endedAt: number): void {
+  if (outcome.kind === 'postponed' || outcome.kind === 'waiting') return;
+  const error = outcome.kind === 'succeeded' ? null : storable(outcome.failure);
+  addToHistory(task, attemptOf(task, { endedAt, error, outcome: isCancellation(error) ? 'cancelled' : outcome.kind }));
 }
 
 /** A copy without the characters that the other engines do not store either. */

@@ -7,7 +7,7 @@ import type { WorkflowNote } from '../workflow-note.js';
 import type { Clock } from '../clock.js';
 import { Heap } from './heap.js';
 import { hasFailedMember, linkMember } from './members.js';
-import { hasEnded, toStoredTask, workflowPart, type StoredTask } from './stored-task.js';
+import { addToHistory, attemptOf, hasEnded, toStoredTask, workflowPart, type StoredTask } from './stored-task.js';
 import { stateOf } from './task-to-record.js';
 
 /** What a store tells those who run and watch its tasks. */
@@ -46,6 +46,10 @@ export class TaskStore {
   find(id: string): StoredTask | undefined {
     this.removeOutdated();
     return this.tasks.get(id);
+  }
+
+  now(): number {
+    return this.clock.now();
   }
 
   holderOf(key: string): StoredTask | undefined {
@@ -97,10 +101,11 @@ export class TaskStore {
       this.queue(first, 'back');
   }
 
-  start(task: StoredTask, run: RunningTask): void {
+  start(task: StoredTask, run: RunningTask, worker?: string): void {
     this.leave(task);
     task.place = 'running';
     task.run = run;
+    task.worker = worker ?? null;
     task.starts++;
     task.startedAt = this.clock.now();
     if (task.unique?.while === 'pending') this.releaseKey(task);
@@ -159,6 +164,8 @@ export class TaskStore {
    * too often, so that its callbacks run; if the handler does not, the store does.
    */
   abandon(task: StoredTask, retention: Retention): void {
+    if (task.run?.hasStarted)
+      addToHistory(task, attemptOf(task, { endedAt: this.now(), outcome: 'lost', error: null }));
     task.run = undefined;
     task.abandoned++;
     if (task.abandoned > DEATHS_ALLOWED + 1) this.fail(task, repeatedLoss(), retention);

@@ -87,6 +87,8 @@ export interface DeliveryHandler<O = Outcome> {
 
 /** How one queue is consumed. */
 export interface ConsumerOptions {
+  /** The id of this process in the registry of workers: the attempts of tasks name it. Default: they name none. */
+  readonly worker?: string;
   /** Tasks at once in this process. */
   readonly concurrency: number;
   /** All workers of the queue together start at most `max` tasks in `per` milliseconds. */

@@ -1,24 +1,26 @@
 import type { Job } from 'bullmq';
+import { ATTEMPTS_KEPT } from '../../attempt.js';
+import { isCancellation } from '../../failures.js';
 import type { Outcome } from '../../ports/worker-port.js';
 import type { WorkflowNote } from '../../workflow-note.js';
 import { bullmq } from '../bullmq-package.cjs';
 import type { ChangeFeed } from '../changes/change-feed.js';
 import type { Driver } from '../driver.js';
+import { shortenStacks } from '../jobs/job-attempts.js';
+import { attemptOf } from '../jobs/job-data.js';
 import { writeFailure } from '../jobs/job-failure.js';
 import type { MemberFlows } from '../operations/member-flows.js';
 import type { CancelPoll } from './cancel-poll.js';
 import type { JobChanges } from './job-changes.js';
 import { waitForMembers, withLook, type JobRun } from './wait-for-members.js';
 
-/** Stacks kept of a task's failed attempts. */
-const STACKS_KEPT = 3;
 /** The pause before a task reads its members again, when BullMQ has not counted the last of them yet. */
 const READ_MEMBERS_AGAIN_AFTER = 500;
 /** The pause between two attempts to give a task back while the server cannot be reached. */
 const GIVE_BACK_AGAIN_AFTER = 500;
 
 export interface OutcomeTranslatorDeps {
-  readonly driver: Pick<Driver, 'isOutage'>;
+  readonly driver: Pick<Driver, 'isOutage' | 'clock'>;
   readonly feed: ChangeFeed;
   readonly flows: MemberFlows;
   /** Cancels a task and its members. */
@@ -27,6 +29,7 @@ export interface OutcomeTranslatorDeps {
 
 /** A result is returned to BullMQ; every other outcome is thrown. */
 type Unsuccessful = Exclude<Outcome, { kind: 'succeeded' }>;
+type Failed = Extract<Outcome, { kind: 'failed' | 'retry' }>;
 
 /** Translates the outcome of a run without a result into what BullMQ understands: an error of the right class. */
 export class OutcomeTranslator {
@@ -36,6 +39,8 @@ export class OutcomeTranslator {
     private readonly deps: OutcomeTranslatorDeps,
     private readonly cancelPoll: CancelPoll,
     private readonly changes: Pick<JobChanges, 'retrying'>,
+    /** The id of this process in the registry of workers. */
+    private readonly worker: string | undefined,
   ) {}
 
   /** Gives no more tasks back: the process ends, and another process finds them. */
@@ -48,14 +53,12 @@ export class OutcomeTranslator {
     const { job } = run;
     switch (outcome.kind) {
       case 'failed':
-        job.opts.stackTraceLimit = STACKS_KEPT;
-        throw new TaskFailed(writeFailure(outcome.failure));
+        throw new TaskFailed(this.storedFailure(outcome, run));
       case 'retry':
         // The executor counts the attempts, so BullMQ always has one left and puts the job back.
         job.opts.attempts = job.attemptsMade + 2;
         job.opts.backoff = { type: 'decided' };
-        job.opts.stackTraceLimit = STACKS_KEPT;
-        throw new AttemptFailed(writeFailure(outcome.failure), outcome.delay);
+        throw new AttemptFailed(this.storedFailure(outcome, run), outcome.delay);
       case 'postponed':
         return this.postpone(run, outcome.delay, outcome.note);
       case 'waiting':
@@ -67,6 +70,22 @@ export class OutcomeTranslator {
         // Without new members, BullMQ is about to count the last end: the task reads its members again soon.
         return this.postpone(run, outcome.members.length > 0 ? 0 : READ_MEMBERS_AGAIN_AFTER);
     }
+  }
+
+  /** The failure with what the job keeps of the attempt. BullMQ adds it to the stacks of the job. */
+  private storedFailure({ kind, failure }: Failed, { job, hasStarted }: JobRun): { message: string; stack: string } {
+    job.opts.stackTraceLimit = ATTEMPTS_KEPT;
+    job.stacktrace = shortenStacks(job.stacktrace);
+    const ended = this.deps.driver.clock.now();
+    const attempt = {
+      number: attemptOf(job),
+      started: job.processedOn ?? ended,
+      ended,
+      outcome: isCancellation(failure) ? ('cancelled' as const) : kind,
+      worker: this.worker,
+      lost: job.stalledCounter,
+    };
+    return writeFailure(failure, hasStarted ? attempt : null);
   }
 
   private async postpone({ job, token, hasStarted }: JobRun, delay: number, note?: WorkflowNote): Promise<never> {

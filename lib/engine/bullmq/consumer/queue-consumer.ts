@@ -90,7 +90,7 @@ export class QueueConsumer {
     this.eventLoop = new EventLoopMonitor(abandonedAfter / 2, (blocked) => this.warnOfBlock(blocked));
     const backend = this.worker.getBackend();
     this.cancelPoll = new CancelPoll(backend, this.running);
-    this.translator = new OutcomeTranslator(deps, this.cancelPoll, this.changes);
+    this.translator = new OutcomeTranslator(deps, this.cancelPoll, this.changes, options.worker);
     this.stopSweeping = sweepRegularly(driver, queue, options.keep);
   }
 
@@ -114,11 +114,13 @@ export class QueueConsumer {
     return this.stopping;
   }
 
-  private createWorker({ concurrency, rateLimit }: ConsumerOptions): Worker {
+  private createWorker({ concurrency, rateLimit, worker: name }: ConsumerOptions): Worker {
     const { driver, abandonedAfter } = this.deps;
     const worker = driver.createWorker(this.queue, (job, token) => this.process(job, token), {
       autorun: false,
       concurrency,
+      // BullMQ stores it with each job that the worker takes.
+      ...(name !== undefined && { name }),
       ...(rateLimit && {
         limiter: { max: rateLimit.max, duration: rateLimit.per },
         maximumRateLimitDelay: LOOK_AT_LIMIT_AGAIN_AFTER,

@@ -1,4 +1,4 @@
-import type { JobJson, JobsOptions } from 'bullmq';
+import type { Job, JobJson, JobsOptions } from 'bullmq';
 import type { Backoff, CallOptions, Headers, MemberRange, TaskCall, TaskTree } from '../../task.js';
 import type { Json } from '../../json.js';
 import { rangesOf } from '../../task-id.js';
@@ -24,7 +24,12 @@ export interface JobData {
   /** How often a worker took the task and did not call its method, because members or a delay were not over yet. */
   readonly looks?: number;
   /** How often a caller ran the task again after its end, and how often its processes had died before that. */
-  readonly rerun?: { readonly count: number; readonly abandoned: number };
+  readonly rerun?: {
+    readonly count: number;
+    readonly abandoned: number;
+    /** The stacks of earlier attempts, where BullMQ removes them from a job that runs again. */
+    readonly stacks?: readonly string[];
+  };
 }
 
 export interface CancelMark {
@@ -148,6 +153,11 @@ export function readHeaders(data: JobData | undefined): Headers {
   const entries = Object.entries(data?.headers ?? {});
   const texts = entries.filter(([, value]) => typeof value === 'string');
   return texts.length === entries.length ? (data?.headers ?? {}) : Object.fromEntries(texts);
+}
+
+/** The number of the attempt that runs, 1 for the first. */
+export function attemptOf({ attemptsMade, data }: Pick<Job<JobData>, 'attemptsMade' | 'data'>): number {
+  return attemptsMade + 1 + (readData(data)?.note?.tried ?? 0);
 }
 
 export function readOptions(opts: JobOptions): CallOptions {

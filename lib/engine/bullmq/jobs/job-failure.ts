@@ -3,17 +3,36 @@ import { repeatedLoss } from '../../failures.js';
 import { storableText } from '../../json.js';
 import type { TaskFailure } from '../../task.js';
 import { parse } from './job-data.js';
-import { isObject } from './unreadable-job.js';
+import { isObject, isTime } from './unreadable-job.js';
+
+/** What a job stores of an attempt that failed. */
+export interface FailedAttempt {
+  readonly number: number;
+  readonly started: number;
+  readonly ended: number;
+  readonly outcome: 'failed' | 'retry' | 'cancelled';
+  readonly worker?: string | undefined;
+  /** How many attempts were lost before this one. */
+  readonly lost: number;
+  /** BullMQ keeps only the message of the last failure. */
+  readonly message?: string;
+}
 
 /**
  * A failure as a job stores it. BullMQ keeps the message and the stack of an error; the other fields become one line of
  * JSON behind the stack.
+ *
+ * @param attempt `null`, the default, when a worker ended the task without calling its method
  */
-export function writeFailure(failure: TaskFailure): { message: string; stack: string } {
+export function writeFailure(
+  failure: TaskFailure,
+  attempt: Omit<FailedAttempt, 'message'> | null = null,
+): { message: string; stack: string } {
   const { name, code, exposable, member } = failure;
   const message = storableText(failure.message);
   const stack = storableText(failure.stack ?? `${name}: ${message}`);
-  return { message, stack: `${stack}\n${JSON.stringify({ name, code, exposable, member })}` };
+  const kept = { name, code, exposable, member, attempt: attempt && { ...attempt, message } };
+  return { message, stack: `${stack}\n${JSON.stringify(kept)}` };
 }
 
 /** The failure of a failed job, also of one that BullMQ or a foreign worker failed. */
@@ -26,13 +45,53 @@ export function lastFailure(json: JobJson): TaskFailure | null {
   const stacks = parse(json.stacktrace);
   const last: unknown = Array.isArray(stacks) ? stacks.at(-1) : undefined;
   if (typeof last !== 'string' || !json.failedReason || isAbandonment(json.failedReason)) return null;
-  const end = last.lastIndexOf('\n');
-  const kept = parse(last.slice(end + 1));
-  return isKept(kept) ? { ...kept, message: json.failedReason, stack: last.slice(0, end) } : null;
+  const { failure, isOwn } = readStack(last);
+  return isOwn ? { ...failure, message: json.failedReason } : null;
 }
 
-/** The fields of a failure that the line of JSON behind its stack holds. */
-type Kept = Pick<TaskFailure, 'name' | 'code' | 'exposable' | 'member'>;
+/** A stack that a job keeps. */
+interface ReadStack {
+  readonly failure: TaskFailure;
+  /** `undefined` when the stack does not tell, `null` when the method was not called. */
+  readonly attempt: FailedAttempt | null | undefined;
+  /** Whether this package wrote it. */
+  readonly isOwn: boolean;
+}
+
+/** @param text any text: a foreign worker stores the stack alone */
+export function readStack(text: string): ReadStack {
+  const end = text.lastIndexOf('\n');
+  const kept = parse(text.slice(end + 1));
+  if (!isKept(kept))
+    return { failure: { name: 'Error', ...messageIn(text), stack: text }, attempt: undefined, isOwn: false };
+  const { attempt, ...fields } = kept;
+  const stack = text.slice(0, end);
+  return {
+    failure: { ...fields, message: messageIn(stack).message, stack },
+    attempt: attempt === null || isAttempt(attempt) ? attempt : undefined,
+    isOwn: true,
+  };
+}
+
+/** The name and the message that the first line of a stack consists of. */
+function messageIn(stack: string): { name?: string; message: string } {
+  const [, name, message] = /^(?:(\w+): )?(.*)/.exec(stack) ?? [];
+  return { ...(name !== undefined && { name }), message: message ?? '' };
+}
+
+/** The fields of a failure that the line of JSON behind its stack holds, and the attempt that failed. */
+type Kept = Pick<TaskFailure, 'name' | 'code' | 'exposable' | 'member'> & { readonly attempt?: unknown };
+
+function isAttempt(value: unknown): value is FailedAttempt {
+  if (!isObject(value)) return false;
+  const { number, started, ended, outcome, worker, lost, message } = value;
+  return (
+    [number, lost].every((count) => Number.isInteger(count)) &&
+    [started, ended].every(isTime) &&
+    (outcome === 'failed' || outcome === 'retry' || outcome === 'cancelled') &&
+    [worker, message].every((text) => isAbsentOr('string', text))
+  );
+}
 
 /** Whether a value has the types of {@link Kept}. Any text may stand behind the stack of a foreign worker's error. */
 function isKept(value: unknown): value is Kept {

@@ -15,14 +15,16 @@ export const SUCCESS_FIELDS = [
 export type JobSuccess = readonly (string | false)[];
 
 /**
- * The fields of a job that this process ran, after its end was stored. The arguments are left out, for a record has none.
+ * The fields of a job that this process ran, after its end was stored. Its arguments and its stacks are left out, for a record has none.
  *
  * @param result what the method returned; BullMQ's job object has no value for `0`, `false` and `''`
  */
 export function writeSuccess(job: Job<JobData>, result: unknown): JobSuccess {
   const { attempts, task }: JobOptions = job.opts;
+  const { rerun, ...data } = job.data;
+  const shown = { ...data, args: [], ...(rerun && { rerun: { ...rerun, stacks: undefined } }) };
   return [
-    ...[job.name, JSON.stringify({ ...job.data, args: [] }), JSON.stringify({ attempts, task })],
+    ...[job.name, JSON.stringify(shown), JSON.stringify({ attempts, task })],
     ...[JSON.stringify(job.progress), `${job.timestamp}`, `${job.processedOn}`],
     ...[`${job.attemptsMade}`, `${job.attemptsStarted}`, `${job.finishedOn}`, JSON.stringify(result ?? null)],
   ];

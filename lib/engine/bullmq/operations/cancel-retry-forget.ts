@@ -11,6 +11,7 @@ import type { ChangeFeed } from '../changes/change-feed.js';
 import type { CheckDeadline } from '../call-deadline.js';
 import type { CancelOfJob, Driver, FoundJob, JobRef } from '../driver.js';
 import { Gatherer } from '../gatherer.js';
+import { shortenStacks, stacksOf } from '../jobs/job-attempts.js';
 import { parse, readData, type JobData } from '../jobs/job-data.js';
 import { removeCancelRequest, requestCancels, withoutCancelMark } from './cancellation.js';
 import type { FoundTask, JobLookup } from './job-lookup.js';
@@ -124,7 +125,7 @@ export class TaskCommands {
         await this.takeKeyBack(found);
         // Data that is none of a task stays as it is.
         const data = readData(unmarked ?? job.data);
-        if (data) await job.updateData(rerunOf(data, found));
+        if (data) await job.updateData(rerunOf(data, found, this.deps.driver));
         await job.retry('failed', { resetAttemptsMade: true, resetAttemptsStarted: true });
       }
       await this.deps.feed.changedByRequest([id]);
@@ -194,7 +195,8 @@ function isUnreadable({ error }: TaskRecord): boolean {
 }
 
 /** The data of a job that runs again: its callbacks run again too, and earlier deaths of its processes do not count. */
-function rerunOf(data: JobData, { json, record }: FoundTask): JobData {
+function rerunOf(data: JobData, { json, record }: FoundTask, { dropsStacks }: Pick<Driver, 'dropsStacks'>): JobData {
   const { looks: _looks, ...rest } = data;
-  return { ...rest, rerun: { count: (record.reruns ?? 0) + 1, abandoned: json.stalledCounter ?? 0 } };
+  const rerun = { count: (record.reruns ?? 0) + 1, abandoned: json.stalledCounter ?? 0 };
+  return { ...rest, rerun: dropsStacks ? { ...rerun, stacks: shortenStacks(stacksOf(json)) } : rerun };
 }

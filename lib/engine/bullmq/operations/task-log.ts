@@ -1,5 +1,5 @@
 import { readLogLine } from '../../log-line.js';
-import type { LogPage } from '../../ports/log-port.js';
+import type { LogPage } from '../../ports/history-port.js';
 import { queueOfTask } from '../../task-id.js';
 import type { Availability } from '../availability.js';
 import type { Driver, JobRef } from '../driver.js';
@@ -39,7 +39,7 @@ export class TaskLog {
     return this.writes.call({ ...job, line });
   }
 
-  /** See `LogPort.readLog`. */
+  /** See `HistoryPort.readLog`. */
   async read(id: string, after: number, limit: number): Promise<LogPage | undefined> {
     const { driver, availability, lookup } = this.deps;
     const queue = queueOfTask(id);

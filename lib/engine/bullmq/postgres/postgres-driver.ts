@@ -66,6 +66,7 @@ export class PostgresDriver implements Driver {
   /** Few connections of the pool at a time, so that the workers of a process do not wait behind its look-ups. */
   readonly lookupLimits = { size: 200, atOnce: 2 };
   readonly namesWorkers = false;
+  readonly dropsStacks = true;
   readonly deadline: PoolDeadline;
   readonly lists: PostgresLists;
   private preparing: Promise<void> | undefined;

@@ -60,6 +60,7 @@ export class RedisDriver implements Driver {
   readonly batchLimits = { size: 40, atOnce: 25 };
   readonly lookupLimits = { size: 100, atOnce: 2 };
   readonly namesWorkers = true;
+  readonly dropsStacks = false;
   readonly deadline = new CallDeadline();
   readonly clock: ServerClock;
   readonly lists: RedisLists;

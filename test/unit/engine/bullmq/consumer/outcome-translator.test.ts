@@ -48,12 +48,12 @@ beforeEach(() => {
     getDependenciesCount: async () => ({}),
   } as unknown as Job;
   const deps = {
-    driver: { isOutage: (error: unknown) => error === OUTAGE },
+    driver: { isOutage: (error: unknown) => error === OUTAGE, clock: { now: () => 2_000 } },
     feed: { changed },
     flows: { addTo: async () => undefined },
     cancel,
   };
-  translator = new OutcomeTranslator(deps as never, { reasonFor } as never, { retrying: () => undefined });
+  translator = new OutcomeTranslator(deps as never, { reasonFor } as never, { retrying: () => undefined }, 'w1');
 });
 afterEach(() => void jest.useRealTimers());
 
@@ -75,7 +75,7 @@ describe('failed', () => {
     expect(error).toBeInstanceOf(bullmq.UnrecoverableError);
     expect(isOutcomeError(error)).toBe(true);
     expect(storedFailure(error)).toEqual(FAILURE);
-    expect(job.opts.stackTraceLimit).toBe(3);
+    expect(job.opts.stackTraceLimit).toBe(20);
   });
 });
 
@@ -85,7 +85,7 @@ describe('retry', () => {
     expect(error).not.toBeInstanceOf(bullmq.UnrecoverableError);
     expect(isOutcomeError(error)).toBe(true);
     expect(storedFailure(error)).toEqual(FAILURE);
-    expect(job.opts.stackTraceLimit).toBe(3);
+    expect(job.opts.stackTraceLimit).toBe(20);
   });
 
   it('leaves BullMQ one more attempt, because the executor counts them', async () => {

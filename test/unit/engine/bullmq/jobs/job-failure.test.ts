@@ -19,7 +19,7 @@ const MEMBER = {
 
 /** A job that failed as BullMQ stores it: with the message of the last error and the stacks of the last errors. */
 function failedJob(...failures: TaskFailure[]): JobJson {
-  const written = failures.map(writeFailure);
+  const written = failures.map((failure) => writeFailure(failure));
   return {
     failedReason: written.at(-1)?.message,
     stacktrace: JSON.stringify(written.map(({ stack }) => stack)),

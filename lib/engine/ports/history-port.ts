@@ -1,7 +1,8 @@
+import type { AttemptRecord } from '../attempt.js';
 import type { LogLine } from '../log-line.js';
 
-/** Reading the lines that tasks wrote with `task.log()`. */
-export interface LogPort {
+/** What happened to a task: its attempts, and the lines that it wrote with `task.log()`. */
+export interface HistoryPort {
   /**
    * The lines of a task's log behind the line with the index `after`, oldest first.
    *
@@ -11,6 +12,13 @@ export interface LogPort {
    * @throws EngineUnavailableError when the engine does not answer in time
    */
   readLog(id: string, after: number, limit: number): Promise<LogPage | undefined>;
+  /**
+   * The last attempts of a task, oldest first, 20 at most.
+   *
+   * @returns `undefined` when there is no such task
+   * @throws EngineUnavailableError when the engine does not answer in time
+   */
+  attempts(id: string): Promise<AttemptRecord[] | undefined>;
 }
 
 export interface LogPage {
