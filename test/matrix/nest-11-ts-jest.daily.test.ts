@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Application, writeSnippet } from './support/application.js';
-import { ownTest, REPORT_BUILT, tryIt } from './support/programs.js';
+import { kitTest, ownTest, REPORT_BUILT, tryIt } from './support/programs.js';
 
 /** Nest 11, CommonJS, ts-jest: what `nest new` has generated for years. */
 describe('Nest 11 with ts-jest', () => {
@@ -12,6 +12,7 @@ describe('Nest 11 with ts-jest', () => {
     writeSnippet(app);
     app.write('src/try-it.ts', tryIt(''));
     app.write('src/reports.spec.ts', ownTest(''));
+    app.write('src/kit.spec.ts', kitTest(''));
     warnings = await app.install('bullmq', 'ioredis@5', '@electric-sql/pglite');
   }, 600_000);
   afterAll(() => app.close(), 300_000);
@@ -41,6 +42,7 @@ describe('Nest 11 with ts-jest', () => {
     const environment = { TASK_QUEUE_URL: process.env['TEST_REDIS_URL'] as string, TASK_QUEUE_PREFIX: 'nest_11_jest' };
     const { stderr } = await app.node(['node_modules/jest/bin/jest.js'], environment);
     expect(stderr).toContain('reports.spec.ts');
+    expect(stderr).toContain('kit.spec.ts');
     expect(stderr).not.toContain('did not exit');
   }, 300_000);
 });

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Application, writeSnippet } from './support/application.js';
-import { ownTest, REPORT_BUILT, tryIt } from './support/programs.js';
+import { kitTest, ownTest, REPORT_BUILT, tryIt, VITEST_MATCHERS } from './support/programs.js';
 
 /** Nest 12, ES modules, Vitest: what `nest new` generates today. */
 describe('Nest 12 with Vitest', () => {
@@ -12,6 +12,7 @@ describe('Nest 12 with Vitest', () => {
     writeSnippet(app);
     app.write('src/try-it.ts', tryIt('.js'));
     app.write('src/reports.spec.ts', ownTest('.js'));
+    app.write('src/kit.spec.ts', kitTest('.js', VITEST_MATCHERS));
     warnings = await app.install('bullmq', 'ioredis', '@electric-sql/pglite');
   }, 600_000);
   afterAll(() => app.close(), 300_000);
@@ -37,6 +38,10 @@ describe('Nest 12 with Vitest', () => {
     120_000,
   );
 
+  test('the tests of the application compile, with the types of the matchers', async () => {
+    await app.bin('tsc', '-p', 'tsconfig.json', '--noEmit');
+  }, 120_000);
+
   test('the application tests itself with Vitest as generated', async () => {
     const environment = {
       TASK_QUEUE_URL: process.env['TEST_REDIS_URL'] as string,
@@ -44,5 +49,6 @@ describe('Nest 12 with Vitest', () => {
     };
     const { stdout } = await app.node(['node_modules/vitest/vitest.mjs', 'run'], environment);
     expect(stdout).toContain('reports.spec.ts');
+    expect(stdout).toContain('kit.spec.ts');
   }, 300_000);
 });

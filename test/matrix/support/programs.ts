@@ -65,6 +65,45 @@ describe('ReportTasks', () => {
 `;
 }
 
+/**
+ * A test with the testing kit and its matchers, for runners with globals. `types` declares the matchers to the compiler, where
+ * the package cannot do that itself.
+ */
+export function kitTest(extension: '' | '.js', types = ''): string {
+  return `import { Test } from '@nestjs/testing';
+import { TaskTesting } from 'nestjs-task-queue/testing';
+import ${types === '' ? '' : 'type { TaskMatchers } from '}'nestjs-task-queue/testing/matchers';
+${types === '' ? '' : "import 'nestjs-task-queue/testing/matchers';\n"}import { AppModule, ReportsController, ReportTasks } from './app.module${extension}';
+${types}
+describe('the testing kit', () => {
+  it('runs a task in memory, and its matchers work', async () => {
+    const builder = Test.createTestingModule({ imports: [AppModule] });
+    const moduleRef = await TaskTesting.configure(builder).compile();
+    try {
+      const tasks = moduleRef.get(TaskTesting);
+      const handle = await moduleRef.get(ReportsController).create({ month: '2026-11' });
+      expect(tasks).toHaveEnqueued(ReportTasks, 'build', ['2026-11']);
+      expect(tasks).not.toHaveEnqueued(ReportTasks, 'build', ['2026-12']);
+      expect(() => expect(tasks).toHaveEnqueued(ReportTasks, 'build', ['2026-12'])).toThrow('2026-11');
+      // @ts-expect-error: no task has this name
+      expect(() => expect(tasks).toHaveEnqueued(ReportTasks, 'bild')).toThrow();
+      await tasks.drain();
+      expect(await handle.result()).toEqual({ url: '/reports/2026-11.pdf' });
+    } finally {
+      await moduleRef.close();
+    }
+  });
+});
+`;
+}
+
+/** Declares the matchers to Vitest, as docs/testing.md says. */
+export const VITEST_MATCHERS = `
+declare module 'vitest' {
+  interface Matchers<T> extends TaskMatchers<T> {}
+}
+`;
+
 /** What {@link tryIt} prints. */
 export const REPORT_BUILT = {
   accepted: 202,
