@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- NAME... --rounds=5 --waiting=1000000 --profile=FOLDER]`: runs all comparisons, or the named ones,
+ * `npm run bench [-- NAME... --rounds=5 --waiting=1000000 --tasks=1000000 --profile=FOLDER]`: runs all comparisons, or the named ones,
  * one after the other. It prints their tables and writes them into `bench/RESULTS.md`.
  */
 import { parseArgs } from 'node:util';
@@ -9,7 +9,7 @@ import { record, table } from './harness/report.js';
 
 const ORDER = [
   ...['enqueue', 'enqueue-many', 'run-tasks', 'start', 'result', 'workflows', 'clients', 'waiter', 'status'],
-  ...['waiting', 'schedules', 'boot', 'embedded', 'memory', 'scale-out'],
+  ...['waiting', 'lists', 'schedules', 'boot', 'embedded', 'memory', 'scale-out'],
 ];
 
 const { values, positionals } = parseArgs({

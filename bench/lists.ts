@@ -1,0 +1,131 @@
+import { Redis } from 'ioredis';
+import { TaskAdmin, type TaskFilter } from 'nestjs-task-queue';
+import pg from 'pg';
+import type { Course, Row } from './harness/compare.js';
+import type { Contenders, Place } from './harness/contender.js';
+import { percentile, readable } from './harness/figures.js';
+import { freePlace, Rival } from './harness/rival.js';
+import { PAYLOAD, type Payload } from './harness/workload.js';
+import { appAt } from './peers/apps.js';
+
+export const about =
+  'TaskAdmin on a store with very many tasks (`--tasks=1000000`) in one queue that waits, and as many failed ones in another: the time of a page of 50 tasks, and of the other calls.';
+
+const TASKS = 1_000_000;
+/** Calls that are measured for each kind. */
+const TIMES = 100;
+/** Milliseconds that a first page may take, at the 95th percentile. */
+const AT_MOST = 50;
+const AT_ONCE = 10_000;
+/** Tasks of the pages before the page that is far from the beginning. */
+const FAR_PAGE = 1_000;
+
+/** Fails the jobs of a queue as a worker would, without running them. */
+async function failAll({ store, connection, prefix }: Place, queue: string): Promise<void> {
+  if (store === 'redis') {
+    const redis = new Redis(connection);
+    while (Number(await redis.eval(FAIL_JOBS, 0, `${prefix}:${queue}:`, AT_ONCE, Date.now())) > 0);
+    redis.disconnect();
+    return;
+  }
+  const client = new pg.Client(connection);
+  await client.connect();
+  await client.query(
+    `UPDATE ${prefix}.job SET state = 'failed', finished_at_ms = added_at_ms + seq % 1000, attempts_made = 1,
+       failed_reason = 'Order ' || seq || ' was refused' WHERE queue = $1`,
+    [queue],
+  );
+  await client.query(`VACUUM ANALYZE ${prefix}.job`);
+  await client.end();
+}
+
+const FAIL_JOBS = `
+local moved = 0
+for count = 1, tonumber(ARGV[2]) do
+  local id = redis.call('RPOP', ARGV[1] .. 'wait')
+  if not id then break end
+  local at = tonumber(ARGV[3]) - count % 1000
+  redis.call('HSET', ARGV[1] .. id, 'finishedOn', at, 'failedReason', 'Order ' .. count .. ' was refused', 'atm', 1)
+  redis.call('ZADD', ARGV[1] .. 'failed', at, id)
+  moved = moved + 1
+end
+return moved`;
+
+export const contenders: Contenders = {
+  async TaskAdmin(place, count) {
+    const { app, queue } = await appAt(place, { role: 'producer' });
+    const admin = app.get(TaskAdmin);
+    const send = queue.of<(mail: Payload) => void>('Mails.send');
+    for (const name of ['failed', 'waiting']) {
+      for (let left = count; left > 0; left -= AT_ONCE)
+        await send
+          .with({ queue: name })
+          .enqueueMany(Array.from({ length: Math.min(left, AT_ONCE) }, (): [Payload] => [PAYLOAD]));
+      if (name === 'failed') await failAll(place, name);
+    }
+
+    async function measure(call: () => Promise<unknown>): Promise<Record<'p50' | 'p95', number>> {
+      const times: number[] = [];
+      for (let n = -5; n < TIMES; n++) {
+        const start = performance.now();
+        await call();
+        if (n >= 0) times.push(performance.now() - start);
+      }
+      return { p50: percentile(times, 50), p95: percentile(times, 95) };
+    }
+
+    /** A page in the middle of the list. */
+    async function far(filter: TaskFilter): Promise<() => Promise<unknown>> {
+      let cursor: string | null = null;
+      for (let read = 0; read < count / 2; read += FAR_PAGE)
+        ({ cursor } = await admin.tasks(filter, { cursor, limit: FAR_PAGE }));
+      return () => admin.tasks(filter, { cursor });
+    }
+
+    const calls: Readonly<Record<string, () => Promise<unknown>>> = {
+      'first page, queued': () => admin.tasks({ queue: 'waiting', state: 'queued' }),
+      'first page, failed': () => admin.tasks({ queue: 'failed', state: 'failed' }),
+      'first page, failed, all queues': () => admin.tasks({ state: 'failed' }),
+      'first page, everything': () => admin.tasks(),
+      'far page, queued': await far({ queue: 'waiting', state: 'queued' }),
+      'far page, failed': await far({ queue: 'failed', state: 'failed' }),
+      'page that finds nothing': () => admin.tasks({ queue: 'failed', state: 'failed', header: { owner: '7' } }),
+      'queues()': () => admin.queues(),
+      'errors()': () => admin.errors(),
+    };
+    return {
+      async round() {
+        const figures: Record<string, number> = {};
+        for (const [name, call] of Object.entries(calls))
+          for (const [percent, value] of Object.entries(await measure(call))) figures[`${name}|${percent}`] = value;
+        return figures;
+      },
+      close: () => app.close(),
+    };
+  },
+};
+
+export async function run(course: Course): Promise<Row[]> {
+  const count = course.option('tasks', TASKS);
+  const rows: Row[] = [];
+  for (const [what, store] of [
+    ['Redis', 'redis'],
+    ['PostgreSQL', 'postgres'],
+  ] as const) {
+    const rival = await Rival.start(course.file, 'TaskAdmin', freePlace(store, await course.server(store)), count);
+    const figures = await rival.round();
+    await rival.close();
+    for (const name of new Set(Object.keys(figures).map((key) => key.split('|')[0]))) {
+      const [p50, p95] = [figures[`${name}|p50`], figures[`${name}|p95`]];
+      const hasTarget = name.startsWith('first page');
+      rows.push({
+        what: `${what}, ${count.toLocaleString('en')} waiting, as many failed: ${name}`,
+        ours: `${readable(p50)} ms p50, ${readable(p95)} ms p95`,
+        ...{ peer: '', ratio: '' },
+        must: hasTarget ? `at most ${AT_MOST} ms p95` : '',
+        met: hasTarget ? p95 <= AT_MOST : undefined,
+      });
+    }
+  }
+  return rows;
+}
