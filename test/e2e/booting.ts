@@ -1,6 +1,6 @@
 import { Injectable, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { Task, TaskQueue, TaskQueueModule, type TaskQueueOptions } from 'nestjs-task-queue';
+import { Task, TaskAdmin, TaskQueue, TaskQueueModule, type TaskQueueOptions } from 'nestjs-task-queue';
 import { LogLines } from '../support/log-lines.js';
 import { freePrefix } from '../support/servers.js';
 
@@ -23,8 +23,15 @@ export async function bootAdder(options: TaskQueueOptions) {
     app,
     add,
     lines: logger.lines,
-    /** Enqueues a task and checks its result. */
-    works: async () => (await (await add.enqueue(1, 2)).result({ timeout: '10s' })) === 3,
+    /** Enqueues a task, and checks its result and its place in the lists. */
+    async works(): Promise<boolean> {
+      const handle = await add.enqueue(1, 2);
+      const result = await handle.result({ timeout: '10s' });
+      const admin = app.get(TaskAdmin);
+      const { items } = await admin.tasks({ state: 'succeeded' });
+      const queues = await admin.queues();
+      return result === 3 && items[0]?.id === handle.id && (queues[0]?.counts.succeeded ?? 0) > 0;
+    },
   };
 }
 
