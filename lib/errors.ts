@@ -251,6 +251,34 @@ export class SelfWaitError extends TaskQueueError {
 }
 
 /**
+ * A queue has as many waiting tasks as its option `maxQueued` allows.
+ *
+ * Thrown by every method that enqueues; nothing of the call is stored. Over HTTP it is a `503` with `Retry-After`. Code:
+ * `QUEUE_FULL`. Try again later, add workers, or raise `maxQueued`.
+ */
+export class QueueFullError extends TaskQueueError {
+  readonly code = 'QUEUE_FULL';
+
+  /**
+   * @param queue the queue
+   * @param limit its `maxQueued`
+   * @param queued how many tasks waited when they were counted last
+   * @param tasks how many tasks the call would have added
+   */
+  constructor(
+    readonly queue: string,
+    readonly limit: number,
+    queued: number,
+    tasks: number,
+  ) {
+    super(
+      `The queue "${queue}" is full: ${queued} tasks wait in it, and its maxQueued is ${limit}, so ${tasks} more ${tasks === 1 ? 'is' : 'are'} not stored. ` +
+        `Try again later, add workers, or raise queues: { ${queue}: { maxQueued } }.`,
+    );
+  }
+}
+
+/**
  * The engine did not answer within the option `enqueueTimeout`, or the application closes.
  *
  * Thrown by every method that stores or reads tasks and schedules. Code: `ENGINE_UNAVAILABLE`. Try again later. The

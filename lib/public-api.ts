@@ -44,6 +44,7 @@ export {
   InvalidArgumentsError,
   NotSerializableError,
   PayloadTooLargeError,
+  QueueFullError,
   ResultTimeoutError,
   RetryRefusedError,
   SelfWaitError,

@@ -25,6 +25,15 @@ export interface QueueOptions {
    * no limit.
    */
   readonly rateLimit?: { readonly max: number; readonly per: Duration };
+  /**
+   * The most tasks that wait in the queue: queued, scheduled and retrying ones, of all processes. Enqueueing more throws
+   * `QueueFullError` and stores nothing of the call. A whole number, at least 1. Default: no limit.
+   *
+   * A process counts the tasks once a second, or once it has used up a tenth of the room, so several processes may exceed the
+   * limit together by what they store between two counts. Retries, callbacks, later steps of workflows, and the repetition of a call
+   * that is stored already are never refused. A tick of a schedule is left out, with `QUEUE_FULL` as the reason in `lastSkip`.
+   */
+  readonly maxQueued?: number;
   /** Whether tasks of the queue may have a `priority`. Sorting costs a little with every task. Default: `false`. */
   readonly priorities?: boolean;
 }
@@ -124,6 +133,7 @@ export interface TaskQueueOptions {
 export interface ResolvedQueue {
   readonly concurrency: number;
   readonly rateLimit?: { readonly max: number; readonly per: number };
+  readonly maxQueued?: number;
   readonly priorities: boolean;
 }
 
@@ -277,11 +287,17 @@ function resolveQueues(queues: Readonly<Record<string, QueueOptions>>): Map<stri
   const resolved = new Map<string, ResolvedQueue>([[DEFAULT_QUEUE, QUEUE_DEFAULTS]]);
   for (const [name, options] of Object.entries(queues)) {
     checkQueueName(name, 'The name of a queue in the option queues');
-    const { concurrency = QUEUE_DEFAULTS.concurrency, priorities = QUEUE_DEFAULTS.priorities, rateLimit } = options;
+    const {
+      concurrency = QUEUE_DEFAULTS.concurrency,
+      priorities = QUEUE_DEFAULTS.priorities,
+      rateLimit,
+      maxQueued,
+    } = options;
     const option = `queues.${name}`;
     resolved.set(name, {
       concurrency: wholeNumber(concurrency, `${option}.concurrency`, 'tasks at once'),
       priorities,
+      ...(maxQueued !== undefined && { maxQueued: wholeNumber(maxQueued, `${option}.maxQueued`, 'tasks') }),
       ...(rateLimit && {
         rateLimit: {
           max: wholeNumber(rateLimit.max, `${option}.rateLimit.max`, 'tasks'),

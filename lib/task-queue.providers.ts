@@ -6,6 +6,7 @@ import { BootReport } from './boot-report.js';
 import { consumedQueues, withWorkflowQueue } from './consumed-queues.js';
 import { createEngine } from './create-engine.js';
 import type { Engine } from './engine/engine.js';
+import { LimitedEnqueue } from './engine/limited-enqueue.js';
 import { ListenerExplorer } from './events/listener-explorer.js';
 import { TaskEvents } from './events/task-events.js';
 import { TaskHttpInterceptor } from './http/task-http.interceptor.js';
@@ -54,6 +55,12 @@ export const PROVIDERS: Provider[] = [
     provide: ENGINE,
     inject: [RESOLVED_OPTIONS, TESTING_SLOT],
     useFactory: (options: ResolvedOptions, slot: TestingSlot) => createEngine(options, slot.engine),
+  },
+  {
+    provide: LimitedEnqueue,
+    inject: [ENGINE, RESOLVED_OPTIONS],
+    useFactory: (engine: Engine, { queues }: ResolvedOptions) =>
+      new LimitedEnqueue({ engine, maxQueued: (queue) => queues.get(queue)?.maxQueued }),
   },
   TaskContext,
   TaskRegistry,
@@ -146,9 +153,9 @@ export const PROVIDERS: Provider[] = [
   },
   {
     provide: WorkflowStarter,
-    inject: [ENGINE, TaskResults, TaskContext, TaskRegistry, RESOLVED_OPTIONS],
+    inject: [LimitedEnqueue, TaskResults, TaskContext, TaskRegistry, RESOLVED_OPTIONS],
     useFactory: (
-      engine: Engine,
+      engine: LimitedEnqueue,
       results: TaskResults,
       context: TaskContext,
       registry: TaskRegistry,
@@ -197,9 +204,9 @@ export const PROVIDERS: Provider[] = [
   },
   {
     provide: TaskQueue,
-    inject: [ENGINE, TaskResults, WorkflowStarter, TaskContext, TaskRegistry, RESOLVED_OPTIONS],
+    inject: [LimitedEnqueue, TaskResults, WorkflowStarter, TaskContext, TaskRegistry, RESOLVED_OPTIONS],
     useFactory: (
-      engine: Engine,
+      engine: LimitedEnqueue,
       results: TaskResults,
       starter: WorkflowStarter,
       context: TaskContext,
@@ -221,9 +228,10 @@ export const PROVIDERS: Provider[] = [
   },
   {
     provide: SCHEDULE_DEPS,
-    inject: [ENGINE, TaskResults, TaskExplorer, TaskQueue, TaskRegistry, RESOLVED_OPTIONS],
+    inject: [ENGINE, LimitedEnqueue, TaskResults, TaskExplorer, TaskQueue, TaskRegistry, RESOLVED_OPTIONS],
     useFactory: (
       engine: Engine,
+      calls: LimitedEnqueue,
       results: TaskResults,
       explorer: TaskExplorer,
       taskQueue: TaskQueue,
@@ -231,6 +239,7 @@ export const PROVIDERS: Provider[] = [
       options: ResolvedOptions,
     ): ScheduleDeps => ({
       engine,
+      calls,
       results,
       explorer,
       defaults: options.defaults,

@@ -5,6 +5,7 @@ import {
   InvalidArgumentsError,
   NotSerializableError,
   PayloadTooLargeError,
+  QueueFullError,
   TaskNotFoundError,
 } from '../errors.js';
 
@@ -32,6 +33,9 @@ export interface Problem {
 
 /** Seconds after which a client may repeat its request when the engine cannot be reached. */
 const RETRY_AFTER_OUTAGE = '5';
+
+/** Seconds after which a client may repeat a request whose task does not fit into its queue. */
+const RETRY_AFTER_FULL = '5';
 
 /** Seconds after which a client may repeat a request that exceeded a limit of held requests. */
 const RETRY_AFTER_LIMIT = '5';
@@ -75,6 +79,10 @@ export function problemOf(error: unknown): Problem | undefined {
   if (error instanceof EngineUnavailableError) {
     const { body, headers } = problem(503, 'Service Unavailable', 'Tasks cannot be reached at the moment.', error);
     return { body, headers: { ...headers, 'Retry-After': RETRY_AFTER_OUTAGE } };
+  }
+  if (error instanceof QueueFullError) {
+    const { body, headers } = problem(503, 'Service Unavailable', 'Too many tasks wait at the moment.', error);
+    return { body, headers: { ...headers, 'Retry-After': RETRY_AFTER_FULL } };
   }
   if (error instanceof HeldLimitError) {
     const [status, title] =

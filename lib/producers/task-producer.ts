@@ -27,7 +27,7 @@ import type {
 
 /** The parts of the application that all its producers share. */
 export interface ProducerDeps {
-  readonly engine: Engine;
+  readonly engine: Pick<Engine, 'enqueue' | 'now'>;
   readonly results: TaskResults;
   readonly starter: StartsWorkflows;
   /** Bytes of JSON of the arguments. */
@@ -91,6 +91,7 @@ export class TaskProducer<F extends TaskFunction = TaskFunction> {
    * `idempotencyScope` or the value of `unique.key` is not a text of 1 to 255 characters
    * @throws IdempotencyConflictError when the idempotency key was used with other arguments
    * @throws ConfigurationError when an option of `with()` is wrong
+   * @throws QueueFullError when the queue has `maxQueued` tasks
    * @throws EngineUnavailableError when the engine cannot be reached within `enqueueTimeout`
    */
   async enqueue(
@@ -109,7 +110,7 @@ export class TaskProducer<F extends TaskFunction = TaskFunction> {
 
   /**
    * Stores many calls of the task, in at most one round trip per thousand. All calls are checked before the first one
-   * is stored.
+   * is stored. When they do not all fit into a queue with `maxQueued`, none is stored.
    *
    * @param list the arguments of each call
    * @returns one handle for each call, in the same order

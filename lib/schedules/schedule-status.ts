@@ -40,7 +40,7 @@ export interface ScheduleStatus {
   readonly nextRuns: readonly string[];
   /** `null` before the first run. */
   readonly lastRun: ScheduledRun | null;
-  /** The last tick that `overlap: 'skip'` left out; `null` when there was none. */
+  /** The last tick that `overlap: 'skip'` or a full queue left out; `null` when there was none. */
   readonly lastSkip: SkippedRun | null;
 }
 
@@ -58,10 +58,10 @@ export interface ScheduledRun {
   readonly error: { readonly name: string; readonly message: string; readonly code?: string } | null;
 }
 
-/** A tick that was skipped, because an earlier run had not ended. */
+/** A tick that was skipped, because an earlier run had not ended, or the queue was full. */
 export interface SkippedRun {
   readonly tick: string;
-  /** The id of the task that had not ended. */
+  /** The id of the task that had not ended; `QUEUE_FULL` when the queue had `maxQueued` tasks. */
   readonly because: string;
 }
 

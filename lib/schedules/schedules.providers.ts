@@ -1,5 +1,6 @@
 import type { Provider } from '@nestjs/common';
 import type { Engine } from '../engine/engine.js';
+import type { EnqueuePort } from '../engine/ports/enqueue-port.js';
 import { isAlive } from '../engine/ports/worker-registry.js';
 import type { TaskResults } from '../results/task-results.js';
 import type { TaskExplorer } from '../tasks/task-explorer.js';
@@ -15,6 +16,8 @@ import { TickRunner } from './tick-runner.js';
 /** The parts of the application that schedules need. */
 export interface ScheduleDeps {
   readonly engine: Engine;
+  /** Stores the calls of schedules, unless their queue is full. */
+  readonly calls: Pick<EnqueuePort, 'enqueue'>;
   readonly results: TaskResults;
   readonly explorer: TaskExplorer;
   readonly defaults: TaskOptions;
@@ -48,7 +51,7 @@ export const SCHEDULE_PROVIDERS: Provider[] = [
     provide: ScheduleClock,
     inject: [SCHEDULE_DEPS, ScheduleBook, DeclaredSchedules],
     useFactory: (deps: ScheduleDeps, book: ScheduleBook, declared: DeclaredSchedules) => {
-      const { engine, queues, application, tasks, enabled } = deps;
+      const { engine, calls, queues, application, tasks, enabled } = deps;
       const reconciler = new ScheduleReconciler(
         book,
         () => declared.list(),
@@ -57,13 +60,13 @@ export const SCHEDULE_PROVIDERS: Provider[] = [
         () => ({ application, tasks: tasks(), schedules: declared.list().map(({ id }) => id) }),
         async () => (await engine.workers.list()).filter((worker) => isAlive(worker, engine.now())),
       );
-      return new ScheduleClock(engine, book, new TickRunner(engine, book), reconciler, enabled);
+      return new ScheduleClock(engine, book, new TickRunner(engine, book, calls), reconciler, enabled);
     },
   },
   {
     provide: TaskSchedules,
     inject: [SCHEDULE_DEPS, ScheduleBook, DeclaredSchedules],
-    useFactory: ({ engine, results, template }: ScheduleDeps, book: ScheduleBook, declared: DeclaredSchedules) =>
-      new TaskSchedules({ engine, results, book, declared, template }),
+    useFactory: ({ engine, calls, results, template }: ScheduleDeps, book: ScheduleBook, declared: DeclaredSchedules) =>
+      new TaskSchedules({ engine, calls, results, book, declared, template }),
   },
 ];

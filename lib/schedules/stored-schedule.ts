@@ -43,9 +43,9 @@ export interface StoredRun {
   readonly count: number;
 }
 
-/** The record of a tick that was skipped, because an earlier run had not ended. */
+/** The record of a tick that was skipped, because an earlier run had not ended, or the queue was full. */
 export interface StoredSkip {
-  /** The id of the task of that run. */
+  /** The id of the task of that run, or `QUEUE_FULL`. */
   readonly because: string;
   readonly at: number;
 }

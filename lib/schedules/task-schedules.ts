@@ -1,5 +1,6 @@
 import { inBatches } from '../concurrency.js';
 import type { Engine } from '../engine/engine.js';
+import type { EnqueuePort } from '../engine/ports/enqueue-port.js';
 import { newTaskId } from '../engine/task-id.js';
 import { ConfigurationError, ScheduleNotFoundError } from '../errors.js';
 import { TaskHandle } from '../results/task-handle.js';
@@ -29,7 +30,8 @@ export interface ScheduleListOptions {
 
 /** The parts of the application that {@link TaskSchedules} needs. */
 export interface TaskSchedulesDeps {
-  readonly engine: Engine;
+  readonly engine: Pick<Engine, 'find' | 'now'>;
+  readonly calls: Pick<EnqueuePort, 'enqueue'>;
   readonly results: TaskResults;
   readonly book: ScheduleBook;
   readonly declared: DeclaredSchedules;
@@ -196,9 +198,10 @@ export class TaskSchedules {
    * run, with `deduplicated: true`
    * @throws ScheduleNotFoundError
    * @throws ConfigurationError when the stored schedule is broken
+   * @throws QueueFullError when the queue has `maxQueued` tasks
    */
   async runNow(id: string): Promise<TaskHandle> {
-    const { book, engine, results } = this.#deps;
+    const { book, calls, engine, results } = this.#deps;
     const { stored, broken } = await this.#known(id);
     if (broken) {
       throw new ConfigurationError(
@@ -206,7 +209,7 @@ export class TaskSchedules {
       );
     }
     const call = callOf(stored, newTaskId(stored.template.queue), undefined, engine.now());
-    const [receipt] = await engine.enqueue([call]);
+    const [receipt] = await calls.enqueue([call]);
     const { id: task, deduplicated, state } = receipt as NonNullable<typeof receipt>;
     if (!deduplicated) await book.recordManualRun(id, { task, at: engine.now() });
     return new TaskHandle(results, { id: task, name: call.name, deduplicated, initialState: state });

@@ -2,7 +2,8 @@ import { createHmac } from 'node:crypto';
 import { Logger } from '@nestjs/common';
 import type { Engine } from '../engine/engine.js';
 import type { TaskCall } from '../engine/task.js';
-import { EngineUnavailableError } from '../errors.js';
+import type { EnqueuePort } from '../engine/ports/enqueue-port.js';
+import { EngineUnavailableError, QueueFullError } from '../errors.js';
 import type { DueTick, HandledTick, ScheduleBook } from './schedule-book.js';
 import type { Schedule } from './schedule.js';
 import { callOf } from './scheduled-call.js';
@@ -24,8 +25,9 @@ export class TickRunner {
   private readonly loggedAt = new Map<string, number>();
 
   constructor(
-    private readonly engine: Engine,
+    private readonly engine: Pick<Engine, 'schedules' | 'now'>,
     private readonly book: ScheduleBook,
+    private readonly calls: Pick<EnqueuePort, 'enqueue'>,
   ) {}
 
   /**
@@ -38,13 +40,18 @@ export class TickRunner {
     // Read each time: when the data was lost, all processes have to agree on one secret again.
     this.secret = await this.engine.schedules.secret(this.secret);
     const calls = ticks.map(({ schedule, tick }) => this.call(schedule, tick, this.secret as string));
-    const attempts = await Promise.allSettled(calls.map((call) => this.engine.enqueue([call])));
+    const attempts = await Promise.allSettled(calls.map((call) => this.calls.enqueue([call])));
     const handled: HandledTick[] = [];
     const counts = new Map<Schedule, number>();
     const at = this.engine.now();
     for (const [index, attempt] of attempts.entries()) {
       const { schedule, tick } = ticks[index] as DueTick;
       if (attempt.status === 'rejected') {
+        if (attempt.reason instanceof QueueFullError) {
+          handled.push({ schedule, skip: { tick, because: attempt.reason.code, at } });
+          this.logSkip(schedule, tick, attempt.reason.code, attempt.reason.message);
+          continue;
+        }
         this.logFailure(schedule, attempt.reason);
         continue;
       }
@@ -55,11 +62,7 @@ export class TickRunner {
         handled.push({ schedule, run: { tick, task, at, count } });
       } else {
         handled.push({ schedule, skip: { tick, because: task, at } });
-        // A task that takes long is logged once, and not at each tick.
-        if (schedule.skip?.because === task) continue;
-        this.logger.warn(
-          `Schedule "${schedule.id}" leaves out its run of ${new Date(tick).toISOString()}: task ${task} has not ended.`,
-        );
+        this.logSkip(schedule, tick, task, `task ${task} has not ended.`);
       }
     }
     await this.book.recordTicks(handled);
@@ -77,6 +80,12 @@ export class TickRunner {
       .update(JSON.stringify([id, tick]))
       .digest('base64url');
     return callOf(schedule.stored, `${template.queue}.${digest.slice(0, ID_CHARACTERS)}`, tick, this.engine.now());
+  }
+
+  /** A task that takes long, or a queue that stays full, is logged once, and not at each tick. */
+  private logSkip(schedule: Schedule, tick: number, because: string, reason: string): void {
+    if (schedule.skip?.because === because) return;
+    this.logger.warn(`Schedule "${schedule.id}" leaves out its run of ${new Date(tick).toISOString()}: ${reason}`);
   }
 
   /** Logs a failure at most once in {@link REPEAT_AFTER}: the tick is tried again every second. */

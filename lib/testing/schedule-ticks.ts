@@ -1,4 +1,5 @@
 import type { MemoryEngine } from '../engine/memory/memory-engine.js';
+import type { EnqueuePort } from '../engine/ports/enqueue-port.js';
 import type { DeclaredSchedules } from '../schedules/declared-schedules.js';
 import type { DueTick, ScheduleBook } from '../schedules/schedule-book.js';
 import { ScheduleReconciler } from '../schedules/schedule-reconciler.js';
@@ -7,6 +8,7 @@ import { TickRunner } from '../schedules/tick-runner.js';
 
 export interface ScheduleTicksDeps {
   readonly engine: MemoryEngine;
+  readonly calls: Pick<EnqueuePort, 'enqueue'>;
   readonly book: ScheduleBook;
   readonly declared: DeclaredSchedules;
   /** The queues that have a task in the application. */
@@ -24,7 +26,7 @@ export class ScheduleTicks {
   private watchingSince: number | undefined;
 
   constructor(private readonly deps: ScheduleTicksDeps) {
-    const { engine, book, declared, queues } = deps;
+    const { engine, book, calls, declared, queues } = deps;
     this.reconciler = new ScheduleReconciler(
       book,
       () => declared.list(),
@@ -34,7 +36,7 @@ export class ScheduleTicks {
       // An application under test has its store for itself.
       async () => [],
     );
-    this.runner = new TickRunner(engine, book);
+    this.runner = new TickRunner(engine, book, calls);
   }
 
   /** Stores the schedules of decorators that are not stored yet: their ticks count from now on. */

@@ -14,7 +14,7 @@ import type { StartsWorkflows } from './running-apps.js';
 
 /** The parts of the application that a workflow needs to start. */
 export interface WorkflowStarterDeps {
-  readonly engine: Engine;
+  readonly engine: Pick<Engine, 'enqueueTree' | 'now'>;
   readonly results: TaskResults;
   /** Bytes of JSON of the arguments of a task. */
   readonly maxPayload: number;

@@ -107,6 +107,10 @@ export class FakeEngine implements Engine {
     });
   }
 
+  async isStored({ id }: TaskCall): Promise<boolean> {
+    return this.records.has(id);
+  }
+
   async find(id: string): Promise<TaskRecord | undefined> {
     this.finds++;
     if (this.failure) throw this.failure;

@@ -71,6 +71,8 @@ it.each<[string, object, NodeJS.ProcessEnv?]>([
   ['consume', { consume: 'mail' }],
   ['queues', { queues: { 'a:b': {} } }],
   ['queues.mail.concurrency', { queues: { mail: { concurrency: 0 } } }],
+  ['queues.mail.maxQueued', { queues: { mail: { maxQueued: 0 } } }],
+  ['queues.mail.maxQueued', { queues: { mail: { maxQueued: '100_000' } } }],
   ['queues.mail.rateLimit.per', { queues: { mail: { rateLimit: { max: 1, per: 'soon' } } } }],
   ['results.ttl', { results: { ttl: 'long' } }],
   ['maxPayload', { maxPayload: -1 }],

@@ -125,6 +125,10 @@ export class BullMQEngine implements Engine {
     return this.enqueuer.enqueueTree(tree);
   }
 
+  isStored(call: TaskCall): Promise<boolean> {
+    return this.enqueuer.isStored(call);
+  }
+
   async find(id: string): Promise<TaskRecord | undefined> {
     return (await this.lookup.find(id))?.record;
   }

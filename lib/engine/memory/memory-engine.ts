@@ -122,6 +122,12 @@ export class MemoryEngine implements Engine {
     return { id: tree.id, deduplicated: false, state: 'waiting' };
   }
 
+  async isStored({ id, unique }: TaskCall): Promise<boolean> {
+    const { store } = this.openPlace('find');
+    const earlier = unique && store.holderOf(unique.key);
+    return store.find(id) !== undefined || (!!earlier && standsForLaterCalls(stateOf(earlier, this.now()), unique));
+  }
+
   async find(id: string): Promise<TaskRecord | undefined> {
     await this.nextTurn();
     const task = this.openPlace('find').store.find(id);

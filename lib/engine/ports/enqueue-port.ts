@@ -17,4 +17,10 @@ export interface EnqueuePort {
    * @throws EngineUnavailableError when the engine does not answer in time
    */
   enqueueTree(tree: TaskTree): Promise<Receipt>;
+  /**
+   * Whether the call is stored already, or an earlier task stands for it, so that `enqueue` would store nothing.
+   *
+   * @throws EngineUnavailableError when the engine does not answer in time
+   */
+  isStored(call: TaskCall): Promise<boolean>;
 }

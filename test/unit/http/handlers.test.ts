@@ -25,6 +25,7 @@ import {
   InvalidArgumentsError,
   NotSerializableError,
   PayloadTooLargeError,
+  QueueFullError,
   TaskNotFoundError,
   TaskQueueError,
 } from '../../../lib/errors.js';
@@ -39,6 +40,7 @@ const ERRORS = {
   conflict: new IdempotencyConflictError('key-1', 'default.of-another-caller'),
   large: new PayloadTooLargeError('The arguments of Reports.build', 2048, 1024),
   unavailable: new EngineUnavailableError('redis://:secret@host does not answer'),
+  full: new QueueFullError('mail', 100, 100, 1),
   unknown: new TaskNotFoundError('default.x'),
 };
 
@@ -252,6 +254,15 @@ describe.each(platforms)('handlers of the application on %s', (platform) => {
         status: 503,
         detail: 'Tasks cannot be reached at the moment.',
         code: 'ENGINE_UNAVAILABLE',
+      },
+    ],
+    [
+      'full',
+      {
+        title: 'Service Unavailable',
+        status: 503,
+        detail: 'Too many tasks wait at the moment.',
+        code: 'QUEUE_FULL',
       },
     ],
     ['unknown', { title: 'Not Found', status: 404, detail: 'There is no such task.', code: 'TASK_NOT_FOUND' }],

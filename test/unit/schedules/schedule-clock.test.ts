@@ -53,7 +53,13 @@ class World {
       () => ({ application: undefined, tasks: ['a.task'], schedules: this.declared.map(({ id }) => id) }),
       async () => [],
     );
-    const clock = new ScheduleClock(this.engine, book, new TickRunner(this.engine, book), reconciler, true);
+    const clock = new ScheduleClock(
+      this.engine,
+      book,
+      new TickRunner(this.engine, book, this.engine),
+      reconciler,
+      true,
+    );
     this.clocks.push(clock);
     await clock.onApplicationBootstrap();
     return clock;

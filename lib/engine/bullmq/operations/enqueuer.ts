@@ -69,6 +69,17 @@ export class Enqueuer {
     return { id: tree.id, deduplicated: false, state: 'waiting' };
   }
 
+  async isStored({ id, queue, unique, isShared }: TaskCall): Promise<boolean> {
+    const { availability, lookup, readyQueue } = this.deps;
+    if (isShared && (await lookup.find(id))) return true;
+    if (!unique) return false;
+    const holder = await availability.withRetries('find', async () =>
+      (await readyQueue(queue)).getBackend().getDeduplicationJobId(unique.key),
+    );
+    const earlier = holder === null ? undefined : await lookup.find(holder);
+    return earlier !== undefined && standsForLaterCalls(earlier.record.state, unique);
+  }
+
   /** @returns for each call the id under which it, or the earlier task that stands for it, is stored */
   private async store(calls: readonly TaskCall[], now: number): Promise<readonly string[]> {
     const [first] = calls;
