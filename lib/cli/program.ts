@@ -10,6 +10,7 @@ import { addLogs } from './commands/logs.js';
 import { addSchedules } from './commands/schedules.js';
 import { addShow } from './commands/show.js';
 import { addSingleTaskCommands } from './commands/single-task.js';
+import { addReplay } from './commands/replay.js';
 import { addStatus } from './commands/status.js';
 import { addWorkers } from './commands/workers.js';
 import { EXIT, exitCodeOf, type ExitCode } from './exit-code.js';
@@ -27,6 +28,7 @@ const COMMANDS = [
   addWorkers,
   addSchedules,
   addDoctor,
+  addReplay,
   addMigrate,
 ];
 

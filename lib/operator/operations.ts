@@ -5,11 +5,13 @@ import type { TaskFilter } from '../admin/task-filter.js';
 import type { PageOptions } from '../admin/task-lists.js';
 import type { LogOptions, TaskLogLine } from '../admin/task-log-reader.js';
 import type { TaskPage } from '../admin/task-page.js';
-import type { DiagnosisPort, Finding } from '../engine/ports/diagnosis-port.js';
+import type { Engine } from '../engine/engine.js';
+import type { Finding } from '../engine/ports/diagnosis-port.js';
 import type { TaskAdmin } from '../admin/task-admin.js';
 import type { WorkerInfo } from '../admin/worker-info.js';
 import type { Json } from '../engine/json.js';
 import { TaskNotFoundError } from '../errors.js';
+import { callOfTask, type CallOfTask } from './call-of-task.js';
 import type { TaskQueue } from '../producers/task-queue.js';
 import type { EnqueueOptions } from '../tasks/task-options.js';
 import type { TaskStatus } from '../results/task-status.js';
@@ -20,7 +22,7 @@ import type { TaskSchedules } from '../schedules/task-schedules.js';
 
 /** The parts of the application that operations use. */
 export interface OperationDeps {
-  readonly engine: DiagnosisPort;
+  readonly engine: Pick<Engine, 'diagnose' | 'find'>;
   readonly admin: TaskAdmin;
   readonly schedules: TaskSchedules;
   readonly taskQueue: TaskQueue;
@@ -46,6 +48,9 @@ export const OPERATIONS = {
   tasks: ({ admin }, filter: TaskFilter, page: PageOptions): Promise<TaskPage> => admin.tasks(filter, page),
 
   task: ({ admin }, id: string): Promise<TaskDetails> => admin.task(id),
+
+  /** The call with which a task failed. */
+  callOf: async ({ admin, engine }, id: string): Promise<CallOfTask> => callOfTask(await admin.task(id), engine),
 
   errors: ({ admin }, options: ErrorsOptions): Promise<ErrorGroups> => admin.errors(options),
 

@@ -1,4 +1,4 @@
-export { TaskTesting, type OverridesModules, type TaskTestingOptions } from './task-testing.js';
+export { TaskTesting, type OverridesModules, type ReplayedTask, type TaskTestingOptions } from './task-testing.js';
 export type { TaskTestingMode } from './kit.js';
 export type { DrainResult } from './drain-result.js';
 export type { EnqueuedTask } from './enqueued-task.js';

@@ -9,7 +9,7 @@ import type { Interruption } from '../engine/interruption.js';
 import { newTaskId } from '../engine/task-id.js';
 import type { Outcome } from '../engine/ports/worker-port.js';
 import { GROUP_TASK, isDutyTask } from '../engine/workflow-note.js';
-import { ConfigurationError, TaskNotFoundError } from '../errors.js';
+import { ConfigurationError, TaskNotFoundError, UnknownTaskError } from '../errors.js';
 import { TaskEvents } from '../events/task-events.js';
 import type { JsonOf } from '../producers/json-types.js';
 import type { ArgumentsOf, ResultOfTask } from '../producers/signature-types.js';
@@ -45,6 +45,17 @@ export interface TaskTestingOptions {
    * log lines are dropped there. Default: `false`, it throws as in production.
    */
   readonly lenient?: boolean;
+}
+
+/** A call of a task for `TaskTesting.replay()`. */
+export interface ReplayedTask {
+  /** The name of the task: `ReportTasks.build`. */
+  readonly name: string;
+  readonly args: readonly unknown[];
+  /** Default: none. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** The number of the attempt. Default: 1. */
+  readonly attempt?: number;
 }
 
 export interface TaskTestingDeps {
@@ -253,9 +264,32 @@ export class TaskTesting implements OnApplicationBootstrap, OnModuleDestroy {
     const [method, args] = isContract(source) ? [undefined, rest] : [rest[0] as string, rest.slice(1)];
     const [name = ''] = this.#namesOf(source, method);
     await this.#load();
+    return this.#runUnstored({ name, args });
+  }
+
+  /**
+   * Runs one attempt of a task that failed elsewhere, as {@link run} does. `npx nestjs-task-queue replay` writes tests that call it.
+   *
+   * @returns what happened; the error of the task is not thrown
+   * @throws UnknownTaskError when no provider of the testing module declares the task
+   * @throws NotSerializableError when the arguments cannot be sent
+   * @example const { error } = await tasks.replay({ name: 'ReportTasks.build', args: ['2026-11'], attempt: 3 });
+   */
+  async replay(task: ReplayedTask): Promise<TaskAttempt> {
+    await this.#load();
+    if (!this.#get(TaskRegistry).get(task.name)) {
+      throw new UnknownTaskError(
+        `No provider of the testing module declares the task "${task.name}". Import the module that provides its class.`,
+      );
+    }
+    return this.#runUnstored(task);
+  }
+
+  async #runUnstored({ name, args, headers = {}, attempt: number = 1 }: ReplayedTask): Promise<TaskAttempt> {
     const queue = this.#get(TaskRegistry).get(name)?.definition.queue ?? 'default';
     const id = newTaskId(queue);
-    const delivery = deliveryOf({ id, name, queue }, args, this.#deps.engine.now());
+    const call = { ...deliveryOf({ id, name, queue }, args, this.#deps.engine.now()), headers };
+    const delivery = { ...call, attempt: number, starts: number };
     const deps = { ...this.#attempts, handler: this.#get(TaskExecutor) };
     const run = (interruption: Interruption) => attempt({ ...delivery, interruption }, deps);
     return (await this.#driver.runUnstored(id, name, run)).attempt;

@@ -248,6 +248,16 @@ it('run() runs one attempt in place and tells all that happened', async () => {
   expect(tasks.enqueued().map(({ name }) => name)).toEqual(['MailTasks.welcome', 'MailTasks.welcome']);
 });
 
+it('replay() runs one attempt of a task by its name, as often as it was tried', async () => {
+  const { tasks, mail } = await start();
+  const run = await tasks.replay({ name: 'MailTasks.welcome', args: [7, { name: 'Ann' }], attempt: 3 });
+  expect(run).toMatchObject({ outcome: 'succeeded', result: 'welcome 7 Ann' });
+  expect(mail.sent).toEqual(['welcome 7 3']);
+  await expect(tasks.replay({ name: 'MailTasks.gone', args: [] })).rejects.toThrow(
+    'No provider of the testing module declares the task "MailTasks.gone".',
+  );
+});
+
 it('run() goes through guards, interceptors and pipes, and returns errors', async () => {
   const { tasks } = await start();
   expect(await tasks.run(MailTasks, 'greet', 'Ann')).toMatchObject({
