@@ -4,7 +4,7 @@ import { atMostOnce, eventLoop, killedWorker, manyCallers, poisonTask } from './
 import { failover } from './failover.js';
 import { outage, repeatedCuts, type OutageKind } from './outage.js';
 import { restartedPooler } from './poolers.js';
-import { missedTicks, noOverlap, replicasComeAndGo } from './schedules.js';
+import { killedInTick, missedTicks, noOverlap, replicasComeAndGo } from './schedules.js';
 import { closing, closingUnconnected, deafClients, graceIsOver, rollingDeploy } from './shutdown.js';
 import { sabotage } from './sabotage.js';
 import { sentinelFailover } from './sentinel.js';
@@ -57,6 +57,7 @@ export function scenarios(size: 'quick' | 'full'): Scenario[] {
     ...some('outage', { 'the connection is cut again and again': (world) => repeatedCuts(world, full ? 50 : 5) }),
     ...some('schedules', {
       'schedules while replicas come and go': (world) => replicasComeAndGo(world, { rounds: full ? 10 : 2 }),
+      'a replica is killed before each command of a tick': (world) => killedInTick(world, { commands: full ? 16 : 8 }),
       'schedules while all replicas are gone': (world) => missedTicks(world, 'all replicas are killed'),
       'a schedule that skips, and its worker is killed': noOverlap,
     }),

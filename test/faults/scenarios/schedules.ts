@@ -8,6 +8,8 @@ import type { Entry, World } from '../support/world.js';
 
 /** The period of the schedule that `TimedWork` declares, in milliseconds. */
 const EVERY = 250;
+/** Replicas that are killed at the same time. */
+const AT_ONCE = 2;
 /** Milliseconds without a replica or without the server: several ticks, and longer than a call may take. */
 const OUTAGE = 2_500;
 
@@ -57,6 +59,39 @@ export async function replicasComeAndGo(
     assert.deepEqual(ticksOf(world, id).doubled, [], `Ticks of ${id} have two tasks with the seed ${seed}.`);
   }
   await finish(world, living, Object.keys(periods));
+}
+
+/**
+ * A replica is killed before each of the commands by which it handles a tick, one after the other, while another one goes on.
+ * Each tick has exactly one task.
+ *
+ * @param commands more than a tick takes
+ */
+export async function killedInTick(world: World, { commands }: { commands: number }): Promise<void> {
+  const every = 200;
+  const survivor = await world.start({ role: 'worker' }, { scheduled: true });
+  await survivor.ask.schedule('made', { every });
+  const steps = Array.from({ length: commands }, (_, index) => index + 1);
+  for (let first = 0; first < steps.length; first += AT_ONCE) {
+    await Promise.all(
+      steps.slice(first, first + AT_ONCE).map(async (killBeforeTick) => {
+        // A replica may be killed while it starts.
+        const victim = await world
+          .start({ role: 'worker' }, { scheduled: true, killBeforeTick })
+          .catch(() => undefined);
+        await victim?.exited;
+      }),
+    );
+  }
+  const until = Date.now();
+  await world.until(
+    () => ticksOf(world, 'made').missing(every, until).length === 0,
+    () => `no tick is missing (missing: ${ticksOf(world, 'made').missing(every, until).join(', ')})`,
+    15_000,
+  );
+  await world.finalStates(survivor, await world.enqueue(survivor, 'slow', [1]));
+  assert.deepEqual(ticksOf(world, 'made').doubled, []);
+  await finish(world, [survivor], ['made', 'decorated']);
 }
 
 /** Why no replica handles the ticks. */

@@ -1,6 +1,7 @@
 /**
  * One process of an application. The environment configures it: the journal file in `JOURNAL`, the options of the
- * module in `OPTIONS`, and decorated schedules when `SCHEDULED` is set. With `HTTP`, it serves `/tasks/:id`. Its parent calls its methods through messages.
+ * module in `OPTIONS`, and decorated schedules when `SCHEDULED` is set. With `KILL_BEFORE_TICK`, it kills itself before that
+ * command that concerns a tick of the schedule `made`. With `HTTP`, it serves `/tasks/:id`. Its parent calls its methods through messages.
  * The process runs until it is closed, stopped by a signal or killed, or until its parent has ended.
  */
 import 'reflect-metadata';
@@ -20,9 +21,17 @@ import {
 } from 'nestjs-task-queue';
 import { SHAPE_LISTENER, ShapeTasks, signatureOf } from '../../support/shape-tasks.js';
 import type { Shape } from '../../support/workflow-shapes.js';
+import { killBeforeCommand } from './kill-before-command.js';
 import { SHAPE_JOURNAL } from './shape-journal.js';
 import { TimedWork } from './timed-work.js';
 import { Work } from './work.js';
+
+const { KILL_BEFORE_TICK } = process.env;
+// The task of a tick has the schedule in its headers, and the schedule has the tick in its record.
+if (KILL_BEFORE_TICK)
+  killBeforeCommand(Number(KILL_BEFORE_TICK), (parts) =>
+    parts.some((part) => part.includes('"schedule":"made"') || part.includes('"tick":') || part.endsWith(':made')),
+  );
 
 @Module({
   imports: [TaskQueueModule.forRoot(JSON.parse(process.env['OPTIONS'] as string) as TaskQueueOptions)],

@@ -48,7 +48,14 @@ export class TestProcess {
    */
   static async start(
     options: TaskQueueOptions,
-    env: { JOURNAL: string; SCHEDULED?: string; HTTP?: string; TASK_QUEUE_PACKAGE?: string; CLOCK_AHEAD?: string },
+    env: {
+      JOURNAL: string;
+      SCHEDULED?: string;
+      HTTP?: string;
+      TASK_QUEUE_PACKAGE?: string;
+      CLOCK_AHEAD?: string;
+      KILL_BEFORE_TICK?: string;
+    },
   ): Promise<TestProcess> {
     const loaders = ['typescript-loader.js', ...(env.CLOCK_AHEAD === undefined ? [] : ['shifted-clock.js'])];
     const child = fork(path('program.ts'), [], {

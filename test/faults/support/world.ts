@@ -44,6 +44,8 @@ interface StartOptions {
   readonly http?: boolean;
   /** Milliseconds by which the clock of the process is ahead of that of this host; negative when it is behind. */
   readonly clockAhead?: number;
+  /** The process kills itself before this command of those that concern a tick of the schedule `made`. */
+  readonly killBeforeTick?: number;
   /** The version of this package that the process uses. Default: the source in `lib`. */
   readonly version?: EarlierVersion;
 }
@@ -94,7 +96,7 @@ export class World {
   /** Starts a process. Its times are short, so that a process counts as dead after seconds and not after a minute. */
   async start(
     options: TaskQueueOptions = {},
-    { scheduled = false, http = false, clockAhead, version }: StartOptions = {},
+    { scheduled = false, http = false, clockAhead, killBeforeTick, version }: StartOptions = {},
   ): Promise<TestProcess> {
     const process = await TestProcess.start(
       {
@@ -110,6 +112,7 @@ export class World {
         ...(scheduled && { SCHEDULED: 'yes' }),
         ...(http && { HTTP: 'yes' }),
         ...(clockAhead !== undefined && { CLOCK_AHEAD: `${clockAhead}` }),
+        ...(killBeforeTick !== undefined && { KILL_BEFORE_TICK: `${killBeforeTick}` }),
         ...(version && { TASK_QUEUE_PACKAGE: mainFileOf(version) }),
       },
     );
