@@ -52,15 +52,16 @@ describeEachEngine('TaskAdmin.task() and errors()', (engine) => {
     const expires = new Date(Date.now() + 3_600_000);
     const failed = await orders.ship.with({ headers, timeout: '5s', expires }).enqueue(17);
     await ended(failed);
-    const { error, ...details } = await admin.task(failed.id);
+    const { error, attempts, ...details } = await admin.task(failed.id);
     expect(details).toEqual({
       ...(await failed.status()),
       error: undefined,
-      ...{ args: [17], headers, members: [], parent: null, schedule: null },
+      ...{ args: [17], headers, members: [], parent: null, schedule: null, logLength: 0 },
       options: { timeout: 5_000, expiresAt: expires.toISOString() },
     });
     expect(error).toMatchObject({ name: 'RangeError', message: 'Order 17 has no address', code: 'E_ADDRESS' });
     expect(error?.stack).toContain('Orders.ship');
+    expect(attempts).toHaveLength(1);
     const delayed = await orders.pay.with({ queue: 'idle', delay: '1h', retries: 2 }).enqueue(3);
     const { enqueuedAt, options } = await admin.task(delayed.id);
     expect(options).toEqual({ attempts: 3, startAt: expect.any(String) });
