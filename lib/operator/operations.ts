@@ -12,6 +12,7 @@ import type { WorkerInfo } from '../admin/worker-info.js';
 import type { Json } from '../engine/json.js';
 import { TaskNotFoundError } from '../errors.js';
 import { callOfTask, type CallOfTask } from './call-of-task.js';
+import { queueOfTask } from './queue-of-task.js';
 import type { TaskQueue } from '../producers/task-queue.js';
 import type { EnqueueOptions } from '../tasks/task-options.js';
 import type { TaskStatus } from '../results/task-status.js';
@@ -79,12 +80,12 @@ export const OPERATIONS = {
 
   forget: ({ taskQueue }, id: string): Promise<boolean> => taskQueue.handle(id).forget(),
 
-  enqueue: async ({ taskQueue }, { name, args, options }: CallToEnqueue) => {
-    const { id, deduplicated, initialState } = await taskQueue
-      .of(name)
-      .with(options)
-      .enqueue(...args);
-    return { id, name, deduplicated, state: initialState ?? 'queued' };
+  /** Stores a call. Without a queue, it is that for which live workers declare the task. */
+  enqueue: async ({ admin, taskQueue }, { name, args, options }: CallToEnqueue) => {
+    const queue = options.queue ?? queueOfTask(name, await admin.queues());
+    const producer = taskQueue.of(name).with({ ...options, queue });
+    const { id, deduplicated, initialState } = await producer.enqueue(...args);
+    return { id, name, queue, deduplicated, state: initialState ?? 'queued' };
   },
 } satisfies Record<string, (deps: OperationDeps, ...args: never[]) => Promise<unknown>>;
 

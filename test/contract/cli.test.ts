@@ -62,7 +62,7 @@ describeEachDatabase('the command line', (engine) => {
   };
 
   test('enqueue --wait shows the result of the task', async () => {
-    const { code, out } = await cli(`enqueue ReportTasks.build --queue reports --args '["2026-11"]' --wait`);
+    const { code, out } = await cli(`enqueue ReportTasks.build --args '["2026-11"]' --wait`);
     expect(stable(out)).toBe('Task ReportTasks.build (reports.<id>) is queued.\nIt is succeeded: "2026-11.pdf"\n');
     expect(code).toBe(0);
   });
@@ -79,6 +79,17 @@ describeEachDatabase('the command line', (engine) => {
     expect(call).toMatchObject({ name: 'ReportTasks.build', state: 'scheduled', deduplicated: false });
     const cancelled = await cli(`cancel ${call.id}`);
     expect(cancelled).toMatchObject({ code: 0, out: `Task ReportTasks.build (${call.id}) is cancelled.\n` });
+  });
+
+  test('a task that no live worker declares is not stored, unless its queue is given', async () => {
+    const { code, out, err } = await cli('enqueue ReportTasks.biuld');
+    expect(err).toBe(
+      'No live worker declares the task "ReportTasks.biuld". Live workers declare ReportTasks.build, ReportTasks.fail, ' +
+        'ReportTasks.wait, ReportTasks.write. To store it nevertheless, give its queue.\n',
+    );
+    expect({ code, out }).toEqual({ code: 2, out: '' });
+    const { out: json } = await cli('enqueue ReportTasks.later --queue reports --delay 1h --json');
+    expect(await cli(`cancel ${(JSON.parse(json) as { id: string }).id}`)).toMatchObject({ code: 0 });
   });
 
   test('workers shows the process', async () => {

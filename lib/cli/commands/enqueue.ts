@@ -24,7 +24,7 @@ export function addEnqueue(program: Command, context: CommandContext): void {
     .description('store a call of a task: nestjs-task-queue enqueue ReportTasks.build --args \'["2026-11"]\'')
     .option('--args <json>', 'the arguments, a JSON list', '[]')
     .option('--delay <duration>', 'start later: 10s, 5m, 2h')
-    .option('--queue <queue>', 'the queue; default: that of the task where this process knows it, else default')
+    .option('--queue <queue>', 'the queue; default: the one for which live workers declare the task')
     .option('--header <name=value>', 'a header; may be given again', collect, [])
     .option('--wait', 'wait for the end: exit code 0 when the task succeeded, else 1')
     .action(async (name: string, flags: EnqueueFlags, command: Command) => {
