@@ -11,30 +11,10 @@ import type { WorkerRecord } from '../lib/engine/ports/worker-registry.js';
 import type { Receipt, TaskCall, TaskRecord, TaskTree } from '../lib/engine/task.js';
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Control. For pause, limits and single commands.
+// Commands: what `CommandPort` lacks for `TaskAdmin`.
 
-/** Who changed a setting, when and why. Stored with the setting. */
-export interface Reason {
-  readonly by: string;
-  readonly at: number;
-  readonly reason: string;
-}
-
-/** What an administrator has set over the code's declaration. `undefined`: nothing. */
-export interface QueueOverrides {
-  readonly paused?: Reason;
-  readonly globalConcurrency?: Reason & { readonly value: number };
-  readonly rateLimit?: Reason & { readonly max: number; readonly per: number };
-}
-
-/** Settings of queues, stored: workers that start later obey them, and a boot never changes one. */
-export interface ControlPort {
-  overrides(queue: string): Promise<QueueOverrides>;
-  pause(queue: string, reason: Reason): Promise<void>;
-  resume(queue: string): Promise<void>;
-  /** @param value `null` returns to what the code declares */
-  setGlobalConcurrency(queue: string, value: number | null, reason: Reason): Promise<void>;
-  setRateLimit(queue: string, limit: { max: number; per: number } | null, reason: Reason): Promise<void>;
+/** Changing tasks that have not started. */
+export interface EditPort {
   /** Runs a scheduled or retrying task now. */
   promote(id: string): Promise<TaskRecord | undefined>;
   /** Changes a task that has not started. @returns false when it has */

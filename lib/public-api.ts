@@ -35,6 +35,7 @@ export type { TaskOrder } from './admin/lists-of-state.js';
 export type { TaskPage } from './admin/task-page.js';
 export type { TaskAttempt } from './admin/task-attempt.js';
 export type { AttemptOutcome } from './engine/attempt.js';
+export type { ActOptions } from './admin/act-options.js';
 export type { WorkerInfo } from './admin/worker-info.js';
 export {
   ConfigurationError,

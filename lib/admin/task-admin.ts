@@ -1,4 +1,7 @@
+import type { Duration } from '../duration.js';
 import type { Engine } from '../engine/engine.js';
+import type { ActOptions } from './act-options.js';
+import type { QueueSettingsAdmin } from './queue-settings.js';
 import { TaskLogReader, type FollowLogOptions, type LogOptions, type TaskLogLine } from './task-log-reader.js';
 import { readErrors, type ErrorGroups, type ErrorsOptions } from './error-groups.js';
 import { QueueOverview, type QueueInfo } from './queue-overview.js';
@@ -10,6 +13,7 @@ import { toWorkerInfo, type WorkerInfo } from './worker-info.js';
 
 export interface TaskAdminDeps {
   readonly engine: Pick<Engine, 'workers' | 'now' | 'find' | 'readLog' | 'attempts' | 'lists' | 'countEndedMembers'>;
+  readonly settings: QueueSettingsAdmin;
 }
 
 /**
@@ -153,5 +157,61 @@ export class TaskAdmin {
    */
   followLogs(id: string, options: FollowLogOptions = {}): AsyncIterable<TaskLogLine> {
     return this.#logs.follow(id, options);
+  }
+
+  /**
+   * Pauses a queue for all workers: they start none of its tasks any more, and running tasks go on. New tasks wait as
+   * `queued`. The pause is stored, so workers that start later obey it, and only {@link resume} ends it. A queue that no
+   * process has used yet can be paused too.
+   *
+   * @param queue the name of one of the application's queues
+   * @param options who pauses the queue, and why; both are stored
+   * @throws InvalidArgumentsError when the text is no queue name
+   * @throws EngineUnavailableError
+   * @example await admin.pause('mail', { by: 'ada', reason: 'The mail server is down.' });
+   */
+  pause(queue: string, options: ActOptions = {}): Promise<void> {
+    return this.deps.settings.pause(queue, options);
+  }
+
+  /**
+   * Ends the pause of a queue. A queue that is not paused does not change.
+   *
+   * @throws InvalidArgumentsError when the text is no queue name
+   * @throws EngineUnavailableError
+   */
+  resume(queue: string, options: ActOptions = {}): Promise<void> {
+    return this.deps.settings.resume(queue, options);
+  }
+
+  /**
+   * Limits how many tasks of a queue run at once in all workers together. The limit is stored: it takes precedence over the
+   * code's in all workers, also in those that run already, until it is `null` again. Tasks that run go on.
+   *
+   * @param concurrency a whole number from 1; `null` returns to what the code declares. Pause the queue to run no task at all
+   * @throws InvalidArgumentsError when the text is no queue name, or the number is wrong
+   * @throws EngineUnavailableError
+   * @example await admin.setGlobalConcurrency('reports', 2, { by: 'ada', reason: 'The database is slow.' });
+   */
+  setGlobalConcurrency(queue: string, concurrency: number | null, options: ActOptions = {}): Promise<void> {
+    return this.deps.settings.setGlobalConcurrency(queue, concurrency, options);
+  }
+
+  /**
+   * Limits how many tasks of a queue start in each period, in all workers together. The limit is stored: it takes precedence
+   * over the option `queues.<name>.rateLimit` in all workers, also in those that run already, until it is `null` again.
+   *
+   * @param limit at most `max` tasks, a whole number from 1, in each period `per`, at least 1 ms; `null` returns to what the
+   * code declares
+   * @throws InvalidArgumentsError when the text is no queue name, or a value of the limit is wrong
+   * @throws EngineUnavailableError
+   * @example await admin.setRateLimit('mail', { max: 100, per: '1m' }, { by: 'ada' });
+   */
+  setRateLimit(
+    queue: string,
+    limit: { readonly max: number; readonly per: Duration } | null,
+    options: ActOptions = {},
+  ): Promise<void> {
+    return this.deps.settings.setRateLimit(queue, limit, options);
   }
 }

@@ -22,6 +22,7 @@
 import type { ClockPort } from './ports/clock-port.js';
 import type { CommandPort } from './ports/command-port.js';
 import type { DiagnosisPort } from './ports/diagnosis-port.js';
+import type { ControlPort } from './ports/control-port.js';
 import type { EnqueuePort } from './ports/enqueue-port.js';
 import type { EventPort } from './ports/event-port.js';
 import type { ListPort } from './ports/list-port.js';
@@ -53,6 +54,8 @@ export interface Engine
   readonly workers: WorkerRegistry;
   /** Pages of stored tasks. */
   readonly lists: ListPort;
+  /** The settings of queues. */
+  readonly control: ControlPort;
   /**
    * Connects and prepares the store. Resolves once the engine can be used, or when it cannot be reached for now: the
    * engine then logs one line and goes on trying.

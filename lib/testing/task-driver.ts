@@ -65,13 +65,13 @@ export class TaskDriver {
    */
   async drain(limit: number, ignoreDelays = false): Promise<Set<StoredTask>> {
     await this.deps.load();
-    const { store } = this.deps.engine.place;
+    const { store, dispatcher } = this.deps.engine.place;
     const ran = new Set<StoredTask>();
     const startsBefore = new Map<StoredTask, number>();
     for (;;) {
       await this.settleListeners();
       store.queueDue(ignoreDelays ? Infinity : undefined);
-      const task = store.first();
+      const task = store.first((queue) => dispatcher.isPaused(queue));
       if (!task || this.isClosed) return ran;
       if (!startsBefore.has(task)) startsBefore.set(task, task.starts);
       this.refuseEndless(task, task.starts - (startsBefore.get(task) ?? 0), limit);
@@ -173,10 +173,10 @@ export class TaskDriver {
   }
 
   private async drainFor(task: StoredTask): Promise<void> {
-    const { store } = this.deps.engine.place;
+    const { store, dispatcher } = this.deps.engine.place;
     await this.deps.load();
     for (store.queueDue(); !hasEnded(task) && !this.isClosed; store.queueDue()) {
-      const next = task.place === 'queued' ? task : store.first();
+      const next = task.place === 'queued' ? task : store.first((queue) => dispatcher.isPaused(queue));
       if (!next) return;
       await this.run(next);
     }

@@ -6,6 +6,7 @@ import type { Consumer } from '../../lib/engine/ports/worker-port.js';
 import { isFinal, type Receipt, type TaskCall, type TaskRecord, type TaskTree } from '../../lib/engine/task.js';
 import { newTaskId } from '../../lib/engine/task-id.js';
 import type { ListPort } from '../../lib/engine/ports/list-port.js';
+import { MemoryControl, type SettingsByQueue } from '../../lib/engine/memory/memory-control.js';
 import { MemoryWorkerRegistry } from '../../lib/engine/memory/memory-worker-registry.js';
 import type { WorkerRecord } from '../../lib/engine/ports/worker-registry.js';
 import { FakeScheduleStore } from './fake-schedule-store.js';
@@ -25,6 +26,8 @@ export class FakeEngine implements Engine {
   /** The number of calls of `countEndedMembers`. */
   counts = 0;
   readonly schedules = new FakeScheduleStore();
+  private readonly settings: SettingsByQueue = new Map();
+  readonly control = new MemoryControl({ open: () => this.settings, changed: () => undefined });
   private readonly workerRecords = new Map<string, WorkerRecord>();
   readonly workers = new MemoryWorkerRegistry(
     () => this.workerRecords,

@@ -26,6 +26,7 @@ import { readAttempts } from './jobs/job-attempts.js';
 import { MemberFlows } from './operations/member-flows.js';
 import { TaskLog } from './operations/task-log.js';
 import { patchClientList } from './patched-client-list.js';
+import { QueueControl } from './queue-control.js';
 import { QueueMeta } from './queue-meta.js';
 import { QueueMetaScheduleStore } from './queue-meta-schedule-store.js';
 import { QueueMetaWorkerRegistry } from './queue-meta-worker-registry.js';
@@ -51,6 +52,7 @@ export class BullMQEngine implements Engine {
   readonly schedules: QueueMetaScheduleStore;
   readonly workers: QueueMetaWorkerRegistry;
   readonly lists: TaskLists;
+  readonly control: QueueControl;
   private readonly availability: Availability;
   private readonly feed: ChangeFeed;
   private readonly changes = new TaskChanges();
@@ -107,6 +109,7 @@ export class BullMQEngine implements Engine {
     const meta = { driver, availability: this.availability, queueOf: readyQueue };
     this.schedules = new QueueMetaScheduleStore(new QueueMeta('schedules', meta), this.availability, bus);
     this.workers = new QueueMetaWorkerRegistry(new QueueMeta('workers', meta), () => this.now());
+    this.control = new QueueControl({ driver, availability: this.availability, readyQueue });
   }
 
   start(): Promise<void> {

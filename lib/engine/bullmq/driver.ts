@@ -104,6 +104,12 @@ export interface Driver {
   readLogLines(job: JobRef, after: number, limit: number): Promise<JobLines>;
   /** Checks the server and its settings. Changes nothing. */
   diagnose(): Promise<Finding[]>;
+  /** Makes an idle worker of the queue ask for a job at once, unless the queue is paused or no job waits. */
+  wake(queue: string): Promise<void>;
+  /** Lets the current window of the queue's rate limit end after `per` milliseconds, unless it ends earlier. */
+  shortenRateWindow(queue: string, per: number): Promise<void>;
+  /** Ends the current window of the queue's rate limit. */
+  endRateWindow(queue: string): Promise<void>;
   /** Whether an error means that the store cannot be reached, so that another attempt may help. */
   isOutage(error: unknown): boolean;
   /** Calls `listener` when a connection breaks outside of any call. */
@@ -159,9 +165,12 @@ export interface EndedJobs {
   readonly atOnce: number;
 }
 
-/** What a job used up of a rate limit, in milliseconds: the window of the limit, and the time since the job was taken. */
+/**
+ * What a job used up of a rate limit, in milliseconds: the window of the limit that the worker declares, if it declares one, and
+ * the time since the job was taken. A stored limit takes precedence.
+ */
 export interface UnusedToken {
-  readonly window: number;
+  readonly window: number | undefined;
   readonly heldFor: number;
 }
 

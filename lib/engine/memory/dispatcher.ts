@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers';
 import type { ConsumerOptions } from '../ports/worker-port.js';
 import type { Clock } from '../clock.js';
+import { NO_SETTINGS, type SettingsByQueue } from './memory-control.js';
 import { RateWindow } from './rate-window.js';
 import type { StoredTask } from './stored-task.js';
 import type { TaskStore } from './task-store.js';
@@ -30,6 +31,7 @@ export class Dispatcher {
   constructor(
     private readonly store: TaskStore,
     private readonly clock: Clock,
+    private readonly settings: SettingsByQueue,
   ) {}
 
   add(consumer: Runner): void {
@@ -51,6 +53,13 @@ export class Dispatcher {
     if (!this.consumers.has(queue)) return;
     if (this.woken.size === 0) setImmediate(() => this.dispatchWoken());
     this.woken.add(queue);
+  }
+
+  /** Called when the settings of a queue changed. @param limitIsGone the starts of the current period count no more */
+  settingsChanged(queue: string, limitIsGone: boolean): void {
+    if (limitIsGone) this.windows.delete(queue);
+    this.limited.delete(queue);
+    this.wake(queue);
   }
 
   /** Sets the timer to the next time at which a task is due, while there is a consumer. */
@@ -83,10 +92,20 @@ export class Dispatcher {
 
   private dispatch(queue: string): void {
     for (let task = this.store.next(queue); task; task = this.store.next(queue)) {
-      const consumer = this.freeConsumer(queue);
+      const consumer = this.hasPlace(queue) ? this.freeConsumer(queue) : undefined;
       if (!consumer || !this.mayStart(task, consumer)) return;
       consumer.run(task);
     }
+  }
+
+  isPaused(queue: string): boolean {
+    return this.settings.get(queue)?.paused ?? false;
+  }
+
+  /** Whether the settings of the queue let another task start. */
+  private hasPlace(queue: string): boolean {
+    const { paused, globalConcurrency } = this.settings.get(queue) ?? NO_SETTINGS;
+    return !paused && (globalConcurrency === null || this.store.countRunning(queue) < globalConcurrency.value);
   }
 
   /** The next consumer with a free place: one after the other. */
@@ -106,7 +125,8 @@ export class Dispatcher {
   }
 
   /** What is only cleared away does not count towards the limit. */
-  private mayStart(task: StoredTask, { queue, options: { rateLimit } }: Runner): boolean {
+  private mayStart(task: StoredTask, { queue, options }: Runner): boolean {
+    const rateLimit = this.settings.get(queue)?.rateLimit?.value ?? options.rateLimit;
     const now = this.clock.now();
     if (!rateLimit || hasExpiredUnstarted(task, now)) return true;
     let window = this.windows.get(queue);

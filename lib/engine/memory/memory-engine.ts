@@ -18,6 +18,7 @@ import { TaskChanges } from '../task-changes.js';
 import { MemoryChanges } from './memory-changes.js';
 import { MemoryConsumer } from './memory-consumer.js';
 import { MemoryLists } from './memory-lists.js';
+import { MemoryControl } from './memory-control.js';
 import { openPlace, type MemoryPlace } from './memory-place.js';
 import { MemoryScheduleStore } from './memory-schedule-store.js';
 import { MemoryWorkerRegistry } from './memory-worker-registry.js';
@@ -50,6 +51,10 @@ export class MemoryEngine implements Engine {
   readonly lists = new MemoryLists({
     store: (what) => this.openPlace(what).store,
     recordOf: (task) => this.recordOf(task),
+  });
+  readonly control = new MemoryControl({
+    open: () => this.openPlace('settings').settings,
+    changed: (queue, limitIsGone) => this.place.dispatcher.settingsChanged(queue, limitIsGone),
   });
   private readonly logger = new Logger('TaskQueue');
   /** For the testing kit, which looks into it. */

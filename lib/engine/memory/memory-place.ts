@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.js';
 import type { WorkerRecord } from '../ports/worker-registry.js';
 import { Dispatcher } from './dispatcher.js';
+import type { SettingsByQueue } from './memory-control.js';
 import type { ScheduleTexts } from './memory-schedule-store.js';
 import type { StoredTask } from './stored-task.js';
 import { TaskStore } from './task-store.js';
@@ -14,6 +15,7 @@ export class MemoryPlace {
   readonly dispatcher: Dispatcher;
   readonly schedules: ScheduleTexts = { texts: new Map(), followers: new Set(), secret: undefined };
   readonly workers = new Map<string, WorkerRecord>();
+  readonly settings: SettingsByQueue = new Map();
   readonly onChange = new Set<OnChange>();
   readonly onStored = new Set<(task: StoredTask) => void>();
 
@@ -26,7 +28,7 @@ export class MemoryPlace {
         for (const tell of this.onStored) tell(task);
       },
     });
-    this.dispatcher = new Dispatcher(this.store, clock);
+    this.dispatcher = new Dispatcher(this.store, clock, this.settings);
   }
 
   changed(task: StoredTask, isEnd: boolean): void {

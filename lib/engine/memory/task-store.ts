@@ -30,6 +30,7 @@ export class TaskStore {
   private readonly queues = new Map<string, Heap<StoredTask>>();
   /** The names of all queues that were ever used. */
   private readonly names = new Set<string>();
+  private readonly running = new Map<string, Set<StoredTask>>();
   private readonly delayed = new Heap<StoredTask>(isDueBefore);
   /** The final tasks, but for the members of a workflow that goes on: it needs their results. */
   private readonly ended = new Heap<StoredTask>(isDueBefore);
@@ -68,11 +69,20 @@ export class TaskStore {
     return this.queues.get(queue)?.first;
   }
 
-  /** The task of all queues that was queued first; within its queue, a task of higher priority comes before it. */
-  first(): StoredTask | undefined {
+  /**
+   * The task of all queues that was queued first; within its queue, a task of higher priority comes before it.
+   *
+   * @param isPaused whether the tasks of a queue are left out
+   */
+  first(isPaused: (queue: string) => boolean): StoredTask | undefined {
     let first: StoredTask | undefined;
-    for (const { first: next } of this.queues.values()) if (next && (!first || next.order < first.order)) first = next;
+    for (const [queue, { first: next }] of this.queues)
+      if (next && (!first || next.order < first.order) && !isPaused(queue)) first = next;
     return first;
+  }
+
+  countRunning(queue: string): number {
+    return this.running.get(queue)?.size ?? 0;
   }
 
   /** The time at which the next delayed task is queued. */
@@ -104,6 +114,9 @@ export class TaskStore {
   start(task: StoredTask, run: RunningTask, worker?: string): void {
     this.leave(task);
     task.place = 'running';
+    let running = this.running.get(task.queue);
+    if (!running) this.running.set(task.queue, (running = new Set()));
+    running.add(task);
     task.run = run;
     task.worker = worker ?? null;
     task.starts++;
@@ -252,6 +265,7 @@ export class TaskStore {
   }
 
   private leave(task: StoredTask): void {
+    if (task.place === 'running') this.running.get(task.queue)?.delete(task);
     if (task.position === -1) return;
     if (task.place === 'queued') this.queues.get(task.queue)?.remove(task);
     else if (task.place === 'delayed') this.delayed.remove(task);

@@ -30,6 +30,7 @@ import {
   type OutcomeTranslatorDeps,
 } from './outcome-translator.js';
 import { sweepRegularly } from './retention-sweep.js';
+import { UnusedStarts } from './unused-starts.js';
 import { listOf, RunningTasks, type RunningTask } from '../../running-tasks.js';
 
 /** Milliseconds that methods may go on after their signals are aborted, before their tasks are given back. */
@@ -38,8 +39,8 @@ const ABORT_GRACE = 2_000;
 const CLOSE_GRACE = 3_000;
 
 /**
- * Milliseconds after which a worker that reached the rate limit looks again. Another worker may have given back what it
- * used up for a job that did not run.
+ * Milliseconds after which a worker that reached the rate limit asks for a job again. Another worker may have given back what it
+ * used up for a job that did not run, and an administrator may have changed the limit.
  */
 const LOOK_AT_LIMIT_AGAIN_AFTER = 500;
 
@@ -65,7 +66,7 @@ export class QueueConsumer {
   private readonly translator: OutcomeTranslator;
   private readonly jobCheck: JobCheck;
   private readonly stopSweeping: () => void;
-  private readonly limit: ConsumerOptions['rateLimit'];
+  private readonly unusedStarts: UnusedStarts;
   private stopping: Promise<void> | undefined;
 
   constructor(
@@ -75,7 +76,6 @@ export class QueueConsumer {
     private readonly deps: QueueConsumerDeps,
   ) {
     const { driver, feed, abandonedAfter } = deps;
-    this.limit = options.rateLimit;
     this.changes = new JobChanges(queue, deps);
     this.lockLoss = new LockLossDetector({
       queue,
@@ -91,6 +91,7 @@ export class QueueConsumer {
     const backend = this.worker.getBackend();
     this.cancelPoll = new CancelPoll(backend, this.running);
     this.translator = new OutcomeTranslator(deps, this.cancelPoll, this.changes, options.worker);
+    this.unusedStarts = new UnusedStarts({ queue, backend, driver, window: options.rateLimit?.per });
     this.stopSweeping = sweepRegularly(driver, queue, options.keep);
   }
 
@@ -121,10 +122,8 @@ export class QueueConsumer {
       concurrency,
       // BullMQ stores it with each job that the worker takes.
       ...(name !== undefined && { name }),
-      ...(rateLimit && {
-        limiter: { max: rateLimit.max, duration: rateLimit.per },
-        maximumRateLimitDelay: LOOK_AT_LIMIT_AGAIN_AFTER,
-      }),
+      ...(rateLimit && { limiter: { max: rateLimit.max, duration: rateLimit.per } }),
+      maximumRateLimitDelay: LOOK_AT_LIMIT_AGAIN_AFTER,
       lockDuration: abandonedAfter,
       stalledInterval: abandonedAfter / 2,
       // The handler decides how many deaths are too many: BullMQ would end the task without its callbacks.
@@ -144,6 +143,7 @@ export class QueueConsumer {
   private async drain(grace: number): Promise<void> {
     this.cancelPoll.stop();
     this.stopSweeping();
+    this.unusedStarts.stop();
     // The worker takes no more jobs from here on. It is closed once its jobs have ended and the server answers.
     const closed = this.worker.close();
     if (!(await this.running.allEndWithin(grace))) {
@@ -173,7 +173,7 @@ export class QueueConsumer {
       if (task.lost) throw new bullmq.WaitingError();
       if (outcome.kind !== 'postponed' && outcome.kind !== 'waiting')
         this.lockLoss.willStoreEnd(task.id, { name, processedOn, attemptsMade });
-      if (this.limit && !task.hasStarted) await this.returnToken(this.limit.per, task);
+      if (!task.hasStarted) await this.unusedStarts.giveBack(task.takenAt);
       if (outcome.kind === 'succeeded' || outcome.kind === 'failed') this.deps.feed.ending(task.id);
       if (outcome.kind === 'succeeded') return outcome.result;
       return await this.translator.translate(outcome, { job, token, hasStarted: task.hasStarted });
@@ -186,13 +186,6 @@ export class QueueConsumer {
       this.running.remove(task);
       if (task.interruption.reason instanceof TaskCancelledError) this.cancelPoll.forget(task.id);
     }
-  }
-
-  /** BullMQ counts every job that a worker takes. The limit is for those that run. */
-  private async returnToken(window: number, { takenAt }: RunningTask): Promise<void> {
-    const heldFor = Math.floor(performance.now() - takenAt);
-    // The next jobs wait a little longer when the server cannot be reached.
-    await this.deps.driver.returnToken(this.queue, { window, heldFor }).catch(() => undefined);
   }
 
   private outcomeOf(job: Job, task: RunningTask): Outcome | Promise<Outcome> {

@@ -32,6 +32,7 @@ import type { Finding } from '../../ports/diagnosis-port.js';
 import { moveFailedParentFirst } from './patched-parent-first.js';
 import { passServerTime } from './patched-postgres-time.js';
 import { PostgresLists } from './postgres-lists.js';
+import { preferStoredLimit } from './patched-rate-limit.js';
 import type { PostgresPools } from './postgres-pools.js';
 import { grantSchema, migrateSchema, needsMigration, schemaVersion, type SchemaVersion } from './postgres-schema.js';
 import type {
@@ -230,7 +231,19 @@ export class PostgresDriver implements Driver {
   }
 
   async returnToken(queue: string, { window, heldFor }: UnusedToken): Promise<void> {
-    await this.pools.queries.query(RETURN_TOKEN, [queue, this.clock.now(), window, heldFor]);
+    await this.pools.queries.query(RETURN_TOKEN, [queue, this.clock.now(), window ?? null, heldFor]);
+  }
+
+  async wake(queue: string): Promise<void> {
+    await this.pools.queries.query("SELECT pg_notify('bullmq_jobs', $1)", [queue]);
+  }
+
+  async shortenRateWindow(queue: string, per: number): Promise<void> {
+    await this.pools.queries.query(SHORTEN_WINDOW, [queue, this.clock.now() + per]);
+  }
+
+  async endRateWindow(queue: string): Promise<void> {
+    await this.pools.queries.query('DELETE FROM rate_limit WHERE queue = $1', [queue]);
   }
 
   /** One statement for all jobs. */
@@ -278,7 +291,8 @@ export class PostgresDriver implements Driver {
     return (name, options, kind) => {
       const ofWorker = kind?.withBlockingConnection === true;
       const pool: PgPool = {
-        query: (text, params) => (ofWorker ? this.queryOfWorker(text, params) : this.query(text, params)) as never,
+        query: (text, params) =>
+          (ofWorker ? this.queryOfWorker(preferStoredLimit(text, params), params) : this.query(text, params)) as never,
         // A backend checks out a single connection: the one on which it listens for as long as it lives.
         connect: () => this.pools.listeners.connect(),
         end: async () => undefined,
@@ -390,11 +404,14 @@ const META_PAGE = 1_000;
 
 /**
  * Takes one from BullMQ's count of the jobs that were started in the current window of a rate limit. A job that was taken
- * before the window began is not among them.
+ * before the window began is not among them. The length of the window is that of the stored limit, else $3.
  */
 const RETURN_TOKEN = `UPDATE rate_limit SET points = points - 1
-  WHERE queue = $1 AND points BETWEEN 1 AND 1000000000000000
-    AND expire_at_ms > $2::bigint AND expire_at_ms - $3::bigint + $4::bigint <= $2::bigint`;
+  WHERE queue = $1 AND points BETWEEN 1 AND 1000000000000000 AND expire_at_ms > $2::bigint
+    AND expire_at_ms + $4::bigint - $2::bigint
+      <= COALESCE((SELECT value::bigint FROM meta WHERE queue = $1 AND field = 'duration'), $3::bigint)`;
+
+const SHORTEN_WINDOW = 'UPDATE rate_limit SET expire_at_ms = $2::bigint WHERE queue = $1 AND expire_at_ms > $2::bigint';
 
 /**
  * SQLSTATE codes: connection exceptions (08), a server that starts, stops or ends the session (57P0). A server that answers

@@ -28,15 +28,23 @@ local rcall = function(...)
   return repairedCall(answer.err, ...)
 end`;
 
+/** How the scripts that take a job choose the window of a rate limit. */
+const WINDOW =
+  /(local limiterDuration = )(\(opts\['limiter'\] and opts\['limiter'\]\['duration'\]\)) or (rateLimitDuration)/g;
+
 /**
  * Makes BullMQ's scripts go on when a key has the wrong type or a counter is not a number. Redis does not undo what a
  * script did before an error: by itself, one such key makes a script lose the ids that it has already taken out of their
  * lists, and stops a worker from taking any other job.
+ *
+ * The window of a stored rate limit takes precedence over the one that a worker declares. By itself, BullMQ combines the
+ * stored number of jobs with the declared window.
  */
 export function patchScripts<C extends RedisClient>(client: C): C {
   const defineCommand = client.defineCommand.bind(client);
   client.defineCommand = (name, { lua, ...definition }) => {
-    defineCommand(name, { ...definition, lua: lua.replace(CALL, (_, indent: string) => indent + TOLERANT_CALL) });
+    const patched = lua.replace(CALL, (_, indent: string) => indent + TOLERANT_CALL).replace(WINDOW, '$1$3 or $2');
+    defineCommand(name, { ...definition, lua: patched });
   };
   return client;
 }

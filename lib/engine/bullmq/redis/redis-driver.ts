@@ -27,7 +27,6 @@ import { ADD_LOG_LINES, keysOfLog, READ_LOG_LINES } from './job-log.js';
 import { patchScripts } from './patched-scripts.js';
 import { RedisLists } from './redis-lists.js';
 import { REMOVE_ENDED } from './remove-ended.js';
-import { RETURN_TOKEN } from './return-token.js';
 import type {
   CancelOfJob,
   Driver,
@@ -40,6 +39,8 @@ import type {
   OnStored,
   UnusedToken,
 } from '../driver.js';
+import { RETURN_TOKEN, SHORTEN_WINDOW } from './rate-window.js';
+import { WAKE } from './wake.js';
 import type { MessageBus } from '../message-bus.js';
 import type { JobEntry } from '../jobs/job-data.js';
 import { unreadableOptions } from '../jobs/unreadable-job.js';
@@ -244,7 +245,21 @@ export class RedisDriver implements Driver {
   }
 
   async returnToken(queue: string, { window, heldFor }: UnusedToken): Promise<void> {
-    await this.commands.eval(RETURN_TOKEN, 1, `${this.prefix}:${queue}:limiter`, window, heldFor);
+    const keys = [`${this.prefix}:${queue}:limiter`, `${this.prefix}:${queue}:meta`];
+    await this.commands.eval(RETURN_TOKEN, keys.length, ...keys, window ?? 0, heldFor);
+  }
+
+  async wake(queue: string): Promise<void> {
+    const keys = ['marker', 'meta', 'wait', 'prioritized'].map((key) => `${this.prefix}:${queue}:${key}`);
+    await this.commands.eval(WAKE, keys.length, ...keys);
+  }
+
+  async shortenRateWindow(queue: string, per: number): Promise<void> {
+    await this.commands.eval(SHORTEN_WINDOW, 1, `${this.prefix}:${queue}:limiter`, per);
+  }
+
+  async endRateWindow(queue: string): Promise<void> {
+    await this.commands.del(`${this.prefix}:${queue}:limiter`);
   }
 
   /** Sends a command for each job, all in one packet. */

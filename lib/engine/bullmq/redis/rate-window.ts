@@ -1,0 +1,18 @@
+/**
+ * Takes one from BullMQ's counter of the jobs that were started in the current window of a rate limit. A job that was taken
+ * before the window began is not among them.
+ *
+ * `KEYS` the counter and the metadata of the queue, whose limit takes precedence; `ARGV` the window that the worker declares (0:
+ * none) and the time since the job was taken, in milliseconds.
+ */
+export const RETURN_TOKEN = `
+  local window = tonumber(redis.call('HGET', KEYS[2], 'duration') or ARGV[1])
+  local left = redis.call('PTTL', KEYS[1])
+  local used = tonumber(redis.call('GET', KEYS[1]) or '0')
+  if left > 0 and used > 0 and used < 1e15 and window - left >= tonumber(ARGV[2]) then redis.call('DECR', KEYS[1]) end
+`;
+
+/** Lets the window of the counter `KEYS[1]` end after `ARGV[1]` milliseconds, unless it ends earlier. */
+export const SHORTEN_WINDOW = `
+  if redis.call('PTTL', KEYS[1]) > tonumber(ARGV[1]) then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
+`;
