@@ -11,20 +11,6 @@ import type { WorkerRecord } from '../lib/engine/ports/worker-registry.js';
 import type { Receipt, TaskCall, TaskRecord, TaskTree } from '../lib/engine/task.js';
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Commands: what `CommandPort` lacks for `TaskAdmin`.
-
-/** Changing tasks that have not started. */
-export interface EditPort {
-  /** Runs a scheduled or retrying task now. */
-  promote(id: string): Promise<TaskRecord | undefined>;
-  /** Changes a task that has not started. @returns false when it has */
-  update(
-    id: string,
-    change: Partial<Pick<TaskCall, 'args'>> & { startAt?: number; priority?: number },
-  ): Promise<boolean>;
-}
-
-// ---------------------------------------------------------------------------------------------------------------------
 // Workers: what the registry of today (`WorkerRegistry`) lacks for `TaskAdmin.workers()` and remote shutdown.
 
 export interface BusyWorkerRecord extends WorkerRecord {

@@ -222,6 +222,30 @@ export class RetryRefusedError extends TaskQueueError {
 }
 
 /**
+ * An administrator asked for something that the state of the task does not allow.
+ *
+ * Thrown by `promote()` and `update()` of `TaskAdmin`; nothing changes. Code: `ACT_REFUSED`. The message says why, and what to do
+ * instead.
+ */
+export class ActRefusedError extends TaskQueueError {
+  readonly code = 'ACT_REFUSED';
+
+  /**
+   * @param id the task
+   * @param act what was asked for, as a participle: `promoted`
+   * @param why the reason and the cure
+   */
+  constructor(
+    readonly id: string,
+    name: string,
+    act: string,
+    why: string,
+  ) {
+    super(`Task ${name} (${id}) is not ${act}: ${why}`);
+  }
+}
+
+/**
  * A running task waits for a task that cannot start, because the waiting tasks keep every place of its queue.
  *
  * Thrown by `handle.result()` and `handle.updates()` inside of a task. Code: `SELF_WAIT`. Let the task become the other

@@ -7,6 +7,7 @@ export interface ActSubject {
   /** The method of `TaskAdmin`. */
   readonly act: string;
   readonly queue?: string;
+  readonly id?: string;
 }
 
 export interface AdminActsDeps {

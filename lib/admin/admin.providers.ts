@@ -1,8 +1,12 @@
 import type { Provider } from '@nestjs/common';
 import type { Engine } from '../engine/engine.js';
-import { ENGINE } from '../task-queue-tokens.js';
+import { TaskResults } from '../results/task-results.js';
+import type { ResolvedOptions } from '../task-queue-options.js';
+import { ENGINE, RESOLVED_OPTIONS } from '../task-queue-tokens.js';
+import { TaskRegistry } from '../tasks/task-registry.js';
 import { AdminActs } from './admin-acts.js';
 import { QueueSettingsAdmin } from './queue-settings.js';
+import { SingleTaskActs } from './single-task-acts.js';
 import { TaskAdmin } from './task-admin.js';
 
 /** The providers of what administrators use. */
@@ -14,8 +18,22 @@ export const ADMIN_PROVIDERS: Provider[] = [
   },
   {
     provide: TaskAdmin,
-    inject: [ENGINE, AdminActs],
-    useFactory: (engine: Engine, acts: AdminActs) =>
-      new TaskAdmin({ engine, settings: new QueueSettingsAdmin({ engine, acts }) }),
+    inject: [ENGINE, AdminActs, TaskResults, TaskRegistry, RESOLVED_OPTIONS],
+    useFactory: (
+      engine: Engine,
+      acts: AdminActs,
+      results: TaskResults,
+      registry: TaskRegistry,
+      { maxPayload, queues }: ResolvedOptions,
+    ) =>
+      new TaskAdmin({
+        engine,
+        settings: new QueueSettingsAdmin({ engine, acts }),
+        single: new SingleTaskActs({
+          ...{ engine, results, acts, maxPayload },
+          definitionOf: (name) => registry.get(name)?.definition,
+          hasPriorities: (queue) => queues.get(queue)?.priorities ?? false,
+        }),
+      }),
   },
 ];

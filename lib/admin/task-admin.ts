@@ -2,6 +2,7 @@ import type { Duration } from '../duration.js';
 import type { Engine } from '../engine/engine.js';
 import type { ActOptions } from './act-options.js';
 import type { QueueSettingsAdmin } from './queue-settings.js';
+import type { SingleTaskActs } from './single-task-acts.js';
 import { TaskLogReader, type FollowLogOptions, type LogOptions, type TaskLogLine } from './task-log-reader.js';
 import { readErrors, type ErrorGroups, type ErrorsOptions } from './error-groups.js';
 import { QueueOverview, type QueueInfo } from './queue-overview.js';
@@ -9,11 +10,14 @@ import { readDetails, type TaskDetails } from './task-details.js';
 import type { TaskFilter } from './task-filter.js';
 import { TaskLists, type PageOptions } from './task-lists.js';
 import { toPage, type TaskPage } from './task-page.js';
+import type { CallChange } from '../producers/call-change.js';
+import type { TaskStatus } from '../results/task-status.js';
 import { toWorkerInfo, type WorkerInfo } from './worker-info.js';
 
 export interface TaskAdminDeps {
   readonly engine: Pick<Engine, 'workers' | 'now' | 'find' | 'readLog' | 'attempts' | 'lists' | 'countEndedMembers'>;
   readonly settings: QueueSettingsAdmin;
+  readonly single: SingleTaskActs;
 }
 
 /**
@@ -213,5 +217,69 @@ export class TaskAdmin {
     options: ActOptions = {},
   ): Promise<void> {
     return this.deps.settings.setRateLimit(queue, limit, options);
+  }
+
+  /**
+   * Runs a failed or cancelled task again under its id, with all its attempts; of a workflow, those of its members that did not
+   * succeed. Any other task does not change.
+   *
+   * @returns the status after the request
+   * @throws RetryRefusedError when the task is unique and an equal task has not ended
+   * @throws TaskNotFoundError, EngineUnavailableError
+   * @example await admin.retry(id, { by: 'ada', reason: 'The mail server is up again.' });
+   */
+  retry(id: string, options: ActOptions = {}): Promise<TaskStatus> {
+    return this.deps.single.retry(id, options);
+  }
+
+  /**
+   * Cancels a task; of a workflow, its members too. A task that has not started never runs. A running task gets its `signal` aborted.
+   * A final task does not change.
+   *
+   * @param options `reason` becomes the message of the `TaskCancelledError`
+   * @returns the status after the request
+   * @throws TaskNotFoundError, EngineUnavailableError
+   */
+  cancel(id: string, options: ActOptions = {}): Promise<TaskStatus> {
+    return this.deps.single.cancel(id, options);
+  }
+
+  /**
+   * Removes the record of a final task.
+   *
+   * @returns false when the task is not final or not stored, or when a workflow that goes on needs its result
+   * @throws EngineUnavailableError
+   */
+  forget(id: string, options: ActOptions = {}): Promise<boolean> {
+    return this.deps.single.forget(id, options);
+  }
+
+  /**
+   * Makes a task due now that waits for its time: of its delay, or of its next attempt. It comes first in its queue, and runs as
+   * soon as a worker of the queue has a free place.
+   *
+   * @returns the status after the request
+   * @throws ActRefusedError when the task waits for no time
+   * @throws TaskNotFoundError, EngineUnavailableError
+   */
+  promote(id: string, options: ActOptions = {}): Promise<TaskStatus> {
+    return this.deps.single.promote(id, options);
+  }
+
+  /**
+   * Changes a task that has not started: its arguments, its time or its priority. A worker that takes the task in that moment runs
+   * it with all of the change, or the change is refused. The values are checked as `enqueue()` checks them; the schema of the task is
+   * checked here when this process declares the task, and by the worker in any case.
+   *
+   * @param change `args`: all arguments; `delay`: a duration from now, or a `Date`; `priority`: 0 to 9. What is left out stays
+   * @returns the status after the change
+   * @throws ActRefusedError when the task has started or ended, waits for other tasks of its workflow, or when its arguments are to
+   * change and it is unique or has an idempotency key
+   * @throws NotSerializableError, PayloadTooLargeError, InvalidArgumentsError, ConfigurationError when a value is wrong
+   * @throws TaskNotFoundError, EngineUnavailableError
+   * @example await admin.update(id, { args: ['ada@example.com'], delay: '10m' }, { by: 'ada' });
+   */
+  update(id: string, change: CallChange, options: ActOptions = {}): Promise<TaskStatus> {
+    return this.deps.single.update(id, change, options);
   }
 }

@@ -109,7 +109,8 @@ function checkQueuePriority(source: OptionSource, priority: number): number {
   return checkPriority(priority, 'with({ priority })');
 }
 
-function timeOf(when: Duration | Date, now: number, what: string): number {
+/** @throws ConfigurationError when `when` is no duration and no date */
+export function timeOf(when: Duration | Date, now: number, what: string): number {
   if (!(when instanceof Date)) return now + parseDuration(when, what);
   const time = when.getTime();
   if (Number.isNaN(time)) throw new ConfigurationError(`${what} is an invalid Date.`);

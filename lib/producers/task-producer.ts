@@ -1,8 +1,8 @@
 import type { Engine } from '../engine/engine.js';
 import type { CallOptions, Headers, Receipt, TaskCall } from '../engine/task.js';
-import { sizeBeyond, toJson, type Json } from '../engine/json.js';
+import type { Json } from '../engine/json.js';
 import { newTaskId } from '../engine/task-id.js';
-import { ConfigurationError, PayloadTooLargeError } from '../errors.js';
+import { ConfigurationError } from '../errors.js';
 import { TaskHandle } from '../results/task-handle.js';
 import type { TaskResults } from '../results/task-results.js';
 import { group } from '../workflows/chain-group-chord.js';
@@ -16,6 +16,7 @@ import type { TaskTemplate } from '../tasks/task-template.js';
 import { uniquenessOf } from '../tasks/uniqueness.js';
 import { validateArguments } from '../tasks/validate-arguments.js';
 import { callOptions, checkHeaders, deferredOptions, queueOfCall, type OptionSource } from './call-options.js';
+import { jsonArguments } from './json-arguments.js';
 import type {
   ArgumentList,
   ArgumentsOf,
@@ -217,10 +218,8 @@ export class TaskProducer<F extends TaskFunction = TaskFunction> {
   }
 
   #json(args: readonly unknown[], index?: number): readonly Json[] {
-    const json = toJson([...args], index === undefined ? 'args' : `args[${index}]`) as readonly Json[];
-    const size = sizeBeyond(json, this.#deps.maxPayload);
-    if (size === undefined) return json;
-    throw new PayloadTooLargeError(`The arguments of task "${this.name}"`, size, this.#deps.maxPayload);
+    const path = index === undefined ? 'args' : `args[${index}]`;
+    return jsonArguments(args, { path, task: this.name, maxPayload: this.#deps.maxPayload });
   }
 
   #signature(args: readonly Json[], kind: Pick<TaskPlan, 'immutable' | 'each'>): Signature {

@@ -154,6 +154,14 @@ export class FakeEngine implements Engine {
     return this.records.get(id);
   }
 
+  async promote(id: string): Promise<TaskRecord | undefined> {
+    return this.records.get(id);
+  }
+
+  async update(id: string): Promise<TaskRecord | undefined> {
+    return this.records.get(id);
+  }
+
   async forget(id: string): Promise<boolean> {
     return this.records.delete(id);
   }

@@ -2,6 +2,7 @@ import type { Queue } from 'bullmq';
 import type { AttemptRecord } from '../attempt.js';
 import type { Engine } from '../engine.js';
 import type { TaskChangeListener, TaskChangeType } from '../ports/event-port.js';
+import type { TaskEdit } from '../ports/command-port.js';
 import type { ChangeListener, WatchOptions } from '../ports/query-port.js';
 import type { Finding } from '../ports/diagnosis-port.js';
 import type { AnswerRequest, RequestPort } from '../ports/request-port.js';
@@ -24,6 +25,7 @@ import { JobLookup } from './operations/job-lookup.js';
 import { TaskLists } from './operations/task-lists.js';
 import { readAttempts } from './jobs/job-attempts.js';
 import { MemberFlows } from './operations/member-flows.js';
+import { TaskEdits } from './operations/task-edits.js';
 import { TaskLog } from './operations/task-log.js';
 import { patchClientList } from './patched-client-list.js';
 import { QueueControl } from './queue-control.js';
@@ -60,6 +62,7 @@ export class BullMQEngine implements Engine {
   private readonly lookup: JobLookup;
   private readonly enqueuer: Enqueuer;
   private readonly commands: TaskCommands;
+  private readonly edits: TaskEdits;
   private readonly log: TaskLog;
   private readonly queues = new Map<string, Queue>();
   private readonly consumers = new Map<string, QueueConsumer>();
@@ -106,6 +109,7 @@ export class BullMQEngine implements Engine {
       keep: options.logLines,
     });
     this.lists = new TaskLists(driver, this.availability, this.lookup);
+    this.edits = new TaskEdits({ driver, lookup: this.lookup, feed: this.feed, availability: this.availability });
     const meta = { driver, availability: this.availability, queueOf: readyQueue };
     this.schedules = new QueueMetaScheduleStore(new QueueMeta('schedules', meta), this.availability, bus);
     this.workers = new QueueMetaWorkerRegistry(new QueueMeta('workers', meta), () => this.now());
@@ -150,6 +154,14 @@ export class BullMQEngine implements Engine {
 
   retry(id: string): Promise<TaskRecord | undefined> {
     return this.commands.retry(id);
+  }
+
+  promote(id: string): Promise<TaskRecord | undefined> {
+    return this.edits.promote(id);
+  }
+
+  update(id: string, change: TaskEdit): Promise<TaskRecord | undefined> {
+    return this.edits.update(id, change);
   }
 
   forget(id: string): Promise<boolean> {

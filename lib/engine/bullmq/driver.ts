@@ -1,6 +1,7 @@
 import type { FlowProducer, JobJson, JobState, Processor, Queue, QueueOptions, Worker, WorkerOptions } from 'bullmq';
 import type { ListPosition, ListRequest, QueueFigures } from '../ports/list-port.js';
 import type { Finding } from '../ports/diagnosis-port.js';
+import type { Json } from '../json.js';
 import type { CallDeadline } from './call-deadline.js';
 import type { Clock } from './clock.js';
 import type { JobEntry } from './jobs/job-data.js';
@@ -104,6 +105,12 @@ export interface Driver {
   readLogLines(job: JobRef, after: number, limit: number): Promise<JobLines>;
   /** Checks the server and its settings. Changes nothing. */
   diagnose(): Promise<Finding[]>;
+  /**
+   * Changes a job that waits, in one step: a worker that takes the job in that moment gets all of the change or nothing of it.
+   *
+   * @returns false when the job is not in the state that the change is for, or has the mark of a cancel
+   */
+  edit(queue: string, id: string, edit: JobEdit): Promise<boolean>;
   /** Makes an idle worker of the queue ask for a job at once, unless the queue is paused or no job waits. */
   wake(queue: string): Promise<void>;
   /** Lets the current window of the queue's rate limit end after `per` milliseconds, unless it ends earlier. */
@@ -150,6 +157,18 @@ export interface CancelOfJob {
   readonly reason?: string;
   /** Tells this request apart from others. */
   readonly by?: string;
+}
+
+/** A change of a job. */
+export interface JobEdit {
+  /** `unstarted`: a job that waits or is delayed, and whose method was not called. `delayed`: a delayed job, which comes first then. */
+  readonly only: 'unstarted' | 'delayed';
+  readonly now: number;
+  readonly args?: readonly Json[];
+  /** The time at which the job is due. A job that is due waits in its queue. */
+  readonly startAt?: number;
+  /** BullMQ's number, lower first. */
+  readonly priority?: number;
 }
 
 /** A job as it was at one moment. */

@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers';
 import { Logger } from '@nestjs/common';
 import { IdempotencyConflictError, RetryRefusedError, TaskCancelledError } from '../../errors.js';
 import { ATTEMPTS_KEPT, type AttemptRecord } from '../attempt.js';
+import { refuseArguments, refusePromotion, refuseUpdate } from '../act-refusals.js';
 import { closedError } from '../closed-error.js';
 import { refuseConflict, standsForLaterCalls } from '../deduplication.js';
 import type { Engine } from '../engine.js';
@@ -9,6 +10,7 @@ import { storableText } from '../json.js';
 import type { TaskChangeListener, TaskChangeType } from '../ports/event-port.js';
 import { fine, type Finding } from '../ports/diagnosis-port.js';
 import type { LogPage } from '../ports/history-port.js';
+import type { TaskEdit } from '../ports/command-port.js';
 import type { ChangeListener, WatchOptions } from '../ports/query-port.js';
 import type { Consumer, ConsumerOptions, DeliveryHandler } from '../ports/worker-port.js';
 import type { Retention } from '../retention.js';
@@ -163,6 +165,29 @@ export class MemoryEngine implements Engine {
     if (!task) return undefined;
     this.retryAll(task);
     await this.onStored([id]);
+    return this.recordOf(task);
+  }
+
+  async promote(id: string): Promise<TaskRecord | undefined> {
+    const { store } = this.openPlace('promote');
+    const task = store.find(id);
+    const record = task && this.recordOf(task);
+    if (!task || !record) return undefined;
+    if (record.state !== 'scheduled' && record.state !== 'retrying') throw refusePromotion(record);
+    if (task.place === 'delayed') store.setStart(task, this.now(), 'front');
+    await this.nextTurn();
+    return this.recordOf(task);
+  }
+
+  async update(id: string, change: TaskEdit): Promise<TaskRecord | undefined> {
+    const { store } = this.openPlace('update');
+    const task = store.find(id);
+    const record = task && this.recordOf(task);
+    if (!task || !record) return undefined;
+    if (record.state !== 'scheduled' && record.state !== 'queued') throw refuseUpdate(record);
+    if (change.args && task.unique) throw refuseArguments(record);
+    store.edit(task, change);
+    await this.nextTurn();
     return this.recordOf(task);
   }
 

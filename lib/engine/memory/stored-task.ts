@@ -13,9 +13,9 @@ export interface StoredTask extends HeapItem {
   readonly id: string;
   readonly name: string;
   readonly queue: string;
-  readonly args: string;
+  args: string;
   readonly headers: Headers;
-  readonly options: CallOptions;
+  options: CallOptions;
   readonly unique: Uniqueness | undefined;
   readonly enqueuedAt: number;
   /** Changed by `TaskStore` only. */

@@ -2,6 +2,7 @@ import { cancellation, DEATHS_ALLOWED, isExpiry, repeatedLoss } from '../failure
 import type { Json } from '../json.js';
 import { timeToLive, type Retention } from '../retention.js';
 import type { RunningTask } from '../running-tasks.js';
+import type { TaskEdit } from '../ports/command-port.js';
 import type { TaskCall, TaskFailure, TaskTree } from '../task.js';
 import type { WorkflowNote } from '../workflow-note.js';
 import type { Clock } from '../clock.js';
@@ -134,6 +135,32 @@ export class TaskStore {
     queue.add(task);
     this.events.queued(task.queue);
     this.events.changed(task, false);
+  }
+
+  /** Changes a task that is queued or delayed. */
+  edit(task: StoredTask, { args, startAt, priority }: TaskEdit): void {
+    if (args) task.args = JSON.stringify(args);
+    if (priority !== undefined) {
+      this.leave(task);
+      task.options = { ...task.options, priority };
+      if (task.place === 'queued') this.queues.get(task.queue)?.add(task);
+      else this.delayed.add(task);
+    }
+    if (startAt !== undefined) this.setStart(task, startAt);
+    this.events.changed(task, false);
+  }
+
+  /** Lets a task start at a time. Of a task that is due now, the place in its queue does not change. */
+  setStart(task: StoredTask, startAt: number, end: 'front' | 'back' = 'back'): void {
+    const { workflow } = task;
+    const delay = startAt - this.clock.now();
+    if (workflow?.note !== undefined) {
+      const note = JSON.parse(workflow.note) as WorkflowNote;
+      if (note.delay !== undefined)
+        workflow.note = JSON.stringify({ ...note, delay: delay > 0 ? { at: startAt } : 0 } satisfies WorkflowNote);
+    }
+    if (delay > 0) this.delay(task, delay);
+    else if (task.place === 'delayed') this.queue(task, end);
   }
 
   delay(task: StoredTask, milliseconds: number): void {

@@ -1,4 +1,14 @@
+import type { Json } from '../json.js';
 import type { TaskRecord } from '../task.js';
+
+/** What changes of a task that has not started. */
+export interface TaskEdit {
+  readonly args?: readonly Json[];
+  /** The earliest time at which the task may start. */
+  readonly startAt?: number;
+  /** 0 to 9, higher first. */
+  readonly priority?: number;
+}
 
 /** Changing stored tasks. Each method throws EngineUnavailableError when the engine does not answer in time. */
 export interface CommandPort {
@@ -17,6 +27,21 @@ export interface CommandPort {
    * @throws RetryRefusedError when the task is unique and an equal task has not ended
    */
   retry(id: string): Promise<TaskRecord | undefined>;
+  /**
+   * Makes a task due now that waits for its time: of a delay, or of its next attempt.
+   *
+   * @returns the record afterwards; `undefined` when there is no such task
+   * @throws ActRefusedError when the task waits for no time
+   */
+  promote(id: string): Promise<TaskRecord | undefined>;
+  /**
+   * Changes a task that no worker has taken yet, in one step: a worker that takes it in that moment gets all of the change or
+   * nothing of it.
+   *
+   * @returns the record afterwards; `undefined` when there is no such task
+   * @throws ActRefusedError when the task has started, has ended or waits for members, and when other calls rely on the arguments
+   */
+  update(id: string, change: TaskEdit): Promise<TaskRecord | undefined>;
   /**
    * Removes a final task from the store.
    *

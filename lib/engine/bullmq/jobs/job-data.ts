@@ -66,6 +66,11 @@ const RETAINED_KEY_TTL = 400 * 24 * 60 * 60 * 1000;
 /** Priority 9 is BullMQ's 1 (first), priority 0 its 10. */
 const LOWEST_PRIORITY = 10;
 
+/** BullMQ's number for a priority of 0 to 9. */
+export function toBullMQPriority(priority: number): number {
+  return LOWEST_PRIORITY - priority;
+}
+
 /** The job of a call, as BullMQ's producers take it. */
 export function toJob(
   call: TaskCall | TaskTree,
@@ -125,7 +130,7 @@ function toOptions({ options, unique }: TaskCall, now: number, priorities: boole
   // Also 1: the call may ask for no retries although the declaration has some.
   if (attempts !== undefined) opts.attempts = attempts;
   if (startAt !== undefined && startAt > now) opts.delay = startAt - now;
-  if (priorities) opts.priority = LOWEST_PRIORITY - (priority ?? 0);
+  if (priorities) opts.priority = toBullMQPriority(priority ?? 0);
   if (unique) opts.deduplication = { id: unique.key, ...(unique.while === 'retained' && { ttl: RETAINED_KEY_TTL }) };
   const task: TaskOptionsOfJob = unique?.while === 'pending' ? { ...rest, uniqueWhilePending: true } : rest;
   if (Object.keys(task).length > 0) opts.task = task;

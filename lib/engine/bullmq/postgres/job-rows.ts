@@ -63,6 +63,34 @@ SELECT promote($1, id) FROM (
   SELECT id FROM job WHERE queue = $1 AND id = ANY($2::text[]) AND state = 'delayed' FOR UPDATE SKIP LOCKED
 ) AS free`;
 
+const WITH_ARGUMENTS = "(CASE WHEN $3::jsonb IS NULL THEN data ELSE jsonb_set(data, '{args}', $3::jsonb) END)";
+
+/**
+ * Changes the job $2 of the queue $1: its arguments to $3, its priority to $4, the time at which it is due to $5, each unless it is
+ * null. $6 is the time now. If $7, the job has to wait or to be delayed, and its method was not called; otherwise it has to be delayed,
+ * and comes first in its queue afterwards: the number of its place becomes negative, as BullMQ does it.
+ */
+export const EDIT_JOB = `
+WITH changed AS (
+  UPDATE job SET
+    data = CASE WHEN $5::bigint IS NULL OR data #> '{note,delay}' IS NULL THEN ${WITH_ARGUMENTS}
+      ELSE jsonb_set(${WITH_ARGUMENTS}, '{note,delay}',
+        CASE WHEN $5::bigint > $6::bigint THEN jsonb_build_object('at', $5::bigint) ELSE '0'::jsonb END) END,
+    opts = CASE WHEN $4::integer IS NULL THEN opts ELSE jsonb_set(opts, '{priority}', to_jsonb($4::integer)) END,
+    priority = COALESCE($4::integer, priority),
+    state = CASE WHEN $5::bigint IS NULL THEN state WHEN $5::bigint > $6::bigint THEN 'delayed'::job_state
+      ELSE 'waiting'::job_state END,
+    process_at_ms = CASE WHEN $5::bigint IS NULL THEN process_at_ms WHEN $5::bigint > $6::bigint THEN $5::bigint END,
+    delay_ms = CASE WHEN $5::bigint IS NULL THEN delay_ms ELSE GREATEST($5::bigint - $6::bigint, 0) END,
+    seq = CASE WHEN $7::boolean THEN seq ELSE -abs(seq) END
+  WHERE queue = $1 AND id = $2 AND jsonb_typeof(data) = 'object' AND NOT data ? 'cancelled'
+    AND CASE WHEN $7::boolean
+      THEN state IN ('waiting', 'delayed') AND attempts_started <= COALESCE((data ->> 'looks')::integer, 0)
+      ELSE state = 'delayed' END
+  RETURNING queue
+)
+SELECT pg_notify('bullmq_jobs', queue) FROM changed`;
+
 /** Makes the job $3 hold the deduplication key $2 of the queue $1, unless another holds it. Gives the holder. */
 export const HOLD_KEY = `
 WITH taken AS (

@@ -19,6 +19,7 @@ import { waitByOwnClock } from '../patched-backend-time.js';
 import {
   CANCEL_FREE_JOBS,
   CANCEL_JOB,
+  EDIT_JOB,
   HOLD_KEY,
   PROMOTE_JOBS,
   REMOVE_ENDED,
@@ -40,6 +41,7 @@ import type {
   Driver,
   EndedJobs,
   FoundJob,
+  JobEdit,
   JobLines,
   JobRef,
   LineOfJob,
@@ -232,6 +234,14 @@ export class PostgresDriver implements Driver {
 
   async returnToken(queue: string, { window, heldFor }: UnusedToken): Promise<void> {
     await this.pools.queries.query(RETURN_TOKEN, [queue, this.clock.now(), window ?? null, heldFor]);
+  }
+
+  async edit(queue: string, id: string, edit: JobEdit): Promise<boolean> {
+    const { only, now, args, startAt, priority } = edit;
+    const { rows } = await this.pools.queries.query(EDIT_JOB, [
+      ...[queue, id, args ? JSON.stringify(args) : null, priority ?? null, startAt ?? null, now, only === 'unstarted'],
+    ]);
+    return rows.length > 0;
   }
 
   async wake(queue: string): Promise<void> {

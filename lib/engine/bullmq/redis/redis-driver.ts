@@ -32,6 +32,7 @@ import type {
   Driver,
   EndedJobs,
   FoundJob,
+  JobEdit,
   JobLines,
   JobRef,
   LineOfJob,
@@ -39,6 +40,7 @@ import type {
   OnStored,
   UnusedToken,
 } from '../driver.js';
+import { editJob, type EditCommands } from './edit-job.js';
 import { RETURN_TOKEN, SHORTEN_WINDOW } from './rate-window.js';
 import { WAKE } from './wake.js';
 import type { MessageBus } from '../message-bus.js';
@@ -247,6 +249,10 @@ export class RedisDriver implements Driver {
   async returnToken(queue: string, { window, heldFor }: UnusedToken): Promise<void> {
     const keys = [`${this.prefix}:${queue}:limiter`, `${this.prefix}:${queue}:meta`];
     await this.commands.eval(RETURN_TOKEN, keys.length, ...keys, window ?? 0, heldFor);
+  }
+
+  edit(queue: string, id: string, edit: JobEdit): Promise<boolean> {
+    return editJob(this.commands as EditCommands, `${this.prefix}:${queue}:`, id, edit);
   }
 
   async wake(queue: string): Promise<void> {
