@@ -8,7 +8,7 @@
 import type { Json } from '../lib/engine/json.js';
 import type { Consumer, ConsumerOptions, Delivery, Outcome } from '../lib/engine/ports/worker-port.js';
 import type { WorkerRecord } from '../lib/engine/ports/worker-registry.js';
-import type { Receipt, TaskCall, TaskRecord, TaskTree } from '../lib/engine/task.js';
+import type { Receipt, TaskCall, TaskTree } from '../lib/engine/task.js';
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Workers: what the registry of today (`WorkerRegistry`) lacks for `TaskAdmin.workers()` and remote shutdown.

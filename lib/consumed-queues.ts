@@ -1,5 +1,5 @@
 import type { ConsumerOptions } from './engine/ports/worker-port.js';
-import { WORKFLOW_QUEUE } from './engine/task-id.js';
+import { CONTROL_QUEUE, WORKFLOW_QUEUE } from './engine/task-id.js';
 import { QUEUE_DEFAULTS, type ResolvedOptions } from './task-queue-options.js';
 import type { TaskRegistry } from './tasks/task-registry.js';
 
@@ -16,12 +16,19 @@ export function consumedQueues(options: ResolvedOptions, registry: TaskRegistry)
 /** Groups and callbacks that one process looks after at the same time. They run no code of the application. */
 const WORKFLOWS_AT_ONCE = 50;
 
-/** The queues with that of the workflows, which every process takes from that runs tasks, even if it declares none. */
-export function withWorkflowQueue(
+/** Acts on many tasks that one process performs at the same time. */
+const ACTS_AT_ONCE = 5;
+
+/** The queues with those of the package itself, which every process takes from that runs tasks, even if it declares none. */
+export function withInternalQueues(
   queues: ReadonlyMap<string, ConsumerOptions>,
   { role, retention }: ResolvedOptions,
 ): ReadonlyMap<string, ConsumerOptions> {
   if (role === 'producer') return queues;
   const keep = { succeeded: retention.ttl, failed: retention.failedTtl };
-  return new Map([...queues, [WORKFLOW_QUEUE, { concurrency: WORKFLOWS_AT_ONCE, keep }]]);
+  return new Map([
+    ...queues,
+    [WORKFLOW_QUEUE, { concurrency: WORKFLOWS_AT_ONCE, keep }],
+    [CONTROL_QUEUE, { concurrency: ACTS_AT_ONCE, keep }],
+  ]);
 }

@@ -36,6 +36,7 @@ export type { TaskPage } from './admin/task-page.js';
 export type { TaskAttempt } from './admin/task-attempt.js';
 export type { AttemptOutcome } from './engine/attempt.js';
 export type { ActOptions } from './admin/act-options.js';
+export type { BulkResult } from './admin/bulk/bulk-tally.js';
 export type { CallChange } from './producers/call-change.js';
 export type { WorkerInfo } from './admin/worker-info.js';
 export {

@@ -1,9 +1,10 @@
 import type { Provider } from '@nestjs/common';
 import { ApplicationConfig, DiscoveryService, ModuleRef, ModulesContainer } from '@nestjs/core';
 import { ADMIN_PROVIDERS } from './admin/admin.providers.js';
+import { BulkRunner } from './admin/bulk/bulk-runner.js';
 import { TaskAdmin } from './admin/task-admin.js';
 import { BootReport } from './boot-report.js';
-import { consumedQueues, withWorkflowQueue } from './consumed-queues.js';
+import { consumedQueues, withInternalQueues } from './consumed-queues.js';
 import { createEngine } from './create-engine.js';
 import type { Engine } from './engine/engine.js';
 import { LimitedEnqueue } from './engine/limited-enqueue.js';
@@ -152,6 +153,11 @@ export const PROVIDERS: Provider[] = [
       new WorkflowRunner({ engine, executor, maxPayload, hasRateLimit: rateLimitsOf(queues) }),
   },
   {
+    provide: BulkRunner,
+    inject: [ENGINE, WorkflowRunner],
+    useFactory: (engine: Engine, next: WorkflowRunner) => new BulkRunner({ engine, next }),
+  },
+  {
     provide: WorkflowStarter,
     inject: [LimitedEnqueue, TaskResults, TaskContext, TaskRegistry, RESOLVED_OPTIONS],
     useFactory: (
@@ -173,12 +179,12 @@ export const PROVIDERS: Provider[] = [
   {
     provide: TaskWorkers,
     inject: [
-      ...[ENGINE, WorkflowRunner, WorkerPresence, RunWaitsOfProcess, TaskRegistry, BootReport, TaskResults, TaskEvents],
+      ...[ENGINE, BulkRunner, WorkerPresence, RunWaitsOfProcess, TaskRegistry, BootReport, TaskResults, TaskEvents],
       RESOLVED_OPTIONS,
     ],
     useFactory: (
       engine: Engine,
-      runner: WorkflowRunner,
+      runner: BulkRunner,
       presence: WorkerPresence,
       runWaits: RunWaitsOfProcess,
       registry: TaskRegistry,
@@ -192,7 +198,7 @@ export const PROVIDERS: Provider[] = [
         handler: runner,
         presence,
         runWaits,
-        queues: () => withWorkflowQueue(consumedQueues(options, registry), options),
+        queues: () => withInternalQueues(consumedQueues(options, registry), options),
         grace: options.grace,
         report,
         stopListeners: () => events.stop(),

@@ -1,5 +1,6 @@
 import type { Engine } from '../engine/engine.js';
 import type { Reason } from '../engine/ports/control-port.js';
+import type { TaskFilter } from './task-filter.js';
 import { checkActor, type ActOptions } from './act-options.js';
 
 /** What an act is about. */
@@ -8,6 +9,7 @@ export interface ActSubject {
   readonly act: string;
   readonly queue?: string;
   readonly id?: string;
+  readonly filter?: TaskFilter;
 }
 
 export interface AdminActsDeps {

@@ -5,6 +5,7 @@ import type { ResolvedOptions } from '../task-queue-options.js';
 import { ENGINE, RESOLVED_OPTIONS } from '../task-queue-tokens.js';
 import { TaskRegistry } from '../tasks/task-registry.js';
 import { AdminActs } from './admin-acts.js';
+import { BulkActs } from './bulk/bulk-acts.js';
 import { QueueSettingsAdmin } from './queue-settings.js';
 import { SingleTaskActs } from './single-task-acts.js';
 import { TaskAdmin } from './task-admin.js';
@@ -28,6 +29,7 @@ export const ADMIN_PROVIDERS: Provider[] = [
     ) =>
       new TaskAdmin({
         engine,
+        bulk: new BulkActs({ engine, results, acts }),
         settings: new QueueSettingsAdmin({ engine, acts }),
         single: new SingleTaskActs({
           ...{ engine, results, acts, maxPayload },

@@ -1,6 +1,8 @@
 import type { Duration } from '../duration.js';
 import type { Engine } from '../engine/engine.js';
 import type { ActOptions } from './act-options.js';
+import type { BulkActs } from './bulk/bulk-acts.js';
+import type { BulkResult } from './bulk/bulk-tally.js';
 import type { QueueSettingsAdmin } from './queue-settings.js';
 import type { SingleTaskActs } from './single-task-acts.js';
 import { TaskLogReader, type FollowLogOptions, type LogOptions, type TaskLogLine } from './task-log-reader.js';
@@ -11,6 +13,7 @@ import type { TaskFilter } from './task-filter.js';
 import { TaskLists, type PageOptions } from './task-lists.js';
 import { toPage, type TaskPage } from './task-page.js';
 import type { CallChange } from '../producers/call-change.js';
+import type { TaskHandle } from '../results/task-handle.js';
 import type { TaskStatus } from '../results/task-status.js';
 import { toWorkerInfo, type WorkerInfo } from './worker-info.js';
 
@@ -18,6 +21,7 @@ export interface TaskAdminDeps {
   readonly engine: Pick<Engine, 'workers' | 'now' | 'find' | 'readLog' | 'attempts' | 'lists' | 'countEndedMembers'>;
   readonly settings: QueueSettingsAdmin;
   readonly single: SingleTaskActs;
+  readonly bulk: BulkActs;
 }
 
 /**
@@ -281,5 +285,60 @@ export class TaskAdmin {
    */
   update(id: string, change: CallChange, options: ActOptions = {}): Promise<TaskStatus> {
     return this.deps.single.update(id, change, options);
+  }
+
+  /**
+   * Runs all tasks again that match and have failed, each under its id and with all its attempts. A member of a failed workflow makes
+   * the whole workflow run again: of its members, those that did not succeed. A task that fails again is not retried again.
+   *
+   * Like every act on many tasks, it is a task of its own: a worker performs it, whatever queues are paused. The handle shows its
+   * progress `{ current }`, cancels it between two steps, and has the result `{ done, refused, refusedCount }`. When the process of the
+   * worker dies, another one goes on.
+   *
+   * @param filter which tasks; `state` is `failed` (default) or `cancelled`
+   * @param options `rate`: at most so many tasks per second; default: as fast as the engine allows
+   * @returns as soon as the act is stored
+   * @throws InvalidArgumentsError when the filter or the rate is wrong
+   * @throws EngineUnavailableError
+   * @example
+   * ```ts
+   * const act = await admin.retryAll({ queue: 'mail', enqueuedAfter: '2026-11-27T03:00:00Z' }, { rate: 50, by: 'ada' });
+   * const { done, refused } = await act.result();
+   * ```
+   */
+  retryAll(filter: TaskFilter, options: ActOptions & { readonly rate?: number } = {}): Promise<TaskHandle<BulkResult>> {
+    return this.deps.bulk.start('retryAll', filter, options);
+  }
+
+  /**
+   * Cancels all tasks that match and have not ended, workflows first. See {@link retryAll}.
+   *
+   * @param options `reason` becomes the message of the `TaskCancelledError`
+   * @throws InvalidArgumentsError when the filter is wrong
+   * @throws EngineUnavailableError
+   */
+  cancelAll(filter: TaskFilter, options: ActOptions = {}): Promise<TaskHandle<BulkResult>> {
+    return this.deps.bulk.start('cancelAll', filter, options);
+  }
+
+  /**
+   * Removes the records of all final tasks that match. See {@link retryAll}. A task whose result a workflow still needs is refused.
+   *
+   * @throws InvalidArgumentsError when the filter is wrong
+   * @throws EngineUnavailableError
+   */
+  forgetAll(filter: TaskFilter, options: ActOptions = {}): Promise<TaskHandle<BulkResult>> {
+    return this.deps.bulk.start('forgetAll', filter, options);
+  }
+
+  /**
+   * Removes all tasks of a queue that wait: those that are queued, and those whose time has not come. Running tasks go on. Handles of
+   * the removed tasks reject with `TaskNotFoundError`, and a workflow that waits for one of them fails. See {@link retryAll}.
+   *
+   * @throws InvalidArgumentsError when the text is no queue name
+   * @throws EngineUnavailableError
+   */
+  purge(queue: string, options: ActOptions = {}): Promise<TaskHandle<BulkResult>> {
+    return this.deps.bulk.purge(queue, options);
   }
 }

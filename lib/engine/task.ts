@@ -162,6 +162,8 @@ export interface TaskRecord {
   readonly members?: readonly MemberRange[];
   /** See {@link TaskTree.note}. */
   readonly note?: WorkflowNote;
+  /** The root of the workflow that the task is a member of; absent outside of workflows, and on the root itself. */
+  readonly root?: string;
   /** How often a caller ran the task again after its end; 0 when absent. */
   readonly reruns?: number;
 }

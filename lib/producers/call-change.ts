@@ -1,5 +1,4 @@
 import type { Duration } from '../duration.js';
-import type { Json } from '../engine/json.js';
 import type { TaskEdit } from '../engine/ports/command-port.js';
 import type { TaskDefinition } from '../tasks/task-definition.js';
 import { checkPriority } from '../tasks/task-definition.js';
@@ -41,7 +40,7 @@ export async function checkCallChange(change: CallChange, context: CallChangeCon
     throw new ConfigurationError(
       `update({ args }) of task "${name}" is ${typeof args}. Give the list of all arguments.`,
     );
-  const json = args && (jsonArguments(args, { path: 'args', task: name, maxPayload }) as readonly Json[]);
+  const json = args && jsonArguments(args, { path: 'args', task: name, maxPayload });
   if (json && definition) await validateArguments(definition, json);
   if (priority !== undefined && !hasPriorities(queue)) {
     throw new ConfigurationError(

@@ -25,6 +25,7 @@ import { TaskRegistry } from '../tasks/task-registry.js';
 import { TESTING_SLOT, TestingSlotModule } from '../testing-slot.module.js';
 import { TaskContext } from '../workers/task-context.js';
 import { TaskExecutor } from '../workers/task-executor.js';
+import { BulkRunner } from '../admin/bulk/bulk-runner.js';
 import { WorkflowRunner } from '../workflows/workflow-runner.js';
 import { describe, isExpected, missingTask, unexpectedTasks, type ExpectedTask } from './differences.js';
 import { drainResult, throwFirst, type DrainResult } from './drain-result.js';
@@ -97,7 +98,7 @@ export class TaskTesting implements OnApplicationBootstrap, OnModuleDestroy {
     this.#deps = deps;
     this.#driver = kit.driver = new TaskDriver({
       engine,
-      handler: () => this.#get(WorkflowRunner),
+      handler: () => this.#get(BulkRunner),
       load: () => this.#load(),
       events: () => this.#get(TaskEvents),
       caller: () => context.current()?.id,

@@ -162,6 +162,10 @@ export class FakeEngine implements Engine {
     return this.records.get(id);
   }
 
+  async discard(id: string): Promise<boolean> {
+    return this.records.delete(id);
+  }
+
   async forget(id: string): Promise<boolean> {
     return this.records.delete(id);
   }

@@ -164,6 +164,10 @@ export class BullMQEngine implements Engine {
     return this.edits.update(id, change);
   }
 
+  discard(id: string): Promise<boolean> {
+    return this.commands.discard(id);
+  }
+
   forget(id: string): Promise<boolean> {
     return this.commands.forget(id);
   }

@@ -191,6 +191,16 @@ export class MemoryEngine implements Engine {
     return this.recordOf(task);
   }
 
+  async discard(id: string): Promise<boolean> {
+    const { store } = this.openPlace('discard');
+    const task = store.find(id);
+    const state = task && stateOf(task, this.now());
+    if (!task || (state !== 'scheduled' && state !== 'queued' && state !== 'retrying')) return false;
+    store.remove(task);
+    await this.nextTurn();
+    return true;
+  }
+
   async forget(id: string): Promise<boolean> {
     const { store } = this.openPlace('forget');
     const task = store.find(id);

@@ -35,6 +35,7 @@ export function toRecord(task: StoredTask, retention: Retention, now: number): T
     headers: task.headers,
     ...(workflow && workflow.ranges.length > 0 && { members: workflow.ranges.map((range) => ({ ...range })) }),
     ...(note && { note }),
+    ...(workflow?.root !== undefined && workflow.root !== task.id && { root: workflow.root }),
     ...(task.reruns > 0 && { reruns: task.reruns }),
   };
 }

@@ -43,6 +43,12 @@ export interface CommandPort {
    */
   update(id: string, change: TaskEdit): Promise<TaskRecord | undefined>;
   /**
+   * Removes a task that waits in its queue or for its time. A workflow that waits for it goes on as after a failure.
+   *
+   * @returns false when there is no such task, or a worker has taken it
+   */
+  discard(id: string): Promise<boolean>;
+  /**
    * Removes a final task from the store.
    *
    * @returns false when there is no such task or it is not final

@@ -79,6 +79,7 @@ function readableRecord(
     headers: readHeaders(data),
     ...(data?.members && { members: data.members }),
     ...(data?.note !== undefined && { note: data.note }),
+    ...(data?.root !== undefined && data.root !== id && { root: data.root }),
     ...(data?.rerun && { reruns: data.rerun.count }),
   };
 }

@@ -3,8 +3,8 @@ import type { JobState, JobJson, Queue } from 'bullmq';
 import { inBatches } from '../../../concurrency.js';
 import { type UnreadableTaskError, RetryRefusedError } from '../../../errors.js';
 import { storableText } from '../../json.js';
-import { isFinal, type TaskRecord } from '../../task.js';
 import type { TaskChanges } from '../../task-changes.js';
+import { isFinal, type TaskRecord, type TaskState } from '../../task.js';
 import { memberIds } from '../../task-id.js';
 import type { Availability } from '../availability.js';
 import type { ChangeFeed } from '../changes/change-feed.js';
@@ -169,6 +169,22 @@ export class TaskCommands {
     return whole !== undefined && !isFinal(whole.record.state);
   }
 
+  async discard(id: string): Promise<boolean> {
+    const found = await this.deps.lookup.find(id);
+    if (!found || !WAITING.has(found.record.state)) return false;
+    return this.deps.availability.withRetries('discard', async () => {
+      try {
+        await this.deps.lookup.jobOf(found).remove();
+      } catch (error) {
+        // A worker has taken the job meanwhile.
+        if ((await this.deps.lookup.stateOf(found.record)) === 'active') return false;
+        throw error;
+      }
+      await this.deps.feed.changedByRequest([id]);
+      return true;
+    });
+  }
+
   async forget(id: string): Promise<boolean> {
     const found = await this.deps.lookup.find(id);
     if (!found) return false;
@@ -187,6 +203,9 @@ export class TaskCommands {
     });
   }
 }
+
+/** The states in which no worker has a task, and no other task ends first. */
+const WAITING: ReadonlySet<TaskState> = new Set<TaskState>(['scheduled', 'queued', 'retrying']);
 
 const UNREADABLE: UnreadableTaskError['code'] = 'UNREADABLE_TASK';
 

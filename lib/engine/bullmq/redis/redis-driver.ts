@@ -40,7 +40,7 @@ import type {
   OnStored,
   UnusedToken,
 } from '../driver.js';
-import { editJob, type EditCommands } from './edit-job.js';
+import { editJob } from './edit-job.js';
 import { RETURN_TOKEN, SHORTEN_WINDOW } from './rate-window.js';
 import { WAKE } from './wake.js';
 import type { MessageBus } from '../message-bus.js';
@@ -252,7 +252,7 @@ export class RedisDriver implements Driver {
   }
 
   edit(queue: string, id: string, edit: JobEdit): Promise<boolean> {
-    return editJob(this.commands as EditCommands, `${this.prefix}:${queue}:`, id, edit);
+    return editJob(this.commands, `${this.prefix}:${queue}:`, id, edit);
   }
 
   async wake(queue: string): Promise<void> {

@@ -57,6 +57,7 @@ describe('the message of a success', () => {
 
   it('gives the record that the stored job gives', () => {
     expect(recordFrom(writeSuccess(endedJob({ progress: { page: 1 } }), [1, 2]))).toEqual({
+      root: 'mail.root',
       id: 'mail.1',
       name: 'Mail.send',
       queue: 'mail',
