@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
 import {
+  chain,
   group,
   InvalidArgumentsError,
   Task,
@@ -10,6 +11,7 @@ import {
   type TaskHandle,
   type TaskPage,
   type Tasks,
+  type TaskState,
 } from 'nestjs-task-queue';
 import { boot, type Booted } from '../support/boot.js';
 import { describeEachDatabase, describeEachEngine, type Place } from '../support/engines.js';
@@ -58,6 +60,8 @@ class Work {
 /** No process takes from such a queue, so its tasks stay where they are. */
 const IDLE = { queue: 'idle' };
 
+const STATES = ['scheduled', 'queued', 'waiting', 'running', 'retrying', 'succeeded', 'failed', 'cancelled', 'expired'];
+
 describeEachEngine('TaskAdmin.tasks()', (engine) => {
   let place: Place;
   let booted: Booted;
@@ -67,7 +71,7 @@ describeEachEngine('TaskAdmin.tasks()', (engine) => {
 
   beforeAll(async () => {
     place = await engine.place();
-    booted = await boot({ ...place, queues: { slow: { concurrency: 1 } } }, [Work]);
+    booted = await boot({ ...place, queues: { slow: { concurrency: 1 }, urgent: { priorities: true } } }, [Work]);
     booting.push(booted);
     admin = booted.app.get(TaskAdmin);
     tasks = booted.queue.of(Work);
@@ -208,6 +212,52 @@ describeEachEngine('TaskAdmin.tasks()', (engine) => {
       expect(all).toContain(id);
       expect(alone).not.toContain(id);
     }
+  });
+
+  it('shows each task once, on a page of its state', async () => {
+    const headers = { test: 'once' };
+    const work = booted.app.get(Work);
+    const idle = tasks.echo.with({ queue: 'idle-once', headers });
+    const urgent = (priority: number) => tasks.echo.with({ queue: 'urgent', priority, headers });
+    const handles: TaskHandle[] = [];
+    for (let n = 0; n < 6; n++) {
+      handles.push(await idle.enqueue(n), await urgent([0, 9, 3][n % 3] as number).enqueue(n));
+      handles.push(
+        await tasks.echo.with({ queue: n % 2 ? 'idle-once' : 'urgent', delay: `${n + 1}h`, headers }).enqueue(n),
+      );
+      handles.push(await idle.with({ expires: 1 }).enqueue(n));
+      handles.push(await tasks.echo.with({ headers }).enqueue(n), await tasks.fail.with({ headers }).enqueue(`${n}`));
+      handles.push(await tasks.retry.with({ headers }).enqueue());
+      handles.push(await group([idle.signature(n), tasks.echo.with({ headers }).signature(n)]).enqueue());
+      handles.push(await chain(idle.signature(n), tasks.echo.with({ headers }).signature()).enqueue());
+    }
+    handles.push(...(await tasks.held.with({ headers }).enqueueMany([[100], [101], [102]])));
+    for (const index of [0, 1, 2]) await handles[index]?.cancel();
+    const members = (await Promise.all(handles.map((handle) => handle.children()))).flat();
+    const known = new Map([...handles, ...members].map((handle) => [handle.id, handle] as const));
+    const named = await Promise.all(
+      Array.from(known.values(), async (handle) => [handle, (await handle.status()).name] as const),
+    );
+    // Only calls have headers, and a group is none.
+    const all = named.flatMap(([handle, name]) => (name === 'group of tasks' ? [] : [handle]));
+    const states = async () =>
+      Promise.all(all.map(async (handle) => [handle.id, (await handle.status()).state] as const));
+    await until(() => work.gates.has(100));
+    await until(async () => {
+      const inWork = (await states()).filter(([id]) => id.startsWith('work.'));
+      return inWork.every(([, state]) => !['queued', 'running'].includes(state));
+    });
+    const expected = new Map<string, string[]>();
+    for (const [id, state] of await states()) expected.set(state, [...(expected.get(state) ?? []), id]);
+    expect([...expected.keys()].toSorted()).toEqual(STATES.toSorted());
+    for (const [state, ids] of expected) {
+      const pages = await pagesOf({ state: state as TaskState, header: headers }, 4);
+      const found = pages.flatMap(({ items }) => idsOf(items));
+      expect([state, found.toSorted()]).toEqual([state, ids.toSorted()]);
+    }
+    const whole = (await pagesOf({ header: headers }, 7)).flatMap(({ items }) => idsOf(items));
+    expect(whole.toSorted()).toEqual(idsOf(all).toSorted());
+    for (const n of [100, 101, 102]) work.gate(n).open();
   });
 
   it('reads a bounded number of tasks for each page, and goes on from there', async () => {
