@@ -1,5 +1,7 @@
+import { hostname, userInfo } from 'node:os';
 import type { Command } from 'commander';
 import type { Operator } from '../operator/operations.js';
+import type { ActOptions } from '../admin/act-options.js';
 import { EXIT, type ExitCode } from './exit-code.js';
 import { openStore, type StoreFlags } from './open-store.js';
 import { Output, type OutputOptions } from './output.js';
@@ -16,6 +18,8 @@ export interface CommandRun {
   readonly out: Output;
   readonly terminal: Terminal;
   readonly flags: SharedFlags;
+  /** Who acts, and why. */
+  readonly actor: (reason: string | undefined) => ActOptions;
 }
 
 /** Runs commands, and remembers how they ended. */
@@ -38,10 +42,22 @@ export class CommandContext {
     const store = await openStore(flags, this.terminal.env);
     try {
       const { operator, place } = store;
-      const run = { operator, place, out: this.outputOf(command), terminal: this.terminal, flags };
+      const by = flags.by ?? userName();
+      const actor = (reason: string | undefined) => ({ by, ...(reason !== undefined && { reason }) });
+      const run = { operator, place, out: this.outputOf(command), terminal: this.terminal, flags, actor };
       this.exitCode = (await body(run)) ?? EXIT.done;
     } finally {
       await store.close();
     }
+  }
+}
+
+/** The user of the host, who is named by what the command does: `ann@web-1`. */
+function userName(): string {
+  try {
+    return `${userInfo().username}@${hostname()}`;
+  } catch {
+    // A user without an entry in the system, as in some containers.
+    return `command line@${hostname()}`;
   }
 }

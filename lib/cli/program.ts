@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { packageVersion } from '../package-location.cjs';
 import { CommandContext } from './command-context.js';
 import { addEnqueue } from './commands/enqueue.js';
+import { addManyTasksCommands } from './commands/many-tasks.js';
 import { addMigrate } from './commands/migrate.js';
 import { addDoctor } from './commands/doctor.js';
 import { addErrors } from './commands/errors.js';
@@ -10,6 +11,7 @@ import { addLogs } from './commands/logs.js';
 import { addSchedules } from './commands/schedules.js';
 import { addShow } from './commands/show.js';
 import { addSingleTaskCommands } from './commands/single-task.js';
+import { addPause } from './commands/pause.js';
 import { addReplay } from './commands/replay.js';
 import { addStatus } from './commands/status.js';
 import { addWorkers } from './commands/workers.js';
@@ -23,7 +25,9 @@ const COMMANDS = [
   addShow,
   addErrors,
   addLogs,
+  addManyTasksCommands,
   addSingleTaskCommands,
+  addPause,
   addEnqueue,
   addWorkers,
   addSchedules,
@@ -62,6 +66,7 @@ function createProgram(context: CommandContext): Command {
     .option('--prefix <prefix>', 'the option prefix of the application; default: TASK_QUEUE_PREFIX, else tasks')
     .option('--json', 'print JSON for programs')
     .option('--reveal', 'show values that are named like secrets (password, token, apiKey …)')
+    .option('--by <name>', 'who acts, for those who watch; default: the user of this host')
     .version(packageVersion() ?? 'unknown')
     .addHelpText('after', EXIT_CODES)
     .showHelpAfterError('(nestjs-task-queue --help shows the commands)')

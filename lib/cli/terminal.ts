@@ -11,6 +11,7 @@ export interface Terminal {
   readonly isInteractive: boolean;
   write(text: string): void;
   writeError(text: string): void;
+  /** Asks on the error output, because the output may go to a file. */
   ask(question: string): Promise<string>;
   /** Runs what goes on until Ctrl-C, which aborts the signal. Elsewhere Ctrl-C ends the command. */
   untilInterrupted(run: (signal: AbortSignal) => Promise<void>): Promise<void>;
@@ -25,11 +26,11 @@ export function processTerminal(): Terminal {
     env,
     folder: process.cwd(),
     width: stdout.isTTY ? stdout.columns : undefined,
-    isInteractive: stdin.isTTY && stdout.isTTY,
+    isInteractive: stdin.isTTY && stderr.isTTY,
     write: (text) => void stdout.write(text),
     writeError: (text) => void stderr.write(text),
     async ask(question) {
-      const lines = createInterface({ input: stdin, output: stdout });
+      const lines = createInterface({ input: stdin, output: stderr });
       try {
         return await lines.question(question);
       } finally {

@@ -1,3 +1,4 @@
+import type { ActOptions } from '../admin/act-options.js';
 import type { ErrorGroups, ErrorsOptions } from '../admin/error-groups.js';
 import type { TaskDetails } from '../admin/task-details.js';
 import type { QueueInfo } from '../admin/queue-overview.js';
@@ -13,6 +14,8 @@ import type { Json } from '../engine/json.js';
 import { TaskNotFoundError } from '../errors.js';
 import { callOfTask, type CallOfTask } from './call-of-task.js';
 import { queueOfTask } from './queue-of-task.js';
+import type { CallChange } from '../producers/call-change.js';
+import type { TaskHandle } from '../results/task-handle.js';
 import type { TaskQueue } from '../producers/task-queue.js';
 import type { EnqueueOptions } from '../tasks/task-options.js';
 import type { TaskStatus } from '../results/task-status.js';
@@ -73,12 +76,31 @@ export const OPERATIONS = {
     return toStatus(record);
   },
 
-  retry: ({ taskQueue }, id: string): Promise<TaskStatus> => taskQueue.handle(id).retry(),
+  retry: ({ admin }, id: string, act: ActOptions): Promise<TaskStatus> => admin.retry(id, act),
 
-  cancel: ({ taskQueue }, id: string, reason: string | null): Promise<TaskStatus> =>
-    taskQueue.handle(id).cancel(reason ?? undefined),
+  cancel: ({ admin }, id: string, act: ActOptions): Promise<TaskStatus> => admin.cancel(id, act),
 
-  forget: ({ taskQueue }, id: string): Promise<boolean> => taskQueue.handle(id).forget(),
+  forget: ({ admin }, id: string, act: ActOptions): Promise<boolean> => admin.forget(id, act),
+
+  promote: ({ admin }, id: string, act: ActOptions): Promise<TaskStatus> => admin.promote(id, act),
+
+  update: ({ admin }, id: string, change: CallChange, act: ActOptions): Promise<TaskStatus> =>
+    admin.update(id, change, act),
+
+  /** Stores an act on many tasks. */
+  actOnAll: async (
+    { admin },
+    name: 'retryAll' | 'cancelAll' | 'forgetAll',
+    filter: TaskFilter,
+    options: ActOptions & { readonly rate?: number },
+  ): Promise<StoredAct> => storedAct(admin, await admin[name](filter, options)),
+
+  purge: async ({ admin }, queue: string, act: ActOptions): Promise<StoredAct> =>
+    storedAct(admin, await admin.purge(queue, act)),
+
+  pause: ({ admin }, queue: string, act: ActOptions): Promise<void> => admin.pause(queue, act),
+
+  resume: ({ admin }, queue: string, act: ActOptions): Promise<void> => admin.resume(queue, act),
 
   /** Stores a call. Without a queue, it is that for which live workers declare the task. */
   enqueue: async ({ admin, taskQueue }, { name, args, options }: CallToEnqueue) => {
@@ -88,6 +110,18 @@ export const OPERATIONS = {
     return { id, name, queue, deduplicated, state: initialState ?? 'queued' };
   },
 } satisfies Record<string, (deps: OperationDeps, ...args: never[]) => Promise<unknown>>;
+
+/** An act on many tasks, which a worker performs. */
+export interface StoredAct {
+  readonly id: string;
+  /** The number of live workers. */
+  readonly workers: number;
+}
+
+async function storedAct(admin: TaskAdmin, { id }: TaskHandle): Promise<StoredAct> {
+  const workers = await admin.workers();
+  return { id, workers: workers.filter(({ state }) => state === 'alive').length };
+}
 
 type Operations = typeof OPERATIONS;
 

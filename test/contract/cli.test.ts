@@ -263,6 +263,92 @@ describeEachDatabase('the command line', (engine) => {
     await expect(handle.result()).rejects.toThrow('too late');
   });
 
+  test('pause says why the queue waits, and resume ends it', async () => {
+    expect(await cli("pause reports --reason 'smtp is down' --by ann")).toMatchObject({
+      code: 0,
+      out: 'Queue reports is paused. Its tasks wait until: resume reports\n',
+    });
+    const handle = await enqueue('build', '2026-11');
+    const { out } = await cli('status');
+    expect(stable(out)).toMatch(/^reports +paused/m);
+    expect(out).toContain('✗ Queue reports is paused');
+    expect(await cli('doctor')).toMatchObject({ code: 1, out: expect.stringContaining('fail  paused') });
+    expect(await cli('resume reports')).toMatchObject({ code: 0, out: 'Queue reports is open.\n' });
+    await handle.result();
+  });
+
+  test('promote runs a scheduled task now, and update changes one that has not started', async () => {
+    const later = booted.queue.of('ReportTasks.build').with({ queue: 'reports', delay: '1h' });
+    const handle = await later.enqueue('2026-11');
+    const updated = await cli(`update ${handle.id} --args '["2026-12"]'`);
+    expect(updated).toMatchObject({ code: 0, out: `Task ReportTasks.build (${handle.id}) is scheduled.\n` });
+    expect(await cli(`promote ${handle.id}`)).toMatchObject({ code: 0 });
+    expect(await handle.result()).toBe('2026-12.pdf');
+    expect(await cli(`update ${handle.id} --delay 1h`)).toMatchObject({ code: 1, out: '' });
+    expect(await cli(`update ${handle.id}`)).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('Give what to change'),
+    });
+    expect(await cli(`update ${handle.id} --args nothing`)).toMatchObject({ code: 2 });
+  });
+
+  test('retry, cancel and forget act on all tasks that match', async () => {
+    await failed('many');
+    const headers = { batch: randomUUID() };
+    const call = booted.queue.of('ReportTasks.fail').with({ queue: 'reports', headers });
+    const handles = await Promise.all([call.enqueue('a'), call.enqueue('b')]);
+    await Promise.all(handles.map((handle) => handle.result().catch(() => undefined)));
+    const match = `--header batch=${headers.batch}`;
+    expect(await cli(`retry ${match} --rate 100`)).toMatchObject({ code: 0, out: '2 tasks are run again.\n' });
+    await Promise.all(handles.map((handle) => handle.result().catch(() => undefined)));
+    const refused = await cli(`forget ${match}`);
+    expect(refused.err).toMatch(
+      /^This removes the records of all tasks that have ended and match header .*Nothing was done: give --yes/,
+    );
+    expect(refused.code).toBe(1);
+    const declined = await cli(`forget ${match}`, { answers: ['no'] });
+    expect(declined).toMatchObject({ code: 1, err: expect.stringMatching(/Go on\? \[y\/N\] Nothing was done\.\n$/) });
+    expect(await handles[0]?.status()).toMatchObject({ state: 'failed' });
+    const confirmed = await cli(`forget ${match} --json`, { answers: ['y'] });
+    expect(confirmed.code).toBe(0);
+    expect(JSON.parse(confirmed.out)).toMatchObject({ done: 2, refusedCount: 0 });
+    const waiting = await booted.queue
+      .of('ReportTasks.build')
+      .with({ queue: 'reports', delay: '1h', headers })
+      .enqueue('x');
+    expect(await cli(`cancel ${match} --yes --reason 'no more'`)).toMatchObject({
+      code: 0,
+      out: '1 task is cancelled.\n',
+    });
+    await expect(waiting.result()).rejects.toThrow('no more');
+  });
+
+  test('purge removes what waits in a queue, and asks before', async () => {
+    const call = booted.queue.of('Nobody.runs').with({ queue: 'orphans', delay: '1h' });
+    const handle = await call.enqueue();
+    expect(await cli('purge orphans')).toMatchObject({ code: 1, out: '' });
+    const { code, out } = await cli('purge orphans --yes');
+    expect(out).toMatch(/^\d+ tasks? (is|are) removed\.\n$/);
+    expect(code).toBe(0);
+    await expect(handle.status()).rejects.toThrow('There is no task');
+  });
+
+  test.each([
+    ['retry', 'Give the id of a task, options that choose tasks'],
+    ['retry reports.x --queue reports', 'Give either the id of a task or options that choose tasks, not both.'],
+    ['retry --queue reports --all', '--all is for all tasks.'],
+    ['retry --queue reports --rate 0', 'rate is 0. Give a number of tasks per second'],
+    ['retry --queue reports --rate fast', "argument 'fast' is invalid. Give a number."],
+    ['cancel --state succeeded --yes', 'filter.state is "succeeded". cancelAll() is about'],
+    ['cancel --colour red', "unknown option '--colour'"],
+    ["pause 'a b'", 'a b'],
+    ['purge _control --yes', '_control'],
+  ])('%s is wrong usage', async (args, message) => {
+    const { code, out, err } = await cli(args);
+    expect(err).toContain(message);
+    expect({ code, out }).toEqual({ code: 2, out: '' });
+  });
+
   test('what cannot be done is one line and exit code 1', async () => {
     const handle = await enqueue('build', '2026-11');
     await handle.result();

@@ -38,7 +38,7 @@ export async function commandLine(args: readonly string[], options: CommandOptio
     },
     writeError: (text) => void (err += text),
     async ask(question) {
-      out += question;
+      err += question;
       return left.shift() ?? '';
     },
     untilInterrupted: (follow) => follow(interrupt ?? new AbortController().signal),

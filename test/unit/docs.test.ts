@@ -22,6 +22,7 @@ const PAGES_FOR_USERS = [
   'docs/faults.md',
   'docs/speed.md',
   'docs/testing.md',
+  'docs/operating.md',
   'docs/other-tools.md',
   'sample/README.md',
 ];

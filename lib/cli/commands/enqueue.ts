@@ -1,11 +1,10 @@
 import type { Command } from 'commander';
-import type { Json } from '../../engine/json.js';
 import type { Duration } from '../../duration.js';
 import { isFinal } from '../../engine/task.js';
 import type { CommandContext } from '../command-context.js';
-import { EXIT, wrongUsage } from '../exit-code.js';
+import { EXIT } from '../exit-code.js';
 import { printable } from '../style.js';
-import { collect, pairsOf } from '../parse-options.js';
+import { collect, pairsOf, parseArgs } from '../parse-options.js';
 
 interface EnqueueFlags {
   readonly args: string;
@@ -52,15 +51,4 @@ export function addEnqueue(program: Command, context: CommandContext): void {
         return status.state === 'succeeded' ? EXIT.done : EXIT.failed;
       });
     });
-}
-
-function parseArgs(text: string): readonly Json[] {
-  let args: unknown;
-  try {
-    args = JSON.parse(text);
-  } catch (error) {
-    throw wrongUsage(`--args is no JSON: ${(error as Error).message}. Give a list: --args '["2026-11", 7]'.`);
-  }
-  if (Array.isArray(args)) return args as Json[];
-  throw wrongUsage(`--args is ${text.slice(0, 60)}. Give a list of arguments: --args '["2026-11", 7]'.`);
 }
