@@ -51,24 +51,28 @@ export class MemoryLists implements ListPort {
     const store = this.deps.store('list tasks');
     if (list === 'paused' || list === 'prioritized') return [];
     const part = PARTS[list];
-    const isByTime = isOrderedByTime(list);
     const wanted = new Set(queues);
-    const rows: { readonly task: StoredTask; readonly position: ListPosition }[] = [];
+    const begin =
+      after &&
+      placeOf(
+        checkPosition(
+          after,
+          after.slice(1, -1).map((_, index) => index + 1),
+          3,
+        ),
+      );
+    const direction = part.isDescending ? -1 : 1;
+    const first: ListPlace[] = [];
     for (const task of store.all()) {
-      if (!wanted.has(task.queue) || task.place !== part.place) continue;
-      const own = [...part.order(task).map(String), task.id];
-      rows.push({ task, position: isByTime ? own : [task.queue, ...own] });
+      if (task.place !== part.place || !wanted.has(task.queue)) continue;
+      const place = { group: isOrderedByTime(list) ? '' : task.queue, numbers: part.order(task), id: task.id };
+      if (!begin || compare(place, begin, direction) > 0) insert(place, first, count, direction);
     }
-    const compare = comparison(isByTime ? 0 : 1, part.isDescending ? -1 : 1);
-    const first = rows[0]?.position.length ?? 0;
-    const position = after && checkPosition(after, isByTime ? [0] : [1], first);
-    return rows
-      .filter((row) => !position || compare(row.position, position) > 0)
-      .toSorted((one, other) => compare(one.position, other.position))
-      .slice(0, count)
-      .map(({ task, position: own }) => {
-        return { record: this.deps.recordOf(task), parent: task.workflow?.parent?.id, position: own };
-      });
+    return first.map((place) => {
+      const task = store.find(place.id) as StoredTask;
+      const position = [place.group, ...place.numbers.map(String), place.id];
+      return { record: this.deps.recordOf(task), parent: task.workflow?.parent?.id, position };
+    });
   }
 
   async details(id: string): Promise<StoredCall | undefined> {
@@ -103,15 +107,37 @@ function startableSince({ enqueuedAt, options: { startAt }, startedAt }: StoredT
   return Math.max(enqueuedAt, startAt ?? 0, startedAt ?? 0);
 }
 
-/** Compares the texts of two positions: numbers, but for the first ones and for the id at the end. */
-function comparison(texts: number, direction: number): (one: ListPosition, other: ListPosition) => number {
-  return (one, other) => {
-    for (const [index, text] of one.entries()) {
-      const against = other[index] as string;
-      const isNumber = index >= texts && index < one.length - 1;
-      const difference = isNumber ? Number(text) - Number(against) : text < against ? -1 : text > against ? 1 : 0;
-      if (difference !== 0) return (index < texts ? 1 : direction) * difference;
-    }
-    return 0;
-  };
+/** The place of a task in a list. */
+interface ListPlace {
+  /** The queue, or nothing in a list that has one order for all queues. */
+  readonly group: string;
+  readonly numbers: readonly number[];
+  readonly id: string;
+}
+
+function placeOf(position: ListPosition): ListPlace {
+  return { group: position[0] ?? '', numbers: position.slice(1, -1).map(Number), id: position.at(-1) ?? '' };
+}
+
+/** @param direction 1, or -1 when larger numbers and ids come first */
+function compare(one: ListPlace, other: ListPlace, direction: number): number {
+  if (one.group !== other.group) return one.group < other.group ? -1 : 1;
+  for (const [index, number] of one.numbers.entries()) {
+    const difference = number - (other.numbers[index] ?? 0);
+    if (difference !== 0) return direction * difference;
+  }
+  return one.id === other.id ? 0 : direction * (one.id < other.id ? -1 : 1);
+}
+
+/** Keeps the first places of a list, in order. */
+function insert(place: ListPlace, first: ListPlace[], count: number, direction: number): void {
+  let [low, high] = [0, first.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (compare(first[middle] as ListPlace, place, direction) < 0) low = middle + 1;
+    else high = middle;
+  }
+  if (low === count) return;
+  first.splice(low, 0, place);
+  if (first.length > count) first.pop();
 }

@@ -33,4 +33,19 @@ describe('the names of queues on Redis', () => {
     await redis.srem(names, 'mail');
     expect(await shown()).toEqual(['reports']);
   });
+
+  it('are those that were stored where the user may not look for keys', async () => {
+    const user = freePrefix();
+    await redis.acl('SETUSER', user, 'on', '>secret', '~*', '&*', '+@all', '-scan');
+    const url = new URL(connection);
+    [url.username, url.password] = [user, 'secret'];
+    const other = await boot({ connection: url.href, prefix: `${prefix}:acl`, role: 'producer' });
+    try {
+      await other.queue.of<() => void>('Work.any').enqueue();
+      expect((await other.app.get(TaskAdmin).queues()).map(({ name }) => name)).toEqual(['default']);
+    } finally {
+      await other.app.close();
+      await redis.acl('DELUSER', user);
+    }
+  });
 });

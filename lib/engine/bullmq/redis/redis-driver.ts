@@ -164,7 +164,7 @@ export class RedisDriver implements Driver {
   }
 
   useQueues(names: readonly string[]): void {
-    for (const name of names) this.lists.storeName(name);
+    for (const name of names) this.lists.useQueue(name);
   }
 
   createFlowProducer(): FlowProducer {

@@ -6,13 +6,13 @@ import {
   type QueueFigures,
   type StoredList,
 } from '../../ports/list-port.js';
-import { isQueueOfTasks } from '../../task-id.js';
 import type { JobLists, ListedJob } from '../driver.js';
 import type { RedisClient } from './client-options.js';
 import { queuedSince } from '../jobs/queued-since.js';
 import { parse } from '../jobs/job-data.js';
 import { isObject } from '../jobs/unreadable-job.js';
 import { toFoundJob, type JobReply } from './job-hash.js';
+import { QueueNames } from './queue-names.js';
 import { LIST_QUEUED_JOBS, LIST_SORTED_JOBS, QUEUE_FIGURES } from './list-jobs.js';
 
 /** The last part of the key of each list, in the order of {@link QUEUE_FIGURES}. */
@@ -33,14 +33,6 @@ const UNSORTED: ReadonlySet<StoredList> = new Set<StoredList>(['queued', 'paused
 /** The distances, from the last job of a page, of the jobs by which the position is found again. */
 const ANCHORS = [0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
 
-/** Stands in the set of the names for the names that were in use before there was such a set. */
-const EARLIER_NAMES = '*';
-/** Keys of one step of the search for these names. */
-const SCAN_STEP = 5_000;
-
-/** Milliseconds after which a process stores the name of a queue again, because the server may have lost its data. */
-const REPEAT_AFTER = 60_000;
-
 export interface RedisListsDeps {
   readonly commands: RedisClient;
   readonly prefix: string;
@@ -50,30 +42,19 @@ export interface RedisListsDeps {
 
 /** Reads BullMQ's lists on Redis. A script reads the keys of one queue only. */
 export class RedisLists implements JobLists {
-  /** The names that this process has stored, and when. */
-  private readonly storedNames = new Map<string, number>();
+  private readonly names: QueueNames;
 
-  constructor(private readonly deps: RedisListsDeps) {}
-
-  /**
-   * Stores the name of a queue that is used, at most once in {@link REPEAT_AFTER}: BullMQ has no list of its queues. The command
-   * travels with the one that uses the queue. When it fails, the next use of the queue repeats it.
-   */
-  storeName(name: string): void {
-    const now = performance.now();
-    if (now < (this.storedNames.get(name) ?? -Infinity) + REPEAT_AFTER) return;
-    this.storedNames.set(name, now);
-    this.deps.commands.sadd(this.namesKey, name).catch(() => this.storedNames.delete(name));
+  constructor(private readonly deps: RedisListsDeps) {
+    this.names = new QueueNames(deps.commands, deps.prefix);
   }
 
-  async queueNames(): Promise<string[]> {
-    const names = new Set(await this.deps.commands.smembers(this.namesKey));
-    if (!names.has(EARLIER_NAMES)) {
-      const earlier = await this.findEarlierNames();
-      await this.deps.commands.sadd(this.namesKey, EARLIER_NAMES, ...earlier);
-      for (const name of earlier) names.add(name);
-    }
-    return [...names].filter(isQueueOfTasks);
+  /** See {@link QueueNames.store}. */
+  useQueue(name: string): void {
+    this.names.store(name);
+  }
+
+  queueNames(): Promise<string[]> {
+    return this.names.list();
   }
 
   async list({ list, queues, after, count }: ListRequest): Promise<ListedJob[]> {
@@ -156,26 +137,6 @@ export class RedisLists implements JobLists {
   ): Promise<R> {
     const prefix = `${this.deps.prefix}:${queue}:`;
     return (await this.deps.commands.eval(script, 1, prefix + KEYS[list], prefix, ...args)) as R;
-  }
-
-  /** The names of the queues that an earlier version of this package used, by the keys of their events. */
-  private async findEarlierNames(): Promise<string[]> {
-    const { commands, prefix } = this.deps;
-    const pattern = `${prefix.replaceAll(/[\\*?[\]^]/g, String.raw`\$&`)}:*:events`;
-    const names = new Set<string>();
-    for (const node of 'nodes' in commands ? commands.nodes('master') : [commands]) {
-      let cursor = '0';
-      do {
-        const [next, keys] = await node.scan(cursor, 'MATCH', pattern, 'COUNT', SCAN_STEP);
-        for (const key of keys) names.add(key.slice(prefix.length + 1, -':events'.length));
-        cursor = next;
-      } while (cursor !== '0');
-    }
-    return [...names].filter(isQueueOfTasks);
-  }
-
-  private get namesKey(): string {
-    return `${this.deps.prefix}:_queues:names`;
   }
 }
 
