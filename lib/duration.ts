@@ -13,14 +13,16 @@ const TEXT = /^\d+(\.\d+)?(ms|s|m|h|d)$/;
 export const MAX_TIMER = 2 ** 31 - 1;
 
 /**
- * Converts a duration to milliseconds.
+ * Converts a duration to whole milliseconds.
  *
  * @param name the name of the option in the error
  * @throws ConfigurationError with the option and the value
  */
 export function parseDuration(value: Duration, name: string): number {
   const milliseconds = typeof value === 'string' && TEXT.test(value) ? ms(value as StringValue) : value;
-  if (typeof milliseconds === 'number' && Number.isFinite(milliseconds) && milliseconds >= 0) return milliseconds;
+  // PostgreSQL stores whole milliseconds only.
+  if (typeof milliseconds === 'number' && Number.isFinite(milliseconds) && milliseconds >= 0)
+    return milliseconds > 0 ? Math.max(Math.round(milliseconds), 1) : 0;
   throw new ConfigurationError(
     `${name} is ${JSON.stringify(value) ?? String(value)}, which is not a duration. Give milliseconds, or a text such as '250ms', '10s', '5m', '2h', '1d'.`,
   );

@@ -107,6 +107,15 @@ describeEachEngine('TaskAdmin.tasks()', (engine) => {
     expect(idsOf((await admin.tasks({ queue })).items)).toEqual(ids);
   });
 
+  it('shows scheduled tasks by the time at which they are due, also when that is no whole millisecond', async () => {
+    const queue = 'idle-due';
+    const ids: string[] = [];
+    for (const delay of [7_200_000.5, 3_600_000.25, 5_400_000])
+      ids.push((await tasks.echo.with({ queue, delay }).enqueue(1)).id);
+    const pages = await pagesOf({ queue, state: 'scheduled' }, 1);
+    expect(pages.flatMap(({ items }) => idsOf(items))).toEqual([ids[1], ids[2], ids[0]]);
+  });
+
   it('shows failed tasks of all queues, the newest first, and neither repeats nor skips one when others fail meanwhile', async () => {
     const header = { test: 'failed' };
     const filter: TaskFilter = { state: 'failed', header };

@@ -3,7 +3,9 @@ import { parseDuration, parseTimerDuration, type Duration } from '../../lib/dura
 
 it.each([
   [0, 0],
-  [1.5, 1.5],
+  [1.5, 2],
+  ['1.2ms', 1],
+  [0.1, 1],
   ['250ms', 250],
   ['10s', 10_000],
   ['1.5m', 90_000],

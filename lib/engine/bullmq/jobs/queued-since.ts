@@ -1,3 +1,5 @@
+import { isTime } from './unreadable-job.js';
+
 /** The fields of a queued job that tell since when it could start. Anything may stand in them. */
 export interface QueuedJob {
   readonly timestamp: unknown;
@@ -14,12 +16,14 @@ export interface QueuedJob {
 export function queuedSince(jobs: readonly QueuedJob[]): number | null {
   const times = jobs.flatMap(({ timestamp, delay, processedOn }) => {
     const added = numberOf(timestamp);
-    return added === 0 ? [] : [Math.max(added + numberOf(delay), numberOf(processedOn))];
+    return [added, added + numberOf(delay), numberOf(processedOn)]
+      .filter(isTime)
+      .toSorted((a, b) => a - b)
+      .slice(-1);
   });
   return times.length === 0 ? null : Math.min(...times);
 }
 
 function numberOf(value: unknown): number {
-  const number = Number(value ?? 0);
-  return Number.isFinite(number) ? number : 0;
+  return typeof value === 'number' || typeof value === 'string' ? Number(value) || Number.NaN : Number.NaN;
 }

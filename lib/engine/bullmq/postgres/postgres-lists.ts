@@ -1,5 +1,5 @@
 import type { PgQueryable } from 'bullmq';
-import { checkPosition } from '../../list-position.js';
+import { checkPosition, WHOLE_NUMBER } from '../../list-position.js';
 import type { ListPosition, ListRequest, ListSizes, QueueFigures } from '../../ports/list-port.js';
 import { isQueueOfTasks } from '../../task-id.js';
 import type { JobLists, ListedJob } from '../driver.js';
@@ -30,7 +30,7 @@ export class PostgresLists implements JobLists {
     if (list === 'paused') return [];
     const part = PARTS[list];
     if ('time' in part) {
-      const position = after ? checkPosition(after, [0], 2).slice(0, 2) : [];
+      const position = after ? checkPosition(after, [0], 2, WHOLE_NUMBER).slice(0, 2) : [];
       const { rows } = await this.queries.query<ListRow>(timedStatement(part, after !== undefined), [
         ...[queues, count],
         ...position,
@@ -39,7 +39,9 @@ export class PostgresLists implements JobLists {
     }
     const { order } = part;
     const numbers = order.flatMap((column, index) => (column === 'id' ? [] : [index + 1]));
-    const position = after ? checkPosition(after, numbers, order.length + 1).slice(0, order.length + 1) : [];
+    const position = after
+      ? checkPosition(after, numbers, order.length + 1, WHOLE_NUMBER).slice(0, order.length + 1)
+      : [];
     const [first = ''] = position;
     const { rows } = await this.queries.query<ListRow>(orderedStatement(part, after !== undefined), [
       ...[queues.filter((name) => name >= first), count],
