@@ -23,7 +23,7 @@ export { ChildHandle, TaskHandle } from './results/task-handle.js';
 export { OnTask, type TaskEventFilter } from './events/on-task.decorator.js';
 export type { TaskEvent, TaskEventError, TaskEventType } from './events/task-event.js';
 export type { TaskStatus } from './results/task-status.js';
-export type { TaskState } from './engine/task.js';
+export type { BlockReason, TaskState } from './engine/task.js';
 export { TaskAdmin } from './admin/task-admin.js';
 export type { FollowLogOptions, LogOptions, TaskLogLine } from './admin/task-log-reader.js';
 export type { LogLevel } from './engine/log-line.js';

@@ -102,8 +102,9 @@ export const PROVIDERS: Provider[] = [
   },
   {
     provide: TaskResults,
-    inject: [ENGINE, RunWaitsOfProcess],
-    useFactory: (engine: Engine, runWaits: RunWaitsOfProcess) => new TaskResults(engine, runWaits),
+    inject: [ENGINE, RunWaitsOfProcess, RESOLVED_OPTIONS],
+    useFactory: (engine: Engine, runWaits: RunWaitsOfProcess, { queues }: ResolvedOptions) =>
+      new TaskResults(engine, runWaits, (queue) => queues.get(queue)?.rateLimit?.max),
   },
   {
     provide: TaskEvents,

@@ -19,6 +19,7 @@
  *
  * Times are milliseconds since 1970, durations are milliseconds, unless a name says otherwise.
  */
+import type { BlockPort } from './ports/block-port.js';
 import type { ClockPort } from './ports/clock-port.js';
 import type { CommandPort } from './ports/command-port.js';
 import type { DiagnosisPort } from './ports/diagnosis-port.js';
@@ -46,6 +47,7 @@ export interface Engine
     HistoryPort,
     WorkerPort,
     EventPort,
+    BlockPort,
     RequestPort,
     DiagnosisPort {
   /** The store of schedules. */

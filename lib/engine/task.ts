@@ -139,6 +139,27 @@ export interface FailedResult {
   readonly failure: TaskFailure;
 }
 
+/**
+ * Why a queued task does not start:
+ *
+ * - `paused`: its queue is paused.
+ * - `no-worker`: no living worker takes tasks from its queue.
+ * - `rate-limit`: its queue has started as many tasks as its rate limit allows for now.
+ * - `concurrency`: as many tasks of its queue run as the global concurrency allows.
+ * - `key`: other tasks of its key run. Reserved; nothing gives it yet.
+ */
+export type BlockReason = 'paused' | 'rate-limit' | 'concurrency' | 'key' | 'no-worker';
+
+/** What is known about the wait of a queued task. */
+export interface TaskBlock {
+  /** `null`: nothing but the tasks before it. */
+  readonly by: BlockReason | null;
+  /** How many tasks of its queue start before it; `null` when that is not cheap to tell. */
+  readonly position: number | null;
+  /** `null` when that is not cheap to tell. */
+  readonly estimatedStart: number | null;
+}
+
 /** A stored task as the engine reports it. */
 export interface TaskRecord {
   readonly id: string;
@@ -166,4 +187,6 @@ export interface TaskRecord {
   readonly root?: string;
   /** How often a caller ran the task again after its end; 0 when absent. */
   readonly reruns?: number;
+  /** Of a queued task whose status a caller asked for. No engine sets it. */
+  readonly block?: TaskBlock;
 }

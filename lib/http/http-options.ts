@@ -68,6 +68,11 @@ export interface HttpOptions {
    */
   readonly exposeErrors?: boolean | readonly string[] | ((error: ShownFailure) => boolean);
   /**
+   * Whether the status of a queued task also has `position` and `estimatedStart`, which tell clients how busy the application is.
+   * `blockedBy`, the kind of reason why the task waits, is always there. Default: `false`.
+   */
+  readonly details?: boolean;
+  /**
    * The most requests that this process holds open at the same time: long polls and event streams of all clients. The
    * endpoint answers 503 with `Retry-After` beyond this number. A whole number from 1. Default: 10,000.
    */
@@ -90,6 +95,7 @@ export interface ResolvedHttpOptions {
   /** Milliseconds that `authorize` has to answer. */
   readonly authorizeLimit: number;
   readonly mayShow: (error: ShownFailure) => boolean;
+  readonly details: boolean;
   readonly maxHeld: number;
   readonly maxHeldPerClient: number;
   /** The longest time in milliseconds that a request may wait for a task. */
@@ -107,6 +113,7 @@ const KNOWN: ReadonlySet<string> = new Set<keyof HttpOptions>([
   'path',
   'authorize',
   'exposeErrors',
+  'details',
   'maxHeld',
   'maxHeldPerClient',
 ]);
@@ -134,6 +141,7 @@ export function resolveHttpOptions(
     path = 'tasks',
     authorize,
     exposeErrors = env['NODE_ENV'] !== 'production',
+    details = false,
     maxHeld = 10_000,
     maxHeldPerClient = 100,
   } = given as HttpOptions;
@@ -142,11 +150,14 @@ export function resolveHttpOptions(
       `http.authorize is ${describe(authorize)}. Give a function: (request, status, headers) => boolean.`,
     );
   }
+  if (typeof details !== 'boolean')
+    throw new ConfigurationError(`http.details is ${describe(details)}. Give true or false.`);
   return {
     path: resolvePath(path),
     authorize,
     authorizeLimit: 10_000,
     mayShow: resolveExposeErrors(exposeErrors),
+    details,
     maxHeld: checkLimit(maxHeld, 'maxHeld'),
     maxHeldPerClient: checkLimit(maxHeldPerClient, 'maxHeldPerClient'),
     longestWait: 60_000,

@@ -29,6 +29,18 @@ const STATUS_SCHEMA = {
     enqueuedAt: { type: 'string', format: 'date-time' },
     startedAt: TIME,
     finishedAt: TIME,
+    blockedBy: {
+      type: 'string',
+      nullable: true,
+      enum: ['paused', 'rate-limit', 'concurrency', 'key', 'no-worker', null],
+      description: 'Why a queued task does not start; null when only the tasks before it keep it waiting.',
+    },
+    position: {
+      type: 'integer',
+      nullable: true,
+      description: 'How many tasks start before a queued one. Only with the option http.details.',
+    },
+    estimatedStart: { ...TIME, description: 'Only with the option http.details.' },
     expiresAt: { ...TIME, description: 'The time at which the record of a final task is removed.' },
   },
 };

@@ -43,7 +43,10 @@ export class TaskEndpoint {
       if (prefersEvents(exchange.header('accept')) && !exchange.isHead) return this.deps.streams.open(exchange, record);
       const wait = exchange.waitPreference(options.longestWait);
       const headers: Record<string, string> = wait?.applied ? { 'Preference-Applied': wait.applied } : {};
-      if (!wait || wait.milliseconds === 0 || isFinal(record.state)) return this.answer(exchange, record, headers);
+      if (!wait || wait.milliseconds === 0 || isFinal(record.state)) {
+        const known = await this.deps.results.withBlock(record);
+        return exchange.isOver ? undefined : this.answer(exchange, known, headers);
+      }
       this.answerOnceFinal(exchange, record, wait.milliseconds, headers);
     });
   }

@@ -26,7 +26,7 @@ export class TaskView {
   /** The last view. All observers of a task get the same record one after the other, so it is serialised only once. */
   private latest: { readonly record: TaskRecord; readonly view: View } | undefined;
 
-  constructor(private readonly options: false | Pick<ResolvedHttpOptions, 'mayShow'>) {}
+  constructor(private readonly options: false | Pick<ResolvedHttpOptions, 'mayShow' | 'details'>) {}
 
   of(record: TaskRecord): View {
     if (this.latest?.record === record) return this.latest.view;
@@ -40,12 +40,19 @@ export class TaskView {
     return view;
   }
 
-  private visibleStatus(record: TaskRecord): TaskStatus {
-    const status = toStatus(record);
+  private visibleStatus(record: TaskRecord): Partial<TaskStatus> {
+    const status = this.detailsOf(toStatus(record));
     const { error } = record;
     if (!error || this.mayShow(record, error)) return status;
     this.logOnce(record, error);
     return { ...status, error: HIDDEN_ERROR };
+  }
+
+  /** Position and estimate tell clients how busy the application is. */
+  private detailsOf(status: TaskStatus): Partial<TaskStatus> {
+    if (this.options && this.options.details) return status;
+    const { position: _position, estimatedStart: _estimatedStart, ...rest } = status;
+    return rest;
   }
 
   private mayShow({ state }: TaskRecord, { name, message, code, exposable }: TaskFailure): boolean {

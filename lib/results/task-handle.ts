@@ -58,7 +58,7 @@ export class TaskHandle<R = unknown> {
    * @throws EngineUnavailableError when the engine cannot be reached
    */
   async status(): Promise<TaskStatus<R>> {
-    return toStatus<R>(await this.required(this.#results.find(this.id)));
+    return toStatus<R>(await this.#results.withBlock(await this.required(this.#results.find(this.id))));
   }
 
   /**

@@ -1,5 +1,6 @@
 import type { Engine } from '../engine/engine.js';
 import type { TaskRecord } from '../engine/task.js';
+import { BlockedTasks } from './blocked-tasks.js';
 import { childrenOf, type Child } from './children.js';
 import type { RunWaits } from './run-waits.js';
 import { TaskWatcher, type UntilFinalOptions } from './task-watcher.js';
@@ -9,11 +10,14 @@ import { withProgress } from './workflow-progress.js';
 /** All queries and commands for a stored task. Handles and the HTTP endpoint use this class. */
 export class TaskResults {
   private readonly watcher: TaskWatcher;
+  private readonly blocked: BlockedTasks;
 
   constructor(
     private readonly engine: Engine,
     private readonly runWaits?: RunWaits,
+    maxStarts: (queue: string) => number | undefined = () => undefined,
   ) {
+    this.blocked = new BlockedTasks({ engine, maxStarts });
     this.watcher = new TaskWatcher(engine);
   }
 
@@ -22,6 +26,11 @@ export class TaskResults {
    */
   async find(id: string): Promise<TaskRecord | undefined> {
     return withProgress(await this.engine.find(id), this.engine);
+  }
+
+  /** Adds to the record of a queued task what keeps it from starting. */
+  withBlock(record: TaskRecord): Promise<TaskRecord> {
+    return this.blocked.withBlock(record);
   }
 
   /** See {@link TaskWatcher.follow}. */

@@ -1,4 +1,4 @@
-import type { TaskFailure, TaskRecord, TaskState } from '../engine/task.js';
+import type { BlockReason, TaskFailure, TaskRecord, TaskState } from '../engine/task.js';
 import type { Json } from '../engine/json.js';
 
 /**
@@ -31,6 +31,15 @@ export interface TaskStatus<R = unknown> {
   readonly finishedAt: string | null;
   /** The time at which the record of a final task is removed; `null` before the task is final. */
   readonly expiresAt: string | null;
+  /**
+   * Why a queued task does not start; `null` when only the tasks before it keep it waiting, and for every task that is not queued.
+   * Only `handle.status()` and `GET /tasks/:id` tell it, at most a second late.
+   */
+  readonly blockedBy: BlockReason | null;
+  /** How many tasks of its queue start before a queued task; `null` when that is not cheap to tell. */
+  readonly position: number | null;
+  /** When a queued task will probably start; `null` when that is not cheap to tell. */
+  readonly estimatedStart: string | null;
 }
 
 /** Leaves out the parts of a record that are not for clients: headers, stacks, and the data of workflows. */
@@ -49,6 +58,9 @@ export function toStatus<R>(record: TaskRecord): TaskStatus<R> {
     startedAt: isoTime(record.startedAt),
     finishedAt: isoTime(record.finishedAt),
     expiresAt: isoTime(record.expiresAt),
+    blockedBy: record.block?.by ?? null,
+    position: record.block?.position ?? null,
+    estimatedStart: isoTime(record.block?.estimatedStart ?? null),
   };
 }
 

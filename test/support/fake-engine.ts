@@ -2,6 +2,7 @@ import type { AttemptRecord } from '../../lib/engine/attempt.js';
 import { type Engine } from '../../lib/engine/engine.js';
 import type { Finding } from '../../lib/engine/ports/diagnosis-port.js';
 import type { LogPage } from '../../lib/engine/ports/history-port.js';
+import type { QueueBlock } from '../../lib/engine/ports/block-port.js';
 import type { Consumer } from '../../lib/engine/ports/worker-port.js';
 import { isFinal, type Receipt, type TaskCall, type TaskRecord, type TaskTree } from '../../lib/engine/task.js';
 import { newTaskId } from '../../lib/engine/task-id.js';
@@ -19,6 +20,8 @@ export class FakeEngine implements Engine {
   private readonly listeners = new Map<string, Set<() => void>>();
   /** The error that the methods reject with, once it is set. */
   failure: Error | undefined;
+  /** What keeps the tasks of all queues from starting. */
+  block: QueueBlock = { isPaused: false, isMaxed: false, limitedFor: 0 };
   /** The ids of all calls of `cancel`. */
   readonly cancelled: string[] = [];
   /** The number of calls of `find`. */
@@ -180,6 +183,10 @@ export class FakeEngine implements Engine {
 
   consume(): Consumer {
     return { started: Promise.resolve(), running: () => [], stop: () => Promise.resolve() };
+  }
+
+  async blockOf(): Promise<QueueBlock> {
+    return this.block;
   }
 
   onTaskChange(): () => void {

@@ -1,6 +1,7 @@
 import type { Queue } from 'bullmq';
 import type { AttemptRecord } from '../attempt.js';
 import type { Engine } from '../engine.js';
+import type { QueueBlock } from '../ports/block-port.js';
 import type { TaskChangeListener, TaskChangeType } from '../ports/event-port.js';
 import type { TaskEdit } from '../ports/command-port.js';
 import type { ChangeListener, WatchOptions } from '../ports/query-port.js';
@@ -25,6 +26,7 @@ import { JobLookup } from './operations/job-lookup.js';
 import { TaskLists } from './operations/task-lists.js';
 import { readAttempts } from './jobs/job-attempts.js';
 import { MemberFlows } from './operations/member-flows.js';
+import { QueueBlocks } from './operations/queue-blocks.js';
 import { TaskEdits } from './operations/task-edits.js';
 import { TaskLog } from './operations/task-log.js';
 import { patchClientList } from './patched-client-list.js';
@@ -60,6 +62,7 @@ export class BullMQEngine implements Engine {
   private readonly changes = new TaskChanges();
   private readonly flows: MemberFlows;
   private readonly lookup: JobLookup;
+  private readonly blocks: QueueBlocks;
   private readonly enqueuer: Enqueuer;
   private readonly commands: TaskCommands;
   private readonly edits: TaskEdits;
@@ -84,6 +87,7 @@ export class BullMQEngine implements Engine {
     this.feed = new ChangeFeed(bus);
     this.flows = new MemberFlows(driver, hasPriorities, this.changes);
     this.lookup = new JobLookup(driver, this.availability, queueNamed, retention);
+    this.blocks = new QueueBlocks(this.availability, queueNamed);
     this.enqueuer = new Enqueuer({
       driver,
       availability: this.availability,
@@ -206,6 +210,10 @@ export class BullMQEngine implements Engine {
 
   serveRequests(answer: AnswerRequest): void {
     this.desk.serveRequests(answer);
+  }
+
+  blockOf(queue: string, maxStarts: number | undefined): Promise<QueueBlock> {
+    return this.blocks.blockOf(queue, maxStarts);
   }
 
   onTaskChange(types: Iterable<TaskChangeType>, listener: TaskChangeListener): () => void {

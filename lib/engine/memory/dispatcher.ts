@@ -34,6 +34,11 @@ export class Dispatcher {
     private readonly settings: SettingsByQueue,
   ) {}
 
+  /** Milliseconds until the rate limit of a queue allows the next start. */
+  limitedFor(queue: string): number {
+    return Math.max((this.limited.get(queue) ?? 0) - this.clock.now(), 0);
+  }
+
   add(consumer: Runner): void {
     const known = this.consumers.get(consumer.queue) ?? [];
     this.consumers.set(consumer.queue, [...known, consumer]);
@@ -102,10 +107,15 @@ export class Dispatcher {
     return this.settings.get(queue)?.paused ?? false;
   }
 
+  /** Whether as many tasks run as the global concurrency allows. */
+  isMaxed(queue: string): boolean {
+    const { globalConcurrency } = this.settings.get(queue) ?? NO_SETTINGS;
+    return globalConcurrency !== null && this.store.countRunning(queue) >= globalConcurrency.value;
+  }
+
   /** Whether the settings of the queue let another task start. */
   private hasPlace(queue: string): boolean {
-    const { paused, globalConcurrency } = this.settings.get(queue) ?? NO_SETTINGS;
-    return !paused && (globalConcurrency === null || this.store.countRunning(queue) < globalConcurrency.value);
+    return !this.isPaused(queue) && !this.isMaxed(queue);
   }
 
   /** The next consumer with a free place: one after the other. */

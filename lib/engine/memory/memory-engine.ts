@@ -7,6 +7,7 @@ import { closedError } from '../closed-error.js';
 import { refuseConflict, standsForLaterCalls } from '../deduplication.js';
 import type { Engine } from '../engine.js';
 import { storableText } from '../json.js';
+import type { QueueBlock } from '../ports/block-port.js';
 import type { TaskChangeListener, TaskChangeType } from '../ports/event-port.js';
 import { fine, type Finding } from '../ports/diagnosis-port.js';
 import type { LogPage } from '../ports/history-port.js';
@@ -232,6 +233,15 @@ export class MemoryEngine implements Engine {
     const consumer = new MemoryConsumer(queue, options, handler, place, this.changes, this.logLines);
     this.consumers.add(consumer);
     return consumer;
+  }
+
+  async blockOf(queue: string): Promise<QueueBlock> {
+    const { dispatcher } = this.openPlace('find');
+    return {
+      isPaused: dispatcher.isPaused(queue),
+      isMaxed: dispatcher.isMaxed(queue),
+      limitedFor: dispatcher.limitedFor(queue),
+    };
   }
 
   onTaskChange(types: Iterable<TaskChangeType>, listener: TaskChangeListener): () => void {

@@ -52,8 +52,9 @@ test.each<[unknown, RegExp]>([
   [[], /^http is \[\]/],
   [
     { pth: 'x' },
-    /^There is no option http\.pth\. The options are: path, authorize, exposeErrors, maxHeld, maxHeldPerClient\.$/,
+    /^There is no option http\.pth\. The options are: path, authorize, exposeErrors, details, maxHeld, maxHeldPerClient\.$/,
   ],
+  [{ details: 'yes' }, /^http\.details is "yes"\. Give true or false\.$/],
   [{ path: '' }, /^http\.path is ""\. Give a plain path, such as 'tasks'/],
   [{ path: 'a//b' }, /^http\.path is "a\/\/b"/],
   [{ path: 'tasks/:tenant' }, /^http\.path is "tasks\/:tenant"/],

@@ -49,7 +49,22 @@ describe.each(platforms)('GET and DELETE /tasks/:id on %s', (platform) => {
       startedAt: '2026-01-01T00:00:01.000Z',
       finishedAt: null,
       expiresAt: null,
+      blockedBy: null,
     });
+  });
+
+  test('GET tells why a queued task waits, and no more than the kind', async () => {
+    const id = app.engine.add({ state: 'queued', startedAt: null });
+    const { json } = await get(`/tasks/${id}`);
+    expect(json()).toMatchObject({ state: 'queued', blockedBy: 'no-worker' });
+    expect(json()).not.toHaveProperty('position');
+    expect(json()).not.toHaveProperty('estimatedStart');
+    const detailed = await startApp(platform, { http: { details: true } });
+    const other = detailed.engine.add({ state: 'queued', startedAt: null });
+    expect((await request(detailed.url, `/tasks/${other}`)).json()).toMatchObject({
+      ...{ blockedBy: 'no-worker', position: null, estimatedStart: null },
+    });
+    await detailed.app.close();
   });
 
   test('GET sends no Retry-After for a final task', async () => {
