@@ -223,6 +223,22 @@ describeEachDatabase('the command line', (engine) => {
     expect(JSON.parse(revealed)).toMatchObject({ args: [{ password: 'hush' }], headers: { 'x-api-key': 'k1' } });
   });
 
+  test('show has each attempt with its worker', async () => {
+    const call = booted.queue
+      .of('ReportTasks.fail')
+      .with({ queue: 'reports', retries: 1, backoff: { type: 'fixed', delay: 0 } });
+    const handle = await call.enqueue('twice');
+    await handle.result().catch(() => undefined);
+    const { out } = await cli(`show ${handle.id}`);
+    const rows = stable(out)
+      .split('\n')
+      .filter((line) => line.includes('<uuid>'));
+    expect(rows.map((row) => row.trim().split(/ {2,}/))).toEqual([
+      ['1', '<time>', '<age>', 'retry', '<uuid>', 'TypeError: twice'],
+      ['2', '<time>', '<age>', 'failed', '<uuid>', 'TypeError: twice'],
+    ]);
+  });
+
   test('errors groups failed tasks, and list finds those of a group', async () => {
     await Promise.all([failed('paper jam in tray 1'), failed('paper jam in tray 2')]);
     const { code, out } = await cli('errors --since 1h');

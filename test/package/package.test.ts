@@ -61,6 +61,20 @@ test.each(entryPoints)('require("%s") has exports', async (entryPoint) => {
   expect(await exportsOf(`createRequire(import.meta.url)('${entryPoint}')`)).not.toEqual([]);
 });
 
+test.each([
+  ['import', (entryPoint: string) => `await import('${entryPoint}')`],
+  ['require', (entryPoint: string) => `createRequire(import.meta.url)('${entryPoint}')`],
+])('%s of the package does not load the command line', async (_, load) => {
+  const files = await printedBy(`
+    ${entryPoints
+      .filter((path) => !path.endsWith('matchers'))
+      .map(load)
+      .join(';')};
+    print(Object.keys(createRequire(import.meta.url).cache).filter((path) => /commander|[\\\\/]cli[\\\\/]/.test(path)));
+  `);
+  expect(files).toEqual([]);
+});
+
 describe('the two builds', () => {
   const load = {
     import: "await import('nestjs-task-queue')",

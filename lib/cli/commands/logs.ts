@@ -26,10 +26,11 @@ export function addLogs(program: Command, context: CommandContext): void {
     .action((id: string, { follow, limit }: LogFlags, command: Command) =>
       context.withStore(command, async (run) => {
         const { operator, out, terminal } = run;
-        const lines = (await allLines(run, id, 0)).slice(-limit);
-        if (!follow) return out.print(lines, (shown) => linesText(shown, out.style));
-        print(run, lines);
+        const read = async () => (await allLines(run, id, 0)).slice(-limit);
+        if (!follow) return out.print(await read(), (shown) => linesText(shown, out.style));
         return terminal.untilInterrupted(async (signal) => {
+          const lines = await read();
+          print(run, lines);
           for (let last = lines.at(-1)?.index ?? 0; !signal.aborted;) {
             // The state is read first: a task that is final by then writes no more lines.
             const status = await operator.status(id);

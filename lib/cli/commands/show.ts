@@ -4,7 +4,7 @@ import type { CommandContext } from '../command-context.js';
 import type { Output } from '../output.js';
 import { printable, stateText } from '../style.js';
 import { shorten } from '../table.js';
-import { ageText, durationText, timeText } from '../words.js';
+import { ageText, count, durationText, timeText } from '../words.js';
 
 /** The most members that are shown one by one. */
 const MOST_MEMBERS = 20;
@@ -35,10 +35,11 @@ export function detailsText(details: TaskDetails, out: Pick<Output, 'table' | 's
     ['due', timeText(details.options.startAt ?? null)],
     ['started', withAge(details.startedAt, now)],
     ['finished', withAge(details.finishedAt, now)],
-    ['ran for', ranFor(details)],
+    ['ran for', tookText(details.startedAt, details.finishedAt)],
     ['kept until', timeText(details.expiresAt)],
     ['schedule', details.schedule],
     ['parent', details.parent],
+    ['log', details.logLength === 0 ? null : `${count(details.logLength, 'line')}, see: logs ${details.id}`],
     ['arguments', jsonText(details.args)],
     ['headers', Object.keys(details.headers).length === 0 ? null : jsonText(details.headers)],
     ['options', Object.keys(details.options).length === 0 ? null : jsonText(details.options)],
@@ -48,16 +49,16 @@ export function detailsText(details: TaskDetails, out: Pick<Output, 'table' | 's
   ];
   const head = `${style.bold(printable(details.name))}\n`;
   const lines = rows.map(([name, value]) => (value === null ? '' : `${style.dim(name.padEnd(11))} ${value}\n`));
-  return `${head}${lines.join('')}${stackText(error?.stack, out)}${membersText(details, out)}`;
+  return `${head}${lines.join('')}${stackText(error?.stack, out)}${attemptsText(details, out)}${membersText(details, out)}`;
 }
 
 function withAge(time: string | null, now: number): string | null {
   return time === null ? null : `${timeText(time)} (${ageText(time, now)} ago)`;
 }
 
-function ranFor({ startedAt, finishedAt }: TaskDetails): string | null {
-  if (startedAt === null || finishedAt === null) return null;
-  return durationText(Date.parse(finishedAt) - Date.parse(startedAt));
+function tookText(startedAt: string | null, endedAt: string | null): string | null {
+  if (startedAt === null || endedAt === null) return null;
+  return durationText(Date.parse(endedAt) - Date.parse(startedAt));
 }
 
 function jsonText(value: unknown): string {
@@ -68,6 +69,20 @@ function jsonText(value: unknown): string {
 function stackText(stack: string | undefined, { style }: Pick<Output, 'style'>): string {
   const frames = stack?.split('\n').filter((line) => /^\s+at /.test(line)) ?? [];
   return frames.map((line) => `${style.dim(printable(line))}\n`).join('');
+}
+
+/** One attempt says no more than the lines above, unless it was lost. */
+function attemptsText({ attempts }: TaskDetails, out: Pick<Output, 'table' | 'style'>): string {
+  if (attempts.length < 2 && attempts[0]?.outcome !== 'lost') return '';
+  const table = out.table(attempts, [
+    { title: 'ATTEMPT', value: ({ number }) => number, align: 'right' },
+    { title: 'STARTED', value: ({ startedAt }) => timeText(startedAt) },
+    { title: 'TOOK', value: ({ startedAt, endedAt }) => tookText(startedAt, endedAt), align: 'right' },
+    { title: 'OUTCOME', value: ({ outcome }) => outcome ?? 'running' },
+    { title: 'WORKER', value: ({ worker }) => worker },
+    { title: 'ERROR', value: ({ error }) => error && `${error.name}: ${error.message}`, shrinks: true },
+  ]);
+  return `\n${table}`;
 }
 
 function membersText({ members }: TaskDetails, out: Pick<Output, 'table' | 'style'>): string {
