@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { queuedSince } from '../../../../../lib/engine/bullmq/jobs/queued-since.js';
 
-const job = (timestamp: unknown, delay: unknown = undefined, processedOn: unknown = null) => {
+const job = (timestamp: unknown, delay?: unknown, processedOn: unknown = null) => {
   return { timestamp, delay, processedOn };
 };
 
