@@ -27,29 +27,6 @@ export interface ShutdownPort {
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Statistics. Bounded in size: one bucket a minute, queue and task name, merged into larger ones later.
-
-export interface StatisticsBucket {
-  readonly queue: string;
-  readonly name: string;
-  /** The beginning of the minute. */
-  readonly at: number;
-  readonly enqueued: number;
-  readonly succeeded: number;
-  readonly failed: number;
-  readonly retried: number;
-  /** Histograms of waiting and running times, as the histogram library encodes them. */
-  readonly wait: string;
-  readonly run: string;
-}
-
-export interface StatisticsPort {
-  /** Adds to what is stored; each process sends its buckets once in a while. */
-  addStatistics(buckets: readonly StatisticsBucket[]): Promise<void>;
-  statistics(range: { queue?: string; name?: string; from: number; to: number }): Promise<readonly StatisticsBucket[]>;
-}
-
-// ---------------------------------------------------------------------------------------------------------------------
 // Transactions. PostgreSQL stores in the caller's transaction; every other engine through an outbox.
 
 /** Runs one statement inside the caller's transaction. An adapter makes it of what an ORM calls its transaction. */

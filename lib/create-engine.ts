@@ -9,10 +9,16 @@ import type { EngineHooks } from './testing-slot.module.js';
  * @throws ConfigurationError when the package of a driver is not installed, with the command that installs it
  */
 export async function createEngine(options: ResolvedOptions, hooks?: EngineHooks): Promise<Engine> {
-  const { connection, prefix, retention, queues, logLines, enqueueTimeout, abandonedAfter } = options;
+  const { connection, prefix, retention, queues, logLines, keepStatistics, enqueueTimeout, abandonedAfter } = options;
   if (connection.kind === 'memory') {
     const { MemoryEngine } = await import('./engine/memory/memory-engine.js');
-    return new MemoryEngine({ name: connection.name && `${connection.name} ${prefix}`, retention, logLines, ...hooks });
+    return new MemoryEngine({
+      name: connection.name && `${connection.name} ${prefix}`,
+      retention,
+      logLines,
+      keepStatistics,
+      ...hooks,
+    });
   }
   const { createBullMQEngine } = await import('./engine/bullmq/create-engine.js');
   return createBullMQEngine({
@@ -22,6 +28,7 @@ export async function createEngine(options: ResolvedOptions, hooks?: EngineHooks
     timeout: enqueueTimeout,
     abandonedAfter,
     logLines,
+    keepStatistics,
     hasPriorities: (queue) => queues.get(queue)?.priorities ?? false,
   });
 }

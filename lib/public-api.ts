@@ -38,6 +38,7 @@ export type { AttemptOutcome } from './engine/attempt.js';
 export type { ActOptions } from './admin/act-options.js';
 export type { BulkResult } from './admin/bulk/bulk-tally.js';
 export type { CallChange } from './producers/call-change.js';
+export type { Percentiles, StatsOptions, TaskStats } from './admin/task-statistics.js';
 export type { WorkerInfo } from './admin/worker-info.js';
 export {
   ActRefusedError,

@@ -95,6 +95,11 @@ export interface TaskQueueOptions {
    * Default: `{ keep: 1_000 }`.
    */
   readonly logs?: { readonly keep?: number };
+  /**
+   * Statistics of tasks, for `TaskAdmin.stats()`: `keep` is the time for which they are kept, at least `'1h'`. `false`: this process
+   * counts nothing. Default: `{ keep: '7d' }`.
+   */
+  readonly stats?: false | { readonly keep?: Duration };
   /** The options of the HTTP endpoint that serves tasks, or `false` for no endpoint. Default: `{ path: 'tasks' }`. */
   readonly http?: false | HttpOptions;
   /**
@@ -151,6 +156,7 @@ export interface ResolvedOptions {
   readonly defaults: TaskOptions;
   readonly retention: { readonly ttl: number; readonly failedTtl: number };
   readonly logLines: number;
+  readonly keepStatistics: number | false;
   readonly http: false | HttpOptions;
   readonly enhancers: { readonly global: Required<GlobalEnhancers> };
   readonly maxPayload: number;
@@ -171,6 +177,7 @@ const KNOWN: ReadonlySet<string> = new Set<keyof TaskQueueOptions>([
   'defaults',
   'results',
   'logs',
+  'stats',
   'http',
   'enhancers',
   'maxPayload',
@@ -211,6 +218,7 @@ export function resolveOptions(options: TaskQueueOptions, env: NodeJS.ProcessEnv
       failedTtl: parseDuration(options.results?.failedTtl ?? '7d', 'results.failedTtl'),
     },
     logLines: resolveLogLines(options.logs?.keep ?? 1_000),
+    keepStatistics: resolveStatistics(options.stats ?? {}),
     http: options.http ?? {},
     enhancers: { global: resolveGlobal(options.enhancers?.global ?? true) },
     maxPayload: wholeNumber(options.maxPayload ?? 1024 * 1024, 'maxPayload', 'bytes'),
@@ -219,6 +227,13 @@ export function resolveOptions(options: TaskQueueOptions, env: NodeJS.ProcessEnv
     grace: parseTimerDuration(options.shutdown?.grace ?? defaultGrace(env), 'shutdown.grace'),
     application: resolveApplication(options.application ?? (env['TASK_QUEUE_APPLICATION'] || applicationName())),
   };
+}
+
+function resolveStatistics(stats: false | { readonly keep?: Duration }): number | false {
+  if (stats === false) return false;
+  const keep = parseDuration(stats.keep ?? '7d', 'stats.keep');
+  if (keep >= 3_600_000) return keep;
+  throw new ConfigurationError(`stats.keep is ${JSON.stringify(stats.keep)}. Give at least '1h', or stats: false.`);
 }
 
 function resolveLogLines(keep: number): number {

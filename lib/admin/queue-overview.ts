@@ -1,6 +1,8 @@
 import type { Engine } from '../engine/engine.js';
 import { isAlive, type WorkerRecord } from '../engine/ports/worker-registry.js';
 import type { QueueFigures } from '../engine/ports/list-port.js';
+import type { Slice } from '../engine/statistics/statistics-store.js';
+import { countsOf, MINUTE } from './task-statistics.js';
 import type { TaskLists } from './task-lists.js';
 
 /** A queue, as `TaskAdmin.queues()` shows it. Times are ISO 8601 text in UTC. */
@@ -16,6 +18,8 @@ export interface QueueInfo {
   readonly workers: number;
   /** The names of the tasks that these workers declare for the queue. */
   readonly tasks: readonly string[];
+  readonly lastMinute: RecentCounts;
+  readonly lastHour: RecentCounts;
 }
 
 /** The number of tasks in each list of a queue, exactly. */
@@ -30,12 +34,36 @@ export interface QueueCounts {
   readonly succeeded: number;
   /** Tasks that failed, were cancelled or expired. */
   readonly failed: number;
+  /**
+   * How often tasks failed, were cancelled and expired since a time, as the statistics count it. Tasks that are no longer stored are
+   * among them.
+   */
+  readonly split: QueueSplit;
+}
+
+export interface QueueSplit {
+  readonly failed: number;
+  readonly cancelled: number;
+  readonly expired: number;
+  /** The time of the first figures; `null` when nothing was counted. */
+  readonly since: string | null;
+}
+
+/** What was counted in the last minute, or hour, and in the part of a minute that it began in. */
+export interface RecentCounts {
+  readonly succeeded: number;
+  readonly failed: number;
+  /** Attempts after which the task ran again. */
+  readonly retried: number;
 }
 
 /** Puts together what is known of each queue. */
 export class QueueOverview {
   constructor(
-    private readonly deps: { readonly engine: Pick<Engine, 'lists' | 'workers' | 'now'>; readonly lists: TaskLists },
+    private readonly deps: {
+      readonly engine: Pick<Engine, 'lists' | 'workers' | 'now' | 'statistics'>;
+      readonly lists: TaskLists;
+    },
   ) {}
 
   /** @throws EngineUnavailableError */
@@ -43,17 +71,36 @@ export class QueueOverview {
     const { engine, lists } = this.deps;
     const workers = await engine.workers.list();
     const names = await lists.queueNames(workers);
-    const figures = names.length > 0 ? await engine.lists.figures(names) : [];
     const now = engine.now();
+    const [figures, slices] = await Promise.all([
+      names.length > 0 ? engine.lists.figures(names) : [],
+      engine.statistics.read(0, now + MINUTE),
+    ]);
     const alive = workers.filter((worker) => isAlive(worker, now));
-    return names.map((name, index) => toQueueInfo(name, figures[index] as QueueFigures, alive));
+    return names.map((name, index) =>
+      toQueueInfo(name, figures[index] as QueueFigures, alive, countedOf(name, slices, now)),
+    );
   }
+}
+
+type Counted = Pick<QueueInfo, 'lastMinute' | 'lastHour'> & Pick<QueueCounts, 'split'>;
+
+function countedOf(queue: string, slices: readonly Slice[], now: number): Counted {
+  const minute = Math.floor(now / MINUTE) * MINUTE;
+  const recent = (minutes: number): RecentCounts => {
+    const { succeeded, failed, retried } = countsOf(slices, { queue, since: minute - minutes * MINUTE });
+    return { succeeded, failed, retried };
+  };
+  const { failed, cancelled, expired } = countsOf(slices, { queue, since: 0 });
+  const first = slices.length === 0 ? null : new Date(Math.min(...slices.map(({ at }) => at))).toISOString();
+  return { lastMinute: recent(1), lastHour: recent(60), split: { failed, cancelled, expired, since: first } };
 }
 
 function toQueueInfo(
   name: string,
   { isPaused, sizes, queuedSince }: QueueFigures,
   alive: readonly WorkerRecord[],
+  { split, lastMinute, lastHour }: Counted,
 ): QueueInfo {
   const { queued, delayed: scheduled, waiting, running, succeeded, failed } = sizes;
   const workers = alive.filter(({ queues }) => queues.includes(name));
@@ -64,7 +111,9 @@ function toQueueInfo(
   return {
     name,
     paused: isPaused,
-    counts: { queued, scheduled, waiting, running, succeeded, failed },
+    counts: { queued, scheduled, waiting, running, succeeded, failed, split },
+    lastMinute,
+    lastHour,
     oldestQueuedAt: queuedSince === null ? null : new Date(queuedSince).toISOString(),
     workers: workers.length,
     tasks: [...tasks].toSorted((one, other) => (one < other ? -1 : 1)),

@@ -31,6 +31,7 @@ import type { HistoryPort } from './ports/history-port.js';
 import type { QueryPort } from './ports/query-port.js';
 import type { RequestPort } from './ports/request-port.js';
 import type { ScheduleStore } from './ports/schedule-store.js';
+import type { StatisticsPort } from './ports/statistics-port.js';
 import type { WorkerPort } from './ports/worker-port.js';
 import type { WorkerRegistry } from './ports/worker-registry.js';
 
@@ -52,6 +53,8 @@ export interface Engine
     DiagnosisPort {
   /** The store of schedules. */
   readonly schedules: ScheduleStore;
+  /** What all processes have counted. */
+  readonly statistics: StatisticsPort;
   /** The processes that run tasks. */
   readonly workers: WorkerRegistry;
   /** Pages of stored tasks. */

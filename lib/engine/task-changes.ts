@@ -1,10 +1,14 @@
 import type { EventPort, TaskChange, TaskChangeListener, TaskChangeType } from './ports/event-port.js';
+import type { TaskCounter } from './statistics/task-counter.js';
 import type { TaskCall, TaskRecord, TaskState, TaskTree } from './task.js';
 import { rangesOf } from './task-id.js';
 
 /** The listeners of one engine to the changes that it stores. */
 export class TaskChanges implements EventPort {
   private readonly listeners = new Map<TaskChangeType, Set<TaskChangeListener>>();
+
+  /** @param counter counts the calls that are stored; `undefined`: they are not counted */
+  constructor(private readonly counter: Pick<TaskCounter, 'count'> | undefined) {}
 
   onTaskChange(types: Iterable<TaskChangeType>, listener: TaskChangeListener): () => void {
     const wanted = [...types];
@@ -27,12 +31,17 @@ export class TaskChanges implements EventPort {
     for (const listener of this.listeners.get(change.type) ?? []) listener(change);
   }
 
-  /** Emits `enqueued` for a call that was stored, and for all its members. */
+  /** Counts a call that was stored, and all its members, and emits `enqueued` for each. */
   emitEnqueued(call: TaskCall | TaskTree, now: number): void {
-    if (!this.wants('enqueued')) return;
+    // Several processes store a shared call, and none knows which was first: the worker counts it.
+    if (!call.isShared) this.counter?.count('enqueued', call.queue, call.name, now);
+    if (this.wants('enqueued')) this.emitOneEnqueued(call, now);
+    for (const member of membersOf(call)) this.emitEnqueued(member, now);
+  }
+
+  private emitOneEnqueued(call: TaskCall | TaskTree, now: number): void {
     const { startAt = now } = call.options;
     this.emit({ type: 'enqueued', record: recordOfCall(call, now), dueAt: Math.max(startAt, now), at: now });
-    for (const member of membersOf(call)) this.emitEnqueued(member, now);
   }
 }
 

@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type { Engine } from '../engine/engine.js';
 import type { RunWaitsOfProcess } from './run-waits-of-process.js';
+import { StatisticsKeeper } from './statistics-keeper.js';
 import type { WorkerPresence } from './worker-presence.js';
 import type { Consumer, ConsumerOptions, DeliveryHandler } from '../engine/ports/worker-port.js';
 import { listOf } from '../engine/running-tasks.js';
@@ -32,10 +33,13 @@ export interface TaskWorkersDeps {
 export class TaskWorkers {
   private readonly logger = new Logger('TaskQueue');
   private readonly consumers = new Map<string, Consumer>();
+  private readonly keeper: StatisticsKeeper;
   private isStarted = false;
   private isStopped = false;
 
-  constructor(private readonly deps: TaskWorkersDeps) {}
+  constructor(private readonly deps: TaskWorkersDeps) {
+    this.keeper = new StatisticsKeeper(deps);
+  }
 
   /** @throws ConfigurationError when another attempt cannot help */
   async start(): Promise<void> {
@@ -48,6 +52,7 @@ export class TaskWorkers {
       throw error;
     }
     await this.deps.presence.start();
+    this.keeper.start();
     this.deps.report.onStarted();
   }
 
@@ -64,6 +69,7 @@ export class TaskWorkers {
     this.logWait(consumers.flatMap((consumer) => consumer.running()));
     await Promise.all(consumers.map((consumer) => consumer.stop(this.deps.grace)));
     await this.deps.stopListeners();
+    await this.keeper.stop();
     await this.deps.presence.stop();
   }
 

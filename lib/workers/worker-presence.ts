@@ -96,6 +96,19 @@ export class WorkerPresence {
     return others === undefined || others.some(({ queues }) => queues.includes(queue));
   }
 
+  /**
+   * Whether this process is a worker and no other one has been running for longer.
+   *
+   * @throws EngineUnavailableError
+   */
+  async isOldest(): Promise<boolean> {
+    if (!this.isPublished) return false;
+    const others = await this.others();
+    return others.every(
+      ({ id, startedAt }) => startedAt > this.startedAt || (startedAt === this.startedAt && id > this.id),
+    );
+  }
+
   private get isWorker(): boolean {
     return this.deps.queues().size > 0;
   }

@@ -10,6 +10,8 @@ import type { ListPort } from '../../lib/engine/ports/list-port.js';
 import { MemoryControl, type SettingsByQueue } from '../../lib/engine/memory/memory-control.js';
 import { MemoryWorkerRegistry } from '../../lib/engine/memory/memory-worker-registry.js';
 import type { WorkerRecord } from '../../lib/engine/ports/worker-registry.js';
+import { Statistics } from '../../lib/engine/statistics/statistics.js';
+import { MemoryTexts } from '../../lib/engine/statistics/text-store.js';
 import { FakeScheduleStore } from './fake-schedule-store.js';
 
 /**
@@ -31,6 +33,12 @@ export class FakeEngine implements Engine {
   readonly schedules = new FakeScheduleStore();
   private readonly settings: SettingsByQueue = new Map();
   readonly control = new MemoryControl({ open: () => this.settings, changed: () => undefined });
+  readonly statistics = new Statistics({
+    parts: new MemoryTexts(() => new Map()),
+    merged: new MemoryTexts(() => new Map()),
+    now: () => this.now(),
+    keep: false,
+  });
   private readonly workerRecords = new Map<string, WorkerRecord>();
   readonly workers = new MemoryWorkerRegistry(
     () => this.workerRecords,

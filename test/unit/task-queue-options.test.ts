@@ -77,6 +77,8 @@ it.each<[string, object, NodeJS.ProcessEnv?]>([
   ['results.ttl', { results: { ttl: 'long' } }],
   ['maxPayload', { maxPayload: -1 }],
   ['logs.keep', { logs: { keep: 0 } }],
+  ['stats.keep', { stats: { keep: '1m' } }],
+  ['stats.keep', { stats: { keep: 'long' as '1d' } }],
   ['logs.keep', { logs: { keep: 1e9 } }],
   ['enhancers.global', { enhancers: { global: 'no' } }],
   ['enhancers.global', { enhancers: { global: { guard: false } } }],

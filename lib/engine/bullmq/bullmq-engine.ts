@@ -31,6 +31,7 @@ import { TaskEdits } from './operations/task-edits.js';
 import { TaskLog } from './operations/task-log.js';
 import { patchClientList } from './patched-client-list.js';
 import { QueueControl } from './queue-control.js';
+import { Statistics } from '../statistics/statistics.js';
 import { QueueMeta } from './queue-meta.js';
 import { QueueMetaScheduleStore } from './queue-meta-schedule-store.js';
 import { QueueMetaWorkerRegistry } from './queue-meta-worker-registry.js';
@@ -49,6 +50,8 @@ export interface BullMQEngineOptions {
   readonly packages: readonly string[];
   /** How many lines are kept of the log of each task. */
   readonly logLines: number;
+  /** Milliseconds for which statistics are kept; `false`: this process counts nothing. */
+  readonly keepStatistics: number | false;
 }
 
 /** The production engine: BullMQ on any of its databases. It only puts the parts together; each folder does one job. */
@@ -59,7 +62,8 @@ export class BullMQEngine implements Engine {
   readonly control: QueueControl;
   private readonly availability: Availability;
   private readonly feed: ChangeFeed;
-  private readonly changes = new TaskChanges();
+  readonly statistics: Statistics;
+  private readonly changes: TaskChanges;
   private readonly flows: MemberFlows;
   private readonly lookup: JobLookup;
   private readonly blocks: QueueBlocks;
@@ -80,6 +84,14 @@ export class BullMQEngine implements Engine {
     const queueNamed = (name: string) => this.native(name);
     const readyQueue = (name: string) => this.readyQueue(name);
     this.availability = new Availability(driver, timeout);
+    const meta = { driver, availability: this.availability, queueOf: readyQueue };
+    this.statistics = new Statistics({
+      parts: new QueueMeta('statistics', meta),
+      merged: new QueueMeta('history', meta),
+      now: () => this.now(),
+      keep: options.keepStatistics,
+    });
+    this.changes = new TaskChanges(this.statistics.counter);
     const warnings = new RareWarnings();
     const sealed = () =>
       new SealedBus(driver.bus, { secret: () => this.schedules.secret(), clock: driver.clock, warnings });
@@ -114,7 +126,6 @@ export class BullMQEngine implements Engine {
     });
     this.lists = new TaskLists(driver, this.availability, this.lookup);
     this.edits = new TaskEdits({ driver, lookup: this.lookup, feed: this.feed, availability: this.availability });
-    const meta = { driver, availability: this.availability, queueOf: readyQueue };
     this.schedules = new QueueMetaScheduleStore(new QueueMeta('schedules', meta), this.availability, bus);
     this.workers = new QueueMetaWorkerRegistry(new QueueMeta('workers', meta), () => this.now());
     this.control = new QueueControl({ driver, availability: this.availability, readyQueue });
@@ -245,6 +256,7 @@ export class BullMQEngine implements Engine {
       now: () => this.now(),
       flows: this.flows,
       log: this.log,
+      counter: this.statistics.counter,
       cancel: (id, reason) => this.cancel(id, reason),
       abandonedAfter: this.options.abandonedAfter,
       onError: (error) => this.availability.reportError(error),
@@ -284,6 +296,7 @@ export class BullMQEngine implements Engine {
   }
 
   private async shutDown(): Promise<void> {
+    await this.statistics.close();
     this.availability.close();
     await Promise.all([...this.consumers.values()].map((consumer) => consumer.stop(0)));
     await this.feed.close();

@@ -1,5 +1,7 @@
 import type { TaskChangeType } from '../ports/event-port.js';
 import type { Outcome } from '../ports/worker-port.js';
+import type { CountedEvent } from '../statistics/figures.js';
+import type { CountedTimes, TaskCounter } from '../statistics/task-counter.js';
 import type { Retention } from '../retention.js';
 import type { TaskChanges } from '../task-changes.js';
 import { isFinal, type TaskCall, type TaskRecord, type TaskTree } from '../task.js';
@@ -14,6 +16,7 @@ export interface MemoryChangesDeps {
   readonly retention: Retention;
   readonly recordOf: (task: StoredTask) => TaskRecord | undefined;
   readonly now: () => number;
+  readonly counter: Pick<TaskCounter, 'count'> | undefined;
 }
 
 /**
@@ -26,7 +29,7 @@ export class MemoryChanges {
   /** Stores a call, or a tree with all its members. A task whose id is stored is left as it is. */
   add(call: TaskCall | TaskTree): void {
     const { store, changes, now } = this.deps;
-    const isNew = changes.wants('enqueued') && !store.find(call.id);
+    const isNew = !store.find(call.id);
     store.add(call);
     if (isNew) changes.emitEnqueued(call, now());
   }
@@ -34,6 +37,7 @@ export class MemoryChanges {
   /** Ends a task that does not run. */
   cancel(task: StoredTask, reason: string | undefined): void {
     this.deps.store.cancel(task, reason, this.deps.retention);
+    this.deps.counter?.count('cancelled', task.queue, task.name, this.deps.now());
     this.emit('cancelled', task);
   }
 
@@ -45,10 +49,12 @@ export class MemoryChanges {
   storeOutcome(task: StoredTask, outcome: Outcome): void {
     const { store, changes, retention, now } = this.deps;
     const hasStarted = task.run?.hasStarted ?? true;
-    const members = outcome.kind === 'waiting' && changes.wants('enqueued') ? outcome.members : [];
+    const members = outcome.kind === 'waiting' ? outcome.members : [];
+    const times = this.timesOf(task, hasStarted);
     const added = members.filter(({ id }) => !store.find(id));
     storeOutcome(store, task, outcome, retention);
     for (const member of added) changes.emitEnqueued(member, now());
+    if (hasEnded(task) || outcome.kind === 'retry') this.count(task, times);
     if (hasEnded(task)) this.emitEnd(task);
     else if (outcome.kind === 'retry' || (outcome.kind === 'postponed' && hasStarted)) this.emit('retrying', task);
   }
@@ -58,6 +64,21 @@ export class MemoryChanges {
     this.deps.store.abandon(task, this.deps.retention);
     this.emit('lost', task);
     if (hasEnded(task)) this.emitEnd(task);
+  }
+
+  private count(task: StoredTask, times: CountedTimes): void {
+    const { counter, now } = this.deps;
+    const state = stateOf(task, now());
+    counter?.count(isFinal(state) ? (state as CountedEvent) : 'retried', task.queue, task.name, now(), times);
+  }
+
+  private timesOf(
+    { attempts, startedAt, enqueuedAt, options, workflow }: StoredTask,
+    hasStarted: boolean,
+  ): CountedTimes {
+    if (!hasStarted || startedAt === null) return {};
+    const wait = startedAt - Math.max(options.startAt ?? 0, enqueuedAt);
+    return { run: this.deps.now() - startedAt, ...(attempts === 0 && !workflow && { wait }) };
   }
 
   private emitEnd(task: StoredTask): void {

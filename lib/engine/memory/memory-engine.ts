@@ -24,6 +24,8 @@ import { MemoryLists } from './memory-lists.js';
 import { MemoryControl } from './memory-control.js';
 import { openPlace, type MemoryPlace } from './memory-place.js';
 import { MemoryScheduleStore } from './memory-schedule-store.js';
+import { Statistics } from '../statistics/statistics.js';
+import { MemoryTexts } from '../statistics/text-store.js';
 import { MemoryWorkerRegistry } from './memory-worker-registry.js';
 import { missingQueue } from './missing-queue.js';
 import { attemptOf, hasEnded, type StoredTask } from './stored-task.js';
@@ -36,6 +38,8 @@ export interface MemoryEngineOptions {
   readonly retention: Retention;
   /** How many lines are kept of the log of each task. Default: 1,000. */
   readonly logLines?: number;
+  /** Milliseconds for which statistics are kept; `false`: nothing is counted. Default: a week. */
+  readonly keepStatistics?: number | false;
   /** Default: the clock of the system. The first application of a shared place decides. */
   readonly clock?: Clock;
   /** Called before a call that stored tasks resolves. Default: the call takes a turn of the event loop. */
@@ -64,7 +68,8 @@ export class MemoryEngine implements Engine {
   readonly place: MemoryPlace;
   /** For the testing kit, which runs tasks itself. */
   readonly changes: MemoryChanges;
-  private readonly taskChanges = new TaskChanges();
+  readonly statistics: Statistics;
+  private readonly taskChanges: TaskChanges;
   private readonly watchers = new Watchers((task) => this.recordOf(task));
   private readonly onChange = (task: StoredTask, isEnd: boolean) => this.watchers.changed(task, isEnd);
   private readonly consumers = new Set<MemoryConsumer>();
@@ -75,14 +80,30 @@ export class MemoryEngine implements Engine {
   private turn: Promise<void> | undefined;
   private isClosed = false;
 
-  constructor({ name, retention, logLines = 1_000, clock = systemClock, onStored, onWatched }: MemoryEngineOptions) {
+  constructor({
+    name,
+    retention,
+    logLines = 1_000,
+    keepStatistics,
+    clock = systemClock,
+    onStored,
+    onWatched,
+  }: MemoryEngineOptions) {
     this.retention = retention;
     this.logLines = logLines;
     this.onStored = onStored ?? (() => this.nextTurn());
     this.onWatched = onWatched;
     this.place = openPlace(name, clock);
     this.place.onChange.add(this.onChange);
+    this.statistics = new Statistics({
+      parts: new MemoryTexts(() => this.openPlace('statistics').statistics.parts),
+      merged: new MemoryTexts(() => this.openPlace('statistics').statistics.merged),
+      now: () => this.now(),
+      ...(keepStatistics !== undefined && { keep: keepStatistics }),
+    });
+    this.taskChanges = new TaskChanges(this.statistics.counter);
     this.changes = new MemoryChanges({
+      counter: this.statistics.counter,
       store: this.place.store,
       changes: this.taskChanges,
       retention,
@@ -253,6 +274,7 @@ export class MemoryEngine implements Engine {
   }
 
   async close(): Promise<void> {
+    await this.statistics.close();
     this.isClosed = true;
     await Promise.all([...this.consumers].map((consumer) => consumer.stop(0)));
     this.watchers.close();

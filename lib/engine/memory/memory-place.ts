@@ -14,6 +14,8 @@ export class MemoryPlace {
   readonly store: TaskStore;
   readonly dispatcher: Dispatcher;
   readonly schedules: ScheduleTexts = { texts: new Map(), followers: new Set(), secret: undefined };
+  /** The texts in which statistics are stored. */
+  readonly statistics = { parts: new Map<string, string>(), merged: new Map<string, string>() };
   readonly workers = new Map<string, WorkerRecord>();
   readonly settings: SettingsByQueue = new Map();
   readonly onChange = new Set<OnChange>();

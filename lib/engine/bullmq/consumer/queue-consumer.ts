@@ -5,6 +5,7 @@ import { EngineUnavailableError, TaskCancelledError, WorkerClosingError, WorkerL
 import { cancellation, DEATHS_ALLOWED } from '../../failures.js';
 import type { Json } from '../../json.js';
 import { writeLogLine } from '../../log-line.js';
+import type { TaskCounter } from '../../statistics/task-counter.js';
 import type { ConsumerOptions, Delivery, DeliveryHandler, Outcome } from '../../ports/worker-port.js';
 import { bareError } from '../bare-error.js';
 import { bullmq } from '../bullmq-package.cjs';
@@ -18,6 +19,7 @@ import type { TaskLog } from '../operations/task-log.js';
 import { patchCreateJob } from '../patched-create-job.js';
 import { CancelPoll } from './cancel-poll.js';
 import { EventLoopMonitor } from './event-loop-monitor.js';
+import { JobCounts } from './job-counts.js';
 import { JobChanges, type JobChangesDeps } from './job-changes.js';
 import { JobCheck } from './job-check.js';
 import { toDelivery } from './job-to-delivery.js';
@@ -47,6 +49,7 @@ const LOOK_AT_LIMIT_AGAIN_AFTER = 500;
 export interface QueueConsumerDeps extends OutcomeTranslatorDeps, JobChangesDeps {
   readonly driver: Driver;
   readonly log: Pick<TaskLog, 'add'>;
+  readonly counter: Pick<TaskCounter, 'count'> | undefined;
   /** Milliseconds after which another worker takes over the task of a worker that gave no sign of life. */
   readonly abandonedAfter: number;
   /** Called with errors outside of any call. */
@@ -63,6 +66,7 @@ export class QueueConsumer {
   private readonly worker: Worker;
   private readonly eventLoop: EventLoopMonitor;
   private readonly cancelPoll: CancelPoll;
+  private readonly counts: JobCounts;
   private readonly translator: OutcomeTranslator;
   private readonly jobCheck: JobCheck;
   private readonly stopSweeping: () => void;
@@ -77,6 +81,7 @@ export class QueueConsumer {
   ) {
     const { driver, feed, abandonedAfter } = deps;
     this.changes = new JobChanges(queue, deps);
+    this.counts = new JobCounts(queue, deps.counter, () => driver.clock.now());
     this.lockLoss = new LockLossDetector({
       queue,
       driver,
@@ -246,6 +251,7 @@ export class QueueConsumer {
     this.lockLoss.hasStoredEnd(id);
     this.deps.feed.changed(id, true, () => writeSuccess(job, result));
     this.changes.succeeded(job, result);
+    this.counts.succeeded(job);
     this.announceToRoot(job);
   }
 
@@ -256,6 +262,7 @@ export class QueueConsumer {
     this.deps.feed.changed(id, job.finishedOn !== undefined);
     if (job.finishedOn === undefined) this.changes.retrying(job);
     else this.changes.ended(job);
+    this.counts.failed(job);
     this.announceToRoot(job);
     if (isAbandonment(error.message)) this.lostTasks.addGivenUp(id, job.name);
   }

@@ -44,6 +44,7 @@ export class Enqueuer {
       return id === call.id ? [] : [{ call, index, id }];
     });
     if (changes.wants('enqueued')) await this.emitStored(calls, ids, now);
+    else for (const [index, call] of calls.entries()) if (ids[index] === call.id) changes.emitEnqueued(call, now);
     await Promise.all(
       duplicates.map(async ({ call, index, id }) => {
         receipts[index] = await this.resolveDuplicate(call, id);
