@@ -104,7 +104,7 @@ export const PROVIDERS: Provider[] = [
     provide: TaskResults,
     inject: [ENGINE, RunWaitsOfProcess, RESOLVED_OPTIONS],
     useFactory: (engine: Engine, runWaits: RunWaitsOfProcess, { queues }: ResolvedOptions) =>
-      new TaskResults(engine, runWaits, (queue) => queues.get(queue)?.rateLimit?.max),
+      new TaskResults(engine, runWaits, (queue) => queues.get(queue)?.rateLimit),
   },
   {
     provide: TaskEvents,

@@ -1,4 +1,5 @@
 import type { Engine } from '../engine/engine.js';
+import type { RateLimit } from '../engine/ports/control-port.js';
 import type { TaskRecord } from '../engine/task.js';
 import { BlockedTasks } from './blocked-tasks.js';
 import { childrenOf, type Child } from './children.js';
@@ -15,9 +16,9 @@ export class TaskResults {
   constructor(
     private readonly engine: Engine,
     private readonly runWaits?: RunWaits,
-    maxStarts: (queue: string) => number | undefined = () => undefined,
+    rateLimitOf: (queue: string) => RateLimit | undefined = () => undefined,
   ) {
-    this.blocked = new BlockedTasks({ engine, maxStarts });
+    this.blocked = new BlockedTasks({ engine, rateLimitOf });
     this.watcher = new TaskWatcher(engine);
   }
 

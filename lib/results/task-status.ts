@@ -36,9 +36,9 @@ export interface TaskStatus<R = unknown> {
    * Only `handle.status()` and `GET /tasks/:id` tell it, at most a second late.
    */
   readonly blockedBy: BlockReason | null;
-  /** How many tasks of its queue start before a queued task; `null` when that is not cheap to tell. */
+  /** How many tasks of its queue start before a queued task: of the first 100 of the queue; `null` for all others. */
   readonly position: number | null;
-  /** When a queued task will probably start; `null` when that is not cheap to tell. */
+  /** When a queued task with a `position` will probably start that waits for the rate limit; `null` for all others. */
   readonly estimatedStart: string | null;
 }
 

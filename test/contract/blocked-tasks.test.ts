@@ -56,6 +56,10 @@ describeEachEngine('the reason why a task waits', (engine) => {
     const [first, second] = [await work.limited.enqueue(), await work.limited.enqueue()];
     await first.result({ timeout: '20s' });
     await isBlockedBy(second, 'rate-limit');
+    const { position, estimatedStart } = await second.status();
+    expect(position).toBe(0);
+    const left = Date.parse(estimatedStart as string) - Date.now();
+    expect(left > 3_000_000 && left < 3_700_000).toBe(true);
 
     const running = await work.wait.enqueue();
     await until(async () => (await running.status()).state === 'running');
@@ -64,6 +68,7 @@ describeEachEngine('the reason why a task waits', (engine) => {
       expect(await handle.status()).toMatchObject({ blockedBy: null, position: null, estimatedStart: null });
 
     const waiting = await work.wait.enqueue();
+    await until(async () => (await waiting.status()).position === 1);
     await admin.setGlobalConcurrency('default', 1);
     await isBlockedBy(waiting, 'concurrency');
     await admin.pause('default');

@@ -23,7 +23,7 @@ export class FakeEngine implements Engine {
   /** The error that the methods reject with, once it is set. */
   failure: Error | undefined;
   /** What keeps the tasks of all queues from starting. */
-  block: QueueBlock = { isPaused: false, isMaxed: false, limitedFor: 0 };
+  block: QueueBlock = { isPaused: false, isMaxed: false, limitedFor: 0, limit: undefined };
   /** The ids of all calls of `cancel`. */
   readonly cancelled: string[] = [];
   /** The number of calls of `find`. */

@@ -2,6 +2,7 @@ import type { Queue } from 'bullmq';
 import type { AttemptRecord } from '../attempt.js';
 import type { Engine } from '../engine.js';
 import type { QueueBlock } from '../ports/block-port.js';
+import type { RateLimit } from '../ports/control-port.js';
 import type { TaskChangeListener, TaskChangeType } from '../ports/event-port.js';
 import type { TaskEdit } from '../ports/command-port.js';
 import type { ChangeListener, WatchOptions } from '../ports/query-port.js';
@@ -223,8 +224,8 @@ export class BullMQEngine implements Engine {
     this.desk.serveRequests(answer);
   }
 
-  blockOf(queue: string, maxStarts: number | undefined): Promise<QueueBlock> {
-    return this.blocks.blockOf(queue, maxStarts);
+  blockOf(queue: string, declared: RateLimit | undefined): Promise<QueueBlock> {
+    return this.blocks.blockOf(queue, declared);
   }
 
   onTaskChange(types: Iterable<TaskChangeType>, listener: TaskChangeListener): () => void {

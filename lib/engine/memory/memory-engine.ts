@@ -8,6 +8,7 @@ import { refuseConflict, standsForLaterCalls } from '../deduplication.js';
 import type { Engine } from '../engine.js';
 import { storableText } from '../json.js';
 import type { QueueBlock } from '../ports/block-port.js';
+import type { RateLimit } from '../ports/control-port.js';
 import type { TaskChangeListener, TaskChangeType } from '../ports/event-port.js';
 import { fine, type Finding } from '../ports/diagnosis-port.js';
 import type { LogPage } from '../ports/history-port.js';
@@ -256,12 +257,13 @@ export class MemoryEngine implements Engine {
     return consumer;
   }
 
-  async blockOf(queue: string): Promise<QueueBlock> {
-    const { dispatcher } = this.openPlace('find');
+  async blockOf(queue: string, declared: RateLimit | undefined): Promise<QueueBlock> {
+    const { dispatcher, settings } = this.openPlace('find');
     return {
       isPaused: dispatcher.isPaused(queue),
       isMaxed: dispatcher.isMaxed(queue),
       limitedFor: dispatcher.limitedFor(queue),
+      limit: settings.get(queue)?.rateLimit?.value ?? declared,
     };
   }
 

@@ -1,3 +1,5 @@
+import type { RateLimit } from './control-port.js';
+
 /** What keeps the workers of a queue from starting its next task. */
 export interface QueueBlock {
   readonly isPaused: boolean;
@@ -5,14 +7,15 @@ export interface QueueBlock {
   readonly isMaxed: boolean;
   /** Milliseconds until the rate limit allows the next start; 0 when it allows one now. */
   readonly limitedFor: number;
+  /** The rate limit in force; `undefined` without one. */
+  readonly limit: RateLimit | undefined;
 }
 
 /** Asking why a task waits. */
 export interface BlockPort {
   /**
-   * @param maxStarts the starts that the declared rate limit of the queue allows in a period; `undefined`: none is declared. A
-   * limit that is stored takes precedence
+   * @param declared the rate limit that the code declares. A limit that is stored takes precedence
    * @throws EngineUnavailableError when the engine does not answer in time
    */
-  blockOf(queue: string, maxStarts: number | undefined): Promise<QueueBlock>;
+  blockOf(queue: string, declared: RateLimit | undefined): Promise<QueueBlock>;
 }

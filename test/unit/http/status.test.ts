@@ -62,7 +62,7 @@ describe.each(platforms)('GET and DELETE /tasks/:id on %s', (platform) => {
     const detailed = await startApp(platform, { http: { details: true } });
     const other = detailed.engine.add({ state: 'queued', startedAt: null });
     expect((await request(detailed.url, `/tasks/${other}`)).json()).toMatchObject({
-      ...{ blockedBy: 'no-worker', position: null, estimatedStart: null },
+      ...{ blockedBy: 'no-worker', position: 0, estimatedStart: null },
     });
     await detailed.app.close();
   });

@@ -1,21 +1,29 @@
 import { expect, it, jest } from '@jest/globals';
 import type { BlockPort, QueueBlock } from '../../../lib/engine/ports/block-port.js';
+import type { ListPort, StoredList } from '../../../lib/engine/ports/list-port.js';
 import type { WorkerRecord } from '../../../lib/engine/ports/worker-registry.js';
 import type { BlockReason, TaskRecord, TaskState } from '../../../lib/engine/task.js';
 import { BlockedTasks } from '../../../lib/results/blocked-tasks.js';
 
-const FREE: QueueBlock = { isPaused: false, isMaxed: false, limitedFor: 0 };
-const worker = (queue: string, seenAt = Date.now()) => ({ queues: [queue], seenAt }) as unknown as WorkerRecord;
-const task = (state: TaskState, queue = 'mail') => ({ state, queue }) as TaskRecord;
+type Waiting = Partial<Record<StoredList, readonly string[]>>;
 
-function blockedTasks(block: QueueBlock | Error, workers: readonly WorkerRecord[]) {
+const NOW = Date.now();
+const LIMIT = { max: 2, per: 1_000 };
+const FREE: QueueBlock = { isPaused: false, isMaxed: false, limitedFor: 0, limit: undefined };
+const worker = (queue: string, seenAt = Date.now()) => ({ queues: [queue], seenAt }) as unknown as WorkerRecord;
+const task = (state: TaskState, queue = 'mail', id = `${queue}.1`) => ({ id, state, queue }) as TaskRecord;
+
+function blockedTasks(block: QueueBlock | Error, workers: readonly WorkerRecord[], waiting: Waiting = {}) {
   const blockOf = jest.fn<BlockPort['blockOf']>(async () => {
     if (block instanceof Error) throw block;
     return block;
   });
   const list = jest.fn(async () => [...workers]);
-  const engine = { blockOf, now: () => Date.now(), workers: { list } as never };
-  return { blocked: new BlockedTasks({ engine, maxStarts: () => 5 }), blockOf, list };
+  const first = jest.fn<ListPort['list']>(async ({ list: name }) =>
+    (waiting[name] ?? []).map((id) => ({ record: task('queued', 'mail', id), parent: undefined, position: [] })),
+  );
+  const engine = { blockOf, now: () => NOW, workers: { list } as never, lists: { list: first } as never };
+  return { blocked: new BlockedTasks({ engine, rateLimitOf: () => LIMIT }), blockOf, list, first };
 }
 
 it.each<[what: string, block: Partial<QueueBlock>, workers: readonly WorkerRecord[], reason: BlockReason | null]>([
@@ -32,7 +40,7 @@ it.each<[what: string, block: Partial<QueueBlock>, workers: readonly WorkerRecor
 });
 
 it('asks nothing for tasks that are not queued, and once for many tasks of a queue', async () => {
-  const { blocked, blockOf, list } = blockedTasks(FREE, []);
+  const { blocked, blockOf, list, first } = blockedTasks(FREE, []);
   for (const state of ['scheduled', 'waiting', 'running', 'retrying', 'succeeded', 'failed'] as const) {
     const record = task(state);
     expect(await blocked.withBlock(record)).toBe(record);
@@ -40,7 +48,7 @@ it('asks nothing for tasks that are not queued, and once for many tasks of a que
   expect(blockOf).not.toHaveBeenCalled();
   await Promise.all([1, 2, 3].map(() => blocked.withBlock(task('queued'))));
   await blocked.withBlock(task('queued'));
-  expect([blockOf.mock.calls, list.mock.calls.length]).toEqual([[['mail', 5]], 1]);
+  expect([blockOf.mock.calls, list.mock.calls.length, first.mock.calls.length]).toEqual([[['mail', LIMIT]], 1, 2]);
   await blocked.withBlock(task('queued', 'other'));
   expect(blockOf).toHaveBeenCalledTimes(2);
 });
@@ -48,4 +56,25 @@ it('asks nothing for tasks that are not queued, and once for many tasks of a que
 it('gives the status without a reason when the engine does not answer', async () => {
   const record = task('queued');
   expect(await blockedTasks(new Error('gone'), []).blocked.withBlock(record)).toBe(record);
+});
+
+it('tells the places of the first tasks, and when the rate limit lets them start', async () => {
+  const limited = { ...FREE, limitedFor: 300, limit: LIMIT };
+  const waiting: Waiting = { queued: ['mail.a', 'mail.b'], prioritized: ['mail.c'] };
+  const { blocked } = blockedTasks(limited, [worker('mail')], waiting);
+  const blockOf = async (id: string) => (await blocked.withBlock(task('queued', 'mail', id))).block;
+  expect(await blockOf('mail.a')).toEqual({ by: 'rate-limit', position: 0, estimatedStart: NOW + 300 });
+  expect(await blockOf('mail.c')).toEqual({ by: 'rate-limit', position: 2, estimatedStart: NOW + 1_300 });
+  expect(await blockOf('mail.far')).toEqual({ by: 'rate-limit', position: null, estimatedStart: null });
+  const free = blockedTasks(FREE, [worker('mail')], waiting).blocked;
+  expect((await free.withBlock(task('queued', 'mail', 'mail.b'))).block).toEqual({
+    ...{ by: null, position: 1, estimatedStart: null },
+  });
+});
+
+it('does not tell the places behind a long queue', async () => {
+  const queued = Array.from({ length: 100 }, (_, n) => `mail.${n}`);
+  const { blocked } = blockedTasks(FREE, [worker('mail')], { queued, prioritized: ['mail.last'] });
+  expect((await blocked.withBlock(task('queued', 'mail', 'mail.99'))).block?.position).toBe(99);
+  expect((await blocked.withBlock(task('queued', 'mail', 'mail.last'))).block?.position).toBe(null);
 });

@@ -1,5 +1,6 @@
 import type { Queue } from 'bullmq';
 import type { BlockPort, QueueBlock } from '../../ports/block-port.js';
+import type { RateLimit } from '../../ports/control-port.js';
 import type { Availability } from '../availability.js';
 
 /** Reads from BullMQ's own settings and counters what keeps workers from starting tasks. */
@@ -9,19 +10,24 @@ export class QueueBlocks implements BlockPort {
     private readonly queueNamed: (name: string) => Queue,
   ) {}
 
-  blockOf(queue: string, maxStarts: number | undefined): Promise<QueueBlock> {
+  blockOf(queue: string, declared: RateLimit | undefined): Promise<QueueBlock> {
     return this.availability.withRetries('find', async () => {
       const backend = this.queueNamed(queue).getBackend();
       // All at once, so that they take the time of one round trip.
-      const [[paused, storedMax], isMaxed, ofStored, ofDeclared] = await Promise.all([
-        backend.getQueueMetaFields(['paused', 'max']),
+      const [[paused, max, per], isMaxed, ofStored, ofDeclared] = await Promise.all([
+        backend.getQueueMetaFields(['paused', 'max', 'duration']),
         backend.isMaxed(),
         backend.getRateLimitTtl(),
-        maxStarts === undefined ? 0 : backend.getRateLimitTtl(maxStarts),
+        declared ? backend.getRateLimitTtl(declared.max) : 0,
       ]);
-      // Without a limit, BullMQ gives the time of the window, in which anything may start.
-      const limitedFor = storedMax === null || storedMax === undefined ? ofDeclared : ofStored;
-      return { isPaused: (paused ?? null) !== null, isMaxed, limitedFor: Math.max(limitedFor, 0) };
+      const isStored = typeof max === 'string' && typeof per === 'string';
+      return {
+        isPaused: typeof paused === 'string',
+        isMaxed,
+        // Without a limit, BullMQ gives the time of the window, in which anything may start.
+        limitedFor: Math.max(isStored ? ofStored : ofDeclared, 0),
+        limit: isStored ? { max: Number(max), per: Number(per) } : declared,
+      };
     });
   }
 }
