@@ -84,4 +84,12 @@ describeEachEngine('TaskAdmin.queues()', (engine) => {
     expect(await queue('idle')).toMatchObject({ workers: 0, tasks: [] });
     expect(Date.parse((await queue('idle')).oldestQueuedAt as string)).toBeGreaterThan(Date.parse(at));
   });
+
+  it('shows a queue that has settings and was never used', async () => {
+    const admin = booted.app.get(TaskAdmin);
+    await admin.pause('later', { by: 'ada' });
+    await admin.setGlobalConcurrency('slowly', 2, { by: 'ada' });
+    expect((await queues()).map(({ name }) => name)).toEqual(expect.arrayContaining(['later', 'slowly']));
+    await admin.resume('later');
+  });
 });

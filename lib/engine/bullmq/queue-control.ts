@@ -14,7 +14,7 @@ const FIELDS = [...BULLMQ_FIELDS, PAUSED_BY, CONCURRENCY_BY, RATE_LIMIT_BY];
 const FORMAT = 1;
 
 export interface QueueControlDeps {
-  readonly driver: Pick<Driver, 'wake' | 'shortenRateWindow' | 'endRateWindow'>;
+  readonly driver: Pick<Driver, 'useQueues' | 'wake' | 'shortenRateWindow' | 'endRateWindow'>;
   readonly availability: Availability;
   /** A queue whose connection is ready. */
   readonly readyQueue: (name: string) => Promise<Queue>;
@@ -36,7 +36,7 @@ export class QueueControl implements ControlPort {
 
   /** The reason first: a process that dies in between leaves a reason that is not shown. */
   async pause(name: string, reason: Reason): Promise<void> {
-    await this.withQueue('pause', name, async (queue) => {
+    await this.change('pause', name, async (queue) => {
       const backend = queue.getBackend();
       await backend.setQueueMeta({ [PAUSED_BY]: writeReason(reason) });
       await backend.pause(true);
@@ -44,7 +44,7 @@ export class QueueControl implements ControlPort {
   }
 
   async resume(name: string): Promise<void> {
-    await this.withQueue('resume', name, async (queue) => {
+    await this.change('resume', name, async (queue) => {
       const backend = queue.getBackend();
       await backend.pause(false);
       await backend.removeQueueMetaFields([PAUSED_BY]);
@@ -52,7 +52,7 @@ export class QueueControl implements ControlPort {
   }
 
   async setGlobalConcurrency(name: string, value: number | null, reason: Reason): Promise<void> {
-    await this.withQueue('set the global concurrency', name, async (queue) => {
+    await this.change('set the global concurrency', name, async (queue) => {
       const backend = queue.getBackend();
       if (value === null) await backend.removeQueueMetaFields(['concurrency', CONCURRENCY_BY]);
       else await backend.setQueueMeta({ concurrency: value, [CONCURRENCY_BY]: writeReason(reason) });
@@ -62,7 +62,7 @@ export class QueueControl implements ControlPort {
   }
 
   async setRateLimit(name: string, limit: RateLimit | null, reason: Reason): Promise<void> {
-    await this.withQueue('set the rate limit', name, async (queue) => {
+    await this.change('set the rate limit', name, async (queue) => {
       const backend = queue.getBackend();
       if (limit === null) {
         await backend.removeQueueMetaFields(['max', 'duration', RATE_LIMIT_BY]);
@@ -78,6 +78,14 @@ export class QueueControl implements ControlPort {
 
   private withQueue<T>(what: string, name: string, call: (queue: Queue) => Promise<T>): Promise<T> {
     return this.deps.availability.withRetries(`${what} "${name}"`, async () => call(await this.deps.readyQueue(name)));
+  }
+
+  /** A queue with a setting is shown, although no task was ever in it. */
+  private change(what: string, name: string, call: (queue: Queue) => Promise<void>): Promise<void> {
+    return this.withQueue(what, name, (queue) => {
+      this.deps.driver.useQueues([name]);
+      return call(queue);
+    });
   }
 }
 

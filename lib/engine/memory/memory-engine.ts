@@ -62,7 +62,10 @@ export class MemoryEngine implements Engine {
   });
   readonly control = new MemoryControl({
     open: () => this.openPlace('settings').settings,
-    changed: (queue, limitIsGone) => this.place.dispatcher.settingsChanged(queue, limitIsGone),
+    changed: (queue, limitIsGone) => {
+      this.place.store.useQueue(queue);
+      this.place.dispatcher.settingsChanged(queue, limitIsGone);
+    },
   });
   private readonly logger = new Logger('TaskQueue');
   /** For the testing kit, which looks into it. */

@@ -95,7 +95,8 @@ SELECT
 FROM unnest($1::text[]) WITH ORDINALITY AS wanted (name, place) ORDER BY place`;
 
 /**
- * The events of a queue outlive its tasks. A recursive query finds the next queue by the primary key, instead of reading all rows.
+ * The events of a queue outlive its tasks, and a setting may be older than they are. Other metadata does not count: BullMQ stores
+ * some as soon as a process has an object for a queue. A recursive query finds the next queue by the primary key, instead of reading all rows.
  */
 export const QUEUE_NAMES = `
 WITH RECURSIVE used (name) AS (
@@ -106,5 +107,12 @@ WITH RECURSIVE used (name) AS (
   (SELECT min(queue) FROM event)
   UNION ALL
   SELECT (SELECT min(queue) FROM event WHERE queue > known.name) FROM known WHERE known.name IS NOT NULL
+), described (name) AS (
+  (SELECT min(queue) FROM meta)
+  UNION ALL
+  SELECT (SELECT min(queue) FROM meta WHERE queue > described.name) FROM described WHERE described.name IS NOT NULL
 )
-SELECT name FROM used WHERE name IS NOT NULL UNION SELECT name FROM known WHERE name IS NOT NULL`;
+SELECT name FROM used WHERE name IS NOT NULL
+UNION SELECT name FROM known WHERE name IS NOT NULL
+UNION SELECT name FROM described WHERE EXISTS (
+  SELECT 1 FROM meta WHERE queue = described.name AND field IN ('paused', 'concurrency', 'max'))`;
