@@ -11,7 +11,7 @@ import type { WorkerRecord } from '../lib/engine/ports/worker-registry.js';
 import type { Receipt, TaskCall, TaskTree } from '../lib/engine/task.js';
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Workers: what the registry of today (`WorkerRegistry`) lacks for `TaskAdmin.workers()` and remote shutdown.
+// Workers: what the registry of today (`WorkerRegistry`) lacks for `TaskAdmin.workers()`.
 
 export interface BusyWorkerRecord extends WorkerRecord {
   readonly running: readonly { readonly id: string; readonly name: string; readonly since: number }[];
@@ -19,11 +19,6 @@ export interface BusyWorkerRecord extends WorkerRecord {
   readonly eventLoopDelay: number;
   /** Resident memory in bytes. */
   readonly memory: number;
-}
-
-export interface ShutdownPort {
-  /** Asks one worker to close as after SIGTERM. The worker finds the request by a message, or at its next sign of life. */
-  requestShutdown(workerId: string, grace: number): Promise<void>;
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -222,6 +222,23 @@ export class RetryRefusedError extends TaskQueueError {
 }
 
 /**
+ * There is no live worker with this id.
+ *
+ * Thrown by `TaskAdmin.shutdown()`; nothing changes. Code: `WORKER_NOT_FOUND`. `TaskAdmin.workers()` returns the workers.
+ */
+export class WorkerNotFoundError extends TaskQueueError {
+  readonly code = 'WORKER_NOT_FOUND';
+
+  /** @param why whether the worker is unknown or lost */
+  constructor(
+    readonly id: string,
+    why: string,
+  ) {
+    super(`Worker "${shorten(id)}" cannot be reached: ${why} TaskAdmin.workers() returns the workers.`);
+  }
+}
+
+/**
  * An administrator asked for something that the state of the task does not allow.
  *
  * Thrown by `promote()` and `update()` of `TaskAdmin`; nothing changes. Code: `ACT_REFUSED`. The message says why, and what to do

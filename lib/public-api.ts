@@ -36,6 +36,8 @@ export type { TaskPage } from './admin/task-page.js';
 export type { TaskAttempt } from './admin/task-attempt.js';
 export type { AttemptOutcome } from './engine/attempt.js';
 export type { ActOptions } from './admin/act-options.js';
+export type { QueueSetting, QueueSettingsInfo, SettingReason } from './admin/queue-setting.js';
+export type { ShutdownOptions } from './admin/worker-shutdown.js';
 export type { BulkResult } from './admin/bulk/bulk-tally.js';
 export type { CallChange } from './producers/call-change.js';
 export type { Percentiles, StatsOptions, TaskStats } from './admin/task-statistics.js';
@@ -64,5 +66,6 @@ export {
   UnreadableTaskError,
   WorkerClosingError,
   WorkerLostError,
+  WorkerNotFoundError,
   WorkflowFailedError,
 } from './errors.js';

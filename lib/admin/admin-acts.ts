@@ -10,6 +10,7 @@ export interface ActSubject {
   readonly queue?: string;
   readonly id?: string;
   readonly filter?: TaskFilter;
+  readonly worker?: string;
 }
 
 export interface AdminActsDeps {

@@ -9,6 +9,7 @@ import { BulkActs } from './bulk/bulk-acts.js';
 import { QueueSettingsAdmin } from './queue-settings.js';
 import { SingleTaskActs } from './single-task-acts.js';
 import { TaskAdmin } from './task-admin.js';
+import { WorkerShutdown } from './worker-shutdown.js';
 
 /** The providers of what administrators use. */
 export const ADMIN_PROVIDERS: Provider[] = [
@@ -29,6 +30,8 @@ export const ADMIN_PROVIDERS: Provider[] = [
     ) =>
       new TaskAdmin({
         engine,
+        declaredLimit: (queue) => queues.get(queue)?.rateLimit,
+        workerShutdown: new WorkerShutdown({ engine, acts }),
         bulk: new BulkActs({ engine, results, acts }),
         settings: new QueueSettingsAdmin({ engine, acts }),
         single: new SingleTaskActs({

@@ -62,8 +62,7 @@ function queueProblem(queue: QueueInfo, now: number): Finding | undefined {
 }
 
 /** Queues that were paused by `TaskAdmin` know by whom; others were paused by another program. */
-function pausedBy(queue: QueueInfo): string {
-  const { pausedBy: act } = queue as { pausedBy?: { by: string; at: string; reason: string | null } | null };
+function pausedBy({ pausedBy: act }: QueueInfo): string {
   if (!act) return '';
   return ` by ${act.by} since ${timeOf(act.at)}${act.reason ? ` (${act.reason})` : ''}`;
 }

@@ -3,13 +3,13 @@ import { isAlive, type WorkerRecord } from '../engine/ports/worker-registry.js';
 import type { QueueFigures } from '../engine/ports/list-port.js';
 import type { Slice } from '../engine/statistics/statistics-store.js';
 import { countsOf, MINUTE } from './task-statistics.js';
+import type { QueueSettings, RateLimit } from '../engine/ports/control-port.js';
+import { toSettingsInfo, type QueueSettingsInfo } from './queue-setting.js';
 import type { TaskLists } from './task-lists.js';
 
 /** A queue, as `TaskAdmin.queues()` shows it. Times are ISO 8601 text in UTC. */
-export interface QueueInfo {
+export interface QueueInfo extends QueueSettingsInfo {
   readonly name: string;
-  /** No worker takes tasks from the queue. */
-  readonly paused: boolean;
   /** The number of stored tasks. */
   readonly counts: QueueCounts;
   /** The time since when the first task of the queue could start; `null` when no task is queued. */
@@ -61,8 +61,10 @@ export interface RecentCounts {
 export class QueueOverview {
   constructor(
     private readonly deps: {
-      readonly engine: Pick<Engine, 'lists' | 'workers' | 'now' | 'statistics'>;
+      readonly engine: Pick<Engine, 'lists' | 'workers' | 'control' | 'now' | 'statistics'>;
       readonly lists: TaskLists;
+      /** The rate limit that this process declares for a queue. */
+      readonly declaredLimit: (queue: string) => RateLimit | undefined;
     },
   ) {}
 
@@ -72,14 +74,18 @@ export class QueueOverview {
     const workers = await engine.workers.list();
     const names = await lists.queueNames(workers);
     const now = engine.now();
-    const [figures, slices] = await Promise.all([
+    const [figures, settings, slices] = await Promise.all([
       names.length > 0 ? engine.lists.figures(names) : [],
+      engine.control.settings(names),
       engine.statistics.read(0, now + MINUTE),
     ]);
     const alive = workers.filter((worker) => isAlive(worker, now));
-    return names.map((name, index) =>
-      toQueueInfo(name, figures[index] as QueueFigures, alive, countedOf(name, slices, now)),
-    );
+    return names.map((name, index) => {
+      const ofQueue = alive.filter(({ queues }) => queues.includes(name));
+      const setting = toSettingsInfo(settings[index] as QueueSettings, name, ofQueue, this.deps.declaredLimit(name));
+      const counted = countedOf(name, slices, now);
+      return { ...toQueueInfo(name, figures[index] as QueueFigures, ofQueue, counted), ...setting };
+    });
   }
 }
 
@@ -98,19 +104,17 @@ function countedOf(queue: string, slices: readonly Slice[], now: number): Counte
 
 function toQueueInfo(
   name: string,
-  { isPaused, sizes, queuedSince }: QueueFigures,
-  alive: readonly WorkerRecord[],
+  { sizes, queuedSince }: QueueFigures,
+  workers: readonly WorkerRecord[],
   { split, lastMinute, lastHour }: Counted,
-): QueueInfo {
+): Omit<QueueInfo, keyof QueueSettingsInfo> {
   const { queued, delayed: scheduled, waiting, running, succeeded, failed } = sizes;
-  const workers = alive.filter(({ queues }) => queues.includes(name));
   // A worker of an earlier version does not tell the queues of its tasks.
   const tasks = new Set(
     workers.flatMap((worker) => (worker.tasksOfQueues ? (worker.tasksOfQueues[name] ?? []) : worker.tasks)),
   );
   return {
     name,
-    paused: isPaused,
     counts: { queued, scheduled, waiting, running, succeeded, failed, split },
     lastMinute,
     lastHour,

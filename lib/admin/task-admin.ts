@@ -1,6 +1,8 @@
 import type { Duration } from '../duration.js';
 import type { Engine } from '../engine/engine.js';
+import type { RateLimit } from '../engine/ports/control-port.js';
 import type { ActOptions } from './act-options.js';
+import type { ShutdownOptions, WorkerShutdown } from './worker-shutdown.js';
 import type { BulkActs } from './bulk/bulk-acts.js';
 import type { BulkResult } from './bulk/bulk-tally.js';
 import type { QueueSettingsAdmin } from './queue-settings.js';
@@ -21,11 +23,14 @@ import { toWorkerInfo, type WorkerInfo } from './worker-info.js';
 export interface TaskAdminDeps {
   readonly engine: Pick<
     Engine,
-    'workers' | 'now' | 'find' | 'readLog' | 'attempts' | 'lists' | 'countEndedMembers' | 'statistics'
+    'workers' | 'now' | 'find' | 'readLog' | 'attempts' | 'lists' | 'control' | 'countEndedMembers' | 'statistics'
   >;
   readonly settings: QueueSettingsAdmin;
   readonly single: SingleTaskActs;
   readonly bulk: BulkActs;
+  readonly workerShutdown: WorkerShutdown;
+  /** The rate limit that this process declares for a queue. */
+  readonly declaredLimit: (queue: string) => RateLimit | undefined;
 }
 
 /**
@@ -55,7 +60,11 @@ export class TaskAdmin {
     this.#logs = new TaskLogReader(deps.engine);
     this.#lists = new TaskLists(deps.engine);
     this.#statistics = new TaskStatistics(deps.engine);
-    this.#queues = new QueueOverview({ engine: deps.engine, lists: this.#lists });
+    this.#queues = new QueueOverview({
+      engine: deps.engine,
+      lists: this.#lists,
+      declaredLimit: deps.declaredLimit,
+    });
   }
 
   /**
@@ -361,5 +370,21 @@ export class TaskAdmin {
    */
   purge(queue: string, options: ActOptions = {}): Promise<TaskHandle<BulkResult>> {
     return this.deps.bulk.purge(queue, options);
+  }
+
+  /**
+   * Shuts a worker down, as SIGTERM does: it takes no more tasks, running tasks get their time to end, and then its process ends. The
+   * worker acts within seconds. A process whose application does not listen for SIGTERM (`app.enableShutdownHooks()`) takes no more
+   * tasks, goes on, and says so in its log.
+   *
+   * @param workerId the `id` of a worker of {@link workers}
+   * @returns as soon as the request is stored
+   * @throws WorkerNotFoundError when there is no such worker, or it is lost
+   * @throws InvalidArgumentsError when `grace` is no duration
+   * @throws EngineUnavailableError
+   * @example await admin.shutdown(worker.id, { grace: '1m', by: 'ada', reason: 'It needs too much memory.' });
+   */
+  shutdown(workerId: string, options: ShutdownOptions = {}): Promise<void> {
+    return this.deps.workerShutdown.request(workerId, options);
   }
 }

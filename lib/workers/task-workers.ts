@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
 import type { Engine } from '../engine/engine.js';
+import { RemoteShutdown } from './remote-shutdown.js';
 import type { RunWaitsOfProcess } from './run-waits-of-process.js';
 import { StatisticsKeeper } from './statistics-keeper.js';
 import type { WorkerPresence } from './worker-presence.js';
@@ -36,6 +37,8 @@ export class TaskWorkers {
   private readonly keeper: StatisticsKeeper;
   private isStarted = false;
   private isStopped = false;
+  private stopping: Promise<void> | undefined;
+  private readonly remoteShutdown = new RemoteShutdown({ stopWorkers: (grace) => this.stop(grace), process });
 
   constructor(private readonly deps: TaskWorkersDeps) {
     this.keeper = new StatisticsKeeper(deps);
@@ -51,7 +54,7 @@ export class TaskWorkers {
       await this.deps.abandonStart();
       throw error;
     }
-    await this.deps.presence.start();
+    await this.deps.presence.start((request) => void this.remoteShutdown.begin(request));
     this.keeper.start();
     this.deps.report.onStarted();
   }
@@ -63,11 +66,20 @@ export class TaskWorkers {
     if (queues.length > 0) this.deps.report.onMoreStarted(queues);
   }
 
-  async stop(): Promise<void> {
+  /** @param grace milliseconds that running tasks may go on; default: the option `shutdown.grace`. Only the first call decides */
+  stop(grace = this.deps.grace): Promise<void> {
+    this.stopping ??= this.stopAll(grace);
+    return this.stopping;
+  }
+
+  private async stopAll(grace: number): Promise<void> {
     this.isStopped = true;
     const consumers = [...this.consumers.values()];
-    this.logWait(consumers.flatMap((consumer) => consumer.running()));
-    await Promise.all(consumers.map((consumer) => consumer.stop(this.deps.grace)));
+    this.logWait(
+      consumers.flatMap((consumer) => consumer.running()),
+      grace,
+    );
+    await Promise.all(consumers.map((consumer) => consumer.stop(grace)));
     await this.deps.stopListeners();
     await this.keeper.stop();
     await this.deps.presence.stop();
@@ -90,12 +102,11 @@ export class TaskWorkers {
     return missing.map(([queue]) => queue);
   }
 
-  private logWait(running: readonly { readonly id: string; readonly name: string }[]): void {
+  private logWait(running: readonly { readonly id: string; readonly name: string }[], grace: number): void {
     if (running.length === 0) return;
-    const { grace } = this.deps;
     const until = new Date(Date.now() + grace).toISOString();
     this.logger.log(
-      `Closing waits for ${running.length} running task${running.length > 1 ? 's' : ''} until ${until} (shutdown.grace: ${grace} ms): ${listOf(running)}.`,
+      `Closing waits for ${running.length} running task${running.length > 1 ? 's' : ''} until ${until} (${grace === this.deps.grace ? 'shutdown.grace' : 'grace of the request'}: ${grace} ms): ${listOf(running)}.`,
     );
   }
 }

@@ -5,7 +5,7 @@ import { endsWithin } from '../concurrency.js';
 import type { DeclaredCode } from '../engine/declared-code.js';
 import type { Engine } from '../engine/engine.js';
 import type { ConsumerOptions } from '../engine/ports/worker-port.js';
-import { isAlive, type WorkerRecord } from '../engine/ports/worker-registry.js';
+import { isAlive, type ShutdownRequest, type WorkerRecord } from '../engine/ports/worker-registry.js';
 import { sharedQueueWarnings } from './shared-queues.js';
 
 /** Milliseconds between two signs of life: several in the time after which a worker counts as gone. */
@@ -35,6 +35,7 @@ export class WorkerPresence {
   /** Whether the last sign of life was stored. */
   private isPublished = false;
   private timer: NodeJS.Timeout | undefined;
+  private stopFollowing: () => void = ignore;
   private reading: { readonly at: number; readonly others: Promise<WorkerRecord[]> } | undefined;
 
   constructor(private readonly deps: WorkerPresenceDeps) {}
@@ -50,16 +51,24 @@ export class WorkerPresence {
     if (this.isWorker) await endsWithin(this.publish(), PATIENCE);
   }
 
-  /** Repeats the sign of life, and warns of other applications on the same queues. */
-  async start(): Promise<void> {
+  /**
+   * Repeats the sign of life, and warns of other applications on the same queues.
+   *
+   * @param onShutdown called when an administrator asks this process to shut down
+   */
+  async start(onShutdown: (request: ShutdownRequest) => void = ignore): Promise<void> {
     if (!this.isWorker) return;
-    this.timer = setInterval(() => void this.publish(), INTERVAL).unref();
+    const check = () => void this.checkShutdown(onShutdown);
+    this.stopFollowing = this.deps.engine.workers.follow(this.id, check);
+    this.timer = setInterval(() => void this.publish().then(check), INTERVAL).unref();
     await endsWithin(this.warnOfSharedQueues(), PATIENCE);
   }
 
   /** Withdraws this process. Safe to call twice, and when the engine cannot be reached. */
   async stop(): Promise<void> {
     clearInterval(this.timer);
+    this.stopFollowing();
+    this.stopFollowing = ignore;
     if (!this.isPublished) return;
     this.isPublished = false;
     await endsWithin(this.deps.engine.workers.withdraw(this.id).catch(ignore), PATIENCE);
@@ -127,6 +136,12 @@ export class WorkerPresence {
     );
   }
 
+  /** A message is only a hint, and it may be lost: the request in the store counts. */
+  private async checkShutdown(onShutdown: (request: ShutdownRequest) => void): Promise<void> {
+    const request = await this.deps.engine.workers.shutdownRequest(this.id).catch(ignore);
+    if (request) onShutdown(request);
+  }
+
   private async warnOfSharedQueues(): Promise<void> {
     const others = await this.others().catch(() => []);
     for (const warning of sharedQueueWarnings(this.record(), others)) this.logger.warn(warning);
@@ -143,6 +158,9 @@ export class WorkerPresence {
       queues: [...queues.keys()],
       tasksOfQueues: this.deps.tasksOfQueues(),
       concurrency: Object.fromEntries(Array.from(queues, ([name, { concurrency }]) => [name, concurrency])),
+      rateLimits: Object.fromEntries(
+        Array.from(queues).flatMap(([name, { rateLimit }]) => (rateLimit ? [[name, rateLimit]] : [])),
+      ),
       ...this.deps.code(),
     };
   }

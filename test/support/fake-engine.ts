@@ -8,10 +8,9 @@ import { isFinal, type Receipt, type TaskCall, type TaskRecord, type TaskTree } 
 import { newTaskId } from '../../lib/engine/task-id.js';
 import type { ListPort } from '../../lib/engine/ports/list-port.js';
 import { MemoryControl, type SettingsByQueue } from '../../lib/engine/memory/memory-control.js';
-import { MemoryWorkerRegistry } from '../../lib/engine/memory/memory-worker-registry.js';
-import type { WorkerRecord } from '../../lib/engine/ports/worker-registry.js';
 import { Statistics } from '../../lib/engine/statistics/statistics.js';
 import { MemoryTexts } from '../../lib/engine/statistics/text-store.js';
+import { MemoryWorkerRegistry, type MemoryWorker } from '../../lib/engine/memory/memory-worker-registry.js';
 import { FakeScheduleStore } from './fake-schedule-store.js';
 
 /**
@@ -39,7 +38,7 @@ export class FakeEngine implements Engine {
     now: () => this.now(),
     keep: false,
   });
-  private readonly workerRecords = new Map<string, WorkerRecord>();
+  private readonly workerRecords = new Map<string, MemoryWorker>();
   readonly workers = new MemoryWorkerRegistry(
     () => this.workerRecords,
     () => this.now(),

@@ -128,7 +128,12 @@ export class BullMQEngine implements Engine {
     this.lists = new TaskLists(driver, this.availability, this.lookup);
     this.edits = new TaskEdits({ driver, lookup: this.lookup, feed: this.feed, availability: this.availability });
     this.schedules = new QueueMetaScheduleStore(new QueueMeta('schedules', meta), this.availability, bus);
-    this.workers = new QueueMetaWorkerRegistry(new QueueMeta('workers', meta), () => this.now());
+    this.workers = new QueueMetaWorkerRegistry(
+      new QueueMeta('workers', meta),
+      () => this.now(),
+      this.availability,
+      bus,
+    );
     this.control = new QueueControl({ driver, availability: this.availability, readyQueue });
   }
 

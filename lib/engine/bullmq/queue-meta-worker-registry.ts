@@ -1,14 +1,26 @@
-import { isRemembered, type WorkerRecord, type WorkerRegistry } from '../ports/worker-registry.js';
+import type { RateLimit } from '../ports/control-port.js';
+import type { Availability } from './availability.js';
+import type { CheckedBus } from './checked-bus.js';
+import {
+  isRemembered,
+  type ShutdownRequest,
+  type WorkerRecord,
+  type WorkerRegistry,
+} from '../ports/worker-registry.js';
 import type { QueueMeta } from './queue-meta.js';
 
 /** The number of the form of a record. A process leaves records with a higher number alone. */
 const FORMAT = 1;
+/** The channel on which a worker hears that it was asked for something. */
+const CHANNEL = 'worker-requests';
 
 /** Keeps a record for each worker in the metadata of a queue in which no task waits. */
 export class QueueMetaWorkerRegistry implements WorkerRegistry {
   constructor(
     private readonly meta: QueueMeta,
     private readonly now: () => number,
+    private readonly availability: Availability,
+    private readonly bus: CheckedBus,
   ) {}
 
   async publish(worker: Omit<WorkerRecord, 'seenAt'>): Promise<void> {
@@ -24,7 +36,7 @@ export class QueueMetaWorkerRegistry implements WorkerRegistry {
       for (const [key, text] of page.texts) {
         const worker = parseWorker(text);
         if (worker && isRemembered(worker, this.now())) workers.push(worker);
-        else if (worker) forgotten.push(key);
+        else if (worker) forgotten.push(key, shutdownKey(worker.id));
       }
       cursor = page.next;
     } while (cursor !== undefined);
@@ -33,7 +45,39 @@ export class QueueMetaWorkerRegistry implements WorkerRegistry {
   }
 
   async withdraw(id: string): Promise<void> {
-    await this.meta.delete([id]);
+    await this.meta.delete([id, shutdownKey(id)]);
+  }
+
+  async requestShutdown(id: string, request: ShutdownRequest): Promise<void> {
+    await this.meta.set({ [shutdownKey(id)]: JSON.stringify({ format: FORMAT, ...request }) });
+    // The worker finds the request also without the message.
+    await this.meta.withQueue(() => this.bus.publish(CHANNEL, { id })).catch(() => undefined);
+  }
+
+  async shutdownRequest(id: string): Promise<ShutdownRequest | undefined> {
+    const [text] = await this.meta.get([shutdownKey(id)]);
+    return text === undefined ? undefined : parseShutdown(text);
+  }
+
+  follow(id: string, listener: () => void): () => void {
+    let stopped = false;
+    let unsubscribe: (() => Promise<void>) | undefined;
+    const subscribe = async () => {
+      if (stopped) return;
+      unsubscribe ??= await this.bus.subscribe(CHANNEL, {
+        read: ({ id: of }) => (typeof of === 'string' ? of : undefined),
+        receive: (of) => {
+          if (of === id && !stopped) listener();
+        },
+        receiveNewer: () => undefined,
+      });
+      if (stopped) await unsubscribe();
+    };
+    void this.availability.whenReachable(subscribe).catch(() => undefined);
+    return () => {
+      stopped = true;
+      void unsubscribe?.();
+    };
   }
 }
 
@@ -52,11 +96,12 @@ function parseWorker(text: string): WorkerRecord | undefined {
   if (typeof pid !== 'number' || typeof startedAt !== 'number' || typeof seenAt !== 'number') return undefined;
   if (!isNames(queues) || !isNames(tasks) || !isNames(schedules)) return undefined;
   if (typeof concurrency !== 'object' || concurrency === null) return undefined;
-  const { tasksOfQueues } = value;
+  const { tasksOfQueues, rateLimits } = value;
   return {
     ...{ id, application, host, pid, version, startedAt, seenAt, queues, tasks, schedules },
     concurrency: concurrency as Record<string, number>,
     ...(isNamesByQueue(tasksOfQueues) && { tasksOfQueues }),
+    ...(isLimits(rateLimits) && { rateLimits }),
   };
 }
 
@@ -66,4 +111,32 @@ function isNames(value: unknown): value is string[] {
 
 function isNamesByQueue(value: unknown): value is Record<string, string[]> {
   return typeof value === 'object' && value !== null && Object.values(value).every(isNames);
+}
+
+function isLimits(value: unknown): value is Record<string, RateLimit> {
+  if (typeof value !== 'object' || value === null) return false;
+  return Object.values(value as Record<string, Partial<RateLimit> | null>).every(
+    (limit) => typeof limit?.max === 'number' && typeof limit.per === 'number',
+  );
+}
+
+function shutdownKey(id: string): string {
+  return `shutdown:${id}`;
+}
+
+/** @returns `undefined` for a text that is no request of this form */
+function parseShutdown(text: string): ShutdownRequest | undefined {
+  try {
+    const { format, by, reason, grace } = JSON.parse(text) as Partial<
+      Record<keyof ShutdownRequest | 'format', unknown>
+    >;
+    if (format !== FORMAT || typeof by !== 'string') return undefined;
+    return {
+      by,
+      reason: typeof reason === 'string' ? reason : null,
+      grace: typeof grace === 'number' && grace >= 0 ? grace : undefined,
+    };
+  } catch {
+    return undefined;
+  }
 }

@@ -58,6 +58,7 @@ export class MemoryEngine implements Engine {
   );
   readonly lists = new MemoryLists({
     store: (what) => this.openPlace(what).store,
+    isPaused: (queue) => this.place.dispatcher.isPaused(queue),
     recordOf: (task) => this.recordOf(task),
   });
   readonly control = new MemoryControl({

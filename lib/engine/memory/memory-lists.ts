@@ -36,6 +36,7 @@ const PARTS: Readonly<Record<Exclude<StoredList, 'paused' | 'prioritized'>, Part
 export interface MemoryListsDeps {
   /** Throws once the application is closed. */
   readonly store: (what: string) => TaskStore;
+  readonly isPaused: (queue: string) => boolean;
   readonly recordOf: (task: StoredTask) => TaskRecord | undefined;
 }
 
@@ -96,8 +97,8 @@ export class MemoryLists implements ListPort {
       of.sizes[task.place]++;
       if (task.place === 'queued') of.queuedSince = Math.min(of.queuedSince, startableSince(task));
     }
-    return Array.from(figures.values(), ({ sizes, queuedSince }) => {
-      return { isPaused: false, sizes, queuedSince: queuedSince === Infinity ? null : queuedSince };
+    return Array.from(figures, ([queue, { sizes, queuedSince }]) => {
+      return { isPaused: this.deps.isPaused(queue), sizes, queuedSince: queuedSince === Infinity ? null : queuedSince };
     });
   }
 }

@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.js';
-import type { WorkerRecord } from '../ports/worker-registry.js';
 import { Dispatcher } from './dispatcher.js';
 import type { SettingsByQueue } from './memory-control.js';
+import type { MemoryWorker } from './memory-worker-registry.js';
 import type { ScheduleTexts } from './memory-schedule-store.js';
 import type { StoredTask } from './stored-task.js';
 import { TaskStore } from './task-store.js';
@@ -16,7 +16,7 @@ export class MemoryPlace {
   readonly schedules: ScheduleTexts = { texts: new Map(), followers: new Set(), secret: undefined };
   /** The texts in which statistics are stored. */
   readonly statistics = { parts: new Map<string, string>(), merged: new Map<string, string>() };
-  readonly workers = new Map<string, WorkerRecord>();
+  readonly workers = new Map<string, MemoryWorker>();
   readonly settings: SettingsByQueue = new Map();
   readonly onChange = new Set<OnChange>();
   readonly onStored = new Set<(task: StoredTask) => void>();

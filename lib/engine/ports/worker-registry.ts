@@ -1,4 +1,5 @@
 import type { DeclaredCode } from '../declared-code.js';
+import type { RateLimit } from './control-port.js';
 
 /** A process that runs tasks, as all processes of the store see it. */
 export interface WorkerRecord extends DeclaredCode {
@@ -16,6 +17,8 @@ export interface WorkerRecord extends DeclaredCode {
   readonly tasksOfQueues?: Readonly<Record<string, readonly string[]>> | undefined;
   /** How many tasks of each queue the process runs at once. */
   readonly concurrency: Readonly<Record<string, number>>;
+  /** The rate limits that the code of the process declares, by queue. Absent in records of earlier versions. */
+  readonly rateLimits?: Readonly<Record<string, RateLimit>> | undefined;
 }
 
 /** Milliseconds without a sign of life after which a worker counts as gone: three signs are missing. */
@@ -34,8 +37,22 @@ export interface WorkerRegistry {
   publish(worker: Omit<WorkerRecord, 'seenAt'>): Promise<void>;
   /** The workers with a sign of life in the last ten minutes; {@link isAlive} tells which of them still run. */
   list(): Promise<WorkerRecord[]>;
-  /** Removes a worker that stops. */
+  /** Removes a worker that stops, and what it was asked for. */
   withdraw(id: string): Promise<void>;
+  /** Asks a worker to shut down. It finds the request soon, because of a message, or at its next sign of life. */
+  requestShutdown(id: string, request: ShutdownRequest): Promise<void>;
+  /** The request for this worker; `undefined` when there is none. */
+  shutdownRequest(id: string): Promise<ShutdownRequest | undefined>;
+  /** Calls `listener` when a message says that this worker was asked for something. The message may be lost. @returns stops it */
+  follow(id: string, listener: () => void): () => void;
+}
+
+/** A request to shut a worker down, as after SIGTERM. */
+export interface ShutdownRequest {
+  readonly by: string;
+  readonly reason: string | null;
+  /** Milliseconds that running tasks may go on; `undefined`: as long as the worker's own option says. */
+  readonly grace: number | undefined;
 }
 
 /** Whether a worker still runs. A sign of life from the future is not believed. @param now the time of the store's clock */
