@@ -17,8 +17,8 @@ export const rooms = {
   // Its filters name tasks, its methods are called as those of tasks are, and an event has the status of its task.
   events: ['tasks', 'engine', 'results', 'workers'],
   http: ['engine', 'results'],
-  // It checks what it changes as producers check what they enqueue.
-  admin: ['tasks', 'engine', 'results', 'producers'],
+  // It checks what it changes as producers check what they enqueue, and calls listeners as those of events are called.
+  admin: ['tasks', 'engine', 'results', 'producers', 'events'],
   // Everything that the command line asks for, in this process or in another.
   operator: ['admin', 'schedules', 'tasks', 'engine', 'results', 'producers'],
 };

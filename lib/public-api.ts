@@ -35,6 +35,8 @@ export type { TaskOrder } from './admin/lists-of-state.js';
 export type { TaskPage } from './admin/task-page.js';
 export type { TaskAttempt } from './admin/task-attempt.js';
 export type { AttemptOutcome } from './engine/attempt.js';
+export type { AdminAct } from './admin/admin-act.js';
+export { OnAdmin } from './admin/on-admin.decorator.js';
 export type { ActOptions } from './admin/act-options.js';
 export type { QueueSetting, QueueSettingsInfo, SettingReason } from './admin/queue-setting.js';
 export type { ShutdownOptions } from './admin/worker-shutdown.js';

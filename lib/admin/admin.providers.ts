@@ -1,10 +1,12 @@
 import type { Provider } from '@nestjs/common';
+import { DiscoveryService, ModuleRef } from '@nestjs/core';
 import type { Engine } from '../engine/engine.js';
 import { TaskResults } from '../results/task-results.js';
 import type { ResolvedOptions } from '../task-queue-options.js';
 import { ENGINE, RESOLVED_OPTIONS } from '../task-queue-tokens.js';
 import { TaskRegistry } from '../tasks/task-registry.js';
 import { AdminActs } from './admin-acts.js';
+import { AdminListeners } from './admin-listeners.js';
 import { BulkActs } from './bulk/bulk-acts.js';
 import { QueueSettingsAdmin } from './queue-settings.js';
 import { SingleTaskActs } from './single-task-acts.js';
@@ -15,8 +17,9 @@ import { WorkerShutdown } from './worker-shutdown.js';
 export const ADMIN_PROVIDERS: Provider[] = [
   {
     provide: AdminActs,
-    inject: [ENGINE],
-    useFactory: (engine: Engine) => new AdminActs({ engine }),
+    inject: [ENGINE, DiscoveryService, ModuleRef],
+    useFactory: (engine: Engine, discovery: DiscoveryService, moduleRef: ModuleRef) =>
+      new AdminActs({ engine, listeners: new AdminListeners({ discovery, moduleRef }) }),
   },
   {
     provide: TaskAdmin,

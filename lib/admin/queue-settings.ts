@@ -30,7 +30,7 @@ export class QueueSettingsAdmin {
 
   async setGlobalConcurrency(queue: string, value: number | null, options: ActOptions): Promise<void> {
     const { acts, engine } = this.deps;
-    await acts.perform({ act: 'setGlobalConcurrency', queue }, options, (reason) => {
+    await acts.perform({ act: 'setGlobalConcurrency', queue, value }, options, (reason) => {
       const checked = value === null ? null : checkNumber('concurrency', value, 'tasks at once');
       return engine.control.setGlobalConcurrency(checkQueue(queue), checked, reason);
     });
@@ -42,7 +42,7 @@ export class QueueSettingsAdmin {
     options: ActOptions,
   ): Promise<void> {
     const { acts, engine } = this.deps;
-    await acts.perform({ act: 'setRateLimit', queue }, options, (reason) =>
+    await acts.perform({ act: 'setRateLimit', queue, value: limit }, options, (reason) =>
       engine.control.setRateLimit(checkQueue(queue), limit === null ? null : checkLimit(limit), reason),
     );
   }

@@ -40,18 +40,24 @@ export class SingleTaskActs {
   }
 
   update(id: string, change: CallChange, options: ActOptions): Promise<TaskStatus> {
-    return this.perform('update', id, options, async () => {
-      if (typeof change !== 'object' || change === null || !KEYS.some((key) => change[key] !== undefined))
-        throw new InvalidArgumentsError(`The change of task ${id} is empty. Give args, delay or priority.`);
-      const { engine, definitionOf, maxPayload, hasPriorities } = this.deps;
-      const record = await engine.find(id);
-      if (!record) return undefined;
-      const { name, queue, note } = record;
-      // Of these tasks only a part of the arguments is stored, or a list of argument lists.
-      const definition = note?.piped || note?.each ? undefined : definitionOf(name);
-      const context = { name, queue, definition, maxPayload, hasPriorities, now: engine.now() };
-      return engine.update(id, await checkCallChange(change, context));
-    });
+    return this.perform(
+      'update',
+      id,
+      options,
+      async () => {
+        if (typeof change !== 'object' || change === null || !KEYS.some((key) => change[key] !== undefined))
+          throw new InvalidArgumentsError(`The change of task ${id} is empty. Give args, delay or priority.`);
+        const { engine, definitionOf, maxPayload, hasPriorities } = this.deps;
+        const record = await engine.find(id);
+        if (!record) return undefined;
+        const { name, queue, note } = record;
+        // Of these tasks only a part of the arguments is stored, or a list of argument lists.
+        const definition = note?.piped || note?.each ? undefined : definitionOf(name);
+        const context = { name, queue, definition, maxPayload, hasPriorities, now: engine.now() };
+        return engine.update(id, await checkCallChange(change, context));
+      },
+      change,
+    );
   }
 
   private perform(
@@ -59,8 +65,9 @@ export class SingleTaskActs {
     id: string,
     options: ActOptions,
     run: (reason: string | null) => Promise<TaskRecord | undefined>,
+    value?: unknown,
   ): Promise<TaskStatus> {
-    return this.deps.acts.perform({ act, id }, options, async ({ reason }) => {
+    return this.deps.acts.perform({ act, id, ...(value !== undefined && { value }) }, options, async ({ reason }) => {
       checkId(id);
       const record = await run(reason);
       if (!record) throw new TaskNotFoundError(id);

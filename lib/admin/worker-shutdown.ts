@@ -21,21 +21,25 @@ export class WorkerShutdown {
 
   async request(id: string, { grace, ...options }: ShutdownOptions): Promise<void> {
     const { acts, engine } = this.deps;
-    await acts.perform({ act: 'shutdown', worker: id }, options, async ({ by, reason }) => {
-      const checked = grace === undefined ? undefined : checkGrace(grace);
-      if (typeof id !== 'string') throw new InvalidArgumentsError('workerId is no text. Give the id of a worker.');
-      const worker = (await engine.workers.list()).find((each) => each.id === id);
-      if (!worker)
-        throw new WorkerNotFoundError(id, 'there is no worker with this id. It has ended, or the id is wrong.');
-      if (!isAlive(worker, engine.now())) {
-        const since = new Date(worker.seenAt).toISOString();
-        throw new WorkerNotFoundError(
-          id,
-          `it is lost: it gave its last sign of life at ${since}, on ${worker.host} as process ${worker.pid}.`,
-        );
-      }
-      await engine.workers.requestShutdown(id, { by, reason, grace: checked });
-    });
+    await acts.perform(
+      { act: 'shutdown', worker: id, ...(grace !== undefined && { value: { grace } }) },
+      options,
+      async ({ by, reason }) => {
+        const checked = grace === undefined ? undefined : checkGrace(grace);
+        if (typeof id !== 'string') throw new InvalidArgumentsError('workerId is no text. Give the id of a worker.');
+        const worker = (await engine.workers.list()).find((each) => each.id === id);
+        if (!worker)
+          throw new WorkerNotFoundError(id, 'there is no worker with this id. It has ended, or the id is wrong.');
+        if (!isAlive(worker, engine.now())) {
+          const since = new Date(worker.seenAt).toISOString();
+          throw new WorkerNotFoundError(
+            id,
+            `it is lost: it gave its last sign of life at ${since}, on ${worker.host} as process ${worker.pid}.`,
+          );
+        }
+        await engine.workers.requestShutdown(id, { by, reason, grace: checked });
+      },
+    );
   }
 }
 

@@ -26,13 +26,17 @@ export class BulkActs {
     { rate, ...options }: ActOptions & { readonly rate?: number },
   ): Promise<TaskHandle<BulkResult>> {
     const { acts, engine, results } = this.deps;
-    return acts.perform({ act, filter }, options, async ({ by, reason }) => {
-      const call = checkBulkAct(act, filter, rate, { by, reason });
-      const id = newTaskId(CONTROL_QUEUE);
-      const args = [call as unknown as Json];
-      await engine.enqueue([{ id, name: act, queue: CONTROL_QUEUE, args, headers: {}, options: {} }]);
-      return new TaskHandle<BulkResult>(results, { id, name: act, deduplicated: false, initialState: 'queued' });
-    });
+    return acts.perform(
+      { act, filter, ...(rate !== undefined && { value: { rate } }) },
+      options,
+      async ({ by, reason }) => {
+        const call = checkBulkAct(act, filter, rate, { by, reason });
+        const id = newTaskId(CONTROL_QUEUE);
+        const args = [call as unknown as Json];
+        await engine.enqueue([{ id, name: act, queue: CONTROL_QUEUE, args, headers: {}, options: {} }]);
+        return new TaskHandle<BulkResult>(results, { id, name: act, deduplicated: false, initialState: 'queued' });
+      },
+    );
   }
 
   async purge(queue: string, options: ActOptions): Promise<TaskHandle<BulkResult>> {
