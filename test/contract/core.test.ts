@@ -97,6 +97,9 @@ describeEachEngine('tasks and handles', (engine) => {
       startedAt: expect.stringMatching(/^\d{4}-.*Z$/),
       finishedAt: expect.stringMatching(/^\d{4}-.*Z$/),
       expiresAt: expect.stringMatching(/^\d{4}-.*Z$/),
+      blockedBy: null,
+      position: null,
+      estimatedStart: null,
     });
     expect(Date.parse(status.expiresAt as string) - Date.parse(status.finishedAt as string)).toBe(24 * 60 * 60 * 1000);
   });
