@@ -51,7 +51,14 @@ export const OPERATIONS = {
 
   tasks: ({ admin }, filter: TaskFilter, page: PageOptions): Promise<TaskPage> => admin.tasks(filter, page),
 
-  task: ({ admin }, id: string): Promise<TaskDetails> => admin.task(id),
+  /** A task with all that is stored of it, and why it does not start. */
+  task: async ({ admin, results }, id: string): Promise<TaskDetails> => {
+    const details = await admin.task(id);
+    const record = details.state === 'queued' ? await results.find(id) : undefined;
+    if (!record) return details;
+    const { blockedBy, position, estimatedStart } = toStatus(await results.withBlock(record));
+    return { ...details, blockedBy, position, estimatedStart };
+  },
 
   /** The call with which a task failed. */
   callOf: async ({ admin, engine }, id: string): Promise<CallOfTask> => callOfTask(await admin.task(id), engine),

@@ -286,6 +286,7 @@ describeEachDatabase('the command line', (engine) => {
     });
     const handle = await enqueue('build', '2026-11');
     const { out } = await cli('status');
+    expect((await cli(`show ${handle.id}`)).out).toContain('waits for   its queue is paused; see status');
     expect(stable(out)).toMatch(/^reports +paused/m);
     expect(out).toContain('✗ Queue reports is paused');
     expect(await cli('doctor')).toMatchObject({ code: 1, out: expect.stringContaining('fail  paused') });

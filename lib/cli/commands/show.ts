@@ -1,10 +1,20 @@
 import type { Command } from 'commander';
 import type { TaskDetails } from '../../admin/task-details.js';
+import type { BlockReason } from '../../engine/task.js';
 import type { CommandContext } from '../command-context.js';
 import type { Output } from '../output.js';
 import { printable, stateText } from '../style.js';
 import { shorten } from '../table.js';
 import { ageText, count, durationText, timeText } from '../words.js';
+
+/** What a queued task waits for. */
+const BLOCKS: Readonly<Record<BlockReason, string>> = {
+  paused: 'its queue is paused; see status, then resume it',
+  'rate-limit': 'the rate limit of its queue',
+  concurrency: 'a place: all that its queue may run at once are taken',
+  key: 'another task with the same key',
+  'no-worker': 'a worker: no live one takes tasks from its queue',
+};
 
 /** The most members that are shown one by one. */
 const MOST_MEMBERS = 20;
@@ -30,6 +40,7 @@ export function detailsText(details: TaskDetails, out: Pick<Output, 'table' | 's
     ['id', details.id],
     ['queue', details.queue],
     ['state', stateText(state, state, style)],
+    ['waits for', details.blockedBy && style.yellow(BLOCKS[details.blockedBy])],
     ['attempt', `${details.attempt} of ${details.maxAttempts}`],
     ['enqueued', withAge(details.enqueuedAt, now)],
     ['due', timeText(details.options.startAt ?? null)],
