@@ -7,19 +7,7 @@
  */
 import type { Json } from '../lib/engine/json.js';
 import type { Consumer, ConsumerOptions, Delivery, Outcome } from '../lib/engine/ports/worker-port.js';
-import type { WorkerRecord } from '../lib/engine/ports/worker-registry.js';
 import type { Receipt, TaskCall, TaskTree } from '../lib/engine/task.js';
-
-// ---------------------------------------------------------------------------------------------------------------------
-// Workers: what the registry of today (`WorkerRegistry`) lacks for `TaskAdmin.workers()`.
-
-export interface BusyWorkerRecord extends WorkerRecord {
-  readonly running: readonly { readonly id: string; readonly name: string; readonly since: number }[];
-  /** Milliseconds, 99th percentile since the last sign of life. */
-  readonly eventLoopDelay: number;
-  /** Resident memory in bytes. */
-  readonly memory: number;
-}
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Transactions. PostgreSQL stores in the caller's transaction; every other engine through an outbox.

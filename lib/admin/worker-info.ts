@@ -24,11 +24,22 @@ export interface WorkerInfo {
   readonly tasks: readonly string[];
   /** How many tasks of each queue it runs at once. */
   readonly concurrency: Readonly<Record<string, number>>;
+  /** The tasks that it ran at its last sign of life, those that had run for longest first: 50 at most. */
+  readonly running: readonly { readonly id: string; readonly name: string; readonly since: string }[];
+  /** How many tasks it ran at its last sign of life. */
+  readonly runningCount: number;
+  /**
+   * By how many milliseconds its timers were late in the ten seconds before the last sign of life: the 99th percentile. `null` for
+   * a worker of an earlier version.
+   */
+  readonly eventLoopDelay: number | null;
+  /** Its resident memory in bytes; `null` for a worker of an earlier version. */
+  readonly memory: number | null;
 }
 
 /** @param now the time of the store's clock */
 export function toWorkerInfo(worker: WorkerRecord, now: number): WorkerInfo {
-  const { id, host, pid, version, application, startedAt, seenAt, queues, tasks, concurrency } = worker;
+  const { id, host, pid, version, application, startedAt, seenAt, queues, tasks, concurrency, load } = worker;
   return {
     id,
     host,
@@ -41,5 +52,9 @@ export function toWorkerInfo(worker: WorkerRecord, now: number): WorkerInfo {
     queues: queues.filter((queue) => !isInternalQueue(queue)),
     tasks,
     concurrency: Object.fromEntries(Object.entries(concurrency).filter(([queue]) => !isInternalQueue(queue))),
+    running: (load?.running ?? []).map((task) => ({ ...task, since: new Date(task.since).toISOString() })),
+    runningCount: load?.runningCount ?? 0,
+    eventLoopDelay: load?.eventLoopDelay ?? null,
+    memory: load?.memory ?? null,
   };
 }

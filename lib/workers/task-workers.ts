@@ -3,8 +3,9 @@ import type { Engine } from '../engine/engine.js';
 import { RemoteShutdown } from './remote-shutdown.js';
 import type { RunWaitsOfProcess } from './run-waits-of-process.js';
 import { StatisticsKeeper } from './statistics-keeper.js';
-import type { WorkerPresence } from './worker-presence.js';
+import type { TakenTask, WorkerPresence } from './worker-presence.js';
 import type { Consumer, ConsumerOptions, DeliveryHandler } from '../engine/ports/worker-port.js';
+import { isInternalQueue } from '../engine/task-id.js';
 import { listOf } from '../engine/running-tasks.js';
 
 export interface TaskWorkersDeps {
@@ -54,7 +55,10 @@ export class TaskWorkers {
       await this.deps.abandonStart();
       throw error;
     }
-    await this.deps.presence.start((request) => void this.remoteShutdown.begin(request));
+    await this.deps.presence.start(
+      (request) => void this.remoteShutdown.begin(request),
+      () => this.running(),
+    );
     this.keeper.start();
     this.deps.report.onStarted();
   }
@@ -83,6 +87,10 @@ export class TaskWorkers {
     await this.deps.stopListeners();
     await this.keeper.stop();
     await this.deps.presence.stop();
+  }
+
+  private running(): TakenTask[] {
+    return [...this.consumers].flatMap(([queue, consumer]) => (isInternalQueue(queue) ? [] : consumer.running()));
   }
 
   /** @returns the queues that were not consumed before */

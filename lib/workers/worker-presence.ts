@@ -5,7 +5,14 @@ import { endsWithin } from '../concurrency.js';
 import type { DeclaredCode } from '../engine/declared-code.js';
 import type { Engine } from '../engine/engine.js';
 import type { ConsumerOptions } from '../engine/ports/worker-port.js';
-import { isAlive, type ShutdownRequest, type WorkerRecord } from '../engine/ports/worker-registry.js';
+import {
+  isAlive,
+  MOST_RUNNING,
+  type ShutdownRequest,
+  type WorkerLoad,
+  type WorkerRecord,
+} from '../engine/ports/worker-registry.js';
+import { ProcessLoad } from './process-load.js';
 import { sharedQueueWarnings } from './shared-queues.js';
 
 /** Milliseconds between two signs of life: several in the time after which a worker counts as gone. */
@@ -26,12 +33,22 @@ export interface WorkerPresenceDeps {
   readonly version: string;
 }
 
+/** A task that runs in this process. */
+export interface TakenTask {
+  readonly id: string;
+  readonly name: string;
+  /** By `performance.now()`. */
+  readonly takenAt: number;
+}
+
 /** Publishes this process as a worker, with the tasks that it declares, and knows the other workers. */
 export class WorkerPresence {
   private readonly logger = new Logger('TaskQueue');
   /** The id of this process in the registry of workers. */
   readonly id = randomUUID();
   private startedAt = 0;
+  private readonly load = new ProcessLoad();
+  private running: () => readonly TakenTask[] = () => [];
   /** Whether the last sign of life was stored. */
   private isPublished = false;
   private timer: NodeJS.Timeout | undefined;
@@ -55,9 +72,15 @@ export class WorkerPresence {
    * Repeats the sign of life, and warns of other applications on the same queues.
    *
    * @param onShutdown called when an administrator asks this process to shut down
+   * @param running gives the tasks that run in this process
    */
-  async start(onShutdown: (request: ShutdownRequest) => void = ignore): Promise<void> {
+  async start(
+    onShutdown: (request: ShutdownRequest) => void = ignore,
+    running: () => readonly TakenTask[] = () => [],
+  ): Promise<void> {
     if (!this.isWorker) return;
+    this.running = running;
+    this.load.start();
     const check = () => void this.checkShutdown(onShutdown);
     this.stopFollowing = this.deps.engine.workers.follow(this.id, check);
     this.timer = setInterval(() => void this.publish().then(check), INTERVAL).unref();
@@ -69,6 +92,7 @@ export class WorkerPresence {
     clearInterval(this.timer);
     this.stopFollowing();
     this.stopFollowing = ignore;
+    this.load.stop();
     if (!this.isPublished) return;
     this.isPublished = false;
     await endsWithin(this.deps.engine.workers.withdraw(this.id).catch(ignore), PATIENCE);
@@ -162,6 +186,18 @@ export class WorkerPresence {
         Array.from(queues).flatMap(([name, { rateLimit }]) => (rateLimit ? [[name, rateLimit]] : [])),
       ),
       ...this.deps.code(),
+      load: this.currentLoad(),
+    };
+  }
+
+  private currentLoad(): WorkerLoad {
+    const running = this.running().toSorted((one, other) => one.takenAt - other.takenAt);
+    // Times in the store are those of the store's clock.
+    const offset = this.deps.engine.now() - performance.now();
+    return {
+      running: running.slice(0, MOST_RUNNING).map(({ id, name, takenAt }) => ({ id, name, since: takenAt + offset })),
+      runningCount: running.length,
+      ...this.load.take(),
     };
   }
 }

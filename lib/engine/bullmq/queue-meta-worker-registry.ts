@@ -4,6 +4,7 @@ import type { CheckedBus } from './checked-bus.js';
 import {
   isRemembered,
   type ShutdownRequest,
+  type WorkerLoad,
   type WorkerRecord,
   type WorkerRegistry,
 } from '../ports/worker-registry.js';
@@ -96,12 +97,13 @@ function parseWorker(text: string): WorkerRecord | undefined {
   if (typeof pid !== 'number' || typeof startedAt !== 'number' || typeof seenAt !== 'number') return undefined;
   if (!isNames(queues) || !isNames(tasks) || !isNames(schedules)) return undefined;
   if (typeof concurrency !== 'object' || concurrency === null) return undefined;
-  const { tasksOfQueues, rateLimits } = value;
+  const { tasksOfQueues, rateLimits, load } = value;
   return {
     ...{ id, application, host, pid, version, startedAt, seenAt, queues, tasks, schedules },
     concurrency: concurrency as Record<string, number>,
     ...(isNamesByQueue(tasksOfQueues) && { tasksOfQueues }),
     ...(isLimits(rateLimits) && { rateLimits }),
+    ...(isLoad(load) && { load }),
   };
 }
 
@@ -139,4 +141,20 @@ function parseShutdown(text: string): ShutdownRequest | undefined {
   } catch {
     return undefined;
   }
+}
+
+function isLoad(value: unknown): value is WorkerLoad {
+  if (typeof value !== 'object' || value === null) return false;
+  const { running, runningCount, eventLoopDelay, memory } = value as Partial<Record<keyof WorkerLoad, unknown>>;
+  return (
+    [runningCount, eventLoopDelay, memory].every((figure) => typeof figure === 'number') &&
+    Array.isArray(running) &&
+    running.every(isRunningTask)
+  );
+}
+
+function isRunningTask(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const { id, name, since } = value as Partial<Record<'id' | 'name' | 'since', unknown>>;
+  return typeof id === 'string' && typeof name === 'string' && typeof since === 'number' && Math.abs(since) < 8.64e15;
 }

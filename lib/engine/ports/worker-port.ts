@@ -106,8 +106,8 @@ export interface Consumer {
    * @throws ConfigurationError when another attempt cannot help
    */
   readonly started: Promise<void>;
-  /** The tasks that run now. */
-  running(): readonly { readonly id: string; readonly name: string }[];
+  /** The tasks that run now. `takenAt` is by `performance.now()`. */
+  running(): readonly { readonly id: string; readonly name: string; readonly takenAt: number }[];
   /**
    * Takes no new task and waits up to `grace` milliseconds for the running ones. Then it aborts their signals and gives
    * back the tasks that still do not end. Safe to call twice.

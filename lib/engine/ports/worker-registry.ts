@@ -19,7 +19,24 @@ export interface WorkerRecord extends DeclaredCode {
   readonly concurrency: Readonly<Record<string, number>>;
   /** The rate limits that the code of the process declares, by queue. Absent in records of earlier versions. */
   readonly rateLimits?: Readonly<Record<string, RateLimit>> | undefined;
+  /** What the process did at its last sign of life. Absent in records of earlier versions. */
+  readonly load?: WorkerLoad | undefined;
 }
+
+/** What a process did at its last sign of life. */
+export interface WorkerLoad {
+  /** The tasks that run, those that have run for longest first: {@link MOST_RUNNING} at most. */
+  readonly running: readonly { readonly id: string; readonly name: string; readonly since: number }[];
+  /** How many tasks run. */
+  readonly runningCount: number;
+  /** By how many milliseconds timers were late since the sign of life before: the 99th percentile. */
+  readonly eventLoopDelay: number;
+  /** Resident memory in bytes. */
+  readonly memory: number;
+}
+
+/** Tasks in the record of one worker. A record with all of thousands of tasks would be sent again every ten seconds. */
+export const MOST_RUNNING = 50;
 
 /** Milliseconds without a sign of life after which a worker counts as gone: three signs are missing. */
 export const WORKER_LIFE = 35_000;

@@ -2,7 +2,7 @@ import { describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { EngineUnavailableError } from '../../../lib/errors.js';
 import { MemoryWorkerRegistry } from '../../../lib/engine/memory/memory-worker-registry.js';
-import { WORKER_LIFE, WORKER_MEMORY } from '../../../lib/engine/ports/worker-registry.js';
+import { MOST_RUNNING, WORKER_LIFE, WORKER_MEMORY } from '../../../lib/engine/ports/worker-registry.js';
 import { sharedQueueWarnings } from '../../../lib/workers/shared-queues.js';
 import { WorkerPresence } from '../../../lib/workers/worker-presence.js';
 
@@ -49,6 +49,28 @@ describe('WorkerPresence', () => {
     await expect(engine.workers.list()).resolves.toHaveLength(1);
     pass(WORKER_MEMORY);
     await expect(engine.workers.list()).resolves.toEqual([]);
+  });
+
+  it('publishes the tasks that run, those first that have run for longest, and how busy the process is', async () => {
+    const { engine, start } = world();
+    const presence = start('a');
+    const tasks = Array.from({ length: MOST_RUNNING + 10 }, (_, index) => ({
+      id: `default.${index}`,
+      name: 'a',
+      takenAt: performance.now() - index * 1_000,
+    }));
+    await presence.start(undefined, () => tasks);
+    await presence.refresh();
+    const [worker] = await engine.workers.list();
+    expect(worker?.load?.runningCount).toBe(MOST_RUNNING + 10);
+    expect(worker?.load?.running.map(({ id }) => id)).toEqual(
+      Array.from({ length: MOST_RUNNING }, (_, index) => `default.${MOST_RUNNING + 9 - index}`),
+    );
+    const longest = engine.now() - (worker?.load?.running[0]?.since ?? 0);
+    expect(Math.abs(longest - (MOST_RUNNING + 9) * 1_000)).toBeLessThan(5_000);
+    expect(worker?.load?.memory).toBeGreaterThan(1e6);
+    expect(worker?.load?.eventLoopDelay).toBeGreaterThanOrEqual(0);
+    await presence.stop();
   });
 
   it('a process without queues is no worker', async () => {
