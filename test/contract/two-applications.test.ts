@@ -112,6 +112,13 @@ describeEachEngine('two applications on one queue', (engine) => {
       tasks: ['Mail.send'],
       schedules: expect.arrayContaining(['both', 'digest']),
       concurrency: { default: 10 },
+      rateLimits: {},
+      load: {
+        running: [],
+        runningCount: 0,
+        eventLoopDelay: expect.any(Number),
+        memory: expect.any(Number),
+      },
     });
     await mail.app.close();
     await until(async () => (await shop.engine.workers.list()).length === 1, 'the closed process is not in the list');
