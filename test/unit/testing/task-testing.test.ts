@@ -317,8 +317,9 @@ it('drain() follows the retries as the clock is moved, and throws the error of t
   await tasks.advance('1m');
   expect(await tasks.drain()).toMatchObject({ retrying: 1, failures: [] });
   await tasks.advance('1m');
-  expect(await tasks.drain()).toMatchObject({ succeeded: 1 });
-  expect(await handle.status()).toMatchObject({ attempt: 3 });
+  // A schedule of ten minutes may be due too.
+  expect((await tasks.drain()).succeeded).toBeGreaterThanOrEqual(1);
+  expect(await handle.status()).toMatchObject({ state: 'succeeded', attempt: 3 });
 
   await shop.mails.double.enqueue(1);
   tasks.failNext(MailTasks, 'double', error);
