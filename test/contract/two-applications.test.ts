@@ -110,6 +110,7 @@ describeEachEngine('two applications on one queue', (engine) => {
       seenAt: expect.any(Number),
       queues: ['default'],
       tasks: ['Mail.send'],
+      tasksOfQueues: { default: ['Mail.send'] },
       schedules: expect.arrayContaining(['both', 'digest']),
       concurrency: { default: 10 },
       rateLimits: {},
