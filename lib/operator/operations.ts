@@ -9,6 +9,7 @@ import type { TaskPage } from '../admin/task-page.js';
 import type { Engine } from '../engine/engine.js';
 import type { Finding } from '../engine/ports/diagnosis-port.js';
 import type { TaskAdmin } from '../admin/task-admin.js';
+import type { ShutdownOptions } from '../admin/worker-shutdown.js';
 import type { WorkerInfo } from '../admin/worker-info.js';
 import type { Json } from '../engine/json.js';
 import { TaskNotFoundError } from '../errors.js';
@@ -104,6 +105,8 @@ export const OPERATIONS = {
 
   purge: async ({ admin }, queue: string, act: ActOptions): Promise<StoredAct> =>
     storedAct(admin, await admin.purge(queue, act)),
+
+  shutdown: ({ admin }, worker: string, options: ShutdownOptions): Promise<void> => admin.shutdown(worker, options),
 
   pause: ({ admin }, queue: string, act: ActOptions): Promise<void> => admin.pause(queue, act),
 

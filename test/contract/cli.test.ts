@@ -350,6 +350,13 @@ describeEachDatabase('the command line', (engine) => {
     await expect(handle.status()).rejects.toThrow('There is no task');
   });
 
+  test('shutdown asks before, and names an unknown worker', async () => {
+    expect(await cli('shutdown nobody')).toMatchObject({ code: 1, err: expect.stringContaining('give --yes') });
+    const { code, out, err } = await cli('shutdown nobody --yes');
+    expect(err).toContain('nobody');
+    expect({ code, out }).toEqual({ code: 1, out: '' });
+  });
+
   test.each([
     ['retry', 'Give the id of a task, options that choose tasks'],
     ['retry reports.x --queue reports', 'Give either the id of a task or options that choose tasks, not both.'],

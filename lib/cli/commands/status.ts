@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { problemsOf } from '../../admin/problems.js';
-import type { QueueInfo } from '../../admin/queue-overview.js';
+import type { QueueInfo, RecentCounts } from '../../admin/queue-overview.js';
 import type { WorkerInfo } from '../../admin/worker-info.js';
 import type { Duration } from '../../duration.js';
 import { parseTimerDuration } from '../../duration.js';
@@ -111,8 +111,20 @@ function columns({ style }: Pick<Output, 'style'>, now: number): Column<QueueInf
     number('WAITING', ({ counts }) => counts.waiting),
     number('SUCCEEDED', ({ counts }) => counts.succeeded),
     number('FAILED', ({ counts }) => counts.failed, style.red),
+    { title: 'LAST MINUTE', value: ({ lastMinute }) => recentText(lastMinute), align: 'right' },
     number('WORKERS', ({ workers }) => workers),
   ];
+}
+
+/** `12 ok, 1 failed, 3 retried` without what did not happen. */
+function recentText({ succeeded, failed, retried }: RecentCounts): string | null {
+  const parts = [
+    [succeeded, 'ok'],
+    [failed, 'failed'],
+    [retried, 'retried'],
+  ] as const;
+  const happened = parts.filter(([number]) => number > 0);
+  return happened.length === 0 ? null : happened.map(([number, what]) => `${number} ${what}`).join(', ');
 }
 
 function stateOf({ paused, workers, counts }: QueueInfo): string {

@@ -1,5 +1,7 @@
 import type { Command } from 'commander';
 import type { WorkerInfo } from '../../admin/worker-info.js';
+import type { Duration } from '../../duration.js';
+import { confirm } from '../confirm.js';
 import type { CommandContext } from '../command-context.js';
 import type { Output } from '../output.js';
 import { ageText } from '../words.js';
@@ -13,6 +15,32 @@ export function addWorkers(program: Command, context: CommandContext): void {
         out.print(await operator.workers(), (workers) => workersText(workers, out, Date.now()));
       }),
     );
+  program
+    .command('shutdown <worker>')
+    .description('stop a worker as SIGTERM does: its running tasks get their time to end, and its process ends')
+    .option('--grace <duration>', 'the time that running tasks get; default: shutdown.grace of the application')
+    .option('--reason <text>', 'why, for those who watch')
+    .option('-y, --yes', 'do not ask')
+    .action((worker: string, { grace, reason, yes }: ShutdownFlags, command: Command) =>
+      context.withStore(command, async ({ operator, out, terminal, actor }) => {
+        await confirm(
+          terminal,
+          yes,
+          `stops the worker ${worker}; its process ends, and does not start again by itself.`,
+        );
+        await operator.shutdown(worker, { ...actor(reason), ...(grace !== undefined && { grace }) });
+        out.print(
+          { worker, requested: true },
+          () => `The worker ${worker} is told to stop. It leaves the list of workers when it has.\n`,
+        );
+      }),
+    );
+}
+
+interface ShutdownFlags {
+  readonly grace?: Duration;
+  readonly reason?: string;
+  readonly yes?: boolean;
 }
 
 /** @param now milliseconds */

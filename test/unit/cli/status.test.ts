@@ -21,6 +21,8 @@ const queue = (name: string, counts: Partial<QueueInfo['counts']> = {}, more: Pa
     oldestQueuedAt: null,
     workers: 1,
     tasks: [],
+    pausedBy: null,
+    lastMinute: { succeeded: 0, failed: 0, retried: 0 },
     ...more,
   }) as QueueInfo;
 
@@ -30,14 +32,14 @@ const worker = (state: WorkerInfo['state'], host: string) =>
 test('a healthy store', () => {
   const report = {
     place: 'Redis at db:6379, prefix tasks',
-    queues: [queue('default', { succeeded: 1_234 })],
+    queues: [queue('default', { succeeded: 1_234 }, { lastMinute: { succeeded: 12, failed: 1, retried: 0 } })],
     workers: [worker('alive', 'a')],
   };
   expect(statusText({ ...report, problems: [] }, out, NOW)).toBe(
     `Redis at db:6379, prefix tasks  1 worker, 03:10:05 UTC
 
-QUEUE    STATE  QUEUED  OLDEST  RUNNING  SCHEDULED  WAITING  SUCCEEDED  FAILED  WORKERS
-default  open        0       –        0          0        0      1,234       0        1
+QUEUE    STATE  QUEUED  OLDEST  RUNNING  SCHEDULED  WAITING  SUCCEEDED  FAILED      LAST MINUTE  WORKERS
+default  open        0       –        0          0        0      1,234       0  12 ok, 1 failed        1
 
 All is well.
 `,
@@ -56,10 +58,10 @@ test('the stuck queue at three in the morning', () => {
   expect(statusText({ place: 'Redis at db:6379, prefix tasks', queues, workers, problems }, out, NOW)).toBe(
     `Redis at db:6379, prefix tasks  1 worker, 03:10:05 UTC
 
-QUEUE       STATE      QUEUED  OLDEST  RUNNING  SCHEDULED  WAITING  SUCCEEDED  FAILED  WORKERS
-mail        paused         12     30m        0          0        0          0       3        1
-reports     no worker       1      5s        0          1        0          0       0        0
-thumbnails  open          900      4h       10          0        0          0       0        1
+QUEUE       STATE      QUEUED  OLDEST  RUNNING  SCHEDULED  WAITING  SUCCEEDED  FAILED  LAST MINUTE  WORKERS
+mail        paused         12     30m        0          0        0          0       3            –        1
+reports     no worker       1      5s        0          1        0          0       0            –        0
+thumbnails  open          900      4h       10          0        0          0       0            –        1
 
 ✗ Queue mail is paused: 12 tasks wait, the oldest for 30 minutes.
   → npx nestjs-task-queue resume mail
