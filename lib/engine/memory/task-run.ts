@@ -74,9 +74,11 @@ export function toDelivery(
 export function storeOutcome(store: TaskStore, task: StoredTask, outcome: Outcome, retention: Retention): void {
   const hasStarted = task.run?.hasStarted ?? true;
   task.run = undefined;
-  if (hasStarted) remember(task, outcome, store.now());
-  if (outcome.kind === 'succeeded') return store.succeed(task, outcome.result, retention);
-  if (outcome.kind === 'failed') return store.fail(task, storable(outcome.failure), retention);
+  // The attempt and the task end at the same time.
+  const at = store.now();
+  if (hasStarted) remember(task, outcome, at);
+  if (outcome.kind === 'succeeded') return store.succeed(task, outcome.result, retention, at);
+  if (outcome.kind === 'failed') return store.fail(task, storable(outcome.failure), retention, at);
   // The request came after the run had ended, and interrupted nothing.
   if (task.cancelled) return store.cancel(task, task.cancelled.reason, retention);
   if (outcome.kind === 'retry') {

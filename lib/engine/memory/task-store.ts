@@ -184,14 +184,14 @@ export class TaskStore {
     this.events.changed(task, false);
   }
 
-  succeed(task: StoredTask, result: Json | undefined, retention: Retention): void {
+  succeed(task: StoredTask, result: Json | undefined, retention: Retention, at = this.now()): void {
     task.result = result === undefined ? undefined : JSON.stringify(result);
-    this.end(task, 'succeeded', retention);
+    this.end(task, 'succeeded', retention, at);
   }
 
-  fail(task: StoredTask, failure: TaskFailure, retention: Retention): void {
+  fail(task: StoredTask, failure: TaskFailure, retention: Retention, at = this.now()): void {
     task.failure = failure;
-    this.end(task, 'failed', retention);
+    this.end(task, 'failed', retention, at);
   }
 
   /** Ends a task that does not run. */
@@ -256,15 +256,15 @@ export class TaskStore {
     else this.queue(task, 'back');
   }
 
-  private end(task: StoredTask, place: 'succeeded' | 'failed', retention: Retention): void {
+  private end(task: StoredTask, place: 'succeeded' | 'failed', retention: Retention, at: number): void {
     const wasRunning = task.place === 'running';
     this.leave(task);
     // A worker took an expired task only to clear it away.
     if (wasRunning && !isExpiry(task.failure ?? null)) task.attempts++;
     task.place = place;
     task.run = undefined;
-    task.finishedAt = this.clock.now();
-    task.due = task.finishedAt + timeToLive(stateOf(task, task.finishedAt), task.options.resultTtl, retention);
+    task.finishedAt = at;
+    task.due = at + timeToLive(stateOf(task, at), task.options.resultTtl, retention);
     if (task.unique?.while !== 'retained') this.releaseKey(task);
     this.keepUntilDue(task);
     for (const member of task.workflow?.members ?? []) if (hasEnded(member)) this.keepUntilDue(member);
