@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type { DatabaseConnection } from '../connection.js';
 import type { Engine } from '../engine.js';
-import { RequestDesk } from '../request-desk.js';
+import { RequestServer } from '../request-server.js';
 import { BullMQEngine, type BullMQEngineOptions } from './bullmq-engine.js';
 import { warningOfUncheckedVersions } from './checked-versions.js';
 import type { Driver } from './driver.js';
@@ -26,15 +26,15 @@ export interface CreateBullMQEngineOptions extends Omit<BullMQEngineOptions, 'pa
  * @throws ConfigurationError when the driver's package is not installed, with the command that installs it
  */
 export async function createBullMQEngine(options: CreateBullMQEngineOptions): Promise<Engine> {
-  const desk = new RequestDesk();
-  const driver = await createDriver(options.connection, options.prefix, desk);
+  const requests = new RequestServer();
+  const driver = await createDriver(options.connection, options.prefix, requests);
   const packages = ['bullmq', DRIVER_PACKAGES[options.connection.kind]];
   const warning = warningOfUncheckedVersions(packages);
   if (warning !== undefined) new Logger('TaskQueue').warn(warning);
-  return new BullMQEngine(driver, { ...options, packages }, desk);
+  return new BullMQEngine(driver, { ...options, packages }, requests);
 }
 
-async function createDriver(connection: DatabaseConnection, prefix: string, desk: RequestDesk): Promise<Driver> {
+async function createDriver(connection: DatabaseConnection, prefix: string, requests: RequestServer): Promise<Driver> {
   switch (connection.kind) {
     case 'redis': {
       const { openRedis } = await import('./redis/open-redis.js');
@@ -46,7 +46,7 @@ async function createDriver(connection: DatabaseConnection, prefix: string, desk
     }
     case 'embedded': {
       const { openEmbeddedDriver } = await import('./embedded/open-embedded-driver.js');
-      return openEmbeddedDriver(connection.folder, prefix, (request) => desk.handle(request));
+      return openEmbeddedDriver(connection.folder, prefix, (request) => requests.handle(request));
     }
   }
 }

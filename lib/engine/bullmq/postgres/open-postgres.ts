@@ -8,7 +8,8 @@ import { loadOptionalPackage } from '../load-optional-package.js';
 import { ServerClock } from '../server-clock.js';
 import { PostgresBus } from './postgres-bus.js';
 import { openPools, sharePool, type PostgresPools } from './postgres-pools.js';
-import { isOutage, PostgresDriver } from './postgres-driver.js';
+import { isOutage } from './outage.js';
+import { PostgresDriver } from './postgres-driver.js';
 
 type PostgresConnection = Extract<Connection, { kind: 'postgres' }>;
 

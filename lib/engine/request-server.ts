@@ -3,7 +3,7 @@ import type { Json } from './json.js';
 import type { AnswerRequest, RequestPort } from './ports/request-port.js';
 
 /** Leads the requests of other processes to what answers them, which the application provides after the engine exists. */
-export class RequestDesk implements RequestPort {
+export class RequestServer implements RequestPort {
   private answer: AnswerRequest | undefined;
 
   serveRequests(answer: AnswerRequest): void {
