@@ -50,10 +50,12 @@ export class SingleTaskActs {
         const { engine, definitionOf, maxPayload, hasPriorities } = this.deps;
         const record = await engine.find(id);
         if (!record) return undefined;
-        const { name, queue, note } = record;
+        const { name, queue, note, isOrdered } = record;
         // Of these tasks only a part of the arguments is stored, or a list of argument lists.
         const definition = note?.piped || note?.each ? undefined : definitionOf(name);
-        const context = { name, queue, definition, maxPayload, hasPriorities, now: engine.now() };
+        // The command line does not know the options of the application, but the stored task shows them.
+        const mayHavePriority = isOrdered === true || hasPriorities(queue);
+        const context = { name, queue, definition, maxPayload, mayHavePriority, now: engine.now() };
         return engine.update(id, await checkCallChange(change, context));
       },
       change,

@@ -187,6 +187,8 @@ export interface TaskRecord {
   readonly root?: string;
   /** How often a caller ran the task again after its end; 0 when absent. */
   readonly reruns?: number;
+  /** The task was stored in a queue that orders its tasks by priority. */
+  readonly isOrdered?: true;
   /** Of a queued task whose status a caller asked for. No engine sets it. */
   readonly block?: TaskBlock;
 }

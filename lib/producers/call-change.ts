@@ -24,7 +24,8 @@ export interface CallChangeContext {
   readonly definition: TaskDefinition | undefined;
   /** Bytes of JSON of the arguments. */
   readonly maxPayload: number;
-  readonly hasPriorities: (queue: string) => boolean;
+  /** Whether the queue orders its tasks by priority. */
+  readonly mayHavePriority: boolean;
   readonly now: number;
 }
 
@@ -34,7 +35,7 @@ export interface CallChangeContext {
  * @throws NotSerializableError, PayloadTooLargeError, InvalidArgumentsError, ConfigurationError
  */
 export async function checkCallChange(change: CallChange, context: CallChangeContext): Promise<TaskEdit> {
-  const { name, queue, definition, maxPayload, hasPriorities, now } = context;
+  const { name, queue, definition, maxPayload, mayHavePriority, now } = context;
   const { args, delay, priority } = change;
   if (args !== undefined && !Array.isArray(args))
     throw new ConfigurationError(
@@ -42,7 +43,7 @@ export async function checkCallChange(change: CallChange, context: CallChangeCon
     );
   const json = args && jsonArguments(args, { path: 'args', task: name, maxPayload });
   if (json && definition) await validateArguments(definition, json);
-  if (priority !== undefined && !hasPriorities(queue)) {
+  if (priority !== undefined && !mayHavePriority) {
     throw new ConfigurationError(
       `The priority of task "${name}" cannot be changed, because its queue "${queue}" has no priorities. Set queues: { ${queue}: { priorities: true } } in every process.`,
     );

@@ -46,7 +46,9 @@ describeEachDatabase('the command line', (engine) => {
   beforeAll(async () => {
     const place = await engine.place();
     cli = commandsOn(place);
-    booted = await boot({ ...place, http: false, application: 'shop' }, [ReportTasks]);
+    booted = await boot({ ...place, http: false, application: 'shop', queues: { ranked: { priorities: true } } }, [
+      ReportTasks,
+    ]);
   });
   afterAll(() => booted.app.close());
 
@@ -292,6 +294,18 @@ describeEachDatabase('the command line', (engine) => {
     expect(await cli('doctor')).toMatchObject({ code: 1, out: expect.stringContaining('fail  paused') });
     expect(await cli('resume reports')).toMatchObject({ code: 0, out: 'Queue reports is open.\n' });
     await handle.result();
+  });
+
+  test('update changes the priority of a task whose queue has priorities, which the stored task shows', async () => {
+    const later = (queue: string) =>
+      booted.queue.of('ReportTasks.build').with({ queue, delay: '1h' }).enqueue('2026-11');
+    const [ranked, plain] = await Promise.all([later('ranked'), later('reports')]);
+    expect(await cli(`update ${ranked.id} --priority 9`)).toMatchObject({ code: 0 });
+    expect(JSON.parse((await cli(`show ${ranked.id} --json`)).out)).toMatchObject({ options: { priority: 9 } });
+    expect(await cli(`update ${plain.id} --priority 9`)).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('its queue "reports" has no priorities'),
+    });
   });
 
   test('promote runs a scheduled task now, and update changes one that has not started', async () => {

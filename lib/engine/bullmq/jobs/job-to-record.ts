@@ -81,6 +81,7 @@ function readableRecord(
     ...(data?.note !== undefined && { note: data.note }),
     ...(data?.root !== undefined && data.root !== id && { root: data.root }),
     ...(data?.rerun && { reruns: data.rerun.count }),
+    ...(opts.priority && { isOrdered: true as const }),
   };
 }
 
