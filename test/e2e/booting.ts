@@ -30,7 +30,9 @@ export async function bootAdder(options: TaskQueueOptions) {
       const admin = app.get(TaskAdmin);
       const { items } = await admin.tasks({ state: 'succeeded' });
       const queues = await admin.queues();
-      return result === 3 && items[0]?.id === handle.id && (queues[0]?.counts.succeeded ?? 0) > 0;
+      // Other replicas may have run tasks meanwhile.
+      const isListed = items.some(({ id }) => id === handle.id);
+      return result === 3 && isListed && (queues[0]?.counts.succeeded ?? 0) > 0;
     },
   };
 }

@@ -21,17 +21,19 @@ import {
 } from 'nestjs-task-queue';
 import { SHAPE_LISTENER, ShapeTasks, signatureOf } from '../../support/shape-tasks.js';
 import type { Shape } from '../../support/workflow-shapes.js';
-import { killBeforeCommand } from './kill-before-command.js';
 import { SHAPE_JOURNAL } from './shape-journal.js';
 import { TimedWork } from './timed-work.js';
 import { Work } from './work.js';
 
 const { KILL_BEFORE_TICK } = process.env;
 // The task of a tick has the schedule in its headers, and the schedule has the tick in its record.
-if (KILL_BEFORE_TICK)
+if (KILL_BEFORE_TICK) {
+  // Loaded only here: it needs the packages of both databases.
+  const { killBeforeCommand } = await import('./kill-before-command.js');
   killBeforeCommand(Number(KILL_BEFORE_TICK), (parts) =>
     parts.some((part) => part.includes('"schedule":"made"') || part.includes('"tick":') || part.endsWith(':made')),
   );
+}
 
 @Module({
   imports: [TaskQueueModule.forRoot(JSON.parse(process.env['OPTIONS'] as string) as TaskQueueOptions)],
