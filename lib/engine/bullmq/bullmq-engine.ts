@@ -31,6 +31,7 @@ import { QueueBlocks } from './operations/queue-blocks.js';
 import { TaskEdits } from './operations/task-edits.js';
 import { TaskLog } from './operations/task-log.js';
 import { patchClientList } from './patched-client-list.js';
+import { patchMetrics } from './patched-metrics.js';
 import { QueueControl } from './queue-control.js';
 import { Statistics } from '../statistics/statistics.js';
 import { QueueMeta } from './queue-meta.js';
@@ -242,6 +243,7 @@ export class BullMQEngine implements Engine {
     if (!known) {
       known = this.driver.createQueue(queue);
       if (!this.driver.namesWorkers) patchClientList(known, () => this.workersOf(queue));
+      patchMetrics(known, this.statistics, () => this.now());
       this.queues.set(queue, known);
     }
     return known;

@@ -32,6 +32,11 @@ export class Bucket {
     for (const [queue, name, figures] of other.entries()) this.add(queue, name, figures);
   }
 
+  /** Keeps the counts alone. */
+  dropDurations(): void {
+    for (const [, , figures] of this.entries()) figures.dropDurations();
+  }
+
   private add(queue: string, name: string, figures: Figures): void {
     this.of(queue, name).merge(figures);
   }

@@ -25,6 +25,11 @@ export class Figures {
     this.run.merge(other.run);
   }
 
+  dropDurations(): void {
+    this.wait = new Durations();
+    this.run = new Durations();
+  }
+
   write(): unknown[] {
     return [...COUNTS.map((count) => this.counts[count]), this.wait.write(), this.run.write()];
   }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Bucket } from './bucket.js';
+import { COUNTS, Figures } from './figures.js';
 import { MINUTE } from './task-counter.js';
 import { allTexts, type TextStore } from './text-store.js';
 
@@ -20,6 +21,9 @@ const MERGE_LIMIT = 20_000;
 const ROLL_EVERY = 10 * MINUTE;
 /** Milliseconds by which a bucket may be older than its level says, because the process that merges has not come to it. */
 const SLACK = 60 * MINUTE;
+
+/** The key of what is older than all that is kept. It has counts alone, so that totals never fall. */
+const EARLIER = '0:0';
 
 /** Figures of a span of time. */
 export interface Slice {
@@ -67,7 +71,7 @@ export class StatisticsStore {
     const slices = new Map<string, Slice>();
     for (const [key, text] of parts) addSlice(slices, key, text);
     for (const [place, key] of keys.entries()) addSlice(slices, key, merged[place]);
-    for (const { bucket } of [...slices.values()]) for (const source of bucket.sources) slices.delete(source);
+    dropSources(slices);
     return [...slices.values()].filter(({ at }) => at >= from && at < to);
   }
 
@@ -90,8 +94,28 @@ export class StatisticsStore {
         if (performance.now() < stopAt) await this.fold(target, sources, merged);
       if (old.length > 0) stored = await allTexts(merged);
     }
-    const outdated = [...stored.keys()].filter((key) => timeOf(key) + spanOf(key) + keep <= now());
-    if (outdated.length > 0 && performance.now() < stopAt) await merged.delete(outdated);
+    const isOutdated = (key: string) => key !== EARLIER && timeOf(key) + spanOf(key) + keep <= now();
+    const outdated = new Map([...stored].filter(([key]) => isOutdated(key)));
+    if (outdated.size > 0 && performance.now() < stopAt) await this.fold(EARLIER, outdated, merged);
+  }
+
+  /** What was ever counted, by queue. @throws EngineUnavailableError when the engine does not answer in time */
+  async totals(): Promise<Map<string, Figures['counts']>> {
+    const { parts, merged } = this.deps;
+    const slices = new Map<string, Slice>();
+    // In the order in which figures move, so that each is found at least once; sources tell which are found twice.
+    for (const store of [parts, merged]) for (const [key, text] of await allTexts(store)) addSlice(slices, key, text);
+    addSlice(slices, EARLIER, (await merged.get([EARLIER]))[0]);
+    dropSources(slices);
+    const totals = new Map<string, Figures['counts']>();
+    for (const { bucket } of slices.values()) {
+      for (const [queue, , { counts }] of bucket.entries()) {
+        const total = totals.get(queue) ?? new Figures().counts;
+        for (const event of COUNTS) total[event] += counts[event];
+        totals.set(queue, total);
+      }
+    }
+    return totals;
   }
 
   /** Adds sources to a merged bucket and deletes them. */
@@ -103,6 +127,7 @@ export class StatisticsStore {
     for (const [key, source] of sources) if (!known.has(key)) bucket.merge(Bucket.read(source) ?? new Bucket());
     // A source that the bucket named before is still stored only when the process that merged it died.
     bucket.sources = [...sources.keys()];
+    if (target === EARLIER) bucket.dropDurations();
     await merged.set({ [target]: bucket.write() });
     await from.delete([...sources.keys()]);
   }
@@ -119,6 +144,10 @@ export class StatisticsStore {
     }
     return keys;
   }
+}
+
+function dropSources(slices: Map<string, Slice>): void {
+  for (const { bucket } of [...slices.values()]) for (const source of bucket.sources) slices.delete(source);
 }
 
 function addSlice(slices: Map<string, Slice>, key: string, text: string | undefined): void {

@@ -1,6 +1,7 @@
 import { endsWithin } from '../../concurrency.js';
 import type { StatisticsPort } from '../ports/statistics-port.js';
 import type { Bucket } from './bucket.js';
+import { Figures } from './figures.js';
 import { StatisticsStore, type Slice, type StatisticsStoreDeps } from './statistics-store.js';
 import { TaskCounter } from './task-counter.js';
 
@@ -9,6 +10,8 @@ const STORE_AFTER = 10_000;
 /** Milliseconds for which the end of the application waits for the store. */
 const CLOSE_LIMIT = 1_000;
 const DEFAULT_KEEP = 7 * 86_400_000;
+/** Milliseconds for which totals are not read again: a scrape asks for those of each queue. */
+const TOTALS_FOR = 1_000;
 /** Parts that wait for the store: those of about ten minutes. */
 const MOST_UNSTORED = 60;
 
@@ -24,6 +27,7 @@ export class Statistics implements StatisticsPort {
   private readonly store: StatisticsStore;
   /** Parts that could not be stored. They keep their keys, because a call without an answer may have stored them. */
   private unstored = new Map<string, Bucket>();
+  private totalsRead: { readonly until: number; readonly totals: Promise<Map<string, Figures['counts']>> } | undefined;
   private isClosed = false;
   private timer: NodeJS.Timeout | undefined;
   private flushing: Promise<void> = Promise.resolve();
@@ -44,6 +48,17 @@ export class Statistics implements StatisticsPort {
   async read(from: number, to: number): Promise<Slice[]> {
     await this.flush();
     return this.store.read(from, to);
+  }
+
+  /** What was ever counted of a queue. Several calls within {@link TOTALS_FOR} share one reading. */
+  async totals(queue: string): Promise<Figures['counts']> {
+    const now = performance.now();
+    if (!this.totalsRead || now >= this.totalsRead.until) {
+      const totals = this.flush().then(() => this.store.totals());
+      this.totalsRead = { until: now + TOTALS_FOR, totals };
+      totals.catch(() => (this.totalsRead = undefined));
+    }
+    return (await this.totalsRead.totals).get(queue) ?? new Figures().counts;
   }
 
   /** Merges what processes have stored. Only one process may do that at a time. */

@@ -47,6 +47,32 @@ describe('the store of statistics', () => {
     expect([texts.parts.size, texts.merged.size, await sum()]).toEqual([0, 1, 10]);
   });
 
+  it('keeps totals of what is too old to be kept itself', async () => {
+    const { texts, merged, add, process, sum, pass } = world();
+    const total = async () => (await process().totals()).get('mail')?.succeeded;
+    expect(await total()).toBeUndefined();
+    await add(1);
+    expect(await total()).toBe(1);
+    for (const count of [2, 3]) {
+      pass(WEEK + 2 * HOUR);
+      await process().merge();
+      await add(count);
+    }
+    expect(await total()).toBe(6);
+    // A series has only what is kept.
+    expect(await sum()).toBe(3);
+    pass(2 * WEEK);
+    const dying = process({
+      merged: Object.assign(Object.create(merged), { delete: () => Promise.reject(new Error('killed')) }),
+    });
+    await dying.merge().catch(() => undefined);
+    expect(await total()).toBe(6);
+    await process().merge();
+    await process().merge();
+    expect(await total()).toBe(6);
+    expect(texts.merged.size).toBeLessThanOrEqual(2);
+  });
+
   it('counts nothing twice when the process that merges dies before it deletes', async () => {
     const { parts, merged, add, process, sum, pass } = world();
     const dies = { delete: () => Promise.reject(new Error('killed')) };
