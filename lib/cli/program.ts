@@ -52,9 +52,17 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
     // Commander has printed its message. Help that was asked for is no error.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
     const message = error instanceof Error ? error.message : String(error);
-    terminal.writeError(`${printable(message)}\n`);
+    terminal.writeError(`${printable(withOptionNames(message))}\n`);
     return exitCodeOf(error);
   }
+}
+
+/** `TaskAdmin` names parameters of code, and people here give options: `filter.runningFor` is `--running-for`. */
+function withOptionNames(message: string): string {
+  return message.replaceAll(
+    /\bfilter\.(\w+)/g,
+    (_, name: string) => `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`,
+  );
 }
 
 function createProgram(context: CommandContext): Command {

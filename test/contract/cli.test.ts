@@ -192,12 +192,12 @@ describeEachDatabase('the command line', (engine) => {
   });
 
   test.each([
-    ['list --state late', 'filter.state is "late". Give one of: '],
-    ['list --running-for soon', 'filter.runningFor is "soon"'],
-    ['list --error x', 'filter.error is "x". Give a fingerprint'],
+    ['list --state late', '--state is "late". Give one of: '],
+    ['list --running-for soon', '--running-for is "soon"'],
+    ['list --error x', '--error is "x". Give a fingerprint'],
     ['list --limit 5000', 'limit is 5000. Give a whole number from 1 to 1000.'],
     ['list --cursor x', 'cursor'],
-    ['list --enqueued-after soon', 'filter.enqueuedAfter is "soon"'],
+    ['list --enqueued-after soon', '--enqueued-after is "soon"'],
   ])('%s is wrong usage', async (args, message) => {
     const { code, out, err } = await cli(args);
     expect(err).toContain(message);
@@ -377,7 +377,7 @@ describeEachDatabase('the command line', (engine) => {
     ['retry --queue reports --all', '--all is for all tasks.'],
     ['retry --queue reports --rate 0', 'rate is 0. Give a number of tasks per second'],
     ['retry --queue reports --rate fast', "argument 'fast' is invalid. Give a number."],
-    ['cancel --state succeeded --yes', 'filter.state is "succeeded". cancelAll() is about'],
+    ['cancel --state succeeded --yes', '--state is "succeeded". cancelAll() is about'],
     ['cancel --colour red', "unknown option '--colour'"],
     ["pause 'a b'", 'a b'],
     ['purge _control --yes', '_control'],
