@@ -35,8 +35,12 @@ export interface BulkRunnerDeps {
 export class BulkRunner implements DeliveryHandler {
   constructor(private readonly deps: BulkRunnerDeps) {}
 
-  async handle(delivery: Delivery): Promise<Outcome> {
-    if (delivery.queue !== CONTROL_QUEUE) return this.deps.next.handle(delivery);
+  /** Every task passes here, so nothing is added to those of other queues. */
+  handle(delivery: Delivery): Promise<Outcome> {
+    return delivery.queue === CONTROL_QUEUE ? this.perform(delivery) : this.deps.next.handle(delivery);
+  }
+
+  private async perform(delivery: Delivery): Promise<Outcome> {
     if (delivery.abandoned > DEATHS) return { kind: 'failed', failure: repeatedLoss() };
     const act = readBulkAct(delivery.args);
     if (!act) return { kind: 'failed', failure: unreadable('args is no act on many tasks') };

@@ -17,7 +17,7 @@ export class JobCounts {
     if (!this.counter) return;
     const { finishedOn = this.now(), processedOn } = job;
     const run = processedOn === undefined ? undefined : finishedOn - processedOn;
-    this.count('succeeded', job, { at: finishedOn, wait: waitOf(job), run });
+    this.count('succeeded', job, finishedOn, { wait: waitOf(job), run });
   }
 
   /** An attempt failed. `finishedOn` is set only when no attempt is left. */
@@ -27,17 +27,15 @@ export class JobCounts {
     const at = job.finishedOn ?? this.now();
     const run = attempt ? attempt.ended - attempt.started : undefined;
     const kind = isCancellation(failure) ? 'cancelled' : isExpiry(failure) ? 'expired' : 'failed';
-    this.count(job.finishedOn === undefined ? 'retried' : kind, job, {
-      at,
-      wait: attempt ? waitOf(job) : undefined,
-      run,
-    });
+    const wait = attempt ? waitOf(job) : undefined;
+    this.count(job.finishedOn === undefined ? 'retried' : kind, job, at, { wait, run });
   }
 
   private count(
     event: 'succeeded' | 'failed' | 'retried' | 'cancelled' | 'expired',
     job: Job,
-    { at, ...times }: CountedTimes & { readonly at: number },
+    at: number,
+    times: CountedTimes,
   ): void {
     this.counter?.count(event, this.queue, job.name, at, times);
     // Several processes may have stored it, and none of them has counted it.
