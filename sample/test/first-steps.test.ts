@@ -1,11 +1,12 @@
 /** How an application tests its tasks: no server, no time to wait for. The guide is docs/testing.md. */
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Test, type TestingModule } from '@nestjs/testing';
-import { TaskQueue, TaskQueueModule } from 'nestjs-task-queue';
+import { chain, TaskQueue, TaskQueueModule } from 'nestjs-task-queue';
 import { TaskTesting } from 'nestjs-task-queue/testing';
 import { FirstStepsController } from '../src/first-steps/first-steps.controller.js';
 import { FirstStepsModule } from '../src/first-steps/first-steps.module.js';
 import { FirstSteps } from '../src/first-steps/first-steps.tasks.js';
+import { DailyTasks } from '../src/schedules/daily.tasks.js';
 
 describe('the first steps', () => {
   let moduleRef: TestingModule;
@@ -13,7 +14,8 @@ describe('the first steps', () => {
   let controller: FirstStepsController;
 
   beforeEach(async () => {
-    const builder = Test.createTestingModule({ imports: [TaskQueueModule.forRoot(), FirstStepsModule] });
+    const imports = [TaskQueueModule.forRoot(), FirstStepsModule];
+    const builder = Test.createTestingModule({ imports, providers: [DailyTasks] });
     moduleRef = await TaskTesting.configure(builder).compile();
     tasks = moduleRef.get(TaskTesting);
     controller = moduleRef.get(FirstStepsController);
@@ -46,6 +48,28 @@ describe('the first steps', () => {
 
   it('one attempt of a task runs in place', async () => {
     expect(await tasks.run(FirstSteps, 'add', 20, 22)).toMatchObject({ outcome: 'succeeded', result: 42 });
+  });
+
+  it('a chain passes a sum on', async () => {
+    const { add } = moduleRef.get(TaskQueue).of(FirstSteps);
+    const handle = await chain(add.signature(2, 3), add.signature(4)).enqueue();
+    await tasks.drain();
+    expect(await handle.result()).toBe(9);
+  });
+
+  it('calls with one idempotency key are one task', async () => {
+    const once = moduleRef.get(TaskQueue).of(FirstSteps).add.with({ idempotencyKey: 'order-17' });
+    const [first, second] = [await once.enqueue(1, 1), await once.enqueue(1, 1)];
+    expect(second).toMatchObject({ id: first.id, deduplicated: true });
+    expect(tasks.enqueued(FirstSteps, 'add')).toHaveLength(1);
+  });
+
+  it('the quote of the day is due on the next working day, and may fail', async () => {
+    tasks.failNext(DailyTasks, 'quote', new Error('no quotes today'), { times: 4 });
+    await tasks.drain();
+    tasks.expectNothingEnqueued(DailyTasks, 'quote');
+    await tasks.advance('4d');
+    await expect(tasks.drain()).rejects.toThrow('no quotes today');
   });
 
   it('a nap ends when its signal is aborted', async () => {
