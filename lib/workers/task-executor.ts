@@ -27,6 +27,8 @@ const UNKNOWN_FIRST_DELAY = 1_000;
 const UNKNOWN_LONGEST_DELAY = 30_000;
 /** The first pause of a task that another worker of the queue declares: it mostly takes the task next. */
 const DECLARED_FIRST_DELAY = 100;
+/** Its longest pause. It is short, because it is chance which of the workers takes the task next. */
+const DECLARED_LONGEST_DELAY = 1_000;
 /** Milliseconds after which another task of the same unknown name is logged. */
 const REPEAT_AFTER = 60_000;
 
@@ -159,8 +161,10 @@ export class TaskExecutor implements DeliveryHandler<RunOutcome> {
     const returns = delivery.starts - delivery.attempt;
     const isDeclared = await this.options.isDeclaredElsewhere(queue, name);
     if (isDeclared || returns < this.options.unknownTaskReturns) {
-      const first = isDeclared ? DECLARED_FIRST_DELAY : UNKNOWN_FIRST_DELAY;
-      const delay = Math.min(first * 2 ** returns, UNKNOWN_LONGEST_DELAY);
+      const [first, longest] = isDeclared
+        ? [DECLARED_FIRST_DELAY, DECLARED_LONGEST_DELAY]
+        : [UNKNOWN_FIRST_DELAY, UNKNOWN_LONGEST_DELAY];
+      const delay = Math.min(first * 2 ** returns, longest);
       this.logUnknown(delivery, delay);
       return { kind: 'postponed', delay };
     }

@@ -36,13 +36,13 @@ it('a task that no worker declares is put back twelve times, and then fails', as
   });
 });
 
-it('a task that another worker declares never fails, and is put back for ever longer', async () => {
+it('a task that another worker declares never fails, and is put back for a second at most', async () => {
   const elsewhere = executor(true);
   for (const [times, delay] of [
     [0, 100],
     [1, 200],
-    [12, 30_000],
-    [5_000, 30_000],
+    [12, 1_000],
+    [5_000, 1_000],
   ] as const) {
     await expect(elsewhere.handle(returned(times))).resolves.toEqual({ kind: 'postponed', delay });
   }
