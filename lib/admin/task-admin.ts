@@ -326,7 +326,7 @@ export class TaskAdmin {
    * worker dies, another one goes on.
    *
    * @param filter which tasks; `state` is `failed` (default) or `cancelled`
-   * @param options `rate`: at most so many tasks per second; default: as fast as the engine allows
+   * @param options `rate`: the most tasks per second; default: as fast as the engine allows
    * @returns as soon as the act is stored
    * @throws InvalidArgumentsError when the filter or the rate is wrong
    * @throws EngineUnavailableError

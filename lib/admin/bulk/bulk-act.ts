@@ -52,7 +52,7 @@ export function checkBulkAct(act: BulkActName, filter: TaskFilter, rate: number 
   };
 }
 
-/** The largest rate that means anything: no engine does so many acts in a second. */
+/** The largest rate in tasks per second. No engine performs more acts in a second. */
 const FASTEST = 1_000_000;
 
 /** The filters for the states of an act, one after the other. */

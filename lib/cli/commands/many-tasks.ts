@@ -72,11 +72,7 @@ export function addManyTasksCommands(program: Command, context: CommandContext):
     .option('--no-wait', 'do not wait for the end')
     .action((queue: string, { reason, yes, wait }: ActFlags, command: Command) =>
       context.withStore(command, async (run) => {
-        await confirm(
-          run.terminal,
-          yes,
-          `removes all tasks that wait in the queue ${queue}; nobody can get them back.`,
-        );
+        await confirm(run.terminal, yes, `removes all tasks that wait in the queue ${queue}, for good.`);
         return follow(await run.operator.purge(queue, run.actor(reason)), 'removed', wait, run);
       }),
     );
@@ -88,7 +84,7 @@ function addAct(program: Command, context: CommandContext, act: Act): void {
     .option('--reason <text>', 'why, for those who watch; of cancel, the message of the error of the task')
     .option('-y, --yes', 'do not ask')
     .option('--no-wait', 'do not wait for the end of an act on many tasks');
-  if (act.bulk === 'retryAll') command.option('--rate <tasks>', 'at most so many tasks per second', anyNumber);
+  if (act.bulk === 'retryAll') command.option('--rate <tasks>', 'the most tasks per second', anyNumber);
   command.action((id: string | undefined, flags: ActFlags, called: Command) => {
     const filter = filterOf(flags);
     const isFiltered = Object.keys(filter).length > 0;

@@ -1,16 +1,10 @@
 import type { Json } from '../../engine/json.js';
+import type { CallOfTask } from '../../operator/call-of-task.js';
 import { printable } from '../style.js';
 import type { TestProject } from './project.js';
 
 /** A failed task as the test runs it again. */
-export interface ReplayedCall {
-  readonly id: string;
-  readonly name: string;
-  readonly args: readonly Json[];
-  readonly headers: Readonly<Record<string, string>>;
-  readonly attempt: number;
-  readonly maxAttempts: number;
-  readonly failedAt: string | null;
+export interface ReplayedCall extends Omit<CallOfTask, 'error'> {
   /** As the comment shows it. */
   readonly error: string;
   readonly errorName: string;

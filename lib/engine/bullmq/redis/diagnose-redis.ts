@@ -96,7 +96,7 @@ function memory(info: Info): Finding {
     used,
     whole,
     text,
-    'Raise maxmemory, keep results for a shorter time (results: { ttl }), or purge queues that nobody needs.',
+    'Raise maxmemory, keep results for a shorter time (results: { ttl }), or purge queues whose tasks no application needs.',
   );
 }
 
