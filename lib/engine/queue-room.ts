@@ -16,6 +16,8 @@ export class QueueRoom {
   private countedAt = -Infinity;
   /** Tasks that this process has perhaps stored since the count. */
   private used = 0;
+  /** Tasks that were being stored when the count began, so that it may contain them, and `used` as well. */
+  private perhapsTwice = 0;
   /** Room that was taken, and in which nothing is stored for certain yet. */
   private readonly unfinished = new Set<TakenRoom>();
   private turn: Promise<unknown> = Promise.resolve();
@@ -42,8 +44,7 @@ export class QueueRoom {
     if (age < STAYS_FULL_FOR && this.max - this.counted < tasks) return undefined;
     const share = Math.max(Math.floor((this.max - this.counted) * SHARE), 1);
     if (age >= COUNT_AGAIN_AFTER || this.used + tasks > share) await this.countAgain();
-    if (!this.fits(tasks) && this.unfinished.size > 0) {
-      // The count may contain what is being stored, and then it was taken twice.
+    if (!this.fits(tasks) && (this.perhapsTwice > 0 || this.unfinished.size > 0)) {
       await Promise.all(Array.from(this.unfinished, ({ ended }) => ended));
       await this.countAgain();
     }
@@ -67,6 +68,7 @@ export class QueueRoom {
     this.counted = await this.count();
     this.countedAt = performance.now();
     this.used = begun;
+    this.perhapsTwice = begun;
   }
 }
 
