@@ -5,10 +5,8 @@
  * The tests start servers and a browser. With `--install`, or with `CI=true`, the run installs those that are missing
  * through apt-get. Otherwise it stops before the first phase and prints what to do.
  */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { programsOf, requirePrograms } from '../test/support/programs.js';
+import { jest } from './jest.js';
 import { installPackages, node, tsc } from './project.js';
 
 /** Milliseconds after which a phase is killed: more than twice what it takes on two cores. It counts as failed. */
@@ -24,17 +22,21 @@ const phases = {
     await check([tsc, '-p', 'bench', '--noEmit']),
   ],
   build: async () => [await check(['scripts/build.js']), await check([tsc, '-b', 'sample'])],
-  unit: () => jest('unit'),
-  contract: () => jest('contract'),
+  unit: () => jest('unit', { timeout }),
+  contract: () => jest('contract', { timeout, repeats: true }),
   // A phase of its own: these tests measure times, so nothing else may run beside them.
-  limits: () => jest('limits'),
-  types: () => jest('types'),
-  e2e: () => jest('e2e'),
-  faults: () => jest('faults'),
-  package: () => jest('package'),
+  limits: () => jest('limits', { timeout, repeats: true }),
+  types: () => jest('types', { timeout }),
+  e2e: () => jest('e2e', { timeout, repeats: true }),
+  faults: () => jest('faults', { timeout, repeats: true }),
+  package: () => jest('package', { timeout }),
   // Applications as users have them. The daily run takes two of them, CI and `npm test -- matrix` take all.
   matrix: () =>
-    jest('matrix', { timeout: matrixTimeout, files: isWholeMatrix() ? undefined : '\\.daily\\.test\\.ts$' }),
+    jest('matrix', {
+      timeout: matrixTimeout,
+      files: isWholeMatrix() ? undefined : '\\.daily\\.test\\.ts$',
+      repeats: true,
+    }),
 };
 
 const INSTALL = '--install';
@@ -62,6 +64,7 @@ try {
 await installPackages();
 const lines = [];
 const total = { passed: 0, failed: 0 };
+const unsteady = [];
 for (const [name, run] of Object.entries(phases)) {
   if (!wanted.has(name)) continue;
   console.log(`\n=== ${name}`);
@@ -71,6 +74,11 @@ for (const [name, run] of Object.entries(phases)) {
   lines.push(`${name}: ${passed} passed, ${failed} failed`);
   total.passed += passed;
   total.failed += failed;
+  unsteady.push(...results.flatMap((result) => result.unsteady ?? []));
+}
+if (unsteady.length > 0) {
+  console.log('\nThese tests failed, and passed when their file was repeated alone. Each one is a fault to find:');
+  for (const test of unsteady) console.log(`  ${test}`);
 }
 console.log(`\n${lines.join('\n')}\n\n${total.passed} passed, ${total.failed} failed`);
 process.exitCode = total.failed ? 1 : 0;
@@ -85,45 +93,6 @@ async function check(args) {
 /** Whether the matrix runs as a whole: in CI, or because it was named. */
 function isWholeMatrix() {
   return named.includes('matrix') || ['true', '1'].includes(process.env.CI ?? '');
-}
-
-/**
- * Runs a Jest project and counts its tests. A suite that cannot be loaded counts as one failed test.
- *
- * @param {string} project
- * @param {{ timeout?: number, files?: string }} [options] `files`: a pattern, for a part of the project
- */
-async function jest(project, { timeout: limit = timeout, files } = {}) {
-  const folder = mkdtempSync(join(tmpdir(), 'task-queue-jest-'));
-  const removeFolder = () => rmSync(folder, { recursive: true, force: true });
-  process.once('exit', removeFolder);
-  const report = join(folder, 'report.json');
-  const ok = await node(
-    [
-      ...['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', 'node_modules/jest/bin/jest.js'],
-      ...['--selectProjects', project, '--json', '--outputFile', report],
-      ...(files === undefined ? [] : ['--testPathPatterns', files]),
-      // A suite that leaves something open has failed already (test/support/open-handles.js). It must not block the
-      // run.
-      '--forceExit',
-    ],
-    { timeout: limit },
-  );
-  try {
-    const { numPassedTests, numFailedTests, numRuntimeErrorTestSuites, numPendingTests, numTodoTests } = JSON.parse(
-      readFileSync(report, 'utf8'),
-    );
-    // A skipped test counts as a failed one, so that no test is skipped unnoticed.
-    const failed = numFailedTests + numRuntimeErrorTestSuites + numPendingTests + numTodoTests;
-    // Jest ran no test at all, or something outside of the tests failed.
-    const broken = failed === 0 && (!ok || numPassedTests === 0);
-    return { passed: numPassedTests, failed: failed + Number(broken) };
-  } catch {
-    return { passed: 0, failed: 1 }; // Jest ended without a report.
-  } finally {
-    process.off('exit', removeFolder);
-    removeFolder();
-  }
 }
 
 function sum(results, key) {
