@@ -7,6 +7,8 @@ import { BootReport } from './boot-report.js';
 import { consumedQueues, withInternalQueues } from './consumed-queues.js';
 import { createEngine } from './create-engine.js';
 import type { Engine } from './engine/engine.js';
+import { Instrumentations } from './engine/instrumentation.js';
+import { InstrumentedEnqueue } from './engine/instrumented-enqueue.js';
 import { LimitedEnqueue } from './engine/limited-enqueue.js';
 import { ListenerExplorer } from './events/listener-explorer.js';
 import { TaskEvents } from './events/task-events.js';
@@ -62,6 +64,13 @@ export const PROVIDERS: Provider[] = [
     inject: [ENGINE, RESOLVED_OPTIONS],
     useFactory: (engine: Engine, { queues }: ResolvedOptions) =>
       new LimitedEnqueue({ engine, maxQueued: (queue) => queues.get(queue)?.maxQueued }),
+  },
+  Instrumentations,
+  {
+    provide: InstrumentedEnqueue,
+    inject: [LimitedEnqueue, Instrumentations],
+    useFactory: (calls: LimitedEnqueue, instrumentations: Instrumentations) =>
+      new InstrumentedEnqueue(calls, instrumentations),
   },
   TaskContext,
   TaskRegistry,
@@ -149,9 +158,22 @@ export const PROVIDERS: Provider[] = [
   },
   {
     provide: WorkflowRunner,
-    inject: [ENGINE, TaskExecutor, RESOLVED_OPTIONS],
-    useFactory: (engine: Engine, executor: TaskExecutor, { maxPayload, queues }: ResolvedOptions) =>
-      new WorkflowRunner({ engine, executor, maxPayload, hasRateLimit: rateLimitsOf(queues) }),
+    inject: [ENGINE, Instrumentations, TaskExecutor, RESOLVED_OPTIONS],
+    useFactory: (
+      engine: Engine,
+      instrumentations: Instrumentations,
+      executor: TaskExecutor,
+      { maxPayload, queues }: ResolvedOptions,
+    ) =>
+      new WorkflowRunner({
+        engine,
+        // What belongs to tasks that are stored already is stored also in a full queue.
+        calls: new InstrumentedEnqueue(engine, instrumentations),
+        instrumentations,
+        executor,
+        maxPayload,
+        hasRateLimit: rateLimitsOf(queues),
+      }),
   },
   {
     provide: BulkRunner,
@@ -160,9 +182,9 @@ export const PROVIDERS: Provider[] = [
   },
   {
     provide: WorkflowStarter,
-    inject: [LimitedEnqueue, TaskResults, TaskContext, TaskRegistry, RESOLVED_OPTIONS],
+    inject: [InstrumentedEnqueue, TaskResults, TaskContext, TaskRegistry, RESOLVED_OPTIONS],
     useFactory: (
-      engine: LimitedEnqueue,
+      engine: InstrumentedEnqueue,
       results: TaskResults,
       context: TaskContext,
       registry: TaskRegistry,
@@ -211,9 +233,9 @@ export const PROVIDERS: Provider[] = [
   },
   {
     provide: TaskQueue,
-    inject: [LimitedEnqueue, TaskResults, WorkflowStarter, TaskContext, TaskRegistry, RESOLVED_OPTIONS],
+    inject: [InstrumentedEnqueue, TaskResults, WorkflowStarter, TaskContext, TaskRegistry, RESOLVED_OPTIONS],
     useFactory: (
-      engine: LimitedEnqueue,
+      engine: InstrumentedEnqueue,
       results: TaskResults,
       starter: WorkflowStarter,
       context: TaskContext,
@@ -235,10 +257,10 @@ export const PROVIDERS: Provider[] = [
   },
   {
     provide: SCHEDULE_DEPS,
-    inject: [ENGINE, LimitedEnqueue, TaskResults, TaskExplorer, TaskQueue, TaskRegistry, RESOLVED_OPTIONS],
+    inject: [ENGINE, InstrumentedEnqueue, TaskResults, TaskExplorer, TaskQueue, TaskRegistry, RESOLVED_OPTIONS],
     useFactory: (
       engine: Engine,
-      calls: LimitedEnqueue,
+      calls: InstrumentedEnqueue,
       results: TaskResults,
       explorer: TaskExplorer,
       taskQueue: TaskQueue,
@@ -274,6 +296,7 @@ export const EXPORTS = [
   TaskWorkers,
   RESOLVED_OPTIONS,
   ENGINE,
+  Instrumentations,
 ];
 
 function rateLimitsOf(queues: ResolvedOptions['queues']): (queue: string) => boolean {

@@ -2,7 +2,7 @@ import type { DynamicModule, OnApplicationBootstrap, OnModuleDestroy, Type } fro
 import { Module } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { parseDuration, type Duration } from '../duration.js';
-import { LimitedEnqueue } from '../engine/limited-enqueue.js';
+import { InstrumentedEnqueue } from '../engine/instrumented-enqueue.js';
 import type { MemoryEngine } from '../engine/memory/memory-engine.js';
 import type { StoredTask } from '../engine/memory/stored-task.js';
 import type { Interruption } from '../engine/interruption.js';
@@ -409,7 +409,7 @@ export class TaskTesting implements OnApplicationBootstrap, OnModuleDestroy {
   get #ticks(): ScheduleTicks {
     this.#knownTicks ??= new ScheduleTicks({
       engine: this.#deps.engine,
-      calls: this.#get(LimitedEnqueue),
+      calls: this.#get(InstrumentedEnqueue),
       book: this.#get(ScheduleBook),
       declared: this.#get(DeclaredSchedules),
       queues: () => this.#get(TaskRegistry).queues(),

@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { inBatches } from '../concurrency.js';
 import type { Engine } from '../engine/engine.js';
+import type { InstrumentedEnqueue } from '../engine/instrumented-enqueue.js';
 import { repeatedLoss } from '../engine/failures.js';
 import { storableText, type Json } from '../engine/json.js';
 import type { Delivery, Outcome } from '../engine/ports/worker-port.js';
@@ -27,7 +28,9 @@ const DEATHS = 100;
 const DONE: Outcome = { kind: 'succeeded', result: undefined };
 
 export interface WorkflowDutiesDeps {
-  readonly engine: Pick<Engine, 'find' | 'enqueueTree' | 'cancel' | 'now'>;
+  readonly engine: Pick<Engine, 'find' | 'cancel' | 'now'>;
+  /** Stores the tasks that no application enqueues: later members, callbacks and duties. */
+  readonly calls: Pick<InstrumentedEnqueue, 'enqueueTree' | 'membersOf'>;
   /** Bytes of JSON of the arguments of a task. */
   readonly maxPayload: number;
   readonly hasRateLimit: (queue: string) => boolean;
@@ -70,7 +73,7 @@ export class WorkflowDuties {
         return { kind: 'postponed', delay: Math.min(LOOK_AGAIN_AFTER * 2 ** (starts - 1), LONGEST_PAUSE) };
       }
       return await (duty.kind === 'callbacks'
-        ? this.enqueueCallbacks(record, duty)
+        ? this.enqueueCallbacks(delivery, record, duty)
         : this.cancelMembers(delivery, record, duty));
     } catch (error) {
       if (!(error instanceof EngineUnavailableError)) throw error;
@@ -79,13 +82,20 @@ export class WorkflowDuties {
   }
 
   /** Ids of callbacks are derived from the task and its end, so storing them a second time adds nothing. */
-  private async enqueueCallbacks(record: TaskRecord, duty: Duty): Promise<Outcome> {
-    for (const [index, plan] of callbacksOf(record).entries()) await this.enqueueCallback(record, plan, index, duty);
+  private async enqueueCallbacks(delivery: Delivery, record: TaskRecord, duty: Duty): Promise<Outcome> {
+    for (const [index, plan] of callbacksOf(record).entries())
+      await this.enqueueCallback(delivery, record, plan, index, duty);
     return DONE;
   }
 
-  private async enqueueCallback(record: TaskRecord, plan: Plan, index: number, duty: Duty): Promise<void> {
-    const { engine, maxPayload, hasRateLimit } = this.deps;
+  private async enqueueCallback(
+    delivery: Delivery,
+    record: TaskRecord,
+    plan: Plan,
+    index: number,
+    duty: Duty,
+  ): Promise<void> {
+    const { calls, engine, maxPayload, hasRateLimit } = this.deps;
     const { id, name, queue, headers } = record;
     const context = { headers, queue, now: engine.now(), priority: duty.priority, hasRateLimit };
     const kind = record.state === 'succeeded' ? 'succeeded' : 'failed';
@@ -93,7 +103,7 @@ export class WorkflowDuties {
     try {
       const complete = completePlan(plan, inputOf(record), maxPayload);
       const root = memberId(id, `${end}:${index}`, queueOf(complete, context));
-      await engine.enqueueTree({ ...compilePlan(complete, root, { ...context, root }), isShared: true });
+      await calls.enqueueTree({ ...compilePlan(complete, root, { ...context, root }), isShared: true }, delivery);
     } catch (error) {
       if (error instanceof EngineUnavailableError) throw error;
       // Another attempt would not help: the plan cannot be stored.

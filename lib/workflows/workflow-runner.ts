@@ -4,6 +4,7 @@ import { inBatches } from '../concurrency.js';
 import { EngineUnavailableError, PayloadTooLargeError, TaskQueueError } from '../errors.js';
 import { DEATHS_ALLOWED, failureOf, isCancellation, repeatedLoss, unreadable } from '../engine/failures.js';
 import { sizeBeyond, type Json } from '../engine/json.js';
+import type { Instrumentations } from '../engine/instrumentation.js';
 import type { Delivery, DeliveryHandler, Outcome } from '../engine/ports/worker-port.js';
 import type { FailedResult, MemberResult, TaskTree } from '../engine/task.js';
 import type { Duty, ItemState, WorkflowNote } from '../engine/workflow-note.js';
@@ -19,6 +20,7 @@ import { CANCEL_AT_ONCE, dutyTask, MEMBER_FAILED, WorkflowDuties, type WorkflowD
 export interface WorkflowRunnerDeps extends WorkflowDutiesDeps {
   /** Runs the method of a task. */
   readonly executor: DeliveryHandler<RunOutcome>;
+  readonly instrumentations: Instrumentations;
 }
 
 type Succeeded = Extract<MemberResult, { state: 'succeeded' }>;
@@ -55,7 +57,10 @@ export class WorkflowRunner implements DeliveryHandler {
 
   private async handleLoneTask(delivery: Delivery): Promise<Outcome> {
     if (delivery.abandoned > DEATHS_ALLOWED) return { kind: 'failed', failure: repeatedLoss() };
-    const outcome = await this.deps.executor.handle(delivery);
+    const { executor, instrumentations } = this.deps;
+    const outcome = await (instrumentations.ignoresRuns
+      ? executor.handle(delivery)
+      : instrumentations.run(delivery, () => executor.handle(delivery)));
     return outcome.kind === 'replaced' ? this.replace(delivery, {}, outcome.plan) : outcome;
   }
 
@@ -111,9 +116,11 @@ export class WorkflowRunner implements DeliveryHandler {
     const delay = remainingDelay(note, this.deps.engine.now());
     if (delay > 0)
       return { kind: 'postponed', delay, note: { ...note, delay: { at: this.deps.engine.now() + delay } } };
-    const outcome = note.each
-      ? await this.runEach(delivery, note, results)
-      : await this.runOnce(delivery, note, note.after ? (results[0] as Succeeded).value : null);
+    const outcome = await this.deps.instrumentations.run(delivery, () =>
+      note.each
+        ? this.runEach(delivery, note, results)
+        : this.runOnce(delivery, note, note.after ? (results[0] as Succeeded).value : null),
+    );
     if (outcome.kind === 'replaced') return this.replace(delivery, note, outcome.plan);
     if (outcome.kind !== 'failed' || !note.last || isCancellation(outcome.failure)) return outcome;
     const { id, name: task } = delivery;
@@ -140,11 +147,7 @@ export class WorkflowRunner implements DeliveryHandler {
       return run.outcome.kind === 'postponed' ? { ...run.outcome, note: { ...note, items: run.items } } : run.outcome;
     }
     if (run.plans.length === 0) return this.succeedWithList(run.items.map((item) => valueOf(item, results)));
-    return unlessRefused(() => ({
-      kind: 'waiting',
-      members: compileMembers(run.plans, delivery.id, delivery.memberCount, this.contextOf(delivery)),
-      note: { ...note, items: run.items },
-    }));
+    return this.waitFor(delivery, { ...note, items: run.items }, () => run.plans);
   }
 
   private gatherGroup(
@@ -154,16 +157,10 @@ export class WorkflowRunner implements DeliveryHandler {
   ): Outcome | Promise<Outcome> {
     const { later, ...group } = note.group ?? {};
     if (later && later.length > 0) {
-      return unlessRefused(() => {
-        const input = (results[0] as Succeeded).value;
-        const plans = fromJsonPlans(later).map((plan) => completePlan(plan, input, this.deps.maxPayload));
-        const members = compileMembers(plans, delivery.id, delivery.memberCount, this.contextOf(delivery));
-        return {
-          kind: 'waiting',
-          members: members.map((member) => withFailure(member, group.onFailure)),
-          note: { ...note, group },
-        };
-      });
+      const input = (results[0] as Succeeded).value;
+      return this.waitFor(delivery, { ...note, group }, () =>
+        fromJsonPlans(later).map((plan) => completePlan(plan, input, this.deps.maxPayload)),
+      );
     }
     const own = results.slice(note.after ? 1 : 0);
     if (group.onFailure !== 'collect') return this.succeedWithList(own.map((result) => (result as Succeeded).value));
@@ -171,11 +168,17 @@ export class WorkflowRunner implements DeliveryHandler {
   }
 
   private replace(delivery: Delivery, note: WorkflowNote, plan: Plan): Promise<Outcome> {
-    return unlessRefused(() => ({
-      kind: 'waiting',
-      members: compileMembers([plan], delivery.id, delivery.memberCount, this.contextOf(delivery)),
-      note: { ...note, replaced: true },
-    }));
+    return this.waitFor(delivery, { ...note, replaced: true }, () => [plan]);
+  }
+
+  /** The outcome that makes a task wait for more members. @param note the note that the task gets */
+  private waitFor(delivery: Delivery, note: WorkflowNote, plans: () => readonly Plan[]): Promise<Outcome> {
+    return unlessRefused(async () => {
+      const compiled = compileMembers(plans(), delivery.id, delivery.memberCount, this.contextOf(delivery));
+      // Those of a map and of a replaced task are never in a group of their own.
+      const members = compiled.map((member) => withFailure(member, note.group?.onFailure));
+      return { kind: 'waiting', members: await this.deps.calls.membersOf(delivery, members), note };
+    });
   }
 
   private succeedWithList(values: readonly Json[]): Outcome {
@@ -196,11 +199,12 @@ export class WorkflowRunner implements DeliveryHandler {
    * @throws EngineUnavailableError when the run has to end before the engine could be reached. The end is not stored
    * either, so the task counts as one whose process died
    */
-  private async leave(duty: Duty, { interruption, name, id }: Delivery): Promise<void> {
+  private async leave(duty: Duty, delivery: Delivery): Promise<void> {
+    const { interruption, name, id } = delivery;
     const tree: TaskTree = dutyTask(duty);
     for (;;) {
       try {
-        await this.deps.engine.enqueueTree(tree);
+        await this.deps.calls.enqueueTree(tree, delivery);
         return;
       } catch (error) {
         if (!(error instanceof EngineUnavailableError)) {

@@ -24,7 +24,7 @@ const LINKS = {
 };
 
 const find = jest.fn<WorkflowDutiesDeps['engine']['find']>();
-const enqueueTree = jest.fn<WorkflowDutiesDeps['engine']['enqueueTree']>();
+const enqueueTree = jest.fn<WorkflowDutiesDeps['calls']['enqueueTree']>();
 const cancel = jest.fn<WorkflowDutiesDeps['engine']['cancel']>();
 const stored = () => enqueueTree.mock.calls.map(([tree]) => tree);
 
@@ -51,7 +51,8 @@ function handle(
 ): Promise<Outcome> {
   if (record || find.getMockImplementation() === undefined) find.mockResolvedValue(record);
   const duties = new WorkflowDuties({
-    engine: { find, enqueueTree, cancel, now: () => NOW },
+    engine: { find, cancel, now: () => NOW },
+    calls: { enqueueTree, membersOf: (_, trees) => trees },
     maxPayload: 200,
     hasRateLimit: () => false,
   });

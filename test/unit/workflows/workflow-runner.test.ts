@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { cancellation } from '../../../lib/engine/failures.js';
 import type { Json } from '../../../lib/engine/json.js';
+import { Instrumentations } from '../../../lib/engine/instrumentation.js';
 import type { Delivery, DeliveryHandler, Outcome } from '../../../lib/engine/ports/worker-port.js';
 import type { FailedResult, MemberResult, TaskFailure, TaskTree } from '../../../lib/engine/task.js';
 import { memberId, queueOfTask, WORKFLOW_QUEUE } from '../../../lib/engine/task-id.js';
@@ -38,11 +39,13 @@ const failed = (failure = FAILURE, id = 'default.m'): MemberResult => ({
 const unfinished = (id = 'default.m'): MemberResult => ({ id, state: 'unfinished' });
 
 const execute = jest.fn<DeliveryHandler<RunOutcome>['handle']>();
-const enqueueTree = jest.fn<WorkflowRunnerDeps['engine']['enqueueTree']>();
+const enqueueTree = jest.fn<WorkflowRunnerDeps['calls']['enqueueTree']>();
+let instrumentations: Instrumentations;
 const cancel = jest.fn<WorkflowRunnerDeps['engine']['cancel']>();
 
 beforeEach(() => {
   jest.resetAllMocks();
+  instrumentations = new Instrumentations();
   execute.mockResolvedValue({ kind: 'succeeded', result: 'done' });
   enqueueTree.mockImplementation(async ({ id }) => ({ id, deduplicated: false, state: 'queued' }));
 });
@@ -50,7 +53,9 @@ beforeEach(() => {
 /** Runs a task of a workflow with this note, after its members ended as they did. */
 function run(note: WorkflowNote | undefined, members: readonly MemberResult[] = [], known: Partial<Delivery> = {}) {
   const runner = new WorkflowRunner({
-    engine: { enqueueTree, cancel, find: () => Promise.resolve(undefined), now: () => Date.now() },
+    engine: { cancel, find: () => Promise.resolve(undefined), now: () => Date.now() },
+    calls: { enqueueTree, membersOf: (_, trees) => trees },
+    instrumentations,
     executor: { handle: execute },
     maxPayload: 200,
     hasRateLimit: () => false,
@@ -72,6 +77,30 @@ function run(note: WorkflowNote | undefined, members: readonly MemberResult[] = 
 const argumentsOfCalls = () => execute.mock.calls.map(([{ args }]) => args);
 /** What an outcome stores as new members: their names, arguments and ids. */
 const membersOf = (outcome: Outcome) => (outcome as { members: readonly TaskTree[] }).members;
+
+describe('an instrumentation', () => {
+  it.each<[what: string, calls: number, note: WorkflowNote | undefined, members: readonly MemberResult[]]>([
+    ['a task outside of workflows', 1, undefined, []],
+    ['a step', 1, { after: true, piped: true }, [succeeded(1)]],
+    ['all items of a map together', 1, { each: true }, []],
+    ['a step whose member failed', 0, { after: true }, [failed()]],
+    ['a step whose member runs', 0, { after: true }, [unfinished()]],
+    ['a step whose delay is not over', 0, { after: true, delay: 1_000 }, [succeeded(1)]],
+    ['a group', 0, { group: {} }, [succeeded(1)]],
+    ['a task that another replaced', 0, { replaced: true }, [succeeded(1)]],
+    ['a duty', 0, { duty: { kind: 'callbacks', id: 'default.x', reruns: 0 } }, []],
+  ])('sees the attempts of %s: %d', async (_, calls, note, members) => {
+    const seen: string[] = [];
+    instrumentations.add({
+      run: (delivery, next) => {
+        seen.push(delivery.id);
+        return next();
+      },
+    });
+    await run(note, members, note?.each ? { args: [[1], [2]] } : {});
+    expect(seen).toEqual(Array(calls).fill(ID));
+  });
+});
 
 describe('a task outside of workflows', () => {
   it.each<RunOutcome>([
@@ -354,7 +383,9 @@ describe('a group', () => {
     expect(outcome).toMatchObject({ kind: 'failed', failure: { member: { position: 4 } } });
     expect(members).not.toHaveBeenCalled();
     expect(cancel.mock.calls.map(([id]) => id)).toEqual(left.slice(0, 100));
-    expect(enqueueTree.mock.calls).toMatchObject([[{ note: { duty: { kind: 'cancel members', id: ID, reruns: 0 } } }]]);
+    expect(enqueueTree.mock.calls.map(([{ note }]) => note)).toEqual([
+      { duty: { kind: 'cancel members', id: ID, reruns: 0 } },
+    ]);
   });
 
   it.each<[what: string, members: MemberResult[], position: number]>([
