@@ -3,6 +3,7 @@ import pg from 'pg';
 import { LogLines } from '../support/log-lines.js';
 import { startPgBouncer } from '../support/front-servers.js';
 import { startPostgres, type Server } from '../support/servers.js';
+import { until } from '../support/until.js';
 import { bootLife, LifeTasks, liveWholeLife } from '../support/whole-life.js';
 
 let server: Server;
@@ -71,6 +72,24 @@ describe.each(['session', 'transaction'] as const)('a PgBouncer in %s mode', (mo
     await expect(running.result({ timeout: '5s' })).rejects.toMatchObject({ code: 'TASK_CANCELLED' });
     await web.app.close();
     await worker.app.close();
+  });
+
+  it('a call that waits for a lock and is told that it failed stores nothing later', async () => {
+    pooler = await startPgBouncer(server, { mode, poolSize: 30 });
+    const prefix = `locked_${mode}`;
+    const { app, queue } = await bootLife({ connection: pooler.url, prefix, role: 'producer', enqueueTimeout: '1s' });
+    const { add } = queue.of(LifeTasks);
+    const { id } = await add.enqueue(1, 1);
+    const admin = new pg.Client(server.url);
+    await admin.connect();
+    await admin.query(`BEGIN; LOCK TABLE ${prefix}.job IN ACCESS EXCLUSIVE MODE`);
+    await expect(add.enqueue(1, 2)).rejects.toMatchObject({ code: 'ENGINE_UNAVAILABLE' });
+    await admin.query('COMMIT');
+    const waiting = 'SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND query LIKE $1 AND state <> $2';
+    await until(async () => (await admin.query(waiting, [`%${prefix}%`, 'idle'])).rows.length === 0);
+    expect((await admin.query(`SELECT id FROM ${prefix}.job`)).rows).toEqual([{ id }]);
+    await admin.end();
+    await app.close();
   });
 
   it('the application does not boot with a setting that the pooler refuses, and the error names it', async () => {

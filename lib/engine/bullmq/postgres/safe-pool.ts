@@ -3,9 +3,12 @@ import type { Socket } from 'node:net';
 import type { Pool, PoolClient } from 'pg';
 import { TooLateError, type PoolDeadline } from '../call-deadline.js';
 import { resetSocket } from '../reset-socket.js';
+import { cancelStatement } from './cancel-statement.js';
 import { LeasedClient } from './leased-client.js';
 import type { PortableStatements } from './portable-statements.js';
 
+/** Milliseconds that the server has to end a statement before the time of the caller is over. */
+const CANCEL_BEFORE = 500;
 /** Milliseconds between two heartbeats on a connection that only listens, and the longest wait for an answer. */
 const HEARTBEAT = 5_000;
 
@@ -48,18 +51,19 @@ export function safePool({ pool, deadline, statements, onLease, onQuery }: SafeP
       const client = await pool.connect();
       keepErrorListener(client);
       // The server must not run the query later, after its caller has got an error.
-      const cancelCut = deadline.whenOver(() => cut(client));
+      const limit = new StatementLimit(client, deadline);
       try {
         deadline.check();
         const result = await statements.run(client, text, params);
-        client.release();
+        client.release(limit.isCancelled);
         onQuery?.(text);
         return result as never;
       } catch (error) {
-        client.release(isBroken(error));
+        if (isUnanswered(error)) await cancelStatement(client);
+        client.release(limit.isCancelled || isBroken(error));
         throw error;
       } finally {
-        cancelCut();
+        limit.clear();
       }
     },
     end: async () => undefined,
@@ -76,6 +80,28 @@ export function safePool({ pool, deadline, statements, onLease, onQuery }: SafeP
       for (const listener of errorListeners) pool.off('error', listener);
     },
   };
+}
+
+/**
+ * Ends a statement before the time of its caller is over, so that the caller learns for certain that nothing is stored. When
+ * the server does not answer that either, the connection is cut with the time.
+ */
+class StatementLimit {
+  /** Whether a request to cancel is on its way. It might end the next statement of the connection instead. */
+  isCancelled = false;
+  private stop: () => void;
+
+  constructor(client: PoolClient, deadline: PoolDeadline) {
+    this.stop = deadline.whenOver(() => {
+      this.isCancelled = true;
+      void cancelStatement(client);
+      this.stop = deadline.whenOver(() => cut(client));
+    }, CANCEL_BEFORE);
+  }
+
+  clear(): void {
+    this.stop();
+  }
 }
 
 /**
@@ -117,6 +143,11 @@ function isBroken(error: unknown): boolean {
   const { severity, code } = error as { severity?: string; code?: string };
   if (severity === undefined) return !(error instanceof TooLateError);
   return severity === 'FATAL' || code === READ_ONLY;
+}
+
+/** Whether pg gave up a query to which the server has not answered: the server may still run it. */
+function isUnanswered(error: unknown): boolean {
+  return (error as Error).message === 'Query read timeout';
 }
 
 /** SQLSTATE: the server takes no writes. */
