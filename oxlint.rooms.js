@@ -8,9 +8,11 @@ export const rooms = {
   tasks: ['engine'],
   engine: [],
   results: ['engine'],
+  // A handle says of a task in a transaction that it is not committed yet.
+  transactions: ['engine', 'results'],
   // `producer.signature()` makes the values that workflows consist of.
-  producers: ['tasks', 'engine', 'results', 'workflows'],
-  workflows: ['tasks', 'engine', 'results'],
+  producers: ['tasks', 'engine', 'results', 'workflows', 'transactions'],
+  workflows: ['tasks', 'engine', 'results', 'transactions'],
   // A running task may become a workflow, and wait for the result of another task.
   workers: ['tasks', 'engine', 'results', 'workflows'],
   schedules: ['tasks', 'engine', 'results'],

@@ -63,7 +63,8 @@ export class UnknownTaskError extends TaskQueueError {
 }
 
 /**
- * There is no task with this id: it never existed, it was forgotten, or its time to live is over.
+ * There is no task with this id: it never existed, it was forgotten, its time to live is over, or the transaction in which it
+ * was enqueued has not committed.
  *
  * Thrown by the methods of `TaskHandle`. Code: `TASK_NOT_FOUND`. Keep results for longer with the option `results` or
  * `resultTtl` when callers come too late.
@@ -71,9 +72,15 @@ export class UnknownTaskError extends TaskQueueError {
 export class TaskNotFoundError extends TaskQueueError {
   readonly code = 'TASK_NOT_FOUND';
 
-  /** @param id the id that was not found; it may be any text */
-  constructor(readonly id: string) {
-    super(`There is no task "${shorten(id)}": it never existed, was forgotten, or its result has expired.`);
+  /**
+   * @param id the id that was not found; it may be any text
+   * @param reason why it was not found, where that is known
+   */
+  constructor(
+    readonly id: string,
+    reason = 'it never existed, was forgotten, or its result has expired.',
+  ) {
+    super(`There is no task "${shorten(id)}": ${reason}`);
   }
 }
 

@@ -13,6 +13,8 @@ export { Schedule } from './schedules/schedule.decorator.js';
 export type { ScheduleOptions, SchedulePolicy, ScheduleSettings } from './schedules/schedule-options.js';
 export type { ScheduledRun, ScheduleStatus, SkippedRun } from './schedules/schedule-status.js';
 export { TaskSchedules } from './schedules/task-schedules.js';
+export type { TransactionLike } from './transactions/transaction-adapter.js';
+export type { TransactionAdapter } from './engine/ports/transaction-port.js';
 export { chain, chord, group, type Collected, type ResultOf } from './workflows/chain-group-chord.js';
 export { Signature, TaskError } from './workflows/signature.js';
 export { TaskContext } from './workers/task-context.js';

@@ -6,6 +6,7 @@ import { ConfigurationError } from './errors.js';
 import type { HttpOptions } from './http/http-options.js';
 import { checkQueueName, DEFAULT_QUEUE, defineFrom } from './tasks/task-definition.js';
 import type { SharedTaskOptions, TaskOptions } from './tasks/task-options.js';
+import type { TransactionLike } from './transactions/transaction-adapter.js';
 
 /**
  * The role of a process:
@@ -132,6 +133,14 @@ export interface TaskQueueOptions {
    * `TASK_QUEUE_APPLICATION`, else the `name` in the package.json of the working directory or of the nearest folder above it.
    */
   readonly application?: string;
+  /**
+   * Returns the transaction that is open where it is called, or `undefined`. Every call of a producer or signature then joins
+   * that transaction as with `.in(transaction)`, unless it is made with `.outside()`. What this package enqueues itself joins
+   * none: ticks of schedules, later steps of workflows, retries. Default: no call joins a transaction by itself.
+   *
+   * @example transaction: () => TransactionHost.getInstance().isTransactionActive() ? TransactionHost.getInstance().tx : undefined
+   */
+  readonly transaction?: () => TransactionLike | undefined;
 }
 
 /** The options of a queue, checked and complete. Durations are milliseconds. */
@@ -164,6 +173,7 @@ export interface ResolvedOptions {
   readonly abandonedAfter: number;
   readonly grace: number;
   readonly application: string | undefined;
+  readonly transaction: () => TransactionLike | undefined;
 }
 
 export const QUEUE_DEFAULTS: ResolvedQueue = { concurrency: 10, priorities: false };
@@ -185,6 +195,7 @@ const KNOWN: ReadonlySet<string> = new Set<keyof TaskQueueOptions>([
   'abandonedAfter',
   'shutdown',
   'application',
+  'transaction',
 ]);
 
 /**
@@ -226,7 +237,16 @@ export function resolveOptions(options: TaskQueueOptions, env: NodeJS.ProcessEnv
     abandonedAfter: resolveAbandonedAfter(options.abandonedAfter ?? '30s'),
     grace: parseTimerDuration(options.shutdown?.grace ?? defaultGrace(env), 'shutdown.grace'),
     application: resolveApplication(options.application ?? (env['TASK_QUEUE_APPLICATION'] || applicationName())),
+    transaction: resolveTransaction(options.transaction),
   };
+}
+
+function resolveTransaction(transaction: TaskQueueOptions['transaction']): () => TransactionLike | undefined {
+  if (transaction === undefined) return () => undefined;
+  if (typeof transaction === 'function') return transaction;
+  throw new ConfigurationError(
+    `transaction is ${JSON.stringify(transaction)}. Give a function that returns the open transaction, or undefined.`,
+  );
 }
 
 function resolveStatistics(stats: false | { readonly keep?: Duration }): number | false {

@@ -29,6 +29,7 @@ import { TESTING_SLOT, type TestingSlot } from './testing-slot.module.js';
 import { packageVersion } from './package-location.cjs';
 import { TaskExplorer } from './tasks/task-explorer.js';
 import { TaskRegistry } from './tasks/task-registry.js';
+import { CallStores } from './transactions/call-stores.js';
 import { RunWaitsOfProcess } from './workers/run-waits-of-process.js';
 import { TaskInvokerFactory } from './workers/task-invoker-factory.js';
 import { TaskContext } from './workers/task-context.js';
@@ -71,6 +72,23 @@ export const PROVIDERS: Provider[] = [
     inject: [LimitedEnqueue, Instrumentations],
     useFactory: (calls: LimitedEnqueue, instrumentations: Instrumentations) =>
       new InstrumentedEnqueue(calls, instrumentations),
+  },
+  {
+    provide: CallStores,
+    inject: [ENGINE, InstrumentedEnqueue, LimitedEnqueue, Instrumentations, RESOLVED_OPTIONS],
+    useFactory: (
+      engine: Engine,
+      direct: InstrumentedEnqueue,
+      limited: LimitedEnqueue,
+      instrumentations: Instrumentations,
+      { transaction }: ResolvedOptions,
+    ) =>
+      new CallStores({
+        engine,
+        direct,
+        through: (store) => new InstrumentedEnqueue(limited.through(store), instrumentations),
+        current: transaction,
+      }),
   },
   TaskContext,
   TaskRegistry,
@@ -182,16 +200,16 @@ export const PROVIDERS: Provider[] = [
   },
   {
     provide: WorkflowStarter,
-    inject: [InstrumentedEnqueue, TaskResults, TaskContext, TaskRegistry, RESOLVED_OPTIONS],
+    inject: [CallStores, TaskResults, TaskContext, TaskRegistry, RESOLVED_OPTIONS],
     useFactory: (
-      engine: InstrumentedEnqueue,
+      stores: CallStores,
       results: TaskResults,
       context: TaskContext,
       registry: TaskRegistry,
       { maxPayload, queues }: ResolvedOptions,
     ) =>
       new WorkflowStarter({
-        engine,
+        stores,
         results,
         maxPayload,
         hasRateLimit: rateLimitsOf(queues),
@@ -233,9 +251,9 @@ export const PROVIDERS: Provider[] = [
   },
   {
     provide: TaskQueue,
-    inject: [InstrumentedEnqueue, TaskResults, WorkflowStarter, TaskContext, TaskRegistry, RESOLVED_OPTIONS],
+    inject: [CallStores, TaskResults, WorkflowStarter, TaskContext, TaskRegistry, RESOLVED_OPTIONS],
     useFactory: (
-      engine: InstrumentedEnqueue,
+      stores: CallStores,
       results: TaskResults,
       starter: WorkflowStarter,
       context: TaskContext,
@@ -244,7 +262,7 @@ export const PROVIDERS: Provider[] = [
     ) =>
       new TaskQueue(
         {
-          engine,
+          stores,
           results,
           starter,
           maxPayload,

@@ -32,6 +32,7 @@ import type { QueryPort } from './ports/query-port.js';
 import type { RequestPort } from './ports/request-port.js';
 import type { ScheduleStore } from './ports/schedule-store.js';
 import type { StatisticsPort } from './ports/statistics-port.js';
+import type { TransactionPort } from './ports/transaction-port.js';
 import type { WorkerPort } from './ports/worker-port.js';
 import type { WorkerRegistry } from './ports/worker-registry.js';
 
@@ -43,6 +44,7 @@ export interface Engine
   extends
     ClockPort,
     EnqueuePort,
+    TransactionPort,
     QueryPort,
     CommandPort,
     HistoryPort,

@@ -18,9 +18,28 @@ export interface LimitedEnqueueDeps {
  * Each method throws QueueFullError when a queue is full, and then it has stored nothing.
  */
 export class LimitedEnqueue implements EnqueuePort, ClockPort {
-  private readonly rooms = new Map<string, QueueRoom>();
+  constructor(
+    private readonly deps: LimitedEnqueueDeps,
+    private readonly rooms = new Map<string, QueueRoom>(),
+  ) {}
 
-  constructor(private readonly deps: LimitedEnqueueDeps) {}
+  /** Stores through another port, under the same limits. */
+  through(port: EnqueuePort): LimitedEnqueue {
+    const { engine, maxQueued } = this.deps;
+    return new LimitedEnqueue(
+      {
+        maxQueued,
+        engine: {
+          lists: engine.lists,
+          now: () => engine.now(),
+          enqueue: (calls) => port.enqueue(calls),
+          enqueueTree: (tree) => port.enqueueTree(tree),
+          isStored: (call) => port.isStored(call),
+        },
+      },
+      this.rooms,
+    );
+  }
 
   now(): number {
     return this.deps.engine.now();

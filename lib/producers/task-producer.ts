@@ -1,4 +1,3 @@
-import type { Engine } from '../engine/engine.js';
 import type { CallOptions, Headers, Receipt, TaskCall } from '../engine/task.js';
 import type { Json } from '../engine/json.js';
 import { newTaskId } from '../engine/task-id.js';
@@ -6,6 +5,8 @@ import { ConfigurationError } from '../errors.js';
 import { TaskHandle } from '../results/task-handle.js';
 import type { TaskResults } from '../results/task-results.js';
 import { group } from '../workflows/chain-group-chord.js';
+import type { CallPlace, CallStore, CallStores } from '../transactions/call-stores.js';
+import type { TransactionLike } from '../transactions/transaction-adapter.js';
 import type { TaskPlan } from '../workflows/plan.js';
 import type { StartsWorkflows } from '../workflows/running-apps.js';
 import { Signature } from '../workflows/signature.js';
@@ -28,7 +29,7 @@ import type {
 
 /** The parts of the application that all its producers share. */
 export interface ProducerDeps {
-  readonly engine: Pick<Engine, 'enqueue' | 'now'>;
+  readonly stores: CallStores;
   readonly results: TaskResults;
   readonly starter: StartsWorkflows;
   /** Bytes of JSON of the arguments. */
@@ -51,16 +52,19 @@ export class TaskProducer<F extends TaskFunction = TaskFunction> {
   readonly #deps: ProducerDeps;
   readonly #define: () => TaskDefinition;
   readonly #options: EnqueueOptions;
+  readonly #place: CallPlace | undefined;
 
   /**
    * @param define called at each use: a producer that is made by name in a constructor exists before the tasks of the
    * application are known
+   * @param place where calls are stored; default: in the transaction that is open at the call, if the application tells it
    * @internal
    */
-  constructor(deps: ProducerDeps, define: () => TaskDefinition, options: EnqueueOptions = {}) {
+  constructor(deps: ProducerDeps, define: () => TaskDefinition, options: EnqueueOptions = {}, place?: CallPlace) {
     this.#deps = deps;
     this.#define = define;
     this.#options = options;
+    this.#place = place;
   }
 
   /** The task's name. */
@@ -76,7 +80,33 @@ export class TaskProducer<F extends TaskFunction = TaskFunction> {
    */
   with(options: EnqueueOptions): TaskProducer<F> {
     const headers = { ...this.#options.headers, ...options.headers };
-    return new TaskProducer<F>(this.#deps, this.#define, { ...this.#options, ...options, headers });
+    return new TaskProducer<F>(this.#deps, this.#define, { ...this.#options, ...options, headers }, this.#place);
+  }
+
+  /**
+   * Returns a producer that stores its calls in a transaction of the application: a task exists once the transaction has
+   * committed, and never after its rollback. `transaction` is checked when a call is made.
+   *
+   * Where the tasks are stored in the same PostgreSQL database, a call takes one statement on the connection of the
+   * transaction; elsewhere the call goes through an outbox. With `connection: 'memory:'` it is stored at once.
+   *
+   * @param transaction what the library of the database calls its transaction; see {@link TransactionLike}
+   * @example
+   * await this.dataSource.transaction(async (manager) => {
+   *   const order = await manager.save(Order, dto);
+   *   await this.mails.confirm.in(manager).enqueue(order.id);
+   * });
+   */
+  in(transaction: TransactionLike): TaskProducer<F> {
+    return this.#at((stores) => stores.in(transaction));
+  }
+
+  /**
+   * Returns a producer that stores its calls at once, also while the transaction is open that the option `transaction` of the
+   * module returns.
+   */
+  outside(): TaskProducer<F> {
+    return this.#at((stores) => stores.outside());
   }
 
   /**
@@ -99,14 +129,15 @@ export class TaskProducer<F extends TaskFunction = TaskFunction> {
     this: TaskProducer<F> & HasJsonResult<F>,
     ...args: ArgumentsOf<F>
   ): Promise<TaskHandle<ResultOfTask<F>>> {
+    const store = this.#store();
     const call = this.#call(
       args,
-      callOptions(this.#source, () => this.#deps.engine.now()),
+      callOptions(this.#source, () => store.port.now()),
       this.#headers(),
     );
     if (this.#definition.schema) await validateArguments(this.#definition, call.args);
-    const [receipt] = await this.#deps.engine.enqueue([this.#withUniqueness(call)]);
-    return this.#handle(receipt as Receipt);
+    const [receipt] = await store.port.enqueue([this.#withUniqueness(call)]);
+    return this.#handle(receipt as Receipt, store);
   }
 
   /**
@@ -122,12 +153,13 @@ export class TaskProducer<F extends TaskFunction = TaskFunction> {
     this: TaskProducer<F> & HasJsonResult<F>,
     list: readonly ArgumentList<F>[],
   ): Promise<TaskHandle<ResultOfTask<F>>[]> {
-    const options = callOptions(this.#source, () => this.#deps.engine.now());
+    const store = this.#store();
+    const options = callOptions(this.#source, () => store.port.now());
     const headers = this.#headers();
     const calls = list.map((args, index) => this.#call(args, options, headers, index));
     if (this.#definition.schema) await Promise.all(calls.map((call) => validateArguments(this.#definition, call.args)));
-    const receipts = await this.#deps.engine.enqueue(calls.map((call) => this.#withUniqueness(call)));
-    return receipts.map((receipt) => this.#handle(receipt));
+    const receipts = await store.port.enqueue(calls.map((call) => this.#withUniqueness(call)));
+    return receipts.map((receipt) => this.#handle(receipt, store));
   }
 
   /**
@@ -200,8 +232,24 @@ export class TaskProducer<F extends TaskFunction = TaskFunction> {
     return { definition: this.#define(), options: this.#options, hasPriorities: this.#deps.hasPriorities };
   }
 
-  #handle({ id, deduplicated, state }: Receipt): TaskHandle<ResultOfTask<F>> {
-    return new TaskHandle(this.#deps.results, { id, name: this.name, deduplicated, initialState: state });
+  /** Must be called before the first `await` of a call. */
+  #store(): CallStore {
+    return this.#place ? this.#place(this.#deps.stores) : this.#deps.stores.ambient();
+  }
+
+  #at(place: CallPlace): TaskProducer<F> {
+    return new TaskProducer<F>(this.#deps, this.#define, this.#options, place);
+  }
+
+  #handle({ id, deduplicated, state }: Receipt, { transaction }: CallStore): TaskHandle<ResultOfTask<F>> {
+    return new TaskHandle(this.#deps.results, {
+      id,
+      name: this.name,
+      deduplicated,
+      initialState: state,
+      // An earlier task exists already.
+      ...(!deduplicated && { transaction }),
+    });
   }
 
   /** @param index the place of the call among several, for the path in errors */
@@ -228,8 +276,10 @@ export class TaskProducer<F extends TaskFunction = TaskFunction> {
       producer.#signature(args, { ...kind, ...changes });
     return new Signature(plan, {
       starter: this.#deps.starter,
+      place: this.#place,
       ...(!kind.each && {
-        enqueueTask: (input) => this.enqueue(...([...(kind.immutable ? [] : input), ...args] as Parameters<F>)),
+        enqueueTask: (input, place) =>
+          (place ? this.#at(place) : this).enqueue(...([...(kind.immutable ? [] : input), ...args] as Parameters<F>)),
       }),
       copy: {
         with: (options) => signatureOf(this.with(options), {}),

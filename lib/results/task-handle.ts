@@ -9,6 +9,7 @@ import {
   WorkflowFailedError,
 } from '../errors.js';
 import type { TaskResults } from './task-results.js';
+import { untilCommitted, type UncommittedCall } from './uncommitted-call.js';
 import { toStatus, type TaskStatus } from './task-status.js';
 
 /**
@@ -33,6 +34,7 @@ export class TaskHandle<R = unknown> {
   readonly initialState: TaskState | undefined;
 
   readonly #results: TaskResults;
+  readonly #uncommitted: UncommittedCall | undefined;
 
   /** @internal */
   constructor(
@@ -42,6 +44,8 @@ export class TaskHandle<R = unknown> {
       readonly name?: string;
       readonly deduplicated?: boolean;
       readonly initialState?: TaskState;
+      /** The transaction in which the task was stored. */
+      readonly transaction?: UncommittedCall | undefined;
     },
   ) {
     this.id = known.id;
@@ -49,6 +53,7 @@ export class TaskHandle<R = unknown> {
     this.deduplicated = known.deduplicated ?? false;
     this.initialState = known.initialState;
     this.#results = results;
+    this.#uncommitted = known.transaction;
   }
 
   /**
@@ -64,19 +69,25 @@ export class TaskHandle<R = unknown> {
   /**
    * Waits until the task is final.
    *
-   * @param options.timeout how long to wait; default: no limit
+   * A task that was enqueued in a transaction exists after the commit. This method waits for that too.
+   *
+   * @param options.timeout how long to wait; default: no limit, and 60 s for a task that was enqueued in a transaction
    * @param options.signal rejects the wait with its reason when it is aborted; the task itself continues
    * @returns the return value of the method
    * @throws TaskFailedError, TaskCancelledError or TaskExpiredError when the task did not succeed
    * @throws WorkflowFailedError when a member of the workflow did not succeed
    * @throws ResultTimeoutError when the task is not final in time
-   * @throws TaskNotFoundError when the task is not stored, or no longer
+   * @throws TaskNotFoundError when the task is not stored, or no longer; for a task that was enqueued in a transaction: after
+   * `timeout`, or at once inside of the transaction
    * @throws SelfWaitError inside of a task, when the awaited task can never start
    * @throws EngineUnavailableError when the application closes or is closed
    */
   async result(options: { timeout?: Duration; signal?: AbortSignal } = {}): Promise<R> {
     const timeout = options.timeout === undefined ? undefined : parseDuration(options.timeout, 'result({ timeout })');
-    const record = await this.#results.untilFinal(this.id, { timeout, signal: options.signal });
+    const given = { timeout, signal: options.signal };
+    const record = await (this.#uncommitted
+      ? untilCommitted(this.id, this.#uncommitted, given, (left) => this.#results.untilFinal(this.id, left))
+      : this.#results.untilFinal(this.id, given));
     if (!record || !isFinal(record.state)) {
       const found = record ? `is ${record.state} after ${timeout} ms` : `could not be reached within ${timeout} ms`;
       throw new ResultTimeoutError(

@@ -1,10 +1,12 @@
 import type { Type } from '@nestjs/common';
+import { LimitedEnqueue } from '../engine/limited-enqueue.js';
 import { MemoryEngine } from '../engine/memory/memory-engine.js';
 import type { TaskProducer } from '../producers/task-producer.js';
 import { TaskQueue } from '../producers/task-queue.js';
 import type { Tasks } from '../producers/tasks.js';
 import { TaskResults } from '../results/task-results.js';
 import { isContract, type TaskContract } from '../tasks/task-contract.js';
+import { CallStores } from '../transactions/call-stores.js';
 import { WorkflowStarter } from '../workflows/workflow-starter.js';
 import { toEnqueuedTask, type EnqueuedTask } from './enqueued-task.js';
 
@@ -19,7 +21,16 @@ const MAX_PAYLOAD = 1024 * 1024;
 export function fakeProducers(source: Type | TaskContract): unknown {
   const engine = new MemoryEngine({ retention: { ttl: DAY, failedTtl: 7 * DAY } });
   const results = new TaskResults(engine);
-  const shared = { engine, results, maxPayload: MAX_PAYLOAD, hasRateLimit: () => false, currentHeaders: () => ({}) };
+  const limited = new LimitedEnqueue({ engine, maxQueued: () => undefined });
+  const stores = new CallStores({
+    engine,
+    direct: limited,
+    through: (store) => limited.through(store),
+    current: () => undefined,
+    // A unit test may pass anything as the transaction.
+    adapt: () => ({ dialect: 'postgres', query: async () => [] }),
+  });
+  const shared = { stores, results, maxPayload: MAX_PAYLOAD, hasRateLimit: () => false, currentHeaders: () => ({}) };
   const starter = new WorkflowStarter({ ...shared, definitionOf: () => undefined });
   const queue = new TaskQueue({ ...shared, starter, hasPriorities: () => true }, {}, () => undefined);
   const withEnqueued = (producer: TaskProducer) =>

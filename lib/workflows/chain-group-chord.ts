@@ -115,6 +115,7 @@ export function group(members: readonly Signature[], { onFailure }: { onFailure?
   const groupOf = (some: readonly Signature[]) => (options ? group(some, options) : group(some));
   return new Signature(plan, {
     starter: starterOf(members),
+    place: placeOf(members),
     copy: {
       with: (given) => groupOf(members.map((member) => member.with(given))),
       immutable: () => groupOf(members.map((member) => member.immutable())),
@@ -144,6 +145,7 @@ function sequence(steps: readonly Signature[], kind: { readonly chord?: true } =
     { chain: steps.map((step) => step.plan), ...kind },
     {
       starter: starterOf(steps),
+      place: placeOf(steps),
       copy: {
         with: ({ delay, ...others }: EnqueueOptions) =>
           sequence(
@@ -161,4 +163,9 @@ function sequence(steps: readonly Signature[], kind: { readonly chord?: true } =
 
 function starterOf(signatures: readonly Signature[]) {
   return signatures.find(({ starter }) => starter)?.starter;
+}
+
+/** A workflow is stored as a whole, so a transaction of one of its parts is that of the workflow. */
+function placeOf(signatures: readonly Signature[]) {
+  return signatures.find(({ place }) => place)?.place;
 }

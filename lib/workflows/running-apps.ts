@@ -1,5 +1,6 @@
 import { ConfigurationError } from '../errors.js';
 import type { TaskHandle } from '../results/task-handle.js';
+import type { CallPlace } from '../transactions/call-stores.js';
 import type { Plan } from './plan.js';
 
 /** Stores workflows. Each application has one; its producers and their signatures know it. */
@@ -8,10 +9,11 @@ export interface StartsWorkflows {
    * Stores a workflow.
    *
    * @param input the argument that the tasks which start first still lack, if any. It is not checked yet
+   * @param place where the workflow is stored; default: in the transaction that is open now, if the application tells it
    * @throws ConfigurationError, NotSerializableError, PayloadTooLargeError, InvalidArgumentsError,
    * EngineUnavailableError
    */
-  start(plan: Plan, input?: readonly unknown[]): Promise<TaskHandle>;
+  start(plan: Plan, input?: readonly unknown[], place?: CallPlace): Promise<TaskHandle>;
 }
 
 /** The workflow starters of the applications that run in this process, each only as long as its application runs. */

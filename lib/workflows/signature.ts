@@ -1,5 +1,7 @@
 import type { TaskHandle } from '../results/task-handle.js';
 import type { EnqueueOptions } from '../tasks/task-options.js';
+import type { CallPlace } from '../transactions/call-stores.js';
+import type { TransactionLike } from '../transactions/transaction-adapter.js';
 import { describePlan } from './describe-plan.js';
 import { withLinks, type Plan } from './plan.js';
 import { onlyRunningApp, type StartsWorkflows } from './running-apps.js';
@@ -25,11 +27,13 @@ export const TaskError: object = Object;
 interface Behaviour {
   /** The application of the signature's producers; `undefined` when the signature has no task. */
   readonly starter: StartsWorkflows | undefined;
+  /** Where the signature is stored; `undefined` for the usual place. */
+  readonly place?: CallPlace | undefined;
   /**
    * Enqueues the only task of the signature as its producer does. Such a call may be unique or have an idempotency key,
    * which a member of a workflow may not.
    */
-  readonly enqueueTask?: (input: readonly unknown[]) => Promise<TaskHandle>;
+  readonly enqueueTask?: (input: readonly unknown[], place: CallPlace | undefined) => Promise<TaskHandle>;
   /** Each makes a changed copy of the signature, without `onSuccess` and `onError`. */
   readonly copy: {
     with(options: EnqueueOptions): Signature;
@@ -97,8 +101,10 @@ export class Signature<Input = any, Result = any> {
     this: Signature<Missing, Result>,
     ...input: MissingArguments<NoInfer<Missing>>
   ): Promise<TaskHandle<Result>> {
-    const { enqueueTask, starter } = this.#behaviour;
-    const stored = enqueueTask ? enqueueTask(input) : (starter ?? onlyRunningApp()).start(this.#plan, input);
+    const { enqueueTask, starter, place } = this.#behaviour;
+    const stored = enqueueTask
+      ? enqueueTask(input, place)
+      : (starter ?? onlyRunningApp()).start(this.#plan, input, place);
     return (await stored) as TaskHandle<Result>;
   }
 
@@ -119,6 +125,21 @@ export class Signature<Input = any, Result = any> {
    */
   with(options: EnqueueOptions): Signature<Input, Result> {
     return this.#withOwnLinks(this.#behaviour.copy.with(options));
+  }
+
+  /**
+   * Returns a copy that is stored in a transaction of the application, as `producer.in(transaction)` stores its calls: all tasks
+   * of the workflow exist once the transaction has committed.
+   *
+   * @example await chain(orders.pay.signature(id), orders.ship.signature()).in(manager).enqueue();
+   */
+  in(transaction: TransactionLike): Signature<Input, Result> {
+    return this.#at((stores) => stores.in(transaction));
+  }
+
+  /** Returns a copy that is stored at once, as `producer.outside()` stores its calls. */
+  outside(): Signature<Input, Result> {
+    return this.#at((stores) => stores.outside());
   }
 
   /**
@@ -157,14 +178,26 @@ export class Signature<Input = any, Result = any> {
     return this.#behaviour.starter;
   }
 
+  /** @internal */
+  get place(): CallPlace | undefined {
+    return this.#behaviour.place;
+  }
+
+  /** The copy with the links and the place of this signature. */
   #withOwnLinks<I>(copy: Signature): Signature<I, Result> {
     const { onSuccess, onError } = this.#plan;
-    return onSuccess || onError ? copy.#withPlan(withLinks(copy.#plan, this.#plan)) : copy;
+    const { place } = this.#behaviour;
+    const placed = place && !copy.place ? copy.#at(place) : copy;
+    return onSuccess || onError ? placed.#withPlan(withLinks(placed.#plan, this.#plan)) : placed;
+  }
+
+  #at(place: CallPlace): Signature<Input, Result> {
+    return new Signature(this.#plan, { ...this.#behaviour, place });
   }
 
   /** A task with links is enqueued as a workflow, so `enqueueTask` is left out. */
   #withPlan(plan: Plan): Signature<Input, Result> {
-    const { starter, copy } = this.#behaviour;
-    return new Signature(plan, { starter, copy });
+    const { starter, place, copy } = this.#behaviour;
+    return new Signature(plan, { starter, place, copy });
   }
 }

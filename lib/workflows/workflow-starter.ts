@@ -1,4 +1,3 @@
-import type { Engine } from '../engine/engine.js';
 import type { Headers } from '../engine/task.js';
 import { toJson } from '../engine/json.js';
 import { newTaskId, WORKFLOW_QUEUE } from '../engine/task-id.js';
@@ -6,6 +5,7 @@ import { TaskHandle } from '../results/task-handle.js';
 import type { TaskResults } from '../results/task-results.js';
 import type { TaskDefinition } from '../tasks/task-definition.js';
 import { validateArguments } from '../tasks/validate-arguments.js';
+import type { CallPlace, CallStores } from '../transactions/call-stores.js';
 import { compilePlan, queueOf, refuseLoneTasks } from './compile-plan.js';
 import { completePlan, completeTasks } from './complete-plan.js';
 import { describePlan } from './describe-plan.js';
@@ -14,7 +14,7 @@ import type { StartsWorkflows } from './running-apps.js';
 
 /** The parts of the application that a workflow needs to start. */
 export interface WorkflowStarterDeps {
-  readonly engine: Pick<Engine, 'enqueueTree' | 'now'>;
+  readonly stores: CallStores;
   readonly results: TaskResults;
   /** Bytes of JSON of the arguments of a task. */
   readonly maxPayload: number;
@@ -33,18 +33,19 @@ export class WorkflowStarter implements StartsWorkflows {
     this.#deps = deps;
   }
 
-  async start(partial: Plan, input: readonly unknown[] = []): Promise<TaskHandle> {
-    const { engine, results, currentHeaders, hasRateLimit, maxPayload } = this.#deps;
+  async start(partial: Plan, input: readonly unknown[] = [], place?: CallPlace): Promise<TaskHandle> {
+    const { stores, results, currentHeaders, hasRateLimit, maxPayload } = this.#deps;
+    const { port, transaction } = place ? place(stores) : stores.ambient();
     const plan = input.length > 0 ? completePlan(partial, toJson(input[0], 'args[0]'), maxPayload) : partial;
     refuseLoneTasks(plan);
     await this.#validate(plan);
     const queue = firstQueueOf(plan) ?? WORKFLOW_QUEUE;
-    const context = { headers: currentHeaders(), now: engine.now(), queue, hasRateLimit };
+    const context = { headers: currentHeaders(), now: port.now(), queue, hasRateLimit };
     const root = newTaskId(queueOf(plan, context));
     const tree = compilePlan(plan, root, { ...context, root });
-    const { id, deduplicated, state } = await engine.enqueueTree(tree);
+    const { id, deduplicated, state } = await port.enqueueTree(tree);
     const name = 'task' in plan ? tree.name : describePlan(plan);
-    return new TaskHandle(results, { id, name, deduplicated, initialState: state });
+    return new TaskHandle(results, { id, name, deduplicated, initialState: state, transaction });
   }
 
   /**

@@ -124,6 +124,8 @@ export class FakeEngine implements Engine {
     return this.records.has(id);
   }
 
+  enqueueIn(): undefined {}
+
   async find(id: string): Promise<TaskRecord | undefined> {
     this.finds++;
     if (this.failure) throw this.failure;

@@ -7,6 +7,7 @@ import type { TaskChangeListener, TaskChangeType } from '../ports/event-port.js'
 import type { TaskEdit } from '../ports/command-port.js';
 import type { ChangeListener, WatchOptions } from '../ports/query-port.js';
 import type { Finding } from '../ports/diagnosis-port.js';
+import type { TransactionEnqueue } from '../ports/transaction-port.js';
 import type { AnswerRequest, RequestPort } from '../ports/request-port.js';
 import type { Consumer, ConsumerOptions, DeliveryHandler } from '../ports/worker-port.js';
 import { isAlive, type WorkerRecord } from '../ports/worker-registry.js';
@@ -156,6 +157,10 @@ export class BullMQEngine implements Engine {
 
   isStored(call: TaskCall): Promise<boolean> {
     return this.enqueuer.isStored(call);
+  }
+
+  enqueueIn(): TransactionEnqueue | undefined {
+    return undefined;
   }
 
   async find(id: string): Promise<TaskRecord | undefined> {

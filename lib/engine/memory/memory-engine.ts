@@ -14,6 +14,7 @@ import { fine, type Finding } from '../ports/diagnosis-port.js';
 import type { LogPage } from '../ports/history-port.js';
 import type { TaskEdit } from '../ports/command-port.js';
 import type { ChangeListener, WatchOptions } from '../ports/query-port.js';
+import type { TransactionEnqueue } from '../ports/transaction-port.js';
 import type { Consumer, ConsumerOptions, DeliveryHandler } from '../ports/worker-port.js';
 import type { Retention } from '../retention.js';
 import { isFinal, type Receipt, type TaskCall, type TaskRecord, type TaskTree } from '../task.js';
@@ -160,6 +161,16 @@ export class MemoryEngine implements Engine {
     const { store } = this.openPlace('find');
     const earlier = unique && store.holderOf(unique.key);
     return store.find(id) !== undefined || (!!earlier && standsForLaterCalls(stateOf(earlier, this.now()), unique));
+  }
+
+  /** There is no database, so calls are stored at once. */
+  enqueueIn(): TransactionEnqueue {
+    return {
+      enqueue: (calls) => this.enqueue(calls),
+      enqueueTree: (tree) => this.enqueueTree(tree),
+      isStored: (call) => this.isStored(call),
+      isOpen: async () => false,
+    };
   }
 
   async find(id: string): Promise<TaskRecord | undefined> {

@@ -6,6 +6,7 @@ import { TaskQueue } from '../../../lib/producers/task-queue.js';
 import { TaskResults } from '../../../lib/results/task-results.js';
 import { defineTask } from '../../../lib/tasks/task-contract.js';
 import { FakeEngine } from '../../support/fake-engine.js';
+import { storesOf } from '../../support/stores-of.js';
 import { platforms, startApp } from '../../support/http-app.js';
 import { request } from '../../support/http-client.js';
 
@@ -58,7 +59,7 @@ class OrdersController {
 
 function queueOn(engine: FakeEngine, results: TaskResults): TaskQueue {
   const deps: ProducerDeps = {
-    engine,
+    stores: storesOf(engine),
     results,
     starter: { start: () => Promise.reject(new Error('The test starts no workflow.')) },
     maxPayload: 10_000,
