@@ -66,9 +66,10 @@ export class TaskExecutor implements DeliveryHandler<RunOutcome> {
     if (!task) return this.logged(delivery, await this.handleUnknown(delivery));
     const refusal = reasonNotToRun(delivery, task.definition, this.options.now);
     if (refusal) return this.logged(delivery, { kind: 'failed', failure: refusal });
-    const limit = new TimeLimit(delivery.interruption, delivery.options.timeout ?? task.definition.timeout, (error) =>
-      this.logListenerError(delivery, error),
-    );
+    const limit = new TimeLimit(delivery.interruption, delivery.options.timeout ?? task.definition.timeout, {
+      onListenerError: (error) => this.logListenerError(delivery, error),
+      onLate: (taken, timeout) => this.logLateTimeout(delivery, taken, timeout),
+    });
     const progress = new ProgressReporter(delivery.progress, this.options.progressInterval);
     const log = new RunLog(delivery.log);
     const slow = this.watchSlow(delivery, task);
@@ -221,6 +222,16 @@ export class TaskExecutor implements DeliveryHandler<RunOutcome> {
   private logListenerError(delivery: Delivery, error: unknown): void {
     const { message, stack } = toFailure(error);
     this.log('error', `A listener on the signal of ${describe(delivery)} threw: ${message}`, stack);
+  }
+
+  /** The code that blocked the event loop may be another task of this process. */
+  private logLateTimeout(delivery: Delivery, taken: number, timeout: number): void {
+    this.log(
+      'warn',
+      `${describe(delivery)} ends after ${taken} ms because of its timeout of ${timeout} ms: code that computed without a pause blocked ` +
+        'the event loop, and no timeout can stop such code inside its process. Let the method await between its steps, or give ' +
+        'the computation isolation: a worker thread or a process of its own.',
+    );
   }
 
   /** A logger of the application that throws changes no outcome. */

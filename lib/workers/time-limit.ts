@@ -8,6 +8,22 @@ const ABORT_GRACE = 250;
 /** Milliseconds that a timer of Node may fire early or late by itself. */
 const TIMER_TOLERANCE = 5;
 
+/** Milliseconds after the timeout from which on a timer is late because code blocks the event loop, and not by itself. */
+const LATE_BY = 100;
+
+/** What an attempt reports about its limit. */
+export interface TimeLimitListener {
+  /** Called with an error that a listener of the task's signal throws. */
+  readonly onListenerError?: (error: unknown) => void;
+  /**
+   * Called once when the timeout took effect late, because the event loop was blocked.
+   *
+   * @param taken milliseconds since the start of the attempt
+   * @param timeout milliseconds
+   */
+  readonly onLate?: (taken: number, timeout: number) => void;
+}
+
 /** Ends one attempt when its delivery is interrupted, or when its timeout is over. */
 export class TimeLimit {
   readonly deadline: Date | undefined;
@@ -21,14 +37,13 @@ export class TimeLimit {
   /**
    * @param delivery the interruption of the delivery
    * @param timeout milliseconds; `undefined` for no limit
-   * @param onListenerError called with an error that a listener of the task's signal throws
    */
   constructor(
     delivery: Interruption,
     private readonly timeout: number | undefined,
-    onListenerError?: (error: unknown) => void,
+    private readonly listener: TimeLimitListener = {},
   ) {
-    this.interruption = new Interruption(onListenerError);
+    this.interruption = new Interruption(listener.onListenerError);
     this.stopListening = delivery.onRequest(() => this.interrupt(delivery.reason));
     if (timeout === undefined) return;
     this.deadline = new Date(Date.now() + timeout);
@@ -74,6 +89,9 @@ export class TimeLimit {
   }
 
   private timeOut(): void {
+    const taken = performance.now() - this.startedAt;
+    const { timeout = 0 } = this;
+    if (!this.interruption.isRequested && taken > timeout + LATE_BY) this.listener.onLate?.(Math.round(taken), timeout);
     this.interrupt(new TaskTimeoutError(`The attempt took longer than its timeout of ${this.timeout} ms.`));
   }
 

@@ -26,6 +26,16 @@ class Work {
 
   @Task({ slow: '1h' })
   quick(): void {}
+
+  /** Blocks the event loop past its timeout, and then returns. */
+  @Task({ timeout: 50 })
+  compute(): string {
+    const end = performance.now() + 400;
+    while (performance.now() < end) {
+      // No timer can fire.
+    }
+    return 'too late';
+  }
 }
 
 describeEachEngine('@Task({ slow })', (engine) => {
@@ -54,5 +64,21 @@ describeEachEngine('@Task({ slow })', (engine) => {
       expect.stringMatching(/^WARN Task Work\.block \(.+\) is slow: attempt 1 has/),
     ]);
     expect(ofTask(quick.id)).toEqual([]);
+  });
+});
+
+describeEachEngine('a method that blocks past its timeout', (engine) => {
+  let booted: Booted;
+  afterEach(() => booted.app.close());
+
+  it('ends as a timeout, never as succeeded, with one line that names the cure', async () => {
+    const log = new LogLines();
+    booted = await boot(await engine.place(), [Work], log);
+    const work = booted.queue.of(Work);
+    const computing = await work.compute.enqueue();
+    await expect(computing.result({ timeout: '20s' })).rejects.toMatchObject({ cause: { code: 'TASK_TIMEOUT' } });
+    expect((await computing.status()).state).toBe('failed');
+    const lines = log.lines.filter((line) => line.includes('because of its timeout of 50 ms'));
+    expect(lines).toEqual([expect.stringMatching(/^WARN Task Work\.compute .* ends after \d+ ms .*await.*isolation/)]);
   });
 });

@@ -138,6 +138,51 @@ it('says in the error how long the attempt might take', async () => {
   expect((limit.reason as Error).message).toContain('1000 ms');
 });
 
+describe('a timeout that took effect late', () => {
+  const late = () => {
+    const calls: number[][] = [];
+    const blocked = new TimeLimit(delivery, 100, { onLate: (...call) => calls.push(call) });
+    return { blocked, calls };
+  };
+  /** The clock goes on, and no timer fires. */
+  const block = (milliseconds: number) => {
+    const now = performance.now();
+    return jest.spyOn(performance, 'now').mockImplementation(() => now + milliseconds);
+  };
+  afterEach(() => {
+    jest.restoreAllMocks();
+  });
+
+  it('is reported once, with the time that the attempt took', () => {
+    const { blocked, calls } = late();
+    block(450);
+    blocked.checkTime();
+    blocked.checkTime();
+    blocked.clear();
+    expect(calls).toEqual([[450, 100]]);
+    expect(blocked.reason).toBeInstanceOf(TaskTimeoutError);
+  });
+
+  it('is not reported when it was in time, or only as late as timers are', async () => {
+    const { blocked, calls } = late();
+    await advance(100);
+    expect(blocked.reason).toBeInstanceOf(TaskTimeoutError);
+    block(450);
+    blocked.checkTime();
+    blocked.clear();
+    expect(calls).toEqual([]);
+  });
+
+  it('is not reported when the attempt had to end before', () => {
+    const { blocked, calls } = late();
+    delivery.request('enough');
+    block(450);
+    blocked.checkTime();
+    blocked.clear();
+    expect(calls).toEqual([]);
+  });
+});
+
 describe('once it is cleared', () => {
   it('is interrupted by nothing', async () => {
     limit.clear();
