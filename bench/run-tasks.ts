@@ -28,6 +28,9 @@ export const about =
   'Celery works in two processes, one for each core, and stores results, as we do; bee-queue and pg-boss do not. ' +
   'TaskContext needs AsyncLocalStorage: the table also shows what that alone costs BullMQ, which depends on the version of Node.';
 
+/** Tasks that one process runs at the same time, in the rows that say so. */
+const MANY_AT_ONCE = 100;
+
 const amount = { redis: 8_000, postgres: 2_000, embedded: 0, memory: 0 };
 
 /** Stores all tasks while the queue is paused, then measures how fast they run. */
@@ -54,11 +57,11 @@ const jobs = (count: number) => Array.from({ length: count }, () => ({ name: 'Ma
 
 /** This package with one task, which `define` declares. */
 function taskQueue(define: (counter: Counter) => Type): StartContender {
-  return async (place) => {
+  return async (place, concurrency) => {
     const counter = new Counter();
     const { app, queue } = await appAt(
       place,
-      { queues: { default: { concurrency: CONCURRENCY } } },
+      { queues: { default: { concurrency: concurrency || CONCURRENCY } } },
       { providers: [define(counter)] },
     );
     const send = queue.of<(mail: Payload) => void>('Mails.send');
@@ -69,12 +72,12 @@ function taskQueue(define: (counter: Counter) => Type): StartContender {
 
 /** BullMQ's worker with a function as its processor. */
 function bareWorker(around: (body: () => Promise<void>) => Promise<void>): StartContender {
-  return async (place) => {
+  return async (place, concurrency) => {
     const { Queue, Worker, options } = bullmqAt(place);
     const counter = new Counter();
     const queue = new Queue('default', options);
     const work = () => around(async () => counter.next());
-    const worker = new Worker('default', work, { ...options, concurrency: CONCURRENCY });
+    const worker = new Worker('default', work, { ...options, concurrency: concurrency || CONCURRENCY });
     await worker.waitUntilReady();
     return contender(
       queue,
@@ -158,8 +161,13 @@ export const contenders: Contenders = {
 };
 
 export async function run(course: Course): Promise<Row[]> {
-  const against = (what: string, store: 'redis' | 'postgres', peer: string, rivals: readonly Entry[]) =>
-    compare(course, { what, store, peer: { name: peer }, rivals });
+  const against = (what: string, store: 'redis' | 'postgres', peer: string, rivals: readonly Entry[], variant = 0) =>
+    compare(course, {
+      what,
+      store,
+      peer: { name: peer, variant },
+      rivals: rivals.map((rival) => ({ ...rival, variant })),
+    });
   const plain = (target?: Target): Entry => ({ name: '@Task', ...(target && { target }) });
   const worker: Entry[] = [
     plain({ atLeast: 0.95 }),
@@ -171,7 +179,14 @@ export async function run(course: Course): Promise<Row[]> {
     ...(await against('Redis, as Nest has it', 'redis', '@Processor', [plain({ atLeast: 1 })])),
     ...(await against('Redis', 'redis', 'bee-queue', [plain()])),
     ...(await against('Redis', 'redis', 'Celery', [plain({ atLeast: 8 })])),
-    ...(await against('PostgreSQL', 'postgres', 'BullMQ Worker', worker)),
-    ...(await against('PostgreSQL', 'postgres', 'pg-boss', [plain()])),
+    ...(await against('PostgreSQL', 'postgres', 'BullMQ Worker', [plain({ atLeast: 1.6 }), ...worker.slice(1)])),
+    ...(await against(
+      'PostgreSQL, concurrency 100',
+      'postgres',
+      'BullMQ Worker',
+      [plain({ atLeast: 2.5 })],
+      MANY_AT_ONCE,
+    )),
+    ...(await against('PostgreSQL, concurrency 100', 'postgres', 'pg-boss', [plain({ atLeast: 0.4 })], MANY_AT_ONCE)),
   ];
 }

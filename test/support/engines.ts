@@ -31,6 +31,11 @@ export function describeEachDatabase(name: string, declareTests: (engine: TestEn
   describeEach([redis, postgres, embedded], name, declareTests);
 }
 
+/** Declares one suite for PostgreSQL, as a server and inside of the process, for tests of BullMQ's tables. */
+export function describeEachPostgres(name: string, declareTests: (engine: TestEngine) => void): void {
+  describeEach([postgres, embedded], name, declareTests);
+}
+
 function describeEach(
   engines: readonly (() => CleanableEngine)[],
   name: string,

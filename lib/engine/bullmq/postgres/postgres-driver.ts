@@ -1,3 +1,4 @@
+import { Logger } from '@nestjs/common';
 import type {
   BackendFactory,
   FlowProducer,
@@ -35,6 +36,9 @@ import { passServerTime } from './patched-postgres-time.js';
 import { PostgresLists } from './postgres-lists.js';
 import { preferStoredLimit } from './patched-rate-limit.js';
 import { isOutage } from './outage.js';
+import { LaneSwitch } from './lane/lane-switch.js';
+import { storeEndsTogether } from './lane/patched-ends.js';
+import type { LaneRow } from './lane/lane-statement.js';
 import type { PostgresPools } from './postgres-pools.js';
 import { grantSchema, migrateSchema, needsMigration, schemaVersion, type SchemaVersion } from './postgres-schema.js';
 import type {
@@ -75,6 +79,7 @@ export class PostgresDriver implements Driver {
   readonly lists: PostgresLists;
   private preparing: Promise<void> | undefined;
   private readonly consumedQueues = new Set<string>();
+  private readonly laneSwitch = new LaneSwitch(new Logger('TaskQueue'));
   private closing: Promise<void> | undefined;
 
   constructor(
@@ -318,7 +323,14 @@ export class PostgresDriver implements Driver {
         new bullmq.PostgresQueueBackend(new SharedPoolConnection(pool), name, options),
         this.clock,
       );
-      return ofWorker ? moveFailedParentFirst(patchWorkerBackend(waitByOwnClock(backend, this.clock))) : backend;
+      if (!ofWorker) return backend;
+      const ending = storeEndsTogether(backend, {
+        laneSwitch: this.laneSwitch,
+        clockDifference: () => this.clock.difference,
+        isOutage: (error) => !bullmq.isNotConnectionError(error as Error),
+        query: async (params, statement) => await this.runLane(params, statement),
+      });
+      return moveFailedParentFirst(patchWorkerBackend(waitByOwnClock(ending, this.clock)));
     };
   }
 
@@ -336,6 +348,14 @@ export class PostgresDriver implements Driver {
       return markOptions(await this.pools.queries.query<R>(text, params));
     } catch (error) {
       return await this.repairAndRepeat<R>(error, text, params).catch((last: unknown) => this.throwToWorker(last));
+    }
+  }
+
+  private async runLane(params: readonly unknown[], statement: string): Promise<readonly LaneRow[]> {
+    try {
+      return (await this.pools.queries.query<LaneRow>(statement, params)).rows;
+    } catch (error) {
+      return this.throwToWorker(error);
     }
   }
 

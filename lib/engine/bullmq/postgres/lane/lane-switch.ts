@@ -1,0 +1,32 @@
+import type { Logger } from '@nestjs/common';
+import { LANE_SCHEMA } from './lane-statement.js';
+
+/** Milliseconds for which a queue leaves the lane after a statement that did not do what it is for. */
+const REST = 1_000;
+
+/** Decides which queues of a process use the lane just now. */
+export class LaneSwitch {
+  private isOff = false;
+  private readonly restsUntil = new Map<string, number>();
+
+  constructor(private readonly logger: Pick<Logger, 'warn'>) {}
+
+  isOn(queue: string): boolean {
+    return !this.isOff && !(performance.now() < (this.restsUntil.get(queue) ?? 0));
+  }
+
+  /** The tables have another version than the statement was written for. */
+  turnOff(): void {
+    if (this.isOff) return;
+    this.isOff = true;
+    this.logger.warn(
+      `The tables of BullMQ do not have version ${LANE_SCHEMA}, for which this version of nestjs-task-queue can store the ends of ` +
+        'many tasks together. Tasks run as before, but fewer in a second. Update nestjs-task-queue.',
+    );
+  }
+
+  /** The queue has a limit, or a statement failed: BullMQ's own functions do the work for a while. */
+  rest(queue: string): void {
+    this.restsUntil.set(queue, performance.now() + REST);
+  }
+}

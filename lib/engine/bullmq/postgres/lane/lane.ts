@@ -1,0 +1,172 @@
+import type { IQueueBackend, JobJson } from 'bullmq';
+import { isObject, unreadableOptions } from '../../jobs/unreadable-job.js';
+import { toFoundJob } from '../job-rows.js';
+import { LANE_STATEMENT, type LaneJobRow, type LaneRow } from './lane-statement.js';
+import type { LaneSwitch } from './lane-switch.js';
+
+/** Statements of one queue that may be under way at the same time. While one runs on the server, this process handles another. */
+const STATEMENTS_AT_ONCE = 2;
+/** With fewer jobs, calls of BullMQ's own function are faster: the server prepares the statement anew each time. */
+const FEWEST_JOBS = 4;
+/** Own calls that may be under way at the same time. More of them would only wait for a connection. */
+const OWN_CALLS_AT_ONCE = 8;
+/** The most jobs in one statement. */
+const MOST_JOBS = 500;
+
+/** What BullMQ's worker gets for an end: the next job, if it asked for one, and the time of the end. */
+export type End = Awaited<ReturnType<IQueueBackend['moveToCompleted']>>;
+
+/** The end of a job that needs nothing but to be stored. */
+export interface PlainEnd {
+  readonly id: string;
+  readonly token: string;
+  /** JSON. */
+  readonly result: string;
+  /** By the clock of this process. */
+  readonly finishedOn: number;
+  /** Whether the worker asks for another job. */
+  readonly wantsNext: boolean;
+  /** Stores the end in BullMQ's own way. */
+  readonly storeAlone: () => Promise<End>;
+}
+
+interface Waiting extends PlainEnd {
+  resolve(end: End | PromiseLike<End>): void;
+  reject(error: unknown): void;
+}
+
+export interface LaneDeps {
+  readonly queue: string;
+  /** The name of the worker. */
+  readonly worker: string | null;
+  /** Milliseconds for which a worker has a job that it takes. */
+  readonly lockDuration: number;
+  /** Milliseconds by which the clock of the server is ahead of the clock of this process. */
+  readonly clockDifference: () => number;
+  readonly query: (params: readonly unknown[], statement: string) => Promise<readonly LaneRow[]>;
+  readonly isOutage: (error: unknown) => boolean;
+  /** Takes a job in BullMQ's own way. */
+  readonly takeAlone: (token: string) => Promise<unknown[]>;
+  readonly laneSwitch: LaneSwitch;
+}
+
+/**
+ * Stores the ends of the jobs of one worker together: those of one turn of the event loop, and those that come while statements
+ * are under way, with one statement that also takes the next jobs. No end waits for others to come.
+ */
+export class Lane {
+  private waiting: Waiting[] = [];
+  private statements = 0;
+  private ownCalls = 0;
+  private isScheduled = false;
+
+  constructor(private readonly deps: LaneDeps) {}
+
+  end(end: PlainEnd): Promise<End> {
+    return new Promise((resolve, reject) => {
+      this.waiting.push({ ...end, resolve, reject });
+      this.schedule();
+    });
+  }
+
+  private schedule(): void {
+    if (this.isScheduled || this.waiting.length === 0) return;
+    this.isScheduled = true;
+    setImmediate(() => {
+      this.isScheduled = false;
+      this.send();
+    });
+  }
+
+  private send(): void {
+    const { length } = this.waiting;
+    if (length >= FEWEST_JOBS) {
+      if (this.statements < STATEMENTS_AT_ONCE) this.storeTogether(this.waiting.splice(0, MOST_JOBS));
+    } else if (this.statements === 0 && this.ownCalls + length <= OWN_CALLS_AT_ONCE) {
+      for (const waiting of this.waiting.splice(0)) this.storeAlone(waiting);
+    }
+  }
+
+  private storeAlone(waiting: Waiting): void {
+    this.ownCalls++;
+    const end = waiting.storeAlone();
+    waiting.resolve(end);
+    const done = () => {
+      this.ownCalls--;
+      this.schedule();
+    };
+    end.then(done, done);
+  }
+
+  private storeTogether(ends: Waiting[]): void {
+    this.statements++;
+    void this.run(ends).finally(() => {
+      this.statements--;
+      this.schedule();
+    });
+    this.schedule();
+  }
+
+  private async run(ends: readonly Waiting[]): Promise<void> {
+    const { query, isOutage, laneSwitch } = this.deps;
+    try {
+      const [row] = await query(this.params(ends), LANE_STATEMENT);
+      if (!row) throw new Error('The statement gave no row.');
+      if (!row.fits) laneSwitch.turnOff();
+      if (row.limited) laneSwitch.rest(this.deps.queue);
+      this.answer(ends, row);
+    } catch (error) {
+      if (isOutage(error)) {
+        for (const { reject } of ends) reject(error);
+        return;
+      }
+      // One result that cannot be stored spoils the whole statement, so each end gets a call and an error of its own.
+      laneSwitch.rest(this.deps.queue);
+      for (const waiting of ends) this.storeAlone(waiting);
+    }
+  }
+
+  private params(ends: readonly Waiting[]): unknown[] {
+    const { queue, worker, lockDuration, clockDifference } = this.deps;
+    const difference = clockDifference();
+    return [
+      queue,
+      ends.map(({ id }) => id),
+      ends.map(({ token }) => token),
+      ends.map(({ result }) => result),
+      ends.map(({ finishedOn }) => `${finishedOn + difference}`),
+      ends.filter(({ wantsNext }) => wantsNext).map(({ token }) => token),
+      [],
+      Date.now() + difference,
+      lockDuration,
+      worker,
+    ];
+  }
+
+  private answer(ends: readonly Waiting[], { ended, taken, refers, next_delay }: LaneRow): void {
+    const stored = new Set(ended);
+    const jobs = new Map(taken?.map((row) => [row.lock_token, row]));
+    for (const waiting of ends) {
+      const { id, token, finishedOn, wantsNext, resolve } = waiting;
+      if (!stored.has(id)) this.storeAlone(waiting);
+      else if (!wantsNext) resolve({ result: undefined, finishedOn });
+      else {
+        const job = jobs.get(token);
+        if (job) resolve({ result: [toJson(job), job.id, 0, 0], finishedOn });
+        else if (refers) resolve(this.takeAlone(token, finishedOn));
+        else resolve({ result: [null, '', 0, Number(next_delay ?? 0)], finishedOn });
+      }
+    }
+  }
+
+  /** The end is stored, so an error must not reach the worker, which would try to store it again. */
+  private async takeAlone(token: string, finishedOn: number): Promise<End> {
+    const result = await this.deps.takeAlone(token).catch(() => undefined);
+    return { result, finishedOn };
+  }
+}
+
+function toJson(row: LaneJobRow): JobJson {
+  const { json } = toFoundJob({ ...row, data: row.data ?? {} });
+  return isObject(row.opts) ? json : { ...json, opts: unreadableOptions('opts is not an object') };
+}
