@@ -15,6 +15,7 @@ const shared = {
     '^nestjs-task-queue$': '<rootDir>/lib/index.ts',
     '^nestjs-task-queue/testing$': '<rootDir>/lib/testing/index.ts',
     '^nestjs-task-queue/testing/matchers$': '<rootDir>/lib/testing/matchers.ts',
+    '^nestjs-task-queue/telemetry$': '<rootDir>/lib/telemetry/index.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
     // A package's own file, or the source of ours.
     '^(\\.{1,2}/.*)\\.cjs$': ['$1.cjs', '$1.cts'],

@@ -40,4 +40,4 @@ export const engineRooms = {
 };
 
 /** The folders of entry points, which may import every room. No room imports them. */
-export const entryPoints = ['cli', 'testing'];
+export const entryPoints = ['cli', 'telemetry', 'testing'];

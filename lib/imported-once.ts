@@ -3,19 +3,19 @@ import type { Module } from '@nestjs/core/injector/module.js';
 import { ConfigurationError } from './errors.js';
 
 /**
- * Checks that only one module has this token: that `forRoot()` was imported once. Nest makes two modules of two imports,
- * and what one of them enqueues would never run in the other.
+ * Checks that only one module has this token: that `forRoot()` was imported once. Nest makes two modules of two imports.
  *
+ * @param otherwise what two modules would do
  * @throws ConfigurationError naming the modules that import it
  */
-export function checkImportedOnce(modules: ModulesContainer, token: symbol): void {
+export function checkImportedOnce(modules: ModulesContainer, token: symbol, otherwise: string): void {
   const own = [...modules.values()].filter(({ providers }) => providers.has(token));
   const [first, second] = own;
   if (!first || !second) return;
   const importers = [...modules.values()].filter((module) => imports(module, first.metatype)).map(({ name }) => name);
   throw new ConfigurationError(
     `${first.name}.forRoot() is imported ${own.length === 2 ? 'twice' : `${own.length} times`}${importers.length > 0 ? `, by ${importers.join(' and ')}` : ''}. ` +
-      'Tasks that one of them stores would not run in the other. The module is global: import it once, in the root module, and remove the other imports.',
+      `${otherwise}: import it once, in the root module, and remove the other imports.`,
   );
 }
 

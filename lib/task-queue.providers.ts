@@ -51,7 +51,11 @@ export const PROVIDERS: Provider[] = [
     provide: RESOLVED_OPTIONS,
     inject: [MODULE_OPTIONS_TOKEN, ModulesContainer, TESTING_SLOT],
     useFactory: (options: TaskQueueOptions, modules: ModulesContainer, slot: TestingSlot) => {
-      checkImportedOnce(modules, RESOLVED_OPTIONS);
+      checkImportedOnce(
+        modules,
+        RESOLVED_OPTIONS,
+        'Tasks that one of them stores would not run in the other. The module is global',
+      );
       return resolveOptions({ ...options, ...slot.options });
     },
   },

@@ -9,7 +9,13 @@ import { fileURLToPath } from 'node:url';
 const dist = fileURLToPath(new URL('../dist/', import.meta.url));
 
 /** The entry points by the file that the package exports; each has its exports in a `public-api.js` beside it. */
-const entries = { index: 'public-api.js', 'testing/index': 'testing/public-api.js' };
+const entries = {
+  index: 'public-api.js',
+  'testing/index': 'testing/public-api.js',
+  'telemetry/index': 'telemetry/public-api.js',
+};
+/** The entry points that import an optional peer. A bundle of another entry point must not need that peer. */
+const withPeers = new Set(['telemetry/index']);
 
 for (const entry of Object.keys(entries)) {
   const names = Object.keys(await import(new URL(`../dist/esm/${entries[entry]}`, import.meta.url).href));
@@ -37,9 +43,14 @@ function commonJs(entry) {
   return [
     `'use strict';`,
     `const { loadEntry } = require('${from(entry, 'one-implementation.js')}');`,
+    `const { createRequire } = require('node:module');`,
     // Bundlers see only what `require` names itself.
     `const load = { ${Object.entries(filesFrom(entry))
-      .map(([name, file]) => `'${name}': () => require('${file}')`)
+      .map(([name, file]) =>
+        name !== entry && withPeers.has(name)
+          ? `'${name}': () => createRequire(__filename)('${file}')`
+          : `'${name}': () => require('${file}')`,
+      )
       .join(', ')} };`,
     `module.exports = loadEntry('${entry}', (name) => load[name]());`,
     '',

@@ -5,12 +5,15 @@ import type { Receipt, TaskCall, TaskTree } from './task.js';
 export interface Sending {
   /** The calls, or the roots of trees: see {@link callsOf} for all tasks in them. */
   readonly calls: readonly (TaskCall | TaskTree)[];
-  /**
-   * The delivery for which this package stores the calls by itself: the later members of a workflow, its callbacks and duties.
-   * Absent when the application stores them, a schedule included.
-   */
-  readonly cause?: Delivery;
+  /** Why this package stores the calls by itself; absent when the application stores them. */
+  readonly cause?: Cause;
 }
+
+/**
+ * The tick of a schedule, or the delivery of a task: it leaves later members of a workflow, its callbacks and duties. What the method
+ * of a task enqueues has no cause, because the application stores it.
+ */
+export type Cause = Delivery | 'schedule';
 
 /** Headers that an instrumentation sets on each call of a sending. `undefined` removes a header. */
 export type HeaderChanges = Readonly<Record<string, string | undefined>>;

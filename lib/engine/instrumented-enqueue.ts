@@ -1,4 +1,4 @@
-import type { HeaderChanges, Instrumentations } from './instrumentation.js';
+import type { Cause, HeaderChanges, Instrumentations } from './instrumentation.js';
 import type { ClockPort } from './ports/clock-port.js';
 import type { EnqueuePort } from './ports/enqueue-port.js';
 import type { Delivery } from './ports/worker-port.js';
@@ -22,12 +22,13 @@ export class InstrumentedEnqueue implements EnqueuePort, ClockPort {
     return this.next.isStored(call);
   }
 
-  enqueue(calls: readonly TaskCall[]): Promise<Receipt[]> {
-    return this.instrumentations.ignoresCalls ? this.next.enqueue(calls) : this.storeCalls(calls);
+  /** @param cause why this package stores the calls by itself; absent when the application does */
+  enqueue(calls: readonly TaskCall[], cause?: Cause): Promise<Receipt[]> {
+    return this.instrumentations.ignoresCalls ? this.next.enqueue(calls) : this.storeCalls(calls, cause);
   }
 
-  /** @param cause the delivery for which this package stores the tree by itself; absent when the application does */
-  enqueueTree(tree: TaskTree, cause?: Delivery): Promise<Receipt> {
+  /** @param cause why this package stores the tree by itself; absent when the application does */
+  enqueueTree(tree: TaskTree, cause?: Cause): Promise<Receipt> {
     return this.instrumentations.ignoresCalls ? this.next.enqueueTree(tree) : this.storeTree(tree, cause);
   }
 
@@ -39,14 +40,14 @@ export class InstrumentedEnqueue implements EnqueuePort, ClockPort {
     return this.instrumentations.ignoresCalls || members.length === 0 ? members : this.changeMembers(cause, members);
   }
 
-  private async storeCalls(calls: readonly TaskCall[]): Promise<Receipt[]> {
-    const receipts = await this.instrumentations.store({ calls }, (headers) =>
+  private async storeCalls(calls: readonly TaskCall[], cause: Cause | undefined): Promise<Receipt[]> {
+    const receipts = await this.instrumentations.store({ calls, ...(cause && { cause }) }, (headers) =>
       this.next.enqueue(calls.map((call) => ({ ...call, headers: changed(call.headers, headers) }))),
     );
     return [...receipts];
   }
 
-  private async storeTree(tree: TaskTree, cause: Delivery | undefined): Promise<Receipt> {
+  private async storeTree(tree: TaskTree, cause: Cause | undefined): Promise<Receipt> {
     const [receipt] = await this.instrumentations.store({ calls: [tree], ...(cause && { cause }) }, async (headers) => [
       await this.next.enqueueTree(changedTree(tree, headers)),
     ]);

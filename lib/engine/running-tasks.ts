@@ -12,6 +12,8 @@ export interface RunningTask {
   lost: boolean;
   /** The method of the task was called. */
   hasStarted: boolean;
+  /** See `Delivery.mark`. */
+  mark?: string;
 }
 
 /** The tasks of one queue that run in this process. After an interruption the same task may be among them twice. */
@@ -20,7 +22,7 @@ export class RunningTasks {
   private onEmpty: (() => void)[] = [];
 
   add(id: string, name: string): RunningTask {
-    const task = {
+    const task: RunningTask = {
       id,
       name,
       interruption: new Interruption(),

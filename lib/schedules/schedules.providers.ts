@@ -1,6 +1,6 @@
 import type { Provider } from '@nestjs/common';
 import type { Engine } from '../engine/engine.js';
-import type { EnqueuePort } from '../engine/ports/enqueue-port.js';
+import type { InstrumentedEnqueue } from '../engine/instrumented-enqueue.js';
 import { isAlive } from '../engine/ports/worker-registry.js';
 import type { TaskResults } from '../results/task-results.js';
 import type { TaskExplorer } from '../tasks/task-explorer.js';
@@ -17,7 +17,7 @@ import { TickRunner } from './tick-runner.js';
 export interface ScheduleDeps {
   readonly engine: Engine;
   /** Stores the calls of schedules, unless their queue is full. */
-  readonly calls: Pick<EnqueuePort, 'enqueue'>;
+  readonly calls: Pick<InstrumentedEnqueue, 'enqueue'>;
   readonly results: TaskResults;
   readonly explorer: TaskExplorer;
   readonly defaults: TaskOptions;

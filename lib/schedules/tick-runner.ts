@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import { Logger } from '@nestjs/common';
 import type { Engine } from '../engine/engine.js';
 import type { TaskCall } from '../engine/task.js';
-import type { EnqueuePort } from '../engine/ports/enqueue-port.js';
+import type { InstrumentedEnqueue } from '../engine/instrumented-enqueue.js';
 import { EngineUnavailableError, QueueFullError } from '../errors.js';
 import type { DueTick, HandledTick, ScheduleBook } from './schedule-book.js';
 import type { Schedule } from './schedule.js';
@@ -27,7 +27,7 @@ export class TickRunner {
   constructor(
     private readonly engine: Pick<Engine, 'schedules' | 'now'>,
     private readonly book: ScheduleBook,
-    private readonly calls: Pick<EnqueuePort, 'enqueue'>,
+    private readonly calls: Pick<InstrumentedEnqueue, 'enqueue'>,
   ) {}
 
   /**
@@ -40,7 +40,7 @@ export class TickRunner {
     // Read each time: when the data was lost, all processes have to agree on one secret again.
     this.secret = await this.engine.schedules.secret(this.secret);
     const calls = ticks.map(({ schedule, tick }) => this.call(schedule, tick, this.secret as string));
-    const attempts = await Promise.allSettled(calls.map((call) => this.calls.enqueue([call])));
+    const attempts = await Promise.allSettled(calls.map((call) => this.calls.enqueue([call], 'schedule')));
     const handled: HandledTick[] = [];
     const counts = new Map<Schedule, number>();
     const at = this.engine.now();

@@ -1,5 +1,5 @@
 import type { MemoryEngine } from '../engine/memory/memory-engine.js';
-import type { EnqueuePort } from '../engine/ports/enqueue-port.js';
+import type { InstrumentedEnqueue } from '../engine/instrumented-enqueue.js';
 import type { DeclaredSchedules } from '../schedules/declared-schedules.js';
 import type { DueTick, ScheduleBook } from '../schedules/schedule-book.js';
 import { ScheduleReconciler } from '../schedules/schedule-reconciler.js';
@@ -8,7 +8,7 @@ import { TickRunner } from '../schedules/tick-runner.js';
 
 export interface ScheduleTicksDeps {
   readonly engine: MemoryEngine;
-  readonly calls: Pick<EnqueuePort, 'enqueue'>;
+  readonly calls: Pick<InstrumentedEnqueue, 'enqueue'>;
   readonly book: ScheduleBook;
   readonly declared: DeclaredSchedules;
   /** The queues that have a task in the application. */

@@ -62,6 +62,8 @@ export function deliveryOf(
     members: async () => [],
     failedMember: async () => undefined,
     started: () => undefined,
+    mark: () => undefined,
+    markBefore: () => undefined,
     progress: async () => undefined,
     log: async () => undefined,
   };

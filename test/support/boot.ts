@@ -1,4 +1,4 @@
-import type { INestApplicationContext, LoggerService, Provider } from '@nestjs/common';
+import type { INestApplicationContext, LoggerService, ModuleMetadata, Provider } from '@nestjs/common';
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { TaskQueue, TaskQueueModule, type TaskQueueOptions } from 'nestjs-task-queue';
@@ -9,15 +9,16 @@ export interface Booted {
 }
 
 /**
- * Starts an application without HTTP, with these options and providers. By default it logs nothing, because the
+ * Starts an application without HTTP, with these options, providers and modules. By default it logs nothing, because the
  * tests make it fail on purpose.
  */
 export async function boot(
   options: TaskQueueOptions,
   providers: Provider[] = [],
   logger: LoggerService | false = false,
+  imports: ModuleMetadata['imports'] = [],
 ): Promise<Booted> {
-  @Module({ imports: [TaskQueueModule.forRoot(options)], providers })
+  @Module({ imports: [TaskQueueModule.forRoot(options), ...imports], providers })
   class App {}
   const app = await NestFactory.createApplicationContext(App, { logger, abortOnError: false });
   return { app, queue: app.get(TaskQueue) };

@@ -20,6 +20,8 @@ export function deliveryOf(known: Partial<Delivery> = {}): Delivery {
     members: () => Promise.resolve([]),
     failedMember: () => Promise.resolve(undefined),
     started: () => undefined,
+    mark: () => undefined,
+    markBefore: () => undefined,
     interruption: new Interruption(),
     progress: () => Promise.resolve(),
     log: () => Promise.resolve(),

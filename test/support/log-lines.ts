@@ -7,6 +7,9 @@ export class LogLines implements LoggerService {
   log(message: unknown, ...rest: unknown[]): void {
     this.add('LOG', message, rest);
   }
+  debug(message: unknown, ...rest: unknown[]): void {
+    this.add('DEBUG', message, rest);
+  }
   warn(message: unknown, ...rest: unknown[]): void {
     this.add('WARN', message, rest);
   }

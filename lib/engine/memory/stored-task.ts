@@ -45,6 +45,8 @@ export interface StoredTask extends HeapItem {
   worker: string | null;
   /** The run whose outcome counts; `undefined` while the task does not run. */
   run: RunningTask | undefined;
+  /** See `Delivery.mark`. */
+  mark: string | undefined;
   /** A caller cancelled the task while it ran. */
   cancelled: { readonly reason: string | undefined } | undefined;
   /** Only of tasks that belong to a workflow. */
@@ -97,6 +99,7 @@ export function toStoredTask(call: TaskCall | TaskTree, now: number): StoredTask
     history: undefined,
     worker: null,
     run: undefined,
+    mark: undefined,
     cancelled: undefined,
     workflow: 'members' in call ? workflowPart(call) : undefined,
     log: undefined,

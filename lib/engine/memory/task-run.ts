@@ -28,7 +28,7 @@ export function toDelivery(
   run: RunningTask,
   { logLines, now, onStart, onReport }: RunPlace,
 ): Delivery {
-  const { workflow } = task;
+  const { mark, workflow } = task;
   const note = workflow?.note === undefined ? undefined : (JSON.parse(workflow.note) as WorkflowNote);
   // A method that goes on after its run was given up writes nothing more.
   const whileItCounts = async (write: () => void) => {
@@ -56,6 +56,10 @@ export function toDelivery(
       run.hasStarted = true;
       onStart();
     },
+    mark: (text) => {
+      if (task.run === run) task.mark = text;
+    },
+    markBefore: () => mark,
     interruption: run.interruption,
     progress: (value) =>
       whileItCounts(() => {

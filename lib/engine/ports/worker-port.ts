@@ -40,6 +40,13 @@ export interface Delivery {
   failedMember(count: number): Promise<FailedMemberResult | undefined>;
   /** Tells the engine that the method of the task is about to be called. */
   started(): void;
+  /**
+   * Notes a text about this attempt: an instrumentation's own, such as the place of the attempt in a trace. The engine stores it
+   * together with the end of the attempt, if that is a failure or a retry.
+   */
+  mark(text: string): void;
+  /** The {@link mark} of the attempt before, as far as the engine stored it. */
+  markBefore(): string | undefined;
   /** Requested when the task is cancelled, the application closes, or another worker took the task over. */
   readonly interruption: Interruption;
   progress(value: Json): Promise<void>;

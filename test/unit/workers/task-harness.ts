@@ -94,6 +94,8 @@ export class TaskHarness {
       members: () => Promise.resolve([]),
       failedMember: () => Promise.resolve(undefined),
       started: () => undefined,
+      mark: () => undefined,
+      markBefore: () => undefined,
       interruption: new Interruption(),
       progress: () => Promise.resolve(),
       log: () => Promise.resolve(),

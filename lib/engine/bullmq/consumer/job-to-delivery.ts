@@ -3,6 +3,7 @@ import type { Interruption } from '../../interruption.js';
 import type { Json } from '../../json.js';
 import type { Delivery } from '../../ports/worker-port.js';
 import type { MemberFlows } from '../operations/member-flows.js';
+import { lastMark } from '../jobs/job-attempts.js';
 import { readHeaders, readOptions, type JobData } from '../jobs/job-data.js';
 
 /** What a running task can store or ask beside its outcome. */
@@ -11,6 +12,7 @@ export interface DeliveryCalls {
   readonly progress: (value: Json) => Promise<void>;
   readonly log: Delivery['log'];
   readonly started: () => void;
+  readonly mark: (text: string) => void;
 }
 
 /** The delivery of a job that BullMQ's worker took. @param data `undefined` when the job is not a task */
@@ -19,7 +21,7 @@ export function toDelivery(
   queue: string,
   data: JobData | undefined,
   interruption: Interruption,
-  { flows, progress, log, started }: DeliveryCalls,
+  { flows, progress, log, started, mark }: DeliveryCalls,
 ): Delivery {
   const id = job.id as string;
   const members = flows.membersOf(job, data?.members ?? []);
@@ -41,6 +43,8 @@ export function toDelivery(
     members: () => members.results(),
     failedMember: (count) => members.firstFailed(count),
     started,
+    mark,
+    markBefore: () => lastMark(job),
     interruption,
     progress,
     log,

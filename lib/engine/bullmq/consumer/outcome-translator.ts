@@ -73,7 +73,10 @@ export class OutcomeTranslator {
   }
 
   /** The failure with what the job keeps of the attempt. BullMQ adds it to the stacks of the job. */
-  private storedFailure({ kind, failure }: Failed, { job, hasStarted }: JobRun): { message: string; stack: string } {
+  private storedFailure(
+    { kind, failure }: Failed,
+    { job, hasStarted, mark }: JobRun,
+  ): { message: string; stack: string } {
     job.opts.stackTraceLimit = ATTEMPTS_KEPT;
     job.stacktrace = shortenStacks(job.stacktrace);
     const ended = this.deps.driver.clock.now();
@@ -84,6 +87,7 @@ export class OutcomeTranslator {
       outcome: isCancellation(failure) ? ('cancelled' as const) : kind,
       worker: this.worker,
       lost: job.stalledCounter,
+      ...(mark !== undefined && { mark }),
     };
     return writeFailure(failure, hasStarted ? attempt : null);
   }

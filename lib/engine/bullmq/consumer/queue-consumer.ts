@@ -181,7 +181,7 @@ export class QueueConsumer {
       if (!task.hasStarted) await this.unusedStarts.giveBack(task.takenAt);
       if (outcome.kind === 'succeeded' || outcome.kind === 'failed') this.deps.feed.ending(task.id);
       if (outcome.kind === 'succeeded') return outcome.result;
-      return await this.translator.translate(outcome, { job, token, hasStarted: task.hasStarted });
+      return await this.translator.translate(outcome, { job, token, hasStarted: task.hasStarted, mark: task.mark });
     } catch (error) {
       if (isOutcomeError(error)) throw error;
       // The outcome could not be stored. That is not the task's fault, so the job stays and runs again.
@@ -220,6 +220,9 @@ export class QueueConsumer {
       log: (text, level) => {
         const line = writeLogLine(this.deps.driver.clock.now(), level, text);
         return this.ignoreOutage(() => this.deps.log.add({ queue: this.queue, id }, line));
+      },
+      mark: (text) => {
+        task.mark = text;
       },
       started: () => {
         if (task.hasStarted) return;

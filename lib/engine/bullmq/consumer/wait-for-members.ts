@@ -10,6 +10,8 @@ export interface JobRun {
   readonly token: string | undefined;
   /** The method of the task was called. */
   readonly hasStarted: boolean;
+  /** See `Delivery.mark`. */
+  readonly mark?: string | undefined;
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { JobJson } from 'bullmq';
+import type { Job, JobJson } from 'bullmq';
 import { ATTEMPTS_KEPT, type AttemptRecord } from '../../attempt.js';
 import { isCancellation } from '../../failures.js';
 import type { TaskFailure, TaskRecord } from '../../task.js';
@@ -48,6 +48,12 @@ export function stacksOf(json: JobJson): string[] {
     .flatMap((some: unknown) => (Array.isArray(some) ? some : []))
     .filter((stack) => typeof stack === 'string')
     .slice(-ATTEMPTS_KEPT);
+}
+
+/** What was noted with the last attempt of a job that failed; `undefined` when nothing was. */
+export function lastMark({ data, stacktrace }: Pick<Job, 'data' | 'stacktrace'>): string | undefined {
+  const last: unknown = stacktrace?.at(-1) ?? readData(data)?.rerun?.stacks?.at(-1);
+  return typeof last === 'string' ? readStack(last).attempt?.mark : undefined;
 }
 
 /** Whether the last attempt runs, or has succeeded: it has left no stack. */

@@ -14,6 +14,8 @@ export interface FailedAttempt {
   readonly worker?: string | undefined;
   /** How many attempts were lost before this one. */
   readonly lost: number;
+  /** See `Delivery.mark`. */
+  readonly mark?: string;
   /** BullMQ keeps only the message of the last failure. */
   readonly message?: string;
 }
@@ -84,12 +86,12 @@ type Kept = Pick<TaskFailure, 'name' | 'code' | 'exposable' | 'member'> & { read
 
 function isAttempt(value: unknown): value is FailedAttempt {
   if (!isObject(value)) return false;
-  const { number, started, ended, outcome, worker, lost, message } = value;
+  const { number, started, ended, outcome, worker, lost, mark, message } = value;
   return (
     [number, lost].every((count) => Number.isInteger(count)) &&
     [started, ended].every(isTime) &&
     (outcome === 'failed' || outcome === 'retry' || outcome === 'cancelled') &&
-    [worker, message].every((text) => isAbsentOr('string', text))
+    [worker, mark, message].every((text) => isAbsentOr('string', text))
   );
 }
 

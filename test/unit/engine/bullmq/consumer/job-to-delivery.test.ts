@@ -2,6 +2,7 @@ import { describe, expect, it, jest } from '@jest/globals';
 import type { Job } from 'bullmq';
 import { toDelivery } from '../../../../../lib/engine/bullmq/consumer/job-to-delivery.js';
 import type { JobData } from '../../../../../lib/engine/bullmq/jobs/job-data.js';
+import { writeFailure } from '../../../../../lib/engine/bullmq/jobs/job-failure.js';
 import type { MemberFlows } from '../../../../../lib/engine/bullmq/operations/member-flows.js';
 import type { MemberReader } from '../../../../../lib/engine/bullmq/operations/member-reader.js';
 import { Interruption } from '../../../../../lib/engine/interruption.js';
@@ -25,15 +26,27 @@ const interruption = new Interruption();
 const progress = async () => undefined;
 const log = async () => undefined;
 const started = () => undefined;
+const mark = () => undefined;
 
-function deliveryOf(data: JobData | undefined): Delivery {
+function deliveryOf(data: JobData | undefined, stacktrace: string[] = []): Delivery {
   const flows = { membersOf } as unknown as MemberFlows;
-  return toDelivery(JOB, 'mail', data, interruption, { flows, progress, log, started });
+  return toDelivery(Object.assign(Object.create(JOB) as Job, { data, stacktrace }), 'mail', data, interruption, {
+    flows,
+    progress,
+    log,
+    started,
+    mark,
+  });
 }
 
 describe('the delivery of a job', () => {
   it('has every field of a task', () => {
-    const { members: _, failedMember: __, ...delivery } = deliveryOf({ args: ['ada', 1], headers: { owner: 'ada' } });
+    const {
+      members: _,
+      failedMember: __,
+      markBefore: ___,
+      ...delivery
+    } = deliveryOf({ args: ['ada', 1], headers: { owner: 'ada' } });
     expect(delivery).toStrictEqual({
       id: 'mail.1',
       name: 'Mail.send',
@@ -52,7 +65,20 @@ describe('the delivery of a job', () => {
       progress,
       log,
       started,
+      mark,
     });
+  });
+
+  it('has the mark of the attempt before, also of one before a caller ran the task again', () => {
+    const attempt = { number: 1, started: NOW, ended: NOW, outcome: 'retry', lost: 0 } as const;
+    const { stack } = writeFailure({ name: 'Error', message: 'no' }, { ...attempt, mark: 'first', worker: undefined });
+    const unmarked = writeFailure({ name: 'Error', message: 'no' }, { ...attempt, worker: undefined }).stack;
+    const before = (...all: Parameters<typeof deliveryOf>) => deliveryOf(...all).markBefore();
+    expect(before({ args: [] })).toBeUndefined();
+    expect(before({ args: [] }, ['Error: of a foreign worker'])).toBeUndefined();
+    expect(before({ args: [] }, [unmarked, stack])).toBe('first');
+    expect(before({ args: [] }, [stack, unmarked])).toBeUndefined();
+    expect(before({ args: [], rerun: { count: 1, abandoned: 0, stacks: [stack] } })).toBe('first');
   });
 
   it('does not count looks at members, nor what was before a caller ran the task again', () => {
@@ -84,7 +110,7 @@ describe('the delivery of a job', () => {
     expect(delivery.memberCount).toBe(5);
     results.mockResolvedValue([]);
     await delivery.members();
-    expect(membersOf).toHaveBeenLastCalledWith(JOB, members);
+    expect(membersOf).toHaveBeenLastCalledWith(expect.objectContaining({ id: 'mail.1' }), members);
     expect(results).toHaveBeenCalledTimes(1);
     await delivery.failedMember(4);
     expect(firstFailed).toHaveBeenCalledWith(4);
@@ -93,6 +119,6 @@ describe('the delivery of a job', () => {
   it('reads the results of no member when it has none', async () => {
     results.mockResolvedValue([]);
     expect(await deliveryOf({ args: [] }).members()).toEqual([]);
-    expect(membersOf).toHaveBeenLastCalledWith(JOB, []);
+    expect(membersOf).toHaveBeenLastCalledWith(expect.objectContaining({ id: 'mail.1' }), []);
   });
 });

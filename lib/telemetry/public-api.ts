@@ -1,0 +1,1 @@
+export { TaskTelemetryModule, type TaskTelemetryOptions } from './task-telemetry.module.js';

@@ -1,0 +1,104 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { Injectable, Module, type ModuleMetadata } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { propagation, trace } from '@opentelemetry/api';
+import { Task, TaskContext, TaskQueueModule } from 'nestjs-task-queue';
+import { TaskTelemetryModule, type TaskTelemetryOptions } from 'nestjs-task-queue/telemetry';
+import { Instrumentations } from '../../../lib/engine/instrumentation.js';
+import { boot, type Booted } from '../../support/boot.js';
+import { LogLines } from '../../support/log-lines.js';
+import { Spans } from '../../support/spans.js';
+
+@Injectable()
+class Work {
+  constructor(private readonly task: TaskContext) {}
+
+  @Task()
+  headers(): TaskContext['headers'] {
+    return this.task.headers;
+  }
+}
+
+let booted: Booted | undefined;
+
+afterEach(async () => {
+  await booted?.app.close();
+  booted = undefined;
+  trace.disable();
+  propagation.disable();
+});
+
+async function start(options?: TaskTelemetryOptions, logger?: LogLines): Promise<Booted> {
+  booted = await boot({ connection: 'memory:' }, [Work], logger ?? false, [TaskTelemetryModule.forRoot(options)]);
+  return booted;
+}
+
+function compile(imports: ModuleMetadata['imports']) {
+  @Module({ imports })
+  class App {}
+  return NestFactory.createApplicationContext(App, { logger: false, abortOnError: false });
+}
+
+describe('without a provider of traces', () => {
+  it('nothing is observed, headers stay as they are, and one line says so', async () => {
+    const lines = new LogLines();
+    const { app, queue } = await start({}, lines);
+    const instrumentations = app.get(Instrumentations);
+    expect([instrumentations.ignoresCalls, instrumentations.ignoresRuns]).toEqual([true, true]);
+    const headers = { traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01` };
+    const handle = await queue.of(Work).headers.with({ headers }).enqueue();
+    expect(await handle.result()).toEqual(headers);
+    expect(lines.lines.filter((line) => line.includes('OpenTelemetry'))).toEqual([
+      'DEBUG No provider of OpenTelemetry traces is registered, so tasks have no spans. Start the SDK before the application boots.',
+    ]);
+  });
+});
+
+describe('a provider of traces', () => {
+  it('is the global one, unless the options name another', async () => {
+    const global = new Spans().register();
+    const own = new Spans();
+    for (const [options, expected] of [
+      [{}, global],
+      [{ tracerProvider: own.provider }, own],
+    ] as const) {
+      const { app, queue } = await start(options);
+      const handle = await queue.of(Work).headers.enqueue();
+      await handle.result();
+      await expected.run(handle.id);
+      await app.close();
+    }
+    expect([global, own].map((spans) => spans.all().length)).toEqual([2, 2]);
+  });
+
+  it('may be another one for each application of a process', async () => {
+    const [one, other] = [new Spans(), new Spans()];
+    const first = await start({ tracerProvider: one.provider });
+    const second = await boot({ connection: 'memory:' }, [Work], false, [
+      TaskTelemetryModule.forRoot({ tracerProvider: other.provider }),
+    ]);
+    const handle = await second.queue.of(Work).headers.enqueue();
+    await other.run(handle.id);
+    await second.app.close();
+    expect([one.all(), first.app.get(Instrumentations).ignoresCalls]).toEqual([[], false]);
+  });
+});
+
+describe('wrong use makes the start fail', () => {
+  it('with another value of `parent`', async () => {
+    await expect(start({ parent: 'sibling' as 'link' })).rejects.toThrow(
+      `TaskTelemetryModule.forRoot({ parent: "sibling" }) is neither 'link' nor 'child'.`,
+    );
+  });
+
+  it('without TaskQueueModule', async () => {
+    await expect(compile([TaskTelemetryModule.forRoot()])).rejects.toThrow('Import TaskQueueModule.forRoot() too');
+  });
+
+  it('with two imports', async () => {
+    const twice = [TaskTelemetryModule.forRoot(), TaskTelemetryModule.forRoot({ parent: 'child' })];
+    await expect(compile([TaskQueueModule.forRoot({ connection: 'memory:' }), ...twice])).rejects.toThrow(
+      'TaskTelemetryModule.forRoot() is imported twice, by App. Each attempt would have two spans: import it once',
+    );
+  });
+});
