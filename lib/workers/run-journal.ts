@@ -1,0 +1,95 @@
+import { Logger } from '@nestjs/common';
+import { isCancellation, isExpiry } from '../engine/failures.js';
+import type { Delivery } from '../engine/ports/worker-port.js';
+import type { TaskFailure } from '../engine/task.js';
+import type { RunOutcome } from '../workflows/run-outcome.js';
+import { toFailure } from './failure.js';
+
+/** Milliseconds after which another task of the same unknown name is logged. */
+const REPEAT_AFTER = 60_000;
+
+type Run = Pick<Delivery, 'id' | 'name' | 'attempt'>;
+
+/** Writes the log lines about runs. A logger of the application that throws changes no outcome. */
+export class RunJournal {
+  private readonly logger = new Logger('TaskQueue');
+  /** The time at which a task of an unknown name was logged last, by its name. */
+  private readonly unknownLoggedAt = new Map<string, number>();
+
+  /** Logs the end of an attempt that did not succeed. @returns the outcome */
+  ended<O extends RunOutcome>(run: Run, outcome: O): O {
+    if (outcome.kind === 'retry') {
+      const { failure, delay } = outcome;
+      this.log('warn', `${describe(run)} failed in attempt ${run.attempt}, next in ${delay} ms: ${failure.message}`);
+    } else if (outcome.kind === 'failed') {
+      this.failed(run, outcome.failure);
+    }
+    return outcome;
+  }
+
+  slow(run: Run, taken: number, slow: number): void {
+    this.log(
+      'warn',
+      `${describe(run)} is slow: attempt ${run.attempt} has taken ${taken} ms so far (slow: ${slow} ms).`,
+    );
+  }
+
+  /** Logs the first task of each name, and then one a minute: other applications may enqueue many. */
+  unknown(run: Run, delay: number): void {
+    const now = performance.now();
+    for (const [name, at] of this.unknownLoggedAt) if (at + REPEAT_AFTER <= now) this.unknownLoggedAt.delete(name);
+    if (this.unknownLoggedAt.has(run.name)) return;
+    this.unknownLoggedAt.set(run.name, now);
+    this.log(
+      'warn',
+      `No provider of this process declares ${describe(run)}; it is put back for ${delay} ms. Further tasks of this name are logged once a minute.`,
+    );
+  }
+
+  predicateThrew({ name, id }: Run, error: unknown): void {
+    const { message, stack } = toFailure(error);
+    this.log(
+      'error',
+      `retryOn or giveUpOn of task ${name} threw (${message}), so task ${id} is retried as if it allowed that. A predicate has to handle every error.`,
+      stack,
+    );
+  }
+
+  listenerThrew(run: Run, error: unknown): void {
+    const { message, stack } = toFailure(error);
+    this.log('error', `A listener on the signal of ${describe(run)} threw: ${message}`, stack);
+  }
+
+  /** The code that blocked the event loop may be another task of this process. */
+  timedOutLate(run: Run, taken: number, timeout: number): void {
+    this.log(
+      'warn',
+      `${describe(run)} ends after ${taken} ms because of its timeout of ${timeout} ms: code that computed without a pause blocked ` +
+        'the event loop, and no timeout can stop such code inside its process. Let the method await between its steps, or give ' +
+        'the computation isolation: a worker thread or a process of its own.',
+    );
+  }
+
+  /** One line for each end without success. Its level says who caused it: a caller, the circumstances, or the task. */
+  private failed(run: Run, failure: TaskFailure): void {
+    const { message, stack } = failure;
+    if (isCancellation(failure)) this.log('log', `${describe(run)} was cancelled: ${message}`);
+    else if (isExpiry(failure)) this.log('warn', `${describe(run)} expired: ${message}`);
+    // An error that was written for callers is more often their mistake than the application's, and needs no stack.
+    else if (failure.exposable) this.log('warn', `${describe(run)} failed: ${message}`);
+    else this.log('error', `${describe(run)} failed: ${message}`, stack);
+  }
+
+  private log(level: 'log' | 'warn' | 'error', message: string, stack?: string): void {
+    try {
+      if (level === 'error') this.logger.error(message, stack);
+      else this.logger[level](message);
+    } catch {
+      // There is no other place to report it to.
+    }
+  }
+}
+
+function describe({ name, id }: Run): string {
+  return `Task ${name} (${id})`;
+}
