@@ -105,6 +105,12 @@ export default defineConfig({
     ...Object.entries(rooms).map(([room, allowed]) =>
       restrict([`lib/${room}/**`], engineLibraries, engines, otherRooms(room, allowed)),
     ),
+    // The outbox is in a database of the application, of which no engine knows.
+    restrict(
+      ['lib/transactions/outbox/{postgres-outbox,create-table}.ts'],
+      engines,
+      otherRooms('transactions', rooms.transactions),
+    ),
     restrict(['lib/engine/bullmq/*.{ts,cts}'], otherRooms('engine', [])),
     ...Object.entries(engineRooms).map(([room, allowed]) =>
       restrict([`lib/engine/bullmq/${room}/**`], otherRooms('engine', []), otherEngineRooms(room, allowed)),

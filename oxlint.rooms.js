@@ -9,7 +9,8 @@ export const rooms = {
   engine: [],
   results: ['engine'],
   // A handle says of a task in a transaction that it is not committed yet.
-  transactions: ['engine', 'results'],
+  // Its outbox keeps the record of a task as long as the declaration of the task says.
+  transactions: ['tasks', 'engine', 'results'],
   // `producer.signature()` makes the values that workflows consist of.
   producers: ['tasks', 'engine', 'results', 'workflows', 'transactions'],
   workflows: ['tasks', 'engine', 'results', 'transactions'],
@@ -20,7 +21,7 @@ export const rooms = {
   events: ['tasks', 'engine', 'results', 'workers'],
   http: ['engine', 'results'],
   // It checks what it changes as producers check what they enqueue, and calls listeners as those of events are called.
-  admin: ['tasks', 'engine', 'results', 'producers', 'events'],
+  admin: ['tasks', 'engine', 'results', 'producers', 'events', 'transactions'],
   // Everything that the command line asks for, in this process or in another.
   operator: ['admin', 'schedules', 'tasks', 'engine', 'results', 'producers'],
 };

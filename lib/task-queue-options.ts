@@ -4,6 +4,7 @@ import { parseDuration, parseTimerDuration } from './duration.js';
 import { parseConnection, type Connection, type ConnectionOption } from './engine/connection.js';
 import { ConfigurationError } from './errors.js';
 import type { HttpOptions } from './http/http-options.js';
+import { resolveOutbox, type OutboxOptions, type ResolvedOutbox } from './transactions/outbox/outbox-options.js';
 import { checkQueueName, DEFAULT_QUEUE, defineFrom } from './tasks/task-definition.js';
 import type { SharedTaskOptions, TaskOptions } from './tasks/task-options.js';
 import type { TransactionLike } from './transactions/transaction-adapter.js';
@@ -84,6 +85,15 @@ export interface TaskQueueOptions {
    * process. Default: `TASK_QUEUE_CONSUME` (names separated by commas), else `'*'`.
    */
   readonly consume?: '*' | readonly string[];
+  /**
+   * The database of the application's transactions, for `.in(tx)` where tasks are stored elsewhere: in Redis, in an embedded
+   * folder, or in another PostgreSQL database. A call in a transaction is stored in the table `task_outbox` of that database,
+   * and the processes with this option move it to the tasks after the commit. `npx nestjs-task-queue outbox` prints the table.
+   * Default: none.
+   *
+   * @example outbox: { connection: 'postgres://app:password@localhost:5432/shop' }
+   */
+  readonly outbox?: OutboxOptions;
   /** The options of every task that does not set them itself. Default: none. */
   readonly defaults?: SharedTaskOptions;
   /**
@@ -162,6 +172,7 @@ export interface ResolvedOptions {
   readonly consume: '*' | readonly string[];
   /** Where `consume` comes from, for messages. */
   readonly consumeSource: string;
+  readonly outbox: ResolvedOutbox | undefined;
   readonly defaults: TaskOptions;
   readonly retention: { readonly ttl: number; readonly failedTtl: number };
   readonly logLines: number;
@@ -184,6 +195,7 @@ const KNOWN: ReadonlySet<string> = new Set<keyof TaskQueueOptions>([
   'role',
   'queues',
   'consume',
+  'outbox',
   'defaults',
   'results',
   'logs',
@@ -223,6 +235,7 @@ export function resolveOptions(options: TaskQueueOptions, env: NodeJS.ProcessEnv
     queues: resolveQueues(options.queues ?? {}),
     consume: resolveConsume(options.consume, env['TASK_QUEUE_CONSUME']),
     consumeSource: consumeSource(options.consume),
+    outbox: resolveOutbox(options.outbox),
     defaults,
     retention: {
       ttl: parseDuration(options.results?.ttl ?? '1d', 'results.ttl'),

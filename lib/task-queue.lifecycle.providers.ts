@@ -11,8 +11,9 @@ import { DeclaredSchedules } from './schedules/declared-schedules.js';
 import { ScheduleClock } from './schedules/schedule-clock.js';
 import { TaskQueueLifecycle } from './task-queue.lifecycle.js';
 import type { ResolvedOptions } from './task-queue-options.js';
-import { ENGINE, RESOLVED_OPTIONS } from './task-queue-tokens.js';
+import { ENGINE, OUTBOX, RESOLVED_OPTIONS } from './task-queue-tokens.js';
 import { TaskRegistry } from './tasks/task-registry.js';
+import type { Outbox } from './transactions/outbox/outbox.js';
 import { TaskLoader } from './workers/task-loader.js';
 import { TaskWorkers } from './workers/task-workers.js';
 import { WorkerPresence } from './workers/worker-presence.js';
@@ -44,6 +45,7 @@ export const LIFECYCLE_PROVIDERS: Provider[] = [
       TaskResults,
       HttpSetup,
       WorkflowStarter,
+      OUTBOX,
       BootReport,
       ModulesContainer,
       LazyModuleLoader,
@@ -59,6 +61,7 @@ export const LIFECYCLE_PROVIDERS: Provider[] = [
       results: TaskResults,
       http: HttpSetup,
       starter: WorkflowStarter,
+      outbox: Outbox | undefined,
       report: BootReport,
       modules: ModulesContainer,
       lazyModules: LazyModuleLoader,
@@ -74,6 +77,7 @@ export const LIFECYCLE_PROVIDERS: Provider[] = [
         results,
         http,
         starter,
+        outbox,
         report,
         modules,
         lazyModules,

@@ -10,6 +10,7 @@ import type { TaskResults } from './results/task-results.js';
 import type { DeclaredSchedules } from './schedules/declared-schedules.js';
 import type { ScheduleClock } from './schedules/schedule-clock.js';
 import { ENGINE } from './task-queue-tokens.js';
+import type { Outbox } from './transactions/outbox/outbox.js';
 import type { TaskLoader } from './workers/task-loader.js';
 import type { TaskWorkers } from './workers/task-workers.js';
 import type { WorkerPresence } from './workers/worker-presence.js';
@@ -27,6 +28,7 @@ export interface LifecycleDeps {
   readonly results: TaskResults;
   readonly http: HttpSetup;
   readonly starter: WorkflowStarter;
+  readonly outbox: Outbox | undefined;
   readonly report: BootReport;
   readonly modules: ModulesContainer;
   readonly lazyModules: LazyModuleLoader;
@@ -53,6 +55,7 @@ export class TaskQueueLifecycle {
       await this.load();
       await engine.start();
       await this.deps.presence.announce();
+      await this.deps.outbox?.start();
     } catch (error) {
       // Nest calls no shutdown hook when the start of an application fails.
       await this.endWaits();
@@ -86,6 +89,7 @@ export class TaskQueueLifecycle {
     this.isClosed = true;
     for (const end of this.onClose.splice(0)) end();
     this.deps.events.close();
+    await this.deps.outbox?.stop();
     await this.deps.engine.close();
   }
 

@@ -24,9 +24,11 @@ import { TaskSchedules } from './schedules/task-schedules.js';
 import { LIFECYCLE_PROVIDERS } from './task-queue.lifecycle.providers.js';
 import { MODULE_OPTIONS_TOKEN } from './task-queue.module-definition.js';
 import { resolveOptions, type ResolvedOptions, type TaskQueueOptions } from './task-queue-options.js';
-import { ENGINE, nativeQueueToken, RESOLVED_OPTIONS } from './task-queue-tokens.js';
+import { ENGINE, nativeQueueToken, OUTBOX, RESOLVED_OPTIONS } from './task-queue-tokens.js';
 import { TESTING_SLOT, type TestingSlot } from './testing-slot.module.js';
 import { packageVersion } from './package-location.cjs';
+import type { Outbox } from './transactions/outbox/outbox.js';
+import { OUTBOX_PROVIDERS } from './transactions/outbox/outbox.providers.js';
 import { TaskExplorer } from './tasks/task-explorer.js';
 import { TaskRegistry } from './tasks/task-registry.js';
 import { CallStores } from './transactions/call-stores.js';
@@ -79,18 +81,20 @@ export const PROVIDERS: Provider[] = [
   },
   {
     provide: CallStores,
-    inject: [ENGINE, InstrumentedEnqueue, LimitedEnqueue, Instrumentations, RESOLVED_OPTIONS],
+    inject: [ENGINE, InstrumentedEnqueue, LimitedEnqueue, Instrumentations, OUTBOX, RESOLVED_OPTIONS],
     useFactory: (
       engine: Engine,
       direct: InstrumentedEnqueue,
       limited: LimitedEnqueue,
       instrumentations: Instrumentations,
+      outbox: Outbox | undefined,
       { transaction }: ResolvedOptions,
     ) =>
       new CallStores({
         engine,
         direct,
         through: (store) => new InstrumentedEnqueue(limited.through(store), instrumentations),
+        outbox: outbox && ((adapter) => outbox.enqueueIn(adapter)),
         current: transaction,
       }),
   },
@@ -302,6 +306,7 @@ export const PROVIDERS: Provider[] = [
       enabled: options.role !== 'producer',
     }),
   },
+  ...OUTBOX_PROVIDERS,
   ...SCHEDULE_PROVIDERS,
   ...ADMIN_PROVIDERS,
   ...OPERATOR_PROVIDERS,

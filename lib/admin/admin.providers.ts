@@ -3,7 +3,8 @@ import { DiscoveryService, ModuleRef } from '@nestjs/core';
 import type { Engine } from '../engine/engine.js';
 import { TaskResults } from '../results/task-results.js';
 import type { ResolvedOptions } from '../task-queue-options.js';
-import { ENGINE, RESOLVED_OPTIONS } from '../task-queue-tokens.js';
+import { ENGINE, OUTBOX, RESOLVED_OPTIONS } from '../task-queue-tokens.js';
+import type { Outbox } from '../transactions/outbox/outbox.js';
 import { TaskRegistry } from '../tasks/task-registry.js';
 import { AdminActs } from './admin-acts.js';
 import { AdminListeners } from './admin-listeners.js';
@@ -23,17 +24,19 @@ export const ADMIN_PROVIDERS: Provider[] = [
   },
   {
     provide: TaskAdmin,
-    inject: [ENGINE, AdminActs, TaskResults, TaskRegistry, RESOLVED_OPTIONS],
+    inject: [ENGINE, AdminActs, TaskResults, TaskRegistry, OUTBOX, RESOLVED_OPTIONS],
     useFactory: (
       engine: Engine,
       acts: AdminActs,
       results: TaskResults,
       registry: TaskRegistry,
+      outbox: Outbox | undefined,
       { maxPayload, queues }: ResolvedOptions,
     ) =>
       new TaskAdmin({
         engine,
         declaredLimit: (queue) => queues.get(queue)?.rateLimit,
+        outbox: async () => outbox?.figures(),
         workerShutdown: new WorkerShutdown({ engine, acts }),
         bulk: new BulkActs({ engine, results, acts }),
         settings: new QueueSettingsAdmin({ engine, acts }),

@@ -2,6 +2,8 @@ import type { Engine } from '../engine/engine.js';
 import { isAlive, type WorkerRecord } from '../engine/ports/worker-registry.js';
 import type { QueueFigures } from '../engine/ports/list-port.js';
 import type { Slice } from '../engine/statistics/statistics-store.js';
+import { isQueueName } from '../engine/task-id.js';
+import type { OutboxFigures, OutboxOfQueue } from '../transactions/outbox/outbox-figures.js';
 import { countsOf, MINUTE } from './task-statistics.js';
 import type { QueueSettings, RateLimit } from '../engine/ports/control-port.js';
 import { toSettingsInfo, type QueueSettingsInfo } from './queue-setting.js';
@@ -20,6 +22,11 @@ export interface QueueInfo extends QueueSettingsInfo {
   readonly tasks: readonly string[];
   readonly lastMinute: RecentCounts;
   readonly lastHour: RecentCounts;
+  /**
+   * The calls for the queue that wait in the outbox, after the commit of their transactions. `null` in a process without the
+   * option `outbox: { connection }`, and while its database cannot be reached.
+   */
+  readonly outbox: OutboxOfQueue | null;
 }
 
 /** The number of tasks in each list of a queue, exactly. */
@@ -65,14 +72,16 @@ export class QueueOverview {
       readonly lists: TaskLists;
       /** The rate limit that this process declares for a queue. */
       readonly declaredLimit: (queue: string) => RateLimit | undefined;
+      /** What waits in the outbox; `undefined` when this process has none. */
+      readonly outbox: () => Promise<OutboxFigures | undefined>;
     },
   ) {}
 
   /** @throws EngineUnavailableError */
   async queues(): Promise<QueueInfo[]> {
     const { engine, lists } = this.deps;
-    const workers = await engine.workers.list();
-    const names = await lists.queueNames(workers);
+    const [workers, outbox] = await Promise.all([engine.workers.list(), this.deps.outbox().catch(() => undefined)]);
+    const names = withWaiting(await lists.queueNames(workers), outbox);
     const now = engine.now();
     const [figures, settings, slices] = await Promise.all([
       names.length > 0 ? engine.lists.figures(names) : [],
@@ -84,9 +93,16 @@ export class QueueOverview {
       const ofQueue = alive.filter(({ queues }) => queues.includes(name));
       const setting = toSettingsInfo(settings[index] as QueueSettings, name, ofQueue, this.deps.declaredLimit(name));
       const counted = countedOf(name, slices, now);
-      return { ...toQueueInfo(name, figures[index] as QueueFigures, ofQueue, counted), ...setting };
+      const waiting = outbox ? (outbox.queues.get(name) ?? { depth: 0, age: 0 }) : null;
+      return { ...toQueueInfo(name, figures[index] as QueueFigures, ofQueue, counted), outbox: waiting, ...setting };
     });
   }
+}
+
+/** The names of queues, with those that nothing but the outbox knows yet. */
+function withWaiting(names: readonly string[], outbox: OutboxFigures | undefined): readonly string[] {
+  const others = [...(outbox?.queues.keys() ?? [])].filter((name) => isQueueName(name) && !names.includes(name));
+  return others.length === 0 ? names : [...names, ...others].toSorted((one, other) => (one < other ? -1 : 1));
 }
 
 type Counted = Pick<QueueInfo, 'lastMinute' | 'lastHour'> & Pick<QueueCounts, 'split'>;
@@ -107,7 +123,7 @@ function toQueueInfo(
   { sizes, queuedSince }: QueueFigures,
   workers: readonly WorkerRecord[],
   { split, lastMinute, lastHour }: Counted,
-): Omit<QueueInfo, keyof QueueSettingsInfo> {
+): Omit<QueueInfo, keyof QueueSettingsInfo | 'outbox'> {
   const { queued, delayed: scheduled, waiting, running, succeeded, failed } = sizes;
   // A worker of an earlier version does not tell the queues of its tasks.
   const tasks = new Set(

@@ -15,6 +15,7 @@ import type { TaskFilter } from './task-filter.js';
 import { TaskLists, type PageOptions } from './task-lists.js';
 import { toPage, type TaskPage } from './task-page.js';
 import type { CallChange } from '../producers/call-change.js';
+import type { OutboxFigures } from '../transactions/outbox/outbox-figures.js';
 import type { TaskHandle } from '../results/task-handle.js';
 import type { TaskStatus } from '../results/task-status.js';
 import { TaskStatistics, type StatsOptions, type TaskStats } from './task-statistics.js';
@@ -31,6 +32,8 @@ export interface TaskAdminDeps {
   readonly workerShutdown: WorkerShutdown;
   /** The rate limit that this process declares for a queue. */
   readonly declaredLimit: (queue: string) => RateLimit | undefined;
+  /** What waits in the outbox; `undefined` when this process has none. */
+  readonly outbox: () => Promise<OutboxFigures | undefined>;
 }
 
 /**
@@ -64,6 +67,7 @@ export class TaskAdmin {
       engine: deps.engine,
       lists: this.#lists,
       declaredLimit: deps.declaredLimit,
+      outbox: deps.outbox,
     });
   }
 

@@ -11,6 +11,7 @@ import { addLogs } from './commands/logs.js';
 import { addSchedules } from './commands/schedules.js';
 import { addShow } from './commands/show.js';
 import { addSingleTaskCommands } from './commands/single-task.js';
+import { addOutbox } from './commands/outbox.js';
 import { addPause } from './commands/pause.js';
 import { addReplay } from './commands/replay.js';
 import { addStatus } from './commands/status.js';
@@ -34,6 +35,7 @@ const COMMANDS = [
   addDoctor,
   addReplay,
   addMigrate,
+  addOutbox,
 ];
 
 const EXIT_CODES = `

@@ -88,7 +88,8 @@ export interface Uniqueness {
 export interface Receipt {
   /** The call's own id, or the id of the earlier task which stands for it. */
   readonly id: string;
-  readonly deduplicated: boolean;
+  /** `undefined` when that is decided later: the call waits in an outbox. */
+  readonly deduplicated: boolean | undefined;
   readonly state: TaskState;
 }
 

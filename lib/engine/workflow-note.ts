@@ -41,6 +41,8 @@ export interface WorkflowNote {
   readonly onError?: readonly Json[];
   /** The task calls no method: it does something that another task of a workflow left behind when it ended. */
   readonly duty?: Duty;
+  /** What became of a call that is not stored under its own id. The task is stored to be found; see call-answer.ts. */
+  readonly answer?: CallAnswer;
 }
 
 /** The result of one list of arguments, or the place of the member that gives the result. */
@@ -73,4 +75,25 @@ const DUTY_NAMES: ReadonlySet<string> = new Set(Object.values(DUTY_TASKS));
 /** Whether this is the name of a task that does a duty. */
 export function isDutyTask(name: string): boolean {
   return DUTY_NAMES.has(name);
+}
+
+/**
+ * What became of a call that is not stored under its own id: the caller got the id before the engine was asked, and an
+ * earlier task has the same key. The answer is a task of the package with an id of its own, derived from that of the call.
+ * So every engine can store it, it is removed as any task is, and a process of an earlier version does it no harm.
+ */
+export interface CallAnswer {
+  readonly name: string;
+  readonly queue: string;
+  /** The time of the answer. */
+  readonly at: number;
+  /** The earlier task, which stands for the call. */
+  readonly task?: string;
+  /** The call was refused. */
+  readonly failure?: {
+    readonly name: string;
+    readonly message: string;
+    readonly code?: string;
+    readonly exposable?: boolean;
+  };
 }

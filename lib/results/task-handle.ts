@@ -28,8 +28,11 @@ export class TaskHandle<R = unknown> {
   readonly id: string;
   /** The task's name; `undefined` on a handle made from a bare id. */
   readonly name: string | undefined;
-  /** True when this call stored nothing, because an earlier task does the same work. `id` is the id of that task. */
-  readonly deduplicated: boolean;
+  /**
+   * True when this call stored nothing, because an earlier task does the same work. `id` is the id of that task. `undefined` for
+   * a call that waits in an outbox: it is decided when a relay moves the call, and the handle then leads to that task.
+   */
+  readonly deduplicated: boolean | undefined;
   /** The state right after the call that returned the handle; `undefined` on a handle made from a bare id. */
   readonly initialState: TaskState | undefined;
 
@@ -42,7 +45,7 @@ export class TaskHandle<R = unknown> {
     known: {
       readonly id: string;
       readonly name?: string;
-      readonly deduplicated?: boolean;
+      readonly deduplicated?: boolean | undefined;
       readonly initialState?: TaskState;
       /** The transaction in which the task was stored. */
       readonly transaction?: UncommittedCall | undefined;
@@ -50,7 +53,7 @@ export class TaskHandle<R = unknown> {
   ) {
     this.id = known.id;
     this.name = known.name;
-    this.deduplicated = known.deduplicated ?? false;
+    this.deduplicated = 'deduplicated' in known ? known.deduplicated : false;
     this.initialState = known.initialState;
     this.#results = results;
     this.#uncommitted = known.transaction;

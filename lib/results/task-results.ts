@@ -1,6 +1,7 @@
 import type { Engine } from '../engine/engine.js';
 import type { RateLimit } from '../engine/ports/control-port.js';
 import type { TaskRecord } from '../engine/task.js';
+import { AnsweredTasks } from './answered-tasks.js';
 import { BlockedTasks } from './blocked-tasks.js';
 import { childrenOf, type Child } from './children.js';
 import type { RunWaits } from './run-waits.js';
@@ -10,6 +11,7 @@ import { withProgress } from './workflow-progress.js';
 
 /** All queries and commands for a stored task. Handles and the HTTP endpoint use this class. */
 export class TaskResults {
+  private readonly tasks: AnsweredTasks;
   private readonly watcher: TaskWatcher;
   private readonly blocked: BlockedTasks;
 
@@ -19,14 +21,15 @@ export class TaskResults {
     rateLimitOf: (queue: string) => RateLimit | undefined = () => undefined,
   ) {
     this.blocked = new BlockedTasks({ engine, rateLimitOf });
-    this.watcher = new TaskWatcher(engine);
+    this.tasks = new AnsweredTasks(engine);
+    this.watcher = new TaskWatcher(this.tasks);
   }
 
   /**
    * @returns `undefined` for an id that is unknown, malformed, expired or of another application, without distinction
    */
   async find(id: string): Promise<TaskRecord | undefined> {
-    return withProgress(await this.engine.find(id), this.engine);
+    return withProgress(await this.tasks.find(id), this.engine);
   }
 
   /** Adds to the record of a queued task what keeps it from starting. */
@@ -71,15 +74,15 @@ export class TaskResults {
   }
 
   cancel(id: string, reason?: string): Promise<TaskRecord | undefined> {
-    return this.engine.cancel(id, reason);
+    return this.tasks.cancel(id, reason);
   }
 
   async retry(id: string): Promise<TaskRecord | undefined> {
-    return withProgress(await this.engine.retry(id), this.engine);
+    return withProgress(await this.tasks.retry(id), this.engine);
   }
 
   forget(id: string): Promise<boolean> {
-    return this.engine.forget(id);
+    return this.tasks.forget(id);
   }
 
   /** Rejects all callers that still wait, because the application closes. */

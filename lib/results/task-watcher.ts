@@ -1,10 +1,10 @@
 import { setMaxListeners } from 'node:events';
 import { endsWithin } from '../concurrency.js';
 import { EngineUnavailableError } from '../errors.js';
-import type { Engine } from '../engine/engine.js';
 import { FIRST_CALL_WITHIN } from '../engine/ports/query-port.js';
 import { isFinal, type TaskRecord } from '../engine/task.js';
 import { LongTimer } from '../long-timer.js';
+import type { TaskEngine } from './answered-tasks.js';
 import { LatestRecord } from './latest-record.js';
 import { WatchedTask, type Observer } from './watched-task.js';
 
@@ -28,7 +28,7 @@ export class TaskWatcher {
   /** Why no task can be watched any more; set once the application closes. */
   private closedBecause: EngineUnavailableError | undefined;
 
-  constructor(private readonly engine: Engine) {}
+  constructor(private readonly engine: TaskEngine) {}
 
   /**
    * Calls `observer` with the current record of the task, then with each changed record, until the caller calls the

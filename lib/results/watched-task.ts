@@ -1,7 +1,7 @@
 import { TaskNotFoundError } from '../errors.js';
-import type { Engine } from '../engine/engine.js';
 import type { Json } from '../engine/json.js';
 import { isFinal, type TaskRecord } from '../engine/task.js';
+import type { TaskEngine } from './answered-tasks.js';
 import { isUncounted, workflowProgress } from './workflow-progress.js';
 
 /** A watcher of one task. It gets each changed record, or the reason why no further record follows. */
@@ -35,7 +35,7 @@ export class WatchedTask {
   private countAgain = false;
 
   constructor(
-    private readonly engine: Engine,
+    private readonly engine: TaskEngine,
     private readonly id: string,
   ) {
     this.unwatch = this.watch();

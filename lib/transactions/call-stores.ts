@@ -21,7 +21,7 @@ export interface CallStoresDeps {
   /** Stores through the port of a transaction, in the same way: under the same limits, and observed. */
   readonly through: (store: EnqueuePort) => EnqueuePort & ClockPort;
   readonly engine: TransactionPort;
-  /** Stores in an outbox of the transaction, where the engine cannot store in the transaction itself. */
+  /** Stores in the outbox of the application, which says by it that its transactions are in another database than the tasks. */
   readonly outbox?: ((transaction: TransactionAdapter) => TransactionEnqueue) | undefined;
   /** The transaction that is open where the call is made, for calls that name none. */
   readonly current: () => TransactionLike | undefined;
@@ -52,7 +52,7 @@ export class CallStores {
   in(transaction: TransactionLike): CallStore {
     const { through, engine, outbox, adapt = adapterOf } = this.deps;
     const adapter = adapt(transaction);
-    const store = engine.enqueueIn(adapter) ?? outbox?.(adapter);
+    const store = outbox?.(adapter) ?? engine.enqueueIn(adapter);
     if (store) return { port: through(store), transaction: new OpenTransaction(transaction, store) };
     throw new ConfigurationError(
       'The tasks are not stored in a database that this process shares with its transactions, so .in(tx) needs an outbox: ' +

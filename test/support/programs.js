@@ -11,7 +11,7 @@ import { aptGetInstall, decideInstallation, describeFailure } from './program-in
  * @property {string} [instead] what a developer can set instead of installing the program
  */
 
-/** @typedef {'redis' | 'postgres' | 'initdb' | 'pg_basebackup' | 'pgbouncer' | 'chromium' | 'openssl' | 'celery'} ProgramKey */
+/** @typedef {'redis' | 'postgres' | 'initdb' | 'pg_basebackup' | 'pgbouncer' | 'mariadb' | 'mariadb-install-db' | 'chromium' | 'openssl' | 'celery'} ProgramKey */
 
 /** @type {Readonly<Record<ProgramKey, Program>>} */
 const programs = {
@@ -27,6 +27,8 @@ const programs = {
   },
   initdb: { names: ['initdb'], aptPackages: ['postgresql'] },
   pg_basebackup: { names: ['pg_basebackup'], aptPackages: ['postgresql'] },
+  mariadb: { names: ['mariadbd', 'mysqld'], aptPackages: ['mariadb-server-core', 'mariadb-client-core'] },
+  'mariadb-install-db': { names: ['mariadb-install-db'], aptPackages: ['mariadb-server-core', 'mariadb-client-core'] },
   pgbouncer: { names: ['pgbouncer'], aptPackages: ['pgbouncer'] },
   chromium: {
     names: ['chromium', 'chromium-browser', 'google-chrome'],
@@ -51,17 +53,28 @@ export function programsOf(project, environment = process.env) {
     case 'faults':
       return [...ownServers, 'pg_basebackup', 'pgbouncer'];
     case 'contract':
+      return [...sharedServers(environment), 'mariadb', 'mariadb-install-db'];
     case 'limits':
     case 'matrix':
-      return ownServers.filter((key) => {
-        if (key === 'openssl') return false;
-        return key === 'redis' ? !environment.TEST_REDIS_URL : !environment.TEST_POSTGRES_URL;
-      });
+      return sharedServers(environment);
     case 'e2e':
       return environment.CHROMIUM_PATH ? ownServers : [...ownServers, 'chromium'];
     default:
       return [];
   }
+}
+
+/**
+ * The programs of the servers that all tests of a project share.
+ *
+ * @param {Readonly<Record<string, string | undefined>>} environment
+ * @returns {ProgramKey[]}
+ */
+function sharedServers(environment) {
+  return [
+    ...(environment.TEST_REDIS_URL ? [] : /** @type {const} */ (['redis'])),
+    ...(environment.TEST_POSTGRES_URL ? [] : /** @type {const} */ (['postgres', 'initdb'])),
+  ];
 }
 
 /**

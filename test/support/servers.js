@@ -4,6 +4,7 @@ import { chownSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
+import mysql from 'mysql2/promise';
 import pg from 'pg';
 import { createManagedProcess } from './managed-process.js';
 import { signalFamily } from './processes.js';
@@ -109,6 +110,38 @@ export async function startPostgres({ durable = false, password, tls = false, re
     url: `postgres://postgres${password ? `:${encodeURIComponent(password)}` : ''}@127.0.0.1:${port}/postgres`,
     ca,
   });
+}
+
+/**
+ * Starts a MariaDB with the superuser `root`, without a password, and the database `test`.
+ *
+ * @returns {Promise<Server>}
+ */
+export async function startMariadb() {
+  const command = findProgram('mariadb');
+  const managed = await createManagedProcess(unprivilegedUser());
+  const port = await freePort();
+  await managed.run(findProgram('mariadb-install-db'), [
+    ...['--no-defaults', `--datadir=${join(managed.folder, 'data')}`, '--auth-root-authentication-method=normal'],
+    ...['--skip-test-db', '--skip-name-resolve'],
+  ]);
+  const folder = join(managed.folder, 'data');
+  const server = await startServer(managed, {
+    command,
+    args: [
+      ...['--no-defaults', `--datadir=${folder}`, `--port=${port}`, '--bind-address=127.0.0.1'],
+      ...[`--socket=${join(managed.folder, 'socket')}`, '--skip-name-resolve', '--innodb-flush-log-at-trx-commit=0'],
+      // With it, SIGINT stops the server.
+      '--debug-gdb',
+    ],
+    readyText: 'ready for connections',
+    port,
+    url: `mysql://root@127.0.0.1:${port}/test`,
+  });
+  const connection = await mysql.createConnection(server.url.replace(/test$/, ''));
+  await connection.query('CREATE DATABASE test');
+  await connection.end();
+  return server;
 }
 
 /**

@@ -2,8 +2,11 @@ import type { Command } from 'commander';
 import { withoutPassword } from '../../engine/connection.js';
 import { openPostgres } from '../../engine/bullmq/postgres/open-postgres.js';
 import type { CommandContext } from '../command-context.js';
-import { EXIT, wrongUsage } from '../exit-code.js';
+import { CommandError, EXIT, wrongUsage } from '../exit-code.js';
+import { createTable, type CreatedTable } from '../../transactions/outbox/create-table.js';
+import { DEFAULT_TABLE } from '../../transactions/outbox/outbox-table.js';
 import { checkedOptions } from '../open-store.js';
+import { checkedTable } from './outbox.js';
 import { count } from '../words.js';
 
 export function addMigrate(program: Command, context: CommandContext): void {
@@ -12,9 +15,12 @@ export function addMigrate(program: Command, context: CommandContext): void {
     .description('create or update the tables in PostgreSQL, for an application whose role may not')
     .option('--dry-run', 'only show what would be done')
     .option('--grant <role>', 'let this role use the tables: the role of the application')
-    .action(async (flags: { dryRun?: true; grant?: string }, command: Command) => {
+    .option('--outbox', 'only create the table for calls in transactions, in a database that contains no tasks')
+    .option('--table <name>', 'the option outbox.table of the application', DEFAULT_TABLE)
+    .action(async (flags: MigrateFlags, command: Command) => {
       const shared = context.flagsOf(command);
       const { connection, prefix } = checkedOptions(shared, context.terminal.env);
+      const table = checkedTable(flags.table);
       if (connection.kind !== 'postgres') {
         const url = shared.url ?? context.terminal.env['TASK_QUEUE_URL'] ?? '';
         throw wrongUsage(
@@ -24,28 +30,58 @@ export function addMigrate(program: Command, context: CommandContext): void {
       const out = context.outputOf(command);
       const driver = await openPostgres(connection, prefix);
       try {
-        const before = await driver.schemaVersion();
-        const due = before.latest - before.installed;
-        if (!flags.dryRun) await driver.connect();
-        if (!flags.dryRun && flags.grant !== undefined) await driver.grant(flags.grant);
-        const report = { address: driver.address, schema: prefix, ...before, due, applied: !flags.dryRun };
-        out.print(report, () =>
-          [
-            flags.dryRun
-              ? due > 0
-                ? `${count(due, 'migration')} of the schema "${prefix}" in ${driver.address} would run: it is at version ${before.installed} of ${before.latest}.\n`
-                : `The schema "${prefix}" of ${driver.address} is up to date: version ${before.latest}.\n`
-              : `The schema "${prefix}" of ${driver.address} is up to date.\n`,
-            flags.grant === undefined
-              ? ''
-              : flags.dryRun
-                ? `The role ${flags.grant} would get the right to use the schema.\n`
-                : `The role ${flags.grant} may use the schema.\n`,
-          ].join(''),
-        );
+        const schema = flags.outbox ? undefined : await migrateSchema(driver, prefix, flags);
+        const outbox = await createTable(connection, table, { isDry: flags.dryRun, grant: flags.grant });
+        if (flags.outbox && outbox.refusal !== undefined) {
+          throw new CommandError(
+            `${driver.address}: the table ${table} cannot be created: ${outbox.refusal}.`,
+            EXIT.failed,
+          );
+        }
+        const report = { address: driver.address, ...schema?.report, outbox, applied: !flags.dryRun };
+        out.print(report, () => `${schema?.text ?? ''}${describeOutbox(outbox, driver.address, flags)}`);
       } finally {
         await driver.close();
       }
       context.exitCode = EXIT.done;
     });
+}
+
+interface MigrateFlags {
+  readonly dryRun?: true;
+  readonly grant?: string;
+  readonly outbox?: true;
+  readonly table: string;
+}
+
+type Driver = Awaited<ReturnType<typeof openPostgres>>;
+
+async function migrateSchema(driver: Driver, prefix: string, { dryRun, grant }: MigrateFlags) {
+  const before = await driver.schemaVersion();
+  const due = before.latest - before.installed;
+  if (!dryRun) await driver.connect();
+  if (!dryRun && grant !== undefined) await driver.grant(grant);
+  return {
+    report: { schema: prefix, ...before, due },
+    text: [
+      dryRun
+        ? due > 0
+          ? `${count(due, 'migration')} of the schema "${prefix}" in ${driver.address} would run: it is at version ${before.installed} of ${before.latest}.\n`
+          : `The schema "${prefix}" of ${driver.address} is up to date: version ${before.latest}.\n`
+        : `The schema "${prefix}" of ${driver.address} is up to date.\n`,
+      grant === undefined
+        ? ''
+        : dryRun
+          ? `The role ${grant} would get the right to use the schema.\n`
+          : `The role ${grant} may use the schema.\n`,
+    ].join(''),
+  };
+}
+
+function describeOutbox({ table, existed, refusal }: CreatedTable, address: string, { dryRun }: MigrateFlags): string {
+  if (refusal !== undefined) {
+    return `The table ${table}, which the option outbox needs, is not created: ${refusal}.\n`;
+  }
+  if (existed) return `The table ${table} of ${address} is there.\n`;
+  return dryRun ? `The table ${table} would be created.\n` : `The table ${table} of ${address} is created.\n`;
 }

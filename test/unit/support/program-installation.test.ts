@@ -75,14 +75,15 @@ describe('programsOf', () => {
     ]);
   });
 
-  test.each(['contract', 'limits', 'matrix'])(
-    'the project %s starts only the servers that the environment does not name',
-    (project) => {
-      expect(programsOf(project, {})).toEqual(['redis', 'postgres', 'initdb']);
-      expect(programsOf(project, { TEST_REDIS_URL: 'redis://host' })).toEqual(['postgres', 'initdb']);
-      expect(programsOf(project, { TEST_POSTGRES_URL: 'postgres://host' })).toEqual(['redis']);
-    },
-  );
+  test.each([
+    ['contract', ['mariadb', 'mariadb-install-db']],
+    ['limits', []],
+    ['matrix', []],
+  ])('the project %s starts only the servers that the environment does not name', (project, own) => {
+    expect(programsOf(project, {})).toEqual(['redis', 'postgres', 'initdb', ...own]);
+    expect(programsOf(project, { TEST_REDIS_URL: 'redis://host' })).toEqual(['postgres', 'initdb', ...own]);
+    expect(programsOf(project, { TEST_POSTGRES_URL: 'postgres://host' })).toEqual(['redis', ...own]);
+  });
 
   test('the project e2e starts a browser unless CHROMIUM_PATH names one', () => {
     expect(programsOf('e2e', {})).toContain('chromium');

@@ -156,6 +156,7 @@ const NOTE = checksOf({
   items: aList,
   tried: aCount,
   duty: anObject,
+  answer: anObject,
 });
 
 const GROUP = checksOf({
@@ -167,6 +168,12 @@ const DUTY = checksOf({
   kind: [(value) => value === 'callbacks' || value === 'cancel members', 'a duty'],
   id: [(value) => typeof value === 'string' && queueOfTask(value) !== undefined, 'the id of a task'],
   reruns: aCount,
+});
+
+const ANSWER = checksOf({
+  name: aText,
+  queue: aText,
+  at: aTime,
 });
 
 function reasonOfData(data: Record<string, unknown>, name: unknown): string | undefined {
@@ -205,12 +212,14 @@ function reasonOfNote(
 ): string | undefined {
   const reason = mismatch('data.note', note, NOTE);
   if (reason !== undefined) return reason;
-  const { group, after, replaced, each, items, duty } = note;
+  const { group, after, replaced, each, items, duty, answer } = note;
   const hasMembers = Array.isArray(job.members) && job.members.length > 0;
   if ((job.name === GROUP_TASK || job.name === EARLIER_GROUP_TASK) && !group) return 'data.note has no group';
   if ((after || replaced) && !hasMembers) return 'data.members is missing';
   if (each && Array.isArray(job.args) && !job.args.every(Array.isArray)) return 'data.args is not a list of lists';
   if (Array.isArray(items) && !items.every(isItem)) return 'data.note.items contains something else than results';
+  const wrongAnswer = isObject(answer) ? mismatchOfAll('data.note.answer', answer, ANSWER) : undefined;
+  if (wrongAnswer !== undefined) return wrongAnswer;
   if (isObject(duty)) return mismatchOfAll('data.note.duty', duty, DUTY);
   return isObject(group) ? mismatch('data.note.group', group, GROUP) : undefined;
 }

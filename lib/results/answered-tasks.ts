@@ -1,0 +1,80 @@
+import { answerId, readAnswer, refusedRecord } from '../engine/call-answer.js';
+import type { Engine } from '../engine/engine.js';
+import type { ChangeListener, WatchOptions } from '../engine/ports/query-port.js';
+import type { TaskRecord } from '../engine/task.js';
+
+/** What handles ask of an engine. */
+export type TaskEngine = Pick<Engine, 'find' | 'watch' | 'countEndedMembers' | 'cancel' | 'retry' | 'forget'>;
+
+/** One watch of a call, and of the task that stands for it once that is known. */
+interface Watch {
+  readonly listener: ChangeListener;
+  readonly options: WatchOptions;
+  readonly ends: (() => void)[];
+  isFollowing: boolean;
+}
+
+/**
+ * Leads from the id of a call to the task that stands for it. A call that was stored in an outbox has its id before the engine
+ * decides whether an earlier task has the same key; see call-answer.ts. Only an id that the engine does not know costs a second
+ * look-up.
+ */
+export class AnsweredTasks implements TaskEngine {
+  private readonly watches = new Map<string, Set<Watch>>();
+
+  constructor(private readonly engine: TaskEngine) {}
+
+  async find(id: string): Promise<TaskRecord | undefined> {
+    return (await this.engine.find(id)) ?? (await this.answered(id, (task) => this.engine.find(task)));
+  }
+
+  watch(id: string, listener: ChangeListener, options: WatchOptions): () => void {
+    const watch: Watch = { listener, options, ends: [this.engine.watch(id, listener, options)], isFollowing: false };
+    const ofId = this.watches.get(id) ?? new Set();
+    this.watches.set(id, ofId.add(watch));
+    return () => {
+      ofId.delete(watch);
+      if (ofId.size === 0 && this.watches.get(id) === ofId) this.watches.delete(id);
+      for (const end of watch.ends) end();
+    };
+  }
+
+  countEndedMembers(record: TaskRecord): Promise<number> {
+    return this.engine.countEndedMembers(record);
+  }
+
+  async cancel(id: string, reason?: string): Promise<TaskRecord | undefined> {
+    return (
+      (await this.engine.cancel(id, reason)) ?? (await this.answered(id, (task) => this.engine.cancel(task, reason)))
+    );
+  }
+
+  async retry(id: string): Promise<TaskRecord | undefined> {
+    return (await this.engine.retry(id)) ?? (await this.answered(id, (task) => this.engine.retry(task)));
+  }
+
+  /** Forgets the task itself. One that stands for the call belongs to others too, so it is left alone. */
+  async forget(id: string): Promise<boolean> {
+    return (await this.engine.forget(id)) || this.engine.forget(answerId(id));
+  }
+
+  private async answered(
+    id: string,
+    ask: (task: string) => Promise<TaskRecord | undefined>,
+  ): Promise<TaskRecord | undefined> {
+    const answer = readAnswer(await this.engine.find(answerId(id)));
+    if (!answer) return undefined;
+    if (answer.task === undefined) return refusedRecord(id, answer);
+    this.follow(id, answer.task);
+    return ask(answer.task);
+  }
+
+  /** The listeners of a call hear of the changes of the task that stands for it. */
+  private follow(id: string, task: string): void {
+    for (const watch of this.watches.get(id) ?? []) {
+      if (watch.isFollowing) continue;
+      watch.isFollowing = true;
+      watch.ends.push(this.engine.watch(task, watch.listener, watch.options));
+    }
+  }
+}

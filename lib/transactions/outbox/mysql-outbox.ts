@@ -1,0 +1,176 @@
+import { createHash } from 'node:crypto';
+import type { Pool, PoolConnection, ResultSetHeader, RowDataPacket } from 'mysql2/promise';
+import { withoutPassword } from '../../engine/connection.js';
+import { ConfigurationError } from '../../errors.js';
+import { loadDriver } from './load-driver.js';
+import {
+  cutReason,
+  missingTable,
+  WAITING,
+  type MovedRows,
+  type OutboxDatabase,
+  type OutboxRow,
+  type TableFigures,
+  type Taken,
+} from './outbox-database.js';
+import { FORMAT } from './outbox-format.js';
+
+/** Seconds after which the server ends a session of a relay that vanished, and with it its lock. */
+const SESSION_LIMIT = 60;
+
+/** A pool of mysql2 that the application owns: of `mysql2/promise`, or of `mysql2`. */
+export interface MysqlPoolLike {
+  readonly getConnection: object;
+  readonly promise?: () => unknown;
+}
+
+/** Opens a pool of few connections: one for the relay and one for figures. */
+export async function openMysqlOutbox(connection: string | MysqlPoolLike, table: string): Promise<OutboxDatabase> {
+  if (typeof connection !== 'string') {
+    const pool = (connection.promise ? connection.promise() : connection) as Pool;
+    return new MysqlOutbox(pool, false, 'MySQL (the pool of the application)', table);
+  }
+  const mysql = await loadDriver('mysql2', () => import('mysql2/promise'));
+  const pool = mysql.createPool({
+    uri: connection.replace(/^mariadb:/i, 'mysql:'),
+    connectionLimit: 2,
+    connectTimeout: 5_000,
+    enableKeepAlive: true,
+  });
+  return new MysqlOutbox(pool, true, `MySQL at ${withoutPassword(connection)}`, table);
+}
+
+/**
+ * The outbox in MySQL or MariaDB. `GET_LOCK` lets one relay work at a time. The lock ends with the connection, so another
+ * relay goes on as soon as the server notices that the first is gone.
+ */
+class MysqlOutbox implements OutboxDatabase {
+  readonly dialect = 'mysql';
+
+  constructor(
+    private readonly pool: Pool,
+    private readonly ownsPool: boolean,
+    readonly address: string,
+    private readonly table: string,
+  ) {}
+
+  async check(): Promise<void> {
+    await this.explained(() =>
+      this.pool.query(`SELECT seq, store, queue, calls, format, payload, failed_at FROM ${this.table} LIMIT 0`),
+    );
+  }
+
+  take(store: string, limit: number, move: (rows: readonly OutboxRow[]) => Promise<MovedRows>): Promise<Taken> {
+    return this.explained(async () => {
+      const waiting = `FROM ${this.table} WHERE store = ? AND ${WAITING}`;
+      const [found] = await this.pool.query<RowDataPacket[]>(`SELECT 1 ${waiting} LIMIT 1`, [store]);
+      if (found.length === 0) return 'empty';
+      return this.locked(store, async (connection) => {
+        const [rows] = await connection.query<RowDataPacket[]>(
+          `SELECT CAST(seq AS CHAR) AS seq, payload ${waiting} ORDER BY ${this.table}.seq LIMIT ${limit}`,
+          [store],
+        );
+        if (rows.length === 0) return 'empty';
+        const { moved, rejected } = await move(rows as unknown as OutboxRow[]);
+        if (moved.length > 0)
+          await connection.query<ResultSetHeader>(`DELETE FROM ${this.table} WHERE seq IN (?)`, [moved]);
+        for (const { seq, reason } of rejected) {
+          await connection.query<ResultSetHeader>(
+            `UPDATE ${this.table} SET failed_at = CURRENT_TIMESTAMP(3), error = ? WHERE seq = ?`,
+            [cutReason(reason), seq],
+          );
+        }
+        return moved.length + rejected.length;
+      });
+    });
+  }
+
+  figures(store: string): Promise<TableFigures> {
+    return this.explained(async () => {
+      const [rows] = await this.pool.query<RowDataPacket[]>(
+        `SELECT queue, SUM(IF(failed_at IS NULL, calls, 0)) AS calls,
+  TIMESTAMPDIFF(MICROSECOND, MIN(IF(failed_at IS NULL, created_at, NULL)), CURRENT_TIMESTAMP(3)) / 1000 AS age,
+  COUNT(failed_at) AS rejected, SUM(failed_at IS NULL AND format > ${FORMAT}) AS newer
+FROM ${this.table} WHERE store = ? GROUP BY queue`,
+        [store],
+      );
+      return {
+        queues: rows
+          .filter(({ calls }) => Number(calls) > 0)
+          .map(({ queue, calls, age }) => ({
+            queue: String(queue),
+            calls: Number(calls),
+            age: Math.max(Number(age), 0),
+          })),
+        rejected: rows.reduce((sum, { rejected }) => sum + Number(rejected), 0),
+        newer: rows.reduce((sum, { newer }) => sum + Number(newer), 0),
+      };
+    });
+  }
+
+  /** MySQL tells nobody of a commit. */
+  listen(): void {
+    // Polling finds the rows.
+  }
+
+  async close(): Promise<void> {
+    if (this.ownsPool) await this.pool.end();
+  }
+
+  private async locked(store: string, run: (connection: PoolConnection) => Promise<Taken>): Promise<Taken> {
+    const connection = await this.pool.getConnection();
+    let isBroken = true;
+    try {
+      if (this.ownsPool) await connection.query(`SET SESSION wait_timeout = ${SESSION_LIMIT}`);
+      const [[lock]] = await connection.query<RowDataPacket[]>(
+        "SELECT GET_LOCK(CONCAT(?, LEFT(SHA1(COALESCE(DATABASE(), '')), 16)), 0) AS locked",
+        [this.lockName(store)],
+      );
+      if (Number(lock?.['locked']) !== 1) {
+        isBroken = false;
+        return 'busy';
+      }
+      const taken = await run(connection);
+      await connection.query('SELECT RELEASE_ALL_LOCKS()');
+      isBroken = false;
+      return taken;
+    } finally {
+      // The end of the connection ends the lock too.
+      if (isBroken) connection.destroy();
+      else connection.release();
+    }
+  }
+
+  /** Locks are named for the whole server, in at most 64 characters. */
+  private lockName(store: string): string {
+    return `task_outbox_${createHash('sha1').update(`${this.table} ${store}`).digest('hex').slice(0, 20)}_`;
+  }
+
+  private async explained<T>(run: () => Promise<T>): Promise<T> {
+    try {
+      return await run();
+    } catch (error) {
+      throw this.explain(error);
+    }
+  }
+
+  private explain(error: unknown): unknown {
+    const { code = '', message = '' } = error as { code?: string; message?: string };
+    const { table, address } = this;
+    if (code === 'ER_NO_SUCH_TABLE')
+      return new ConfigurationError(missingTable(table, address, 'mysql'), { cause: error });
+    if (code === 'ER_BAD_FIELD_ERROR') {
+      return new ConfigurationError(
+        `The table ${table} in ${address} is not that of this package: ${message}. Give another name with outbox: { table }.`,
+        { cause: error },
+      );
+    }
+    if (/ACCESS_DENIED|TABLEACCESS_DENIED|ER_BAD_DB_ERROR|ER_NO_DB_ERROR/.test(code)) {
+      return new ConfigurationError(
+        `${address} cannot be used: ${message}. Check outbox: { connection }, and that its user may select, insert, update and delete in ${table}.`,
+        { cause: error },
+      );
+    }
+    return error;
+  }
+}

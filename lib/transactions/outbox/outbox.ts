@@ -1,0 +1,65 @@
+import type { Engine } from '../../engine/engine.js';
+import type { TransactionAdapter } from '../../engine/ports/transaction-port.js';
+import { OutboxEnqueue } from './outbox-enqueue.js';
+import { OutboxFiguresReader, type OutboxFigures } from './outbox-figures.js';
+import { OutboxMover } from './outbox-mover.js';
+import type { ResolvedOutbox } from './outbox-options.js';
+import { OutboxRelay } from './outbox-relay.js';
+
+export interface OutboxDeps {
+  readonly options: ResolvedOutbox;
+  readonly engine: Pick<Engine, 'enqueue' | 'enqueueTree' | 'find' | 'isStored' | 'now'>;
+  /** The option `prefix`, by which applications share a table. */
+  readonly store: string;
+  /** How long the record of a succeeded task of this name is kept, unless its call says otherwise. */
+  readonly resultTtlOf: (task: string) => number;
+}
+
+/** The outbox of one application: calls go in with the caller's transaction, and its relay moves them on. */
+export class Outbox {
+  private readonly relay: OutboxRelay | undefined;
+  private readonly reader: OutboxFiguresReader;
+
+  constructor(private readonly deps: OutboxDeps) {
+    const { options, store, engine, resultTtlOf } = deps;
+    const mover = new OutboxMover({ engine, resultTtlOf });
+    this.relay = options.open && new OutboxRelay({ open: options.open, store, move: (rows) => mover.move(rows) });
+    this.reader = new OutboxFiguresReader(() => this.relay?.database, store);
+  }
+
+  /**
+   * Starts the relay, if this process knows the database.
+   *
+   * @throws ConfigurationError when the table cannot be used
+   */
+  async start(): Promise<void> {
+    await this.relay?.start();
+  }
+
+  /** Ends the relay after the batch under way. Safe to call twice. */
+  async stop(): Promise<void> {
+    await this.relay?.stop();
+  }
+
+  /** Stores calls in a transaction of the application. */
+  enqueueIn(transaction: TransactionAdapter): OutboxEnqueue {
+    const { options, store, engine } = this.deps;
+    return new OutboxEnqueue({
+      transaction,
+      table: options.table,
+      store,
+      now: () => engine.now(),
+      onStored: () => this.relay?.expectRows(),
+    });
+  }
+
+  /**
+   * Reads how much waits. The figures are up to two seconds old.
+   *
+   * @returns `undefined` in a process that moves nothing
+   * @throws the error of the driver when the database cannot be reached
+   */
+  figures(): Promise<OutboxFigures | undefined> {
+    return this.reader.read();
+  }
+}

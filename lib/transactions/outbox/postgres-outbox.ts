@@ -1,0 +1,242 @@
+import type { Pool, PoolClient, PoolConfig } from 'pg';
+import { withoutPassword } from '../../engine/connection.js';
+import { ConfigurationError } from '../../errors.js';
+import { loadDriver } from './load-driver.js';
+import {
+  cutReason,
+  missingTable,
+  WAITING,
+  type MovedRows,
+  type OutboxDatabase,
+  type OutboxRow,
+  type TableFigures,
+  type Taken,
+} from './outbox-database.js';
+import { FORMAT } from './outbox-format.js';
+import { CHANNEL } from './outbox-table.js';
+
+/** Milliseconds between the loss of the connection that listens and the next attempt. Polling goes on meanwhile. */
+const LISTEN_AGAIN_AFTER = 1_000;
+/** Milliseconds between two statements that show whether the connection that listens is alive. */
+const HEARTBEAT = 15_000;
+/** Milliseconds after which a statement has failed: a connection that is open and silent is as good as broken. */
+const QUERY_LIMIT = 10_000;
+
+/** A relay that vanished without closing its connection keeps the lock for no longer than this. */
+const BEGIN = `BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = '60s'`;
+
+interface PostgresOutboxDeps {
+  readonly pool: Pool;
+  /** Whether the pool is this object's own. */
+  readonly ownsPool: boolean;
+  readonly address: string;
+  readonly table: string;
+}
+
+/** Opens a pool of few connections: one that listens, one for the relay and one for figures. */
+export async function openPostgresOutbox(
+  { url, options, pool }: { url?: string; options?: object; pool?: object },
+  table: string,
+): Promise<OutboxDatabase> {
+  if (pool) {
+    return new PostgresOutbox({
+      pool: pool as Pool,
+      ownsPool: false,
+      address: 'PostgreSQL (the pool of the application)',
+      table,
+    });
+  }
+  const pg = await loadDriver('pg', () => import('pg'));
+  const { Pool: PoolClass } = pg.default ?? pg;
+  const config: PoolConfig = url === undefined ? (options as PoolConfig) : { connectionString: url };
+  const { connectionString, host = 'localhost', port = 5432 } = config;
+  const own = new PoolClass({
+    connectionTimeoutMillis: 5_000,
+    keepAlive: true,
+    query_timeout: QUERY_LIMIT,
+    ...config,
+    max: 3,
+    application_name: config.application_name ?? 'nestjs-task-queue outbox',
+  });
+  const address = `PostgreSQL at ${connectionString === undefined ? `${host}:${port}` : withoutPassword(connectionString)}`;
+  return new PostgresOutbox({ pool: own, ownsPool: true, address, table });
+}
+
+/**
+ * The outbox in PostgreSQL. An advisory lock of the transaction lets one relay work at a time. It ends with the connection,
+ * so another relay goes on as soon as the server notices that the first is gone.
+ */
+class PostgresOutbox implements OutboxDatabase {
+  readonly dialect = 'postgres';
+  readonly address: string;
+  private readonly waiting: string;
+  private listener: PoolClient | undefined;
+  private retry: NodeJS.Timeout | undefined;
+  private isClosed = false;
+
+  constructor(private readonly deps: PostgresOutboxDeps) {
+    this.address = deps.address;
+    this.waiting = `FROM ${deps.table} WHERE store = $1 AND ${WAITING}`;
+    // An idle connection that breaks is replaced by the pool. Without a listener the error would end the process.
+    if (deps.ownsPool) deps.pool.on('error', () => undefined);
+  }
+
+  async check(): Promise<void> {
+    try {
+      await this.deps.pool.query(
+        `SELECT seq, store, queue, calls, format, payload, failed_at FROM ${this.deps.table} LIMIT 0`,
+      );
+    } catch (error) {
+      throw this.explain(error);
+    }
+  }
+
+  async take(store: string, limit: number, move: (rows: readonly OutboxRow[]) => Promise<MovedRows>): Promise<Taken> {
+    const { pool, table } = this.deps;
+    try {
+      const found = await pool.query<{ found: string }>(`SELECT (EXISTS (SELECT 1 ${this.waiting}))::text AS found`, [
+        store,
+      ]);
+      if (found.rows[0]?.found !== 'true') return 'empty';
+      return await this.inTransaction(async (client) => {
+        // The server compares as numbers, because any process may have set another parser for bigint.
+        const lock = await client.query<{ locked: string }>(
+          'SELECT pg_try_advisory_xact_lock(hashtextextended($1::text || $2::regclass::oid::text, 0))::text AS locked',
+          [`nestjs-task-queue outbox ${store} `, table],
+        );
+        if (lock.rows[0]?.locked !== 'true') return 'busy';
+        // A statement of its own: only then it sees what the relay before has removed.
+        const { rows } = await client.query<{ seq: string; payload: string }>(
+          `SELECT seq::text AS seq, payload ${this.waiting} ORDER BY ${table}.seq LIMIT ${limit}`,
+          [store],
+        );
+        if (rows.length === 0) return 'empty';
+        const { moved, rejected } = await move(rows);
+        if (moved.length > 0) await client.query(`DELETE FROM ${table} WHERE seq = ANY($1::bigint[])`, [moved]);
+        for (const { seq, reason } of rejected) {
+          await client.query(
+            `UPDATE ${table} SET failed_at = clock_timestamp(), error = $2::text WHERE seq = $1::bigint`,
+            [seq, cutReason(reason)],
+          );
+        }
+        return moved.length + rejected.length;
+      });
+    } catch (error) {
+      throw this.explain(error);
+    }
+  }
+
+  async figures(store: string): Promise<TableFigures> {
+    const { rows } = await this.deps.pool
+      .query<{ queue: string | null; calls: string; age: string; rejected: string; newer: string }>(
+        `SELECT queue, (coalesce(sum(calls) FILTER (WHERE failed_at IS NULL), 0))::text AS calls,
+  (coalesce(extract(epoch FROM clock_timestamp() - min(created_at) FILTER (WHERE failed_at IS NULL)) * 1000, 0))::text AS age,
+  count(failed_at)::text AS rejected, (count(*) FILTER (WHERE failed_at IS NULL AND format > ${FORMAT}))::text AS newer
+FROM ${this.deps.table} WHERE store = $1 GROUP BY queue`,
+        [store],
+      )
+      .catch((error: unknown) => {
+        throw this.explain(error);
+      });
+    return {
+      queues: rows
+        .filter(({ calls }) => Number(calls) > 0)
+        .map(({ queue, calls, age }) => ({ queue: queue ?? '', calls: Number(calls), age: Math.max(Number(age), 0) })),
+      rejected: rows.reduce((sum, { rejected }) => sum + Number(rejected), 0),
+      newer: rows.reduce((sum, { newer }) => sum + Number(newer), 0),
+    };
+  }
+
+  listen(store: string, wake: () => void): void {
+    if (this.isClosed) return;
+    this.openListener(store, wake).catch(() => this.listenLater(store, wake));
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true;
+    clearTimeout(this.retry);
+    this.listener?.release(true);
+    this.listener = undefined;
+    if (this.deps.ownsPool) await this.deps.pool.end();
+  }
+
+  private async openListener(store: string, wake: () => void): Promise<void> {
+    const client = await this.deps.pool.connect();
+    if (this.isClosed) return client.release(true);
+    this.listener = client;
+    let heartbeat: NodeJS.Timeout | undefined;
+    const end = () => {
+      clearInterval(heartbeat);
+      if (this.listener !== client) return;
+      this.listener = undefined;
+      client.release(true);
+      this.listenLater(store, wake);
+    };
+    client.on('error', end);
+    client.on('end', end);
+    client.on('notification', ({ channel, payload }) => {
+      if (channel === CHANNEL && payload === store) wake();
+    });
+    try {
+      await client.query(`LISTEN ${CHANNEL}`);
+      // What was committed before that is found now.
+      wake();
+    } catch {
+      return end();
+    }
+    heartbeat = setInterval(() => void client.query('SELECT 1').catch(end), HEARTBEAT).unref();
+  }
+
+  private listenLater(store: string, wake: () => void): void {
+    if (this.isClosed) return;
+    this.retry = setTimeout(() => this.listen(store, wake), LISTEN_AGAIN_AFTER).unref();
+  }
+
+  private async inTransaction<T>(run: (client: PoolClient) => Promise<T>): Promise<T> {
+    const client = await this.deps.pool.connect();
+    // pg reports a connection that breaks between two statements here.
+    const ignore = () => undefined;
+    client.on('error', ignore);
+    let isBroken = true;
+    try {
+      await client.query(BEGIN);
+      const result = await run(client);
+      await client.query('COMMIT');
+      isBroken = false;
+      return result;
+    } finally {
+      client.off('error', ignore);
+      // After an error the connection may lead to a former primary, so it is not used again. Its end rolls back.
+      client.release(isBroken);
+    }
+  }
+
+  private explain(error: unknown): unknown {
+    const { code = '', message = '' } = error as { code?: string; message?: string };
+    const { address, table } = this.deps;
+    if (code === '42P01' || code === '3F000')
+      return new ConfigurationError(missingTable(table, address, 'postgres'), { cause: error });
+    if (code === '42703') {
+      return new ConfigurationError(
+        `The table ${table} in ${address} is not that of this package: ${message}. Give another name with outbox: { table }.`,
+        { cause: error },
+      );
+    }
+    if (code === '42501') {
+      return new ConfigurationError(
+        `${address}: the role of the outbox may not use the table ${table} (${message}). Grant it: GRANT SELECT, INSERT, UPDATE, DELETE ON ${table} TO <role>`,
+        { cause: error },
+      );
+    }
+    if (
+      code.startsWith('28') ||
+      code === '3D000' ||
+      /password must be a string|SASL|does not support SSL/i.test(message)
+    ) {
+      return new ConfigurationError(`${address} cannot be used: ${message}. Check outbox: { connection }.`, {
+        cause: error,
+      });
+    }
+    return error;
+  }
+}

@@ -1,0 +1,182 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as wait } from 'node:timers/promises';
+import { ConfigurationError } from '../../errors.js';
+import {
+  cutReason,
+  missingTable,
+  WAITING,
+  type MovedRows,
+  type OutboxDatabase,
+  type OutboxRow,
+  type TableFigures,
+  type Taken,
+} from './outbox-database.js';
+import { FORMAT } from './outbox-format.js';
+import { openSqlite, type SqliteConnection } from './open-sqlite.js';
+
+/** Milliseconds for which rows belong to the relay that took them, unless it renews its claim. */
+const CLAIM = 5_000;
+const RENEW_AFTER = 1_000;
+/** Milliseconds between two attempts to write while another connection does. */
+const WRITE_AGAIN_AFTER = 10;
+/** Attempts to write before the batch counts as failed. The rows are then moved again, which does no harm. */
+const WRITE_ATTEMPTS = 500;
+
+const NOW = `CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)`;
+
+/** @param file the database of the application. The outbox has a connection of its own, because SQLite has one transaction for each */
+export async function openSqliteOutbox(file: string, table: string): Promise<OutboxDatabase> {
+  return new SqliteOutbox(await openSqlite(file), `SQLite at ${file}`, table);
+}
+
+/**
+ * The outbox in a file of SQLite. A transaction that stays open would keep the application from writing, so a relay marks the
+ * rows that it takes, in a moment, and no relay takes others as long as such a mark is valid. The relay renews its mark while it
+ * works; that of a relay which died ends after some seconds.
+ *
+ * No statement waits for a lock: it would block the whole process, and with it the transaction that has the lock.
+ */
+class SqliteOutbox implements OutboxDatabase {
+  readonly dialect = 'sqlite';
+  private readonly relay = randomUUID();
+
+  constructor(
+    private readonly connection: SqliteConnection,
+    readonly address: string,
+    private readonly table: string,
+  ) {}
+
+  async check(): Promise<void> {
+    this.explained(() =>
+      this.connection.all(
+        `SELECT seq, store, queue, calls, format, payload, failed_at, claimed_by, claimed_until FROM ${this.table} LIMIT 0`,
+      ),
+    );
+  }
+
+  async take(store: string, limit: number, move: (rows: readonly OutboxRow[]) => Promise<MovedRows>): Promise<Taken> {
+    const { table, relay } = this;
+    const rows = this.claim(store, limit);
+    if (typeof rows === 'string') return rows;
+    const renewal = setInterval(() => {
+      try {
+        this.tryWrite(`UPDATE ${table} SET claimed_until = ${NOW} + ${CLAIM} WHERE claimed_by = ?`, [relay]);
+      } catch {
+        // The next renewal repeats it, and a claim that ends costs no more than a second try.
+      }
+    }, RENEW_AFTER);
+    try {
+      const { moved, rejected } = await move(rows);
+      if (moved.length > 0) await this.write(`DELETE FROM ${table} WHERE seq IN (${moved.join(', ')})`, []);
+      for (const { seq, reason } of rejected) {
+        await this.write(
+          `UPDATE ${table} SET failed_at = ${NOW}, error = ?, claimed_by = NULL, claimed_until = NULL WHERE seq = ?`,
+          [cutReason(reason), Number(seq)],
+        );
+      }
+      return moved.length + rejected.length;
+    } finally {
+      clearInterval(renewal);
+      await this.write(`UPDATE ${table} SET claimed_by = NULL, claimed_until = NULL WHERE claimed_by = ?`, [
+        relay,
+      ]).catch(() => undefined);
+    }
+  }
+
+  async figures(store: string): Promise<TableFigures> {
+    const rows = this.explained(() =>
+      this.connection.all(
+        `SELECT queue, SUM(CASE WHEN failed_at IS NULL THEN calls ELSE 0 END) AS calls,
+  ${NOW} - MIN(CASE WHEN failed_at IS NULL THEN created_at END) AS age,
+  COUNT(failed_at) AS rejected, SUM(failed_at IS NULL AND format > ${FORMAT}) AS newer
+FROM ${this.table} WHERE store = ? GROUP BY queue`,
+        [store],
+      ),
+    );
+    return {
+      queues: rows
+        .filter(({ calls }) => Number(calls) > 0)
+        .map(({ queue, calls, age }) => ({
+          queue: String(queue),
+          calls: Number(calls),
+          age: Math.max(Number(age), 0),
+        })),
+      rejected: rows.reduce((sum, { rejected }) => sum + Number(rejected), 0),
+      newer: rows.reduce((sum, { newer }) => sum + Number(newer), 0),
+    };
+  }
+
+  /** SQLite tells nobody of a commit. */
+  listen(): void {
+    // Polling finds the rows.
+  }
+
+  async close(): Promise<void> {
+    this.connection.close();
+  }
+
+  private claim(store: string, limit: number): readonly OutboxRow[] | 'empty' | 'busy' {
+    const { table, relay, connection } = this;
+    const waiting = `FROM ${table} WHERE store = ? AND ${WAITING}`;
+    try {
+      if (connection.all(`SELECT 1 ${waiting} LIMIT 1`, [store]).length === 0) return 'empty';
+      const rows = connection.all(
+        `UPDATE ${table} SET claimed_by = ?, claimed_until = ${NOW} + ${CLAIM}
+WHERE seq IN (SELECT seq ${waiting} ORDER BY seq LIMIT ${limit})
+  AND NOT EXISTS (SELECT 1 FROM ${table} WHERE store = ? AND claimed_until > ${NOW} AND claimed_by <> ?)
+RETURNING CAST(seq AS TEXT) AS seq, payload`,
+        [relay, store, store, relay],
+      ) as unknown as OutboxRow[];
+      // RETURNING gives the rows in any order.
+      return rows.length === 0 ? 'busy' : rows.toSorted((one, other) => Number(one.seq) - Number(other.seq));
+    } catch (error) {
+      if (isBusy(error)) return 'busy';
+      throw this.explain(error);
+    }
+  }
+
+  private async write(statement: string, params: readonly (string | number)[]): Promise<void> {
+    for (let attempt = 1; !this.tryWrite(statement, params); attempt++) {
+      if (attempt === WRITE_ATTEMPTS) throw new Error(`${this.address} is locked by another connection.`);
+      await wait(WRITE_AGAIN_AFTER);
+    }
+  }
+
+  /** @returns false when another connection writes */
+  private tryWrite(statement: string, params: readonly (string | number)[]): boolean {
+    try {
+      this.connection.all(statement, params);
+      return true;
+    } catch (error) {
+      if (isBusy(error)) return false;
+      throw error;
+    }
+  }
+
+  private explained<T>(run: () => T): T {
+    try {
+      return run();
+    } catch (error) {
+      throw this.explain(error);
+    }
+  }
+
+  private explain(error: unknown): unknown {
+    const { message = '' } = error as { message?: string };
+    if (/no such table/i.test(message)) {
+      return new ConfigurationError(missingTable(this.table, this.address, 'sqlite'), { cause: error });
+    }
+    if (/no such column/i.test(message)) {
+      return new ConfigurationError(
+        `The table ${this.table} in ${this.address} is not that of this package: ${message}. Give another name with outbox: { table }.`,
+        { cause: error },
+      );
+    }
+    return error;
+  }
+}
+
+function isBusy(error: unknown): boolean {
+  const { code = '', message = '' } = error as { code?: string; message?: string };
+  return /SQLITE_BUSY|SQLITE_LOCKED/.test(code) || /database (table )?is locked/i.test(message);
+}
