@@ -7,25 +7,14 @@
  */
 import type { Json } from '../lib/engine/json.js';
 import type { Consumer, ConsumerOptions, Delivery, Outcome } from '../lib/engine/ports/worker-port.js';
-import type { Receipt, TaskCall, TaskTree } from '../lib/engine/task.js';
+import type { TransactionAdapter } from '../lib/engine/ports/transaction-port.js';
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Transactions. PostgreSQL stores in the caller's transaction; every other engine through an outbox.
+// Transactions. `TransactionPort` (lib/engine/ports/transaction-port.ts) stores calls; this is what is left.
 
-/** Runs one statement inside the caller's transaction. An adapter makes it of what an ORM calls its transaction. */
-export interface TransactionStatement {
-  readonly dialect: 'postgres' | 'mysql' | 'sqlite';
-  run(sql: string, parameters: readonly unknown[]): Promise<readonly Readonly<Record<string, unknown>>[]>;
-}
-
-export interface TransactionPort {
-  /** Whether the transaction is one of this engine's own database, so that no outbox is needed. */
-  ownsTransaction(transaction: TransactionStatement): Promise<boolean>;
-  /** Stores calls in the caller's transaction, in at most one statement. They are visible after its commit. */
-  enqueueIn(transaction: TransactionStatement, calls: readonly TaskCall[]): Promise<Receipt[]>;
-  enqueueTreeIn(transaction: TransactionStatement, tree: TaskTree): Promise<Receipt>;
+export interface CompletionPort {
   /** Stores the success of a running task in the transaction of its own writes. */
-  completeIn(transaction: TransactionStatement, delivery: Delivery, result: Json | undefined): Promise<void>;
+  completeIn(transaction: TransactionAdapter, delivery: Delivery, result: Json | undefined): Promise<void>;
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

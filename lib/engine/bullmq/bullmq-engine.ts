@@ -7,7 +7,7 @@ import type { TaskChangeListener, TaskChangeType } from '../ports/event-port.js'
 import type { TaskEdit } from '../ports/command-port.js';
 import type { ChangeListener, WatchOptions } from '../ports/query-port.js';
 import type { Finding } from '../ports/diagnosis-port.js';
-import type { TransactionEnqueue } from '../ports/transaction-port.js';
+import type { TransactionAdapter, TransactionEnqueue } from '../ports/transaction-port.js';
 import type { AnswerRequest, RequestPort } from '../ports/request-port.js';
 import type { Consumer, ConsumerOptions, DeliveryHandler } from '../ports/worker-port.js';
 import { isAlive, type WorkerRecord } from '../ports/worker-registry.js';
@@ -31,6 +31,7 @@ import { MemberFlows } from './operations/member-flows.js';
 import { QueueBlocks } from './operations/queue-blocks.js';
 import { TaskEdits } from './operations/task-edits.js';
 import { TaskLog } from './operations/task-log.js';
+import { TransactionEnqueuer } from './operations/transaction-enqueuer.js';
 import { patchClientList } from './patched-client-list.js';
 import { patchMetrics } from './patched-metrics.js';
 import { QueueControl } from './queue-control.js';
@@ -76,6 +77,7 @@ export class BullMQEngine implements Engine {
   private readonly log: TaskLog;
   private readonly queues = new Map<string, Queue>();
   private readonly consumers = new Map<string, QueueConsumer>();
+  private knownSecret: string | undefined;
   private closing: Promise<void> | undefined;
 
   constructor(
@@ -159,8 +161,17 @@ export class BullMQEngine implements Engine {
     return this.enqueuer.isStored(call);
   }
 
-  enqueueIn(): TransactionEnqueue | undefined {
-    return undefined;
+  enqueueIn(transaction: TransactionAdapter): TransactionEnqueue | undefined {
+    const { driver, options } = this;
+    if (!driver.transactions || transaction.dialect !== 'postgres') return undefined;
+    const deps = {
+      ...{ driver, transactions: driver.transactions, availability: this.availability, lookup: this.lookup },
+      ...{ retention: options.retention, timeout: options.timeout, hasPriorities: options.hasPriorities },
+      secret: () => this.secret(),
+      forgetSecret: () => (this.knownSecret = undefined),
+      isStored: (call: TaskCall) => this.enqueuer.isStored(call),
+    };
+    return new TransactionEnqueuer(deps, transaction);
   }
 
   async find(id: string): Promise<TaskRecord | undefined> {
@@ -257,6 +268,11 @@ export class BullMQEngine implements Engine {
   close(): Promise<void> {
     this.closing ??= this.shutDown();
     return this.closing;
+  }
+
+  private async secret(): Promise<string> {
+    this.knownSecret ??= await this.schedules.secret();
+    return this.knownSecret;
   }
 
   private async startConsumer(queue: string, options: ConsumerOptions, handler: DeliveryHandler): Promise<void> {

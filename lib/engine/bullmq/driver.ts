@@ -1,7 +1,10 @@
 import type { FlowProducer, JobJson, JobState, Processor, Queue, QueueOptions, Worker, WorkerOptions } from 'bullmq';
 import type { ListPosition, ListRequest, QueueFigures } from '../ports/list-port.js';
 import type { Finding } from '../ports/diagnosis-port.js';
+import type { TransactionAdapter } from '../ports/transaction-port.js';
 import type { Json } from '../json.js';
+import type { Retention } from '../retention.js';
+import type { Uniqueness } from '../task.js';
 import type { CallDeadline } from './call-deadline.js';
 import type { Clock } from './clock.js';
 import type { JobEntry } from './jobs/job-data.js';
@@ -29,6 +32,11 @@ export interface Driver {
   readonly clock: Clock;
   /** The lists of jobs. Call it only after {@link connect}. */
   readonly lists: JobLists;
+  /**
+   * Stores jobs in transactions of the application; `undefined` when the application cannot have a transaction in this store.
+   * Call it only after {@link connect}.
+   */
+  readonly transactions: JobTransactions | undefined;
   /**
    * Resolves once the store can be used. Each call tries once.
    *
@@ -208,6 +216,66 @@ export interface ListedJob extends JobRef {
   readonly found: FoundJob | undefined;
   /** The position behind this job. */
   readonly position: ListPosition;
+}
+
+/** A job that is stored in a transaction of the application. */
+export interface JobOfTransaction extends JobRef {
+  readonly name: string;
+  /** JSON. */
+  readonly data: string;
+  readonly opts: object;
+  /** BullMQ's number; 0 for none. */
+  readonly priority: number;
+  readonly delay: number;
+  readonly attempts: number;
+  /** How many jobs it waits for, which are stored with it. */
+  readonly children: number;
+  readonly parentQueue?: string;
+  readonly parentId?: string;
+  readonly parentKey?: string;
+  /** The deduplication key, and how long its holder stands for later jobs. */
+  readonly dedupId?: string;
+  readonly while?: Uniqueness['while'];
+  /** Milliseconds after which the key is free again. */
+  readonly keyTtl?: number;
+  /** The idempotency key: the holder must have the same arguments. */
+  readonly exactKey?: string;
+}
+
+/** What came of storing jobs in a transaction: all of them, or none. */
+export type StoredInTransaction =
+  | { readonly conflict: { readonly key: string; readonly holder: string } }
+  | {
+      /** For each job the id that stands for it. */
+      readonly ids: readonly string[];
+      /** The jobs that were stored before and stand for others, by id. */
+      readonly earlier: ReadonlyMap<string, FoundJob>;
+      /** The name of the transaction, for {@link JobTransactions.isOpen}. */
+      readonly transaction: string;
+    };
+
+/** Storing jobs in transactions of the application. */
+export interface JobTransactions {
+  /**
+   * Stores jobs in one statement on the connection of the transaction.
+   *
+   * @param options.secret the secret of this store: in another store, nothing is stored
+   * @throws ConfigurationError when the transaction is one of another store
+   * @throws EngineUnavailableError when another transaction keeps a key for longer than `options.timeout`
+   * @throws the error of the transaction's library
+   */
+  store(
+    transaction: TransactionAdapter,
+    jobs: readonly JobOfTransaction[],
+    options: {
+      readonly now: number;
+      readonly timeout: number;
+      readonly secret: string;
+      readonly retention: Retention;
+    },
+  ): Promise<StoredInTransaction>;
+  /** Whether a transaction has not ended, on a connection of this driver. */
+  isOpen(transaction: string): Promise<boolean>;
 }
 
 /** The lists of jobs in a database. The methods mean what those of `ListPort` mean. */

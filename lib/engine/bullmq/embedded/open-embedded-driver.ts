@@ -67,5 +67,6 @@ export function openEmbeddedDriver(folder: string | undefined, schema: string, a
     schema,
     new LocalBus(),
     OWN_CLOCK,
+    false,
   );
 }

@@ -58,6 +58,7 @@ import type { MessageBus } from '../message-bus.js';
 import type { JobEntry } from '../jobs/job-data.js';
 import { isObject, MOST_RUNS, unreadableOptions } from '../jobs/unreadable-job.js';
 import { patchWorkerBackend } from '../patched-worker-backend.js';
+import { PostgresTransactions } from './in-transaction/postgres-transactions.js';
 
 /**
  * The driver for PostgreSQL, and for PGlite behind the interface of a pool. All queues of a process share one pool; by
@@ -77,6 +78,7 @@ export class PostgresDriver implements Driver {
   readonly dropsStacks = true;
   readonly deadline: PoolDeadline;
   readonly lists: PostgresLists;
+  readonly transactions: PostgresTransactions | undefined;
   private preparing: Promise<void> | undefined;
   private readonly consumedQueues = new Set<string>();
   private readonly laneSwitch = new LaneSwitch(new Logger('TaskQueue'));
@@ -88,8 +90,11 @@ export class PostgresDriver implements Driver {
     private readonly schema: string,
     readonly bus: MessageBus,
     readonly clock: Clock,
+    /** Whether the application may have transactions in the same database. */
+    isShared = true,
   ) {
     this.deadline = pools.deadline;
+    this.transactions = isShared ? new PostgresTransactions(pools.queries, schema, address) : undefined;
     this.lists = new PostgresLists({
       query: async (text, params) => markOptions(await pools.queries.query(text, params)),
     });
@@ -143,6 +148,7 @@ export class PostgresDriver implements Driver {
         client.release();
       }
     }
+    await this.transactions?.prepare();
     await this.pools.load();
   }
 

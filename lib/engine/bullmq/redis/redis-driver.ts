@@ -67,6 +67,7 @@ export class RedisDriver implements Driver {
   readonly deadline = new CallDeadline();
   readonly clock: ServerClock;
   readonly lists: RedisLists;
+  readonly transactions = undefined;
   private readonly classes: ReturnType<typeof bullmq.withBackend<RedisQueueBackend, ConnectionOptions>>;
   private readonly copies: RedisClient[] = [];
   private readonly listeners: ((error: Error) => void)[] = [];
