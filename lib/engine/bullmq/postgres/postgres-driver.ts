@@ -341,7 +341,11 @@ export class PostgresDriver implements Driver {
   }
 
   private async query<R>(text: string, params?: readonly unknown[]): Promise<PgQueryResult<R>> {
-    return markOptions(await this.pools.queries.query<R>(text, params));
+    try {
+      return markOptions(await this.pools.queries.query<R>(text, params));
+    } catch (error) {
+      return this.repairAndRepeat<R>(error, text, params);
+    }
   }
 
   /**
@@ -372,18 +376,28 @@ export class PostgresDriver implements Driver {
   }
 
   /**
-   * Lowers the counters that were too large for a query, and runs the query once more. By itself, one job with such a counter
-   * would keep all others of its queue from being taken.
+   * Repairs the numbers of a queue that a query could not read, and runs the query once more: counters of jobs that are too
+   * large, and settings of the queue that are none. By itself, one of them would keep all jobs of the queue from being taken
+   * and ended.
    */
   private async repairAndRepeat<R>(
     error: unknown,
     text: string,
     params: readonly unknown[] = [],
   ): Promise<PgQueryResult<R>> {
-    if ((error as { code?: string }).code !== OUT_OF_RANGE) throw error;
     // Each function of BullMQ has the queue as its first parameter.
-    await this.pools.queries.query(LOWER_COUNTERS, [params[0], MOST_RUNS + 1]);
-    return this.query(text, params);
+    const [queue] = params;
+    if (!NO_NUMBER.test((error as { code?: string }).code ?? '') || typeof queue !== 'string') throw error;
+    await this.pools.queries.query(LOWER_COUNTERS, [queue, MOST_RUNS + 1]);
+    const { rows } = await this.pools.queries.query<{ field: string }>(REMOVE_SETTINGS, [queue]);
+    for (const { field } of rows) {
+      this.report(
+        new Error(
+          `The setting "${field}" of the queue "${queue}" was not a number, so it was removed. What changed it?`,
+        ),
+      );
+    }
+    return markOptions(await this.pools.queries.query<R>(text, params));
   }
 }
 
@@ -407,8 +421,14 @@ WHERE queue = $1 AND state NOT IN ('completed', 'failed')
 const MAKE_ENDABLE = `
 UPDATE job SET opts = $3::jsonb, attempts_made = LEAST(attempts_made, $4::integer) WHERE queue = $1 AND id = $2`;
 
-/** SQLSTATE: a number is out of range. */
-const OUT_OF_RANGE = '22003';
+/** Removes the settings of a queue that BullMQ reads as numbers, and cannot. Those of 9 digits fit into an integer. */
+const REMOVE_SETTINGS = `
+DELETE FROM meta WHERE queue = $1 AND field IN ('concurrency', 'max', 'duration', 'opts.maxLenEvents')
+  AND value !~ CASE field WHEN 'duration' THEN '^-?[0-9]{1,15}$' ELSE '^-?[0-9]{1,9}$' END
+RETURNING field`;
+
+/** SQLSTATE: a number is out of range, or a text is no number. */
+const NO_NUMBER = /^(22003|22P02)$/;
 
 /**
  * BullMQ's connection on pools that {@link PostgresDriver.connect} has prepared. BullMQ's own `waitUntilReady` looks

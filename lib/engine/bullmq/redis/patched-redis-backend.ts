@@ -5,6 +5,7 @@ import { decodableFields, decodableHash, unreadableHash } from './decodable-hash
 import { WORKER_SILENCE_LIMIT, type RedisClient } from './client-options.js';
 import { endWaiting, ignore, isOutage } from './redis-client.js';
 import { patchDisconnect } from './patched-disconnect.js';
+import { repairKeyTypes } from './patched-key-types.js';
 import { cutWhenSilent } from './silence-watchdog.js';
 import type { Clock } from '../clock.js';
 import { waitByOwnClock } from '../patched-backend-time.js';
@@ -64,12 +65,14 @@ function refusalIsOutage(backend: RedisQueueBackend): RedisQueueBackend {
  * BullMQ copies a worker's client for the connection on which the worker waits for jobs, and defines its fifty scripts
  * on the copy. The copy runs a single command, which is no script, so `defineCommand` does nothing on the copies of
  * this client. A process with many queues starts sooner.
+ *
+ * @param onRemovedKey see {@link repairKeyTypes}
  */
-export function withBareCopies(client: RedisClient): RedisClient {
+export function withBareCopies(client: RedisClient, onRemovedKey: (key: string) => void): RedisClient {
   const duplicate = client.duplicate.bind(client) as (...options: unknown[]) => RedisClient;
   const duplicateBare = (...options: unknown[]) =>
     cutWhenSilent(
-      patchDisconnect(Object.assign(duplicate(...options), { defineCommand: ignore })),
+      repairKeyTypes(patchDisconnect(Object.assign(duplicate(...options), { defineCommand: ignore })), onRemovedKey),
       WORKER_SILENCE_LIMIT,
     );
   return Object.assign(client, { duplicate: duplicateBare });

@@ -24,6 +24,7 @@ import { patchHashReplies } from './patched-hash-replies.js';
 import { patchSendCommand } from './patched-send-command.js';
 import { beginningOfMark, CANCEL_JOB, keysOfJob, READ_JOB, toFoundJob, type JobReply } from './job-hash.js';
 import { ADD_LOG_LINES, keysOfLog, READ_LOG_LINES } from './job-log.js';
+import { repairKeyTypes } from './patched-key-types.js';
 import { patchScripts } from './patched-scripts.js';
 import { RedisLists } from './redis-lists.js';
 import { REMOVE_ENDED } from './remove-ended.js';
@@ -86,7 +87,7 @@ export class RedisDriver implements Driver {
     private readonly prefix: string,
   ) {
     commands.on('error', this.report);
-    if (ownsCommands) patchScripts(commands);
+    if (ownsCommands) repairKeyTypes(patchScripts(commands), this.reportRemoved);
     this.clock = new ServerClock({ address, read: () => this.readTime(), isOutage });
     this.classes = bullmq.withBackend(backendFactory(this.clock));
     this.lists = new RedisLists({ commands, prefix, inOnePacket: (items, send) => this.inOnePacket(items, send) });
@@ -176,7 +177,7 @@ export class RedisDriver implements Driver {
 
   createWorker(name: string, processor: Processor, options: Omit<WorkerOptions, 'connection' | 'prefix'>): Worker {
     this.useQueues([name]);
-    this.workerClient ??= withBareCopies(patchSendCommand(this.openCopy()));
+    this.workerClient ??= withBareCopies(patchSendCommand(this.openCopy()), this.reportRemoved);
     return new this.classes.Worker(name, processor, {
       ...options,
       connection: this.workerClient,
@@ -317,12 +318,20 @@ export class RedisDriver implements Driver {
     for (const listener of this.listeners) listener(reported);
   };
 
+  private readonly reportRemoved = (key: string): void => {
+    this.report(
+      new Error(
+        `The key "${key}" had another type than this package stores there, so it was removed. What changed it?`,
+      ),
+    );
+  };
+
   /** Opens one more connection, for BullMQ's workers or for messages. */
   private openCopy(): RedisClient {
     const copy = patchDisconnect(patchHashReplies(openWorkerCopy(this.commands)));
     copy.on('error', this.report);
     this.copies.push(copy);
-    return cutWhenSilent(patchScripts(copy), WORKER_SILENCE_LIMIT);
+    return cutWhenSilent(repairKeyTypes(patchScripts(copy), this.reportRemoved), WORKER_SILENCE_LIMIT);
   }
 }
 

@@ -17,14 +17,14 @@ const hasScript = (client: Redis, name: string) => name in client;
 const script = { numberOfKeys: 0, lua: 'return 1' };
 
 it('a copy of the client defines no scripts', () => {
-  const client = withBareCopies(lazyClient()) as Redis;
+  const client = withBareCopies(lazyClient(), () => undefined) as Redis;
   const copy = remember(client.duplicate());
   copy.defineCommand('testScript', script);
   expect(hasScript(copy, 'testScript')).toBe(false);
 });
 
 it('the client itself still defines scripts', () => {
-  const client = withBareCopies(lazyClient()) as Redis;
+  const client = withBareCopies(lazyClient(), () => undefined) as Redis;
   client.defineCommand('testScript', script);
   expect(hasScript(client, 'testScript')).toBe(true);
 });
