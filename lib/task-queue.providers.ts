@@ -19,6 +19,8 @@ import type { TaskProducer } from './producers/task-producer.js';
 import { TaskQueue } from './producers/task-queue.js';
 import { TaskResults } from './results/task-results.js';
 import { DeclaredSchedules } from './schedules/declared-schedules.js';
+import { ScheduleClock } from './schedules/schedule-clock.js';
+import { ScheduleLag } from './schedules/schedule-lag.js';
 import { SCHEDULE_DEPS, SCHEDULE_PROVIDERS, type ScheduleDeps } from './schedules/schedules.providers.js';
 import { TaskSchedules } from './schedules/task-schedules.js';
 import { LIFECYCLE_PROVIDERS } from './task-queue.lifecycle.providers.js';
@@ -149,8 +151,14 @@ export const PROVIDERS: Provider[] = [
   },
   {
     provide: WorkerPresence,
-    inject: [ENGINE, TaskRegistry, DeclaredSchedules, RESOLVED_OPTIONS],
-    useFactory: (engine: Engine, registry: TaskRegistry, schedules: DeclaredSchedules, options: ResolvedOptions) =>
+    inject: [ENGINE, TaskRegistry, DeclaredSchedules, ScheduleClock, RESOLVED_OPTIONS],
+    useFactory: (
+      engine: Engine,
+      registry: TaskRegistry,
+      schedules: DeclaredSchedules,
+      clock: ScheduleClock,
+      options: ResolvedOptions,
+    ) =>
       new WorkerPresence({
         engine,
         code: () => ({
@@ -160,6 +168,7 @@ export const PROVIDERS: Provider[] = [
         }),
         queues: () => consumedQueues(options, registry),
         tasksOfQueues: () => registry.namesByQueue(),
+        schedulesSince: () => clock.since,
         version: packageVersion() ?? 'unknown',
       }),
   },
@@ -321,6 +330,7 @@ export const EXPORTS = [
   TaskContext,
   TaskResults,
   TaskWorkers,
+  ScheduleLag,
   RESOLVED_OPTIONS,
   ENGINE,
   Instrumentations,

@@ -5,6 +5,7 @@ import { BrokenScheduleLog } from './broken-schedule-log.js';
 import { DueIndex } from './due-index.js';
 import type { DueTick, ScheduleBook } from './schedule-book.js';
 import { RunEnds } from './run-ends.js';
+import type { Schedule } from './schedule.js';
 import type { ScheduleReconciler } from './schedule-reconciler.js';
 import { parseKey } from './stored-schedule.js';
 import type { TickRunner } from './tick-runner.js';
@@ -77,6 +78,24 @@ export class ScheduleClock implements OnApplicationBootstrap, OnModuleDestroy {
     const following = this.engine.schedules.follow((keys) => this.onChange(keys));
     this.unfollow = following.stop;
     await following.started;
+  }
+
+  /**
+   * The time since which this process watches the ticks of schedules; earlier ones count as missed. `undefined` when it does not run
+   * schedules, or could not read them yet.
+   */
+  get since(): number | undefined {
+    return this.watchingSince === Infinity || this.stopped ? undefined : this.watchingSince;
+  }
+
+  /**
+   * What this process knows of all schedules, and the ticks that no process has handled, as far as it knows. `undefined` when
+   * {@link since} is.
+   */
+  watched(): { readonly schedules: Iterable<Schedule>; readonly due: readonly DueTick[] } | undefined {
+    const { since } = this;
+    if (since === undefined) return undefined;
+    return { schedules: this.index.schedules.values(), due: this.index.due(this.engine.now(), since) };
   }
 
   /** Takes in the schedules of a module that was loaded after the start. */

@@ -9,6 +9,7 @@ import type { TaskTemplate } from '../tasks/task-template.js';
 import { DeclaredSchedules } from './declared-schedules.js';
 import { ScheduleBook } from './schedule-book.js';
 import { ScheduleClock } from './schedule-clock.js';
+import { ScheduleLag } from './schedule-lag.js';
 import { ScheduleReconciler } from './schedule-reconciler.js';
 import { TaskSchedules } from './task-schedules.js';
 import { TickRunner } from './tick-runner.js';
@@ -62,6 +63,12 @@ export const SCHEDULE_PROVIDERS: Provider[] = [
       );
       return new ScheduleClock(engine, book, new TickRunner(engine, book, calls), reconciler, enabled);
     },
+  },
+  {
+    provide: ScheduleLag,
+    inject: [SCHEDULE_DEPS, ScheduleClock, ScheduleBook],
+    useFactory: ({ engine }: ScheduleDeps, clock: ScheduleClock, book: ScheduleBook) =>
+      new ScheduleLag({ engine, clock, book }),
   },
   {
     provide: TaskSchedules,

@@ -5,6 +5,7 @@ import type { RunWaitsOfProcess } from './run-waits-of-process.js';
 import { StatisticsKeeper } from './statistics-keeper.js';
 import type { TakenTask, WorkerPresence } from './worker-presence.js';
 import type { Consumer, ConsumerOptions, DeliveryHandler } from '../engine/ports/worker-port.js';
+import { SILENCE_LIMIT } from '../engine/ports/worker-registry.js';
 import { isInternalQueue } from '../engine/task-id.js';
 import { listOf } from '../engine/running-tasks.js';
 
@@ -55,10 +56,10 @@ export class TaskWorkers {
       await this.deps.abandonStart();
       throw error;
     }
-    await this.deps.presence.start(
-      (request) => void this.remoteShutdown.begin(request),
-      () => this.running(),
-    );
+    await this.deps.presence.start((request) => void this.remoteShutdown.begin(request), {
+      running: () => this.running(),
+      silentQueues: () => this.silentQueues(),
+    });
     this.keeper.start();
     this.deps.report.onStarted();
   }
@@ -76,6 +77,17 @@ export class TaskWorkers {
     return this.stopping;
   }
 
+  /** Whether the workers stop, or have stopped. */
+  get isClosing(): boolean {
+    return this.isStopped;
+  }
+
+  /** How long each queue that this process has to consume has been silent, see {@link Consumer.silentFor}. */
+  silence(): ReadonlyMap<string, number> {
+    const queues = this.isStopped ? this.consumers.keys() : this.deps.queues().keys();
+    return new Map(Array.from(queues, (queue) => [queue, this.consumers.get(queue)?.silentFor() ?? Infinity]));
+  }
+
   private async stopAll(grace: number): Promise<void> {
     this.isStopped = true;
     const consumers = [...this.consumers.values()];
@@ -91,6 +103,10 @@ export class TaskWorkers {
 
   private running(): TakenTask[] {
     return [...this.consumers].flatMap(([queue, consumer]) => (isInternalQueue(queue) ? [] : consumer.running()));
+  }
+
+  private silentQueues(): string[] {
+    return [...this.silence()].flatMap(([queue, silence]) => (silence > SILENCE_LIMIT ? [queue] : []));
   }
 
   /** @returns the queues that were not consumed before */

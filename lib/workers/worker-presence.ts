@@ -29,8 +29,17 @@ export interface WorkerPresenceDeps {
   readonly queues: () => ReadonlyMap<string, ConsumerOptions>;
   /** The names of the tasks that it declares, by their queues. */
   readonly tasksOfQueues: () => Readonly<Record<string, readonly string[]>>;
+  /** The time since which it watches the ticks of schedules; `undefined` while it does not. */
+  readonly schedulesSince: () => number | undefined;
   /** The version of this package. */
   readonly version: string;
+}
+
+/** What this process runs. */
+export interface OwnWork {
+  readonly running: () => readonly TakenTask[];
+  /** The queues from which it takes no tasks although it should. */
+  readonly silentQueues: () => readonly string[];
 }
 
 /** A task that runs in this process. */
@@ -48,7 +57,7 @@ export class WorkerPresence {
   readonly id = randomUUID();
   private startedAt = 0;
   private readonly load = new ProcessLoad();
-  private running: () => readonly TakenTask[] = () => [];
+  private work: OwnWork = { running: () => [], silentQueues: () => [] };
   /** Whether the last sign of life was stored. */
   private isPublished = false;
   private timer: NodeJS.Timeout | undefined;
@@ -72,14 +81,11 @@ export class WorkerPresence {
    * Repeats the sign of life, and warns of other applications on the same queues.
    *
    * @param onShutdown called when an administrator asks this process to shut down
-   * @param running gives the tasks that run in this process
+   * @param work gives what this process runs
    */
-  async start(
-    onShutdown: (request: ShutdownRequest) => void = ignore,
-    running: () => readonly TakenTask[] = () => [],
-  ): Promise<void> {
+  async start(onShutdown: (request: ShutdownRequest) => void = ignore, work?: OwnWork): Promise<void> {
     if (!this.isWorker) return;
-    this.running = running;
+    if (work) this.work = work;
     this.load.start();
     const check = () => void this.checkShutdown(onShutdown);
     this.stopFollowing = this.deps.engine.workers.follow(this.id, check);
@@ -191,13 +197,15 @@ export class WorkerPresence {
   }
 
   private currentLoad(): WorkerLoad {
-    const running = this.running().toSorted((one, other) => one.takenAt - other.takenAt);
+    const running = this.work.running().toSorted((one, other) => one.takenAt - other.takenAt);
     // Times in the store are those of the store's clock.
     const offset = this.deps.engine.now() - performance.now();
     return {
       running: running.slice(0, MOST_RUNNING).map(({ id, name, takenAt }) => ({ id, name, since: takenAt + offset })),
       runningCount: running.length,
       ...this.load.take(),
+      silentQueues: this.work.silentQueues(),
+      schedulesSince: this.deps.schedulesSince(),
     };
   }
 }

@@ -4,6 +4,7 @@ import { Redis } from 'ioredis';
 import { Task, type TaskQueueOptions } from 'nestjs-task-queue';
 import pg from 'pg';
 import { boot } from '../support/boot.js';
+import { startHealthApp } from '../support/health-app.js';
 import { until } from '../support/until.js';
 import { startPostgres, startRedis } from '../support/servers.js';
 
@@ -82,6 +83,31 @@ describe.each(['redis', 'postgres'] as const)('connections to %s', (engine) => {
 
     await worker.app.close();
     await producer.app.close();
+    await until(async () => (await count()) === 0, 'all connections are closed');
+  });
+
+  it('health checks open no connection', async () => {
+    const connection = engine === 'redis' ? server.url : { connectionString: server.url, max: POOL };
+    const { app, queue, probe } = await startHealthApp({ connection }, [Work]);
+    await Promise.all(
+      Array.from({ length: 20 }, () =>
+        queue
+          .of(Work)
+          .one.enqueue()
+          .then((handle) => handle.result()),
+      ),
+    );
+    const before = await count();
+    for (let round = 0; round < 3; round++) {
+      const answers = await Promise.all(
+        (['engine', 'consuming', 'backlog', 'schedules'] as const).map((name) =>
+          probe(name, { queue: 'second', queues: name === 'consuming' ? ['default', 'elsewhere'] : [], max: 5 }),
+        ),
+      );
+      expect(answers.map(({ status }) => status)).toEqual([200, 503, 200, 200]);
+    }
+    expect(await count()).toBeLessThanOrEqual(before);
+    await app.close();
     await until(async () => (await count()) === 0, 'all connections are closed');
   });
 });

@@ -18,9 +18,15 @@ const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as
 };
 const isOptional = (peer: string) => manifest.peerDependenciesMeta[peer]?.optional === true;
 const peers = Object.keys(manifest.peerDependencies);
-const entryPoints = Object.keys(manifest.exports)
+/** The optional peers without which an entry point cannot be loaded. */
+const neededPeers: Record<string, string[]> = {
+  'nestjs-task-queue/health': ['@nestjs/terminus'],
+  'nestjs-task-queue/telemetry': ['@opentelemetry/api'],
+};
+const allEntryPoints = Object.keys(manifest.exports)
   .filter((path) => path !== './package.json')
   .map((path) => join(manifest.name, path));
+const entryPoints = allEntryPoints.filter((path) => !neededPeers[path]);
 
 let managed: ManagedProcess;
 let tarball: string;
@@ -73,6 +79,26 @@ test.each([
     print(Object.keys(createRequire(import.meta.url).cache).filter((path) => /commander|[\\\\/]cli[\\\\/]/.test(path)));
   `);
   expect(files).toEqual([]);
+});
+
+describe.each(Object.entries(neededPeers))('%s needs %j', (entryPoint, needed) => {
+  test('names what is missing', async () => {
+    for (const load of [`await import('${entryPoint}')`, `createRequire(import.meta.url)('${entryPoint}')`]) {
+      const message = exportsOf(load).catch((error: Error) => error.message);
+      await expect(message).resolves.toContain(needed[0]);
+    }
+  });
+
+  test('can be loaded with it, and its types compile', async () => {
+    const versions = needed.map((peer) => `${peer}@${manifest.devDependencies[peer]}`);
+    await npm(project, 'install', '--no-save', ...versions);
+    expect(await exportsOf(`await import('${entryPoint}')`)).not.toEqual([]);
+    expect(await exportsOf(`createRequire(import.meta.url)('${entryPoint}')`)).not.toEqual([]);
+    writeFileSync(join(project, 'uses.ts'), `export * from '${entryPoint}';\n`);
+    const options = ['--module', 'nodenext', '--target', 'es2023', '--strict', '--skipLibCheck', 'false'];
+    const types = ['--typeRoots', join(root, 'node_modules/@types'), '--types', 'node'];
+    await tool('tsc', '--noEmit', '--ignoreConfig', ...options, ...types, join(project, 'uses.ts'));
+  }, 120_000);
 });
 
 describe('the two builds', () => {

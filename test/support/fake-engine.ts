@@ -58,6 +58,10 @@ export class FakeEngine implements Engine {
     figures: async () => [],
     details: async () => undefined,
   };
+  async ping(): Promise<void> {
+    if (this.failure) throw this.failure;
+  }
+
   async diagnose(): Promise<Finding[]> {
     return [];
   }
@@ -191,7 +195,7 @@ export class FakeEngine implements Engine {
   }
 
   consume(): Consumer {
-    return { started: Promise.resolve(), running: () => [], stop: () => Promise.resolve() };
+    return { started: Promise.resolve(), running: () => [], silentFor: () => 0, stop: () => Promise.resolve() };
   }
 
   async blockOf(): Promise<QueueBlock> {

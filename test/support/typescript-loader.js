@@ -17,6 +17,8 @@ const THE_PACKAGE = process.env['TASK_QUEUE_PACKAGE'] ?? new URL('../../lib/inde
 /** @type {import('node:module').ResolveHook} */
 export async function resolve(specifier, context, nextResolve) {
   if (specifier === 'nestjs-task-queue') return await nextResolve(THE_PACKAGE, context);
+  const [, entry] = /^nestjs-task-queue\/(\w+)$/.exec(specifier) ?? [];
+  if (entry) return await nextResolve(new URL(`../../lib/${entry}/index.ts`, import.meta.url).href, context);
   const source = specifier.replace(/\.(c?)js$/, '.$1ts');
   const isSource = specifier.startsWith('.') && existsSync(new URL(source, context.parentURL));
   return await nextResolve(isSource ? source : specifier, context);

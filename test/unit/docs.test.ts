@@ -22,6 +22,7 @@ const PAGES_FOR_USERS = [
   'docs/faults.md',
   'docs/speed.md',
   'docs/testing.md',
+  'docs/monitoring.md',
   'docs/operating.md',
   'docs/other-tools.md',
   'sample/README.md',
@@ -55,6 +56,12 @@ it.each([...PAGES, ...PAGES_FOR_USERS])('the links of %s lead somewhere', (page)
 
 it('docs/other-tools.md shows the module that the tests of bull-board use', () => {
   expect(readFileSync('docs/other-tools.md', 'utf8')).toContain(readFileSync('test/support/board.module.ts', 'utf8'));
+});
+
+it('docs/monitoring.md shows the controller that a test starts', () => {
+  expect(readFileSync('docs/monitoring.md', 'utf8')).toContain(
+    readFileSync('test/support/monitoring/health.controller.ts', 'utf8'),
+  );
 });
 
 describe('docs/architecture.md', () => {

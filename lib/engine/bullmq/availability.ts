@@ -52,6 +52,7 @@ export class Availability {
   /** Whether a ping is finding out if a broken connection was the start of an outage. */
   private isInDoubt = false;
   private probeTimer: NodeJS.Timeout | undefined;
+  private pinging: Promise<void> | undefined;
   private readonly retryTimers = new Set<NodeJS.Timeout>();
   private closed = false;
 
@@ -100,6 +101,30 @@ export class Availability {
         }
         await new Promise((resolve) => setTimeout(resolve, TRY_AGAIN_AFTER));
       }
+    }
+  }
+
+  /**
+   * Asks the store for an answer, once. All callers share one ping, so that pings do not pile up at a store that hangs.
+   *
+   * @throws EngineUnavailableError when the store does not answer within {@link PROBE_LIMIT}, or refuses other calls
+   */
+  async ping(): Promise<void> {
+    if (this.closed) throw closedError('ping');
+    this.pinging ??= this.pingWithin(PROBE_LIMIT).finally(() => (this.pinging = undefined));
+    try {
+      await this.pinging;
+    } catch (error) {
+      throw new EngineUnavailableError(
+        `ping: ${this.driver.address} cannot be reached (${reasonOf(error as Error)}).`,
+        { cause: bareError(error) },
+      );
+    }
+    const { hasRelapsed, failing } = this.outage ?? {};
+    if (hasRelapsed && failing && failing.size > 0) {
+      throw new EngineUnavailableError(
+        `ping: ${this.driver.address} answers, but refuses other calls (${[...failing].join(', ')}).`,
+      );
     }
   }
 

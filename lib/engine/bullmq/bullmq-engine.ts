@@ -228,11 +228,16 @@ export class BullMQEngine implements Engine {
     return {
       started: this.availability.whenReachable(startOnce),
       running: () => this.consumers.get(queue)?.runningTasks() ?? [],
+      silentFor: () => (stopped ? Infinity : (this.consumers.get(queue)?.silentFor() ?? Infinity)),
       stop: async (grace) => {
         stopped = true;
         await this.consumers.get(queue)?.stop(grace);
       },
     };
+  }
+
+  ping(): Promise<void> {
+    return this.availability.ping();
   }
 
   async diagnose(): Promise<Finding[]> {

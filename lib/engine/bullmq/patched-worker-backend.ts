@@ -9,9 +9,23 @@ const PAST = 1;
 
 type WorkerBackend = Pick<IQueueBackend, 'moveToActive' | 'moveToCompleted' | 'moveToFailed'>;
 
-/** Changes the way in which BullMQ's workers take jobs: they start a job at once, and pause after an error. */
+/** The time of the last answer to the request for a job, by `performance.now()`. */
+const ANSWERED_AT = Symbol('time of the last answer');
+
+/**
+ * Changes the way in which BullMQ's workers take jobs: they start a job at once, and pause after an error. Remembers when the store
+ * answered last.
+ */
 export function patchWorkerBackend<B extends WorkerBackend>(backend: B): B {
   return pauseAfterError(startImmediately(backend));
+}
+
+/**
+ * When the store last answered the request for a job, by `performance.now()`: `-Infinity` before the first answer. An idle worker
+ * asks every five seconds, and at least every ten.
+ */
+export function answeredAt(backend: object): number {
+  return (backend as { [ANSWERED_AT]?: number })[ANSWERED_AT] ?? -Infinity;
 }
 
 /**
@@ -61,6 +75,7 @@ function startImmediately<B extends WorkerBackend>(backend: B): B {
       if (next && !next[0]) return next;
     }
     const [job, id, limitedFor, delayedUntil] = await moveToActive(...args);
+    (backend as { [ANSWERED_AT]?: number })[ANSWERED_AT] = performance.now();
     justTook = Boolean(job);
     return [job, id, limitedFor, justTook ? PAST : delayedUntil];
   };

@@ -145,8 +145,12 @@ function parseShutdown(text: string): ShutdownRequest | undefined {
 
 function isLoad(value: unknown): value is WorkerLoad {
   if (typeof value !== 'object' || value === null) return false;
-  const { running, runningCount, eventLoopDelay, memory } = value as Partial<Record<keyof WorkerLoad, unknown>>;
+  const { running, runningCount, eventLoopDelay, memory, silentQueues, schedulesSince } = value as Partial<
+    Record<keyof WorkerLoad, unknown>
+  >;
   return (
+    (silentQueues === undefined || isNames(silentQueues)) &&
+    (schedulesSince === undefined || typeof schedulesSince === 'number') &&
     [runningCount, eventLoopDelay, memory].every((figure) => typeof figure === 'number') &&
     Array.isArray(running) &&
     running.every(isRunningTask)

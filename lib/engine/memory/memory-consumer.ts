@@ -38,6 +38,10 @@ export class MemoryConsumer implements Consumer, Runner {
     return this.tasks.all();
   }
 
+  silentFor(): number {
+    return this.stopping ? Infinity : 0;
+  }
+
   run(task: StoredTask): void {
     const run = this.tasks.add(task.id, task.name);
     this.place.store.start(task, run, this.options.worker);

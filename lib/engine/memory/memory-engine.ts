@@ -120,6 +120,11 @@ export class MemoryEngine implements Engine {
 
   async start(): Promise<void> {}
 
+  async ping(): Promise<void> {
+    this.openPlace('ping');
+    await this.nextTurn();
+  }
+
   async diagnose(): Promise<Finding[]> {
     return [fine('engine', 'The memory engine is a part of this process. Its tasks end with it.')];
   }

@@ -12,6 +12,12 @@ export interface Finding {
 /** Checking the store itself. */
 export interface DiagnosisPort {
   /**
+   * Asks the store for an answer, once, on a connection that is open anyway.
+   *
+   * @throws EngineUnavailableError when the store does not answer within five seconds, or answers and refuses other calls
+   */
+  ping(): Promise<void>;
+  /**
    * Checks the server and its settings: its version, whether it may lose tasks, whether it has room, what this process may do
    * there. Changes nothing.
    *

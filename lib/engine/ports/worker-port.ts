@@ -116,6 +116,11 @@ export interface Consumer {
   /** The tasks that run now. `takenAt` is by `performance.now()`. */
   running(): readonly { readonly id: string; readonly name: string; readonly takenAt: number }[];
   /**
+   * How long the consumer has had a free place and no answer of the store to its request for a task, in milliseconds: a few
+   * seconds when all is well, 0 while all places are taken, `Infinity` when the consumer does not ask (any more).
+   */
+  silentFor(): number;
+  /**
    * Takes no new task and waits up to `grace` milliseconds for the running ones. Then it aborts their signals and gives
    * back the tasks that still do not end. Safe to call twice.
    */

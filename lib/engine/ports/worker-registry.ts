@@ -33,6 +33,13 @@ export interface WorkerLoad {
   readonly eventLoopDelay: number;
   /** Resident memory in bytes. */
   readonly memory: number;
+  /** The queues from which it takes no tasks although it should. Absent in records of earlier versions. */
+  readonly silentQueues?: readonly string[] | undefined;
+  /**
+   * The time since which it has watched the ticks of schedules; earlier ones count as missed. Absent when it could not read the
+   * schedules yet, and in records of earlier versions.
+   */
+  readonly schedulesSince?: number | undefined;
 }
 
 /** Tasks in the record of one worker. A record with all of thousands of tasks would be sent again every ten seconds. */
@@ -40,6 +47,8 @@ export const MOST_RUNNING = 50;
 
 /** Milliseconds without a sign of life after which a worker counts as gone: three signs are missing. */
 export const WORKER_LIFE = 35_000;
+/** Milliseconds without an answer of the store after which a consumer counts as silent: several of its requests are missing. */
+export const SILENCE_LIMIT = 30_000;
 /** Milliseconds without a sign of life after which the record of a worker is deleted. */
 export const WORKER_MEMORY = 10 * 60_000;
 

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
 import { getQueueToken } from '@nestjs/bullmq';
 import { Injectable } from '@nestjs/common';
-import type { IQueueBackend, Queue } from 'bullmq';
+import type { IQueueBackend, Queue, Worker } from 'bullmq';
 import { Task, type Tasks } from 'nestjs-task-queue';
+import { ENGINE } from '../../../lib/task-queue-tokens.js';
 import { boot, type Booted } from '../../support/boot.js';
 import { describeEachDatabase } from '../../support/engines.js';
 import { Gate } from '../../support/gate.js';
@@ -72,6 +73,13 @@ describeEachDatabase('an idle worker', (engine) => {
     requests.release();
     await Promise.all([other.app.close(), worker.app.close()]);
     jest.restoreAllMocks();
+  });
+
+  it('the worker asks for a task at least every ten seconds, also when it knows a delayed one', () => {
+    const { consumers } = worker.app.get<{ consumers: Map<string, { worker: Worker }> }>(ENGINE);
+    const longest = consumers.get('default')?.worker.getBackend().maximumBlockTimeout;
+    expect(longest).toBeGreaterThan(0);
+    expect(longest).toBeLessThanOrEqual(10);
   });
 
   // Repeated, because it depends on the earlier runs whether BullMQ's main loop waits for that answer.

@@ -19,6 +19,7 @@ function world() {
   const start = (task: string, queues = ['default']) =>
     new WorkerPresence({
       tasksOfQueues: () => ({}),
+      schedulesSince: () => undefined,
       engine,
       code: () => ({ application: undefined, tasks: [task], schedules: [] }),
       queues: () => new Map(queues.map((queue) => [queue, { concurrency: 10, keep: { succeeded: 0, failed: 0 } }])),
@@ -59,7 +60,7 @@ describe('WorkerPresence', () => {
       name: 'a',
       takenAt: performance.now() - index * 1_000,
     }));
-    await presence.start(undefined, () => tasks);
+    await presence.start(undefined, { running: () => tasks, silentQueues: () => ['mail'] });
     await presence.refresh();
     const [worker] = await engine.workers.list();
     expect(worker?.load?.runningCount).toBe(MOST_RUNNING + 10);
@@ -68,6 +69,7 @@ describe('WorkerPresence', () => {
     );
     const longest = engine.now() - (worker?.load?.running[0]?.since ?? 0);
     expect(Math.abs(longest - (MOST_RUNNING + 9) * 1_000)).toBeLessThan(5_000);
+    expect(worker?.load?.silentQueues).toEqual(['mail']);
     expect(worker?.load?.memory).toBeGreaterThan(1e6);
     expect(worker?.load?.eventLoopDelay).toBeGreaterThanOrEqual(0);
     await presence.stop();

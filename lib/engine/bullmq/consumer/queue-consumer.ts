@@ -17,6 +17,7 @@ import { writeSuccess } from '../jobs/job-success.js';
 import { rootOf } from '../operations/member-flows.js';
 import type { TaskLog } from '../operations/task-log.js';
 import { patchCreateJob } from '../patched-create-job.js';
+import { answeredAt } from '../patched-worker-backend.js';
 import { CancelPoll } from './cancel-poll.js';
 import { EventLoopMonitor } from './event-loop-monitor.js';
 import { JobCounts } from './job-counts.js';
@@ -72,10 +73,16 @@ export class QueueConsumer {
   private readonly stopSweeping: () => void;
   private readonly unusedStarts: UnusedStarts;
   private stopping: Promise<void> | undefined;
+  /** By `performance.now()`. */
+  private runsSince = -Infinity;
+  /** The last time at which an end was stored. The answer has the next job, so a busy worker does not ask for it. */
+  private storedAt = -Infinity;
+  /** The last time at which all places were taken: a full worker does not ask for jobs. */
+  private fullUntil = -Infinity;
 
   constructor(
     private readonly queue: string,
-    options: ConsumerOptions,
+    private readonly options: ConsumerOptions,
     private readonly handler: DeliveryHandler,
     private readonly deps: QueueConsumerDeps,
   ) {
@@ -103,12 +110,24 @@ export class QueueConsumer {
   async start(): Promise<void> {
     // A worker that runs before its store is ready floods the event loop with errors.
     await this.worker.waitUntilReady();
+    this.runsSince = performance.now();
     if (!this.stopping) this.worker.run().catch((error: unknown) => this.handleError(error as Error));
   }
 
   /** A caller of any process cancelled the task, if the message about it is true. */
   checkCancel(id: string): void {
     this.cancelPoll.check(id);
+  }
+
+  /**
+   * A worker whose main loop stands still, for example because of a connection that is broken without an error, still seems to run
+   * for BullMQ. Only the answers of the store show that it takes jobs.
+   */
+  silentFor(): number {
+    if (this.stopping || !this.worker.isRunning()) return Infinity;
+    if (this.isFull) return 0;
+    const { fullUntil, storedAt, runsSince } = this;
+    return performance.now() - Math.max(answeredAt(this.worker.getBackend()), storedAt, fullUntil, runsSince);
   }
 
   runningTasks(): readonly RunningTask[] {
@@ -118,6 +137,10 @@ export class QueueConsumer {
   stop(grace: number): Promise<void> {
     this.stopping ??= this.drain(grace);
     return this.stopping;
+  }
+
+  private get isFull(): boolean {
+    return this.running.size >= this.options.concurrency;
   }
 
   private createWorker({ concurrency, rateLimit, worker: name }: ConsumerOptions): Worker {
@@ -188,6 +211,7 @@ export class QueueConsumer {
       this.handleError(error as Error);
       throw new bullmq.WaitingError();
     } finally {
+      if (this.isFull) this.fullUntil = performance.now();
       this.running.remove(task);
       if (task.interruption.reason instanceof TaskCancelledError) this.cancelPoll.forget(task.id);
     }
@@ -251,6 +275,7 @@ export class QueueConsumer {
 
   private onCompleted(job: Job, result: unknown): void {
     const id = job.id as string;
+    this.storedAt = performance.now();
     this.lockLoss.hasStoredEnd(id);
     this.deps.feed.changed(id, true, () => writeSuccess(job, result));
     this.changes.succeeded(job, result);
@@ -260,6 +285,7 @@ export class QueueConsumer {
 
   private onFailed(job: Job, error: Error): void {
     const id = job.id as string;
+    this.storedAt = performance.now();
     this.lockLoss.hasStoredEnd(id);
     // `finishedOn` is set only when no attempt is left.
     this.deps.feed.changed(id, job.finishedOn !== undefined);

@@ -61,6 +61,12 @@ import { patchWorkerBackend } from '../patched-worker-backend.js';
 import { PostgresTransactions } from './in-transaction/postgres-transactions.js';
 
 /**
+ * The longest time in seconds for which a worker waits for a notification when it knows a delayed job. BullMQ's own limit is an hour,
+ * in which a connection that broke silently would go unnoticed. Without a delayed job BullMQ asks every five seconds.
+ */
+const LONGEST_WAIT = 10;
+
+/**
  * The driver for PostgreSQL, and for PGlite behind the interface of a pool. All queues of a process share one pool; by
  * itself, BullMQ opens one for each queue that gets a URL or options.
  */
@@ -330,6 +336,7 @@ export class PostgresDriver implements Driver {
         this.clock,
       );
       if (!ofWorker) return backend;
+      Object.defineProperty(backend, 'maximumBlockTimeout', { value: LONGEST_WAIT });
       const ending = storeEndsTogether(backend, {
         laneSwitch: this.laneSwitch,
         clockDifference: () => this.clock.difference,

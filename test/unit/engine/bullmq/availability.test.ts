@@ -578,3 +578,35 @@ describe('whenReachable', () => {
     expect(action).not.toHaveBeenCalled();
   });
 });
+
+describe('ping()', () => {
+  it('tries once, and callers of the same time share the attempt', async () => {
+    await Promise.all([availability.ping(), availability.ping()]);
+    expect(store.ping).toHaveBeenCalledTimes(1);
+    store.ping.mockRejectedValue(refused());
+    await expect(availability.ping()).rejects.toThrow(EngineUnavailableError);
+    availability.close();
+    await expect(availability.ping()).rejects.toThrow(EngineUnavailableError);
+  });
+
+  it('fails after five seconds without an answer', async () => {
+    store.ping.mockReturnValue(NEVER);
+    const ping = availability.ping().catch((error: unknown) => error);
+    await jest.advanceTimersByTimeAsync(5_000);
+    await expect(ping).resolves.toBeInstanceOf(EngineUnavailableError);
+  });
+
+  it('fails while the store answers and refuses other calls', async () => {
+    const call = () => availability.withRetries('enqueue', () => Promise.reject(refused())).catch(() => undefined);
+    for (let round = 0; round < 2; round++) {
+      const ended = call();
+      await jest.advanceTimersByTimeAsync(TIMEOUT);
+      await ended;
+      // The store answers the ping of the availability.
+      await jest.advanceTimersByTimeAsync(1_500);
+    }
+    await expect(availability.ping()).rejects.toThrow('answers, but refuses other calls (enqueue)');
+    await availability.withRetries('enqueue', async () => undefined);
+    await expect(availability.ping()).resolves.toBeUndefined();
+  });
+});

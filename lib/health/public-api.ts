@@ -1,0 +1,3 @@
+export { TaskQueueHealthIndicator } from './task-queue-health.indicator.js';
+export { TaskQueueHealthModule } from './task-queue-health.module.js';
+export type { BacklogOptions, ConsumingOptions, ProbeOptions, SchedulesOptions } from './health-options.js';
