@@ -41,6 +41,7 @@ export default {
     project('faults'),
     project('package'),
     project('matrix'),
+    project('orms'),
   ],
   testTimeout: 30_000,
   // All cores, because the tests wait more than they compute.

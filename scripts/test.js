@@ -37,7 +37,13 @@ const phases = {
       files: isWholeMatrix() ? undefined : '\\.daily\\.test\\.ts$',
       repeats: true,
     }),
+  // Transactions of the libraries for databases, which the phase installs. CI and `npm test -- orms` run it.
+  orms: async () => {
+    const result = await jest('orms');
+    return [result, await check([tsc, '-p', 'test/orms', '--noEmit'])];
+  },
 };
+const inCiOnly = ['orms'];
 
 const INSTALL = '--install';
 const given = process.argv.slice(2);
@@ -51,7 +57,8 @@ if (unknown.length > 0) {
 // The tests read it, see test/support/program-installation.js.
 if (given.includes(INSTALL)) process.env.TASK_QUEUE_TEST_INSTALL = '1';
 const named = given.filter((name) => name !== INSTALL);
-const wanted = new Set(named.length > 0 ? named : Object.keys(phases));
+const usual = Object.keys(phases).filter((name) => isCi() || !inCiOnly.includes(name));
+const wanted = new Set(named.length > 0 ? named : usual);
 // These phases test what `build` writes.
 if (['e2e', 'package', 'matrix'].some((phase) => wanted.has(phase))) wanted.add('build');
 
@@ -92,7 +99,11 @@ async function check(args) {
 
 /** Whether the matrix runs as a whole: in CI, or because it was named. */
 function isWholeMatrix() {
-  return named.includes('matrix') || ['true', '1'].includes(process.env.CI ?? '');
+  return named.includes('matrix') || isCi();
+}
+
+function isCi() {
+  return ['true', '1'].includes(process.env.CI ?? '');
 }
 
 function sum(results, key) {

@@ -1,8 +1,9 @@
+import { installLibraries } from '../orms/install.js';
 import { programsOf, requirePrograms } from './programs.js';
 import { startPostgres, startRedis } from './servers.js';
 
 /** Projects whose tests share one Redis and one PostgreSQL. */
-const WITH_SERVERS = ['contract', 'limits', 'e2e', 'matrix'];
+const WITH_SERVERS = ['contract', 'limits', 'e2e', 'matrix', 'orms'];
 
 /**
  * Prepares what a project needs, before its first test. Programs are checked and installed here: once, without a time
@@ -15,6 +16,7 @@ const WITH_SERVERS = ['contract', 'limits', 'e2e', 'matrix'];
 export default async function prepare(_options, { displayName }) {
   const project = displayName?.name ?? '';
   requirePrograms(programsOf(project));
+  if (project === 'orms') installLibraries();
   if (WITH_SERVERS.includes(project)) await startServers();
 }
 

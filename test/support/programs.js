@@ -56,6 +56,7 @@ export function programsOf(project, environment = process.env) {
       return [...sharedServers(environment), 'mariadb', 'mariadb-install-db'];
     case 'limits':
     case 'matrix':
+    case 'orms':
       return sharedServers(environment);
     case 'e2e':
       return environment.CHROMIUM_PATH ? ownServers : [...ownServers, 'chromium'];

@@ -8,13 +8,11 @@ interface PrismaTransaction {
   $queryRawUnsafe(text: string, ...params: readonly unknown[]): Promise<unknown>;
 }
 
-/** Prisma stores here which transaction a client belongs to. The root client has nothing here. */
-const TRANSACTION_ID = Symbol.for('prisma.client.transaction.id');
-
 /** A client of Prisma. */
 export const recognizePrisma: Recognize = (candidate) => {
   if (!hasMethods(candidate, '$queryRawUnsafe', '$executeRawUnsafe')) return undefined;
-  if (candidate[TRANSACTION_ID] === undefined && hasMethods(candidate, '$transaction')) {
+  // The client of a transaction can neither connect nor, before Prisma 7, begin another transaction.
+  if (hasMethods(candidate, '$connect')) {
     return new Refusal(
       'the root PrismaClient, which is no transaction',
       'Pass the client of the callback: prisma.$transaction(async (tx) => { … .in(tx) … }).',

@@ -141,7 +141,8 @@ function codeOf(error: unknown, depth = 0): string {
   return '';
 }
 
-const SQLSTATE = /^[0-9A-Z]{5}$/;
+/** Not a code of Prisma: `P2010` says that a statement failed. */
+const SQLSTATE = /^(?!P2)[0-9A-Z]{5}$/;
 const DEEPEST_ERROR = 4;
 
 /** SQLSTATE: the function exists, or is just being created. */
