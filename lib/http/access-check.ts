@@ -29,11 +29,11 @@ export class AccessCheck implements OnModuleDestroy {
       // The return type is a promise of the application, which JavaScript does not check.
       const answer: unknown = authorize(request, toStatus(record), record.headers);
       if (typeof answer !== 'object' || answer === null) return answer === true;
-      return (await this.inTime(answer, record.id, this.options.authorizeLimit)) === true;
+      return (await this.inTime(answer, record, this.options.authorizeLimit)) === true;
     } catch (error) {
       // An HttpException is a deliberate refusal. Any other error is a fault, and only this line reports it.
       if (!(error instanceof HttpException)) {
-        this.logger.error(`http.authorize failed for task ${record.id}`, errorText(error));
+        this.logger.error(`http.authorize failed for task ${record.name} (${record.id})`, errorText(error));
       }
       return false;
     }
@@ -45,9 +45,9 @@ export class AccessCheck implements OnModuleDestroy {
     for (const call of this.unanswered) call.limit(CLOSING_LIMIT);
   }
 
-  private async inTime(answer: object, id: string, limit: number): Promise<unknown> {
+  private async inTime(answer: object, { id, name }: TaskRecord, limit: number): Promise<unknown> {
     const call = new UnansweredCall(() => {
-      this.logger.warn(`http.authorize did not answer in time for task ${id}, so the endpoint answers 404.`);
+      this.logger.warn(`http.authorize did not answer in time for task ${name} (${id}), so the endpoint answers 404.`);
     });
     this.unanswered.add(call);
     call.limit(this.closing ? Math.min(limit, CLOSING_LIMIT) : limit);

@@ -55,7 +55,7 @@ export class TaskView {
     return rest;
   }
 
-  private mayShow({ state }: TaskRecord, { name, message, code, exposable }: TaskFailure): boolean {
+  private mayShow({ id, name: task, state }: TaskRecord, { name, message, code, exposable }: TaskFailure): boolean {
     // The reason of a cancellation or an expiry does not come from the task's own code.
     if (state === 'cancelled' || state === 'expired' || !this.options) return true;
     try {
@@ -69,7 +69,7 @@ export class TaskView {
       if (answer instanceof Promise) this.reportPromise(answer);
       return answer === true;
     } catch (error) {
-      this.logger.error('http.exposeErrors failed, so the endpoint hides the error of the task', error);
+      this.logger.error(`http.exposeErrors failed, so the endpoint hides the error of task ${task} (${id})`, error);
       return false;
     }
   }

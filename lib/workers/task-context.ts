@@ -25,6 +25,15 @@ export interface TaskRun {
   log(text: string, level: LogLevel): Promise<void>;
 }
 
+/** What {@link TaskContext.logFields} returns: nothing outside of tasks. */
+export interface TaskLogFields {
+  /** The name of the task. */
+  readonly task?: string;
+  readonly taskId?: string;
+  /** 1 for the first. */
+  readonly attempt?: number;
+}
+
 /**
  * Gives the method of a task, and all code that it calls and awaits, access to the running task. Inject it into any
  * provider, also into one that lives as long as the application: each run sees its own task.
@@ -122,7 +131,7 @@ export class TaskContext {
   progress(value: Json): Promise<void>;
   progress(value: Json, total?: number, message?: string): Promise<void> {
     const report = total === undefined ? value : { current: value, total, ...(message !== undefined && { message }) };
-    return withoutUnhandledRejection(this.#reportProgress(report));
+    return this.#withoutUnhandledRejection(this.#reportProgress(report), 'progress report');
   }
 
   /**
@@ -136,7 +145,7 @@ export class TaskContext {
    * @example await this.task.log('The page has no title.', 'warn');
    */
   log(line: string, level: LogLevel = 'log'): Promise<void> {
-    return withoutUnhandledRejection(this.#writeLog(line, level));
+    return this.#withoutUnhandledRejection(this.#writeLog(line, level), 'log line');
   }
 
   /**
@@ -170,6 +179,21 @@ export class TaskContext {
    */
   replaceWith(signature: Signature<void>): never {
     throw new BecomeAnother(signature);
+  }
+
+  /**
+   * Returns the name, the id and the attempt of the running task, as fields for the lines of a logger: `{ task, taskId, attempt }`.
+   * Outside of a run, it returns an empty object instead of throwing an error. Nest's own logger gets them from `TaskLogger`.
+   *
+   * @example
+   * LoggerModule.forRootAsync({
+   *   inject: [TaskContext],
+   *   useFactory: (task: TaskContext) => ({ pinoHttp: { mixin: () => task.logFields() } }),
+   * })
+   */
+  logFields(): TaskLogFields {
+    const run = this.current();
+    return run ? { task: run.name, taskId: run.id, attempt: run.attempt } : {};
   }
 
   /**
@@ -212,6 +236,19 @@ export class TaskContext {
     await this.#run.log(typeof line === 'string' ? line : inspect(line), level);
   }
 
+  /**
+   * A method may report progress without awaiting it. A report that fails then ends no process; a caller that awaits it gets
+   * the error.
+   */
+  #withoutUnhandledRejection(promise: Promise<void>, what: string): Promise<void> {
+    const run = this.current() ?? this.#outside;
+    const task = run ? `task ${run.name} (${run.id})` : 'code outside of a task';
+    promise.catch((error: unknown) => {
+      new Logger('TaskQueue').warn(`A ${what} of ${task} was not stored: ${String(error)}`);
+    });
+    return promise;
+  }
+
   get #run(): TaskRun {
     const run = this.current() ?? this.#outside;
     if (run) return run;
@@ -220,15 +257,4 @@ export class TaskContext {
         'or work that a task left behind without awaiting it, has no context.',
     );
   }
-}
-
-/**
- * A method may report progress without awaiting it. A report that fails then ends no process; a caller that awaits it gets
- * the error.
- */
-function withoutUnhandledRejection(promise: Promise<void>): Promise<void> {
-  promise.catch((error: unknown) => {
-    new Logger('TaskQueue').warn(`A progress report or log line of a task was not stored: ${String(error)}`);
-  });
-  return promise;
 }

@@ -26,6 +26,7 @@ const neededPeers: Record<string, string[]> = {
 const allEntryPoints = Object.keys(manifest.exports)
   .filter((path) => path !== './package.json')
   .map((path) => join(manifest.name, path));
+const withPeers = Object.keys(neededPeers);
 const entryPoints = allEntryPoints.filter((path) => !neededPeers[path]);
 
 let managed: ManagedProcess;
@@ -150,7 +151,78 @@ test.each(Object.keys(manifest.bin))('%s --help prints the usage', async (comman
   expect(stdout).toContain(command);
 });
 
+// Last, because it installs the peers.
+describe('the entry points that need a peer', () => {
+  beforeAll(async () => {
+    const names = ['@types/node', ...new Set(Object.values(neededPeers).flat())];
+    await npm(project, 'install', ...names.map((peer) => `${peer}@${manifest.devDependencies[peer]}`));
+  }, 300_000);
+
+  test.each(withPeers)('the main entry does not load the peer of %s', async (entryPoint) => {
+    const own = neededPeers[entryPoint]?.map((peer) => join('node_modules', peer, '/'));
+    const loaded = await printedBy(`
+      const require = createRequire(import.meta.url);
+      require('nestjs-task-queue');
+      require('nestjs-task-queue/testing');
+      print(Object.keys(require.cache).filter((path) => ${JSON.stringify(own)}.some((peer) => path.includes(peer))));
+    `);
+    expect(loaded).toEqual([]);
+  });
+
+  test.each(withPeers)('an ES module and CommonJS share the classes of %s', async (entryPoint) => {
+    const names = await printedBy(`
+      const required = createRequire(import.meta.url);
+      required('nestjs-task-queue');
+      const [one, other] = [await import('${entryPoint}'), required('${entryPoint}')];
+      print(Object.keys(one).filter((name) => one[name] !== other[name]));
+    `);
+    expect(names).toEqual([]);
+  });
+
+  test.each([
+    ['an ES module', { module: 'nodenext', moduleResolution: 'nodenext' }, 'mts'],
+    ['CommonJS', { module: 'nodenext', moduleResolution: 'nodenext' }, 'cts'],
+    ['a bundler', { module: 'esnext', moduleResolution: 'bundler' }, 'ts'],
+  ])(
+    'have types that compile for %s, and so have the types that they use',
+    async (_, options, extension) => {
+      const file = `types.${extension}`;
+      writeFileSync(
+        join(project, file),
+        ["import { Module } from '@nestjs/common';", "import { TaskQueueModule } from 'nestjs-task-queue';"]
+          .concat(withPeers.map((path, index) => `import * as entry${index} from '${path}';`))
+          .concat(
+            `export const all = [Module, TaskQueueModule, ${withPeers.map((_path, index) => `entry${index}`).join()}];`,
+          )
+          .join('\n'),
+      );
+      const config = `tsconfig.${extension}.json`;
+      writeFileSync(
+        join(project, config),
+        JSON.stringify({
+          compilerOptions: {
+            ...options,
+            target: 'es2022',
+            strict: true,
+            skipLibCheck: false,
+            noEmit: true,
+            types: ['node'],
+          },
+          files: [file],
+        }),
+      );
+      const { stdout } = await execute(process.execPath, [tsc, '-p', config], { cwd: project }).catch(
+        (error: { stdout: string }) => error,
+      );
+      // Only our own types are ours to mend.
+      expect(stdout.split('\n').filter((line) => /nestjs-task-queue|^types\./.test(line))).toEqual([]);
+    },
+    120_000,
+  );
+});
+
 const execute = promisify(execFile);
+const tsc = join(root, 'node_modules/@typescript/native/bin/tsc');
 
 /** The names of the exports of an expression's value. */
 function exportsOf(expression: string): Promise<string[]> {

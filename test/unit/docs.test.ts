@@ -25,6 +25,7 @@ const PAGES_FOR_USERS = [
   'docs/monitoring.md',
   'docs/operating.md',
   'docs/other-tools.md',
+  'docs/tracing.md',
   'sample/README.md',
 ];
 
