@@ -1,4 +1,5 @@
 import type { Json } from './json.js';
+import type { Headers } from './task.js';
 
 /**
  * What a workflow stores with each of its tasks, beside the call. `workflows/` writes it, `results/` reads from it how far
@@ -57,6 +58,23 @@ export interface Duty {
   readonly reruns: number;
   /** The priority of the callbacks that have none of their own. */
   readonly priority?: number;
+  /**
+   * The end that the task was about to have. It stands for the record when that is no longer stored: its time to live may be
+   * short, and a caller may forget it or run the task again at once. Absent for members that are to be cancelled.
+   */
+  readonly end?: DutyEnd;
+}
+
+/** What callbacks need of the end of a task. */
+export interface DutyEnd {
+  readonly kind: 'succeeded' | 'failed';
+  readonly name: string;
+  readonly queue: string;
+  readonly headers: Headers;
+  /** The first argument of the callbacks: the result, or the error. */
+  readonly input: Json;
+  /** The plans of the callbacks of this end. */
+  readonly callbacks: readonly Json[];
 }
 
 /** The name of the task that gathers the results of a group. People see it. No declared task has a name with a space. */

@@ -7,7 +7,7 @@ import { storableText, type Json } from '../engine/json.js';
 import type { Delivery, Outcome } from '../engine/ports/worker-port.js';
 import { isFinal, type TaskRecord, type TaskTree } from '../engine/task.js';
 import { memberId, memberIds, WORKFLOW_QUEUE } from '../engine/task-id.js';
-import { DUTY_TASKS, type Duty } from '../engine/workflow-note.js';
+import { DUTY_TASKS, type Duty, type DutyEnd } from '../engine/workflow-note.js';
 import { EngineUnavailableError } from '../errors.js';
 import { compilePlan, queueOf } from './compile-plan.js';
 import { completePlan } from './complete-plan.js';
@@ -67,14 +67,14 @@ export class WorkflowDuties {
     if (abandoned > DEATHS) return { kind: 'failed', failure: repeatedLoss() };
     try {
       const record = await this.find(duty);
-      // The task is no longer stored, or a caller has run it again.
-      if (!record) return DONE;
-      if (!isFinal(record.state)) {
+      if (record && !isFinal(record.state)) {
         return { kind: 'postponed', delay: Math.min(LOOK_AGAIN_AFTER * 2 ** (starts - 1), LONGEST_PAUSE) };
       }
-      return await (duty.kind === 'callbacks'
-        ? this.enqueueCallbacks(delivery, record, duty)
-        : this.cancelMembers(delivery, record, duty));
+      if (duty.kind === 'callbacks') {
+        const end = record ? endOf(record) : duty.end;
+        return end ? await this.enqueueCallbacks(delivery, end, duty) : DONE;
+      }
+      return record ? await this.cancelMembers(delivery, record, duty) : DONE;
     } catch (error) {
       if (!(error instanceof EngineUnavailableError)) throw error;
       return { kind: 'postponed', delay: STORE_AGAIN_AFTER };
@@ -82,26 +82,24 @@ export class WorkflowDuties {
   }
 
   /** Ids of callbacks are derived from the task and its end, so storing them a second time adds nothing. */
-  private async enqueueCallbacks(delivery: Delivery, record: TaskRecord, duty: Duty): Promise<Outcome> {
-    for (const [index, plan] of callbacksOf(record).entries())
-      await this.enqueueCallback(delivery, record, plan, index, duty);
+  private async enqueueCallbacks(delivery: Delivery, end: DutyEnd, duty: Duty): Promise<Outcome> {
+    for (const [index, plan] of fromJsonPlans(end.callbacks).entries())
+      await this.enqueueCallback(delivery, end, plan, index, duty);
     return DONE;
   }
 
   private async enqueueCallback(
     delivery: Delivery,
-    record: TaskRecord,
+    { kind, name, queue, headers, input }: DutyEnd,
     plan: Plan,
     index: number,
-    duty: Duty,
+    { id, reruns, priority }: Duty,
   ): Promise<void> {
     const { calls, engine, maxPayload, hasRateLimit } = this.deps;
-    const { id, name, queue, headers } = record;
-    const context = { headers, queue, now: engine.now(), priority: duty.priority, hasRateLimit };
-    const kind = record.state === 'succeeded' ? 'succeeded' : 'failed';
-    const end = duty.reruns > 0 ? `${kind}:${duty.reruns}` : kind;
+    const context = { headers, queue, now: engine.now(), priority, hasRateLimit };
+    const end = reruns > 0 ? `${kind}:${reruns}` : kind;
     try {
-      const complete = completePlan(plan, inputOf(record), maxPayload);
+      const complete = completePlan(plan, input, maxPayload);
       const root = memberId(id, `${end}:${index}`, queueOf(complete, context));
       await calls.enqueueTree({ ...compilePlan(complete, root, { ...context, root }), isShared: true }, delivery);
     } catch (error) {
@@ -124,21 +122,26 @@ export class WorkflowDuties {
     return DONE;
   }
 
-  /** The task that left the duty behind, unless it is no longer stored, or a caller has run it again. */
+  /** The task that left the duty behind, unless it is no longer stored, or a caller has run it again after its end. */
   private async find({ id, reruns }: Duty): Promise<TaskRecord | undefined> {
     const record = await this.deps.engine.find(id);
     return record && (record.reruns ?? 0) === reruns ? record : undefined;
   }
 }
 
-function callbacksOf({ state, note }: TaskRecord): readonly Plan[] {
-  if (state === 'succeeded') return fromJsonPlans(note?.onSuccess);
-  return state === 'cancelled' ? [] : fromJsonPlans(note?.onError);
+/** The task as far as its callbacks need it: a record, or a delivery with what the task is about to store. */
+type Ended = Pick<TaskRecord, 'id' | 'name' | 'queue' | 'headers' | 'state' | 'result' | 'error' | 'note'>;
+
+/** The end of a task with its callbacks; `undefined` for a cancelled task, which has none. */
+export function endOf({ id, name, queue, headers, state, result, error, note }: Ended): DutyEnd | undefined {
+  const ended = { name, queue, headers };
+  if (state === 'succeeded') return { kind: state, ...ended, input: result, callbacks: note?.onSuccess ?? [] };
+  if (state === 'cancelled') return undefined;
+  return { kind: 'failed', ...ended, input: taskError(id, name, error), callbacks: note?.onError ?? [] };
 }
 
-/** The first argument of a callback: the result, or the error. */
-function inputOf({ id, name: task, state, result, error }: TaskRecord): Json {
-  if (state === 'succeeded') return result;
-  const { name, message, code } = error ?? { name: 'Error', message: 'The task failed.' };
+/** The first argument of an `onError`. */
+function taskError(id: string, task: string, failure: TaskRecord['error']): Json {
+  const { name, message, code } = failure ?? { name: 'Error', message: 'The task failed.' };
   return { name, message: storableText(message), ...(code !== undefined && { code }), id, task };
 }

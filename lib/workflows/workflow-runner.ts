@@ -7,7 +7,7 @@ import { sizeBeyond, type Json } from '../engine/json.js';
 import type { Instrumentations } from '../engine/instrumentation.js';
 import type { Delivery, DeliveryHandler, Outcome } from '../engine/ports/worker-port.js';
 import type { FailedResult, MemberResult, TaskTree } from '../engine/task.js';
-import type { Duty, ItemState, WorkflowNote } from '../engine/workflow-note.js';
+import type { Duty, DutyEnd, ItemState, WorkflowNote } from '../engine/workflow-note.js';
 import { unreadablePlans } from './check-plan.js';
 import { compileMembers, withFailure, type CompileContext } from './compile-plan.js';
 import { checkArguments, completePlan } from './complete-plan.js';
@@ -15,7 +15,14 @@ import { failureOfMember } from './failed-member.js';
 import { fromJsonPlans, type Plan } from './plan.js';
 import { runItems } from './run-items.js';
 import type { RunOutcome } from './run-outcome.js';
-import { CANCEL_AT_ONCE, dutyTask, MEMBER_FAILED, WorkflowDuties, type WorkflowDutiesDeps } from './workflow-duties.js';
+import {
+  CANCEL_AT_ONCE,
+  dutyTask,
+  endOf,
+  MEMBER_FAILED,
+  WorkflowDuties,
+  type WorkflowDutiesDeps,
+} from './workflow-duties.js';
 
 export interface WorkflowRunnerDeps extends WorkflowDutiesDeps {
   /** Runs the method of a task. */
@@ -70,8 +77,9 @@ export class WorkflowRunner implements DeliveryHandler {
     const { id, reruns } = delivery;
     const outcome = await this.outcomeOf(delivery, note);
     const priority = delivery.note?.priority ?? delivery.options.priority;
-    if (hasCallbacks(note, outcome)) {
-      await this.leave({ kind: 'callbacks', id, reruns, ...(priority !== undefined && { priority }) }, delivery);
+    const end = endBy(outcome, delivery, note);
+    if (end && end.callbacks.length > 0) {
+      await this.leave({ kind: 'callbacks', id, reruns, ...(priority !== undefined && { priority }), end }, delivery);
     }
     return outcome;
   }
@@ -235,9 +243,13 @@ async function unlessRefused<O extends RunOutcome>(run: () => O | Promise<O>): P
   }
 }
 
-function hasCallbacks({ onSuccess = [], onError = [] }: WorkflowNote, outcome: Outcome): boolean {
-  if (outcome.kind === 'succeeded') return onSuccess.length > 0;
-  return outcome.kind === 'failed' && !isCancellation(outcome.failure) && onError.length > 0;
+/** The end that an outcome leads to; `undefined` when the task goes on or was cancelled. */
+function endBy(outcome: Outcome, { id, name, queue, headers }: Delivery, note: WorkflowNote): DutyEnd | undefined {
+  const task = { id, name, queue, headers, note };
+  if (outcome.kind === 'succeeded')
+    return endOf({ ...task, state: 'succeeded', result: outcome.result ?? null, error: null });
+  if (outcome.kind !== 'failed' || isCancellation(outcome.failure)) return undefined;
+  return endOf({ ...task, state: 'failed', result: null, error: outcome.failure });
 }
 
 /** Milliseconds until the task may start, when its members ended now or earlier. */

@@ -39,6 +39,12 @@ class Shop {
     return a + b;
   }
 
+  /** Its result is gone as soon as it is stored. */
+  @Task({ resultTtl: 1 })
+  async brief(value: number): Promise<number> {
+    return value;
+  }
+
   @Task()
   async held(value: number): Promise<number> {
     await this.gate.opened;
@@ -175,6 +181,24 @@ describeEachEngine('the end of a workflow', (engine) => {
       await handle.retry();
     }
     await shop.alerts.until(({ length }) => length === 4);
+  });
+
+  it('runs its callbacks once, also when nothing is stored of it any more, or it runs again already', async () => {
+    const count = 5;
+    for (let value = 0; value < count; value++) {
+      await tasks.brief.signature(value).onSuccess(tasks.note.signature()).enqueue();
+      const forgotten = await tasks.add.signature(value, count).onSuccess(tasks.note.signature()).enqueue();
+      await forgotten.result({ timeout: '15s' });
+      await forgotten.forget();
+      const failed = await tasks.charge.signature().onError(tasks.alert.signature()).enqueue();
+      await failed.result({ timeout: '15s' }).catch(() => undefined);
+      await failed.retry();
+    }
+    await shop.done.until(({ length }) => length >= 2 * count);
+    await shop.alerts.until(({ length }) => length >= 2 * count);
+    const values = Array.from({ length: 2 * count }, (_, value) => value);
+    expect(shop.done.entries.toSorted((a, b) => Number(a) - Number(b))).toEqual(values);
+    expect(shop.alerts.entries).toHaveLength(2 * count);
   });
 
   it('runs onError for a task that expired', async () => {

@@ -102,11 +102,29 @@ describe('callbacks', () => {
 
   it.each<[what: string, record: TaskRecord | undefined]>([
     ['a cancelled task', recordOf('cancelled')],
-    ['a task that a caller ran again', recordOf('succeeded', { reruns: 1 })],
-    ['a task that is no longer stored', undefined],
+    ['a task that a caller ran again, whose end an earlier version left out', recordOf('succeeded', { reruns: 1 })],
+    ['a task that is no longer stored, whose end an earlier version left out', undefined],
   ])('of %s are none', async (_, record) => {
     expect(await handle(CALLBACKS, record)).toEqual(DONE);
     expect(stored()).toEqual([]);
+  });
+
+  it.each<[what: string, record: TaskRecord | undefined]>([
+    ['a task that a caller ran again', recordOf('running', { reruns: 1 })],
+    ['a task that is no longer stored', undefined],
+  ])('of %s are those of the end that it was about to have', async (_, record) => {
+    const end = {
+      kind: 'succeeded',
+      name: 'Mail.send',
+      queue: 'mail',
+      headers: { owner: 'ada' },
+      input: 'sent',
+    } as const;
+    expect(await handle({ ...CALLBACKS, end: { ...end, callbacks: LINKS.onSuccess } }, record)).toEqual(DONE);
+    expect(stored()).toMatchObject([
+      { id: memberId(ID, 'succeeded:0', 'mail'), name: 'onSuccess', args: ['sent', 'x'], headers: { owner: 'ada' } },
+      { id: memberId(ID, 'succeeded:1', 'mail'), name: 'b' },
+    ]);
   });
 
   it.each([
