@@ -101,6 +101,10 @@ export default defineConfig({
     { files: ['test/types/**'], rules: { 'typescript/await-thenable': 'off' } },
     restrict(['lib/**'], engineLibraries, engines),
     restrict(['lib/create-engine.ts', ...entryPoints.map((folder) => `lib/${folder}/**`)], engineLibraries),
+    restrict(['lib/supervisor/*.ts'], {
+      regex: '^(@nestjs/|\\./process/)',
+      message: 'The supervisor loads neither Nest nor the application: it starts at once and stays small.',
+    }),
     restrict(['lib/errors.ts'], { regex: '^\\.', message: 'lib/errors.ts stands below everything else.' }),
     ...Object.entries(rooms).map(([room, allowed]) =>
       restrict([`lib/${room}/**`], engineLibraries, engines, otherRooms(room, allowed)),

@@ -5,12 +5,16 @@ import type { TaskRegistry } from './tasks/task-registry.js';
 
 /** The queues whose tasks this process runs, with their options. */
 export function consumedQueues(options: ResolvedOptions, registry: TaskRegistry): Map<string, ConsumerOptions> {
-  const { role, consume, queues, retention } = options;
+  const { role, consume, queues, retention, concurrency } = options;
   if (role === 'producer') return new Map();
+  const queueOptions = (name: string) => ({
+    ...(queues.get(name) ?? QUEUE_DEFAULTS),
+    ...(concurrency !== undefined && { concurrency }),
+  });
   const names = consume === '*' ? registry.queues() : consume;
   const longest = registry.longestResultTtl();
   const keep = { succeeded: Math.max(retention.ttl, longest), failed: Math.max(retention.failedTtl, longest) };
-  return new Map(Array.from(names, (name) => [name, { ...(queues.get(name) ?? QUEUE_DEFAULTS), keep }]));
+  return new Map(Array.from(names, (name) => [name, { ...queueOptions(name), keep }]));
 }
 
 /** Groups and callbacks that one process looks after at the same time. They run no code of the application. */

@@ -5,6 +5,7 @@ import { parseConnection, type Connection, type ConnectionOption } from './engin
 import { ConfigurationError } from './errors.js';
 import type { HttpOptions } from './http/http-options.js';
 import { resolveOutbox, type OutboxOptions, type ResolvedOutbox } from './transactions/outbox/outbox-options.js';
+import type { WorkerSettings } from './workers/worker-process.js';
 import { checkQueueName, DEFAULT_QUEUE, defineFrom } from './tasks/task-definition.js';
 import type { SharedTaskOptions, TaskOptions } from './tasks/task-options.js';
 import type { TransactionLike } from './transactions/transaction-adapter.js';
@@ -14,7 +15,7 @@ import type { TransactionLike } from './transactions/transaction-adapter.js';
  *
  * - `both`: the process enqueues tasks and runs them.
  * - `producer`: the process enqueues tasks and waits for them, but runs none.
- * - `worker`: the same as `both`. The name marks a process that the application starts without HTTP.
+ * - `worker`: the process runs tasks, and may enqueue them too. It serves no status over HTTP, unless the option `http` is set.
  */
 export type Role = 'both' | 'producer' | 'worker';
 
@@ -169,6 +170,8 @@ export interface ResolvedOptions {
   readonly prefix: string;
   readonly role: Role;
   readonly queues: ReadonlyMap<string, ResolvedQueue>;
+  /** Takes precedence over the `concurrency` of each queue. Set by the command `worker` only. */
+  readonly concurrency: number | undefined;
   readonly consume: '*' | readonly string[];
   /** Where `consume` comes from, for messages. */
   readonly consumeSource: string;
@@ -213,9 +216,14 @@ const KNOWN: ReadonlySet<string> = new Set<keyof TaskQueueOptions>([
 /**
  * Checks the options and adds defaults and environment variables.
  *
+ * @param worker of the command `worker`; they take precedence over the options
  * @throws ConfigurationError with the option, the value and the cure
  */
-export function resolveOptions(options: TaskQueueOptions, env: NodeJS.ProcessEnv = process.env): ResolvedOptions {
+export function resolveOptions(
+  options: TaskQueueOptions,
+  env: NodeJS.ProcessEnv = process.env,
+  worker?: WorkerSettings,
+): ResolvedOptions {
   const unknown = Object.keys(options).filter((key) => !KNOWN.has(key));
   if (unknown.length > 0) {
     throw new ConfigurationError(
@@ -224,6 +232,10 @@ export function resolveOptions(options: TaskQueueOptions, env: NodeJS.ProcessEnv
   }
   const named = options.connection ?? (env['TASK_QUEUE_URL']?.trim() || undefined);
   const connection = parseConnection(named ?? defaultConnection(env), env['TASK_QUEUE_DIRECT_URL']?.trim());
+  if (worker) checkProcesses(worker.processes, connection);
+  const role = worker ? 'worker' : resolveRole(options.role, env['TASK_QUEUE_ROLE']);
+  const consume = worker?.queues ?? options.consume;
+  const source = worker?.queuesFrom ?? consumeSource(options.consume);
   const defaults = options.defaults ?? {};
   // Checks the values once here, so that an error names `defaults` and not a task that uses them.
   defineFrom(defaults, {}, 'defaults');
@@ -231,10 +243,11 @@ export function resolveOptions(options: TaskQueueOptions, env: NodeJS.ProcessEnv
     connection,
     isDefaultConnection: named === undefined,
     prefix: resolvePrefix(options.prefix ?? (env['TASK_QUEUE_PREFIX'] || 'tasks'), connection),
-    role: resolveRole(options.role, env['TASK_QUEUE_ROLE']),
+    role,
     queues: resolveQueues(options.queues ?? {}),
-    consume: resolveConsume(options.consume, env['TASK_QUEUE_CONSUME']),
-    consumeSource: consumeSource(options.consume),
+    concurrency: worker?.concurrency,
+    consume: resolveConsume(consume, env['TASK_QUEUE_CONSUME'], source),
+    consumeSource: source,
     outbox: resolveOutbox(options.outbox),
     defaults,
     retention: {
@@ -243,12 +256,12 @@ export function resolveOptions(options: TaskQueueOptions, env: NodeJS.ProcessEnv
     },
     logLines: resolveLogLines(options.logs?.keep ?? 1_000),
     keepStatistics: resolveStatistics(options.stats ?? {}),
-    http: options.http ?? {},
+    http: options.http ?? (role === 'worker' ? false : {}),
     enhancers: { global: resolveGlobal(options.enhancers?.global ?? true) },
     maxPayload: wholeNumber(options.maxPayload ?? 1024 * 1024, 'maxPayload', 'bytes'),
     enqueueTimeout: parseTimerDuration(options.enqueueTimeout ?? '5s', 'enqueueTimeout'),
     abandonedAfter: resolveAbandonedAfter(options.abandonedAfter ?? '30s'),
-    grace: parseTimerDuration(options.shutdown?.grace ?? defaultGrace(env), 'shutdown.grace'),
+    grace: parseTimerDuration(worker?.grace ?? options.shutdown?.grace ?? defaultGrace(env), 'shutdown.grace'),
     application: resolveApplication(options.application ?? (env['TASK_QUEUE_APPLICATION'] || applicationName())),
     transaction: resolveTransaction(options.transaction),
   };
@@ -259,6 +272,15 @@ function resolveTransaction(transaction: TaskQueueOptions['transaction']): () =>
   if (typeof transaction === 'function') return transaction;
   throw new ConfigurationError(
     `transaction is ${JSON.stringify(transaction)}. Give a function that returns the open transaction, or undefined.`,
+  );
+}
+
+function checkProcesses(processes: number, connection: Connection): void {
+  if (processes === 1 || connection.kind === 'redis' || connection.kind === 'postgres') return;
+  const where = connection.kind === 'embedded' && connection.folder !== undefined ? connection.folder : undefined;
+  throw new ConfigurationError(
+    `--processes is ${processes}, but ${where === undefined ? 'tasks are in the memory of one process' : `one process alone can open the folder ${where} of the embedded engine`}. ` +
+      'Use one process, or a server that processes can share: TASK_QUEUE_URL=redis://… or postgres://….',
   );
 }
 
@@ -361,7 +383,11 @@ function resolveQueues(queues: Readonly<Record<string, QueueOptions>>): Map<stri
   return resolved;
 }
 
-function resolveConsume(option: TaskQueueOptions['consume'], variable: string | undefined): '*' | readonly string[] {
+function resolveConsume(
+  option: TaskQueueOptions['consume'],
+  variable: string | undefined,
+  source: string,
+): '*' | readonly string[] {
   const names =
     option ??
     (variable
@@ -374,7 +400,7 @@ function resolveConsume(option: TaskQueueOptions['consume'], variable: string | 
   if (!Array.isArray(names)) {
     throw new ConfigurationError(`consume is ${JSON.stringify(names)}. Use '*' or a list of queue names.`);
   }
-  return names.map((name: string) => checkQueueName(name, `A queue in ${consumeSource(option)}`));
+  return names.map((name: string) => checkQueueName(name, `A queue in ${source}`));
 }
 
 function consumeSource(option: TaskQueueOptions['consume']): string {

@@ -31,6 +31,7 @@ import { TESTING_SLOT, type TestingSlot } from './testing-slot.module.js';
 import { packageVersion } from './package-location.cjs';
 import type { Outbox } from './transactions/outbox/outbox.js';
 import { OUTBOX_PROVIDERS } from './transactions/outbox/outbox.providers.js';
+import { workerControl } from './worker-control.js';
 import { TaskExplorer } from './tasks/task-explorer.js';
 import { TaskRegistry } from './tasks/task-registry.js';
 import { CallStores } from './transactions/call-stores.js';
@@ -41,6 +42,7 @@ import { TaskExecutor } from './workers/task-executor.js';
 import { TaskLoader } from './workers/task-loader.js';
 import { TaskWorkers } from './workers/task-workers.js';
 import { WorkerPresence } from './workers/worker-presence.js';
+import { WORKER_CONTROL, WORKER_SETTINGS, type WorkerSettings } from './workers/worker-process.js';
 import { WorkflowRunner } from './workflows/workflow-runner.js';
 import { WorkflowStarter } from './workflows/workflow-starter.js';
 
@@ -53,14 +55,14 @@ const UNKNOWN_TASK_RETURNS = 12;
 export const PROVIDERS: Provider[] = [
   {
     provide: RESOLVED_OPTIONS,
-    inject: [MODULE_OPTIONS_TOKEN, ModulesContainer, TESTING_SLOT],
-    useFactory: (options: TaskQueueOptions, modules: ModulesContainer, slot: TestingSlot) => {
+    inject: [MODULE_OPTIONS_TOKEN, ModulesContainer, TESTING_SLOT, { token: WORKER_SETTINGS, optional: true }],
+    useFactory: (options: TaskQueueOptions, modules: ModulesContainer, slot: TestingSlot, worker?: WorkerSettings) => {
       checkImportedOnce(
         modules,
         RESOLVED_OPTIONS,
         'Tasks that one of them stores would not run in the other. The module is global',
       );
-      return resolveOptions({ ...options, ...slot.options });
+      return resolveOptions({ ...options, ...slot.options }, process.env, worker);
     },
   },
   {
@@ -289,6 +291,20 @@ export const PROVIDERS: Provider[] = [
         defaults,
         (name) => registry.get(name)?.definition,
       ),
+  },
+  {
+    provide: WORKER_CONTROL,
+    inject: [
+      ...[RESOLVED_OPTIONS, TaskRegistry, Instrumentations, TaskWorkers],
+      { token: WORKER_SETTINGS, optional: true },
+    ],
+    useFactory: (
+      options: ResolvedOptions,
+      registry: TaskRegistry,
+      instrumentations: Instrumentations,
+      workers: TaskWorkers,
+      settings?: WorkerSettings,
+    ) => workerControl({ options, registry, instrumentations, workers }, settings),
   },
   {
     provide: SCHEDULE_DEPS,

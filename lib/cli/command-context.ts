@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import type { Operator } from '../operator/operations.js';
 import type { ActOptions } from '../admin/act-options.js';
 import { EXIT, type ExitCode } from './exit-code.js';
-import { openStore, type StoreFlags } from './open-store.js';
+import type { StoreFlags } from './open-store.js';
 import { Output, type OutputOptions } from './output.js';
 import type { Terminal } from './terminal.js';
 
@@ -39,6 +39,8 @@ export class CommandContext {
   /** Opens the store, runs `body` and closes the store. What `body` returns is the exit code; nothing stands for 0. */
   async withStore(command: Command, body: (run: CommandRun) => Promise<ExitCode | void>): Promise<void> {
     const flags = this.flagsOf(command);
+    // Loaded only here: Nest and this whole package take half a second, which the help and the command `worker` need not.
+    const { openStore } = await import('./open-store.js');
     const store = await openStore(flags, this.terminal.env);
     try {
       const { operator, place } = store;

@@ -12,6 +12,8 @@ export const EXIT = {
   unreachable: 3,
   /** Interrupted by Ctrl-C. */
   interrupted: 130,
+  /** Ended at once by a second SIGTERM. */
+  terminated: 143,
 } as const;
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];

@@ -15,6 +15,7 @@ import { addOutbox } from './commands/outbox.js';
 import { addPause } from './commands/pause.js';
 import { addReplay } from './commands/replay.js';
 import { addStatus } from './commands/status.js';
+import { addWorker } from './commands/worker.js';
 import { addWorkers } from './commands/workers.js';
 import { EXIT, exitCodeOf, type ExitCode } from './exit-code.js';
 import { printable } from './style.js';
@@ -30,6 +31,7 @@ const COMMANDS = [
   addSingleTaskCommands,
   addPause,
   addEnqueue,
+  addWorker,
   addWorkers,
   addSchedules,
   addDoctor,

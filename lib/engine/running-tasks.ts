@@ -1,4 +1,5 @@
 import { endsWithin } from '../concurrency.js';
+import type { GracePeriod } from './grace-period.js';
 import { Interruption } from './interruption.js';
 
 /** One task that runs in this process. */
@@ -59,10 +60,11 @@ export class RunningTasks {
     for (const task of this.tasks) if (id === undefined || task.id === id) task.interruption.request(reason);
   }
 
-  /** Whether all tasks end within `limit` milliseconds. */
-  async allEndWithin(limit: number): Promise<boolean> {
+  /** Whether all tasks end within `limit` milliseconds, or within a period that may get shorter. */
+  async allEndWithin(limit: number | GracePeriod): Promise<boolean> {
     if (this.tasks.size === 0) return true;
-    return endsWithin(new Promise<void>((resolve) => this.onEmpty.push(resolve)), limit);
+    const ended = new Promise<void>((resolve) => this.onEmpty.push(resolve));
+    return typeof limit === 'number' ? endsWithin(ended, limit) : limit.covers(ended);
   }
 }
 

@@ -71,8 +71,14 @@ export class TaskWorkers {
     if (queues.length > 0) this.deps.report.onMoreStarted(queues);
   }
 
-  /** @param grace milliseconds that running tasks may go on; default: the option `shutdown.grace`. Only the first call decides */
+  /**
+   * Takes no more tasks, and waits for the running ones.
+   *
+   * @param grace milliseconds that running tasks may go on, `Infinity` for as long as they take; default: the option
+   * `shutdown.grace`. The shortest of several calls counts
+   */
   stop(grace = this.deps.grace): Promise<void> {
+    if (this.stopping) for (const consumer of this.consumers.values()) void consumer.stop(grace);
     this.stopping ??= this.stopAll(grace);
     return this.stopping;
   }
@@ -101,7 +107,8 @@ export class TaskWorkers {
     await this.deps.presence.stop();
   }
 
-  private running(): TakenTask[] {
+  /** The tasks that run now, without those of this package itself. */
+  running(): TakenTask[] {
     return [...this.consumers].flatMap(([queue, consumer]) => (isInternalQueue(queue) ? [] : consumer.running()));
   }
 
@@ -128,9 +135,12 @@ export class TaskWorkers {
 
   private logWait(running: readonly { readonly id: string; readonly name: string }[], grace: number): void {
     if (running.length === 0) return;
-    const until = new Date(Date.now() + grace).toISOString();
+    const limit =
+      grace === Infinity
+        ? 'as long as they take'
+        : `until ${new Date(Date.now() + grace).toISOString()} (${grace === this.deps.grace ? 'shutdown.grace' : 'grace of the request'}: ${grace} ms)`;
     this.logger.log(
-      `Closing waits for ${running.length} running task${running.length > 1 ? 's' : ''} until ${until} (${grace === this.deps.grace ? 'shutdown.grace' : 'grace of the request'}: ${grace} ms): ${listOf(running)}.`,
+      `Closing waits for ${running.length} running task${running.length > 1 ? 's' : ''} ${limit}: ${listOf(running)}.`,
     );
   }
 }

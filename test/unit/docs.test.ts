@@ -24,6 +24,7 @@ const PAGES_FOR_USERS = [
   'docs/testing.md',
   'docs/monitoring.md',
   'docs/operating.md',
+  'docs/running.md',
   'docs/other-tools.md',
   'docs/tracing.md',
   'sample/README.md',

@@ -1,11 +1,10 @@
 import type { Command } from 'commander';
 import { withoutPassword } from '../../engine/connection.js';
-import { openPostgres } from '../../engine/bullmq/postgres/open-postgres.js';
 import type { CommandContext } from '../command-context.js';
 import { CommandError, EXIT, wrongUsage } from '../exit-code.js';
-import { createTable, type CreatedTable } from '../../transactions/outbox/create-table.js';
+import type { PostgresDriver } from '../../engine/bullmq/postgres/postgres-driver.js';
+import type { CreatedTable } from '../../transactions/outbox/create-table.js';
 import { DEFAULT_TABLE } from '../../transactions/outbox/outbox-table.js';
-import { checkedOptions } from '../open-store.js';
 import { checkedTable } from './outbox.js';
 import { count } from '../words.js';
 
@@ -18,6 +17,11 @@ export function addMigrate(program: Command, context: CommandContext): void {
     .option('--outbox', 'only create the table for calls in transactions, in a database that contains no tasks')
     .option('--table <name>', 'the option outbox.table of the application', DEFAULT_TABLE)
     .action(async (flags: MigrateFlags, command: Command) => {
+      const [{ checkedOptions }, { openPostgres }, { createTable }] = await Promise.all([
+        import('../open-store.js'),
+        import('../../engine/bullmq/postgres/open-postgres.js'),
+        import('../../transactions/outbox/create-table.js'),
+      ]);
       const shared = context.flagsOf(command);
       const { connection, prefix } = checkedOptions(shared, context.terminal.env);
       const table = checkedTable(flags.table);
@@ -54,9 +58,7 @@ interface MigrateFlags {
   readonly table: string;
 }
 
-type Driver = Awaited<ReturnType<typeof openPostgres>>;
-
-async function migrateSchema(driver: Driver, prefix: string, { dryRun, grant }: MigrateFlags) {
+async function migrateSchema(driver: PostgresDriver, prefix: string, { dryRun, grant }: MigrateFlags) {
   const before = await driver.schemaVersion();
   const due = before.latest - before.installed;
   if (!dryRun) await driver.connect();

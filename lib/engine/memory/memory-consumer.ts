@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { WorkerClosingError } from '../../errors.js';
 import { isExpiry } from '../failures.js';
+import { GracePeriod } from '../grace-period.js';
 import type { Consumer, ConsumerOptions, DeliveryHandler, Outcome } from '../ports/worker-port.js';
 import { listOf, RunningTasks, type RunningTask } from '../running-tasks.js';
 import type { Runner } from './dispatcher.js';
@@ -17,6 +18,7 @@ export class MemoryConsumer implements Consumer, Runner {
   readonly started = Promise.resolve();
   private readonly logger = new Logger('TaskQueue');
   private readonly tasks = new RunningTasks();
+  private readonly grace = new GracePeriod();
   private stopping: Promise<void> | undefined;
 
   constructor(
@@ -49,7 +51,8 @@ export class MemoryConsumer implements Consumer, Runner {
   }
 
   stop(grace: number): Promise<void> {
-    this.stopping ??= this.drain(grace);
+    this.grace.limit(grace);
+    this.stopping ??= this.drain();
     return this.stopping;
   }
 
@@ -83,9 +86,9 @@ export class MemoryConsumer implements Consumer, Runner {
     }
   }
 
-  private async drain(grace: number): Promise<void> {
+  private async drain(): Promise<void> {
     this.place.dispatcher.remove(this);
-    if (await this.tasks.allEndWithin(grace)) return;
+    if (await this.tasks.allEndWithin(this.grace)) return;
     this.tasks.interrupt(new WorkerClosingError());
     if (await this.tasks.allEndWithin(ABORT_GRACE)) return;
     const leftOver = this.tasks.all();

@@ -122,7 +122,7 @@ export interface Consumer {
   silentFor(): number;
   /**
    * Takes no new task and waits up to `grace` milliseconds for the running ones. Then it aborts their signals and gives
-   * back the tasks that still do not end. Safe to call twice.
+   * back the tasks that still do not end. A later call may shorten the time. `Infinity` waits as long as the tasks take.
    */
   stop(grace: number): Promise<void>;
 }

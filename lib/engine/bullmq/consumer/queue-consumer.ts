@@ -3,6 +3,7 @@ import type { Job, Worker } from 'bullmq';
 import { endsWithin } from '../../../concurrency.js';
 import { EngineUnavailableError, TaskCancelledError, WorkerClosingError, WorkerLostError } from '../../../errors.js';
 import { cancellation, DEATHS_ALLOWED } from '../../failures.js';
+import { GracePeriod } from '../../grace-period.js';
 import type { Json } from '../../json.js';
 import { writeLogLine } from '../../log-line.js';
 import type { TaskCounter } from '../../statistics/task-counter.js';
@@ -72,6 +73,7 @@ export class QueueConsumer {
   private readonly jobCheck: JobCheck;
   private readonly stopSweeping: () => void;
   private readonly unusedStarts: UnusedStarts;
+  private readonly grace = new GracePeriod();
   private stopping: Promise<void> | undefined;
   /** By `performance.now()`. */
   private runsSince = -Infinity;
@@ -135,7 +137,8 @@ export class QueueConsumer {
   }
 
   stop(grace: number): Promise<void> {
-    this.stopping ??= this.drain(grace);
+    this.grace.limit(grace);
+    this.stopping ??= this.drain();
     return this.stopping;
   }
 
@@ -168,13 +171,13 @@ export class QueueConsumer {
     return worker;
   }
 
-  private async drain(grace: number): Promise<void> {
+  private async drain(): Promise<void> {
     this.cancelPoll.stop();
     this.stopSweeping();
     this.unusedStarts.stop();
     // The worker takes no more jobs from here on. It is closed once its jobs have ended and the server answers.
     const closed = this.worker.close();
-    if (!(await this.running.allEndWithin(grace))) {
+    if (!(await this.running.allEndWithin(this.grace))) {
       this.running.interrupt(new WorkerClosingError());
       await this.running.allEndWithin(ABORT_GRACE);
     }
