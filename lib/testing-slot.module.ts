@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import type { Clock } from './engine/clock.js';
+import type { HeldCalls } from './engine/held-calls.js';
 import type { TaskQueueOptions } from './task-queue-options.js';
 import type { RegisteredTask } from './tasks/task-registry.js';
 
@@ -21,6 +22,8 @@ export interface EngineHooks {
   readonly onStored: (ids: readonly string[]) => Promise<void>;
   /** Called when a caller begins to wait for a task. */
   readonly onWatched: (id: string) => void;
+  /** Keeps what transactions enqueue; absent when it is stored at once. */
+  readonly held?: HeldCalls;
 }
 
 /** The token that injects the {@link TestingSlot}. */

@@ -1,5 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { isDutyTask } from '../engine/workflow-note.js';
+import { HeldCalls } from '../engine/held-calls.js';
 import { hasEnded } from '../engine/memory/stored-task.js';
 import type { TestingSlot } from '../testing-slot.module.js';
 import { PlannedFailures } from './planned-failures.js';
@@ -26,7 +27,15 @@ export class Kit {
   /** Set as soon as the application has an engine. */
   driver: TaskDriver | undefined;
 
-  constructor(readonly mode: TaskTestingMode) {}
+  /** What transactions have enqueued; `undefined` when it is stored at once. */
+  readonly held: HeldCalls | undefined;
+
+  constructor(
+    readonly mode: TaskTestingMode,
+    holds = false,
+  ) {
+    this.held = holds ? new HeldCalls() : undefined;
+  }
 
   slot(): TestingSlot {
     return {
@@ -35,6 +44,7 @@ export class Kit {
         clock: this.clock,
         onStored: (ids) => this.onStored(ids),
         onWatched: (id) => this.onWatched(id),
+        ...(this.held && { held: this.held }),
       },
       register: (task) => this.failures.around(task),
       progressInterval: 0,

@@ -3,6 +3,7 @@ import { Module } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { parseDuration, type Duration } from '../duration.js';
 import { InstrumentedEnqueue } from '../engine/instrumented-enqueue.js';
+import type { HeldCalls } from '../engine/held-calls.js';
 import type { MemoryEngine } from '../engine/memory/memory-engine.js';
 import type { StoredTask } from '../engine/memory/stored-task.js';
 import type { Interruption } from '../engine/interruption.js';
@@ -46,6 +47,11 @@ export interface TaskTestingOptions {
    * log lines are dropped there. Default: `false`, it throws as in production.
    */
   readonly lenient?: boolean;
+  /**
+   * `hold`: what `.in(tx)` enqueues is stored when the test calls {@link TaskTesting.commit}, and dropped when it calls
+   * {@link TaskTesting.rollback}. Default: it is stored at once, because no database takes part.
+   */
+  readonly transactions?: 'hold';
 }
 
 /** A call of a task for `TaskTesting.replay()`. */
@@ -112,11 +118,14 @@ export class TaskTesting implements OnApplicationBootstrap, OnModuleDestroy {
    * @returns the same builder
    */
   static configure<B extends OverridesModules>(builder: B, options: TaskTestingOptions = {}): B {
-    const { mode = 'manual', lenient = false } = options;
+    const { mode = 'manual', lenient = false, transactions } = options;
     if (!MODES.has(mode)) {
       throw new ConfigurationError(`mode is ${JSON.stringify(mode)}. Use 'manual', 'inline' or 'workers'.`);
     }
-    const kit = new Kit(mode);
+    if (transactions !== undefined && transactions !== 'hold') {
+      throw new ConfigurationError(`transactions is ${JSON.stringify(transactions)}. Use 'hold', or leave it out.`);
+    }
+    const kit = new Kit(mode, transactions === 'hold');
     @Module({})
     class TaskTestingModule {}
     builder.overrideModule(TestingSlotModule).useModule({
@@ -384,13 +393,29 @@ export class TaskTesting implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   /**
-   * Removes all tasks, planned failures and schedules that were made at run time, and sets the clock back. For `afterEach`.
+   * Stores what `.in(tx)` has enqueued, as the commit of the transaction does. For the option `transactions: 'hold'`. All
+   * transactions of the test are committed together.
+   *
+   * @throws ConfigurationError without that option
+   */
+  commit(): Promise<void> {
+    return this.#held.commit();
+  }
+
+  /** Drops what `.in(tx)` has enqueued, as a rollback does. @throws ConfigurationError without `transactions: 'hold'` */
+  rollback(): void {
+    this.#held.rollback();
+  }
+
+  /**
+   * Removes all tasks, held calls, planned failures and schedules that were made at run time, and sets the clock back. For `afterEach`.
    */
   reset(): void {
     const { store, schedules } = this.#deps.engine.place;
     schedules.texts.clear();
     this.#knownTicks = undefined;
     for (const task of [...store.all()]) store.remove(task);
+    this.#deps.kit.held?.rollback();
     this.#deps.kit.failures.clear();
     this.#deps.kit.clock.reset();
     this.#driver.forget();
@@ -404,6 +429,14 @@ export class TaskTesting implements OnApplicationBootstrap, OnModuleDestroy {
   /** @internal */
   onModuleDestroy(): Promise<void> {
     return this.#driver.close();
+  }
+
+  get #held(): HeldCalls {
+    const { held } = this.#deps.kit;
+    if (held) return held;
+    throw new ConfigurationError(
+      "commit() and rollback() are for calls that are held. Configure the test with TaskTesting.configure(builder, { transactions: 'hold' }).",
+    );
   }
 
   get #ticks(): ScheduleTicks {

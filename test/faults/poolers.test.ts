@@ -50,6 +50,27 @@ describe.each(['session', 'transaction'] as const)('a PgBouncer in %s mode', (mo
     });
   });
 
+  it('calls are stored in transactions of connections that lead through the pooler', async () => {
+    pooler = await startPgBouncer(server, { mode, poolSize: 30 });
+    const booted = await bootLife({ connection: server.url });
+    const work = booted.queue.of(LifeTasks);
+    const client = new pg.Client(pooler.url);
+    await withOtherClients(async () => {
+      await client.connect();
+      await client.query('BEGIN');
+      const handles = [];
+      for (let number = 0; number < 20; number++) handles.push(await work.add.in(client).enqueue(number, number));
+      const keyed = work.add.with({ idempotencyKey: `through ${mode}` }).in(client);
+      handles.push(await keyed.enqueue(20, 20));
+      await expect(keyed.enqueue(21, 21)).rejects.toThrow('through');
+      await client.query('COMMIT');
+      const results = await Promise.all(handles.map((handle) => handle.result({ timeout: '15s' })));
+      expect(results).toEqual(Array.from({ length: 21 }, (_, number) => number * 2));
+      await client.end();
+    });
+    await booted.app.close();
+  });
+
   it("the whole life of tasks works with the application's own pool", async () => {
     pooler = await startPgBouncer(server, { mode, poolSize: 30 });
     const pool = new pg.Pool({ connectionString: pooler.url, max: 8 });

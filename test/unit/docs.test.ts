@@ -22,6 +22,7 @@ const PAGES_FOR_USERS = [
   'docs/faults.md',
   'docs/speed.md',
   'docs/testing.md',
+  'docs/transactions.md',
   'docs/monitoring.md',
   'docs/operating.md',
   'docs/running.md',

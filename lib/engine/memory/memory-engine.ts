@@ -20,6 +20,7 @@ import type { Retention } from '../retention.js';
 import { isFinal, type Receipt, type TaskCall, type TaskRecord, type TaskTree } from '../task.js';
 import { systemClock, type Clock } from '../clock.js';
 import { TaskChanges } from '../task-changes.js';
+import type { HeldCalls } from '../held-calls.js';
 import { MemoryChanges } from './memory-changes.js';
 import { MemoryConsumer } from './memory-consumer.js';
 import { MemoryLists } from './memory-lists.js';
@@ -48,6 +49,8 @@ export interface MemoryEngineOptions {
   readonly onStored?: (ids: readonly string[]) => Promise<void>;
   /** Called when a caller begins to wait for a task. */
   readonly onWatched?: (id: string) => void;
+  /** Keeps what transactions enqueue. Default: it is stored at once. */
+  readonly held?: HeldCalls;
 }
 
 /** The engine that stores nothing: tasks live in this process, in plain data structures, and end with it. */
@@ -83,6 +86,7 @@ export class MemoryEngine implements Engine {
   readonly logLines: number;
   private readonly onStored: (ids: readonly string[]) => Promise<void>;
   private readonly onWatched: ((id: string) => void) | undefined;
+  private readonly held: HeldCalls | undefined;
   private turn: Promise<void> | undefined;
   private isClosed = false;
 
@@ -94,7 +98,9 @@ export class MemoryEngine implements Engine {
     clock = systemClock,
     onStored,
     onWatched,
+    held,
   }: MemoryEngineOptions) {
+    this.held = held;
     this.retention = retention;
     this.logLines = logLines;
     this.onStored = onStored ?? (() => this.nextTurn());
@@ -168,8 +174,9 @@ export class MemoryEngine implements Engine {
     return store.find(id) !== undefined || (!!earlier && standsForLaterCalls(stateOf(earlier, this.now()), unique));
   }
 
-  /** There is no database, so calls are stored at once. */
+  /** There is no database, so calls are stored at once, unless a test holds them. */
   enqueueIn(): TransactionEnqueue {
+    if (this.held) return this.held.portOf(this);
     return {
       enqueue: (calls) => this.enqueue(calls),
       enqueueTree: (tree) => this.enqueueTree(tree),
@@ -317,19 +324,24 @@ export class MemoryEngine implements Engine {
     return this.turn;
   }
 
-  private enqueueOne(call: TaskCall): Receipt {
-    const { store } = this.place;
+  /** @internal */
+  earlierOf(call: TaskCall): Receipt | undefined {
+    const { store } = this.openPlace('enqueue');
     const { id, unique } = call;
     const earlier = unique && !store.find(id) && store.holderOf(unique.key);
-    if (earlier) {
-      const state = stateOf(earlier, this.now());
-      if (standsForLaterCalls(state, unique)) {
-        refuseConflict(call, { id: earlier.id, args: JSON.parse(earlier.args) });
-        return { id: earlier.id, deduplicated: true, state };
-      }
-    }
+    if (!earlier) return undefined;
+    const state = stateOf(earlier, this.now());
+    if (!standsForLaterCalls(state, unique)) return undefined;
+    refuseConflict(call, { id: earlier.id, args: JSON.parse(earlier.args) });
+    return { id: earlier.id, deduplicated: true, state };
+  }
+
+  private enqueueOne(call: TaskCall): Receipt {
+    const earlier = this.earlierOf(call);
+    if (earlier) return earlier;
     this.changes.add(call);
-    return { id, deduplicated: false, state: store.find(id)?.place === 'delayed' ? 'scheduled' : 'queued' };
+    const { id } = call;
+    return { id, deduplicated: false, state: this.place.store.find(id)?.place === 'delayed' ? 'scheduled' : 'queued' };
   }
 
   /** The task first: otherwise it would take its cancelled members for failures. */
