@@ -189,6 +189,8 @@ describeEachPostgres('ends that are stored together', (engine) => {
     const handles = await work.echo.enqueueMany(Array.from({ length: 200 }, (_, n) => [n]));
     await until(() => Work.running === CONCURRENCY);
     await native.pause();
+    // The worker has taken a job for each of its places, and none for which it has no place.
+    expect(await native.getActiveCount()).toBe(CONCURRENCY);
     Work.gate.open();
     await until(async () => (await native.getActiveCount()) === 0);
     expect(Work.order.length).toBe(CONCURRENCY);

@@ -2,6 +2,7 @@ import type { EngineName, World } from '../support/world.js';
 import { changedClock, fiveClocks, wrongClock } from './clocks.js';
 import { atMostOnce, eventLoop, killedWorker, manyCallers, poisonTask } from './delivery.js';
 import { failover } from './failover.js';
+import { killedInStatement, mixedQueue } from './lane.js';
 import { outage, repeatedCuts, type OutageKind } from './outage.js';
 import { restartedPooler } from './poolers.js';
 import { killedInTick, missedTicks, noOverlap, replicasComeAndGo } from './schedules.js';
@@ -21,7 +22,16 @@ export interface Scenario {
   run(world: World): Promise<void>;
 }
 
-export type Topic = 'delivery' | 'sabotage' | 'shutdown' | 'outage' | 'failover' | 'schedules' | 'versions' | 'clocks';
+export type Topic =
+  | 'delivery'
+  | 'lane'
+  | 'sabotage'
+  | 'shutdown'
+  | 'outage'
+  | 'failover'
+  | 'schedules'
+  | 'versions'
+  | 'clocks';
 
 const BOTH = ['redis', 'postgres'] as const;
 
@@ -40,6 +50,10 @@ export function scenarios(size: 'quick' | 'full'): Scenario[] {
         killedWorkflows(world, full ? { kills: 8, each: 30 } : { kills: 2, each: 15 }),
       'four processes enqueue the same task, a hundred times at once': manyCallers,
     }),
+    ...some('lane', {
+      'a worker is killed while it stores the ends of many tasks': killedInStatement,
+      'two workers share a queue of plain and other tasks': (world) => mixedQueue(world, { each: full ? 200 : 50 }),
+    }).map((scenario): Scenario => ({ ...scenario, engines: ['postgres'] })),
     ...some('sabotage', {
       'stored tasks are damaged and messages malformed': (world) =>
         sabotage(world, full ? { tasks: 2_000, damaged: 100 } : { tasks: 300, damaged: 20 }),

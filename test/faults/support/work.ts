@@ -41,6 +41,20 @@ export class Work {
     return this.slow(milliseconds);
   }
 
+  /** Fails in its first attempts. */
+  @Task({ retries: 3, backoff: { type: 'fixed', delay: 1, jitter: 0 } })
+  async flaky(failures: number): Promise<string> {
+    this.start();
+    if (this.task.attempt <= failures) throw new Error('Not yet.');
+    return this.end();
+  }
+
+  /** All calls with one key get the same task. */
+  @Task({ unique: { while: 'running', key: (key: string) => key } })
+  async keyed(key: string): Promise<string> {
+    return this.slow(key.length);
+  }
+
   /** Kills its process. */
   @Task()
   async poison(): Promise<void> {

@@ -37,7 +37,7 @@ import { PostgresLists } from './postgres-lists.js';
 import { preferStoredLimit } from './patched-rate-limit.js';
 import { isOutage } from './outage.js';
 import { LaneSwitch } from './lane/lane-switch.js';
-import { storeEndsTogether } from './lane/patched-ends.js';
+import { useLane } from './lane/patched-lane.js';
 import type { LaneRow } from './lane/lane-statement.js';
 import type { PostgresPools } from './postgres-pools.js';
 import { grantSchema, migrateSchema, needsMigration, schemaVersion, type SchemaVersion } from './postgres-schema.js';
@@ -184,10 +184,20 @@ export class PostgresDriver implements Driver {
 
   createWorker(name: string, processor: Processor, options: Omit<WorkerOptions, 'connection' | 'prefix'>): Worker {
     this.pools.reserveListeners(this.consumedQueues.add(name));
-    return new this.classes.Worker(name, processor, {
+    const worker = new this.classes.Worker(name, processor, {
       ...options,
       connection: this.pools.queries,
     }) as unknown as Worker;
+    const lane = {
+      laneSwitch: this.laneSwitch,
+      clockDifference: () => this.clock.difference,
+      isOutage: (error: unknown) => !bullmq.isNotConnectionError(error as Error),
+      query: (params: readonly unknown[], statement: string) => this.runLane(params, statement),
+    };
+    useLane(worker, lane, (backend) => {
+      moveFailedParentFirst(patchWorkerBackend(waitByOwnClock(backend, this.clock)));
+    });
+    return worker;
   }
 
   /** One query for all jobs. */
@@ -335,15 +345,8 @@ export class PostgresDriver implements Driver {
         new bullmq.PostgresQueueBackend(new SharedPoolConnection(pool), name, options),
         this.clock,
       );
-      if (!ofWorker) return backend;
-      Object.defineProperty(backend, 'maximumBlockTimeout', { value: LONGEST_WAIT });
-      const ending = storeEndsTogether(backend, {
-        laneSwitch: this.laneSwitch,
-        clockDifference: () => this.clock.difference,
-        isOutage: (error) => !bullmq.isNotConnectionError(error as Error),
-        query: async (params, statement) => await this.runLane(params, statement),
-      });
-      return moveFailedParentFirst(patchWorkerBackend(waitByOwnClock(ending, this.clock)));
+      if (ofWorker) Object.defineProperty(backend, 'maximumBlockTimeout', { value: LONGEST_WAIT });
+      return backend;
     };
   }
 

@@ -30,6 +30,23 @@ export interface PlainEnd {
   readonly storeAlone: () => Promise<End>;
 }
 
+/** What BullMQ's worker gets when it asks for a job: the job and its id, the end of a rate limit, the time of the next job. */
+export type NextJob = unknown[];
+
+/** The answer to {@link Lane.take}. */
+export interface Taken {
+  /** By token. */
+  readonly jobs: ReadonlyMap<string, NextJob>;
+  /** The answer for a token that got no job; `undefined`: BullMQ's own function has to answer. */
+  readonly none: NextJob | undefined;
+}
+
+interface Asking {
+  readonly tokens: readonly string[];
+  resolve(taken: Taken): void;
+  reject(error: unknown): void;
+}
+
 interface Waiting extends PlainEnd {
   resolve(end: End | PromiseLike<End>): void;
   reject(error: unknown): void;
@@ -56,6 +73,7 @@ export interface LaneDeps {
  */
 export class Lane {
   private waiting: Waiting[] = [];
+  private asking: Asking[] = [];
   private statements = 0;
   private ownCalls = 0;
   private isScheduled = false;
@@ -69,8 +87,16 @@ export class Lane {
     });
   }
 
+  /** Takes up to one job for each token, with the statement that stores the ends of this turn. */
+  take(tokens: readonly string[]): Promise<Taken> {
+    return new Promise((resolve, reject) => {
+      this.asking.push({ tokens, resolve, reject });
+      this.schedule();
+    });
+  }
+
   private schedule(): void {
-    if (this.isScheduled || this.waiting.length === 0) return;
+    if (this.isScheduled || this.waiting.length + this.asking.length === 0) return;
     this.isScheduled = true;
     setImmediate(() => {
       this.isScheduled = false;
@@ -80,8 +106,14 @@ export class Lane {
 
   private send(): void {
     const { length } = this.waiting;
-    if (length >= FEWEST_JOBS) {
-      if (this.statements < STATEMENTS_AT_ONCE) this.storeTogether(this.waiting.splice(0, MOST_JOBS));
+    if (length >= FEWEST_JOBS || this.asking.length > 0) {
+      if (this.statements === STATEMENTS_AT_ONCE) return;
+      this.statements++;
+      void this.run(this.waiting.splice(0, MOST_JOBS), this.asking.splice(0)).finally(() => {
+        this.statements--;
+        this.schedule();
+      });
+      this.schedule();
     } else if (this.statements === 0 && this.ownCalls + length <= OWN_CALLS_AT_ONCE) {
       for (const waiting of this.waiting.splice(0)) this.storeAlone(waiting);
     }
@@ -98,35 +130,27 @@ export class Lane {
     end.then(done, done);
   }
 
-  private storeTogether(ends: Waiting[]): void {
-    this.statements++;
-    void this.run(ends).finally(() => {
-      this.statements--;
-      this.schedule();
-    });
-    this.schedule();
-  }
-
-  private async run(ends: readonly Waiting[]): Promise<void> {
-    const { query, isOutage, laneSwitch } = this.deps;
+  private async run(ends: readonly Waiting[], asking: readonly Asking[]): Promise<void> {
+    const { queue, query, isOutage, laneSwitch } = this.deps;
     try {
-      const [row] = await query(this.params(ends), LANE_STATEMENT);
+      const [row] = await query(this.params(ends, asking), LANE_STATEMENT);
       if (!row) throw new Error('The statement gave no row.');
       if (!row.fits) laneSwitch.turnOff();
-      if (row.limited) laneSwitch.rest(this.deps.queue);
-      this.answer(ends, row);
+      if (row.limited) laneSwitch.rest(queue);
+      this.answer(ends, asking, row);
     } catch (error) {
       if (isOutage(error)) {
-        for (const { reject } of ends) reject(error);
+        for (const { reject } of [...ends, ...asking]) reject(error);
         return;
       }
       // One result that cannot be stored spoils the whole statement, so each end gets a call and an error of its own.
-      laneSwitch.rest(this.deps.queue);
+      laneSwitch.rest(queue);
       for (const waiting of ends) this.storeAlone(waiting);
+      for (const { resolve } of asking) resolve({ jobs: new Map(), none: undefined });
     }
   }
 
-  private params(ends: readonly Waiting[]): unknown[] {
+  private params(ends: readonly Waiting[], asking: readonly Asking[]): unknown[] {
     const { queue, worker, lockDuration, clockDifference } = this.deps;
     const difference = clockDifference();
     return [
@@ -136,27 +160,27 @@ export class Lane {
       ends.map(({ result }) => result),
       ends.map(({ finishedOn }) => `${finishedOn + difference}`),
       ends.filter(({ wantsNext }) => wantsNext).map(({ token }) => token),
-      [],
+      asking.flatMap(({ tokens }) => tokens),
       Date.now() + difference,
       lockDuration,
       worker,
     ];
   }
 
-  private answer(ends: readonly Waiting[], { ended, taken, refers, next_delay }: LaneRow): void {
-    const stored = new Set(ended);
-    const jobs = new Map(taken?.map((row) => [row.lock_token, row]));
+  private answer(ends: readonly Waiting[], asking: readonly Asking[], row: LaneRow): void {
+    const stored = new Set(row.ended);
+    const jobs = new Map(row.taken?.map((job): [string, NextJob] => [job.lock_token, [toJson(job), job.id, 0, 0]]));
+    const none = row.fits && !row.refers ? [null, '', 0, Number(row.next_delay ?? 0)] : undefined;
     for (const waiting of ends) {
       const { id, token, finishedOn, wantsNext, resolve } = waiting;
       if (!stored.has(id)) this.storeAlone(waiting);
       else if (!wantsNext) resolve({ result: undefined, finishedOn });
       else {
-        const job = jobs.get(token);
-        if (job) resolve({ result: [toJson(job), job.id, 0, 0], finishedOn });
-        else if (refers) resolve(this.takeAlone(token, finishedOn));
-        else resolve({ result: [null, '', 0, Number(next_delay ?? 0)], finishedOn });
+        const result = jobs.get(token) ?? none;
+        resolve(result ? { result, finishedOn } : this.takeAlone(token, finishedOn));
       }
     }
+    for (const { resolve } of asking) resolve({ jobs, none });
   }
 
   /** The end is stored, so an error must not reach the worker, which would try to store it again. */

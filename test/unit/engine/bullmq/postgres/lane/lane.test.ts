@@ -141,3 +141,34 @@ it('tables of another version switch the lane off for good, with one line', asyn
   expect(warn).toHaveBeenCalledTimes(1);
   expect(warn.mock.calls[0]?.[0]).toContain('do not have version 11');
 });
+
+it('takes jobs for empty places with the statement that stores the ends of the turn', async () => {
+  const rows = ['a', 'b'].map((token) => ({
+    id: `id-${token}`,
+    lock_token: token,
+    opts: {},
+    data: {},
+    added_at_ms: '1',
+  }));
+  query.mockImplementation(async (params) => [storedAll(params, { taken: rows as never })]);
+  const taking = lane.take(['a', 'b', 'c']);
+  const ended = await end('job-0', false);
+  const { jobs, none } = await taking;
+  expect(query).toHaveBeenCalledTimes(1);
+  expect(query.mock.calls[0]?.[0]?.[6]).toEqual(['a', 'b', 'c']);
+  expect([...jobs].map(([token, [, id]]) => [token, id])).toEqual([
+    ['a', 'id-a'],
+    ['b', 'id-b'],
+  ]);
+  expect(none).toEqual([null, '', 0, 0]);
+  expect(ended.finishedOn).toBe(5);
+});
+
+it("gives no answer for places where BullMQ's own function has to take the jobs", async () => {
+  query.mockImplementationOnce(async (params) => [storedAll(params, { refers: true })]);
+  expect((await lane.take(['a', 'b'])).none).toBeUndefined();
+  query.mockRejectedValueOnce(new Error('permission denied for table migration'));
+  expect((await lane.take(['a', 'b'])).none).toBeUndefined();
+  query.mockRejectedValueOnce(OUTAGE);
+  await expect(lane.take(['a', 'b'])).rejects.toBe(OUTAGE);
+});

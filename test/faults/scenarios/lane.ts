@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict';
+import pg from 'pg';
+import type { Shape } from '../../support/workflow-shapes.js';
+import type { TestProcess } from '../support/test-process.js';
+import type { World } from '../support/world.js';
+
+const CONCURRENCY = 20;
+const CHORD: Shape = {
+  kind: 'chord',
+  members: [1, 2, 3].map((value) => ({ kind: 'add', value })),
+  callback: { kind: 'sum' },
+};
+const QUEUES = { default: { concurrency: CONCURRENCY } };
+
+/**
+ * A worker stores many ends with one statement. In the middle of it, the server ends its connection; then the worker itself is
+ * killed in the middle of another one, which the server carries out without it. No task is lost, and none whose end is stored runs
+ * again.
+ */
+export async function killedInStatement(world: World): Promise<void> {
+  const web = await world.start({ role: 'producer' });
+  const victim = await world.start({ role: 'worker', queues: QUEUES });
+  await inStatement(world, web, async (client, pid) => {
+    await client.query('SELECT pg_terminate_backend($1)', [pid]);
+    await world.until(async () => !(await statementsOf(client)).includes(pid), 'the server ends the connection');
+  });
+  await world.finished();
+  await world.finalStates(web);
+  assert.equal(world.counts().duplicated, 0);
+  const ids = await inStatement(world, web, () => victim.kill());
+  await world.until(async () => (await storedEnds(world, ids)).length >= 4, 'the server stores the ends');
+  const stored = await storedEnds(world, ids);
+  await world.start({ role: 'worker', queues: QUEUES });
+  await world.finished();
+  const states = await world.finalStates(web);
+  assert.deepEqual(new Set(states.map(({ state }) => state)), new Set(['succeeded']));
+  for (const id of stored) assert.equal(world.recorded('finished', id).length, 1);
+}
+
+async function storedEnds(world: World, ids: readonly string[]): Promise<string[]> {
+  const client = new pg.Client(world.server.url);
+  await client.connect();
+  const { rows } = await client.query<{ id: string }>(
+    `SELECT id FROM "${world.prefix}".job WHERE state = 'completed' AND id = ANY($1)`,
+    [ids],
+  );
+  await client.end();
+  return rows.map(({ id }) => id);
+}
+
+/**
+ * Calls `disturb` while a worker waits for the statement that stores the ends of its tasks.
+ *
+ * @returns the tasks of the worker
+ */
+async function inStatement(
+  world: World,
+  web: TestProcess,
+  disturb: (client: pg.Client, pid: number) => Promise<void>,
+): Promise<string[]> {
+  const client = new pg.Client(world.server.url);
+  await client.connect();
+  try {
+    await client.query(TURNSTILE.replaceAll('SCHEMA', world.prefix));
+    const ids = await world.enqueueMany(web, 'slow', [1_000], 3 * CONCURRENCY);
+    await world.until(
+      () => world.recorded('started').filter(({ id }) => ids.includes(id)).length >= CONCURRENCY,
+      'the worker is full',
+    );
+    await client.query('SELECT pg_advisory_lock(4711)');
+    await world.until(async () => (await statementsOf(client)).length > 0, 'a statement waits for the lock');
+    const [pid = 0] = await statementsOf(client);
+    await disturb(client, pid);
+    await client.query('SELECT pg_advisory_unlock(4711)');
+    return ids;
+  } finally {
+    await client.end();
+  }
+}
+
+/** Makes each statement that writes an event wait while the test has the lock. A statement writes them after the jobs. */
+const TURNSTILE = `
+CREATE OR REPLACE FUNCTION "SCHEMA".turnstile() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM pg_advisory_xact_lock_shared(4711);
+  RETURN NEW;
+END $$;
+CREATE OR REPLACE TRIGGER turnstile BEFORE INSERT ON "SCHEMA".event FOR EACH ROW EXECUTE FUNCTION "SCHEMA".turnstile()`;
+
+/** The processes of the server that store ends, and wait for a lock. */
+async function statementsOf(client: pg.Client): Promise<number[]> {
+  const { rows } = await client.query<{ pid: number }>(
+    "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%WITH gate AS%' AND pid <> pg_backend_pid()",
+  );
+  return rows.map(({ pid }) => pid);
+}
+
+/**
+ * Two processes run the tasks of one queue: tasks without options, and among them tasks with priorities, delays and keys, tasks
+ * that fail and run again, and workflows. Each task finishes once, and no transaction of the server ends in a deadlock.
+ */
+export async function mixedQueue(world: World, { each }: { each: number }): Promise<void> {
+  const queues = { default: { concurrency: CONCURRENCY, priorities: true } };
+  const web = await world.start({ role: 'producer', queues });
+  // A machine that is busy must not make a worker lose its tasks.
+  const start = () => world.start({ role: 'worker', queues, abandonedAfter: '10s' });
+  await Promise.all([start(), start()]);
+  const keep = (id: string) => void world.enqueued.push(id);
+  const times = <T>(count: number, call: (number: number) => Promise<T>) =>
+    Promise.all(Array.from({ length: count }, (_, number) => call(number)));
+  await Promise.all([
+    world.enqueueMany(web, 'slow', [0], 6 * each),
+    world.enqueueMany(web, 'flaky', [1], each),
+    times(each, async (number) => keep(await web.ask.enqueueWith({ priority: number % 5 }, 'slow', [1]))),
+    times(each, async (number) => keep(await web.ask.enqueueWith({ delay: number }, 'slow', [2]))),
+    times(each, async (number) => keep(await web.ask.enqueueWith({}, 'keyed', [`${number}`]))),
+    times(each / 5, async () => keep(await web.ask.enqueueShape(CHORD))),
+  ]);
+  await world.finished();
+  await world.until(async () => (await web.ask.unfinished()) === 0, 'every job becomes final');
+  const { lost, duplicated } = world.counts();
+  assert.deepEqual({ lost, duplicated }, { lost: 0, duplicated: 0 });
+  const client = new pg.Client(world.server.url);
+  await client.connect();
+  const { rows } = await client.query<{ deadlocks: string }>(
+    'SELECT sum(deadlocks) AS deadlocks FROM pg_stat_database',
+  );
+  await client.end();
+  assert.equal(Number(rows[0]?.deadlocks), 0);
+}
