@@ -1,3 +1,4 @@
+import type { Headers } from './headers.js';
 import type { Json } from './json.js';
 import type { WorkflowNote } from './workflow-note.js';
 
@@ -45,8 +46,7 @@ export interface FailedMember {
   readonly error: { readonly name: string; readonly message: string; readonly code?: string };
 }
 
-/** Headers travel with a task, and on to the tasks which that task enqueues. */
-export type Headers = Readonly<Record<string, string>>;
+export type { Headers } from './headers.js';
 
 /** The options of one call. What a call leaves out comes from the declaration of the task in the worker. */
 export interface CallOptions {

@@ -1,5 +1,5 @@
+import type { Headers } from './headers.js';
 import type { Json } from './json.js';
-import type { Headers } from './task.js';
 
 /**
  * What a workflow stores with each of its tasks, beside the call. `workflows/` writes it, `results/` reads from it how far
