@@ -4,6 +4,7 @@
  */
 import { createRequire } from 'node:module';
 import { SpanKind } from '@opentelemetry/api';
+import { ExportResultCode } from '@opentelemetry/core';
 import { registerInstrumentations } from '@opentelemetry/instrumentation';
 import { HttpInstrumentation } from '@opentelemetry/instrumentation-http';
 import { SimpleSpanProcessor, type ReadableSpan, type SpanExporter } from '@opentelemetry/sdk-trace-base';
@@ -35,7 +36,7 @@ const exporter: SpanExporter = {
         attributes: span.attributes,
       });
     }
-    done({ code: 0 });
+    done({ code: ExportResultCode.SUCCESS });
   },
   shutdown: async () => undefined,
 };
