@@ -9,7 +9,17 @@ import type { EngineHooks } from './testing-slot.module.js';
  * @throws ConfigurationError when the package of a driver is not installed, with the command that installs it
  */
 export async function createEngine(options: ResolvedOptions, hooks?: EngineHooks): Promise<Engine> {
-  const { connection, prefix, retention, queues, logLines, keepStatistics, enqueueTimeout, abandonedAfter } = options;
+  const {
+    connection,
+    prefix,
+    retention,
+    queues,
+    logLines,
+    keepStatistics,
+    enqueueTimeout,
+    abandonedAfter,
+    mayMigrate,
+  } = options;
   if (connection.kind === 'memory') {
     const { MemoryEngine } = await import('./engine/memory/memory-engine.js');
     return new MemoryEngine({
@@ -24,6 +34,7 @@ export async function createEngine(options: ResolvedOptions, hooks?: EngineHooks
   return createBullMQEngine({
     connection,
     prefix,
+    mayMigrate,
     retention,
     timeout: enqueueTimeout,
     abandonedAfter,

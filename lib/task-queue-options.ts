@@ -77,6 +77,16 @@ export interface TaskQueueOptions {
    * engine. Applications with different prefixes share nothing. Default: `TASK_QUEUE_PREFIX`, else `tasks`.
    */
   readonly prefix?: string;
+  /**
+   * Whether this process may create and change the tables in PostgreSQL when it starts:
+   *
+   * - `'auto'`: it creates and updates them, if its role may.
+   * - `'check'`: it only checks them. When they are missing or too old, the start fails with a `ConfigurationError` that
+   *   names the command of the deploy: `npx nestjs-task-queue migrate`.
+   *
+   * The other engines have no tables of a server, so the option means nothing there. Default: `TASK_QUEUE_MIGRATIONS`, else `'auto'`.
+   */
+  readonly migrations?: 'auto' | 'check';
   /** What this process does. Default: `TASK_QUEUE_ROLE`, else `both`. */
   readonly role?: Role;
   /** The options of queues, by name. A queue that is missing here has the defaults. */
@@ -168,6 +178,7 @@ export interface ResolvedOptions {
   /** Whether neither the option `connection` nor `TASK_QUEUE_URL` is set. */
   readonly isDefaultConnection: boolean;
   readonly prefix: string;
+  readonly mayMigrate: boolean;
   readonly role: Role;
   readonly queues: ReadonlyMap<string, ResolvedQueue>;
   /** Takes precedence over the `concurrency` of each queue. Set by the command `worker` only. */
@@ -195,6 +206,7 @@ export const QUEUE_DEFAULTS: ResolvedQueue = { concurrency: 10, priorities: fals
 const KNOWN: ReadonlySet<string> = new Set<keyof TaskQueueOptions>([
   'connection',
   'prefix',
+  'migrations',
   'role',
   'queues',
   'consume',
@@ -243,6 +255,7 @@ export function resolveOptions(
     connection,
     isDefaultConnection: named === undefined,
     prefix: resolvePrefix(options.prefix ?? (env['TASK_QUEUE_PREFIX'] || 'tasks'), connection),
+    mayMigrate: resolveMigrations(options.migrations, env['TASK_QUEUE_MIGRATIONS']),
     role,
     queues: resolveQueues(options.queues ?? {}),
     concurrency: worker?.concurrency,
@@ -350,6 +363,14 @@ function resolveRole(option: string | undefined, variable: string | undefined): 
   if (role === 'both' || role === 'producer' || role === 'worker') return role;
   throw new ConfigurationError(
     `${option === undefined ? 'TASK_QUEUE_ROLE' : 'role'} is ${JSON.stringify(role)}. Use 'both', 'producer' or 'worker'.`,
+  );
+}
+
+function resolveMigrations(option: string | undefined, variable: string | undefined): boolean {
+  const migrations = option ?? (variable || 'auto');
+  if (migrations === 'auto' || migrations === 'check') return migrations === 'auto';
+  throw new ConfigurationError(
+    `${option === undefined ? 'TASK_QUEUE_MIGRATIONS' : 'migrations'} is ${JSON.stringify(migrations)}. Use 'auto' or 'check'.`,
   );
 }
 

@@ -42,6 +42,53 @@ describe('resolveOptions without options', () => {
   });
 });
 
+it('migrates unless migrations or its variable says otherwise', () => {
+  expect(resolveOptions({}, {}).mayMigrate).toBe(true);
+  expect(resolveOptions({}, { TASK_QUEUE_MIGRATIONS: 'check' }).mayMigrate).toBe(false);
+  expect(resolveOptions({ migrations: 'auto' }, { TASK_QUEUE_MIGRATIONS: 'check' }).mayMigrate).toBe(true);
+  expect(() => resolveOptions({}, { TASK_QUEUE_MIGRATIONS: 'never' })).toThrow(
+    "TASK_QUEUE_MIGRATIONS is \"never\". Use 'auto' or 'check'.",
+  );
+});
+
+describe('resolveOptions for the command worker', () => {
+  const env = { TASK_QUEUE_CONSUME: 'mail' };
+
+  it('has its settings over the options, and serves no status', () => {
+    const options = { role: 'producer', consume: ['reports'], shutdown: { grace: '1m' } } as const;
+    expect(resolveOptions(options, env, { processes: 1 })).toMatchObject({
+      role: 'worker',
+      consume: ['reports'],
+      grace: 60_000,
+      http: false,
+      concurrency: undefined,
+    });
+    const settings = { processes: 1, queues: ['a', 'b'], queuesFrom: '--queues', concurrency: 7, grace: 5 };
+    expect(resolveOptions(options, env, settings)).toMatchObject({
+      consume: ['a', 'b'],
+      consumeSource: '--queues',
+      concurrency: 7,
+      grace: 5,
+    });
+  });
+
+  it.each([
+    [{ connection: 'pglite:folder' }, '--processes is 2, but one process alone can open the folder folder'],
+    [{ connection: 'pglite:' }, '--processes is 2, but tasks are in the memory of one process'],
+    [{ connection: 'memory:' }, '--processes is 2, but tasks are in the memory of one process'],
+  ] as const)('refuses several processes with %j', (options, message) => {
+    expect(() => resolveOptions(options, {}, { processes: 2 })).toThrow(message);
+    expect(resolveOptions(options, {}, { processes: 1 }).role).toBe('worker');
+  });
+});
+
+it('the role worker serves no status over HTTP unless the option http is set', () => {
+  expect(resolveOptions({ role: 'worker' }, {}).http).toBe(false);
+  expect(resolveOptions({}, { TASK_QUEUE_ROLE: 'worker' }).http).toBe(false);
+  expect(resolveOptions({ role: 'worker', http: { path: 'jobs' } }, {}).http).toEqual({ path: 'jobs' });
+  expect(resolveOptions({ role: 'producer' }, {}).http).toEqual({});
+});
+
 it.each([
   ['redis://h', 'redis'],
   ['rediss://u:p@h:1/0', 'redis'],

@@ -17,6 +17,8 @@ export interface CreateBullMQEngineOptions extends Omit<BullMQEngineOptions, 'pa
   readonly connection: DatabaseConnection;
   /** Redis key prefix, or PostgreSQL schema. */
   readonly prefix: string;
+  /** Whether the process may create and change the tables in PostgreSQL. */
+  readonly mayMigrate: boolean;
 }
 
 /**
@@ -27,14 +29,17 @@ export interface CreateBullMQEngineOptions extends Omit<BullMQEngineOptions, 'pa
  */
 export async function createBullMQEngine(options: CreateBullMQEngineOptions): Promise<Engine> {
   const requests = new RequestServer();
-  const driver = await createDriver(options.connection, options.prefix, requests);
+  const driver = await createDriver(options, requests);
   const packages = ['bullmq', DRIVER_PACKAGES[options.connection.kind]];
   const warning = warningOfUncheckedVersions(packages);
   if (warning !== undefined) new Logger('TaskQueue').warn(warning);
   return new BullMQEngine(driver, { ...options, packages }, requests);
 }
 
-async function createDriver(connection: DatabaseConnection, prefix: string, requests: RequestServer): Promise<Driver> {
+async function createDriver(
+  { connection, prefix, mayMigrate }: CreateBullMQEngineOptions,
+  requests: RequestServer,
+): Promise<Driver> {
   switch (connection.kind) {
     case 'redis': {
       const { openRedis } = await import('./redis/open-redis.js');
@@ -42,7 +47,7 @@ async function createDriver(connection: DatabaseConnection, prefix: string, requ
     }
     case 'postgres': {
       const { openPostgres } = await import('./postgres/open-postgres.js');
-      return openPostgres(connection, prefix);
+      return openPostgres(connection, prefix, mayMigrate);
     }
     case 'embedded': {
       const { openEmbeddedDriver } = await import('./embedded/open-embedded-driver.js');

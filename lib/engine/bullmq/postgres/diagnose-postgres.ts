@@ -17,7 +17,6 @@ SELECT current_setting('server_version') AS version,
 
 const PRIVILEGES = `
 SELECT has_schema_privilege($1, 'USAGE')::text AS usage,
-       has_schema_privilege($1, 'CREATE')::text AS creation,
        (SELECT coalesce(string_agg(c.relname, ', '), '')
           FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
          WHERE n.nspname = $1 AND c.relkind IN ('r', 'p') AND c.relname <> 'migration'
@@ -37,7 +36,6 @@ interface Settings {
 
 interface Privileges {
   readonly usage: string;
-  readonly creation: string;
   readonly closed: string;
 }
 
@@ -81,9 +79,9 @@ function migrations(schema: string, installed: number, latest: number): Finding 
   );
 }
 
-function rights(schema: string, name: string, { usage, creation, closed }: Privileges): Finding {
+function rights(schema: string, name: string, { usage, closed }: Privileges): Finding {
   const cure = `npx nestjs-task-queue migrate --url postgres://<owner>@<host>/<database> --prefix ${schema} --grant ${name}`;
-  if (!isTrue(usage) || !isTrue(creation)) {
+  if (!isTrue(usage)) {
     return finding('privileges', 'fail', `The role ${name} may not use the schema "${schema}".`, cure);
   }
   if (closed !== '')

@@ -17,18 +17,20 @@ type PostgresConnection = Extract<Connection, { kind: 'postgres' }>;
  * Makes the driver for PostgreSQL, with pools of its own unless the application gives one. The pools connect when the
  * driver is used for the first time.
  *
+ * @param mayMigrate whether the driver may create and change the tables
  * @throws ConfigurationError when pg is not installed, or asks for answers in the binary format
  */
 export async function openPostgres(
   { url, options, pool, directUrl }: PostgresConnection,
   schema: string,
+  mayMigrate = true,
 ): Promise<PostgresDriver> {
   const deadline = new PoolDeadline();
   if (pool) {
     const address = 'PostgreSQL (the pool of the application)';
     checkFormat((pool as unknown as Pool).options as { binary?: boolean }, 'The pool of the application');
     const onDeaf = () => warnOfPolling(address, 'connection options with directUrl instead of a pool');
-    return build(address, sharePool(pool as unknown as Pool, { schema, deadline, onDeaf }), schema);
+    return build(address, sharePool(pool as unknown as Pool, { schema, deadline, onDeaf }), schema, mayMigrate);
   }
   const pg = await loadOptionalPackage('pg', 'A postgres:// connection', () => import('pg'));
   const { Pool, defaults } = pg.default ?? pg;
@@ -36,7 +38,7 @@ export async function openPostgres(
   const config: PoolConfig = url === undefined ? (options as PoolConfig) : { connectionString: url };
   const address = addressOf(config);
   const onDeaf = () => warnOfPolling(address, 'TASK_QUEUE_DIRECT_URL or connection: { connectionString, directUrl }');
-  return build(address, openPools(Pool, config, directUrl, { schema, deadline, onDeaf }), schema);
+  return build(address, openPools(Pool, config, directUrl, { schema, deadline, onDeaf }), schema, mayMigrate);
 }
 
 /**
@@ -62,14 +64,14 @@ function addressOf({ connectionString, host = 'localhost', port = 5432 }: PoolCo
   return `PostgreSQL at ${connectionString === undefined ? `${host}:${port}` : withoutPassword(connectionString)}`;
 }
 
-function build(address: string, pools: PostgresPools, schema: string): PostgresDriver {
+function build(address: string, pools: PostgresPools, schema: string, mayMigrate: boolean): PostgresDriver {
   const bus = new PostgresBus(schema, pools);
   const close = async () => {
     bus.close();
     await pools.close();
   };
   const clock = new ServerClock({ address, read: () => readTime(pools.queries), isOutage });
-  return new PostgresDriver(address, { ...pools, close }, schema, bus, clock);
+  return new PostgresDriver(address, { ...pools, close }, schema, bus, clock, true, mayMigrate);
 }
 
 async function readTime(pool: PgPool): Promise<number> {

@@ -40,7 +40,14 @@ import { LaneSwitch } from './lane/lane-switch.js';
 import { useLane } from './lane/patched-lane.js';
 import type { LaneRow } from './lane/lane-statement.js';
 import type { PostgresPools } from './postgres-pools.js';
-import { grantSchema, migrateSchema, needsMigration, schemaVersion, type SchemaVersion } from './postgres-schema.js';
+import {
+  grantSchema,
+  migrateSchema,
+  migrationIsDue,
+  needsMigration,
+  schemaVersion,
+  type SchemaVersion,
+} from './postgres-schema.js';
 import type {
   CancelOfJob,
   Driver,
@@ -66,6 +73,9 @@ import { PostgresTransactions } from './in-transaction/postgres-transactions.js'
  */
 const LONGEST_WAIT = 10;
 
+/** The code of PostgreSQL for what a role may not do. */
+const NOT_PERMITTED = '42501';
+
 /**
  * The driver for PostgreSQL, and for PGlite behind the interface of a pool. All queues of a process share one pool; by
  * itself, BullMQ opens one for each queue that gets a URL or options.
@@ -86,6 +96,8 @@ export class PostgresDriver implements Driver {
   readonly lists: PostgresLists;
   readonly transactions: PostgresTransactions | undefined;
   private preparing: Promise<void> | undefined;
+  /** Queues in which jobs are stored one by one. */
+  private readonly slowQueues = new Set<string>();
   private readonly consumedQueues = new Set<string>();
   private readonly laneSwitch = new LaneSwitch(new Logger('TaskQueue'));
   private closing: Promise<void> | undefined;
@@ -98,6 +110,8 @@ export class PostgresDriver implements Driver {
     readonly clock: Clock,
     /** Whether the application may have transactions in the same database. */
     isShared = true,
+    /** Whether this process may create and change the tables. */
+    private readonly mayMigrate = true,
   ) {
     this.deadline = pools.deadline;
     this.transactions = isShared ? new PostgresTransactions(pools.queries, schema, address) : undefined;
@@ -143,10 +157,11 @@ export class PostgresDriver implements Driver {
   }
 
   /**
-   * Migrates the tables if need be. A migration may take long, so it runs on a connection without a limit for queries.
+   * Migrates the tables if need be, and if this process may. A migration may take long, so it runs on a connection without a limit for queries.
    */
   private async prepare(): Promise<void> {
     if (await needsMigration(this.pools.queries, this.schema, this.address)) {
+      if (!this.mayMigrate) throw migrationIsDue(await this.schemaVersion(), this.schema, this.address);
       const client = await this.pools.connect();
       try {
         await migrateSchema(client, this.schema, this.address);
@@ -154,7 +169,7 @@ export class PostgresDriver implements Driver {
         client.release();
       }
     }
-    await this.transactions?.prepare();
+    await this.transactions?.prepare(this.mayMigrate);
     await this.pools.load();
   }
 
@@ -168,9 +183,30 @@ export class PostgresDriver implements Driver {
     const backend = queue.getBackend();
     const [first] = jobs;
     // Storing several jobs takes four times as long as storing one, however many they are.
-    const ids =
-      jobs.length === 1 && first ? [await backend.addJob(first.job, first.jobId)] : await backend.addJobs([...jobs]);
-    ids.forEach((id, index) => stored(index, id));
+    if (jobs.length === 1 && first) return stored(0, await backend.addJob(first.job, first.jobId));
+    try {
+      const ids = await backend.addJobs([...jobs]);
+      ids.forEach((id, index) => stored(index, id));
+    } catch (error) {
+      if ((error as { code?: string }).code !== NOT_PERMITTED) throw error;
+      await this.addEach(queue, jobs, stored);
+    }
+  }
+
+  /**
+   * Stores jobs one by one. BullMQ's statement for several creates a sequence in a queue that is new, which this package does not use,
+   * and which a role that may create nothing is refused. `grant()` creates it for queues that are known.
+   */
+  private async addEach(queue: Queue, jobs: readonly JobEntry[], stored: OnStored): Promise<void> {
+    const backend = queue.getBackend();
+    if (!this.slowQueues.has(queue.name)) {
+      this.slowQueues.add(queue.name);
+      new Logger('TaskQueue').warn(
+        `Tasks that are enqueued together in the queue "${queue.name}" are stored one by one, because the role of this process may not create ` +
+          `the sequence of the queue. Run this as the owner of the tables: npx nestjs-task-queue migrate --url postgres://<owner>@<host>/<database> --prefix ${this.schema} --grant <role>`,
+      );
+    }
+    for (const [index, { job, jobId }] of jobs.entries()) stored(index, await backend.addJob(job, jobId));
   }
 
   /** The tables themselves have the names of the queues. */

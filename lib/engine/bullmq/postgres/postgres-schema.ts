@@ -1,6 +1,7 @@
 import type { PgQueryable } from 'bullmq';
 import { bareError } from '../bare-error.js';
 import { bullmq } from '../bullmq-package.cjs';
+import { CONTROL_QUEUE, WORKFLOW_QUEUE } from '../../task-id.js';
 import { ConfigurationError } from '../../../errors.js';
 
 /**
@@ -42,6 +43,22 @@ const BEGIN_WITHOUT_LIMITS = [
   'SET LOCAL lock_timeout = 0',
   'SET LOCAL idle_in_transaction_session_timeout = 0',
 ].join('; ');
+
+/** The error of a process that may not migrate, with the command that does. */
+export function migrationIsDue(
+  { installed, latest }: SchemaVersion,
+  schema: string,
+  address: string,
+): ConfigurationError {
+  const state =
+    installed === 0
+      ? 'has no tables'
+      : `is at version ${installed}, and this version of the package needs version ${latest}`;
+  return new ConfigurationError(
+    `The schema "${schema}" of ${address} ${state}, and this process may not change it (migrations: 'check'). Run this before the ` +
+      `application starts: npx nestjs-task-queue migrate --url postgres://<owner>@<host>/<database> --prefix ${schema}`,
+  );
+}
 
 /** The version of BullMQ's tables that is installed, and the one that this version of BullMQ needs. */
 export interface SchemaVersion {
@@ -120,7 +137,8 @@ async function asConfigurationError(
 }
 
 /**
- * Lets a role use the tables in the schema, and the tables that later migrations by the same owner add to it.
+ * Lets a role use the tables in the schema, and the tables that later migrations by the same owner add to it. The role can read and
+ * write tasks; it can neither change tables and functions nor create any.
  *
  * @param client a connection of the schema's owner
  */
@@ -128,8 +146,15 @@ export async function grantSchema(client: PgQueryable, schema: string, role: str
   const [on, to] = [bullmq.quoteSchemaName(schema), `"${role.replaceAll('"', '""')}"`];
   const tables = `SELECT, INSERT, UPDATE, DELETE ON TABLES TO ${to}`;
   const sequences = `USAGE, SELECT, UPDATE ON SEQUENCES TO ${to}`;
-  // The role needs CREATE, because BullMQ creates a sequence for each queue when the queue is used for the first time.
-  await client.query(`GRANT USAGE, CREATE ON SCHEMA ${on} TO ${to}`);
+  await client.query(`GRANT USAGE ON SCHEMA ${on} TO ${to}`);
+  // BullMQ creates a sequence for each queue when several jobs are stored there for the first time, which the role may not.
+  const { rows } = await client.query<{ name: string }>(
+    `SELECT DISTINCT ${on}.job_id_seq_name(queue) AS name FROM (
+       SELECT queue FROM ${on}.meta UNION SELECT queue FROM ${on}.job UNION SELECT unnest($1::text[])
+     ) AS known`,
+    [['default', WORKFLOW_QUEUE, CONTROL_QUEUE]],
+  );
+  for (const { name } of rows) await client.query(`CREATE SEQUENCE IF NOT EXISTS ${on}."${name}"`);
   for (const [kind, privileges] of [
     ['TABLES', tables],
     ['SEQUENCES', sequences],
@@ -137,6 +162,7 @@ export async function grantSchema(client: PgQueryable, schema: string, role: str
     await client.query(`GRANT ${privileges.replace(`ON ${kind}`, `ON ALL ${kind} IN SCHEMA ${on}`)}`);
     await client.query(`ALTER DEFAULT PRIVILEGES IN SCHEMA ${on} GRANT ${privileges}`);
   }
+  await client.query(`REVOKE INSERT, UPDATE, DELETE ON ${on}.migration FROM ${to}`);
 }
 
 async function currentRole(client: PgQueryable): Promise<string | undefined> {

@@ -25,6 +25,7 @@ export class PostgresTransactions implements JobTransactions {
   private readonly schema: string;
   /** Why the function could not be created. */
   private refusal: Error | undefined;
+  private mayCreate = true;
 
   constructor(
     private readonly pool: PgPool,
@@ -34,10 +35,19 @@ export class PostgresTransactions implements JobTransactions {
     this.schema = bullmq.quoteSchemaName(name);
   }
 
-  /** Creates what the statements need, once the tables exist. A role that may not do that can still do all else. */
-  async prepare(): Promise<void> {
+  /**
+   * Creates what the statements need, once the tables exist. A role that may not do that can still do all else.
+   *
+   * @param mayCreate whether this process may change the schema
+   */
+  async prepare(mayCreate = this.mayCreate): Promise<void> {
+    this.mayCreate = mayCreate;
     if (await this.isPrepared(this.pool)) {
       this.refusal = undefined;
+      return;
+    }
+    if (!mayCreate) {
+      this.refusal = new Error("migrations: 'check'");
       return;
     }
     try {
