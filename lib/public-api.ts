@@ -2,6 +2,7 @@ export { TaskQueueModule, type TaskQueueAsyncOptions } from './task-queue.module
 export type { QueueOptions, Role, TaskQueueOptions } from './task-queue-options.js';
 export type { Duration } from './duration.js';
 export { Task, TaskProcessor } from './tasks/task.decorator.js';
+export type { BatchCall, BatchOptions, TaskBatch } from './tasks/task-batch.js';
 export { defineTask, type TaskContract } from './tasks/task-contract.js';
 export type { BackoffOption, EnqueueOptions, TaskOptions } from './tasks/task-options.js';
 export { getTasksToken, InjectTasks } from './producers/inject-tasks.decorator.js';

@@ -1,3 +1,4 @@
+import type { CallOf } from '../tasks/task-batch.js';
 import type { TaskContract, TaskFunction } from '../tasks/task-contract.js';
 import type { TaskProducer } from './task-producer.js';
 
@@ -11,7 +12,7 @@ import type { TaskProducer } from './task-producer.js';
  * @example constructor(@InjectTasks(ReportTasks) private readonly reports: Tasks<ReportTasks>) {}
  */
 export type Tasks<T> = {
-  readonly [K in keyof T as TaskName<T, K>]: T[K] extends TaskFunction ? TaskProducer<T[K]> : never;
+  readonly [K in keyof T as TaskName<T, K>]: T[K] extends TaskFunction ? TaskProducer<CallOf<T[K]>> : never;
 };
 
 /**
@@ -41,7 +42,7 @@ export const Tasks: object = Object;
  * ```
  */
 export type ProducerOf<T extends TaskContract | TaskFunction> =
-  T extends TaskContract<infer F> ? TaskProducer<F> : T extends TaskFunction ? TaskProducer<T> : never;
+  T extends TaskContract<infer F> ? TaskProducer<F> : T extends TaskFunction ? TaskProducer<CallOf<T>> : never;
 
 /** A source of producers: a class with tasks, which may be abstract, or a contract. */
 export type TaskSource = (abstract new (...args: never[]) => unknown) | TaskContract;

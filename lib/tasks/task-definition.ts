@@ -3,6 +3,7 @@ import type { Backoff } from '../engine/task.js';
 import { isQueueName } from '../engine/task-id.js';
 import { ConfigurationError } from '../errors.js';
 import { checkClassName } from './class-name.js';
+import { checkBatch, type BatchSettings } from './task-batch.js';
 import type { TaskContract } from './task-contract.js';
 import type { BackoffOption, ErrorClass, ErrorFilter, TaskOptions, UniqueOption } from './task-options.js';
 import { declarationsOf } from './task.decorator.js';
@@ -26,6 +27,7 @@ export interface TaskDefinition {
   readonly unique: UniqueOption | undefined;
   readonly schema: TaskOptions['schema'];
   readonly delivery: NonNullable<TaskOptions['delivery']>;
+  readonly batch: BatchSettings | undefined;
   /** Where the task is declared, for messages: `ReportTasks.build`. */
   readonly origin: string;
 }
@@ -65,6 +67,7 @@ export function defineFrom(options: TaskOptions, defaults: TaskOptions, origin: 
     unique: merged.unique && checkUnique(merged.unique, describe('unique')),
     schema: merged.schema && checkSchema(merged.schema, describe('schema')),
     delivery: checkDelivery(merged.delivery ?? 'at-least-once', describe('delivery')),
+    batch: options.batch && checkBatch(options.batch, describe('batch')),
     origin,
   };
 }

@@ -1,5 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { Duration } from '../duration.js';
+import type { BatchOptions } from './task-batch.js';
 
 /**
  * The options of a task's declaration: of `@Task()`, `@TaskProcessor()`, `defineTask()` and the module's `defaults`.
@@ -76,10 +77,16 @@ export interface TaskOptions {
    * Retries after an error do not depend on this option: there the method itself reported that it failed.
    */
   readonly delivery?: 'at-least-once' | 'at-most-once';
+  /**
+   * Lets the method run once for many calls: it gets a {@link TaskBatch} of them, while each call keeps a handle, a result and
+   * attempts of its own. The queue of such a task can have no other task. Default: one run for each call.
+   */
+  // eslint-disable-next-line typescript/no-explicit-any -- the arguments are those of one call
+  readonly batch?: BatchOptions<any[]>;
 }
 
 /** The options that several tasks can share: those of `@TaskProcessor()` and of the module's `defaults`. */
-export type SharedTaskOptions = Omit<TaskOptions, 'name' | 'aliases'>;
+export type SharedTaskOptions = Omit<TaskOptions, 'name' | 'aliases' | 'batch'>;
 
 /**
  * How long to wait before the next attempt: a strategy by name, or with its numbers. `delay` is the first wait

@@ -1,5 +1,6 @@
 import { Injectable, type Type } from '@nestjs/common';
 import { ConfigurationError } from '../errors.js';
+import type { BatchArguments, BatchOptions, TaskBatch } from './task-batch.js';
 import { isContract, type TaskContract, type TaskFunction } from './task-contract.js';
 import type { SharedTaskOptions, TaskOptions } from './task-options.js';
 
@@ -24,6 +25,41 @@ type MethodOf<F extends TaskFunction> = <T extends F>(
   descriptor: TypedPropertyDescriptor<T>,
 ) => void;
 
+/** Decorates a method of one call. */
+export interface TaskDecorator {
+  <T>(target: object, key: string | symbol, descriptor: TypedPropertyDescriptor<T> & OneCall<T>): void;
+  /** For `applyDecorators()` and variables of the type `MethodDecorator`. The compiler never takes it for a decorator. */
+  <T>(this: Composed, target: object, key: string | symbol, descriptor: TypedPropertyDescriptor<T>): void;
+}
+
+declare const COMPOSED: unique symbol;
+interface Composed {
+  readonly [COMPOSED]: never;
+}
+
+type OneCall<T> = [BatchArguments<T>] extends [never]
+  ? unknown
+  : { readonly 'a TaskBatch needs the option batch': never };
+
+/** What the method of a batch may return: nothing, or one result for each call. */
+type BatchReturn<I = unknown> = void | readonly I[] | Promise<void | readonly I[]>;
+
+/** Decorates a method that takes batches whose calls have these arguments. */
+type BatchDecorator<A extends readonly unknown[]> = <
+  // eslint-disable-next-line typescript/no-explicit-any -- a batch of any calls
+  T extends (calls: TaskBatch<any>) => BatchReturn,
+>(
+  target: object,
+  key: string,
+  descriptor: TypedPropertyDescriptor<T> & BatchFits<A, BatchArguments<T>>,
+) => void;
+
+type BatchFits<A, B> = [B] extends [never]
+  ? { readonly 'the option batch needs a method whose only parameter is a TaskBatch': never }
+  : B extends A
+    ? unknown
+    : { readonly 'the key of the batch does not take the arguments of a call': never };
+
 /**
  * Makes a method of a provider or controller a task: other code enqueues calls of it (see `@InjectTasks()`), and a
  * worker runs the method. The method stays an ordinary method, and a direct call still runs it in place.
@@ -45,7 +81,23 @@ type MethodOf<F extends TaskFunction> = <T extends F>(
  * async build(month: string): Promise<Report> {}
  * ```
  */
-export function Task(nameOrOptions?: string | TaskOptions): MethodDecorator;
+export function Task(name?: string): TaskDecorator;
+/**
+ * Makes a method a task that runs once for many calls. Its only parameter is a `TaskBatch`; it returns nothing, or a list with one
+ * result for each call, in order. When it throws, all calls of the batch fail and are retried as their own attempts allow.
+ *
+ * @example
+ * ```ts
+ * @Task({ queue: 'rows', batch: { size: 500, wait: '200ms' }, retries: 5 })
+ * async store(calls: TaskBatch<[Row]>): Promise<void> {}       // enqueue(row)
+ * ```
+ */
+// eslint-disable-next-line typescript/no-explicit-any -- without a key, the arguments are those of the method
+export function Task<A extends readonly any[] = any[]>(
+  options: Omit<TaskOptions, 'batch'> & { readonly batch: BatchOptions<A> },
+): BatchDecorator<A>;
+/** Makes a method a task with these options. */
+export function Task(options: TaskOptions): TaskDecorator;
 /**
  * Makes a method the task of a contract, with the contract's name and options. The compiler checks that the method fits
  * the contract's function.
@@ -53,9 +105,20 @@ export function Task(nameOrOptions?: string | TaskOptions): MethodDecorator;
  * @param contract what `defineTask()` returned
  */
 export function Task<F extends TaskFunction>(contract: TaskContract<F>): MethodOf<F>;
-export function Task(nameOrOptions: string | TaskOptions | TaskContract = {}): MethodDecorator {
+/**
+ * Makes a method the task of a contract that runs once for many calls. The contract is that of one call, so whoever enqueues it
+ * does not see the batch.
+ */
+export function Task<F extends TaskFunction>(
+  contract: TaskContract<F>,
+  options: { readonly batch: BatchOptions<Parameters<F>> },
+): MethodOf<(calls: TaskBatch<Parameters<F>>) => BatchReturn<Awaited<ReturnType<F>>>>;
+export function Task(
+  nameOrOptions: string | TaskOptions | TaskContract = {},
+  more: Pick<TaskOptions, 'batch'> = {},
+): (target: object, key: string | symbol) => void {
   return (target, key) => {
-    const options = toOptions(nameOrOptions);
+    const options = { ...toOptions(nameOrOptions), ...more };
     // Stores the method's name instead of the function, because other decorators may replace the function.
     ownDeclarations(target).set(key, options);
   };
