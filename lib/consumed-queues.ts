@@ -5,16 +5,23 @@ import type { TaskRegistry } from './tasks/task-registry.js';
 
 /** The queues whose tasks this process runs, with their options. */
 export function consumedQueues(options: ResolvedOptions, registry: TaskRegistry): Map<string, ConsumerOptions> {
-  const { role, consume, queues, retention, concurrency } = options;
+  const { role, consume, queues, retention } = options;
   if (role === 'producer') return new Map();
-  const queueOptions = (name: string) => ({
-    ...(queues.get(name) ?? QUEUE_DEFAULTS),
-    ...(concurrency !== undefined && { concurrency }),
-  });
   const names = consume === '*' ? registry.queues() : consume;
   const longest = registry.longestResultTtl();
   const keep = { succeeded: Math.max(retention.ttl, longest), failed: Math.max(retention.failedTtl, longest) };
-  return new Map(Array.from(names, (name) => [name, { ...queueOptions(name), keep }]));
+  return new Map(
+    Array.from(names, (name) => {
+      // The worker holds the calls of all batches that run.
+      const concurrency = concurrencyOf(name, options) * registry.batchSizeOf(name);
+      return [name, { ...(queues.get(name) ?? QUEUE_DEFAULTS), concurrency, keep }];
+    }),
+  );
+}
+
+/** How many methods of the queue's tasks this process runs at the same time. */
+export function concurrencyOf(queue: string, { queues, concurrency }: ResolvedOptions): number {
+  return concurrency ?? (queues.get(queue) ?? QUEUE_DEFAULTS).concurrency;
 }
 
 /** Groups and callbacks that one process looks after at the same time. They run no code of the application. */

@@ -4,7 +4,7 @@ import { ADMIN_PROVIDERS } from './admin/admin.providers.js';
 import { BulkRunner } from './admin/bulk/bulk-runner.js';
 import { TaskAdmin } from './admin/task-admin.js';
 import { BootReport } from './boot-report.js';
-import { consumedQueues, withInternalQueues } from './consumed-queues.js';
+import { concurrencyOf, consumedQueues, withInternalQueues } from './consumed-queues.js';
 import { createEngine } from './create-engine.js';
 import type { Engine } from './engine/engine.js';
 import { Instrumentations } from './engine/instrumentation.js';
@@ -182,11 +182,12 @@ export const PROVIDERS: Provider[] = [
       presence: WorkerPresence,
       registry: TaskRegistry,
       context: TaskContext,
-      { maxPayload }: ResolvedOptions,
+      options: ResolvedOptions,
       { progressInterval }: TestingSlot,
     ) =>
       new TaskExecutor(registry, context, {
-        maxPayload,
+        maxPayload: options.maxPayload,
+        concurrency: (queue) => concurrencyOf(queue, options),
         progressInterval,
         unknownTaskReturns: UNKNOWN_TASK_RETURNS,
         isDeclaredElsewhere: (queue, task) => presence.isDeclaredElsewhere(queue, task),
@@ -240,7 +241,7 @@ export const PROVIDERS: Provider[] = [
     provide: TaskWorkers,
     inject: [
       ...[ENGINE, BulkRunner, WorkerPresence, RunWaitsOfProcess, TaskRegistry, BootReport, TaskResults, TaskEvents],
-      RESOLVED_OPTIONS,
+      ...[TaskExecutor, RESOLVED_OPTIONS],
     ],
     useFactory: (
       engine: Engine,
@@ -251,6 +252,7 @@ export const PROVIDERS: Provider[] = [
       report: BootReport,
       results: TaskResults,
       events: TaskEvents,
+      executor: TaskExecutor,
       options: ResolvedOptions,
     ) =>
       new TaskWorkers({
@@ -262,6 +264,7 @@ export const PROVIDERS: Provider[] = [
         grace: options.grace,
         report,
         stopListeners: () => events.stop(),
+        giveBackHeld: () => executor.close(),
         abandonStart: async () => {
           await results.close();
           await engine.close();

@@ -1,4 +1,5 @@
 import type { Type } from '@nestjs/common';
+import type { CallOf } from '../tasks/task-batch.js';
 import type { TaskFunction } from '../tasks/task-contract.js';
 import type { Arguments, Changeable, ScheduleOptions, When } from './schedule-options.js';
 
@@ -15,7 +16,7 @@ type MethodTaking<A extends Arguments> = <F extends TaskFunction>(
   target: object,
   key: string,
   descriptor: TypedPropertyDescriptor<F> &
-    (Changeable<A> extends Parameters<F> ? unknown : WrongArguments<Parameters<F>>),
+    (Changeable<A> extends Parameters<CallOf<F>> ? unknown : WrongArguments<Parameters<CallOf<F>>>),
 ) => void;
 
 /** Gives the compiler's message a text: the method takes other arguments. */

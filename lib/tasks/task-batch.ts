@@ -1,6 +1,7 @@
 import { parseDuration, type Duration } from '../duration.js';
 import type { Headers } from '../engine/task.js';
 import { ConfigurationError } from '../errors.js';
+import type { TaskFunction } from './task-contract.js';
 
 /** Makes a batch a type of its own, so that no other list of arguments is taken for one. It does not exist at run time. */
 declare const BATCH: unique symbol;
@@ -101,7 +102,7 @@ export type BatchArguments<F> = F extends (calls: infer B, ...rest: never[]) => 
   : never;
 
 /** The function that callers of a task call: for a method that takes batches, the function of one call. */
-export type CallOf<F> = [BatchArguments<F>] extends [never]
+export type CallOf<F extends TaskFunction> = [BatchArguments<F>] extends [never]
   ? F
   : (...args: BatchArguments<F>) => F extends (...args: never[]) => infer R ? ItemOf<Awaited<R>> : never;
 

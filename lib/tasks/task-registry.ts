@@ -1,10 +1,16 @@
-import { DuplicateTaskError } from '../errors.js';
+import { ConfigurationError, DuplicateTaskError } from '../errors.js';
 import type { TaskDefinition } from './task-definition.js';
 
 /** Calls the method of one task, with the guards, pipes, interceptors and filters that apply to it. */
 export interface TaskInvoker {
-  /** @param args the arguments as the queue stored them */
+  /** @param args the arguments as the queue stored them; for a method that takes batches: the batch */
   invoke(args: readonly unknown[]): unknown;
+  /**
+   * Only of a method that takes batches: what acts on each call before it waits for its batch.
+   *
+   * @returns the arguments that the call has then
+   */
+  admit?(args: readonly unknown[]): Promise<readonly unknown[]>;
 }
 
 /** A task that this process can run. */
@@ -48,6 +54,27 @@ export class TaskRegistry {
       names.set(queue, [...(names.get(queue) ?? []), name]);
     }
     return Object.fromEntries(names);
+  }
+
+  /** The size of the batches that a queue's task takes; 1 for any other queue. */
+  batchSizeOf(queue: string): number {
+    return Math.max(1, ...this.inQueue(queue).map(({ definition }) => definition.batch?.size ?? 1));
+  }
+
+  /** @throws ConfigurationError when a queue has a task that takes batches, and another task */
+  checkBatches(): void {
+    for (const { definition } of this.tasks.values()) {
+      const other = definition.batch && this.inQueue(definition.queue).find((task) => task.definition !== definition);
+      if (!other) continue;
+      throw new ConfigurationError(
+        `The task "${definition.name}" of ${definition.origin} takes batches, and its queue "${definition.queue}" has the task ` +
+          `"${other.definition.name}" too. Give the task with batches a queue of its own: @Task({ queue: '…', batch: … }).`,
+      );
+    }
+  }
+
+  private inQueue(queue: string): RegisteredTask[] {
+    return [...this.tasks.values()].filter(({ definition }) => definition.queue === queue);
   }
 
   /** The longest `resultTtl` of any task, in milliseconds; 0 when no task has one. */

@@ -2,6 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { isDutyTask } from '../engine/workflow-note.js';
 import { HeldCalls } from '../engine/held-calls.js';
 import { hasEnded } from '../engine/memory/stored-task.js';
+import type { RegisteredTask } from '../tasks/task-registry.js';
 import type { TestingSlot } from '../testing-slot.module.js';
 import { PlannedFailures } from './planned-failures.js';
 import type { TaskDriver } from './task-driver.js';
@@ -46,7 +47,7 @@ export class Kit {
         onWatched: (id) => this.onWatched(id),
         ...(this.held && { held: this.held }),
       },
-      register: (task) => this.failures.around(task),
+      register: (task) => this.failures.around(this.mode === 'workers' ? task : withoutWait(task)),
       progressInterval: 0,
     };
   }
@@ -65,4 +66,10 @@ export class Kit {
   private onWatched(id: string): void {
     if (this.mode === 'manual') this.driver?.runForCaller(id);
   }
+}
+
+/** `drain()` gives a method that takes batches all calls that are due, so there is nothing to wait for. */
+function withoutWait(task: RegisteredTask): RegisteredTask {
+  const { definition } = task;
+  return definition.batch ? { ...task, definition: { ...definition, batch: { ...definition.batch, wait: 0 } } } : task;
 }

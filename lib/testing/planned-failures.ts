@@ -27,7 +27,7 @@ export class PlannedFailures {
         throw error;
       }
     };
-    return { definition, invoker: { invoke } };
+    return { definition, invoker: { ...(invoker.admit && { admit: (args) => invoker.admit!(args) }), invoke } };
   }
 
   /** The error that a task of this name threw last, if the failure with this message came from it. */

@@ -20,6 +20,8 @@ export interface TaskDriverDeps {
   readonly load: () => Promise<void>;
   /** The listeners of the application. */
   readonly events: () => Pick<TaskEvents, 'currentTask' | 'outsideOfListeners' | 'settle'>;
+  /** The size of the batches of the queue's task; 1 for any other queue. */
+  readonly batchSizeOf: (queue: string) => number;
   /** The id of the task whose code calls; `undefined` outside of tasks. */
   readonly caller: () => string | undefined;
 }
@@ -73,11 +75,25 @@ export class TaskDriver {
       store.queueDue(ignoreDelays ? Infinity : undefined);
       const task = store.first((queue) => dispatcher.isPaused(queue));
       if (!task || this.isClosed) return ran;
-      if (!startsBefore.has(task)) startsBefore.set(task, task.starts);
-      this.refuseEndless(task, task.starts - (startsBefore.get(task) ?? 0), limit);
-      if (!isDutyTask(task.name)) ran.add(task);
-      await this.run(task);
+      await this.runBatch(task, (one) => {
+        if (!startsBefore.has(one)) startsBefore.set(one, one.starts);
+        this.refuseEndless(one, one.starts - (startsBefore.get(one) ?? 0), limit);
+        if (!isDutyTask(one.name)) ran.add(one);
+      });
     }
+  }
+
+  /** Runs a task, and together with it those that a worker would put into the same batch. */
+  private async runBatch(first: StoredTask, onRun: (task: StoredTask) => void = () => undefined): Promise<void> {
+    const { store, dispatcher } = this.deps.engine.place;
+    const size = this.deps.batchSizeOf(first.queue);
+    const runs: Promise<void>[] = [];
+    for (let next: StoredTask | undefined = first; next && runs.length < size;) {
+      onRun(next);
+      runs.push(this.run(next));
+      next = store.first((queue) => queue !== first.queue || dispatcher.isPaused(queue));
+    }
+    await Promise.all(runs);
   }
 
   /** Waits for the listeners with `@OnTask()`, but for the one whose code calls. */
@@ -178,7 +194,7 @@ export class TaskDriver {
     for (store.queueDue(); !hasEnded(task) && !this.isClosed; store.queueDue()) {
       const next = task.place === 'queued' ? task : store.first((queue) => dispatcher.isPaused(queue));
       if (!next) return;
-      await this.run(next);
+      await this.runBatch(next);
     }
   }
 

@@ -107,6 +107,7 @@ export class TaskTesting implements OnApplicationBootstrap, OnModuleDestroy {
       handler: () => this.#get(BulkRunner),
       load: () => this.#load(),
       events: () => this.#get(TaskEvents),
+      batchSizeOf: (queue) => this.#get(TaskRegistry).batchSizeOf(queue),
       caller: () => context.current()?.id,
     });
   }

@@ -141,7 +141,8 @@ function mayRetry(run: FailedRun): boolean {
 
 function failure(run: FailedRun): TaskFailure {
   const cause = causeOf(run);
-  return { ...toFailure(cause), ...(cause instanceof NoMoreAttempts && { exposable: true }) };
+  if (!(cause instanceof NoMoreAttempts)) return toFailure(cause);
+  return cause.instead ? toFailure(cause.instead.error) : { ...toFailure(cause), exposable: true };
 }
 
 function delayOf({ delivery, definition }: FailedRun): number {

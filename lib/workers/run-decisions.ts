@@ -19,6 +19,14 @@ export class RunAgainLater extends Error {
 export class NoMoreAttempts extends Error {
   /** The status of the task shows this name to callers. */
   override readonly name = 'TaskFailedError';
+
+  /** @param instead the error that the task fails with in place of this one; it need not be meant for callers */
+  constructor(
+    message: string,
+    readonly instead?: { readonly error: unknown },
+  ) {
+    super(message);
+  }
 }
 
 /** Thrown by `TaskContext.replaceWith(signature)`. */

@@ -21,6 +21,8 @@ export interface TaskRun {
   readonly headers: Headers;
   readonly interruption: Interruption;
   readonly deadline: Date | undefined;
+  /** The run of a batch: what belongs to one call is not here. */
+  readonly isBatch?: true;
   progress(value: unknown): Promise<void>;
   log(text: string, level: LogLevel): Promise<void>;
 }
@@ -37,6 +39,9 @@ export interface TaskLogFields {
 /**
  * Gives the method of a task, and all code that it calls and awaits, access to the running task. Inject it into any
  * provider, also into one that lives as long as the application: each run sees its own task.
+ *
+ * In a method that takes batches, only `signal`, `deadline`, `name`, `queue` and `log` are there, and a line of the log is added to
+ * the log of each call; the rest belongs to the calls.
  *
  * Outside of a run, the properties, `progress` and `log` throw an `Error`. A task that is called as an ordinary method
  * has no context, and neither has work that a task left behind without awaiting it.
@@ -62,7 +67,7 @@ export class TaskContext {
 
   /** The id of the task. It is the same in all attempts. */
   get id(): string {
-    return this.#run.id;
+    return this.#callRun('id').id;
   }
 
   /** The name of the task, for example `ReportTasks.build`. */
@@ -77,22 +82,22 @@ export class TaskContext {
 
   /** The number of this attempt, 1 for the first. */
   get attempt(): number {
-    return this.#run.attempt;
+    return this.#callRun('attempt').attempt;
   }
 
   /** The number of attempts that the task may take, the first included. */
   get maxAttempts(): number {
-    return this.#run.maxAttempts;
+    return this.#callRun('maxAttempts').maxAttempts;
   }
 
   /** The time at which the task was enqueued. */
   get enqueuedAt(): Date {
-    return new Date(this.#run.enqueuedAt);
+    return new Date(this.#callRun('enqueuedAt').enqueuedAt);
   }
 
   /** The headers that the task was enqueued with. The tasks that this task enqueues get them too. */
   get headers(): Headers {
-    return this.#run.headers;
+    return this.#callRun('headers').headers;
   }
 
   /**
@@ -156,6 +161,7 @@ export class TaskContext {
    * @example if (response.status === 429) this.task.retry({ in: '30s' });
    */
   retry({ in: delay }: { in: Duration }): never {
+    this.#refuseInBatch('retry');
     throw new RunAgainLater(parseDuration(delay, 'retry({ in })'));
   }
 
@@ -167,6 +173,7 @@ export class TaskContext {
    * @example this.task.fail('The card was declined.');
    */
   fail(message: string): never {
+    this.#refuseInBatch('fail');
     throw new NoMoreAttempts(message);
   }
 
@@ -178,6 +185,7 @@ export class TaskContext {
    * @example this.task.replaceWith(group(pages.map((page) => this.reports.render.signature(page))));
    */
   replaceWith(signature: Signature<void>): never {
+    this.#refuseInBatch('replaceWith');
     throw new BecomeAnother(signature);
   }
 
@@ -224,7 +232,7 @@ export class TaskContext {
   }
 
   async #reportProgress(report: Json): Promise<void> {
-    await this.#run.progress(report);
+    await this.#callRun('progress').progress(report);
   }
 
   async #writeLog(line: unknown, level: LogLevel): Promise<void> {
@@ -247,6 +255,19 @@ export class TaskContext {
       new Logger('TaskQueue').warn(`A ${what} of ${task} was not stored: ${String(error)}`);
     });
     return promise;
+  }
+
+  /** The run, for what belongs to one call. */
+  #callRun(member: string): TaskRun {
+    this.#refuseInBatch(member);
+    return this.#run;
+  }
+
+  #refuseInBatch(member: string): void {
+    if (!this.current()?.isBatch) return;
+    throw new Error(
+      `TaskContext.${member} belongs to one call, and a batch of calls runs here. Read it from the calls that the method gets; TaskContext has signal and log.`,
+    );
   }
 
   get #run(): TaskRun {

@@ -6,13 +6,15 @@ import type { TaskDefinition } from '../tasks/task-definition.js';
 import type { RegisteredTask, TaskRegistry } from '../tasks/task-registry.js';
 import { validateArguments } from '../tasks/validate-arguments.js';
 import type { RunOutcome } from '../workflows/run-outcome.js';
-import { attemptsOf, lostAtMostOnce } from './error-to-outcome.js';
+import { BatchRunner, type BatchTask } from './batches/batch-runner.js';
+import { lostAtMostOnce } from './error-to-outcome.js';
+import { openRun } from './open-run.js';
 import { ProgressReporter } from './progress-reporter.js';
 import { RunEnds } from './run-ends.js';
 import { RunJournal } from './run-journal.js';
 import { RunLog } from './run-log.js';
 import { SlowRun } from './slow-run.js';
-import type { TaskContext, TaskRun } from './task-context.js';
+import type { TaskContext } from './task-context.js';
 import { TimeLimit } from './time-limit.js';
 
 /** A task of an unknown name is put back for 1 s, then for twice as long each time, up to 30 s. */
@@ -34,6 +36,8 @@ export interface ExecutorOptions {
   readonly isDeclaredElsewhere: (queue: string, task: string) => Promise<boolean>;
   /** The time by which tasks expire. */
   readonly now: () => number;
+  /** The most batches of a queue that run at the same time. */
+  readonly concurrency: (queue: string) => number;
 }
 
 /**
@@ -43,6 +47,7 @@ export interface ExecutorOptions {
 export class TaskExecutor implements DeliveryHandler<RunOutcome> {
   private readonly journal = new RunJournal();
   private readonly ends: RunEnds;
+  private readonly batches: BatchRunner;
 
   constructor(
     private readonly registry: TaskRegistry,
@@ -50,6 +55,7 @@ export class TaskExecutor implements DeliveryHandler<RunOutcome> {
     private readonly options: ExecutorOptions,
   ) {
     this.ends = new RunEnds(this.journal, options.maxPayload);
+    this.batches = new BatchRunner({ ...options, context, ends: this.ends });
   }
 
   async handle(delivery: Delivery): Promise<RunOutcome> {
@@ -58,6 +64,7 @@ export class TaskExecutor implements DeliveryHandler<RunOutcome> {
     if (!task) return this.journal.ended(delivery, await this.handleUnknown(delivery));
     const refusal = reasonNotToRun(delivery, task.definition, this.options.now);
     if (refusal) return this.journal.ended(delivery, { kind: 'failed', failure: refusal });
+    if (isBatchTask(task)) return this.batches.handle(delivery, task);
     const limit = new TimeLimit(delivery.interruption, delivery.options.timeout ?? task.definition.timeout, {
       onListenerError: (error) => this.journal.listenerThrew(delivery, error),
       onLate: (taken, timeout) => this.journal.timedOutLate(delivery, taken, timeout),
@@ -68,7 +75,11 @@ export class TaskExecutor implements DeliveryHandler<RunOutcome> {
     try {
       // Awaited also without a schema: what a guard enters by `AsyncLocalStorage.enterWith()` then stays in this run.
       const args = await validateArguments(task.definition, delivery.args);
-      const run = this.openRun(delivery, task, { limit, progress, log });
+      const run = openRun(delivery, task.definition, {
+        limit,
+        log,
+        progress: (value) => progress.report(this.ends.checked(value, 'progress', 'The progress report')),
+      });
       delivery.started();
       const returned = await limit.race(
         () => task.invoker.invoke(args),
@@ -93,30 +104,14 @@ export class TaskExecutor implements DeliveryHandler<RunOutcome> {
     }
   }
 
+  /** Gives back the calls that wait for a batch: the application closes. */
+  close(): void {
+    this.batches.close();
+  }
+
   private watchSlow(delivery: Delivery, { definition: { slow } }: RegisteredTask): SlowRun | undefined {
     if (slow === undefined) return undefined;
     return new SlowRun(slow, (taken) => this.journal.slow(delivery, taken, slow));
-  }
-
-  private openRun(
-    delivery: Delivery,
-    { definition }: RegisteredTask,
-    { limit, progress, log }: { limit: TimeLimit; progress: ProgressReporter; log: RunLog },
-  ): TaskRun {
-    const { id, name, queue, attempt, enqueuedAt, headers } = delivery;
-    return {
-      id,
-      name,
-      queue,
-      attempt,
-      enqueuedAt,
-      headers,
-      log: log.write,
-      maxAttempts: attemptsOf(delivery, definition),
-      interruption: limit.interruption,
-      deadline: limit.deadline,
-      progress: (value) => progress.report(this.ends.checked(value, 'progress', 'The progress report')),
-    };
   }
 
   /**
@@ -162,4 +157,8 @@ function noTask({ name }: Delivery): TaskFailure {
       `The job "${name}" was not enqueued as a task: its data must have the form { "args": [...], "headers": { ... } }, with args a list.`,
     ),
   );
+}
+
+function isBatchTask(task: RegisteredTask): task is BatchTask {
+  return task.definition.batch !== undefined;
 }

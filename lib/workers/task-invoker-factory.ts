@@ -3,6 +3,7 @@ import type { FoundTask } from '../tasks/task-explorer.js';
 import type { TaskInvoker } from '../tasks/task-registry.js';
 import { AppEnhancerReader, type AppEnhancerOptions } from './enhancers/app-enhancers.js';
 import { BareMethod } from './enhancers/bare-method.js';
+import { admission, batch, BatchMethod, whole, type PartOf } from './enhancers/batch-method.js';
 import { EnhancedMethod } from './enhancers/enhanced-method.js';
 import { EnhancerReader } from './enhancers/enhancer-reader.js';
 import { isBare } from './enhancers/enhancers.js';
@@ -40,17 +41,24 @@ export class TaskInvokerFactory {
 
   /** @throws the error of Nest when a dependency of an enhancer cannot be resolved */
   async create(task: FoundTask): Promise<TaskInvoker> {
+    if (!task.definition.batch) return this.createPart(task, whole);
+    return new BatchMethod(await this.createPart(task, admission), await this.createPart(task, batch));
+  }
+
+  private async createPart(task: FoundTask, partOf: PartOf): Promise<TaskInvoker> {
     const { appEnhancers, enhancers, late, scope, context } = this;
     const methods = new TaskMethods(task);
     const areLateScoped = (await late.create(task.provider, methods.known)).some(
       (each) => !each.isDependencyTreeStatic(),
     );
     if (!hasOneInstance(task) || appEnhancers.areScoped || areLateScoped) {
-      return new MethodPerRun(task, hasOneInstance(task), { appEnhancers, enhancers, late, scope, context });
+      const deps = { appEnhancers, enhancers, late, scope, context };
+      return new MethodPerRun(task, hasOneInstance(task), deps, partOf);
     }
-    const method = methods.on(task.provider.instance as object);
-    const around = enhancers.read(method, appEnhancers.static(), task);
-    enhancers.warnOfMissingTypes(around, method, task.definition.name);
+    const declared = methods.on(task.provider.instance as object);
+    const all = enhancers.read(declared, appEnhancers.static(), task);
+    if (partOf === whole) enhancers.warnOfMissingTypes(all, declared, task.definition.name);
+    const { method, around } = partOf(declared, all);
     return isBare(around) ? new BareMethod(method, context) : new EnhancedMethod(method, around, context);
   }
 }

@@ -24,7 +24,7 @@ export class TaskLoader {
    * Registers the tasks that are not registered yet: all of them when the application starts, and those of a module that
    * is loaded later.
    *
-   * @throws ConfigurationError when an option of a task is wrong
+   * @throws ConfigurationError when an option of a task is wrong, or when a task with batches shares its queue
    * @throws DuplicateTaskError when two tasks have the same name
    */
   async load(): Promise<void> {
@@ -36,5 +36,6 @@ export class TaskLoader {
       this.loaded.set(provider, names.add(definition.name));
       registry.add(register({ definition, invoker: await invokers.create(task) }));
     }
+    registry.checkBatches();
   }
 }

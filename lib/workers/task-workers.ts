@@ -16,6 +16,8 @@ export interface TaskWorkersDeps {
   /** The queues that this process runs. */
   readonly queues: () => ReadonlyMap<string, ConsumerOptions>;
   readonly runWaits: Pick<RunWaitsOfProcess, 'addQueue'>;
+  /** Gives back the calls that wait for a batch. */
+  readonly giveBackHeld: () => void;
   /** Ends the listeners to the changes that the workers stored last. */
   readonly stopListeners: () => Promise<void>;
   /** Closes what a start that failed leaves open. */
@@ -101,7 +103,10 @@ export class TaskWorkers {
       consumers.flatMap((consumer) => consumer.running()),
       grace,
     );
-    await Promise.all(consumers.map((consumer) => consumer.stop(grace)));
+    const stopped = consumers.map((consumer) => consumer.stop(grace));
+    // After the consumers have begun to stop, so that they take none of them again.
+    this.deps.giveBackHeld();
+    await Promise.all(stopped);
     await this.deps.stopListeners();
     await this.keeper.stop();
     await this.deps.presence.stop();

@@ -31,7 +31,7 @@ export class TimeLimit {
   private readonly startedAt = performance.now();
   private readonly timer: LongTimer | undefined;
   private readonly stopListening: () => void;
-  private graceTimer: NodeJS.Timeout | undefined;
+  private readonly graceTimers: NodeJS.Timeout[] = [];
   private runInContext = (body: () => void): void => body();
 
   /**
@@ -75,7 +75,7 @@ export class TimeLimit {
     return new Promise<Awaited<T>>((resolve, reject) => {
       if (this.interruption.isRequested) return reject(this.reason);
       this.interruption.onRequest(() => {
-        this.graceTimer = setTimeout(() => reject(this.reason as Error), ABORT_GRACE);
+        this.graceTimers.push(setTimeout(() => reject(this.reason as Error), ABORT_GRACE));
       });
       // Inside the executor of the promise, so that an error which a synchronous method throws rejects the promise too.
       Promise.resolve(runInContext(call)).then(resolve, reject);
@@ -85,7 +85,7 @@ export class TimeLimit {
   clear(): void {
     this.stopListening();
     this.timer?.clear();
-    clearTimeout(this.graceTimer);
+    for (const timer of this.graceTimers) clearTimeout(timer);
   }
 
   private timeOut(): void {

@@ -1,6 +1,7 @@
 import { applyDecorators } from '@nestjs/common';
 import {
   defineTask,
+  Schedule,
   Task,
   TaskQueue,
   type ProducerOf,
@@ -38,7 +39,7 @@ declare const queue: TaskQueue;
 typeTest('a producer takes the arguments of one call and has its result', () => {
   expectType<Equal<typeof rows.store, TaskProducer<(row: Row) => void>>>();
   const stored = rows.store.enqueue({ tenant: 'a', value: 1 });
-  expectType<Equal<Awaited<typeof stored>, TaskHandle<null>>>();
+  expectType<Equal<Awaited<typeof stored>, TaskHandle<void>>>();
   const embedded = rows.embed.enqueue('text');
   expectType<Equal<Awaited<typeof embedded>, TaskHandle<number[]>>>();
   void rows.embed.enqueueMany([['text', 'model']]);
@@ -109,7 +110,7 @@ typeTest('a key of other arguments does not compile', () => {
 
 typeTest('a contract is that of one call', () => {
   const store = defineTask<(row: Row) => Promise<number>>('rows.store');
-  class Rows {
+  class StoreOfRows {
     @Task(store, { batch: { size: 500, wait: 0, key: (row) => row.tenant } })
     async store(calls: TaskBatch<[Row]>): Promise<number[]> {
       return calls.map(({ args: [{ value }] }) => value);
@@ -129,15 +130,15 @@ typeTest('a contract is that of one call', () => {
     }
   }
   expectType<Equal<ProducerOf<typeof store>, TaskProducer<(row: Row) => Promise<number>>>>();
-  void [Rows, Wrong];
+  void [StoreOfRows, Wrong];
 });
 
 typeTest('a method with any parameter, and composed decorators, compile', () => {
   const Mail = (options: TaskOptions) => applyDecorators(Task({ ...options, queue: 'mail' }));
   const decorator: MethodDecorator = Task();
   class Loose {
-    // eslint-disable-next-line typescript/no-explicit-any -- that is what this test is about
     @Task()
+    // eslint-disable-next-line typescript/no-explicit-any -- that is what this test is about
     anything(value: any): unknown {
       return value;
     }
@@ -154,4 +155,19 @@ typeTest('a method with any parameter, and composed decorators, compile', () => 
     }
   }
   void Loose;
+});
+
+typeTest('a schedule has the arguments of one call', () => {
+  class Nightly {
+    @Schedule('0 3 * * *', { args: [{ tenant: 'a', value: 1 }] })
+    @Task({ batch: { size: 500, wait: 0 } })
+    async store(_calls: TaskBatch<[Row]>): Promise<void> {}
+  }
+  class Wrong {
+    // @ts-expect-error -- a row
+    @Schedule('0 3 * * *', { args: ['a'] })
+    @Task({ batch: { size: 500, wait: 0 } })
+    async store(_calls: TaskBatch<[Row]>): Promise<void> {}
+  }
+  void [Nightly, Wrong];
 });

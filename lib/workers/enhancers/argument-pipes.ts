@@ -44,6 +44,11 @@ export class ArgumentPipes {
     );
   }
 
+  /** The pipes of the method for the arguments of one call, when the declared parameter of the method is a batch of calls. */
+  ofOneCall(): ArgumentPipes {
+    return new ArgumentPipes(this.undeclared.pipes, [], false);
+  }
+
   /**
    * Returns the arguments as the pipes made them. A missing argument goes through the pipes too, as a missing body of a
    * request does: a pipe may refuse it, or return a default for it.

@@ -9,6 +9,7 @@ import type { EnhancerReader } from './enhancer-reader.js';
 import type { RunScope } from './run-scope.js';
 import type { LateEnhancers } from './late-enhancers.js';
 import { TaskMethods, type TaskMethod } from './task-method.js';
+import { whole, type PartOf } from './batch-method.js';
 
 export interface MethodPerRunDeps {
   readonly appEnhancers: AppEnhancerReader;
@@ -28,11 +29,15 @@ export class MethodPerRun implements TaskInvoker {
   private readonly lateOf = new WeakMap<Type, Promise<InstanceWrapper[]>>();
   private hasWarned = false;
 
-  /** @param hasOneInstance whether the provider itself lives as long as the application */
+  /**
+   * @param hasOneInstance whether the provider itself lives as long as the application
+   * @param partOf the part of the method that a run calls; default: all of it
+   */
   constructor(
     private readonly task: FoundTask,
     private readonly hasOneInstance: boolean,
     private readonly deps: MethodPerRunDeps,
+    private readonly partOf: PartOf = whole,
   ) {
     this.methods = new TaskMethods(task);
   }
@@ -49,7 +54,8 @@ export class MethodPerRun implements TaskInvoker {
     const around = enhancers.read(method, await appEnhancers.forRun(contextId), { provider, contextId });
     if (!this.hasWarned) enhancers.warnOfMissingTypes(around, method, definition.name);
     this.hasWarned = true;
-    return new EnhancedMethod(method, around, context).invoke(args);
+    const part = this.partOf(method, around);
+    return new EnhancedMethod(part.method, part.around, context).invoke(args);
   }
 
   private lateEnhancersOf(method: TaskMethod): Promise<InstanceWrapper[]> {

@@ -73,3 +73,29 @@ it.each<[what: string, tasks: TaskOptions[], milliseconds: number]>([
   for (const [index, options] of tasks.entries()) add({ ...options, name: `task${index}` });
   expect(registry.longestResultTtl()).toBe(milliseconds);
 });
+
+describe('a task that takes batches', () => {
+  const batch = { size: 5, wait: 0 };
+
+  it('has a queue of its own', () => {
+    add({ name: 'rows', queue: 'rows', batch });
+    add({ name: 'other' });
+    registry.checkBatches();
+    expect(registry.batchSizeOf('rows')).toBe(5);
+    expect(registry.batchSizeOf('default')).toBe(1);
+    add({ name: 'mail', queue: 'rows' });
+    expect(() => registry.checkBatches()).toThrow(
+      'The task "rows" of Mail.send takes batches, and its queue "rows" has the task "mail" too. Give the task with batches a queue of its own',
+    );
+  });
+
+  it.each([
+    [{ size: 0, wait: 0 }, 'size in batch of task "rows" is 0. Give a whole number from 1 to 10000.'],
+    [{ size: 1.5, wait: 0 }, 'size in batch of task "rows" is 1.5.'],
+    [{ size: 5, wait: 'soon' }, 'wait in batch of task "rows"'],
+    [{ size: 5, wait: '2m' }, 'wait in batch of task "rows" is "2m", for which a worker would hold calls.'],
+    [{ size: 5, wait: 0, key: 'tenant' }, 'key in batch of task "rows" is "tenant". Give a function'],
+  ])('refuses %j', (wrong, message) => {
+    expect(() => add({ name: 'rows', batch: wrong as unknown as typeof batch })).toThrow(message);
+  });
+});

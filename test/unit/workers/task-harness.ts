@@ -125,6 +125,7 @@ async function executorOf(app: INestApplication): Promise<TaskExecutor> {
     maxPayload: 1e6,
     unknownTaskReturns: 12,
     now: () => Date.now(),
+    concurrency: () => 10,
     isDeclaredElsewhere: async () => false,
   });
 }

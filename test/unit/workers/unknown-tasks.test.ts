@@ -19,6 +19,7 @@ const executor = (isDeclaredElsewhere: boolean) =>
   new TaskExecutor(new TaskRegistry(), new TaskContext(), {
     maxPayload: 1e6,
     unknownTaskReturns: 12,
+    concurrency: () => 10,
     isDeclaredElsewhere: async () => isDeclaredElsewhere,
     now: () => Date.now(),
   });

@@ -1,0 +1,206 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { Interruption } from '../../engine/interruption.js';
+import type { Delivery } from '../../engine/ports/worker-port.js';
+import { TaskCancelledError, TaskTimeoutError } from '../../errors.js';
+import type { BatchSettings } from '../../tasks/task-batch.js';
+import type { RegisteredTask } from '../../tasks/task-registry.js';
+import { validateArguments } from '../../tasks/validate-arguments.js';
+import type { RunOutcome } from '../../workflows/run-outcome.js';
+import { attemptsOf } from '../error-to-outcome.js';
+import { openRun } from '../open-run.js';
+import type { RunEnds } from '../run-ends.js';
+import { SlowRun } from '../slow-run.js';
+import type { TaskContext, TaskRun } from '../task-context.js';
+import { TimeLimit } from '../time-limit.js';
+import { BatchMember } from './batch-member.js';
+import { BatchQueue, type Batchable } from './batch-queue.js';
+import { mostOf, resultsOf } from './batch-results.js';
+
+export interface BatchRunnerDeps {
+  readonly context: TaskContext;
+  readonly ends: RunEnds;
+  /** The most batches of a queue that this process runs at the same time. */
+  readonly concurrency: (queue: string) => number;
+  /** The time by which tasks expire. */
+  readonly now: () => number;
+}
+
+/** A task that takes batches. */
+export type BatchTask = RegisteredTask & { readonly definition: { readonly batch: BatchSettings } };
+
+interface Waiting extends Batchable {
+  readonly member: BatchMember;
+}
+
+/**
+ * Runs tasks whose methods take many calls at once. Guards, pipes and the schema act on each call, before it waits for its batch;
+ * interceptors act on the batch. Each call ends by itself.
+ */
+export class BatchRunner {
+  private readonly queues = new Map<string, BatchQueue<Waiting>>();
+  private isClosed = false;
+  /** A batch belongs to none of its calls, so it does not run in the asynchronous context of the call that came last. */
+  private readonly outsideOfCalls = AsyncLocalStorage.snapshot();
+
+  constructor(private readonly deps: BatchRunnerDeps) {}
+
+  async handle(delivery: Delivery, task: BatchTask): Promise<RunOutcome> {
+    const { ends } = this.deps;
+    const { definition } = task;
+    const member = new BatchMember(delivery, (error) => ends.journal.listenerThrew(delivery, error));
+    try {
+      member.args = await this.admit(member, task);
+      const returned = await this.runInBatch(member, task);
+      if (!member.log.isIdle) await member.log.flush();
+      if (member.decided) throw member.decided.error;
+      if (member.reason instanceof TaskCancelledError) throw member.reason;
+      return ends.returned(delivery, returned, definition);
+    } catch (error) {
+      if (member.isGivenBack) return { kind: 'postponed', delay: 0 };
+      await member.log.flush();
+      const thrown = member.decided ? member.decided.error : error;
+      return ends.threw({ delivery, definition, thrown, interruption: member.reason });
+    } finally {
+      member.close();
+    }
+  }
+
+  /** Gives back the calls that wait for a batch, and all that come later: the application closes. */
+  close(): void {
+    this.isClosed = true;
+    for (const queue of this.queues.values()) for (const { member } of queue.clear()) member.giveBack();
+  }
+
+  /** The arguments of a call, checked and changed by what acts on each call. */
+  private async admit(member: BatchMember, { definition, invoker }: BatchTask): Promise<readonly unknown[]> {
+    const { delivery, limit, log } = member;
+    const args = await validateArguments(definition, member.args);
+    const progress = (value: unknown) =>
+      delivery.progress(this.deps.ends.checked(value, 'progress', 'The progress report'));
+    const run = openRun(delivery, definition, { limit, log, progress });
+    return limit.race(
+      () => invoker.admit?.(args) ?? args,
+      (body) => this.deps.context.run(run, body),
+    );
+  }
+
+  private runInBatch(member: BatchMember, task: BatchTask): Promise<unknown> {
+    if (this.isClosed) {
+      member.giveBack();
+      return member.returned;
+    }
+    const waiting = this.waiting(member, task);
+    const queue = this.queueOf(member.delivery.queue, task);
+    queue.add(waiting);
+    const stopListening = member.limit.interruption.onRequest(() => {
+      if (queue.remove(waiting)) member.reject(member.reason);
+    });
+    return member.returned.finally(stopListening);
+  }
+
+  private waiting(member: BatchMember, { definition }: BatchTask): Waiting {
+    const { size, wait, key } = definition.batch;
+    const { delivery, args } = member;
+    const { expiresAt = Infinity } = delivery.options;
+    return {
+      member,
+      group: key ? String(key(...args)) : '',
+      most: mostOf(size, delivery.attempt, attemptsOf(delivery, definition)),
+      wait: Math.max(Math.min(wait, expiresAt - this.deps.now()), 0),
+    };
+  }
+
+  private queueOf(name: string, task: BatchTask): BatchQueue<Waiting> {
+    const id = `${name}:${task.definition.name}`;
+    let queue = this.queues.get(id);
+    if (!queue) {
+      queue = new BatchQueue({
+        atOnce: () => this.deps.concurrency(name),
+        run: (batch) =>
+          this.outsideOfCalls(() =>
+            this.run(
+              batch.map(({ member }) => member),
+              task,
+            ),
+          ),
+      });
+      this.queues.set(id, queue);
+    }
+    return queue;
+  }
+
+  private async run(members: readonly BatchMember[], { definition, invoker }: BatchTask): Promise<void> {
+    const { journal } = this.deps.ends;
+    const first = members[0] as BatchMember;
+    const about = { ...first.delivery, id: nameOf(members) };
+    const limit = new TimeLimit(interruptionOf(members), timeoutOf(members, definition.timeout), {
+      onListenerError: (error) => journal.listenerThrew(about, error),
+      onLate: (taken, timeout) => journal.timedOutLate(about, taken, timeout),
+    });
+    const { slow } = definition;
+    const slowRun = slow === undefined ? undefined : new SlowRun(slow, (taken) => journal.slow(about, taken, slow));
+    for (const { delivery } of members) delivery.started();
+    try {
+      const returned = await limit.race(
+        () => invoker.invoke([members.map(({ call }) => call)]),
+        (body) => this.deps.context.run(runOfBatch(members, limit), body),
+      );
+      limit.checkTime();
+      if (limit.reason instanceof TaskTimeoutError) throw limit.reason;
+      const results = resultsOf(returned, members.length, definition.name);
+      for (const [index, member] of members.entries()) member.resolve(results[index]);
+    } catch (error) {
+      limit.checkTime();
+      const { reason } = limit;
+      for (const member of members) member.reject(reason instanceof TaskTimeoutError ? reason : error);
+    } finally {
+      limit.clear();
+      slowRun?.end();
+    }
+  }
+}
+
+/** The run of a batch, in which `TaskContext` has what its calls have in common. */
+function runOfBatch(members: readonly BatchMember[], { interruption, deadline }: TimeLimit): TaskRun {
+  const { id, name, queue, enqueuedAt } = (members[0] as BatchMember).delivery;
+  return {
+    id,
+    name,
+    queue,
+    enqueuedAt,
+    isBatch: true,
+    attempt: 1,
+    maxAttempts: 1,
+    headers: {},
+    interruption,
+    deadline,
+    progress: () => Promise.resolve(),
+    log: async (text, level) => {
+      await Promise.all(members.map(({ log }) => log.write(text, level)));
+    },
+  };
+}
+
+/** Is requested once all calls of the batch are interrupted: then nothing needs the rest of the run. */
+function interruptionOf(members: readonly BatchMember[]): Interruption {
+  const interruption = new Interruption();
+  let left = members.length;
+  for (const { limit } of members) {
+    limit.interruption.onRequest(() => {
+      left--;
+      if (left === 0) interruption.request(limit.reason);
+    });
+  }
+  return interruption;
+}
+
+/** The shortest time limit of the calls. */
+function timeoutOf(members: readonly BatchMember[], declared: number | undefined): number | undefined {
+  const timeouts = members.flatMap(({ delivery }) => delivery.options.timeout ?? declared ?? []);
+  return timeouts.length > 0 ? Math.min(...timeouts) : undefined;
+}
+
+function nameOf(members: readonly BatchMember[]): string {
+  const { id } = (members[0] as BatchMember).delivery;
+  return members.length === 1 ? id : `${id} and ${members.length - 1} more in its batch`;
+}

@@ -1,0 +1,109 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { BatchQueue, type Batchable } from '../../../lib/workers/batches/batch-queue.js';
+
+interface Item extends Batchable {
+  readonly name: string;
+}
+
+describe('BatchQueue', () => {
+  let batches: string[];
+  let ends: (() => void)[];
+  let places: number;
+  let queue: BatchQueue<Item>;
+
+  beforeEach(() => {
+    jest.useFakeTimers();
+    batches = [];
+    ends = [];
+    places = 2;
+    queue = new BatchQueue({
+      atOnce: () => places,
+      run: (batch) => {
+        batches.push(batch.map(({ name }) => name).join(''));
+        return new Promise((resolve) => ends.push(resolve));
+      },
+    });
+  });
+  afterEach(() => void jest.useRealTimers());
+
+  const item = (name: string, { group = '', most = 3, wait = 100 } = {}): Item => ({ name, group, most, wait });
+  const add = (names: string, options = {}) => {
+    for (const name of names) queue.add(item(name, options));
+  };
+  const endOne = async () => {
+    ends.shift()?.();
+    await jest.advanceTimersByTimeAsync(0);
+  };
+
+  it('begins a full batch at once', () => {
+    add('abcd');
+    expect(batches).toEqual(['abc']);
+  });
+
+  it('begins a batch when its first item has waited', () => {
+    add('a');
+    jest.advanceTimersByTime(60);
+    add('b');
+    jest.advanceTimersByTime(39);
+    expect(batches).toEqual([]);
+    jest.advanceTimersByTime(1);
+    expect(batches).toEqual(['ab']);
+  });
+
+  it('begins a batch earlier for an item that can wait less', () => {
+    add('a');
+    add('b', { wait: 10 });
+    jest.advanceTimersByTime(10);
+    expect(batches).toEqual(['ab']);
+  });
+
+  it('puts items of one turn together when they wait for no time', () => {
+    add('ab', { wait: 0 });
+    expect(batches).toEqual([]);
+    jest.advanceTimersByTime(1);
+    expect(batches).toEqual(['ab']);
+  });
+
+  it('keeps groups and sizes apart', () => {
+    add('ab', { group: 'x' });
+    add('cd', { group: 'y' });
+    add('e', { group: 'x', most: 1 });
+    jest.advanceTimersByTime(100);
+    expect(batches).toEqual(['e', 'ab']);
+  });
+
+  it('waits for a free place, while further items join the batch', async () => {
+    places = 1;
+    add('abc');
+    add('d');
+    jest.advanceTimersByTime(200);
+    add('e');
+    expect(batches).toEqual(['abc']);
+    await endOne();
+    expect(batches).toEqual(['abc', 'de']);
+  });
+
+  it('begins with the group that waits longest', async () => {
+    places = 1;
+    add('abc', { group: 'x' });
+    add('d', { group: 'y' });
+    jest.advanceTimersByTime(150);
+    add('efg', { group: 'z' });
+    await endOne();
+    expect(batches).toEqual(['abc', 'd']);
+    await endOne();
+    expect(batches).toEqual(['abc', 'd', 'efg']);
+  });
+
+  it('forgets an item that is removed, and all of them when it is cleared', () => {
+    const removed = item('a');
+    queue.add(removed);
+    add('b');
+    expect(queue.remove(removed)).toBe(true);
+    expect(queue.remove(removed)).toBe(false);
+    add('c', { group: 'x' });
+    expect(queue.clear().map(({ name }) => name)).toEqual(['b', 'c']);
+    jest.advanceTimersByTime(1_000);
+    expect(batches).toEqual([]);
+  });
+});
