@@ -1,7 +1,6 @@
 import { parseDuration, type Duration } from '../duration.js';
 import type { Headers } from '../engine/task.js';
 import { ConfigurationError } from '../errors.js';
-import type { TaskFunction } from './task-contract.js';
 
 /** Makes a batch a type of its own, so that no other list of arguments is taken for one. It does not exist at run time. */
 declare const BATCH: unique symbol;
@@ -102,7 +101,8 @@ export type BatchArguments<F> = F extends (calls: infer B, ...rest: never[]) => 
   : never;
 
 /** The function that callers of a task call: for a method that takes batches, the function of one call. */
-export type CallOf<F extends TaskFunction> = [BatchArguments<F>] extends [never]
+// eslint-disable-next-line typescript/no-explicit-any -- the only type every function is assignable to
+export type CallOf<F extends (...args: any[]) => unknown> = [BatchArguments<F>] extends [never]
   ? F
   : (...args: BatchArguments<F>) => F extends (...args: never[]) => infer R ? ItemOf<Awaited<R>> : never;
 

@@ -105,7 +105,7 @@ class Rows {
     await this.task.log(`a batch of ${calls.length}`);
     const texts = ['id', 'headers', 'attempt'].map((name) => {
       try {
-        return String(this.task[name as 'id']);
+        return this.task[name as 'id'];
       } catch (error) {
         return (error as Error).message.slice(0, 45);
       }
@@ -190,7 +190,7 @@ describeEachEngine('a task with batches', (engine) => {
     const ends = await Promise.allSettled(handles.map((handle) => handle.result()));
     expect(ends.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected', 'fulfilled']);
     expect((ends[2] as PromiseRejectedResult).reason).toBeInstanceOf(TaskFailedError);
-    expect(provider.runs[0]?.toSorted()).toEqual([1, 13, 2, 4]);
+    expect(new Set(provider.runs[0])).toEqual(new Set([1, 2, 13, 4]));
     expect((await handles[2]?.status())?.attempt).toBe(3);
   });
 
@@ -198,7 +198,8 @@ describeEachEngine('a task with batches', (engine) => {
     const calls = [row(1, 'a'), row(2, 'b'), row(3, 'a'), row(4, 'b'), row(5, 'c')];
     const handles = await rows.byTenant.enqueueMany(calls);
     await Promise.all(handles.map((handle) => handle.result()));
-    expect(provider.runs.map((values) => values.toSorted()).toSorted()).toEqual([[1, 3], [2, 4], [5]]);
+    const runs = provider.runs.map((values) => values.toSorted((one, other) => one - other).join());
+    expect(new Set(runs)).toEqual(new Set(['1,3', '2,4', '5']));
   });
 
   it('fails as a whole when the list has another length', async () => {

@@ -19,6 +19,7 @@ const PAGES_FOR_USERS = [
   'README.md',
   'docs/workflows.md',
   'docs/events.md',
+  'docs/batches.md',
   'docs/faults.md',
   'docs/speed.md',
   'docs/testing.md',
@@ -65,6 +66,10 @@ it('docs/monitoring.md shows the controller that a test starts', () => {
   expect(readFileSync('docs/monitoring.md', 'utf8')).toContain(
     readFileSync('test/support/monitoring/health.controller.ts', 'utf8'),
   );
+});
+
+it('docs/batches.md shows an example that compiles', () => {
+  expect(readFileSync('docs/batches.md', 'utf8')).toContain(readFileSync('docs/batches.example.ts', 'utf8'));
 });
 
 describe('docs/architecture.md', () => {

@@ -38,6 +38,7 @@ describe('a task without options', () => {
       unique: undefined,
       schema: undefined,
       delivery: 'at-least-once',
+      batch: undefined,
       origin: 'Mail.send',
     });
   });

@@ -58,7 +58,7 @@ it('a planned failure concerns the batch, and its calls are retried alone', asyn
   expect(runs).toEqual([]);
   await tasks.advance('1h');
   await tasks.drain();
-  expect(runs.flat().toSorted()).toEqual([1, 2]);
+  expect(new Set(runs.flat())).toEqual(new Set([1, 2]));
   expect(runs).toHaveLength(2);
   expect(await handles[0]?.result()).toBe(10);
 });
