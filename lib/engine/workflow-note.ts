@@ -70,7 +70,7 @@ export interface DutyEnd {
   readonly kind: 'succeeded' | 'failed';
   readonly name: string;
   readonly queue: string;
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: Headers;
   /** The first argument of the callbacks: the result, or the error. */
   readonly input: Json;
   /** The plans of the callbacks of this end. */
