@@ -151,9 +151,10 @@ export class TaskHandle<R = unknown> {
   }
 
   /**
-   * Removes the record of a final task.
+   * Removes the record of a final task, of a workflow with the records of its members.
    *
-   * @returns false when the task is not final or not stored, or when a workflow that goes on needs its result
+   * @returns false when the task is not final or not stored, when a workflow that goes on needs its result, or while a
+   * member of the workflow still runs
    */
   forget(): Promise<boolean> {
     return this.#results.forget(this.id);

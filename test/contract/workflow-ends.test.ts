@@ -15,6 +15,7 @@ import { boot, type Booted } from '../support/boot.js';
 import { describeEachEngine } from '../support/engines.js';
 import { Gate } from '../support/gate.js';
 import { Recorder } from '../support/recorder.js';
+import { until } from '../support/until.js';
 
 @Injectable()
 class Shop {
@@ -199,6 +200,19 @@ describeEachEngine('the end of a workflow', (engine) => {
     const values = Array.from({ length: 2 * count }, (_, value) => value);
     expect(shop.done.entries.toSorted((a, b) => Number(a) - Number(b))).toEqual(values);
     expect(shop.alerts.entries).toHaveLength(2 * count);
+  });
+
+  it('is forgotten with its members, once none of them runs any more', async () => {
+    const handle = await group([tasks.add.signature(1, 1), tasks.held.signature(2)]).enqueue();
+    const [first, second] = await handle.children();
+    for await (const { state } of second!.updates()) if (state === 'running') break;
+    await handle.cancel();
+    await expect(handle.status()).resolves.toMatchObject({ state: 'cancelled' });
+    await expect(handle.forget()).resolves.toBe(false);
+    shop.gate.open();
+    await until(() => handle.forget(), 'the workflow is forgotten');
+    for (const { id } of [handle, first!, second!])
+      await expect(booted.queue.handle(id).status()).rejects.toMatchObject({ code: 'TASK_NOT_FOUND' });
   });
 
   it('runs onError for a task that expired', async () => {

@@ -59,6 +59,7 @@ class Evaluation {
       case 'chunks':
         return chunked(shape.values, shape.size).map((chunk) => chunk.map((each) => each + each));
       case 'become':
+      case 'with':
         return this.run(shape.of, input);
       case 'linked':
         return this.linked(shape, input);
@@ -114,6 +115,7 @@ class Evaluation {
   private cannotRun(shape: Shape): void {
     if (shape.kind === 'chord') this.cannotRun(shape.callback);
     if (shape.kind === 'chain') for (const step of shape.steps) this.cannotRun(step);
+    if (shape.kind === 'with') this.cannotRun(shape.of);
     if (shape.kind !== 'linked') return;
     this.links.push({ tag: shape.tag, value: FAILED });
     this.cannotRun(shape.of);

@@ -1,5 +1,6 @@
 import { getQueueToken } from '@nestjs/bullmq';
 import type { JobType, Queue } from 'bullmq';
+import type { Engine } from '../../lib/engine/engine.js';
 import { MemoryEngine } from '../../lib/engine/memory/memory-engine.js';
 import { hasEnded } from '../../lib/engine/memory/stored-task.js';
 import { ENGINE } from '../../lib/task-queue-tokens.js';
@@ -14,7 +15,7 @@ export async function unfinishedTasks({ app }: Booted, queue = 'default'): Promi
   if (engine instanceof MemoryEngine) {
     return [...engine.place.store.all()].filter((task) => task.queue === queue && !hasEnded(task)).map(({ id }) => id);
   }
-  const jobs = await app.get<Queue>(getQueueToken(queue)).getJobs(UNFINISHED);
+  const jobs = await nativeQueue(engine, queue).getJobs(UNFINISHED);
   return jobs.map(({ id }) => id as string);
 }
 
@@ -27,4 +28,21 @@ export async function removeTask({ app }: Booted, id: string): Promise<void> {
   }
   const task = engine.place.store.find(id);
   if (task && task.place !== 'running') engine.place.store.remove(task);
+}
+
+/** The BullMQ states of a job that is final. */
+const FINISHED: JobType[] = ['completed', 'failed'];
+
+/** The ids of all tasks of a queue that are stored. */
+export async function storedTasks({ app }: Booted, queue = 'default'): Promise<string[]> {
+  const engine: unknown = app.get(ENGINE);
+  if (engine instanceof MemoryEngine) {
+    return [...engine.place.store.all()].filter((task) => task.queue === queue).map(({ id }) => id);
+  }
+  const jobs = await nativeQueue(engine, queue).getJobs([...UNFINISHED, ...FINISHED]);
+  return jobs.map(({ id }) => id as string);
+}
+
+function nativeQueue(engine: unknown, queue: string): Queue {
+  return (engine as Engine).native(queue) as Queue;
 }

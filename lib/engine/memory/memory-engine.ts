@@ -257,8 +257,7 @@ export class MemoryEngine implements Engine {
     const whole = task?.workflow?.parent;
     // A workflow that goes on needs the result.
     if (!task || !hasEnded(task) || (whole && !hasEnded(whole))) return false;
-    store.remove(task);
-    return true;
+    return store.removeWhole(task);
   }
 
   async readLog(id: string, after: number, limit: number): Promise<LogPage | undefined> {

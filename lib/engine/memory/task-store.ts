@@ -236,6 +236,18 @@ export class TaskStore {
     if (wasUnfinished) this.tellParent(task);
   }
 
+  /** Removes a task with its members, as the other engines do. @returns false while one of the members runs */
+  removeWhole(task: StoredTask): boolean {
+    if (hasRunningMember(task)) return false;
+    this.removeAll(task);
+    return true;
+  }
+
+  private removeAll(task: StoredTask): void {
+    this.remove(task);
+    for (const member of task.workflow?.members ?? []) if (member.place !== 'removed') this.removeAll(member);
+  }
+
   releaseKey({ unique, id }: StoredTask): void {
     if (unique && this.keys.get(unique.key)?.id === id) this.keys.delete(unique.key);
   }
@@ -303,6 +315,10 @@ export class TaskStore {
     const now = this.clock.now();
     for (let first = this.ended.first; first && first.due <= now; first = this.ended.first) this.remove(first);
   }
+}
+
+function hasRunningMember({ workflow }: StoredTask): boolean {
+  return workflow?.members.some((member) => member.place === 'running' || hasRunningMember(member)) ?? false;
 }
 
 function isDueBefore(one: StoredTask, other: StoredTask): boolean {

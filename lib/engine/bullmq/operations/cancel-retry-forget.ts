@@ -197,7 +197,13 @@ export class TaskCommands {
         if ((await this.stateAfterEnd(record)) === 'active') return false;
         await this.deps.lookup.makeEndable(record);
       }
-      await this.deps.lookup.jobOf(found).remove();
+      try {
+        await this.deps.lookup.jobOf(found).remove();
+      } catch (error) {
+        // BullMQ removes nothing while a worker runs a member of the workflow.
+        if (this.deps.driver.isOutage(error) || (await this.deps.lookup.stateOf(record)) === undefined) throw error;
+        return false;
+      }
       await this.deps.feed.changedByRequest([id]);
       return true;
     });
