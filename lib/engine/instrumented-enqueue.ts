@@ -73,6 +73,11 @@ function changedTree(tree: TaskTree, changes: HeaderChanges): TaskTree {
 }
 
 function changed(headers: Headers, changes: HeaderChanges): Headers {
-  const merged = Object.entries({ ...headers, ...changes });
-  return Object.fromEntries(merged.filter((entry): entry is [string, string] => entry[1] !== undefined));
+  const merged: Record<string, string> = { ...headers };
+  for (const name of Object.keys(changes)) {
+    const value = changes[name];
+    if (value === undefined) delete merged[name];
+    else merged[name] = value;
+  }
+  return merged;
 }

@@ -1,8 +1,13 @@
 import { SpanStatusCode, type Span } from '@opentelemetry/api';
 import type { AttemptOutcome } from '../engine/instrumentation.js';
 import { isCancellation, isExpiry } from '../engine/failures.js';
-import type { TaskFailure } from '../engine/task.js';
-import { ERROR_TYPE, OUTCOME } from './semantic-conventions.js';
+import type { Receipt, TaskFailure } from '../engine/task.js';
+import { DEDUPLICATED, ERROR_TYPE, MESSAGE_ID, OUTCOME } from './semantic-conventions.js';
+
+/** Describes in the span of an enqueue what the call became. */
+export function setReceipts(span: Span, [first, ...more]: readonly Receipt[]): void {
+  if (first?.deduplicated && more.length === 0) span.setAttributes({ [DEDUPLICATED]: true, [MESSAGE_ID]: first.id });
+}
 
 /** Describes in the span of an attempt how the attempt ended. */
 export function setOutcome(span: Span, outcome: AttemptOutcome): void {
@@ -13,7 +18,7 @@ export function setOutcome(span: Span, outcome: AttemptOutcome): void {
 }
 
 /** Describes in a span that its operation threw. */
-export function endWithError(span: Span, error: unknown): void {
+export function setError(span: Span, error: unknown): void {
   const { name = 'Error', message = String(error), code, stack } = error instanceof Error ? (error as ThrownError) : {};
   recordFailure(span, {
     name,

@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Injectable, Module, type ModuleMetadata } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { propagation, trace } from '@opentelemetry/api';
+import { diag, propagation, trace } from '@opentelemetry/api';
+import { NodeTracerProvider } from '@opentelemetry/sdk-trace-node';
 import { Task, TaskContext, TaskQueueModule } from 'nestjs-task-queue';
 import { TaskTelemetryModule, type TaskTelemetryOptions } from 'nestjs-task-queue/telemetry';
 import { Instrumentations } from '../../../lib/engine/instrumentation.js';
@@ -100,5 +101,31 @@ describe('wrong use makes the start fail', () => {
     await expect(compile([TaskQueueModule.forRoot({ connection: 'memory:' }), ...twice])).rejects.toThrow(
       'TaskTelemetryModule.forRoot() is imported twice, by App. Each attempt would have two spans: import it once',
     );
+  });
+});
+
+describe('an SDK that throws', () => {
+  const broken = (method: 'onStart' | 'onEnd') => ({
+    onStart: () => undefined,
+    onEnd: () => undefined,
+    forceFlush: async () => undefined,
+    shutdown: async () => undefined,
+    [method]: () => {
+      throw new Error(`${method} is broken`);
+    },
+  });
+
+  it.each(['onStart', 'onEnd'] as const)('in %s costs a span, but no task', async (method) => {
+    const reported: unknown[] = [];
+    const ignore = () => undefined;
+    const report = (_message: string, error: unknown) => void reported.push(String(error));
+    diag.setLogger({ error: report, warn: ignore, info: ignore, debug: ignore, verbose: ignore });
+    const provider = new NodeTracerProvider({ spanProcessors: [broken(method)] });
+    const { queue } = await start({ tracerProvider: provider });
+    const handle = await queue.of(Work).headers.enqueue();
+    expect(Object.keys(await handle.result())).toEqual([]);
+    // The span of the attempt ends a moment before the task does.
+    expect(reported).toEqual([`Error: ${method} is broken`, `Error: ${method} is broken`]);
+    diag.disable();
   });
 });
