@@ -36,12 +36,17 @@ export async function untilCommitted(
       'the transaction in which it was enqueued has not committed, and result() was called inside of it. Call result() after the commit.',
     );
   }
+  let missing: TaskNotFoundError | undefined;
   for (let pause = FIRST_PAUSE; ; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
     const left = end - performance.now();
     try {
-      return await untilFinal({ timeout: Math.max(left, 0), signal });
+      const record = await untilFinal({ timeout: Math.max(left, 0), signal });
+      // The time was too short for another look-up.
+      if (!record && missing) throw missing;
+      return record;
     } catch (error) {
       if (!(error instanceof TaskNotFoundError) || performance.now() + pause > end) throw error;
+      missing = error;
     }
     await sleep(pause, undefined, signal && { signal });
   }

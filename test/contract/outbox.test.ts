@@ -80,7 +80,7 @@ describeEachEngine('the outbox', (engine) => {
     await rollback();
     const later = await transact(database, (tx) => work.note.in(tx).enqueue('after the rollback'));
     await later.result({ timeout: '20s' });
-    await expect(gone.result({ timeout: '100ms' })).rejects.toMatchObject({ code: 'TASK_NOT_FOUND' });
+    await expect(gone.result({ timeout: '1s' })).rejects.toMatchObject({ code: 'TASK_NOT_FOUND' });
     expect(ran.entries).not.toContain('rolled back');
   });
 

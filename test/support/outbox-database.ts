@@ -27,10 +27,10 @@ export interface TestDatabase {
   close(): Promise<void>;
 }
 
-/** Creates a database with the table, unless `table` is false. */
-export async function createOutbox(dialect: Dialect, { table = true } = {}): Promise<TestDatabase> {
-  const database = await OPENERS[dialect]();
-  if (table) for (const statement of tableStatements(dialect)) await database.query(statement);
+/** Creates a database with the table. `sqlite without a log` is SQLite as it is by itself, without the write-ahead log. */
+export async function createOutbox(kind: Dialect | 'sqlite without a log'): Promise<TestDatabase> {
+  const database = await OPENERS[kind]();
+  for (const statement of tableStatements(database.dialect)) await database.query(statement);
   return database;
 }
 
@@ -50,7 +50,12 @@ export async function transact<T>(
   }
 }
 
-const OPENERS: Readonly<Record<Dialect, () => Promise<TestDatabase>>> = { postgres, mysql: mariadb, sqlite };
+const OPENERS: Readonly<Record<Dialect | 'sqlite without a log', () => Promise<TestDatabase>>> = {
+  postgres,
+  mysql: mariadb,
+  sqlite: () => sqlite('WAL'),
+  'sqlite without a log': () => sqlite('DELETE'),
+};
 
 async function postgres(): Promise<TestDatabase> {
   const { url, drop } = await createDatabase(process.env['TEST_POSTGRES_URL'] as string);
@@ -121,11 +126,16 @@ async function mariadb(): Promise<TestDatabase> {
 }
 
 /** SQLite has one transaction for each connection, so each one here has a connection of its own. */
-async function sqlite(): Promise<TestDatabase> {
+async function sqlite(journal: 'WAL' | 'DELETE'): Promise<TestDatabase> {
   const folder = await mkdtemp(join(tmpdir(), 'task-queue-sqlite-'));
   const file = join(folder, 'app.db');
-  const main = new Database(file);
-  main.exec('PRAGMA journal_mode = WAL');
+  const open = () => {
+    const database = new Database(file);
+    database.exec('PRAGMA busy_timeout = 5000');
+    return database;
+  };
+  const main = open();
+  main.exec(`PRAGMA journal_mode = ${journal}`);
   const run = (database: InstanceType<typeof Database>, text: string, params: readonly unknown[] = []): Row[] => {
     const statement = database.prepare(text);
     if (/^\s*SELECT/i.test(text)) return statement.all(...params) as Row[];
@@ -136,7 +146,7 @@ async function sqlite(): Promise<TestDatabase> {
     dialect: 'sqlite',
     url: `sqlite:${file}`,
     async begin() {
-      const database = new Database(file);
+      const database = open();
       database.exec('BEGIN');
       const end = (statement: string) => async () => {
         database.exec(statement);

@@ -60,11 +60,19 @@ class MysqlOutbox implements OutboxDatabase {
     );
   }
 
+  hasRows(store: string): Promise<boolean> {
+    return this.explained(async () => {
+      const [found] = await this.pool.query<RowDataPacket[]>(
+        `SELECT 1 FROM ${this.table} WHERE store = ? AND ${WAITING} LIMIT 1`,
+        [store],
+      );
+      return found.length > 0;
+    });
+  }
+
   take(store: string, limit: number, move: (rows: readonly OutboxRow[]) => Promise<MovedRows>): Promise<Taken> {
     return this.explained(async () => {
       const waiting = `FROM ${this.table} WHERE store = ? AND ${WAITING}`;
-      const [found] = await this.pool.query<RowDataPacket[]>(`SELECT 1 ${waiting} LIMIT 1`, [store]);
-      if (found.length === 0) return 'empty';
       return this.locked(store, async (connection) => {
         const [rows] = await connection.query<RowDataPacket[]>(
           `SELECT CAST(seq AS CHAR) AS seq, payload ${waiting} ORDER BY ${this.table}.seq LIMIT ${limit}`,

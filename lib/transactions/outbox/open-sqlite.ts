@@ -4,6 +4,12 @@ import { ConfigurationError } from '../../errors.js';
 export interface SqliteConnection {
   /** Runs a statement and returns its rows; none for a statement that returns none. */
   all(statement: string, params?: readonly (string | number)[]): readonly Readonly<Record<string, unknown>>[];
+  /**
+   * Runs statements in a transaction that may write, and commits it.
+   *
+   * @returns `undefined` when another connection writes just now: nothing was done
+   */
+  write<T>(run: () => T): T | undefined;
   close(): void;
 }
 
@@ -45,8 +51,33 @@ export async function openSqlite(file: string): Promise<SqliteConnection> {
       prepared.run(...params);
       return [];
     },
+    write(run) {
+      if (!unlessBusy(() => database.exec('BEGIN IMMEDIATE'))) return undefined;
+      try {
+        const result = run();
+        if (unlessBusy(() => database.exec('COMMIT'))) return result;
+      } catch (error) {
+        database.exec('ROLLBACK');
+        throw error;
+      }
+      // Without the write-ahead log, a connection that reads keeps others from a commit.
+      database.exec('ROLLBACK');
+      return undefined;
+    },
     close: () => database.close(),
   };
+}
+
+/** @returns false when another connection has locked the database */
+export function unlessBusy(run: () => unknown): boolean {
+  try {
+    run();
+    return true;
+  } catch (error) {
+    const { code = '', message = '' } = error as { code?: string; message?: string };
+    if (/SQLITE_BUSY|SQLITE_LOCKED/.test(code) || /database (table )?is locked/i.test(message)) return false;
+    throw error;
+  }
 }
 
 async function byPackage(name: string): Promise<Opener | undefined> {

@@ -50,6 +50,8 @@ export interface OutboxDatabase {
    * @throws ConfigurationError when another attempt cannot help
    */
   check(): Promise<void>;
+  /** Whether rows of `store` wait. It costs less than {@link take}. */
+  hasRows(store: string): Promise<boolean>;
   /**
    * Hands the first rows of `store` to `move` and removes those that were moved. One relay at a time does that, so that the
    * order of the rows is kept; the rows of a relay that dies are free at once, or after a few seconds on SQLite.

@@ -97,28 +97,33 @@ export class OutboxRelay {
   private async run(database: OutboxDatabase): Promise<void> {
     let failed = FAILED;
     while (!this.isStopped) {
+      const wasWoken = this.isWoken;
       this.isWoken = false;
-      let pause: number;
       try {
-        const taken = await this.takeBatch(database);
+        const taken = wasWoken || (await database.hasRows(this.deps.store)) ? await this.takeBatch(database) : 'empty';
         failed = FAILED;
         this.mended(database);
-        if (taken === 'busy') {
-          await this.pause(WHILE_BUSY, false);
-          continue;
-        }
-        this.soon = taken === 'empty' ? Math.min(this.soon * 2, POLL) : SOON;
-        pause = taken !== 'empty' && taken >= BATCH ? 0 : this.soon;
-        if (taken === 'empty') await this.inspect(database);
+        await this.pauseAfter(database, taken);
       } catch (error) {
         // The engine logs its own outages.
         if (!(error instanceof EngineUnavailableError)) this.warn(error);
         await this.pause(failed, false);
         failed = Math.min(failed * 2, LONGEST_PAUSE);
-        continue;
       }
-      if (pause > 0) await this.pause(pause, true);
     }
+  }
+
+  private async pauseAfter(database: OutboxDatabase, taken: Taken): Promise<void> {
+    if (taken === 'busy') return this.pause(WHILE_BUSY, false);
+    if (taken === 'empty') {
+      await this.inspect(database);
+      this.soon = Math.min(this.soon * 2, POLL);
+      return this.pause(this.soon, true);
+    }
+    this.soon = SOON;
+    // A commit does not end this pause: rows that come one after the other are moved together.
+    if (taken < BATCH) await this.pause(SOON, false);
+    this.isWoken = true;
   }
 
   private async takeBatch(database: OutboxDatabase): Promise<Taken> {
@@ -133,13 +138,13 @@ export class OutboxRelay {
     return taken;
   }
 
-  /** @param isShort whether a commit that the database tells of ends the pause */
-  private async pause(milliseconds: number, isShort: boolean): Promise<void> {
-    if (this.isStopped || (isShort && this.isWoken)) return;
+  /** @param isEndable whether the pause ends with a commit that the database tells of */
+  private async pause(milliseconds: number, isEndable: boolean): Promise<void> {
+    if (this.isStopped || (isEndable && this.isWoken)) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, milliseconds);
       this.endPause = () => {
-        if (!isShort && !this.isStopped) return;
+        if (!isEndable && !this.isStopped) return;
         clearTimeout(timer);
         resolve();
       };
@@ -161,7 +166,7 @@ export class OutboxRelay {
     const { newer } = await database.figures(this.deps.store);
     if (newer > 0 && this.newerRows === 0) {
       this.logger.warn(
-        `${newer} rows of the outbox in ${database.address} were stored by a newer version of nestjs-task-queue. They are left to ` +
+        `The outbox in ${database.address} contains calls of a newer version of nestjs-task-queue (rows: ${newer}). They are left to ` +
           'the processes of that version. Update this process.',
       );
     }

@@ -1,4 +1,4 @@
-import type { Pool, PoolClient, PoolConfig } from 'pg';
+import type { Pool, PoolClient, PoolConfig, QueryResult } from 'pg';
 import { withoutPassword } from '../../engine/connection.js';
 import { ConfigurationError } from '../../errors.js';
 import { loadDriver } from './load-driver.js';
@@ -24,6 +24,8 @@ const QUERY_LIMIT = 10_000;
 
 /** A relay that vanished without closing its connection keeps the lock for no longer than this. */
 const BEGIN = `BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = '60s'`;
+
+const ignore = () => undefined;
 
 interface PostgresOutboxDeps {
   readonly pool: Pool;
@@ -69,14 +71,12 @@ export async function openPostgresOutbox(
 class PostgresOutbox implements OutboxDatabase {
   readonly dialect = 'postgres';
   readonly address: string;
-  private readonly waiting: string;
   private listener: PoolClient | undefined;
   private retry: NodeJS.Timeout | undefined;
   private isClosed = false;
 
   constructor(private readonly deps: PostgresOutboxDeps) {
     this.address = deps.address;
-    this.waiting = `FROM ${deps.table} WHERE store = $1 AND ${WAITING}`;
     // An idle connection that breaks is replaced by the pool. Without a listener the error would end the process.
     if (deps.ownsPool) deps.pool.on('error', () => undefined);
   }
@@ -91,38 +91,57 @@ class PostgresOutbox implements OutboxDatabase {
     }
   }
 
-  async take(store: string, limit: number, move: (rows: readonly OutboxRow[]) => Promise<MovedRows>): Promise<Taken> {
-    const { pool, table } = this.deps;
+  async hasRows(store: string): Promise<boolean> {
     try {
-      const found = await pool.query<{ found: string }>(`SELECT (EXISTS (SELECT 1 ${this.waiting}))::text AS found`, [
-        store,
-      ]);
-      if (found.rows[0]?.found !== 'true') return 'empty';
-      return await this.inTransaction(async (client) => {
-        // The server compares as numbers, because any process may have set another parser for bigint.
-        const lock = await client.query<{ locked: string }>(
-          'SELECT pg_try_advisory_xact_lock(hashtextextended($1::text || $2::regclass::oid::text, 0))::text AS locked',
-          [`nestjs-task-queue outbox ${store} `, table],
-        );
-        if (lock.rows[0]?.locked !== 'true') return 'busy';
-        // A statement of its own: only then it sees what the relay before has removed.
-        const { rows } = await client.query<{ seq: string; payload: string }>(
-          `SELECT seq::text AS seq, payload ${this.waiting} ORDER BY ${table}.seq LIMIT ${limit}`,
-          [store],
-        );
-        if (rows.length === 0) return 'empty';
-        const { moved, rejected } = await move(rows);
-        if (moved.length > 0) await client.query(`DELETE FROM ${table} WHERE seq = ANY($1::bigint[])`, [moved]);
-        for (const { seq, reason } of rejected) {
-          await client.query(
-            `UPDATE ${table} SET failed_at = clock_timestamp(), error = $2::text WHERE seq = $1::bigint`,
-            [seq, cutReason(reason)],
-          );
-        }
-        return moved.length + rejected.length;
-      });
+      const { rows } = await this.deps.pool.query<{ found: string }>(
+        `SELECT (EXISTS (SELECT 1 FROM ${this.deps.table} WHERE store = $1 AND ${WAITING}))::text AS found`,
+        [store],
+      );
+      return rows[0]?.found === 'true';
     } catch (error) {
       throw this.explain(error);
+    }
+  }
+
+  async take(store: string, limit: number, move: (rows: readonly OutboxRow[]) => Promise<MovedRows>): Promise<Taken> {
+    const { pool, table } = this.deps;
+    let client: PoolClient | undefined;
+    // After an error the connection may lead to a former primary, so it is not used again. Its end rolls back.
+    let isBroken = true;
+    try {
+      client = await pool.connect();
+      // pg reports a connection that breaks between two statements here.
+      client.on('error', ignore);
+      // Several statements in one round trip. The rows are read by a statement of their own, after the lock: only then it sees
+      // what the relay before has removed. Without the lock it reads none.
+      const results = (await client.query(
+        `${BEGIN};
+SELECT set_config('task_outbox.lock', pg_try_advisory_xact_lock(${this.lockOf(client, store)})::text, true) AS locked;
+SELECT seq::text AS seq, payload FROM ${table}
+WHERE current_setting('task_outbox.lock') = 'true' AND store = ${client.escapeLiteral(store)} AND ${WAITING}
+ORDER BY ${table}.seq LIMIT ${limit}`,
+      )) as unknown as readonly QueryResult[];
+      const [lock, found] = results.slice(-2);
+      const rows = (found?.rows ?? []) as OutboxRow[];
+      const isLocked = (lock?.rows[0] as { locked?: string } | undefined)?.locked === 'true';
+      const { moved, rejected } = isLocked && rows.length > 0 ? await move(rows) : { moved: [], rejected: [] };
+      for (const { seq, reason } of rejected) {
+        await client.query(
+          `UPDATE ${table} SET failed_at = clock_timestamp(), error = $2::text WHERE seq = $1::bigint`,
+          [seq, cutReason(reason)],
+        );
+      }
+      await client.query(
+        moved.length > 0 ? `DELETE FROM ${table} WHERE seq = ANY('{${moved.join(',')}}'::bigint[]); COMMIT` : 'COMMIT',
+      );
+      isBroken = false;
+      if (!isLocked) return 'busy';
+      return rows.length === 0 ? 'empty' : moved.length + rejected.length;
+    } catch (error) {
+      throw this.explain(error);
+    } finally {
+      client?.off('error', ignore);
+      client?.release(isBroken);
     }
   }
 
@@ -192,23 +211,10 @@ FROM ${this.deps.table} WHERE store = $1 GROUP BY queue`,
     this.retry = setTimeout(() => this.listen(store, wake), LISTEN_AGAIN_AFTER).unref();
   }
 
-  private async inTransaction<T>(run: (client: PoolClient) => Promise<T>): Promise<T> {
-    const client = await this.deps.pool.connect();
-    // pg reports a connection that breaks between two statements here.
-    const ignore = () => undefined;
-    client.on('error', ignore);
-    let isBroken = true;
-    try {
-      await client.query(BEGIN);
-      const result = await run(client);
-      await client.query('COMMIT');
-      isBroken = false;
-      return result;
-    } finally {
-      client.off('error', ignore);
-      // After an error the connection may lead to a former primary, so it is not used again. Its end rolls back.
-      client.release(isBroken);
-    }
+  /** The lock of a table and a store. The names of locks are numbers that all programs share in a database. */
+  private lockOf(client: PoolClient, store: string): string {
+    const name = client.escapeLiteral(`nestjs-task-queue outbox ${store} `);
+    return `hashtextextended(${name} || '${this.deps.table}'::regclass::oid::text, 0)`;
   }
 
   private explain(error: unknown): unknown {

@@ -12,15 +12,15 @@ import {
   type Taken,
 } from './outbox-database.js';
 import { FORMAT } from './outbox-format.js';
-import { openSqlite, type SqliteConnection } from './open-sqlite.js';
+import { openSqlite, unlessBusy, type SqliteConnection } from './open-sqlite.js';
 
 /** Milliseconds for which rows belong to the relay that took them, unless it renews its claim. */
 const CLAIM = 5_000;
 const RENEW_AFTER = 1_000;
-/** Milliseconds between two attempts to write while another connection does. */
-const WRITE_AGAIN_AFTER = 10;
-/** Attempts to write before the batch counts as failed. The rows are then moved again, which does no harm. */
-const WRITE_ATTEMPTS = 500;
+/** Milliseconds between two attempts while another connection writes. */
+const AGAIN_AFTER = 10;
+/** Attempts before the batch counts as failed. Its rows are then moved again, which does no harm. */
+const ATTEMPTS = 500;
 
 const NOW = `CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)`;
 
@@ -54,6 +54,16 @@ class SqliteOutbox implements OutboxDatabase {
     );
   }
 
+  async hasRows(store: string): Promise<boolean> {
+    let found = true;
+    const read = () => {
+      const statement = `SELECT 1 FROM ${this.table} WHERE store = ? AND ${WAITING} LIMIT 1`;
+      found = this.connection.all(statement, [store]).length > 0;
+    };
+    // While another connection writes, it may be writing a row.
+    return this.explained(() => !unlessBusy(read) || found);
+  }
+
   async take(store: string, limit: number, move: (rows: readonly OutboxRow[]) => Promise<MovedRows>): Promise<Taken> {
     const { table, relay } = this;
     const rows = this.claim(store, limit);
@@ -84,15 +94,13 @@ class SqliteOutbox implements OutboxDatabase {
   }
 
   async figures(store: string): Promise<TableFigures> {
-    const rows = this.explained(() =>
-      this.connection.all(
-        `SELECT queue, SUM(CASE WHEN failed_at IS NULL THEN calls ELSE 0 END) AS calls,
+    let rows: readonly Readonly<Record<string, unknown>>[] = [];
+    const statement = `SELECT queue, SUM(CASE WHEN failed_at IS NULL THEN calls ELSE 0 END) AS calls,
   ${NOW} - MIN(CASE WHEN failed_at IS NULL THEN created_at END) AS age,
   COUNT(failed_at) AS rejected, SUM(failed_at IS NULL AND format > ${FORMAT}) AS newer
-FROM ${this.table} WHERE store = ? GROUP BY queue`,
-        [store],
-      ),
-    );
+FROM ${this.table} WHERE store = ? GROUP BY queue`;
+    const read = () => void (rows = this.connection.all(statement, [store]));
+    await this.repeated(() => this.explained(() => unlessBusy(read)));
     return {
       queues: rows
         .filter(({ calls }) => Number(calls) > 0)
@@ -118,39 +126,44 @@ FROM ${this.table} WHERE store = ? GROUP BY queue`,
   private claim(store: string, limit: number): readonly OutboxRow[] | 'empty' | 'busy' {
     const { table, relay, connection } = this;
     const waiting = `FROM ${table} WHERE store = ? AND ${WAITING}`;
-    try {
-      if (connection.all(`SELECT 1 ${waiting} LIMIT 1`, [store]).length === 0) return 'empty';
-      const rows = connection.all(
-        `UPDATE ${table} SET claimed_by = ?, claimed_until = ${NOW} + ${CLAIM}
-WHERE seq IN (SELECT seq ${waiting} ORDER BY seq LIMIT ${limit})
-  AND NOT EXISTS (SELECT 1 FROM ${table} WHERE store = ? AND claimed_until > ${NOW} AND claimed_by <> ?)
-RETURNING CAST(seq AS TEXT) AS seq, payload`,
-        [relay, store, store, relay],
-      ) as unknown as OutboxRow[];
-      // RETURNING gives the rows in any order.
-      return rows.length === 0 ? 'busy' : rows.toSorted((one, other) => Number(one.seq) - Number(other.seq));
-    } catch (error) {
-      if (isBusy(error)) return 'busy';
-      throw this.explain(error);
-    }
+    return this.explained(() => {
+      const rows = connection.write(() => {
+        const others = connection.all(
+          `SELECT 1 FROM ${table} WHERE store = ? AND claimed_until > ${NOW} AND claimed_by <> ? LIMIT 1`,
+          [store, relay],
+        );
+        if (others.length > 0) return 'busy';
+        const found = connection.all(
+          `SELECT CAST(seq AS TEXT) AS seq, payload ${waiting} ORDER BY ${table}.seq LIMIT ${limit}`,
+          [store],
+        ) as unknown as readonly OutboxRow[];
+        if (found.length === 0) return 'empty';
+        connection.all(
+          `UPDATE ${table} SET claimed_by = ?, claimed_until = ${NOW} + ${CLAIM} WHERE ${isOneOf(found)}`,
+          [relay],
+        );
+        return found;
+      });
+      return rows ?? 'busy';
+    });
   }
 
-  private async write(statement: string, params: readonly (string | number)[]): Promise<void> {
-    for (let attempt = 1; !this.tryWrite(statement, params); attempt++) {
-      if (attempt === WRITE_ATTEMPTS) throw new Error(`${this.address} is locked by another connection.`);
-      await wait(WRITE_AGAIN_AFTER);
+  private write(statement: string, params: readonly (string | number)[]): Promise<void> {
+    return this.repeated(() => this.tryWrite(statement, params));
+  }
+
+  /** Repeats an access until no other connection keeps it from the database. */
+  private async repeated(access: () => boolean): Promise<void> {
+    for (let attempt = 1; !access(); attempt++) {
+      if (attempt === ATTEMPTS) throw new Error(`${this.address} is locked by another connection.`);
+      await wait(AGAIN_AFTER);
     }
   }
 
   /** @returns false when another connection writes */
   private tryWrite(statement: string, params: readonly (string | number)[]): boolean {
-    try {
-      this.connection.all(statement, params);
-      return true;
-    } catch (error) {
-      if (isBusy(error)) return false;
-      throw error;
-    }
+    const { connection } = this;
+    return connection.write(() => connection.all(statement, params)) !== undefined;
   }
 
   private explained<T>(run: () => T): T {
@@ -176,7 +189,6 @@ RETURNING CAST(seq AS TEXT) AS seq, payload`,
   }
 }
 
-function isBusy(error: unknown): boolean {
-  const { code = '', message = '' } = error as { code?: string; message?: string };
-  return /SQLITE_BUSY|SQLITE_LOCKED/.test(code) || /database (table )?is locked/i.test(message);
+function isOneOf(rows: readonly OutboxRow[]): string {
+  return `seq IN (${rows.map(({ seq }) => seq).join(', ')})`;
 }

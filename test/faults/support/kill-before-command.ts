@@ -32,3 +32,15 @@ export function killBeforeCommand(number: number, isCounted: (parts: readonly st
     return query.call(this, text, values, ...rest);
   };
 }
+
+/** Makes this process kill itself by SIGKILL right before it sends the first statement to PostgreSQL that contains these words. */
+export function killBeforeText(words: string): void {
+  const killer = new RegExp(`\\b${words}\\b`);
+  const client = pg.Client.prototype as unknown as { query(text: unknown, ...rest: unknown[]): unknown };
+  const { query } = client;
+  client.query = function (text, ...rest) {
+    const statement = typeof text === 'string' ? text : String((text as { text?: unknown }).text);
+    if (killer.test(statement)) process.kill(process.pid, 'SIGKILL');
+    return query.call(this, text, ...rest);
+  };
+}

@@ -1,0 +1,151 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it, test } from '@jest/globals';
+import { Injectable } from '@nestjs/common';
+import { Task, TaskAdmin, type TaskQueueOptions, type Tasks } from 'nestjs-task-queue';
+import { boot, type Booted } from '../support/boot.js';
+import { createOutbox, transact, type TestDatabase } from '../support/outbox-database.js';
+import { LogLines } from '../support/log-lines.js';
+import { Recorder } from '../support/recorder.js';
+import { freePrefix } from '../support/servers.js';
+import { until } from '../support/until.js';
+
+const ran = new Recorder<string>();
+
+@Injectable()
+class Work {
+  @Task({ queue: 'ordered' })
+  ordered(text: string): string {
+    ran.record(text);
+    return text;
+  }
+}
+
+/** The engine is the same for all databases, so the fastest one will do. */
+const optionsOf = (database: TestDatabase): TaskQueueOptions => ({
+  connection: `memory:${freePrefix()}`,
+  outbox: { connection: database.url },
+  queues: { ordered: { concurrency: 1 } },
+});
+
+describe.each(['postgres', 'mysql', 'sqlite', 'sqlite without a log'] as const)('an outbox in %s', (kind) => {
+  let database: TestDatabase;
+  let booted: Booted;
+  let work: Tasks<Work>;
+  const log = new LogLines();
+
+  beforeAll(async () => {
+    database = await createOutbox(kind);
+    booted = await boot(optionsOf(database), [Work], log);
+    work = booted.queue.of(Work);
+  });
+  afterAll(async () => {
+    await booted?.app.close();
+    await database?.close();
+  });
+  beforeEach(() => void ran.entries.splice(0));
+
+  const rows = () => database.query('SELECT * FROM task_outbox ORDER BY seq');
+  const isEmpty = async () => (await rows()).length === 0;
+
+  it('runs calls after the commit, and never after a rollback', async () => {
+    const gone = await database.begin();
+    await work.ordered.in(gone.adapter).enqueue('gone');
+    await gone.rollback();
+    const kept = await database.begin();
+    const handle = await work.ordered.in(kept.adapter).enqueue('kept');
+    await kept.commit();
+    await expect(handle.result({ timeout: '20s' })).resolves.toBe('kept');
+    await until(isEmpty);
+    expect(ran.entries).toEqual(['kept']);
+  });
+
+  it('keeps every character, and the order of the transaction', async () => {
+    const texts = Array.from({ length: 30 }, (_, index) => `${index} é 漢 🚀 \u2028 " \\ '`);
+    await transact(database, async (tx) => {
+      for (const text of texts.slice(0, 10)) await work.ordered.in(tx).enqueue(text);
+      await work.ordered.in(tx).enqueueMany(texts.slice(10).map((text): [string] => [text]));
+    });
+    await ran.until((entries) => entries.length === texts.length);
+    expect(ran.entries).toEqual(texts);
+    await until(isEmpty);
+  });
+
+  it('two processes move each call once, and in order', async () => {
+    await booted.app.close();
+    // Both relays store into the same place.
+    const options = { ...optionsOf(database), connection: `memory:${freePrefix()}` };
+    const shared = await boot(options, [Work], log);
+    const second = await boot({ ...options, role: 'producer' }, [Work], log);
+    const names: string[] = [];
+    for (let transaction = 0; transaction < 20; transaction++) {
+      await transact(database, async (tx) => {
+        for (let index = 0; index < 10; index++) {
+          names.push(`${transaction}-${index}`);
+          await shared.queue.of(Work).ordered.in(tx).enqueue(`${transaction}-${index}`);
+        }
+      });
+    }
+    await ran.until((entries) => entries.length >= names.length);
+    await until(isEmpty);
+    expect(ran.entries.toSorted()).toEqual(names.toSorted());
+    for (let transaction = 0; transaction < 20; transaction++) {
+      const own = ran.entries.filter((entry) => entry.startsWith(`${transaction}-`));
+      expect(own).toEqual(Array.from({ length: 10 }, (_, index) => `${transaction}-${index}`));
+    }
+    await Promise.all([shared.app.close(), second.app.close()]);
+    booted = await boot(optionsOf(database), [Work], log);
+    work = booted.queue.of(Work);
+  });
+
+  it('a row that cannot be read stays, and the log names it', async () => {
+    await database.query(
+      `INSERT INTO task_outbox (store, queue, calls, format, payload) VALUES ('tasks', 'ordered', 1, 1, 'no JSON'), ('tasks', 'ordered', 2, 99, '{}')`,
+    );
+    await (await transact(database, (tx) => work.ordered.in(tx).enqueue('behind'))).result({ timeout: '20s' });
+    await until(async () => (await rows()).length === 2 && (await rows())[0]?.['error'] !== null);
+    const [broken, newer] = await rows();
+    expect(broken).toMatchObject({ error: 'the payload is not JSON' });
+    expect(broken?.['failed_at']).not.toBeNull();
+    expect(newer).toMatchObject({ failed_at: null });
+    expect(log.lines).toContainEqual(expect.stringContaining(`ERROR Row ${String(broken?.['seq'])} of the outbox in `));
+    const ofQueue = async () =>
+      (await booted.app.get(TaskAdmin).queues()).find(({ name }) => name === 'ordered')?.outbox;
+    await until(async () => (await ofQueue())?.depth === 2);
+    expect((await ofQueue())?.age).toBeGreaterThanOrEqual(0);
+    await database.query('DELETE FROM task_outbox');
+  });
+
+  it('logs nothing else', () => {
+    expect(linesOfOutbox()).toHaveLength(1);
+  });
+
+  it('a table that is missing stops the start of an application, and the log of one that runs says what to do', async () => {
+    log.lines.splice(0);
+    const cure = `npx nestjs-task-queue outbox --dialect ${database.dialect}`;
+    await database.query('ALTER TABLE task_outbox RENAME TO elsewhere');
+    await expect(boot(optionsOf(database), [Work], log)).rejects.toMatchObject({
+      code: 'CONFIGURATION',
+      message: expect.stringContaining(cure),
+    });
+    await until(() => linesOfOutbox().length > 0);
+    await database.query('ALTER TABLE elsewhere RENAME TO task_outbox');
+    await until(() => log.lines.some((line) => line.endsWith('is moved again.')));
+    expect(linesOfOutbox()).toEqual([expect.stringContaining(cure)]);
+  });
+
+  function linesOfOutbox(): string[] {
+    return log.lines.filter((line) => /^(WARN|ERROR)/.test(line) && !line.includes('newer version'));
+  }
+});
+
+test('without the option connection, a process puts calls in and moves none', async () => {
+  const database = await createOutbox('postgres');
+  const place = `memory:${freePrefix()}`;
+  const producer = await boot({ connection: place, outbox: {} }, [Work]);
+  await transact(database, (tx) => producer.queue.of(Work).ordered.in(tx).enqueue('by another'));
+  expect(await database.query('SELECT queue FROM task_outbox')).toEqual([{ queue: 'ordered' }]);
+  expect((await producer.app.get(TaskAdmin).queues()).every(({ outbox }) => outbox === null)).toBe(true);
+  const relay = await boot({ connection: place, outbox: { connection: database.url } }, [Work]);
+  await ran.until((entries) => entries.includes('by another'));
+  await Promise.all([producer.app.close(), relay.app.close()]);
+  await database.close();
+});
