@@ -350,6 +350,8 @@ export const EXPORTS = [
   TaskResults,
   TaskWorkers,
   ScheduleLag,
+  TaskRegistry,
+  OUTBOX,
   RESOLVED_OPTIONS,
   ENGINE,
   Instrumentations,

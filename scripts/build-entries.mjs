@@ -13,10 +13,11 @@ const entries = {
   index: 'public-api.js',
   'testing/index': 'testing/public-api.js',
   'health/index': 'health/public-api.js',
+  'metrics/index': 'metrics/public-api.js',
   'telemetry/index': 'telemetry/public-api.js',
 };
 /** The entry points that import an optional peer. A bundle of another entry point must not need that peer. */
-const withPeers = new Set(['health/index', 'telemetry/index']);
+const withPeers = new Set(['health/index', 'metrics/index', 'telemetry/index']);
 
 for (const entry of Object.keys(entries)) {
   const names = Object.keys(await import(new URL(`../dist/esm/${entries[entry]}`, import.meta.url).href));

@@ -31,6 +31,7 @@ import type { HistoryPort } from './ports/history-port.js';
 import type { QueryPort } from './ports/query-port.js';
 import type { RequestPort } from './ports/request-port.js';
 import type { ScheduleStore } from './ports/schedule-store.js';
+import type { SnapshotPort } from './ports/snapshot-port.js';
 import type { StatisticsPort } from './ports/statistics-port.js';
 import type { TransactionPort } from './ports/transaction-port.js';
 import type { WorkerPort } from './ports/worker-port.js';
@@ -57,6 +58,8 @@ export interface Engine
   readonly schedules: ScheduleStore;
   /** What all processes have counted. */
   readonly statistics: StatisticsPort;
+  /** Figures that one process has read for all. */
+  readonly snapshots: SnapshotPort;
   /** The processes that run tasks. */
   readonly workers: WorkerRegistry;
   /** Pages of stored tasks. */

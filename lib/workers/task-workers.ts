@@ -90,6 +90,17 @@ export class TaskWorkers {
     return this.isStopped;
   }
 
+  /** How many tasks of each queue of the application run in this process, and how many it runs at once. */
+  places(): ReadonlyMap<string, { readonly running: number; readonly capacity: number }> {
+    const queues = this.isStopped ? [] : [...this.deps.queues()].filter(([queue]) => !isInternalQueue(queue));
+    return new Map(
+      queues.map(([queue, { concurrency }]) => {
+        const running = this.consumers.get(queue)?.running().length ?? 0;
+        return [queue, { running, capacity: concurrency }];
+      }),
+    );
+  }
+
   /** How long each queue that this process has to consume has been silent, see {@link Consumer.silentFor}. */
   silence(): ReadonlyMap<string, number> {
     const queues = this.isStopped ? this.consumers.keys() : this.deps.queues().keys();

@@ -21,6 +21,7 @@ const peers = Object.keys(manifest.peerDependencies);
 /** The optional peers without which an entry point cannot be loaded. */
 const neededPeers: Record<string, string[]> = {
   'nestjs-task-queue/health': ['@nestjs/terminus'],
+  'nestjs-task-queue/metrics': ['prom-client'],
   'nestjs-task-queue/telemetry': ['@opentelemetry/api'],
 };
 const allEntryPoints = Object.keys(manifest.exports)

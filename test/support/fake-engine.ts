@@ -38,6 +38,8 @@ export class FakeEngine implements Engine {
     now: () => this.now(),
     keep: false,
   });
+  private readonly snapshotTexts = new Map<string, string>();
+  readonly snapshots = new MemoryTexts(() => this.snapshotTexts);
   private readonly workerRecords = new Map<string, MemoryWorker>();
   readonly workers = new MemoryWorkerRegistry(
     () => this.workerRecords,

@@ -7,6 +7,7 @@ import { load } from 'js-yaml';
 import { Task, TaskQueueModule } from 'nestjs-task-queue';
 import { TaskQueueHealthModule } from 'nestjs-task-queue/health';
 import type { AddressInfo } from 'node:net';
+import { METRIC_KEYS, METRICS, prometheusName } from '../../lib/metrics/metric-list.js';
 import { request } from '../support/http-client.js';
 import { HealthController } from '../support/monitoring/health.controller.js';
 
@@ -32,6 +33,30 @@ beforeAll(async () => {
   url = `http://127.0.0.1:${(app.getHttpServer().address() as AddressInfo).port}`;
 });
 afterAll(() => app.close());
+
+it('the table of docs/monitoring.md has the metrics of the list', () => {
+  const rows = METRIC_KEYS.map((key) => {
+    const { name, type, labels, of, help } = METRICS[key];
+    const cells = [
+      `\`${prometheusName(METRICS[key])}\``,
+      `\`${name}\``,
+      type,
+      labels.map((label) => `\`${label}\``).join(', ') || '–',
+    ];
+    return [...cells, of, help];
+  });
+  const [, table = ''] = /\| Prometheus[^\n]+\n\|[^\n]+\n((?:\|[^\n]+\n)+)/.exec(page) ?? [];
+  const found = table
+    .trim()
+    .split('\n')
+    .map((row) =>
+      row
+        .split('|')
+        .slice(1, -1)
+        .map((cell) => cell.trim()),
+    );
+  expect(found).toEqual(rows);
+});
 
 it.each([
   ['live', ['tasks.consuming']],

@@ -64,6 +64,7 @@ export class BullMQEngine implements Engine {
   readonly workers: QueueMetaWorkerRegistry;
   readonly lists: TaskLists;
   readonly control: QueueControl;
+  readonly snapshots: QueueMeta;
   private readonly availability: Availability;
   private readonly feed: ChangeFeed;
   readonly statistics: Statistics;
@@ -131,6 +132,7 @@ export class BullMQEngine implements Engine {
     });
     this.lists = new TaskLists(driver, this.availability, this.lookup);
     this.edits = new TaskEdits({ driver, lookup: this.lookup, feed: this.feed, availability: this.availability });
+    this.snapshots = new QueueMeta('snapshots', meta);
     this.schedules = new QueueMetaScheduleStore(new QueueMeta('schedules', meta), this.availability, bus);
     this.workers = new QueueMetaWorkerRegistry(
       new QueueMeta('workers', meta),

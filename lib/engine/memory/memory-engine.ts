@@ -72,6 +72,7 @@ export class MemoryEngine implements Engine {
       this.place.dispatcher.settingsChanged(queue, limitIsGone);
     },
   });
+  readonly snapshots = new MemoryTexts(() => this.openPlace('snapshots').snapshots);
   private readonly logger = new Logger('TaskQueue');
   /** For the testing kit, which looks into it. */
   readonly place: MemoryPlace;

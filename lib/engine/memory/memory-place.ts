@@ -16,6 +16,7 @@ export class MemoryPlace {
   readonly schedules: ScheduleTexts = { texts: new Map(), followers: new Set(), secret: undefined };
   /** The texts in which statistics are stored. */
   readonly statistics = { parts: new Map<string, string>(), merged: new Map<string, string>() };
+  readonly snapshots = new Map<string, string>();
   readonly workers = new Map<string, MemoryWorker>();
   readonly settings: SettingsByQueue = new Map();
   readonly onChange = new Set<OnChange>();
