@@ -14,6 +14,7 @@ const shared = {
   moduleNameMapper: {
     '^nestjs-task-queue$': '<rootDir>/lib/index.ts',
     '^nestjs-task-queue/metrics$': '<rootDir>/lib/metrics/index.ts',
+    '^nestjs-task-queue/dashboard$': '<rootDir>/lib/dashboard/index.ts',
     '^nestjs-task-queue/health$': '<rootDir>/lib/health/index.ts',
     '^nestjs-task-queue/testing$': '<rootDir>/lib/testing/index.ts',
     '^nestjs-task-queue/testing/matchers$': '<rootDir>/lib/testing/matchers.ts',

@@ -46,7 +46,9 @@ export type { QueueSetting, QueueSettingsInfo, SettingReason } from './admin/que
 export type { ShutdownOptions } from './admin/worker-shutdown.js';
 export type { BulkResult } from './admin/bulk/bulk-tally.js';
 export type { CallChange } from './producers/call-change.js';
-export type { Percentiles, StatsOptions, TaskStats } from './admin/task-statistics.js';
+export type { Percentiles, StatsOptions, TaskStats } from './admin/task-stats.js';
+export type { StatsByOptions, StatsGroup } from './admin/statistics-groups.js';
+export type { WorkflowGraph, WorkflowTask } from './admin/workflow-graph.js';
 export type { WorkerInfo } from './admin/worker-info.js';
 export {
   ActRefusedError,

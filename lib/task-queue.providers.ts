@@ -2,6 +2,7 @@ import type { Provider } from '@nestjs/common';
 import { ApplicationConfig, DiscoveryService, ModuleRef, ModulesContainer } from '@nestjs/core';
 import { ADMIN_PROVIDERS } from './admin/admin.providers.js';
 import { BulkRunner } from './admin/bulk/bulk-runner.js';
+import { AdminActs } from './admin/admin-acts.js';
 import { TaskAdmin } from './admin/task-admin.js';
 import { BootReport } from './boot-report.js';
 import { concurrencyOf, consumedQueues, withInternalQueues } from './consumed-queues.js';
@@ -346,6 +347,7 @@ export const EXPORTS = [
   TaskQueue,
   TaskSchedules,
   TaskAdmin,
+  AdminActs,
   TaskContext,
   TaskResults,
   TaskWorkers,

@@ -11,6 +11,7 @@ const dist = fileURLToPath(new URL('../dist/', import.meta.url));
 /** The entry points by the file that the package exports; each has its exports in a `public-api.js` beside it. */
 const entries = {
   index: 'public-api.js',
+  'dashboard/index': 'dashboard/public-api.js',
   'testing/index': 'testing/public-api.js',
   'health/index': 'health/public-api.js',
   'metrics/index': 'metrics/public-api.js',

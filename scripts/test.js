@@ -20,6 +20,7 @@ const phases = {
     await check(['node_modules/oxfmt/bin/oxfmt', '--check']),
     await check([tsc, '--noEmit']),
     await check([tsc, '-p', 'bench', '--noEmit']),
+    await check([tsc, '-p', 'dashboard', '--noEmit']),
   ],
   build: async () => [await check(['scripts/build.js']), await check([tsc, '-b', 'sample'])],
   unit: () => jest('unit', { timeout }),

@@ -2,7 +2,7 @@ import type { TaskFilter } from './task-filter.js';
 
 /** What an act is about. */
 export interface ActSubject {
-  /** The name of the method of `TaskAdmin`, for example `pause`. */
+  /** The name of the method of `TaskAdmin`, for example `pause`; of acts on schedules, `pauseSchedule` and its like. */
   readonly act: string;
   /** The queue, for acts on a queue. */
   readonly queue?: string;
@@ -12,6 +12,8 @@ export interface ActSubject {
   readonly filter?: TaskFilter;
   /** The id of the worker, for `shutdown`. */
   readonly worker?: string;
+  /** The id of the schedule, for acts of the dashboard on a schedule: `pauseSchedule`, `runSchedule` and their like. */
+  readonly schedule?: string;
   /** What was given: the limit, the change of a task, `{ rate }`, `{ grace }`. */
   readonly value?: unknown;
 }

@@ -9,13 +9,14 @@ const SECRET =
 /** A token is a secret when it is a text; a number counts tokens: `maxTokens: 4000`. */
 const TOKEN = /\b(\w*tokens?|signature|nonce)\b/;
 
+// The parts in front of a secret have a longest length, so that a text of a megabyte is searched once and not from each letter on.
 /** `user:password@` of a URL. */
-const URL_PASSWORD = /([a-z][a-z0-9+.-]*:\/\/[^\s:/@]*):[^\s/@]+@/gi;
+const URL_PASSWORD = /([a-z][a-z0-9+.-]{0,30}:\/\/[^\s:/@]*):[^\s/@]+@/gi;
 /** `Bearer abc…`, as in a header. */
 const BEARER = /\b(Bearer|Basic)\s+[\w.~+/-]{8,}=*/g;
 /** `token=abc` and `"password": "abc"` in a text, for example in a query or a log line. */
 const ASSIGNMENT =
-  /\b([\w-]*(?:password|passwd|pwd|secret|token|api[_-]?key|authorization|cookie)["']?\s*[=:]\s*)(?!\[masked\])("[^"]*"|'[^']*'|[^\s&,;"'})\]]+)/gi;
+  /\b([\w-]{0,60}(?:password|passwd|pwd|secret|token|api[_-]?key|authorization|cookie)["']?\s*[=:]\s*)(?!\[masked\])("[^"]*"|'[^']*'|[^\s&,;"'})\]]+)/gi;
 
 /**
  * The value with secrets replaced by {@link MASK}: the values of properties that are named like secrets (`password`,

@@ -18,7 +18,10 @@ import type { CallChange } from '../producers/call-change.js';
 import type { OutboxFigures } from '../transactions/outbox/outbox-figures.js';
 import type { TaskHandle } from '../results/task-handle.js';
 import type { TaskStatus } from '../results/task-status.js';
-import { TaskStatistics, type StatsOptions, type TaskStats } from './task-statistics.js';
+import { TaskStatistics } from './task-statistics.js';
+import type { StatsOptions, TaskStats } from './task-stats.js';
+import type { StatsByOptions, StatsGroup } from './statistics-groups.js';
+import { readWorkflow, type WorkflowGraph } from './workflow-graph.js';
 import { toWorkerInfo, type WorkerInfo } from './worker-info.js';
 
 export interface TaskAdminDeps {
@@ -173,6 +176,40 @@ export class TaskAdmin {
    */
   async stats(options: StatsOptions = {}): Promise<TaskStats[]> {
     return this.#statistics.series(options);
+  }
+
+  /**
+   * What {@link stats} tells, apart for each queue or each name of a task, those with the most attempts first. All come from one
+   * read of the store.
+   *
+   * @throws InvalidArgumentsError as `stats()` does, and when `limit` is not a whole number from 1 to 1,000
+   * @throws EngineUnavailableError
+   * @example
+   * ```ts
+   * const names = await this.admin.statsBy('name', { queue: 'mail' });
+   * const slowest = names.toSorted((one, other) => (other.total.run.p95 ?? 0) - (one.total.run.p95 ?? 0))[0];
+   * ```
+   */
+  async statsBy(by: 'queue' | 'name', options: StatsByOptions = {}): Promise<StatsGroup[]> {
+    return this.#statistics.groups(by, options);
+  }
+
+  /**
+   * The tasks of a workflow, which of them wait for which, and their states. Progress is not counted here.
+   *
+   * @param id the id of any of its tasks
+   * @param options.limit the most tasks that are read, 1 to 2,000; default 500
+   * @throws TaskNotFoundError when the task, or the last task of its workflow, is not stored
+   * @throws InvalidArgumentsError for a wrong limit
+   * @throws EngineUnavailableError
+   * @example
+   * ```ts
+   * const { tasks } = await this.admin.workflow(id);
+   * const failed = tasks.filter(({ status }) => status?.state === 'failed');
+   * ```
+   */
+  async workflow(id: string, options: { readonly limit?: number | undefined } = {}): Promise<WorkflowGraph> {
+    return readWorkflow(id, options, this.deps.engine);
   }
 
   /**

@@ -25,6 +25,8 @@ export interface TaskFilter {
   readonly enqueuedBefore?: Date | string | number | undefined;
   /** Only tasks that no other task waits for: a workflow is one task then. */
   readonly root?: true | undefined;
+  /** Only whole workflows: tasks that wait for other tasks, or waited for them, and that no other task waits for. */
+  readonly workflow?: true | undefined;
 }
 
 /** A filter whose values were checked. */
@@ -46,7 +48,7 @@ type Condition = (record: TaskRecord, parent: string | undefined, now: number) =
 
 const KEYS: ReadonlySet<string> = new Set<keyof TaskFilter>([
   ...(['queue', 'state', 'name', 'header', 'error', 'runningFor'] as const),
-  ...(['enqueuedAfter', 'enqueuedBefore', 'root'] as const),
+  ...(['enqueuedAfter', 'enqueuedBefore', 'root', 'workflow'] as const),
 ]);
 
 /** @throws InvalidArgumentsError with the condition and its value */
@@ -59,12 +61,15 @@ export function checkFilter(filter: TaskFilter): CheckedFilter {
   }
   const queue = textOf(filter.queue, 'queue');
   if (queue !== undefined && !isQueueOfTasks(queue)) throw wrong('filter.queue', queue, 'Give the name of a queue.');
-  const root: unknown = filter.root;
-  if (root !== undefined && root !== true)
-    throw wrong('filter.root', root, 'Give true, or leave it out for all tasks.');
+  for (const key of ['root', 'workflow'] as const) {
+    const flag: unknown = filter[key];
+    if (flag !== undefined && flag !== true)
+      throw wrong(`filter.${key}`, flag, 'Give true, or leave it out for all tasks.');
+  }
   const state = stateOf(filter);
   const values = {
     ...{ queue, state, root: filter.root, name: textOf(filter.name, 'name'), header: headerOf(filter.header) },
+    workflow: filter.workflow,
     ...{ error: fingerprintOf(filter.error), runningFor: durationOf(filter.runningFor) },
     enqueuedAfter: timeOf(filter.enqueuedAfter, 'enqueuedAfter'),
     enqueuedBefore: timeOf(filter.enqueuedBefore, 'enqueuedBefore'),
@@ -72,7 +77,7 @@ export function checkFilter(filter: TaskFilter): CheckedFilter {
   const conditions = conditionsOf(values);
   const { lists, order } = placesOf(state, values.error);
   return {
-    ...{ queue, root: filter.root === true, lists, order },
+    ...{ queue, root: filter.root === true || filter.workflow === true, lists, order },
     isSelective: conditions.length > (state === undefined ? 0 : 1),
     text: JSON.stringify(values),
     matches: (record, parent, now) => conditions.every((holds) => holds(record, parent, now)),
@@ -88,10 +93,11 @@ interface CheckedValues {
   readonly enqueuedAfter: number | undefined;
   readonly enqueuedBefore: number | undefined;
   readonly root: true | undefined;
+  readonly workflow: true | undefined;
 }
 
 function conditionsOf(values: CheckedValues): Condition[] {
-  const { state, name, header, error, runningFor, enqueuedAfter, enqueuedBefore, root } = values;
+  const { state, name, header, error, runningFor, enqueuedAfter, enqueuedBefore, root, workflow } = values;
   const conditions: Condition[] = [];
   if (state !== undefined) conditions.push((record) => record.state === state);
   if (name !== undefined) conditions.push((record) => record.name === name);
@@ -102,7 +108,8 @@ function conditionsOf(values: CheckedValues): Condition[] {
     conditions.push(({ startedAt }, _, now) => startedAt !== null && now - startedAt >= runningFor);
   if (enqueuedAfter !== undefined) conditions.push(({ enqueuedAt }) => enqueuedAt >= enqueuedAfter);
   if (enqueuedBefore !== undefined) conditions.push(({ enqueuedAt }) => enqueuedAt < enqueuedBefore);
-  if (root) conditions.push((_, parent) => parent === undefined);
+  if (root || workflow) conditions.push((_, parent) => parent === undefined);
+  if (workflow) conditions.push(({ members }) => (members?.length ?? 0) > 0);
   return conditions;
 }
 

@@ -3,46 +3,10 @@ import type { Engine } from '../engine/engine.js';
 import { Figures, type CountedEvent } from '../engine/statistics/figures.js';
 import type { Slice } from '../engine/statistics/statistics-store.js';
 import { InvalidArgumentsError } from '../errors.js';
+import { isQueueOfTasks } from '../engine/task-id.js';
+import { StatisticsGroups, type StatsByOptions, type StatsGroup } from './statistics-groups.js';
+import type { Percentiles, StatsOptions, TaskStats } from './task-stats.js';
 import { timeOf, wrong } from './task-filter.js';
-
-export interface StatsOptions {
-  /** Only tasks of this queue. Default: all queues. */
-  readonly queue?: string;
-  /** Only tasks of this name. Default: all names. */
-  readonly name?: string;
-  /** The beginning of the series. Default: an hour before `to`. */
-  readonly from?: Date | string | number;
-  /** The end of the series. Default: now. */
-  readonly to?: Date | string | number;
-  /** The length of one point: a whole number of minutes. Default: one minute, or more for a long series. */
-  readonly step?: Duration;
-}
-
-/** Milliseconds that half, 95 % and 99 % of the tasks stayed below; `null` without a task. They are exact to one percent. */
-export interface Percentiles {
-  readonly p50: number | null;
-  readonly p95: number | null;
-  readonly p99: number | null;
-}
-
-/** What happened to tasks in one step of a series. */
-export interface TaskStats {
-  /** The beginning of the step, as ISO 8601 text in UTC. */
-  readonly at: string;
-  /** Tasks that were stored. */
-  readonly enqueued: number;
-  readonly succeeded: number;
-  /** Tasks that failed and are final. */
-  readonly failed: number;
-  /** Attempts that failed, after which the task runs again. */
-  readonly retried: number;
-  readonly cancelled: number;
-  readonly expired: number;
-  /** From the time at which a task could start to its first attempt. */
-  readonly wait: Percentiles;
-  /** Of one attempt. */
-  readonly run: Percentiles;
-}
 
 export const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -50,6 +14,8 @@ const HOUR = 60 * MINUTE;
 const MOST_POINTS = 2_000;
 /** The points of a series without a step. */
 const USUAL_POINTS = 120;
+/** The most groups of `statsBy()`. */
+const MOST_GROUPS = 1_000;
 
 /** Makes series of what was counted. */
 export class TaskStatistics {
@@ -66,6 +32,20 @@ export class TaskStatistics {
         if (point && matches(options, queue, name)) point.merge(figures);
     }
     return points.map((figures, place) => toStats(from + place * step, figures));
+  }
+
+  /** See `TaskAdmin.statsBy`. */
+  async groups(by: 'queue' | 'name', { limit = MOST_GROUPS, ...options }: StatsByOptions): Promise<StatsGroup[]> {
+    if (by !== 'queue' && by !== 'name') throw wrong('by', by, `Give 'queue' or 'name'.`);
+    if (!Number.isSafeInteger(limit) || limit < 1 || limit > MOST_GROUPS)
+      throw wrong('limit', limit, `Give a whole number from 1 to ${MOST_GROUPS}.`);
+    const { from, to, step } = this.range(options);
+    const groups = new StatisticsGroups(by, Math.ceil((to - from) / step));
+    for (const { at, bucket } of await this.engine.statistics.read(from, to))
+      for (const [queue, name, figures] of bucket.entries())
+        if (matches(options, queue, name) && isQueueOfTasks(queue))
+          groups.add(queue, name, Math.floor((at - from) / step), figures);
+    return groups.busiest(limit, (place, figures) => toStats(from + place * step, figures));
   }
 
   private range({ from, to, step }: StatsOptions): { from: number; to: number; step: number } {

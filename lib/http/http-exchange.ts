@@ -106,6 +106,11 @@ export class HttpExchange {
     this.adapter.appendHeader?.(this.response, 'Vary', header);
   }
 
+  /** Sets a header of the response. Must be called before {@link detach}. */
+  setHeader(name: string, value: string): void {
+    this.adapter.setHeader?.(this.response, name, value);
+  }
+
   /**
    * Takes the response over from the platform, with the headers that platform and application have set so far (CORS).
    */

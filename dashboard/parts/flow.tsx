@@ -1,0 +1,120 @@
+import { graphlib, layout } from '@dagrejs/dagre';
+import type { JSX } from 'preact';
+import { useMemo } from 'preact/hooks';
+import { withQuery } from '../router.js';
+import type { FlowNode } from './flow-nodes.js';
+import { stateIcon } from './bits.js';
+import { Icon } from './icon.js';
+
+const WIDTH = 190;
+const HEIGHT = 52;
+/** The most letters of a title in a node. */
+const LETTERS = 20;
+
+interface Drawn {
+  readonly width: number;
+  readonly height: number;
+  readonly at: ReadonlyMap<string, { readonly x: number; readonly y: number }>;
+}
+
+/** The tasks of a workflow from left to right. Solid edges were taken, dashed ones are to come. */
+export function Flow({ nodes, chosen }: { nodes: readonly FlowNode[]; chosen: string | undefined }): JSX.Element {
+  const shape = nodes.map(({ id, after }) => `${id}<${after.join('+')}`).join();
+  const { width, height, at } = useMemo(() => place(nodes), [shape]);
+  const states = new Map(nodes.map(({ id, state }) => [id, state]));
+  return (
+    <div class="graph" tabIndex={0} role="region" aria-label="Graph of the workflow">
+      <svg
+        class="flow"
+        width={width}
+        height={height}
+        viewBox={`0 0 ${width} ${height}`}
+        role="group"
+        aria-label="Tasks and their order; the list has the same"
+      >
+        <defs>
+          <marker
+            id="arrow"
+            viewBox="0 0 8 8"
+            refX="7"
+            refY="4"
+            markerWidth="7"
+            markerHeight="7"
+            orient="auto-start-reverse"
+          >
+            <path d="M1 1 7 4 1 7" class="arrow" />
+          </marker>
+        </defs>
+        {nodes.flatMap(({ id, after }) =>
+          after.map((before) => {
+            const [from, to] = [at.get(before), at.get(id)];
+            if (!from || !to) return null;
+            const [x1, x2] = [from.x + WIDTH / 2, to.x - WIDTH / 2 - 2];
+            const middle = (x1 + x2) / 2;
+            return (
+              <path
+                key={`${before} ${id}`}
+                class={`edge ${states.get(before) === 'succeeded' ? '' : 'todo'}`}
+                d={`M${x1} ${from.y}C${middle} ${from.y} ${middle} ${to.y} ${x2} ${to.y}`}
+                marker-end="url(#arrow)"
+              />
+            );
+          }),
+        )}
+        {nodes.map((node) => (
+          <Node key={node.id} node={node} isChosen={node.id === chosen} at={at.get(node.id) ?? { x: 0, y: 0 }} />
+        ))}
+      </svg>
+    </div>
+  );
+}
+
+function Node({
+  node,
+  isChosen,
+  at,
+}: {
+  node: FlowNode;
+  isChosen: boolean;
+  at: { readonly x: number; readonly y: number };
+}): JSX.Element {
+  const { title, sub, state, tasks, id } = node;
+  const [x, y] = [at.x - WIDTH / 2, at.y - HEIGHT / 2];
+  const isDim = state === 'waiting' || state === 'scheduled';
+  return (
+    <a
+      href={withQuery({ node: id })}
+      class={`node ${isDim ? 'dim' : ''} ${isChosen ? 'on' : ''}`}
+      data-state={state}
+      {...(isChosen && { 'aria-current': 'true' as const })}
+    >
+      {tasks.length > 1 && <rect class="box behind" x={x + 5} y={y + 5} width={WIDTH} height={HEIGHT} rx="10" />}
+      <rect class="box" x={x} y={y} width={WIDTH} height={HEIGHT} rx="10" />
+      <svg x={x + 13} y={y + 18} width="16" height="16" class="mark">
+        <Icon name={stateIcon(state)} />
+      </svg>
+      <text x={x + 38} y={y + 22}>
+        {short(title)}
+      </text>
+      <text class="under" x={x + 38} y={y + 39}>
+        {short(sub, LETTERS + 4)}
+      </text>
+    </a>
+  );
+}
+
+function short(text: string, most = LETTERS): string {
+  return text.length > most ? `${text.slice(0, most - 1)}…` : text;
+}
+
+function place(nodes: readonly FlowNode[]): Drawn {
+  const graph = new graphlib.Graph();
+  graph.setGraph({ rankdir: 'LR', nodesep: 24, ranksep: 56, marginx: 8, marginy: 12 });
+  graph.setDefaultEdgeLabel(() => ({}));
+  for (const { id } of nodes) graph.setNode(id, { width: WIDTH, height: HEIGHT });
+  for (const { id, after } of nodes) for (const before of after) if (graph.hasNode(before)) graph.setEdge(before, id);
+  layout(graph);
+  const { width = 0, height = 0 } = graph.graph() as { width?: number; height?: number };
+  const at = new Map(nodes.map(({ id }) => [id, graph.node(id) as { x: number; y: number }]));
+  return { width: Math.ceil(width) + 8, height: Math.ceil(height) + 8, at };
+}

@@ -1,0 +1,86 @@
+import type { ComponentChildren, JSX } from 'preact';
+import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
+import { read, type ApiError } from '../api.js';
+import { exact } from '../format.js';
+import { changes } from './acts.js';
+import { Bones } from './bits.js';
+import { Icon } from './icon.js';
+
+export interface Resource<T> {
+  readonly data: T | undefined;
+  readonly error: ApiError | undefined;
+  /** When the data was read. */
+  readonly at: number;
+  readonly reload: () => void;
+}
+
+/**
+ * Something of the API. It is read again when its address or `version` changes, after a change by this page, and every few seconds
+ * while it could not be read. Data stays on the page while newer data is read, and when that fails.
+ */
+export function useResource<T>(
+  resource: readonly string[],
+  query: Readonly<Record<string, string | undefined>> = {},
+  version: unknown = 0,
+): Resource<T> {
+  const key = JSON.stringify([resource, query]);
+  const [state, setState] = useState<{ key: string; data?: T; error?: ApiError; at: number }>({ key, at: 0 });
+  const [round, setRound] = useState(0);
+  const reload = useCallback(() => setRound((before) => before + 1), []);
+  const current = useRef(key);
+  current.current = key;
+  const changed = changes.value;
+  useEffect(() => {
+    const abort = new AbortController();
+    let timer: number | undefined;
+    void (async () => {
+      try {
+        const data = await read<T>(resource, query, abort.signal);
+        if (current.current === key) setState({ key, data, at: Date.now() });
+      } catch (error) {
+        if (abort.signal.aborted) return;
+        const failed = error as ApiError;
+        setState((before) => ({ ...(before.key === key ? before : { at: 0 }), key, error: failed }));
+        if (failed.status === 0 || failed.status >= 500) timer = window.setTimeout(reload, 4_000);
+      }
+    })();
+    return () => {
+      abort.abort();
+      clearTimeout(timer);
+    };
+  }, [key, version, round, changed]);
+  const isCurrent = state.key === key;
+  return { data: isCurrent ? state.data : undefined, error: isCurrent ? state.error : undefined, at: state.at, reload };
+}
+
+/** A part of the page that is being read, could not be read, or is shown. One part that fails never empties the page. */
+export function Part<T>({
+  of,
+  what,
+  children,
+  rows,
+}: {
+  of: Resource<T>;
+  what: string;
+  children: (data: T) => ComponentChildren;
+  rows?: number;
+}): JSX.Element {
+  const { data, error, at, reload } = of;
+  return (
+    <>
+      {error && (
+        <div class="notice bad" role="alert">
+          <Icon name="fail" />
+          <span class="grow">
+            <strong>{what} could not be read.</strong> {error.message}{' '}
+            {data !== undefined && `What you see is of ${exact(at)}.`}
+          </span>
+          <button type="button" class="tiny" onClick={reload}>
+            Try now
+          </button>
+        </div>
+      )}
+      {data === undefined ? !error && <Bones {...(rows !== undefined && { rows })} /> : children(data)}
+    </>
+  );
+}

@@ -1,0 +1,201 @@
+import type { JSX } from 'preact';
+import type { ErrorGroup } from '../../lib/admin/error-groups.js';
+import type { Errors, Series } from '../../lib/dashboard/api/api-types.js';
+import { count, names, plural } from '../format.js';
+import { now, overview } from '../live.js';
+import { Act, ask, perform } from '../parts/acts.js';
+import { Ago, Card, Empty, Head, Tabs, Text } from '../parts/bits.js';
+import { Part, useResource } from '../parts/resource.js';
+import { Bars } from '../parts/spark.js';
+import { go, href, place, withQuery } from '../router.js';
+
+const SPANS = [
+  ['1h', 'Hour'],
+  ['24h', 'Day'],
+  ['7d', 'Week'],
+  ['', 'All'],
+] as const;
+
+export function ErrorsView(): JSX.Element {
+  const { query } = place.value;
+  const queue = query.get('queue') ?? undefined;
+  const since = query.get('since') ?? '24h';
+  const order = query.get('order') ?? 'often';
+  const wanted = since === 'all' ? undefined : since;
+  const errors = useResource<Errors>(['errors'], { queue, since: wanted }, Math.floor(now.value / 10_000));
+  const span = since === '1h' ? 'hour' : since === '24h' ? 'day' : 'week';
+  const series = useResource<Series>(['series'], { span, queue }, Math.floor(now.value / 60_000));
+  const tasks = errors.data?.items.reduce((sum, group) => sum + group.count, 0) ?? 0;
+  return (
+    <>
+      <Head
+        title="Errors"
+        acts={
+          <Tabs
+            label="Span of time"
+            items={SPANS.map(([value, text]) => ({
+              key: text,
+              text,
+              href: withQuery({ since: value === '24h' ? undefined : value || 'all' }),
+              on: (value || 'all') === since,
+            }))}
+          />
+        }
+      >
+        {errors.data
+          ? `${plural(tasks, 'stored task')} failed for good ${since === 'all' ? 'so far' : `in this time`}, for ${plural(errors.data.items.length, 'reason')}.`
+          : 'Reading the failed tasks …'}
+      </Head>
+      <div class="row">
+        <label class="row">
+          Queue
+          <select
+            value={queue ?? ''}
+            onChange={(event) => go(withQuery({ queue: event.currentTarget.value || undefined }))}
+          >
+            <option value="">all</option>
+            {(overview.value?.queues ?? []).map(({ name }) => (
+              <option key={name} value={name}>
+                {name}
+              </option>
+            ))}
+          </select>
+        </label>
+        <label class="row">
+          Order
+          <select
+            value={order}
+            onChange={(event) =>
+              go(withQuery({ order: event.currentTarget.value === 'often' ? undefined : event.currentTarget.value }))
+            }
+          >
+            <option value="often">most often</option>
+            <option value="last">last seen</option>
+            <option value="new">newest reason</option>
+          </select>
+        </label>
+        <span class="grow" />
+        {series.data && (
+          <span class="row soft">
+            failed <Bars values={series.data.points.map(({ failed }) => failed)} />
+          </span>
+        )}
+      </div>
+      <Part of={errors} what="The errors" rows={6}>
+        {(data) => (
+          <Card>
+            {data.items.length === 0 ? (
+              <Empty
+                icon="succeeded"
+                title="Nothing failed"
+                acts={
+                  since === 'all' ? undefined : (
+                    <a class="button" href={withQuery({ since: 'all' })}>
+                      Look at all of time
+                    </a>
+                  )
+                }
+              >
+                No stored task failed for good {queue ? `in ${queue} ` : ''}in this time. Here stand the reasons, each
+                with the tasks that share it.
+              </Empty>
+            ) : (
+              sorted(data.items, order).map((group) => <Group key={group.fingerprint} group={group} queue={queue} />)
+            )}
+            <footer>
+              Numbers, ids, quoted texts and addresses are left out of a message when errors are put together.
+              {!data.complete && ' Counted over the newest 10,000 failed tasks.'}
+            </footer>
+          </Card>
+        )}
+      </Part>
+    </>
+  );
+}
+
+function sorted(items: readonly ErrorGroup[], order: string): readonly ErrorGroup[] {
+  if (order === 'last') return items.toSorted((one, other) => Date.parse(other.last) - Date.parse(one.last));
+  if (order === 'new') return items.toSorted((one, other) => Date.parse(other.first) - Date.parse(one.first));
+  return items;
+}
+
+function Group({ group, queue }: { group: ErrorGroup; queue: string | undefined }): JSX.Element {
+  const { fingerprint, name, message, count: amount, first, last, example, tasks } = group;
+  const filter = { state: 'failed', error: fingerprint, ...(queue !== undefined && { queue }) };
+  const retry = () =>
+    ask({
+      title: `Retry ${plural(amount, 'task')}?`,
+      text: `All stored tasks that failed with this error run again under their ids, and their workflows go on. First see that the reason is gone.`,
+      button: `Retry ${plural(amount, 'task')}`,
+      fields: (values, set) => (
+        <label class="field">
+          <span>At most, in a second</span>
+          <input
+            inputMode="numeric"
+            placeholder="as fast as possible"
+            value={values['rate'] ?? ''}
+            onInput={(event) => set('rate', event.currentTarget.value)}
+          />
+        </label>
+      ),
+      run: ({ rate }) =>
+        perform(
+          'retryAll',
+          { filter, ...(rate ? { rate: Number(rate) } : {}) },
+          `Retry ${plural(amount, 'task')} with ${name}`,
+        ),
+    });
+  return (
+    <div class="print">
+      <div>
+        <h2>
+          <a class="plain" href={href(['tasks'], filter)}>
+            <Text>{name}</Text>
+          </a>{' '}
+          {now.value - Date.parse(first) < 3_600_000 && <span class="tag new">new</span>}
+        </h2>
+        <p>
+          <Holes text={message} />
+        </p>
+        <p class="sub">
+          <Text>{names(tasks, 4)}</Text>
+        </p>
+      </div>
+      <p>
+        <a class="plain" href={href(['tasks'], filter)}>
+          <span class="big">{count(amount)}</span> <span class="sub block">{amount === 1 ? 'task' : 'tasks'}</span>
+        </a>
+      </p>
+      <p class="sub">
+        first <Ago time={first} />
+        <br />
+        last <Ago time={last} />
+      </p>
+      <p class="acts">
+        <a class="button tiny" href={href(['tasks', example.id])}>
+          An example
+        </a>{' '}
+        <Act class="tiny" icon="retrying" onClick={retry}>
+          Retry {amount === 1 ? 'it' : `all ${count(amount)}`}
+        </Act>
+      </p>
+    </div>
+  );
+}
+
+/** What was left out of a message is drawn as a gap. */
+function Holes({ text }: { text: string }): JSX.Element {
+  return (
+    <bdi>
+      {text.split(/(<(?:number|id|value|url)>)/).map((part, at) =>
+        at % 2 === 1 ? (
+          <span key={at} class="hole">
+            {part.slice(1, -1)}
+          </span>
+        ) : (
+          part
+        ),
+      )}
+    </bdi>
+  );
+}

@@ -1,0 +1,121 @@
+import type { Json } from '../../engine/json.js';
+import { isSecretName, MASK, maskText } from '../../admin/mask-secrets.js';
+
+/** The longest text that a page gets at once; it fetches longer ones when a reader asks for them. */
+const LONGEST_TEXT = 2_000;
+/** The most values of a tree that a page gets at once. */
+const MOST_VALUES = 2_000;
+/** The deepest level of a tree. */
+const DEEPEST = 60;
+
+/** A value of a task as a page gets it. Paths are those of JSON pointers: `/0/email`. */
+export interface ShownValue {
+  readonly value: Json;
+  /** Values that are masked. */
+  readonly masked: readonly string[];
+  /** Values that are not complete: texts by their length, lists and objects by their number of values. */
+  readonly cut: Readonly<Record<string, number>>;
+}
+
+type Redact = (path: string, value: unknown) => unknown;
+
+/** Decides what of a value leaves: masks secrets, asks the option `redact`, and cuts off what is too large. */
+export class ValueView {
+  private readonly masked: string[] = [];
+  private readonly cut: Record<string, number> = {};
+  private values = 0;
+
+  private constructor(
+    private readonly redact: Redact | undefined,
+    private readonly whole: boolean,
+  ) {}
+
+  /**
+   * @param what the first part of the paths that `redact` gets: `args`, `result` …
+   * @param whole nothing is cut off
+   */
+  static of(what: string, value: Json, redact: Redact | undefined, whole = false): ShownValue {
+    const view = new ValueView(redact, whole);
+    const shown = view.show(value, { name: undefined, pointer: '', path: what, depth: 0 });
+    return { value: shown, masked: view.masked, cut: view.cut };
+  }
+
+  private show(
+    value: Json,
+    at: { readonly name: string | undefined; readonly pointer: string; readonly path: string; readonly depth: number },
+  ): Json {
+    if (at.name !== undefined && isSecretName(at.name, value)) return this.mask(at.pointer);
+    const told = this.redacted(value, at.path);
+    if (told === undefined) return this.mask(at.pointer);
+    if (typeof told === 'string') return this.text(told, at.pointer);
+    if (typeof told !== 'object' || told === null) return told;
+    const entries = Object.entries(told as Record<string, Json>);
+    const shown: [string, Json][] = [];
+    for (const [name, entry] of entries) {
+      if (!this.whole && (++this.values > MOST_VALUES || at.depth >= DEEPEST)) {
+        this.cut[at.pointer] = entries.length;
+        break;
+      }
+      shown.push([
+        name,
+        this.show(entry, {
+          name: Array.isArray(told) ? undefined : name,
+          pointer: `${at.pointer}/${pointerPart(name)}`,
+          path: `${at.path}.${name}`,
+          depth: at.depth + 1,
+        }),
+      ]);
+    }
+    return Array.isArray(told) ? shown.map(([, entry]) => entry) : fromEntries(shown);
+  }
+
+  /** A function of the application that fails hides the value. */
+  private redacted(value: Json, path: string): Json | undefined {
+    if (!this.redact) return value;
+    try {
+      const told = this.redact(path, value);
+      return told === value ? value : toJson(told);
+    } catch {
+      return undefined;
+    }
+  }
+
+  private text(text: string, pointer: string): string {
+    if (this.whole || text.length <= LONGEST_TEXT) return maskText(text);
+    this.cut[pointer] = text.length;
+    // A secret at the end of what is shown is found by what follows it.
+    return maskText(text.slice(0, 2 * LONGEST_TEXT)).slice(0, LONGEST_TEXT);
+  }
+
+  private mask(pointer: string): string {
+    this.masked.push(pointer);
+    return MASK;
+  }
+}
+
+/** The value at a pointer; `undefined` when there is none. */
+export function valueAt(value: Json, pointer: string): Json | undefined {
+  let at: Json | undefined = value;
+  for (const part of pointer.split('/').slice(1)) {
+    const name = part.replaceAll('~1', '/').replaceAll('~0', '~');
+    if (typeof at !== 'object' || at === null || !Object.hasOwn(at, name)) return undefined;
+    at = (at as unknown as Record<string, Json>)[name];
+  }
+  return at;
+}
+
+function toJson(value: unknown): Json | undefined {
+  const text = JSON.stringify(value) as string | undefined;
+  return text === undefined ? undefined : (JSON.parse(text) as Json);
+}
+
+function pointerPart(name: string): string {
+  return name.replaceAll('~', '~0').replaceAll('/', '~1');
+}
+
+/** An object without a prototype, so that a name such as `__proto__` is a name like any other. */
+function fromEntries(entries: readonly (readonly [string, Json])[]): Json {
+  const object = Object.create(null) as Record<string, Json>;
+  for (const [name, value] of entries) object[name] = value;
+  return object;
+}

@@ -1,0 +1,71 @@
+import { join } from 'node:path';
+import type { Provider } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import { AdminActs } from '../admin/admin-acts.js';
+import { TaskAdmin } from '../admin/task-admin.js';
+import type { Engine } from '../engine/engine.js';
+import { packageFolder } from '../package-location.cjs';
+import { TaskResults } from '../results/task-results.js';
+import { TaskSchedules } from '../schedules/task-schedules.js';
+import { ENGINE } from '../task-queue-tokens.js';
+import { Acts } from './api/acts.js';
+import { Reads } from './api/reads.js';
+import { Assets } from './assets.js';
+import { CsrfTokens } from './csrf-tokens.js';
+import { Dashboard } from './dashboard.js';
+import { DASHBOARD_OPTIONS, type ResolvedDashboardOptions } from './dashboard-options.js';
+import { LiveFeed } from './live/live-feed.js';
+import { LiveStreams } from './live/live-streams.js';
+import { SharedReads } from './shared-reads.js';
+
+/** The providers of one dashboard, besides its options. */
+export const DASHBOARD_PROVIDERS: readonly Provider[] = [
+  {
+    provide: Assets,
+    useFactory: () => {
+      const folder = packageFolder();
+      return new Assets(folder === undefined ? undefined : join(folder, 'dist', 'dashboard'));
+    },
+  },
+  { provide: SharedReads, useFactory: () => new SharedReads() },
+  {
+    provide: Reads,
+    inject: [TaskAdmin, TaskSchedules, TaskResults, ENGINE, SharedReads, DASHBOARD_OPTIONS],
+    useFactory: (
+      admin: TaskAdmin,
+      schedules: TaskSchedules,
+      results: TaskResults,
+      engine: Engine,
+      shared: SharedReads,
+      { redact }: ResolvedDashboardOptions,
+    ) => new Reads({ admin, schedules, results, engine, shared, redact }),
+  },
+  {
+    provide: Acts,
+    inject: [TaskAdmin, TaskSchedules, AdminActs, Reads, ENGINE],
+    useFactory: (admin: TaskAdmin, schedules: TaskSchedules, acts: AdminActs, reads: Reads, engine: Engine) =>
+      new Acts({ admin, schedules, acts, reads, now: () => engine.now() }),
+  },
+  {
+    provide: LiveFeed,
+    inject: [Reads, TaskResults],
+    useFactory: (reads: Reads, results: TaskResults) => new LiveFeed({ reads, results }),
+  },
+  { provide: LiveStreams, inject: [LiveFeed], useFactory: (feed: LiveFeed) => new LiveStreams(feed) },
+  { provide: CsrfTokens, inject: [ENGINE], useFactory: (engine: Engine) => new CsrfTokens(engine) },
+  {
+    provide: Dashboard,
+    inject: [DASHBOARD_OPTIONS, Assets, Reads, Acts, CsrfTokens, LiveFeed, LiveStreams, SharedReads, HttpAdapterHost],
+    useFactory: (
+      options: ResolvedDashboardOptions,
+      assets: Assets,
+      reads: Reads,
+      acts: Acts,
+      tokens: CsrfTokens,
+      feed: LiveFeed,
+      streams: LiveStreams,
+      shared: SharedReads,
+      adapterHost: HttpAdapterHost,
+    ) => new Dashboard({ options, reads, acts, assets, tokens, feed, streams, shared, adapterHost }),
+  },
+];

@@ -1,0 +1,7 @@
+export { TaskDashboardModule } from './task-dashboard.module.js';
+export type {
+  DashboardRequest,
+  TaskDashboardAsyncOptions,
+  TaskDashboardOptions,
+  TaskDashboardSettings,
+} from './dashboard-options.js';

@@ -1,0 +1,42 @@
+/**
+ * Builds the page of the dashboard into `dist/dashboard`: one script that is split by view, a style and an icon, whose names change
+ * with their content. `names.json` tells the server the names.
+ */
+import { build } from 'esbuild';
+import { createHash } from 'node:crypto';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const source = join(root, 'dashboard');
+const target = join(root, 'dist', 'dashboard');
+
+rmSync(target, { recursive: true, force: true });
+mkdirSync(target, { recursive: true });
+const { metafile } = await build({
+  entryPoints: { app: join(source, 'main.tsx'), style: join(source, 'style.css') },
+  outdir: target,
+  bundle: true,
+  splitting: true,
+  format: 'esm',
+  minify: true,
+  target: ['es2023', 'chrome120', 'firefox121', 'safari17.5'],
+  jsx: 'automatic',
+  jsxImportSource: 'preact',
+  entryNames: '[name]-[hash]',
+  chunkNames: 'view-[hash]',
+  metafile: true,
+  legalComments: 'linked',
+  tsconfigRaw: '{}',
+  logLevel: 'warning',
+});
+const outputs = Object.keys(metafile.outputs).map((path) => basename(path));
+const find = (pattern) => outputs.find((name) => pattern.test(name));
+const icon = readFileSync(join(source, 'icon.svg'));
+const iconName = `icon-${createHash('sha256').update(icon).digest('hex').slice(0, 8)}.svg`;
+writeFileSync(join(target, iconName), icon);
+writeFileSync(
+  join(target, 'names.json'),
+  `${JSON.stringify({ script: find(/^app-.*\.js$/), style: find(/^style-.*\.css$/), icon: iconName })}\n`,
+);

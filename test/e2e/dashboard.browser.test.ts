@@ -1,0 +1,257 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { NestFactory } from '@nestjs/core';
+import { Module, type INestApplication } from '@nestjs/common';
+import { TaskAdmin, TaskQueue, TaskQueueModule } from 'nestjs-task-queue';
+import { TaskDashboardModule } from 'nestjs-task-queue/dashboard';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import type { AddressInfo } from 'node:net';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { CHROMIUM_FLAGS } from '../support/chromium.js';
+import { fillDashboard, Holds, MailTasks, ReportTasks } from '../support/dashboard-data.js';
+import { describeEachDatabase } from '../support/engines.js';
+import { findChromium } from '../support/programs.js';
+import { until } from '../support/until.js';
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const PATIENCE = 15_000;
+
+let browser: Browser;
+beforeAll(async () => {
+  browser = await chromium.launch({ executablePath: findChromium(), args: CHROMIUM_FLAGS });
+});
+afterAll(() => browser.close());
+
+type Filled = Awaited<ReturnType<typeof fillDashboard>>;
+
+describeEachDatabase('the dashboard', (engine) => {
+  let app: INestApplication;
+  let base: string;
+  let filled: Filled;
+  let context: BrowserContext;
+  let page: Page;
+  /** Errors of scripts, and what the policy of the page has refused. */
+  let problems: string[];
+
+  beforeAll(async () => {
+    @Module({
+      imports: [TaskQueueModule.forRoot(await engine.place()), TaskDashboardModule.forRoot({ title: 'Lighthouse' })],
+      providers: [Holds, MailTasks, ReportTasks],
+    })
+    class App {}
+    app = await NestFactory.create(App, { logger: false });
+    await app.listen(0, '127.0.0.1');
+    base = `http://127.0.0.1:${(app.getHttpServer().address() as AddressInfo).port}/admin/tasks`;
+    filled = await fillDashboard(app.get(TaskQueue), app.get(TaskAdmin));
+  }, 60_000);
+
+  afterAll(async () => {
+    app.get(Holds).gate.open();
+    await app.close();
+  });
+
+  afterEach(async () => {
+    await context.close();
+    expect(problems).toEqual([]);
+  });
+
+  async function open(path: string, options: Parameters<Browser['newContext']>[0] = {}): Promise<Page> {
+    context = await browser.newContext({ viewport: { width: 1280, height: 900 }, reducedMotion: 'reduce', ...options });
+    context.setDefaultTimeout(PATIENCE);
+    page = await context.newPage();
+    problems = [];
+    page.on('pageerror', (error) => problems.push(error.message));
+    page.on('console', (message) => {
+      if (message.type() === 'error' && !message.text().includes('404')) problems.push(message.text());
+    });
+    await page.goto(base + path);
+    return page;
+  }
+
+  const text = (what: string | RegExp) => page.getByText(what).first().waitFor();
+
+  const views = (): Record<string, readonly [path: string, shows: string | RegExp]> => ({
+    overview: ['', 'Slowest by name'],
+    tasks: ['/tasks?state=failed', /SmtpError: connect/],
+    'a running task': [`/tasks/${filled.running.id}`, 'Sheet 12 of 18 of 2026-11'],
+    'a failed task': [`/tasks/${filled.bad.id}`, 'Error of attempt 2'],
+    errors: ['/errors', 'connect ECONNREFUSED'],
+    workflows: ['/workflows', 'ReportTasks.index'],
+    'a workflow': [`/workflows/${filled.failed.id}`, 'As a list'],
+    schedules: ['/schedules', 'nightly-report'],
+    workers: ['/workers', /pid \d+/],
+    'nothing here': ['/tasks?name=none', 'No task matches'],
+    'no such task': ['/tasks/mail.AAAAAAAAAAAAAAAAAAAAAA', 'The task is not stored'],
+  });
+
+  // Accessibility and layout are the same on every engine, and axe takes its time.
+  const isFirst = engine.name === 'redis';
+  const whatItShows = isFirst
+    ? 'shows what is stored, fits on any screen, and has no violation of accessibility'
+    : 'shows what is stored';
+  test(`each view ${whatItShows}`, async () => {
+    const allShapes = [
+      { colorScheme: 'light', viewport: { width: 1280, height: 900 } },
+      { colorScheme: 'dark', viewport: { width: 360, height: 740 } },
+    ] as const;
+    for (const shape of isFirst ? allShapes : allShapes.slice(0, 1)) {
+      await open('', shape);
+      const session = await context.newCDPSession(page);
+      for (const [name, [path, shows]] of Object.entries(views())) {
+        await page.goto(base + path);
+        await text(shows);
+        if (!isFirst) continue;
+        expect([name, shape, await page.evaluate('document.documentElement.scrollWidth')]).toEqual([
+          name,
+          shape,
+          shape.viewport.width,
+        ]);
+        // Not by a script element, which the policy of the page refuses.
+        const { result } = await session.send('Runtime.evaluate', {
+          expression: `${axe};axe.run().then(({ violations }) => JSON.stringify(violations.map(({ id, nodes }) => [id, nodes[0].html.slice(0, 200)])))`,
+          awaitPromise: true,
+          returnByValue: true,
+        });
+        expect([name, shape, result.value]).toEqual([name, shape, '[]']);
+      }
+      await context.close();
+    }
+  }, 60_000);
+
+  test('what comes out of tasks stays text', async () => {
+    await open(`/tasks/${filled.hostile.id}`);
+    await text(/onerror=/);
+    await page
+      .getByRole('button', { name: /show all/ })
+      .first()
+      .click();
+    await until(
+      async () => (await page.locator('.tree').first().innerText()).length > 900_000,
+      'the whole text is shown',
+    );
+    await page.goto(`${base}/tasks/${filled.running.id}`);
+    await text('masked');
+    expect(await page.content()).not.toContain('secret-token');
+    expect(await page.evaluate('[window.hacked, document.querySelectorAll("main img, main script").length]')).toEqual(
+      [null, 0].map((one) => one ?? undefined),
+    );
+  });
+
+  test('a task is retried, and the page shows each state as it comes', async () => {
+    await open(`/tasks/${filled.bad.id}`);
+    await page.getByRole('button', { name: 'Retry' }).click();
+    await text('The task is queued again.');
+    await page.locator('h1 .state', { hasText: 'Failed' }).waitFor();
+    await until(
+      async () => (await app.get(TaskAdmin).task(filled.bad.id)).attempts.length > 2,
+      'the task has run again',
+    );
+    await page.goto(`${base}/tasks/${filled.later.id}`);
+    await page.getByRole('button', { name: 'Run now' }).click();
+    await page.locator('h1 .state', { hasText: 'Succeeded' }).waitFor();
+  });
+
+  test('all tasks that match are retried after a question, with progress', async () => {
+    await open('/errors');
+    await page.getByRole('button', { name: /Retry all 1\d/ }).click();
+    await page
+      .getByRole('dialog')
+      .getByRole('button', { name: /Retry 1\d tasks/ })
+      .click();
+    await text(/Done: 1\d tasks\./);
+  });
+
+  test('a queue is paused and resumed, with undo', async () => {
+    await open('');
+    await page
+      .getByRole('row', { name: /catalogue/ })
+      .getByRole('button', { name: 'Pause' })
+      .click();
+    await page.getByRole('dialog').getByLabel(/Why/).fill('a test');
+    await page.getByRole('dialog').getByRole('button', { name: 'Pause' }).click();
+    await page
+      .getByRole('row', { name: /catalogue/ })
+      .getByText('Paused')
+      .waitFor();
+    await page.getByRole('button', { name: 'Undo' }).click();
+    await page
+      .getByRole('row', { name: /catalogue/ })
+      .getByText('Consumed')
+      .waitFor();
+    expect((await app.get(TaskAdmin).queues()).find(({ name }) => name === 'catalogue')).toMatchObject({
+      paused: false,
+    });
+  });
+
+  if (!isFirst) return;
+
+  test('filters live in the address, keys lead from view to view, and rows are chosen by them', async () => {
+    await open('');
+    await text('Queues');
+    await page.keyboard.press('g');
+    await page.keyboard.press('t');
+    await page.getByRole('heading', { name: 'Tasks', exact: true }).waitFor();
+    await page.keyboard.press('/');
+    await page.keyboard.type('queue:mail state:failed');
+    await page.keyboard.press('Enter');
+    await page.waitForURL(/queue=mail/);
+    expect(new URL(page.url()).searchParams.get('state')).toBe('failed');
+    await page
+      .getByRole('row', { name: /MailTasks.receipt/ })
+      .first()
+      .waitFor();
+    await page.locator('h1').click();
+    await page.keyboard.press('j');
+    await page.keyboard.press('x');
+    await text('1 chosen');
+    await page.goBack();
+    await page.waitForURL(/tasks$/);
+    await page.goForward();
+    await page.getByRole('link', { name: /Remove the filter queue/ }).click();
+    await page.waitForURL((url) => !url.searchParams.has('queue'));
+  });
+
+  test('the page tells that the connection is lost, and goes on when it is back', async () => {
+    await open('');
+    await text('Queues');
+    await context.setOffline(true);
+    await app.get(TaskAdmin).pause('reports');
+    await context.route('**/api/events*', (route) => route.abort());
+    await page.evaluate('void 0');
+    await page.reload().catch(() => undefined);
+    await context.setOffline(false);
+    await page.reload();
+    await text('The connection was lost.');
+    await context.unroute('**/api/events*');
+    await page.getByText('The connection was lost.').waitFor({ state: 'detached' });
+    await page
+      .getByRole('row', { name: /reports/ })
+      .getByText('Paused')
+      .waitFor();
+    await app.get(TaskAdmin).resume('reports');
+    await page
+      .getByRole('row', { name: /reports/ })
+      .getByText('Consumed')
+      .waitFor();
+    problems = problems.filter((one) => !one.includes('net::ERR'));
+  });
+});
+
+describe('the dashboard that is read-only', () => {
+  test('has no button that changes something', async () => {
+    @Module({
+      imports: [TaskQueueModule.forRoot({ connection: 'memory:' }), TaskDashboardModule.forRoot({ readOnly: true })],
+      providers: [Holds, MailTasks, ReportTasks],
+    })
+    class App {}
+    const app = await NestFactory.create(App, { logger: false });
+    await app.listen(0, '127.0.0.1');
+    const page = await browser.newPage();
+    page.setDefaultTimeout(PATIENCE);
+    await page.goto(`${await app.getUrl()}/admin/tasks`);
+    await page.getByRole('row', { name: /mail/ }).waitFor();
+    expect(await page.getByRole('button', { name: /Pause|Limits/ }).count()).toBe(0);
+    await page.close();
+    await app.close();
+  });
+});
