@@ -14,7 +14,9 @@ export function consumedQueues(options: ResolvedOptions, registry: TaskRegistry)
     Array.from(names, (name) => {
       // The worker holds the calls of all batches that run.
       const concurrency = concurrencyOf(name, options) * registry.batchSizeOf(name);
-      return [name, { ...(queues.get(name) ?? QUEUE_DEFAULTS), concurrency, keep }];
+      const { globalConcurrency: global, ...queue } = queues.get(name) ?? QUEUE_DEFAULTS;
+      const globalConcurrency = global && global * registry.batchSizeOf(name);
+      return [name, { ...queue, concurrency, ...(globalConcurrency !== undefined && { globalConcurrency }), keep }];
     }),
   );
 }

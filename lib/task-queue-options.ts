@@ -24,6 +24,12 @@ export interface QueueOptions {
   /** How many tasks of the queue one process runs at the same time: a whole number, at least 1. Default: 10. */
   readonly concurrency?: number;
   /**
+   * How many tasks of the queue run at the same time in all processes together: a whole number, at least 1. The number of the worker
+   * that started last applies, unless `TaskAdmin.setGlobalConcurrency()` has set another one. A process that dies gives its places
+   * back after `abandonedAfter`. In a queue with batches it is multiplied by the `size` of a batch. Default: no limit.
+   */
+  readonly globalConcurrency?: number;
+  /**
    * Starts at most `max` tasks in each period `per`. The limit applies to all workers of the queue together. Default:
    * no limit.
    */
@@ -169,6 +175,7 @@ export interface ResolvedQueue {
   readonly concurrency: number;
   readonly rateLimit?: { readonly max: number; readonly per: number };
   readonly maxQueued?: number;
+  readonly globalConcurrency?: number;
   readonly priorities: boolean;
 }
 
@@ -383,11 +390,15 @@ function resolveQueues(queues: Readonly<Record<string, QueueOptions>>): Map<stri
       priorities = QUEUE_DEFAULTS.priorities,
       rateLimit,
       maxQueued,
+      globalConcurrency,
     } = options;
     const option = `queues.${name}`;
     resolved.set(name, {
       concurrency: wholeNumber(concurrency, `${option}.concurrency`, 'tasks at once'),
       priorities,
+      ...(globalConcurrency !== undefined && {
+        globalConcurrency: wholeNumber(globalConcurrency, `${option}.globalConcurrency`, 'tasks at once'),
+      }),
       ...(maxQueued !== undefined && { maxQueued: wholeNumber(maxQueued, `${option}.maxQueued`, 'tasks') }),
       ...(rateLimit && {
         rateLimit: {

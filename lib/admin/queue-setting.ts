@@ -32,7 +32,7 @@ export interface QueueSettingsInfo {
 
 /** @param alive the live workers of the queue */
 export function toSettingsInfo(
-  { paused, pausedBy, globalConcurrency, rateLimit }: QueueSettings,
+  { paused, pausedBy, globalConcurrency, declaredConcurrency, rateLimit }: QueueSettings,
   name: string,
   alive: readonly WorkerRecord[],
   ownLimit: RateLimit | undefined,
@@ -42,7 +42,7 @@ export function toSettingsInfo(
   return {
     paused,
     pausedBy: pausedBy && toReason(pausedBy),
-    globalConcurrency: toSetting(globalConcurrency, null),
+    globalConcurrency: toSetting(globalConcurrency, declaredConcurrency),
     rateLimit: toSetting(rateLimit, declared ?? null),
   };
 }

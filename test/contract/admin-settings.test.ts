@@ -244,7 +244,7 @@ describeEachEngine('TaskAdmin: the settings of queues', (engine) => {
     await expect(admin.pause('mail', { by: 'x'.repeat(201) })).rejects.toThrow(/^by is a text of 201 characters/);
     await expect(admin.pause('mail', { reason: {} as string })).rejects.toThrow(/^reason is object/);
     expect(await port.control.settings(['mail'])).toEqual([
-      { paused: false, pausedBy: null, globalConcurrency: null, rateLimit: null },
+      { paused: false, pausedBy: null, globalConcurrency: null, declaredConcurrency: null, rateLimit: null },
     ]);
   });
 });

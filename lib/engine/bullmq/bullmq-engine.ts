@@ -15,7 +15,7 @@ import type { LogPage } from '../ports/history-port.js';
 import type { Receipt, TaskCall, TaskRecord, TaskTree } from '../task.js';
 import type { Retention } from '../retention.js';
 import { TaskChanges } from '../task-changes.js';
-import { queueOfTask } from '../task-id.js';
+import { isInternalQueue, queueOfTask } from '../task-id.js';
 import { diagnoseClock, diagnoseVersions } from './diagnose.js';
 import { Availability } from './availability.js';
 import { ChangeFeed } from './changes/change-feed.js';
@@ -225,7 +225,10 @@ export class BullMQEngine implements Engine {
     let stopped = false;
     const startOnce = async () => {
       await this.feed.serve((id) => this.checkCancel(id));
-      if (!stopped) await this.startConsumer(queue, options, handler);
+      if (stopped) return;
+      if (!isInternalQueue(queue))
+        await this.control.declareGlobalConcurrency(queue, options.globalConcurrency ?? null);
+      await this.startConsumer(queue, options, handler);
     };
     return {
       started: this.availability.whenReachable(startOnce),

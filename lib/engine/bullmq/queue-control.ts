@@ -8,8 +8,10 @@ const BULLMQ_FIELDS = ['paused', 'concurrency', 'max', 'duration'] as const;
 /** The fields of this package: who changed a setting, when and why. */
 const PAUSED_BY = 'task-queue:paused-by';
 const CONCURRENCY_BY = 'task-queue:concurrency-by';
+/** What the workers declare. BullMQ's field has the number that applies. */
+const DECLARED_CONCURRENCY = 'task-queue:concurrency-declared';
 const RATE_LIMIT_BY = 'task-queue:rate-limit-by';
-const FIELDS = [...BULLMQ_FIELDS, PAUSED_BY, CONCURRENCY_BY, RATE_LIMIT_BY];
+const FIELDS = [...BULLMQ_FIELDS, PAUSED_BY, CONCURRENCY_BY, DECLARED_CONCURRENCY, RATE_LIMIT_BY];
 /** The number of the form of a reason. A process shows no reason with a higher number. */
 const FORMAT = 1;
 
@@ -54,9 +56,34 @@ export class QueueControl implements ControlPort {
   async setGlobalConcurrency(name: string, value: number | null, reason: Reason): Promise<void> {
     await this.change('set the global concurrency', name, async (queue) => {
       const backend = queue.getBackend();
-      if (value === null) await backend.removeQueueMetaFields(['concurrency', CONCURRENCY_BY]);
-      else await backend.setQueueMeta({ concurrency: value, [CONCURRENCY_BY]: writeReason(reason) });
+      if (value === null) {
+        const [declared] = await backend.getQueueMetaFields([DECLARED_CONCURRENCY]);
+        await backend.removeQueueMetaFields(['concurrency', CONCURRENCY_BY]);
+        if (declared) await backend.setQueueMeta({ concurrency: declared });
+      } else await backend.setQueueMeta({ concurrency: value, [CONCURRENCY_BY]: writeReason(reason) });
       // Idle workers wait for a job, and more of the waiting ones may start now.
+      await this.deps.driver.wake(name);
+    });
+  }
+
+  async declareGlobalConcurrency(name: string, value: number | null): Promise<void> {
+    await this.withQueue('declare the global concurrency', name, async (queue) => {
+      const backend = queue.getBackend();
+      const [applies, by, declared] = await backend.getQueueMetaFields([
+        'concurrency',
+        CONCURRENCY_BY,
+        DECLARED_CONCURRENCY,
+      ]);
+      const isSetByOthers = Boolean(by) || (Boolean(applies) && applies !== declared);
+      const fields = isSetByOthers ? [DECLARED_CONCURRENCY] : ['concurrency', DECLARED_CONCURRENCY];
+      if (value === null) {
+        if (!declared) return;
+        await backend.removeQueueMetaFields(fields);
+      } else {
+        const text = String(value);
+        if (text === declared && (isSetByOthers || text === applies)) return;
+        await backend.setQueueMeta(Object.fromEntries(fields.map((field) => [field, text])));
+      }
       await this.deps.driver.wake(name);
     });
   }
@@ -111,11 +138,14 @@ function toSettings(values: readonly (string | null)[]): QueueSettings {
   const paused = field.get('paused') !== undefined;
   const [max, per] = [numberIn(field.get('max')), numberIn(field.get('duration'))];
   const concurrency = numberIn(field.get('concurrency'));
+  const declared = numberIn(field.get(DECLARED_CONCURRENCY));
+  const isOverridden = concurrency !== undefined && (Boolean(field.get(CONCURRENCY_BY)) || concurrency !== declared);
   const override = <V>(value: V, by: string): Override<V> => ({ value, by: readReason(field.get(by)) });
   return {
     paused,
     pausedBy: paused ? readReason(field.get(PAUSED_BY)) : null,
-    globalConcurrency: concurrency === undefined ? null : override(concurrency, CONCURRENCY_BY),
+    globalConcurrency: isOverridden ? override(concurrency, CONCURRENCY_BY) : null,
+    declaredConcurrency: declared ?? null,
     rateLimit: max === undefined || per === undefined ? null : override({ max, per }, RATE_LIMIT_BY),
   };
 }

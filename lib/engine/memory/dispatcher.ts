@@ -109,8 +109,9 @@ export class Dispatcher {
 
   /** Whether as many tasks run as the global concurrency allows. */
   isMaxed(queue: string): boolean {
-    const { globalConcurrency } = this.settings.get(queue) ?? NO_SETTINGS;
-    return globalConcurrency !== null && this.store.countRunning(queue) >= globalConcurrency.value;
+    const { globalConcurrency, declaredConcurrency } = this.settings.get(queue) ?? NO_SETTINGS;
+    const limit = globalConcurrency?.value ?? declaredConcurrency;
+    return limit !== null && this.store.countRunning(queue) >= limit;
   }
 
   /** Whether the settings of the queue let another task start. */

@@ -3,7 +3,13 @@ import type { ControlPort, QueueSettings, RateLimit, Reason } from '../ports/con
 /** The settings of the queues of one place that have some. */
 export type SettingsByQueue = Map<string, QueueSettings>;
 
-export const NO_SETTINGS: QueueSettings = { paused: false, pausedBy: null, globalConcurrency: null, rateLimit: null };
+export const NO_SETTINGS: QueueSettings = {
+  paused: false,
+  pausedBy: null,
+  globalConcurrency: null,
+  declaredConcurrency: null,
+  rateLimit: null,
+};
 
 export interface MemoryControlDeps {
   /** Gives the settings of the place; it throws once the application is closed. */
@@ -31,6 +37,11 @@ export class MemoryControl implements ControlPort {
 
   async setGlobalConcurrency(queue: string, value: number | null, reason: Reason): Promise<void> {
     this.change(queue, { globalConcurrency: value === null ? null : { value, by: reason } });
+  }
+
+  async declareGlobalConcurrency(queue: string, value: number | null): Promise<void> {
+    const known = this.deps.open().get(queue)?.declaredConcurrency ?? null;
+    if (value !== known) this.change(queue, { declaredConcurrency: value });
   }
 
   async setRateLimit(queue: string, limit: RateLimit | null, reason: Reason): Promise<void> {

@@ -24,6 +24,8 @@ export interface QueueSettings {
   /** `null` for a queue that is not paused, or that another program has paused. */
   readonly pausedBy: Reason | null;
   readonly globalConcurrency: Override<number> | null;
+  /** What the worker that started last declares; `null` for nothing. */
+  readonly declaredConcurrency: number | null;
   readonly rateLimit: Override<RateLimit> | null;
 }
 
@@ -41,6 +43,8 @@ export interface ControlPort {
   resume(queue: string): Promise<void>;
   /** @param value tasks of the queue that run at once in all workers together; `null` returns to the code's declaration */
   setGlobalConcurrency(queue: string, value: number | null, reason: Reason): Promise<void>;
+  /** Tells what a worker that starts declares. It applies unless an administrator or another program has set another number. */
+  declareGlobalConcurrency(queue: string, value: number | null): Promise<void>;
   /** @param limit takes precedence over the limit that workers declare; `null` returns to the code's declaration */
   setRateLimit(queue: string, limit: RateLimit | null, reason: Reason): Promise<void>;
 }

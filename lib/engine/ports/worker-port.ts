@@ -98,6 +98,8 @@ export interface ConsumerOptions {
   readonly worker?: string;
   /** Tasks at once in this process. */
   readonly concurrency: number;
+  /** Tasks at once in all workers together. Default: no limit. */
+  readonly globalConcurrency?: number;
   /** All workers of the queue together start at most `max` tasks in `per` milliseconds. */
   readonly rateLimit?: { readonly max: number; readonly per: number };
   /** The longest time that the record of any task is kept after it succeeded, or ended otherwise. */
