@@ -98,16 +98,14 @@ export async function fillDashboard(queue: TaskQueue, admin: TaskAdmin) {
   const hostile = await mails.receipt
     .with({ headers: { owner: '7', note: 'a <b>header</b>' } })
     .enqueue(7, HOSTILE + 'x'.repeat(1_000_000));
-  const running = await reports.build
-    .with({ headers: { owner: '7', tenant: 'north' } })
-    .enqueue('2026-11', {
-      format: 'xlsx',
-      rows: 90_000,
-      apiToken: 'secret-token',
-      shops: Array.from({ length: 14 }, (_, at) => `shop ${at}`),
-      template: 'T'.repeat(1_000_000),
-      html: HOSTILE,
-    });
+  const running = await reports.build.with({ headers: { owner: '7', tenant: 'north' } }).enqueue('2026-11', {
+    format: 'xlsx',
+    rows: 90_000,
+    apiToken: 'secret-token',
+    shops: Array.from({ length: 14 }, (_, at) => `shop ${at}`),
+    template: 'T'.repeat(1_000_000),
+    html: HOSTILE,
+  });
   const later = await mails.welcome.with({ delay: '2h' }).enqueue('later@example.com');
   const done = await queue.enqueue(
     chain(
