@@ -40,7 +40,7 @@ const phases = {
     }),
   // Transactions of the libraries for databases, which the phase installs. CI and `npm test -- orms` run it.
   orms: async () => {
-    const result = await jest('orms');
+    const result = await jest('orms', { timeout, repeats: true });
     return [result, await check([tsc, '-p', 'test/orms', '--noEmit'])];
   },
 };
