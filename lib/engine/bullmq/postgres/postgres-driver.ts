@@ -38,7 +38,7 @@ import { preferStoredLimit } from './patched-rate-limit.js';
 import { isOutage } from './outage.js';
 import { LaneSwitch } from './lane/lane-switch.js';
 import { useLane } from './lane/patched-lane.js';
-import type { LaneRow } from './lane/lane-statement.js';
+import { LANE_STATEMENT, type LaneRow } from './lane/lane-statement.js';
 import type { PostgresPools } from './postgres-pools.js';
 import {
   grantSchema,
@@ -99,6 +99,8 @@ export class PostgresDriver implements Driver {
   /** Queues in which jobs are stored one by one. */
   private readonly slowQueues = new Set<string>();
   private readonly consumedQueues = new Set<string>();
+  /** Runs {@link LANE_STATEMENT}. */
+  protected readonly laneStatement: string = LANE_STATEMENT;
   private readonly laneSwitch = new LaneSwitch(new Logger('TaskQueue'));
   private closing: Promise<void> | undefined;
 
@@ -228,7 +230,7 @@ export class PostgresDriver implements Driver {
       laneSwitch: this.laneSwitch,
       clockDifference: () => this.clock.difference,
       isOutage: (error: unknown) => !bullmq.isNotConnectionError(error as Error),
-      query: (params: readonly unknown[], statement: string) => this.runLane(params, statement),
+      query: (params: readonly unknown[]) => this.runLane(params),
     };
     useLane(worker, lane, (backend) => {
       moveFailedParentFirst(patchWorkerBackend(waitByOwnClock(backend, this.clock)));
@@ -407,9 +409,9 @@ export class PostgresDriver implements Driver {
     }
   }
 
-  private async runLane(params: readonly unknown[], statement: string): Promise<readonly LaneRow[]> {
+  private async runLane(params: readonly unknown[]): Promise<readonly LaneRow[]> {
     try {
-      return (await this.pools.queries.query<LaneRow>(statement, params)).rows;
+      return (await this.pools.queries.query<LaneRow>(this.laneStatement, params)).rows;
     } catch (error) {
       return this.throwToWorker(error);
     }

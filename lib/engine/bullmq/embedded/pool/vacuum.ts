@@ -1,6 +1,6 @@
 import type { PGliteSession } from './pglite-session.js';
 
-/** The work between two rounds: each statement counts one, and so does each kilobyte that is sent with it. */
+/** The work between two rounds: each row of a statement counts one, and so does each kilobyte that is sent with it. */
 const WORK_PER_ROUND = 1_000;
 
 /**
@@ -28,7 +28,9 @@ export class Vacuum {
   /** Counts a statement that was run, and starts a round when there was enough work. */
   countStatement(params: readonly unknown[] = []): void {
     const sent = params.reduce<number>((sum, value) => sum + (typeof value === 'string' ? value.length : 0), 0);
-    this.work += 1 + sent / 1_000;
+    // A statement about many jobs has arrays with an element for each.
+    const rows = Math.max(1, ...params.map((value) => (Array.isArray(value) ? value.length : 0)));
+    this.work += rows + sent / 1_000;
     if (this.work < WORK_PER_ROUND || this.isRunning) return;
     this.work = 0;
     void this.runRound();

@@ -15,14 +15,14 @@ export class LaneSwitch {
     return !this.isOff && !(performance.now() < (this.restsUntil.get(queue) ?? 0));
   }
 
-  /** The tables have another version than the statement was written for. */
-  turnOff(): void {
+  /** @param error why the statement cannot run; `undefined`: the tables have another version than the statement is for */
+  turnOff(error?: Error): void {
     if (this.isOff) return;
     this.isOff = true;
-    this.logger.warn(
-      `The tables of BullMQ do not have version ${LANE_SCHEMA}, for which this version of nestjs-task-queue can store the ends of ` +
-        'many tasks together. Tasks run as before, but fewer in a second. Update nestjs-task-queue.',
-    );
+    const reason = error
+      ? `One statement cannot store the ends of many tasks (${error.message}).`
+      : `The tables of BullMQ do not have version ${LANE_SCHEMA}, for which this version of nestjs-task-queue can store the ends of many tasks together.`;
+    this.logger.warn(`${reason} Tasks run as before, but fewer in a second. Update nestjs-task-queue.`);
   }
 
   /** The queue has a limit, or a statement failed: BullMQ's own functions do the work for a while. */

@@ -1,7 +1,7 @@
 import type { IQueueBackend, JobJson } from 'bullmq';
 import { isObject, unreadableOptions } from '../../jobs/unreadable-job.js';
 import { toFoundJob } from '../job-rows.js';
-import { LANE_STATEMENT, type LaneJobRow, type LaneRow } from './lane-statement.js';
+import type { LaneJobRow, LaneRow } from './lane-statement.js';
 import type { LaneSwitch } from './lane-switch.js';
 
 /** Statements of one queue that may be under way at the same time. While one runs on the server, this process handles another. */
@@ -10,6 +10,8 @@ const STATEMENTS_AT_ONCE = 2;
 const FEWEST_JOBS = 4;
 /** Own calls that may be under way at the same time. More of them would only wait for a connection. */
 const OWN_CALLS_AT_ONCE = 8;
+/** The codes of errors that are about the statement itself: a column or a privilege is missing. */
+const CANNOT_RUN = /^42/;
 /** The most jobs in one statement. */
 const MOST_JOBS = 500;
 
@@ -60,7 +62,8 @@ export interface LaneDeps {
   readonly lockDuration: number;
   /** Milliseconds by which the clock of the server is ahead of the clock of this process. */
   readonly clockDifference: () => number;
-  readonly query: (params: readonly unknown[], statement: string) => Promise<readonly LaneRow[]>;
+  /** Runs the statement that stores ends and takes jobs, see lane-statement.ts. */
+  readonly query: (params: readonly unknown[]) => Promise<readonly LaneRow[]>;
   readonly isOutage: (error: unknown) => boolean;
   /** Takes a job in BullMQ's own way. */
   readonly takeAlone: (token: string) => Promise<unknown[]>;
@@ -133,7 +136,7 @@ export class Lane {
   private async run(ends: readonly Waiting[], asking: readonly Asking[]): Promise<void> {
     const { queue, query, isOutage, laneSwitch } = this.deps;
     try {
-      const [row] = await query(this.params(ends, asking), LANE_STATEMENT);
+      const [row] = await query(this.params(ends, asking));
       if (!row) throw new Error('The statement gave no row.');
       if (!row.fits) laneSwitch.turnOff();
       if (row.limited) laneSwitch.rest(queue);
@@ -144,7 +147,8 @@ export class Lane {
         return;
       }
       // One result that cannot be stored spoils the whole statement, so each end gets a call and an error of its own.
-      laneSwitch.rest(queue);
+      if (CANNOT_RUN.test((error as { code?: string }).code ?? '')) laneSwitch.turnOff(error as Error);
+      else laneSwitch.rest(queue);
       for (const waiting of ends) this.storeAlone(waiting);
       for (const { resolve } of asking) resolve({ jobs: new Map(), none: undefined });
     }

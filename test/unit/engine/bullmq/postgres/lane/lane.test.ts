@@ -142,6 +142,13 @@ it('tables of another version switch the lane off for good, with one line', asyn
   expect(warn.mock.calls[0]?.[0]).toContain('do not have version 11');
 });
 
+it('a statement that cannot run switches the lane off for good, with one line', async () => {
+  query.mockRejectedValueOnce(Object.assign(new Error('column "parent_queue" does not exist'), { code: '42703' }));
+  expect(await endAll(0, 5)).toEqual(names(0, 5).map(() => ALONE));
+  expect(laneSwitch.isOn('other')).toBe(false);
+  expect(warn.mock.calls).toEqual([[expect.stringContaining('column "parent_queue" does not exist')]]);
+});
+
 it('takes jobs for empty places with the statement that stores the ends of the turn', async () => {
   const rows = ['a', 'b'].map((token) => ({
     id: `id-${token}`,
