@@ -15,7 +15,7 @@ export const rooms = {
   producers: ['tasks', 'engine', 'results', 'workflows', 'transactions'],
   workflows: ['tasks', 'engine', 'results', 'transactions'],
   // A running task may become a workflow, and wait for the result of another task.
-  workers: ['tasks', 'engine', 'results', 'workflows'],
+  workers: ['tasks', 'engine', 'results', 'workflows', 'transactions'],
   schedules: ['tasks', 'engine', 'results'],
   // Its filters name tasks, its methods are called as those of tasks are, and an event has the status of its task.
   events: ['tasks', 'engine', 'results', 'workers'],

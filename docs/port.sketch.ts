@@ -7,15 +7,6 @@
  */
 import type { Json } from '../lib/engine/json.js';
 import type { Consumer, ConsumerOptions, Delivery, Outcome } from '../lib/engine/ports/worker-port.js';
-import type { TransactionAdapter } from '../lib/engine/ports/transaction-port.js';
-
-// ---------------------------------------------------------------------------------------------------------------------
-// Transactions. `TransactionPort` (lib/engine/ports/transaction-port.ts) stores calls; this is what is left.
-
-export interface CompletionPort {
-  /** Stores the success of a running task in the transaction of its own writes. */
-  completeIn(transaction: TransactionAdapter, delivery: Delivery, result: Json | undefined): Promise<void>;
-}
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Batches. Many calls, one run.

@@ -49,5 +49,6 @@ export function outsideRun({
     deadline: given.deadline,
     progress: async (value) => onProgress?.(value),
     log: async (line) => onLog?.(line),
+    completeIn: async () => undefined,
   };
 }

@@ -27,6 +27,11 @@ export class RunJournal {
     return outcome;
   }
 
+  /** The task had stored its success in its own transaction. */
+  succeededAnyway(run: Run): void {
+    this.log('warn', `${describe(run)} has succeeded all the same: its transaction with completeIn() has committed.`);
+  }
+
   slow(run: Run, taken: number, slow: number): void {
     this.log(
       'warn',

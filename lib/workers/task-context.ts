@@ -7,6 +7,7 @@ import type { Interruption } from '../engine/interruption.js';
 import type { Json } from '../engine/json.js';
 import { LOG_LEVELS, type LogLevel } from '../engine/log-line.js';
 import { InvalidArgumentsError } from '../errors.js';
+import type { TransactionLike } from '../transactions/transaction-adapter.js';
 import type { Signature } from '../workflows/signature.js';
 import { BecomeAnother, NoMoreAttempts, RunAgainLater } from './run-decisions.js';
 
@@ -25,6 +26,7 @@ export interface TaskRun {
   readonly isBatch?: true;
   progress(value: unknown): Promise<void>;
   log(text: string, level: LogLevel): Promise<void>;
+  completeIn(transaction: TransactionLike, result: unknown): Promise<void>;
 }
 
 /** What {@link TaskContext.logFields} returns: nothing outside of tasks. */
@@ -151,6 +153,30 @@ export class TaskContext {
    */
   log(line: string, level: LogLevel = 'log'): Promise<void> {
     return this.#withoutUnhandledRejection(this.#writeLog(line, level), 'log line');
+  }
+
+  /**
+   * Stores the success of the task in the transaction of its own writes: both are one commit. A worker that dies before it leaves
+   * neither; after it, the task has succeeded and nothing runs again. Call it as the last statement before the commit, in a
+   * transaction of the PostgreSQL database in which the tasks are.
+   *
+   * What the method returns or throws after the commit changes nothing; an error is logged. After a rollback the attempt goes on, and
+   * this method may be called again. A transaction that stays open for longer than the option `abandonedAfter`, or whose attempt has
+   * ended meanwhile, is refused at its commit.
+   *
+   * @param transaction what the library of the database calls its transaction; see {@link TransactionLike}
+   * @param result the result of the task; default: none
+   * @throws ConfigurationError when the transaction is none of that database
+   * @throws NotSerializableError, PayloadTooLargeError when the result cannot be stored
+   * @throws WorkerLostError when this attempt has ended, or a success is stored already
+   * @example
+   * await this.dataSource.transaction(async (manager) => {
+   *   await manager.decrement(Account, { id }, 'balance', amount);
+   *   await this.task.completeIn(manager, { paid: amount });
+   * });
+   */
+  async completeIn(transaction: TransactionLike, result?: unknown): Promise<void> {
+    await this.#run.completeIn(transaction, result);
   }
 
   /**

@@ -59,6 +59,16 @@ export class TaskExecutor implements DeliveryHandler<RunOutcome> {
   }
 
   async handle(delivery: Delivery): Promise<RunOutcome> {
+    const { completion } = delivery;
+    if (completion?.earlier) return { kind: 'succeeded', result: completion.earlier.result };
+    const outcome = await this.runOnce(delivery);
+    const completed = completion?.isUsed ? await completion.settle() : undefined;
+    if (!completed) return outcome;
+    if (outcome.kind !== 'succeeded') this.journal.succeededAnyway(delivery);
+    return { kind: 'succeeded', result: completed.result };
+  }
+
+  private async runOnce(delivery: Delivery): Promise<RunOutcome> {
     if (!delivery.args) return this.journal.ended(delivery, { kind: 'failed', failure: noTask(delivery) });
     const task = this.registry.get(delivery.name);
     if (!task) return this.journal.ended(delivery, await this.handleUnknown(delivery));
@@ -79,6 +89,7 @@ export class TaskExecutor implements DeliveryHandler<RunOutcome> {
         limit,
         log,
         progress: (value) => progress.report(this.ends.checked(value, 'progress', 'The progress report')),
+        checkedResult: (value) => this.ends.checked(value, 'result', 'The result'),
       });
       delivery.started();
       const returned = await limit.race(

@@ -21,6 +21,7 @@ import { Availability } from './availability.js';
 import { ChangeFeed } from './changes/change-feed.js';
 import { CheckedBus } from './checked-bus.js';
 import { QueueConsumer } from './consumer/queue-consumer.js';
+import type { TaskCompletionDeps } from './consumer/task-completion.js';
 import type { Driver } from './driver.js';
 import { TaskCommands } from './operations/cancel-retry-forget.js';
 import { Enqueuer } from './operations/enqueuer.js';
@@ -280,6 +281,14 @@ export class BullMQEngine implements Engine {
     return this.closing;
   }
 
+  private completionDeps(): TaskCompletionDeps | undefined {
+    const { driver, options } = this;
+    if (!driver.transactions) return undefined;
+    const { completions } = driver.transactions;
+    const { timeout, abandonedAfter } = options;
+    return { completions, timeout, abandonedAfter, secret: () => this.secret() };
+  }
+
   private async secret(): Promise<string> {
     this.knownSecret ??= await this.schedules.secret();
     return this.knownSecret;
@@ -298,6 +307,7 @@ export class BullMQEngine implements Engine {
       counter: this.statistics.counter,
       cancel: (id, reason) => this.cancel(id, reason),
       abandonedAfter: this.options.abandonedAfter,
+      completion: this.completionDeps(),
       onError: (error) => this.availability.reportError(error),
     });
     this.consumers.set(queue, consumer);

@@ -267,15 +267,54 @@ export interface JobTransactions {
   store(
     transaction: TransactionAdapter,
     jobs: readonly JobOfTransaction[],
-    options: {
-      readonly now: number;
-      readonly timeout: number;
-      readonly secret: string;
-      readonly retention: Retention;
-    },
+    options: StoreOptions,
   ): Promise<StoredInTransaction>;
   /** Whether a transaction has not ended, on a connection of this driver. */
   isOpen(transaction: string): Promise<boolean>;
+  /** Storing the successes of tasks in their own transactions. */
+  readonly completions: JobCompletions;
+}
+
+export interface StoreOptions {
+  readonly now: number;
+  readonly timeout: number;
+  readonly secret: string;
+  readonly retention: Retention;
+}
+
+/** The success of a job that runs. */
+export interface CompletionRequest extends JobRef {
+  /** The token of the lock under which the job runs. */
+  readonly token: string;
+  readonly result: Json;
+  readonly secret: string;
+  /** Milliseconds for which the statement waits for another attempt's transaction. */
+  readonly timeout: number;
+  /** Milliseconds after which the transaction is refused at its commit. */
+  readonly abandonedAfter: number;
+}
+
+/**
+ * The transaction in which a success was stored, or why it was not. `lost`: the attempt has ended; `done`: a success is stored already;
+ * `busy`: another attempt has one in a transaction that is open.
+ */
+export type Completed = { readonly transaction: string } | { readonly refused: 'lost' | 'done' | 'busy' };
+
+/** Storing the successes of tasks in their own transactions. */
+export interface JobCompletions {
+  /**
+   * Stores the success of a job in a transaction, in one statement.
+   *
+   * @throws ConfigurationError when the transaction is one of another store
+   * @throws the error of the transaction's library
+   */
+  complete(transaction: TransactionAdapter, request: CompletionRequest): Promise<Completed>;
+  /** Whether one of the transactions has not ended. */
+  isOpen(transactions: readonly string[]): Promise<boolean>;
+  /** The success of a job that is committed. */
+  find(job: JobRef): Promise<{ readonly result: Json } | undefined>;
+  /** Removes the success of a job, once its end is stored. */
+  forget(job: JobRef): Promise<void>;
 }
 
 /** The lists of jobs in a database. The methods mean what those of `ListPort` mean. */

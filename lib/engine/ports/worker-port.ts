@@ -3,6 +3,7 @@ import type { Json } from '../json.js';
 import type { LogLevel } from '../log-line.js';
 import type { CallOptions, FailedResult, Headers, MemberResult, TaskFailure, TaskTree } from '../task.js';
 import type { WorkflowNote } from '../workflow-note.js';
+import type { TransactionAdapter } from './transaction-port.js';
 
 /** One attempt of a task, as a worker gets it. */
 export interface Delivery {
@@ -52,6 +53,29 @@ export interface Delivery {
   progress(value: Json): Promise<void>;
   /** Adds a line to the log of the task. */
   log(text: string, level: LogLevel): Promise<void>;
+  /** Stores the success of the task in a transaction; absent where the tasks are in no database of the application. */
+  readonly completion?: Completion;
+}
+
+/** Storing the success of a task in the transaction of its own writes. */
+export interface Completion {
+  /** The success that an earlier attempt has committed, whose worker died before it could store the end. */
+  readonly earlier?: CompletedTask | undefined;
+  /** Whether this attempt has stored a success, in a transaction that may have ended in either way. */
+  readonly isUsed: boolean;
+  /**
+   * Stores the success. It counts once the transaction has committed.
+   *
+   * @throws ConfigurationError when the transaction is one of another store
+   * @throws WorkerLostError when this attempt has ended, or another has stored a success
+   */
+  completeIn(transaction: TransactionAdapter, result: Json | undefined): Promise<void>;
+  /** Waits until the transactions have ended. @returns the success, if it was committed */
+  settle(): Promise<CompletedTask | undefined>;
+}
+
+export interface CompletedTask {
+  readonly result: Json | undefined;
 }
 
 /** A member that failed, and the ids of those that have not ended. */

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { Interruption } from '../../engine/interruption.js';
 import type { Delivery } from '../../engine/ports/worker-port.js';
-import { TaskCancelledError, TaskTimeoutError } from '../../errors.js';
+import { ConfigurationError, TaskCancelledError, TaskTimeoutError } from '../../errors.js';
 import type { BatchSettings } from '../../tasks/task-batch.js';
 import type { RegisteredTask } from '../../tasks/task-registry.js';
 import { validateArguments } from '../../tasks/validate-arguments.js';
@@ -77,7 +77,8 @@ export class BatchRunner {
     const args = await validateArguments(definition, member.args);
     const progress = (value: unknown) =>
       delivery.progress(this.deps.ends.checked(value, 'progress', 'The progress report'));
-    const run = openRun(delivery, definition, { limit, log, progress });
+    const checkedResult = (value: unknown) => this.deps.ends.checked(value, 'result', 'The result');
+    const run = openRun(delivery, definition, { limit, log, progress, checkedResult });
     return limit.race(
       () => invoker.admit?.(args) ?? args,
       (body) => this.deps.context.run(run, body),
@@ -177,6 +178,9 @@ function runOfBatch(members: readonly BatchMember[], { interruption, deadline }:
     progress: () => Promise.resolve(),
     log: async (text, level) => {
       await Promise.all(members.map(({ log }) => log.write(text, level)));
+    },
+    completeIn: async () => {
+      throw new ConfigurationError('completeIn() is for tasks that run by themselves, not for batches.');
     },
   };
 }

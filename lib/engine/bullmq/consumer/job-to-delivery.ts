@@ -1,7 +1,7 @@
 import type { Job } from 'bullmq';
 import type { Interruption } from '../../interruption.js';
 import type { Json } from '../../json.js';
-import type { Delivery } from '../../ports/worker-port.js';
+import type { Completion, Delivery } from '../../ports/worker-port.js';
 import type { MemberFlows } from '../operations/member-flows.js';
 import { lastMark } from '../jobs/job-attempts.js';
 import { readHeaders, readOptions, type JobData } from '../jobs/job-data.js';
@@ -13,6 +13,7 @@ export interface DeliveryCalls {
   readonly log: Delivery['log'];
   readonly started: () => void;
   readonly mark: (text: string) => void;
+  readonly completion: Completion | undefined;
 }
 
 /** The delivery of a job that BullMQ's worker took. @param data `undefined` when the job is not a task */
@@ -21,7 +22,7 @@ export function toDelivery(
   queue: string,
   data: JobData | undefined,
   interruption: Interruption,
-  { flows, progress, log, started, mark }: DeliveryCalls,
+  { flows, progress, log, started, mark, completion }: DeliveryCalls,
 ): Delivery {
   const id = job.id as string;
   const members = flows.membersOf(job, data?.members ?? []);
@@ -48,5 +49,6 @@ export function toDelivery(
     interruption,
     progress,
     log,
+    ...(completion && { completion }),
   };
 }

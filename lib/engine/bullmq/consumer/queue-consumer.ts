@@ -7,7 +7,7 @@ import { GracePeriod } from '../../grace-period.js';
 import type { Json } from '../../json.js';
 import { writeLogLine } from '../../log-line.js';
 import type { TaskCounter } from '../../statistics/task-counter.js';
-import type { ConsumerOptions, Delivery, DeliveryHandler, Outcome } from '../../ports/worker-port.js';
+import type { CompletedTask, ConsumerOptions, Delivery, DeliveryHandler, Outcome } from '../../ports/worker-port.js';
 import { bareError } from '../bare-error.js';
 import { bullmq } from '../bullmq-package.cjs';
 import type { Driver } from '../driver.js';
@@ -34,6 +34,7 @@ import {
   type OutcomeTranslatorDeps,
 } from './outcome-translator.js';
 import { sweepRegularly } from './retention-sweep.js';
+import { TaskCompletion, type TaskCompletionDeps } from './task-completion.js';
 import { UnusedStarts } from './unused-starts.js';
 import { listOf, RunningTasks, type RunningTask } from '../../running-tasks.js';
 
@@ -51,6 +52,8 @@ const LOOK_AT_LIMIT_AGAIN_AFTER = 500;
 export interface QueueConsumerDeps extends OutcomeTranslatorDeps, JobChangesDeps {
   readonly driver: Driver;
   readonly log: Pick<TaskLog, 'add'>;
+  /** `undefined` where the application has no transactions in the store. */
+  readonly completion: TaskCompletionDeps | undefined;
   readonly counter: Pick<TaskCounter, 'count'> | undefined;
   /** Milliseconds after which another worker takes over the task of a worker that gave no sign of life. */
   readonly abandonedAfter: number;
@@ -75,6 +78,8 @@ export class QueueConsumer {
   private readonly unusedStarts: UnusedStarts;
   private readonly grace = new GracePeriod();
   private stopping: Promise<void> | undefined;
+  /** The tasks whose successes were committed before their ends are stored. */
+  private readonly completed = new Set<string>();
   /** By `performance.now()`. */
   private runsSince = -Infinity;
   /** The last time at which an end was stored. The answer has the next job, so a busy worker does not ask for it. */
@@ -198,7 +203,7 @@ export class QueueConsumer {
     const task = this.running.add(job.id as string, job.name);
     const { name, processedOn, attemptsMade } = job;
     try {
-      const outcome = await this.outcomeOf(job, task);
+      const outcome = await this.outcomeOf(job, task, token);
       this.eventLoop.measure();
       // Another process has the job or gets it: this error makes BullMQ leave it alone.
       if (task.lost) throw new bullmq.WaitingError();
@@ -220,24 +225,28 @@ export class QueueConsumer {
     }
   }
 
-  private outcomeOf(job: Job, task: RunningTask): Outcome | Promise<Outcome> {
+  private outcomeOf(job: Job, task: RunningTask, token = ''): Outcome | Promise<Outcome> {
     // The worker took the job in the moment in which the application began to close.
     if (this.stopping) return { kind: 'postponed', delay: 0 };
-    return this.jobCheck.refuse(job) ?? this.run(job, task);
+    return this.jobCheck.refuse(job) ?? this.run(job, task, token);
   }
 
-  private async run(job: Job, task: RunningTask): Promise<Outcome> {
+  private async run(job: Job, task: RunningTask, token: string): Promise<Outcome> {
     const id = job.id as string;
     if ((job.opts as JobOptions).task?.uniqueWhilePending) await job.removeDeduplicationKey();
     this.deps.feed.changed(id);
     const data = readData(job.data);
-    if (data?.cancelled) {
+    // Only a job that was taken before can have a success whose end is not stored.
+    const completion =
+      job.attemptsStarted > 1 ? await this.completionOf(job, token) : this.completionWith(job, token, undefined);
+    if (data?.cancelled && !completion?.earlier) {
       const failure = cancellation(data.cancelled.reason);
       // The same line as for a task that was cancelled while it ran.
       this.logger.log(`Task ${job.name} (${id}) was cancelled: ${failure.message}`);
       return { kind: 'failed', failure };
     }
     const delivery = toDelivery(job, this.queue, data, task.interruption, {
+      completion,
       flows: this.deps.flows,
       progress: (value) =>
         this.ignoreOutage(async () => {
@@ -258,7 +267,19 @@ export class QueueConsumer {
       },
     });
     if (delivery.abandoned > DEATHS_ALLOWED) this.lostTasks.addGivenUp(id, job.name);
-    return this.handle(delivery);
+    const outcome = await this.handle(delivery);
+    if (completion?.earlier || (completion?.isUsed && (await completion.settle()))) this.completed.add(id);
+    return outcome;
+  }
+
+  private async completionOf(job: Job, token: string): Promise<TaskCompletion | undefined> {
+    const earlier = await this.deps.completion?.completions.find({ queue: this.queue, id: job.id as string });
+    return this.completionWith(job, token, earlier);
+  }
+
+  private completionWith(job: Job, token: string, earlier: CompletedTask | undefined): TaskCompletion | undefined {
+    const { completion } = this.deps;
+    return completion && new TaskCompletion(completion, { queue: this.queue, id: job.id as string }, token, earlier);
   }
 
   /**
@@ -283,7 +304,13 @@ export class QueueConsumer {
     this.deps.feed.changed(id, true, () => writeSuccess(job, result));
     this.changes.succeeded(job, result);
     this.counts.succeeded(job);
+    if (this.completed.delete(id)) void this.forgetCompletion(id);
     this.announceToRoot(job);
+  }
+
+  /** A row that stays is removed later. */
+  private async forgetCompletion(id: string): Promise<void> {
+    await this.deps.completion?.completions.forget({ queue: this.queue, id }).catch(() => undefined);
   }
 
   private onFailed(job: Job, error: Error): void {

@@ -65,6 +65,8 @@ import type { MessageBus } from '../message-bus.js';
 import type { JobEntry } from '../jobs/job-data.js';
 import { isObject, MOST_RUNS, unreadableOptions } from '../jobs/unreadable-job.js';
 import { patchWorkerBackend } from '../patched-worker-backend.js';
+import { SELECT_JOBS_AND_COMPLETIONS } from './in-transaction/completion-statements.js';
+import { withCompletion, type CompletedJobRow } from './in-transaction/postgres-completions.js';
 import { PostgresTransactions } from './in-transaction/postgres-transactions.js';
 
 /**
@@ -173,6 +175,7 @@ export class PostgresDriver implements Driver {
     }
     await this.transactions?.prepare(this.mayMigrate);
     await this.pools.load();
+    await this.transactions?.sweep();
   }
 
   createQueue(name: string, options: Omit<QueueOptions, 'connection' | 'prefix'> = {}): Queue {
@@ -240,10 +243,14 @@ export class PostgresDriver implements Driver {
 
   /** One query for all jobs. */
   async find(jobs: readonly JobRef[]): Promise<(FoundJob | undefined)[]> {
+    const select = this.transactions?.hasCompletions ? SELECT_JOBS_AND_COMPLETIONS : SELECT_JOBS;
     const { rows } = markOptions(
-      await this.pools.queries.query<JobRow>(SELECT_JOBS, [jobs.map(({ queue }) => queue), jobs.map(({ id }) => id)]),
+      await this.pools.queries.query<CompletedJobRow>(select, [
+        jobs.map(({ queue }) => queue),
+        jobs.map(({ id }) => id),
+      ]),
     );
-    const found = new Map(rows.map((row) => [keyOf(row), row]));
+    const found = new Map(rows.map((row) => [keyOf(row), withCompletion(row)]));
     return jobs.map((job) => {
       const row = found.get(keyOf(job));
       return row && toFoundJob(row);

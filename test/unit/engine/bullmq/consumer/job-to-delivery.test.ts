@@ -36,6 +36,7 @@ function deliveryOf(data: JobData | undefined, stacktrace: string[] = []): Deliv
     log,
     started,
     mark,
+    completion: undefined,
   });
 }
 
