@@ -11,7 +11,14 @@ describe('a CommonJS application with an ES module of a feature', () => {
     app.write('feature/index.ts', FEATURE);
     app.write('src/app.module.ts', APPLICATION);
     app.write('src/try-it.ts', PROGRAM);
-    await app.install('bullmq', 'ioredis@5', '@electric-sql/pglite');
+    app.write('src/traces.ts', TRACES);
+    await app.install(
+      'bullmq',
+      'ioredis@5',
+      '@electric-sql/pglite',
+      '@opentelemetry/api@1.9',
+      '@opentelemetry/sdk-trace-node@2',
+    );
     const decorators = ['--experimentalDecorators', '--emitDecoratorMetadata', '--skipLibCheck'];
     await app.bin('tsc', 'feature/index.ts', '--module', 'nodenext', '--target', 'es2022', ...decorators);
     await app.npm('run', 'build');
@@ -33,6 +40,14 @@ describe('a CommonJS application with an ES module of a feature', () => {
     },
     120_000,
   );
+
+  test('it has traces', async () => {
+    const { stdout } = await app.node(['dist/src/traces'], { TASK_QUEUE_URL: 'pglite:', TASK_QUEUE_PREFIX: 'mixed' });
+    expect(JSON.parse(stdout)).toEqual({
+      names: ['enqueue FeatureTasks.greet', 'run FeatureTasks.greet'],
+      isLinked: true,
+    });
+  }, 120_000);
 
   test('the command line runs in the folder of the application', async () => {
     const { stdout } = await app.bin('nestjs-task-queue', '--help');
@@ -91,6 +106,34 @@ async function main(): Promise<void> {
   const app = await NestFactory.createApplicationContext(AppModule, { logger: false });
   console.log(JSON.stringify(await app.get(Greeter).greet()));
   await app.close();
+}
+
+void main();
+`;
+
+const TRACES = `import { Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { InMemorySpanExporter, NodeTracerProvider, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-node';
+import { TaskTelemetryModule } from 'nestjs-task-queue/telemetry';
+import { AppModule, Greeter } from './app.module';
+
+@Module({ imports: [AppModule, TaskTelemetryModule.forRoot()] })
+class TracedModule {}
+
+async function main(): Promise<void> {
+  const exporter = new InMemorySpanExporter();
+  new NodeTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] }).register();
+  const app = await NestFactory.createApplicationContext(TracedModule, { logger: false });
+  await app.get(Greeter).greet();
+  // The end of the attempt is a moment before that of its task.
+  await app.close();
+  const [sent, run] = exporter.getFinishedSpans().filter(({ name }) => name.includes('greet'));
+  console.log(
+    JSON.stringify({
+      names: [sent.name, run.name],
+      isLinked: run.links[0].context.spanId === sent.spanContext().spanId,
+    }),
+  );
 }
 
 void main();
