@@ -26,7 +26,7 @@ export interface ChartProps {
 
 /** Charts of one key move their cursors together. */
 const sync = uPlot.sync('overview');
-const HEIGHT = 152;
+const HEIGHT = 164;
 
 export function Chart({ title, times, series, format, sentence, isLong }: ChartProps): JSX.Element {
   const box = useRef<HTMLDivElement>(null);
@@ -56,7 +56,7 @@ export function Chart({ title, times, series, format, sentence, isLong }: ChartP
     const options: uPlot.Options = {
       width: Math.max(element.clientWidth, 100),
       height: HEIGHT,
-      padding: [10, 14, 0, 14],
+      padding: [20, 14, 0, 14],
       legend: { show: false },
       cursor: { sync: { key: sync.key }, points: { size: 6 }, y: false, drag: { setScale: false, x: false, y: false } },
       scales: { y: { range: (_, __, most) => [0, niceTop(most)] } },

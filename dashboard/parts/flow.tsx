@@ -6,7 +6,7 @@ import type { FlowNode } from './flow-nodes.js';
 import { stateIcon } from './bits.js';
 import { Icon } from './icon.js';
 
-const WIDTH = 190;
+const WIDTH = 212;
 const HEIGHT = 52;
 /** The most letters of a title in a node. */
 const LETTERS = 20;

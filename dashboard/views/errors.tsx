@@ -154,7 +154,7 @@ function Group({ group, queue }: { group: ErrorGroup; queue: string | undefined 
           </a>{' '}
           {now.value - Date.parse(first) < 3_600_000 && <span class="tag new">new</span>}
         </h2>
-        <p>
+        <p class="clamp wrap" dir="auto">
           <Holes text={message} />
         </p>
         <p class="sub">
@@ -186,7 +186,7 @@ function Group({ group, queue }: { group: ErrorGroup; queue: string | undefined 
 /** What was left out of a message is drawn as a gap. */
 function Holes({ text }: { text: string }): JSX.Element {
   return (
-    <bdi>
+    <>
       {text.split(/(<(?:number|id|value|url)>)/).map((part, at) =>
         at % 2 === 1 ? (
           <span key={at} class="hole">
@@ -196,6 +196,6 @@ function Holes({ text }: { text: string }): JSX.Element {
           part
         ),
       )}
-    </bdi>
+    </>
   );
 }

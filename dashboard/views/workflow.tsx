@@ -71,7 +71,9 @@ function Details({ graph }: { graph: Graph }): JSX.Element {
     nodes.find(({ state }) => state === 'failed') ??
     nodes.find(({ state }) => state === 'running') ??
     nodes.at(-1);
-  const failed = tasks.filter(({ status }) => status?.state === 'failed' && status.id !== graph.id);
+  const failed = tasks.filter(
+    ({ status, kind }) => status?.state === 'failed' && status.id !== graph.id && kind === 'task',
+  );
   const state = last?.state ?? 'waiting';
   const act = (name: string, told: string) => perform(name, { id: graph.id }, told);
   return (

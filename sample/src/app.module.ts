@@ -2,6 +2,8 @@ import { Module, StandardSchemaValidationPipe } from '@nestjs/common';
 import { APP_PIPE } from '@nestjs/core';
 import type { Request } from 'express';
 import { TaskQueueModule } from 'nestjs-task-queue';
+import { TaskDashboardModule } from 'nestjs-task-queue/dashboard';
+import { ThisMachineGuard } from './dashboard/this-machine.guard.js';
 import { FirstStepsModule } from './first-steps/first-steps.module.js';
 import { PeopleModule } from './people/people.module.js';
 import { SchedulesModule } from './schedules/schedules.module.js';
@@ -19,6 +21,8 @@ import { visitorOf } from './visitors/visitor.js';
           headers.schedule !== undefined || headers.visitor === visitorOf(request),
       },
     }),
+    // The page of administrators: http://localhost:3000/admin/tasks
+    TaskDashboardModule.forRoot({ title: 'The sample', guards: [ThisMachineGuard] }),
     FirstStepsModule,
     PeopleModule,
     SchedulesModule,
