@@ -36,11 +36,12 @@ export async function manyCallers(world: World): Promise<void> {
   assert.equal(world.recorded('started').length, 1);
 }
 
-/** A task kills its process twice. The task fails, and the tasks that ran in the same processes finish. */
+/** A task kills its process twice. The task fails, its `onError` runs once, and the tasks beside it finish. */
 export async function poisonTask(world: World): Promise<void> {
   const web = await world.start({ role: 'producer' });
   const crashes = [await world.start({ role: 'worker' }), await world.start({ role: 'worker' })];
-  const [poison = ''] = await world.enqueue(web, 'poison', []);
+  const poison = await web.ask.enqueueWithOnError('poison', 'poison');
+  world.enqueued.push(poison);
   world.failedOnPurpose.push(poison);
   const others = await world.enqueue(web, 'slow', [300], 30);
   await Promise.all(crashes.map(({ exited }) => exited));
@@ -57,6 +58,8 @@ export async function poisonTask(world: World): Promise<void> {
     () => survivor.lines.some((line) => line.includes(`Work.poison (${poison})`)),
     'the log names the task',
   );
+  await world.until(() => world.recorded('linked').length > 0, 'the callback of the failure runs');
+  assert.equal(world.recorded('linked').length, 1);
 }
 
 /** A process dies while it runs at-most-once tasks. The tasks fail and do not run again. */

@@ -81,6 +81,11 @@ const methods = {
         .enqueue(...args)
     ).id;
   },
+  /** Enqueues a task with an `onError` that writes the tag into the journal. Returns its id. */
+  async enqueueWithOnError(task: string, tag: string): Promise<string> {
+    const onError = queue.of(ShapeTasks).failed.signature(tag);
+    return (await queue.of(`Work.${task}`).signature().onError(onError).enqueue()).id;
+  },
   async result(id: string, timeout?: number): Promise<{ result?: unknown; error?: Described }> {
     try {
       return { result: await queue.handle(id).result(timeout === undefined ? {} : { timeout }) };
