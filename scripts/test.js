@@ -61,7 +61,7 @@ const named = given.filter((name) => name !== INSTALL);
 const usual = Object.keys(phases).filter((name) => isCi() || !inCiOnly.includes(name));
 const wanted = new Set(named.length > 0 ? named : usual);
 // These phases test what `build` writes.
-if (['e2e', 'package', 'matrix'].some((phase) => wanted.has(phase))) wanted.add('build');
+if (['e2e', 'faults', 'package', 'matrix'].some((phase) => wanted.has(phase))) wanted.add('build');
 
 try {
   requirePrograms([...new Set([...wanted].flatMap((phase) => programsOf(phase)))]);

@@ -30,4 +30,20 @@ describe('Nest 11 on Fastify', () => {
     },
     120_000,
   );
+
+  test('the command worker runs the tasks of the compiled CommonJS application', async () => {
+    const environment = {
+      TASK_QUEUE_URL: process.env['TEST_REDIS_URL'] as string,
+      TASK_QUEUE_PREFIX: 'nest_11_worker',
+    };
+    const worker = await app.worker(['./dist/app.module.js', '--processes', '2'], environment);
+    const { stdout } = await app.node(['dist/try-it'], { ...environment, TASK_QUEUE_ROLE: 'producer' });
+    expect(JSON.parse(stdout)).toMatchObject(REPORT_BUILT);
+    const { code, output } = await worker.stop();
+    expect(code).toBe(0);
+    expect(output).toContain('All processes have ended.');
+    await expect(app.bin('nestjs-task-queue', 'worker', './dist/main.js')).rejects.toThrow(
+      './dist/main.js starts an application by itself',
+    );
+  }, 120_000);
 });

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createManagedProcess, type ManagedProcess } from '../../support/managed-process.js';
-import { run, type Output } from './commands.js';
+import { run, start, type Output, type RunningCommand } from './commands.js';
 import { firstSnippet } from './readme.js';
 
 const root = join(import.meta.dirname, '../../..');
@@ -53,6 +53,12 @@ export class Application {
   /** Runs a program of node_modules/.bin. */
   bin(name: string, ...args: string[]): Promise<Output> {
     return run(this.folder, join(this.folder, 'node_modules/.bin', name), args);
+  }
+
+  /** Starts the command `worker` of the installed library. Resolves once a process takes tasks. */
+  worker(args: readonly string[], environment: Readonly<Record<string, string>>): Promise<RunningCommand> {
+    const bin = join(this.folder, 'node_modules/.bin/nestjs-task-queue');
+    return start(this.folder, bin, ['worker', ...args], environment, 'is ready');
   }
 
   node(args: readonly string[], environment: Readonly<Record<string, string>> = {}): Promise<Output> {
