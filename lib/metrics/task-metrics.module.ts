@@ -5,6 +5,7 @@ import { ENGINE, OUTBOX } from '../task-queue-tokens.js';
 import { TaskRegistry } from '../tasks/task-registry.js';
 import type { Outbox } from '../transactions/outbox/outbox.js';
 import { TaskWorkers } from '../workers/task-workers.js';
+import { METRICS_REGISTRY } from '../workers/worker-process.js';
 import { createMetricsController } from './metrics.controller.js';
 import { resolveMetricsOptions, type TaskMetricsExtras, type TaskMetricsOptions } from './metrics-options.js';
 import { TaskMeter } from './task-meter.js';
@@ -68,6 +69,14 @@ export class TaskMetricsModule extends ConfigurableModuleClass {
   }
 }
 
+/** The command `worker` adds up the metrics of its processes. */
+const REGISTRY_PROVIDER: Provider = {
+  provide: METRICS_REGISTRY,
+  inject: [TaskMetrics],
+  useFactory: ({ registry }: TaskMetrics) => registry,
+};
+
 function complete(definition: DynamicModule): DynamicModule {
-  return { ...definition, providers: [...(definition.providers ?? []), METRICS_PROVIDER], exports: [TaskMetrics] };
+  const providers = [...(definition.providers ?? []), METRICS_PROVIDER, REGISTRY_PROVIDER];
+  return { ...definition, providers, exports: [TaskMetrics] };
 }

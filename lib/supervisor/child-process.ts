@@ -1,5 +1,5 @@
 import { fork, type ChildProcess as NodeProcess, type ForkOptions } from 'node:child_process';
-import type { Application, BootFailure, Job, Order, Report, Status, StopReason } from './messages.js';
+import type { Application, BootFailure, Job, MetricFigures, Order, Report, Status, StopReason } from './messages.js';
 import { processFile } from './process-file.cjs';
 
 /** How a process ended. */
@@ -38,7 +38,9 @@ export class ChildProcess {
   private failure: BootFailure | undefined;
   private killTimer: NodeJS.Timeout | undefined;
   private lastQuestion = 0;
-  private readonly questions = new Map<number, (figures: readonly object[] | null) => void>();
+  private readonly questions = new Map<number, (figures: readonly MetricFigures[]) => void>();
+  /** What the process reported last of prom-client. */
+  lastFigures: readonly MetricFigures[] = [];
 
   constructor(
     job: Job,
@@ -49,7 +51,7 @@ export class ChildProcess {
     this.process.on('message', (report: Report) => this.handle(report));
     this.gone = this.endOf(this.process).then(({ code, signal }) => {
       clearTimeout(this.killTimer);
-      for (const answer of this.questions.values()) answer(null);
+      for (const answer of this.questions.values()) answer([]);
       listener.onExit({ code, signal, failure: this.failure });
     });
     this.send({ type: 'run', job });
@@ -79,19 +81,19 @@ export class ChildProcess {
     this.process.kill('SIGKILL');
   }
 
-  /** The figures of the application's prom-client; `null` without it, or when the process does not answer. */
-  figures(): Promise<readonly object[] | null> {
-    if (!this.application) return Promise.resolve(null);
+  /** The figures of the application's prom-client; those that it had last when the process does not answer. */
+  figures(): Promise<readonly MetricFigures[]> {
+    if (!this.application) return Promise.resolve([]);
     const id = ++this.lastQuestion;
     return new Promise((resolve) => {
-      const timer = setTimeout(answer, METRICS_LIMIT, null);
-      const { questions } = this;
-      function answer(figures: readonly object[] | null): void {
+      const answer = (figures: readonly MetricFigures[]) => {
         clearTimeout(timer);
-        questions.delete(id);
-        resolve(figures);
-      }
-      questions.set(id, answer);
+        this.questions.delete(id);
+        if (figures.length > 0) this.lastFigures = figures;
+        resolve(this.lastFigures);
+      };
+      const timer = setTimeout(answer, METRICS_LIMIT, []);
+      this.questions.set(id, answer);
       this.send({ type: 'metrics', id });
     });
   }
@@ -137,6 +139,7 @@ export class ChildProcess {
         this.isStopping = true;
         return this.listener.onStopping(report.why);
       case 'drained':
+        if (report.figures.length > 0) this.lastFigures = report.figures;
         return this.killAfter(CLOSE_LIMIT);
       case 'metrics':
         return this.questions.get(report.id)?.(report.figures);

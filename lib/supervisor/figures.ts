@@ -1,4 +1,4 @@
-import { createRequire } from 'node:module';
+import type { SummedFigures } from './summed-figures.js';
 import type { Supervisor } from './supervisor.js';
 
 /** Text for Prometheus. */
@@ -9,34 +9,11 @@ export interface Figures {
 
 const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
-/**
- * The figures of the supervisor, and behind them those that the applications keep with prom-client, added up over the processes as
- * its `AggregatorRegistry` does for a cluster.
- *
- * @param file a file of the application, whose copy of prom-client is used
- */
-export async function readFigures(supervisor: Supervisor, file: string): Promise<Figures> {
+/** The figures of the supervisor, and behind them those that the applications keep with prom-client, added up over the processes. */
+export async function readFigures(supervisor: Supervisor, sums: SummedFigures): Promise<Figures> {
   const own = ownFigures(supervisor);
-  const answers = await Promise.all(supervisor.processes.map((process) => process.figures()));
-  const known = answers.filter((figures) => figures !== null);
-  const client = known.length === 0 ? undefined : promClient(file);
-  if (!client) return { contentType: CONTENT_TYPE, text: own };
-  const summed = client.AggregatorRegistry.aggregate(known);
-  return { contentType: summed.contentType, text: `${own}${await summed.metrics()}` };
-}
-
-function promClient(file: string): PromClient | undefined {
-  try {
-    return createRequire(file)('prom-client') as PromClient;
-  } catch {
-    return undefined;
-  }
-}
-
-interface PromClient {
-  readonly AggregatorRegistry: {
-    aggregate(figures: readonly (readonly object[])[]): { readonly contentType: string; metrics(): Promise<string> };
-  };
+  const running = await Promise.all(supervisor.processes.map((process) => process.figures()));
+  return { contentType: CONTENT_TYPE, text: `${own}${await sums.text(running)}` };
 }
 
 function ownFigures({ processes, totals }: Supervisor): string {

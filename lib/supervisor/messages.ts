@@ -38,9 +38,14 @@ export type Report =
   /** The process takes no more tasks, and ends once the running ones have ended. */
   | { readonly type: 'stopping'; readonly why: StopReason }
   /** All tasks have ended or are given back. What is left is to close the application. */
-  | { readonly type: 'drained' }
-  /** The figures of prom-client's registry; `null` when the application has none. */
-  | { readonly type: 'metrics'; readonly id: number; readonly figures: readonly object[] | null };
+  | { readonly type: 'drained'; readonly figures: readonly MetricFigures[] }
+  | { readonly type: 'metrics'; readonly id: number; readonly figures: readonly MetricFigures[] };
+
+/** One metric of prom-client, as its registry gives it. */
+export interface MetricFigures {
+  readonly name: string;
+  readonly type: string;
+}
 
 /** Why a process stops by itself, or because it was told to. */
 export type StopReason = 'asked' | 'tasks' | 'signal';

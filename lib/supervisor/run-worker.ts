@@ -6,6 +6,7 @@ import { HealthServer } from './health-server.js';
 import type { SupervisorSettings } from './settings.js';
 import { followSignals } from './signals.js';
 import { Supervisor } from './supervisor.js';
+import { SummedFigures } from './summed-figures.js';
 import { SupervisorLog } from './supervisor-log.js';
 
 export interface RunWorker {
@@ -30,8 +31,9 @@ export type WorkerEnd =
  */
 export async function runWorker({ application, settings, env, write }: RunWorker): Promise<WorkerEnd> {
   const log = new SupervisorLog(write, settings);
-  const supervisor = new Supervisor({ application, settings, log, forkOptions: forkOptions(env) });
-  const health = await openHealth(supervisor, application.file, settings, log);
+  const figures = new SummedFigures(application.file);
+  const supervisor = new Supervisor({ application, settings, log, forkOptions: forkOptions(env), figures });
+  const health = await openHealth(supervisor, figures, settings, log);
   let interruptedBy: 'SIGTERM' | 'SIGINT' | undefined;
   const stopFollowing = followSignals({
     stop(signal, isRepeated) {
@@ -74,14 +76,14 @@ function onBuild(supervisor: Supervisor, log: SupervisorLog): Promise<void> {
 
 async function openHealth(
   supervisor: Supervisor,
-  file: string,
+  sums: SummedFigures,
   { health }: SupervisorSettings,
   log: SupervisorLog,
 ): Promise<HealthServer | undefined> {
   if (!health) return undefined;
   const server = new HealthServer({
     isReady: () => supervisor.isReady,
-    figures: () => readFigures(supervisor, file),
+    figures: () => readFigures(supervisor, sums),
   });
   const port = await server.listen(health);
   log.line(`/live, /ready and /metrics are on http://${health.host}:${port}.`);

@@ -4,6 +4,7 @@ import { ChildProcess, type ChildListener } from './child-process.js';
 import type { BootFailure, Job } from './messages.js';
 import { Place } from './place.js';
 import type { SupervisorSettings } from './settings.js';
+import type { SummedFigures } from './summed-figures.js';
 import type { SupervisorLog } from './supervisor-log.js';
 
 /** How often each place tries to start a process before the supervisor gives up, when none of them comes up. */
@@ -17,6 +18,7 @@ export interface SupervisorDeps {
   readonly settings: SupervisorSettings;
   readonly log: SupervisorLog;
   readonly forkOptions: ForkOptions;
+  readonly figures: Pick<SummedFigures, 'keep'>;
   /** Starts a process. A test has others. */
   readonly start?: (job: Job, options: ForkOptions, listener: ChildListener) => ChildProcess;
 }
@@ -41,7 +43,8 @@ export class Supervisor {
           log,
           maxMemory: settings.maxMemory,
           givesUp: (failure) => this.givesUp(failure),
-          onGone: ({ status }) => {
+          onGone: ({ status, lastFigures }) => {
+            deps.figures.keep(lastFigures);
             this.attemptsOfGone += status.attempts;
             this.restarts += 1;
           },

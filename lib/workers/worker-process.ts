@@ -21,6 +21,9 @@ export const WORKER_SETTINGS = Symbol.for('nestjs-task-queue: worker settings');
 /** The token that injects the {@link WorkerControl} of an application. */
 export const WORKER_CONTROL = Symbol.for('nestjs-task-queue: worker control');
 
+/** The token that injects the registry of prom-client that `TaskMetricsModule` has. */
+export const METRICS_REGISTRY = Symbol.for('nestjs-task-queue: metrics registry');
+
 /** What the command `worker` does with an application that it has started, and what it asks for. */
 export interface WorkerControl {
   /** The queues that the application consumes. */

@@ -215,6 +215,13 @@ test('the health port answers probes, and adds up the figures of the processes',
     'all attempts are counted',
   );
   expect(await figures()).toContain('task_queue_worker_processes{state="ready"} 2\n');
+  // Those of the application's registry, also of processes that have ended.
+  const consumed = 'messaging_client_consumed_messages_total{queue="default",task="Crashes.quick"} 10\n';
+  await until(async () => (await figures()).includes(consumed), 'the metrics of the processes are added up');
+  command.signal('SIGHUP');
+  await command.says('All processes are new.');
+  await until(() => command.ready.slice(0, 2).every((pid) => !isAlive(pid)), 'the old processes have ended');
+  await until(async () => (await figures()).includes(consumed), 'the counts of the old processes stay');
   expect(await status('/')).toBe(404);
   await enqueue('Work.slow', 3_000);
   await until(() => command.recorded('started').length === 1, 'the task has started');

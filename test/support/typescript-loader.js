@@ -18,7 +18,12 @@ const THE_PACKAGE = process.env['TASK_QUEUE_PACKAGE'] ?? new URL('../../lib/inde
 export async function resolve(specifier, context, nextResolve) {
   if (specifier === 'nestjs-task-queue') return await nextResolve(THE_PACKAGE, context);
   const [, entry] = /^nestjs-task-queue\/(\w+)$/.exec(specifier) ?? [];
-  if (entry) return await nextResolve(new URL(`../../lib/${entry}/index.ts`, import.meta.url).href, context);
+  // The entry points of an earlier version, or of the build, are beside its main file.
+  if (entry)
+    return await nextResolve(
+      new URL(`${entry}/index.${THE_PACKAGE.endsWith('.ts') ? 'ts' : 'js'}`, THE_PACKAGE).href,
+      context,
+    );
   const source = specifier.replace(/\.(c?)js$/, '.$1ts');
   const isSource = specifier.startsWith('.') && existsSync(new URL(source, context.parentURL));
   return await nextResolve(isSource ? source : specifier, context);

@@ -2,6 +2,7 @@
 import 'reflect-metadata';
 import { Injectable, Module, type PipeTransform } from '@nestjs/common';
 import { Task, TaskContext, TaskProcessor, TaskQueueModule } from 'nestjs-task-queue';
+import { TaskMetricsModule } from 'nestjs-task-queue/metrics';
 import { Work } from '../faults/support/work.js';
 import { record } from '../faults/support/journal.js';
 
@@ -52,6 +53,7 @@ const kept: Buffer[] = [];
       abandonedAfter: '2s',
       shutdown: { grace: '20s' },
     }),
+    TaskMetricsModule.forRoot({ path: false }),
   ],
   providers: [Work, OtherWork, Crashes],
 })

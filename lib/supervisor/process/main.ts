@@ -1,12 +1,10 @@
 import type { Order, Report } from '../messages.js';
-import { registryFigures } from './registry-figures.js';
 import { endWithSupervisor } from './supervisor-watch.js';
 import { WorkerProcess } from './worker-process.js';
 
 /** The program of a process that a supervisor starts. It gets its job in the first message. */
 
 let running: WorkerProcess | undefined;
-let file = '';
 
 /** Resolves once the message is sent, or cannot be: the supervisor is gone then, which `disconnect` reports. */
 function send(report: Report): Promise<void> {
@@ -18,17 +16,13 @@ function send(report: Report): Promise<void> {
 
 process.on('message', (order: Order) => {
   if (order.type === 'run') {
-    ({ file } = order.job);
     endWithSupervisor(order.job.supervisor);
     running = new WorkerProcess(order.job, { send, exit: (code) => process.exit(code) });
     void running.run();
   } else if (order.type === 'stop') {
     void running?.stop('asked', order.grace);
   } else {
-    const { id } = order;
-    void registryFigures(file)
-      .catch(() => null)
-      .then((figures) => send({ type: 'metrics', id, figures }));
+    void running?.sendFigures(order.id);
   }
 });
 

@@ -1,19 +1,33 @@
 import { createRequire } from 'node:module';
+import type { INestApplicationContext } from '@nestjs/common';
+import { METRICS_REGISTRY } from '../../workers/worker-process.js';
+import type { MetricFigures } from '../messages.js';
 
 /**
- * What the default registry of prom-client has, of the copy that the application uses; `null` when the package is not installed
- * there. The supervisor adds up the figures of all processes.
+ * What the registries of prom-client have: that of `TaskMetricsModule`, and the default one of the copy that the application uses. The
+ * supervisor adds up the figures of all processes.
  */
-export async function registryFigures(file: string): Promise<readonly object[] | null> {
-  let client: PromClient;
-  try {
-    client = createRequire(file)('prom-client') as PromClient;
-  } catch {
-    return null;
-  }
-  return await client.register.getMetricsAsJSON();
+export async function registryFigures(app: INestApplicationContext, file: string): Promise<readonly MetricFigures[]> {
+  const registries = new Set([registryOfModule(app), defaultRegistry(file)].filter((one) => one !== undefined));
+  return (await Promise.all(Array.from(registries, (one) => one.getMetricsAsJSON()))).flat();
 }
 
-interface PromClient {
-  readonly register: { getMetricsAsJSON(): Promise<readonly object[]> };
+function registryOfModule(app: INestApplicationContext): Registry | undefined {
+  try {
+    return app.get<Registry>(METRICS_REGISTRY, { strict: false });
+  } catch {
+    return undefined; // The application does not import the module.
+  }
+}
+
+function defaultRegistry(file: string): Registry | undefined {
+  try {
+    return (createRequire(file)('prom-client') as { readonly register: Registry }).register;
+  } catch {
+    return undefined; // The package is not installed.
+  }
+}
+
+interface Registry {
+  getMetricsAsJSON(): Promise<readonly MetricFigures[]>;
 }

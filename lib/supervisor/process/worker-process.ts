@@ -4,6 +4,7 @@ import { maskText } from '../../admin/mask-secrets.js';
 import type { BootFailure, Job, Report, StopReason } from '../messages.js';
 import { boot } from './boot.js';
 import { WrongModuleError } from './load-module.js';
+import { registryFigures } from './registry-figures.js';
 
 /** Milliseconds between two signs of life. */
 const STATUS_INTERVAL = 1_000;
@@ -59,10 +60,17 @@ export class WorkerProcess {
     await this.stopping;
   }
 
+  /** Answers with the figures of the application. */
+  async sendFigures(id: number): Promise<void> {
+    const started = await this.started?.catch(() => undefined);
+    const figures = started ? await registryFigures(started.app, this.job.file).catch(() => []) : [];
+    await this.deps.send({ type: 'metrics', id, figures });
+  }
+
   private async end(why: StopReason, drained: Promise<void>, app: INestApplicationContext): Promise<void> {
     await this.deps.send({ type: 'stopping', why });
     await drained;
-    await this.deps.send({ type: 'drained' });
+    await this.deps.send({ type: 'drained', figures: await registryFigures(app, this.job.file).catch(() => []) });
     await app.close();
     this.deps.exit(0);
   }
