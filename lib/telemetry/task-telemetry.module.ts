@@ -1,12 +1,13 @@
 import { Logger, Module, type DynamicModule } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
-import { trace, type TracerProvider } from '@opentelemetry/api';
+import { trace, type MeterProvider, type TracerProvider } from '@opentelemetry/api';
 import { Instrumentations } from '../engine/instrumentation.js';
 import { ConfigurationError } from '../errors.js';
 import { checkImportedOnce } from '../imported-once.js';
 import { packageVersion } from '../package-location.cjs';
 import { hasTracerProvider } from './has-tracer-provider.js';
 import { SYSTEM } from './semantic-conventions.js';
+import { metricsProvider } from './task-telemetry-metrics.js';
 import { TaskTracing, type ParentOption } from './task-tracing.js';
 
 /** The options of `TaskTelemetryModule.forRoot()`. */
@@ -21,6 +22,8 @@ export interface TaskTelemetryOptions {
   readonly parent?: ParentOption;
   /** The provider of the tracer. Default: the one that is registered globally, which has to happen before the application boots. */
   readonly tracerProvider?: TracerProvider;
+  /** The provider of the meter for metrics. Default: the one that is registered globally before the application boots. */
+  readonly meterProvider?: MeterProvider;
 }
 
 /** The token of what the module adds to the application. */
@@ -57,7 +60,7 @@ export class TaskTelemetryModule {
         return addTracing(instrumentations, options);
       },
     };
-    return { module: TaskTelemetryModule, providers: [tracing] };
+    return { module: TaskTelemetryModule, providers: [tracing, metricsProvider(options.meterProvider)] };
   }
 }
 

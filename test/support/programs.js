@@ -11,7 +11,7 @@ import { aptGetInstall, decideInstallation, describeFailure } from './program-in
  * @property {string} [instead] what a developer can set instead of installing the program
  */
 
-/** @typedef {'redis' | 'postgres' | 'initdb' | 'pg_basebackup' | 'pgbouncer' | 'mariadb' | 'mariadb-install-db' | 'chromium' | 'openssl' | 'celery'} ProgramKey */
+/** @typedef {'redis' | 'postgres' | 'initdb' | 'pg_basebackup' | 'pgbouncer' | 'mariadb' | 'mariadb-install-db' | 'chromium' | 'openssl' | 'celery' | 'promtool'} ProgramKey */
 
 /** @type {Readonly<Record<ProgramKey, Program>>} */
 const programs = {
@@ -36,6 +36,7 @@ const programs = {
     instead: 'You can name a browser that is not on PATH: CHROMIUM_PATH.',
   },
   celery: { names: ['celery'], aptPackages: ['celery', 'python3-redis'] },
+  promtool: { names: ['promtool'], aptPackages: ['prometheus'] },
   openssl: { names: ['openssl'], aptPackages: ['openssl'] },
 };
 
@@ -59,7 +60,7 @@ export function programsOf(project, environment = process.env) {
     case 'orms':
       return sharedServers(environment);
     case 'e2e':
-      return environment.CHROMIUM_PATH ? ownServers : [...ownServers, 'chromium'];
+      return [...ownServers, 'promtool', ...(environment.CHROMIUM_PATH ? [] : /** @type {const} */ (['chromium']))];
     default:
       return [];
   }
