@@ -43,7 +43,7 @@ describeEachDatabase('the dashboard', (engine) => {
     await app.listen(0, '127.0.0.1');
     base = `http://127.0.0.1:${(app.getHttpServer().address() as AddressInfo).port}/admin/tasks`;
     filled = await fillDashboard(app.get(TaskQueue), app.get(TaskAdmin));
-  }, 60_000);
+  }, 120_000);
 
   afterAll(async () => {
     app.get(Holds).gate.open();
@@ -116,7 +116,7 @@ describeEachDatabase('the dashboard', (engine) => {
       }
       await context.close();
     }
-  }, 60_000);
+  }, 120_000);
 
   test('what comes out of tasks stays text', async () => {
     await open(`/tasks/${filled.hostile.id}`);
