@@ -1,4 +1,5 @@
 import type { EngineName, World } from '../support/world.js';
+import { killedAgainAndAgain, killedWithBatches } from './batches.js';
 import { changedClock, fiveClocks, wrongClock } from './clocks.js';
 import { atMostOnce, eventLoop, killedWorker, manyCallers, poisonTask } from './delivery.js';
 import { failover } from './failover.js';
@@ -24,6 +25,7 @@ export interface Scenario {
 
 export type Topic =
   | 'delivery'
+  | 'batches'
   | 'lane'
   | 'sabotage'
   | 'shutdown'
@@ -49,6 +51,11 @@ export function scenarios(size: 'quick' | 'full'): Scenario[] {
       'workers are killed again and again while workflows run': (world) =>
         killedWorkflows(world, full ? { kills: 8, each: 30 } : { kills: 2, each: 15 }),
       'four processes enqueue the same task, a hundred times at once': manyCallers,
+    }),
+    ...some('batches', {
+      'a worker is killed while it runs batches': killedWithBatches,
+      'workers with batches are killed and closed again and again': (world) =>
+        killedAgainAndAgain(world, { kills: full ? 10 : 3 }),
     }),
     ...some('lane', {
       'a worker is killed while it stores the ends of many tasks': killedInStatement,

@@ -1,0 +1,3 @@
+import { runScenarios } from './support/run-scenarios.js';
+
+runScenarios('batches');

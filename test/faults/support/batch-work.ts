@@ -1,0 +1,16 @@
+import { Injectable } from '@nestjs/common';
+import { Task, type TaskBatch } from 'nestjs-task-queue';
+import { record } from './journal.js';
+
+/** A task with batches. It writes the start and the end of each call into the journal. */
+@Injectable()
+export class BatchWork {
+  @Task({ name: 'Work.row', queue: 'rows', batch: { size: 20, wait: '1s' }, retries: 2 })
+  async row(calls: TaskBatch<[milliseconds: number]>): Promise<void> {
+    for (const { id } of calls) record('started', id, calls.length);
+    await new Promise((resolve) =>
+      setTimeout(resolve, Math.max(...calls.map(({ args: [milliseconds] }) => milliseconds))),
+    );
+    for (const { id } of calls) record('finished', id);
+  }
+}
