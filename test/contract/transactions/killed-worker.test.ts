@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -12,6 +12,9 @@ import { Payments, PAYMENT_OPTIONS, POINTS } from './killed-worker.tasks.js';
 const root = join(import.meta.dirname, '../../..');
 const loader = pathToFileURL(join(root, 'test/support/typescript-loader.js')).href;
 const program = join(import.meta.dirname, 'killed-worker.program.ts');
+
+// Each test starts a program and waits until the task of a dead worker is taken over, which takes long on a busy machine.
+jest.setTimeout(120_000);
 
 describe('a worker that is killed in a task with completeIn', () => {
   let database: Awaited<ReturnType<typeof createDatabase>>;
@@ -51,7 +54,7 @@ describe('a worker that is killed in a task with completeIn', () => {
       expect(before).toBe(point === 'after COMMIT' || point === 'after the end' ? 1 : 0);
 
       const worker = await boot(options, [Payments]);
-      expect(await handle.result({ timeout: '20s' })).toBe('completed');
+      expect(await handle.result({ timeout: '60s' })).toBe('completed');
       // The end is stored, too.
       const stored = async () =>
         (await admin.query(`SELECT state FROM ${prefix}.job WHERE id = $1`, [handle.id])).rows[0]?.state as string;
@@ -78,7 +81,7 @@ describe('a worker that is killed in a task with completeIn', () => {
     );
     await once(child, 'exit');
     const worker = await boot(options, [Payments]);
-    expect(await handle.result({ timeout: '20s' })).toBe('after completed');
+    expect(await handle.result({ timeout: '60s' })).toBe('after completed');
     expect((await admin.query('SELECT FROM effects WHERE prefix = $1', [prefix])).rows).toHaveLength(1);
     await worker.app.close();
     await web.app.close();
