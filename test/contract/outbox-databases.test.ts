@@ -2,10 +2,11 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, test } from '@je
 import { Injectable } from '@nestjs/common';
 import { Task, TaskAdmin, type TaskQueueOptions, type Tasks } from 'nestjs-task-queue';
 import { boot, type Booted } from '../support/boot.js';
+import { commandLine } from '../support/command-line.js';
 import { createOutbox, transact, type TestDatabase } from '../support/outbox-database.js';
 import { LogLines } from '../support/log-lines.js';
 import { Recorder } from '../support/recorder.js';
-import { freePrefix } from '../support/servers.js';
+import { createDatabase, freePrefix } from '../support/servers.js';
 import { until } from '../support/until.js';
 
 const ran = new Recorder<string>();
@@ -148,4 +149,27 @@ test('without the option connection, a process puts calls in and moves none', as
   await ran.until((entries) => entries.includes('by another'));
   await Promise.all([producer.app.close(), relay.app.close()]);
   await database.close();
+});
+
+test('migrate creates the table, with the tables of tasks or without them', async () => {
+  const { url, drop } = await createDatabase(process.env['TEST_POSTGRES_URL'] as string);
+  const migrate = (...args: string[]) => commandLine(['migrate', '--url', url, '--json', ...args]);
+  const reports = [await migrate('--outbox', '--dry-run'), await migrate('--outbox'), await migrate('--outbox')];
+  expect(reports.map(({ err }) => err)).toEqual(['', '', '']);
+  expect(reports.map(({ out }) => JSON.parse(out) as unknown)).toMatchObject([
+    { outbox: { table: 'task_outbox', existed: false }, applied: false },
+    { outbox: { existed: false }, applied: true },
+    { outbox: { existed: true }, applied: true },
+  ]);
+  const other = await migrate('--table', 'public.other_outbox');
+  expect(JSON.parse(other.out)).toMatchObject({
+    schema: 'tasks',
+    outbox: { table: 'public.other_outbox', existed: false },
+  });
+  const booted = await boot(
+    { connection: `memory:${freePrefix()}`, outbox: { connection: url, table: 'public.other_outbox' } },
+    [],
+  );
+  await booted.app.close();
+  await drop();
 });

@@ -17,11 +17,9 @@ export function addMigrate(program: Command, context: CommandContext): void {
     .option('--outbox', 'only create the table for calls in transactions, in a database that contains no tasks')
     .option('--table <name>', 'the option outbox.table of the application', DEFAULT_TABLE)
     .action(async (flags: MigrateFlags, command: Command) => {
-      const [{ checkedOptions }, { openPostgres }, { createTable }] = await Promise.all([
-        import('../open-store.js'),
-        import('../../engine/bullmq/postgres/open-postgres.js'),
-        import('../../transactions/outbox/create-table.js'),
-      ]);
+      const { checkedOptions } = await import('../open-store.js');
+      const { openPostgres } = await import('../../engine/bullmq/postgres/open-postgres.js');
+      const { createTable } = await import('../../transactions/outbox/create-table.js');
       const shared = context.flagsOf(command);
       const { connection, prefix } = checkedOptions(shared, context.terminal.env);
       const table = checkedTable(flags.table);

@@ -58,6 +58,8 @@ export interface OutboxDatabase {
    */
   take(store: string, limit: number, move: (rows: readonly OutboxRow[]) => Promise<MovedRows>): Promise<Taken>;
   figures(store: string): Promise<TableFigures>;
+  /** Whether the transaction of this number goes on; false when the database does not tell. */
+  isOpen(transaction: string): Promise<boolean>;
   /** Calls `wake` when rows of `store` were committed, as far as the database tells. Polling makes up for the rest. */
   listen(store: string, wake: () => void): void;
   /** Ends the connections that this object opened. */

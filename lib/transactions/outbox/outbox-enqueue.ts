@@ -11,6 +11,8 @@ export interface OutboxEnqueueDeps {
   readonly now: () => number;
   /** Called after each insert, which is not committed yet. */
   readonly onStored: () => void;
+  /** Whether the transaction of this number goes on, as far as this process can ask the database. */
+  readonly isOpen: (transaction: string) => Promise<boolean>;
 }
 
 /**
@@ -18,6 +20,9 @@ export interface OutboxEnqueueDeps {
  * Whether an earlier task stands for a call is decided then, so the receipts do not tell it.
  */
 export class OutboxEnqueue implements TransactionEnqueue {
+  /** The number of the transaction in PostgreSQL. */
+  private number: string | undefined;
+
   constructor(private readonly deps: OutboxEnqueueDeps) {}
 
   async enqueue(calls: readonly TaskCall[]): Promise<Receipt[]> {
@@ -40,14 +45,19 @@ export class OutboxEnqueue implements TransactionEnqueue {
     return Promise.resolve(false);
   }
 
-  isOpen(): Promise<boolean> {
-    return Promise.resolve(this.deps.transaction.isOpen?.() ?? false);
+  async isOpen(): Promise<boolean> {
+    const { transaction, isOpen } = this.deps;
+    const isKnown = transaction.isOpen?.();
+    // The connection may be in another transaction by now. PostgreSQL knows each by its number.
+    if (isKnown === false || this.number === undefined) return isKnown ?? false;
+    return isOpen(this.number).catch(() => false);
   }
 
   private async store(rows: readonly NewRow[]): Promise<void> {
     const { transaction, table, store, onStored } = this.deps;
     const { text, params } = insertRows(transaction.dialect, table, store, rows);
-    await transaction.query(text, params);
+    const [row] = await transaction.query(text, params);
+    if (typeof row?.['transaction'] === 'string') this.number = row['transaction'];
     onStored();
   }
 }

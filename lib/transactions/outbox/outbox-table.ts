@@ -94,7 +94,10 @@ export interface Statement {
   readonly params: readonly (string | number)[];
 }
 
-/** Stores rows in the order of the list. On PostgreSQL, the relays hear of it once the transaction is committed. */
+/**
+ * Stores rows in the order of the list. On PostgreSQL, the relays hear of it once the transaction is committed, and the statement
+ * returns the number of the transaction.
+ */
 export function insertRows(dialect: Dialect, table: string, store: string, rows: readonly NewRow[]): Statement {
   const columns = `${table} (store, queue, calls, format, payload)`;
   if (dialect !== 'postgres') {
@@ -109,7 +112,7 @@ export function insertRows(dialect: Dialect, table: string, store: string, rows:
   });
   return {
     // As text, because some drivers cannot read a column of the type void.
-    text: `WITH stored AS (INSERT INTO ${columns} VALUES ${values.join(', ')}) SELECT pg_notify('${CHANNEL}', $1::text)::text AS notified`,
+    text: `WITH stored AS (INSERT INTO ${columns} VALUES ${values.join(', ')}) SELECT pg_notify('${CHANNEL}', $1::text)::text AS notified, txid_current()::text AS transaction`,
     params: [store, ...rows.flatMap(({ queue, calls, payload }) => [queue, calls, payload])],
   };
 }

@@ -50,6 +50,7 @@ export class Outbox {
       store,
       now: () => engine.now(),
       onStored: () => this.relay?.expectRows(),
+      isOpen: async (number) => (await this.relay?.database?.isOpen(number)) ?? false,
     });
   }
 

@@ -166,6 +166,13 @@ FROM ${this.deps.table} WHERE store = $1 GROUP BY queue`,
     };
   }
 
+  async isOpen(transaction: string): Promise<boolean> {
+    const { rows } = await this.deps.pool.query<{ status: string | null }>('SELECT txid_status($1::bigint) AS status', [
+      transaction,
+    ]);
+    return rows[0]?.status === 'in progress';
+  }
+
   listen(store: string, wake: () => void): void {
     if (this.isClosed) return;
     this.openListener(store, wake).catch(() => this.listenLater(store, wake));

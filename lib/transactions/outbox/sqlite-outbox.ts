@@ -114,6 +114,10 @@ FROM ${this.table} WHERE store = ? GROUP BY queue`;
     };
   }
 
+  isOpen(): Promise<boolean> {
+    return Promise.resolve(false);
+  }
+
   /** SQLite tells nobody of a commit. */
   listen(): void {
     // Polling finds the rows.

@@ -19,6 +19,8 @@ describe('wrong usage is one clear line, exit code 2, and nothing is done', () =
     ['the memory engine', ['workers', '--url', 'memory:x'], /^memory:x is in the memory of one process/],
     ['an embedded engine without a folder', ['workers', '--url', 'pglite:'], /is in the memory of one process/],
     ['a folder that is not there', ['workers', '--url', 'pglite:/no/such'], /^There is no folder \/no\/such/],
+    ['an unknown dialect', ['outbox', '--dialect', 'oracle'], /^--dialect is "oracle"\. Use postgres, mysql, sqlite/],
+    ['a table of no possible name', ['outbox', '--table', 'a; b'], /^--table is "a; b"/],
     ['tables on Redis', ['migrate', '--url', 'redis://a:hush@h:1/0'], /^redis:\/\/h:1\/0 has no tables/],
   ])('%s', async (_, args, message) => {
     const { code, out, err } = await commandLine(args);
@@ -40,4 +42,22 @@ it.each([['--help'], ['workers --help'], ['help enqueue']])('%s prints the help,
   expect(code).toBe(0);
   expect(out).toContain('Usage: nestjs-task-queue');
   expect(out).toContain('--json');
+});
+
+it.each([
+  ['postgres', 'GENERATED ALWAYS AS IDENTITY'],
+  ['mysql', 'AUTO_INCREMENT'],
+  ['sqlite', 'AUTOINCREMENT'],
+])('outbox --dialect %s prints the table', async (dialect, part) => {
+  const { code, out } = await commandLine(['outbox', '--dialect', dialect]);
+  expect(code).toBe(0);
+  expect(out).toMatch(/^CREATE TABLE IF NOT EXISTS task_outbox \(\n/);
+  expect(out).toContain(part);
+  expect(out.trim().endsWith(';')).toBe(true);
+  const json = await commandLine(['outbox', '--dialect', dialect, '--table', 'app.calls', '--json']);
+  expect(JSON.parse(json.out)).toMatchObject({
+    dialect,
+    table: 'app.calls',
+    sql: expect.stringContaining('app.calls ('),
+  });
 });
