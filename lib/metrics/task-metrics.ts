@@ -40,7 +40,7 @@ export class TaskMetrics implements OnApplicationShutdown {
     return this.registry.metrics();
   }
 
-  /** @internal */
+  /** Nest calls this hook when the application closes. */
   onApplicationShutdown(): void {
     this.#stop();
     this.#metrics.leave(this.#source);

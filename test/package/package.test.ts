@@ -21,8 +21,9 @@ const peers = Object.keys(manifest.peerDependencies);
 /** The optional peers without which an entry point cannot be loaded. */
 const neededPeers: Record<string, string[]> = {
   'nestjs-task-queue/health': ['@nestjs/terminus'],
-  'nestjs-task-queue/metrics': ['prom-client'],
   'nestjs-task-queue/telemetry': ['@opentelemetry/api'],
+  // The last one, because this package brings `@opentelemetry/api`.
+  'nestjs-task-queue/metrics': ['prom-client'],
 };
 const allEntryPoints = Object.keys(manifest.exports)
   .filter((path) => path !== './package.json')
