@@ -25,7 +25,7 @@ const ENDS = ['WORKFLOW_FAILED', 'TASK_CANCELLED', 'TASK_EXPIRED'];
 const WITHIN = { timeout: '20s' } as const;
 
 /** Workflows of which a property tries so many: the engine that stores nothing is the fastest place for bad luck. */
-const RUNS: Readonly<Record<TestEngine['name'], number>> = { memory: 120, redis: 25, postgres: 15, embedded: 6 };
+const RUNS: Readonly<Record<TestEngine['name'], number>> = { memory: 80, redis: 15, postgres: 10, embedded: 4 };
 
 /** What happened to the tasks of all workflows so far. */
 interface Seen {
