@@ -1,4 +1,3 @@
-import type { OnApplicationShutdown } from '@nestjs/common';
 import { Registry } from 'prom-client';
 import { PrometheusMetrics, type GaugeSource } from './prometheus-metrics.js';
 import type { TaskMeter } from './task-meter.js';
@@ -15,7 +14,7 @@ import type { TaskMeter } from './task-meter.js';
  * }
  * ```
  */
-export class TaskMetrics implements OnApplicationShutdown {
+export class TaskMetrics {
   /** The registry of `prom-client` that has the metrics. */
   readonly registry: Registry;
   readonly #metrics: PrometheusMetrics;
