@@ -46,6 +46,10 @@ export class WorkerCommand {
     });
     for (const stream of [this.child.stdout, this.child.stderr])
       stream?.setEncoding('utf8').on('data', (text: string) => (this.output += text));
+    // Its processes end with it.
+    const killIt = () => this.child.kill('SIGKILL');
+    process.once('exit', killIt);
+    this.child.once('exit', () => process.off('exit', killIt));
     this.exited = once(this.child, 'close').then(([code, signal]) => (code ?? signal) as number | NodeJS.Signals);
   }
 
