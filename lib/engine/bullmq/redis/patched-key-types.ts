@@ -31,10 +31,14 @@ export function repairKeyTypes<C extends RedisClient>(client: C, onRemoved: (key
     onRemoved(key);
     return client.call(name, ...(args as string[]));
   };
+  const repairable = new WeakSet<SentCommand>();
   // It has the parameters of ioredis, without a list of the rest: each command of a worker passes here.
   const sendPatched = (command: SentCommand, stream?: unknown, node?: unknown) => {
     const answer = send(command, stream, node);
-    return COMMANDS.has(command.name) ? answer.catch((error: unknown) => repair(error, command)) : answer;
+    // ioredis sends a command again after it has connected again, and ignores what this function returns then.
+    if (!COMMANDS.has(command.name) || repairable.has(command)) return answer;
+    repairable.add(command);
+    return answer.catch((error: unknown) => repair(error, command));
   };
   return Object.assign(client, { sendCommand: sendPatched });
 }
