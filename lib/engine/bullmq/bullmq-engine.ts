@@ -226,10 +226,7 @@ export class BullMQEngine implements Engine {
     let stopped = false;
     const startOnce = async () => {
       await this.feed.serve((id) => this.checkCancel(id));
-      if (stopped) return;
-      if (!isInternalQueue(queue))
-        await this.control.declareGlobalConcurrency(queue, options.globalConcurrency ?? null);
-      await this.startConsumer(queue, options, handler);
+      if (!stopped) await this.startConsumer(queue, options, handler);
     };
     return {
       started: this.availability.whenReachable(startOnce),
@@ -312,6 +309,8 @@ export class BullMQEngine implements Engine {
     });
     this.consumers.set(queue, consumer);
     try {
+      if (!isInternalQueue(queue))
+        await this.control.declareGlobalConcurrency(queue, options.globalConcurrency ?? null);
       await consumer.start();
     } catch (error) {
       // A worker whose connection failed at its start stays broken; the next attempt makes another.
