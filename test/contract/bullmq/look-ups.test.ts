@@ -87,7 +87,10 @@ describeEachDatabase('look-ups', (engine) => {
       ...handles.map(() => 'fulfilled'),
       ...unknown.map(() => 'rejected'),
     ]);
-    expect(find.mock.calls.length).toBeLessThanOrEqual(1_000 / driver.lookupLimits.size + 1);
+    // An unknown id is looked up twice: it may be that of a call for which another task stands.
+    expect(find.mock.calls.length).toBeLessThanOrEqual(
+      1_000 / driver.lookupLimits.size + 400 / driver.lookupLimits.size + 2,
+    );
   });
 });
 
