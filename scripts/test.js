@@ -14,6 +14,10 @@ const timeout = 25 * 60_000;
 /** The same for the matrix, which installs and compiles nine applications. */
 const matrixTimeout = 30 * 60_000;
 
+/** The faults of the daily run, which has less time than CI. */
+const DAILY_FAULTS =
+  '/(?:batches|delivery|driver-errors|lane|outbox|refused-writes|sabotage|servers|versions)\\.test\\.ts$';
+
 const phases = {
   static: async () => [
     await check(['node_modules/oxlint/bin/oxlint', '-c', 'oxlint.config.js']),
@@ -29,13 +33,14 @@ const phases = {
   limits: () => jest('limits', { timeout, repeats: true }),
   types: () => jest('types', { timeout }),
   e2e: () => jest('e2e', { timeout, repeats: true }),
-  faults: () => jest('faults', { timeout, repeats: true }),
+  // The daily run takes the faults that concern most changes, CI and `npm test -- faults` take all.
+  faults: () => jest('faults', { timeout, files: isWhole('faults') ? undefined : DAILY_FAULTS, repeats: true }),
   package: () => jest('package', { timeout }),
   // Applications as users have them. The daily run takes two of them, CI and `npm test -- matrix` take all.
   matrix: () =>
     jest('matrix', {
       timeout: matrixTimeout,
-      files: isWholeMatrix() ? undefined : '\\.daily\\.test\\.ts$',
+      files: isWhole('matrix') ? undefined : '\\.daily\\.test\\.ts$',
       repeats: true,
     }),
   // Transactions of the libraries for databases, which the phase installs. CI and `npm test -- orms` run it.
@@ -98,9 +103,9 @@ async function check(args) {
   return { passed: Number(ok), failed: Number(!ok) };
 }
 
-/** Whether the matrix runs as a whole: in CI, or because it was named. */
-function isWholeMatrix() {
-  return named.includes('matrix') || isCi();
+/** Whether a phase runs as a whole: in CI, or because it was named. */
+function isWhole(phase) {
+  return named.includes(phase) || isCi();
 }
 
 function isCi() {
