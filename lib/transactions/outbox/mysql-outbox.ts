@@ -30,7 +30,7 @@ export async function openMysqlOutbox(connection: string | MysqlPoolLike, table:
     const pool = (connection.promise ? connection.promise() : connection) as Pool;
     return new MysqlOutbox(pool, false, 'MySQL (the pool of the application)', table);
   }
-  const mysql = await loadDriver('mysql2', () => import('mysql2/promise'));
+  const mysql = await loadDriver('mysql2', () => importMysql('mysql2/promise'));
   const pool = mysql.createPool({
     uri: connection.replace(/^mariadb:/i, 'mysql:'),
     connectionLimit: 2,
@@ -185,4 +185,9 @@ FROM ${this.table} WHERE store = ? GROUP BY queue`,
     }
     return error;
   }
+}
+
+/** A bundler would look for a name that stands in an import, also in applications without MySQL. */
+async function importMysql(name: string): Promise<typeof import('mysql2/promise')> {
+  return (await import(name)) as typeof import('mysql2/promise');
 }
