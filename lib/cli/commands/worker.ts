@@ -19,7 +19,7 @@ export function addWorker(program: Command, context: CommandContext): void {
     .option('--queues <names>', 'the queues whose tasks run, with commas between; default: those of the application')
     .option('--concurrency <number>', 'tasks at once, of each queue and in each process')
     .option('--processes <number>', 'how many processes, or auto: one for each processor; default: 1')
-    .option('--max-tasks <number>', 'replace a process after so many tasks')
+    .option('--max-tasks <number>', 'replace a process after this number of tasks')
     .option('--max-memory <size>', 'replace a process that needs more resident memory: 512mb, 1.5gb')
     .option('--grace <duration>', 'how long running tasks may go on when a process stops: 30s, 5m')
     .option('--health-port <port>', 'serve /live, /ready and /metrics there')

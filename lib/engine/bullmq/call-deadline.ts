@@ -55,7 +55,7 @@ export class PoolDeadline extends CallDeadline {
   /**
    * Calls `end` when the time of the current call is over.
    *
-   * @param early calls `end` so many milliseconds before that, but not before three quarters of the time are over
+   * @param early milliseconds by which `end` is called earlier, but not before three quarters of the time are over
    * @returns cancels that
    */
   whenOver(end: () => void, early = 0): () => void {

@@ -15,15 +15,18 @@ class Queue {
   }
 }
 
+/** Room of which one place is taken, while the count for the second one is under way. */
+async function taking(max: number) {
+  const queue = new Queue();
+  const room = new QueueRoom(max, queue.count);
+  const first = room.take(1);
+  await queue.answer();
+  return { queue, room, taken: await first, second: room.take(1) };
+}
+
 describe('QueueRoom', () => {
   it('takes a task once that is stored, and ends, while it is counted', async () => {
-    const queue = new Queue();
-    const room = new QueueRoom(2, queue.count);
-    const first = room.take(1);
-    await queue.answer();
-    const taken = await first;
-
-    const second = room.take(1);
+    const { queue, taken, second } = await taking(2);
     await new Promise(setImmediate);
     queue.tasks = 1;
     taken?.end();
@@ -33,13 +36,7 @@ describe('QueueRoom', () => {
   });
 
   it('takes a task once that is stored while it is counted, and ends later', async () => {
-    const queue = new Queue();
-    const room = new QueueRoom(2, queue.count);
-    const first = room.take(1);
-    await queue.answer();
-    const taken = await first;
-
-    const second = room.take(1);
+    const { queue, taken, second } = await taking(2);
     queue.tasks = 1;
     await queue.answer();
     taken?.end();
@@ -48,13 +45,7 @@ describe('QueueRoom', () => {
   });
 
   it('refuses more than its limit when what is stored is counted', async () => {
-    const queue = new Queue();
-    const room = new QueueRoom(1, queue.count);
-    const first = room.take(1);
-    await queue.answer();
-    const taken = await first;
-
-    const second = room.take(1);
+    const { queue, room, taken, second } = await taking(1);
     queue.tasks = 1;
     await queue.answer();
     taken?.end();

@@ -6,9 +6,9 @@ export const COMPLETE_FUNCTION = 'task_queue_complete_1';
 /**
  * The statements that create table, trigger and function. @param schema the quoted name of the schema
  *
- * The row of a success and the writes of the task are one commit. The row of the job stays as it is, so an open transaction keeps
- * nobody from renewing the locks of the process, from cancelling, or from ending other tasks of a workflow. Whoever ends the task then
- * finds the row: the worker when the method is over, or, when that worker has died, the next one that takes the task.
+ * The row of a success and the writes of the task are one commit. The row of the job stays as it is, so an open transaction does not
+ * block the renewal of locks, a cancel, or the ends of other tasks of a workflow. The worker that ends the task then finds the row:
+ * the one that ran the method or, when that worker has died, the next one that takes the task.
  *
  * - The primary key lets one attempt of a task store a success, whatever became of the others.
  * - The trigger runs at the commit. It refuses a transaction that is older than `abandonedAfter`, or whose attempt has ended

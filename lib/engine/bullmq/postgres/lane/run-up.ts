@@ -1,4 +1,4 @@
-/** A worker that asks again within so many milliseconds fills its places. One that takes longer is busy with its tasks. */
+/** Milliseconds. A worker that asks again within this time fills its places. One that takes longer is busy with its tasks. */
 const AT_ONCE = 10;
 /** With fewer jobs, a call of BullMQ's own function is faster. */
 const FEWEST_JOBS = 4;
