@@ -13,6 +13,15 @@ class Work {
     return text;
   }
 
+  private hasFailed = false;
+
+  @Task()
+  async fails(): Promise<string> {
+    if (this.hasFailed) return 'again';
+    this.hasFailed = true;
+    throw new Error('once');
+  }
+
   @Task({ unique: { while: 'running', key: (text: string) => text } })
   async unique(text: string): Promise<string> {
     return text;
@@ -80,6 +89,14 @@ describe("BullMQ's scripts and keys of a wrong type", () => {
     }
     await expect(other!.result({ timeout: '10s' })).resolves.toBe('other');
     await expect(one!.result({ timeout: '10s' })).rejects.toMatchObject({ cause: { code: 'UNREADABLE_TASK' } });
+  });
+
+  it('a failed task runs again although the stream of events is of a wrong type', async () => {
+    const handle = await work.fails.enqueue();
+    await expect(handle.result({ timeout: '10s' })).rejects.toThrow('once');
+    await redis.set(key('events'), 'x');
+    await handle.retry();
+    await expect(handle.result({ timeout: '10s' })).resolves.toBe('again');
   });
 
   it('errors of another kind are those of Redis, and many arguments are passed on', async () => {

@@ -5,7 +5,11 @@ import type { RedisClient } from './client-options.js';
 const LONGEST_NUMBER = 15;
 
 /** How each script of BullMQ names the function that sends a command. */
-const CALL = /^( *)local rcall = redis\.call$/gm;
+const CALL = /\blocal rcall = redis\.call;?$/gm;
+
+/** How the scripts read settings of a queue that they compare with numbers, or that they pass to Redis as a number. */
+const SETTINGS = /rcall\("HMGET", (queueMetaKey, [^)]*)\)/g;
+const SETTING = /rcall\("HGET", ((?:queueMetaKey|metaKey|KEYS\[2\]), "(?:concurrency|max|opts\.maxLenEvents)")\)/g;
 
 /**
  * Sends a command, and repairs a key that makes the command fail. A key of another type is removed, because it is not
@@ -14,18 +18,18 @@ const CALL = /^( *)local rcall = redis\.call$/gm;
  * it did not give yet. Every other error is raised as by `redis.call`, by sending the command once more: a command that
  * fails changes nothing.
  *
- * A setting of a queue that is not a number is removed, too, and so is the number of a rate limit without its duration: the
- * scripts would compare it with a number.
+ * Every script defines these functions each time it runs, and each of its commands passes here, while Redis does nothing
+ * else. So whatever only a repair needs is inside of the function that repairs.
  */
 const TOLERANT_CALL = `
 local pcalled, typeOf = redis.pcall, type
-local remove = function(key, field)
-  if field then redis.call('HDEL', key, field) else redis.call('DEL', key) end
-  redis.log(redis.LOG_WARNING, 'nestjs-task-queue removed what it cannot read: ' .. key .. ' ' .. (field or ''))
-end
 local repairedCall = function(reason, command, key, ...)
   local isCounter = string.find(reason, 'not an integer') or string.find(reason, 'overflow')
   local isWrongType = string.find(reason, 'WRONGTYPE', 1, true)
+  local remove = function(name)
+    redis.call('DEL', name)
+    redis.log(redis.LOG_WARNING, 'nestjs-task-queue removed what it cannot read: ' .. name)
+  end
   if isWrongType and command == 'RPOPLPUSH' then
     for _, list in ipairs({ key, (...) }) do
       local kind = redis.call('TYPE', list).ok
@@ -42,35 +46,37 @@ local repairedCall = function(reason, command, key, ...)
   end
   return redis.call(command, key, ...)
 end
-local isNumber = { concurrency = true, max = true, duration = true, ['opts.maxLenEvents'] = true }
-local isReadable = function(field, value)
-  return not isNumber[field] or (#value <= ${LONGEST_NUMBER} and string.find(value, '^-?%d+$'))
-end
-local readableSettings = function(values, key, ...)
-  local places = {}
-  for place, field in ipairs({ ... }) do
-    places[field] = place
-    if values[place] and not isReadable(field, values[place]) then
-      remove(key, field)
-      values[place] = false
-    end
-  end
-  if places.max and places.duration and values[places.max] and not values[places.duration] then
-    remove(key, 'max')
-    values[places.max] = false
-  end
-  return values
-end
-local rcall = function(command, key, ...)
-  local answer = pcalled(command, key, ...)
-  if typeOf(answer) == 'table' then
-    if answer.err then return repairedCall(answer.err, command, key, ...) end
-    if command == 'HMGET' then return readableSettings(answer, key, ...) end
-  elseif answer and command == 'HGET' and not isReadable((...), answer) then
-    remove(key, (...))
-    return false
-  end
+local rcall = function(...)
+  local answer = pcalled(...)
+  if typeOf(answer) == 'table' and answer.err then return repairedCall(answer.err, ...) end
   return answer
+end`;
+
+/**
+ * Reads settings of a queue. One that is not a number is removed, and so is the number of a rate limit without its
+ * duration: the scripts would compare it with a number.
+ */
+const READABLE_SETTINGS = `
+local removeSetting = function(key, field)
+  redis.call('HDEL', key, field)
+  redis.log(redis.LOG_WARNING, 'nestjs-task-queue removed what it cannot read: ' .. key .. ' ' .. field)
+  return false
+end
+local settingOf = function(key, field)
+  local value = rcall('HGET', key, field)
+  if value and (#value > ${LONGEST_NUMBER} or not string.find(value, '^-?%d+$')) then return removeSetting(key, field) end
+  return value
+end
+local settingsOf = function(key, ...)
+  local values = rcall('HMGET', key, ...)
+  local max, duration
+  for place = 1, #values do
+    local field = select(place, ...)
+    if values[place] and field ~= 'paused' then values[place] = settingOf(key, field) end
+    if field == 'max' then max = place elseif field == 'duration' then duration = place end
+  end
+  if max and duration and values[max] and not values[duration] then values[max] = removeSetting(key, 'max') end
+  return values
 end`;
 
 /** How the scripts that take a job choose the window of a rate limit. */
@@ -88,7 +94,9 @@ const WINDOW =
 export function patchScripts<C extends RedisClient>(client: C): C {
   const defineCommand = client.defineCommand.bind(client);
   client.defineCommand = (name, { lua, ...definition }) => {
-    const patched = lua.replace(CALL, (_, indent: string) => indent + TOLERANT_CALL).replace(WINDOW, '$1$3 or $2');
+    const readable = lua.replace(SETTINGS, 'settingsOf($1)').replace(SETTING, 'settingOf($1)');
+    const functions = TOLERANT_CALL + (readable === lua ? '' : READABLE_SETTINGS);
+    const patched = readable.replace(CALL, () => functions).replace(WINDOW, '$1$3 or $2');
     defineCommand(name, { ...definition, lua: patched });
   };
   return client;
