@@ -299,7 +299,7 @@ export const PROVIDERS: Provider[] = [
   {
     provide: WORKER_CONTROL,
     inject: [
-      ...[RESOLVED_OPTIONS, TaskRegistry, Instrumentations, TaskWorkers],
+      ...[RESOLVED_OPTIONS, TaskRegistry, Instrumentations, TaskWorkers, ENGINE],
       { token: WORKER_SETTINGS, optional: true },
     ],
     useFactory: (
@@ -307,8 +307,9 @@ export const PROVIDERS: Provider[] = [
       registry: TaskRegistry,
       instrumentations: Instrumentations,
       workers: TaskWorkers,
+      engine: Engine,
       settings?: WorkerSettings,
-    ) => workerControl({ options, registry, instrumentations, workers }, settings),
+    ) => workerControl({ options, registry, instrumentations, workers, engine }, settings),
   },
   {
     provide: SCHEDULE_DEPS,

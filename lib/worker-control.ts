@@ -1,8 +1,13 @@
+import { BoundedReads, NoAnswerError } from './bounded-reads.js';
 import { consumedQueues } from './consumed-queues.js';
 import { describePlace } from './engine/describe-connection.js';
+import type { Engine } from './engine/engine.js';
 import type { Instrumentations } from './engine/instrumentation.js';
+import { SILENCE_LIMIT } from './engine/ports/worker-registry.js';
+import { EngineUnavailableError } from './errors.js';
 import type { ResolvedOptions } from './task-queue-options.js';
 import type { TaskRegistry } from './tasks/task-registry.js';
+import { problemHere } from './workers/consumption.js';
 import type { TaskWorkers } from './workers/task-workers.js';
 import type { WorkerControl, WorkerSettings } from './workers/worker-process.js';
 
@@ -10,8 +15,12 @@ export interface WorkerControlDeps {
   readonly options: ResolvedOptions;
   readonly registry: TaskRegistry;
   readonly instrumentations: Pick<Instrumentations, 'add'>;
-  readonly workers: Pick<TaskWorkers, 'running' | 'stop'>;
+  readonly workers: Pick<TaskWorkers, 'running' | 'silence' | 'stop'>;
+  readonly engine: Pick<Engine, 'ping'>;
 }
+
+/** Milliseconds within which the engine has to answer a ping. */
+const PING_LIMIT = 2_000;
 
 /**
  * What the command `worker` gets of an application that it has started.
@@ -19,11 +28,12 @@ export interface WorkerControlDeps {
  * @param settings absent in a process that the command has not started, which counts nothing
  */
 export function workerControl(
-  { options, registry, instrumentations, workers }: WorkerControlDeps,
+  { options, registry, instrumentations, workers, engine }: WorkerControlDeps,
   settings: WorkerSettings | undefined,
 ): WorkerControl {
   const { connection, prefix, grace } = options;
   const count = { attempts: 0, listener: (_attempts: number) => undefined as void };
+  const reads = new BoundedReads();
   if (settings) {
     instrumentations.add({
       run(_delivery, next) {
@@ -38,6 +48,18 @@ export function workerControl(
     place: describePlace(connection, prefix),
     grace,
     isExclusive: connection.kind === 'embedded' || connection.kind === 'memory',
+    async problem() {
+      const silent = [...workers.silence()].find(([, silence]) => silence > SILENCE_LIMIT);
+      if (silent) return `Queue ${silent[0]}: ${problemHere(silent[1], SILENCE_LIMIT) ?? ''}`;
+      try {
+        await reads.read('ping', PING_LIMIT, () => engine.ping());
+        return undefined;
+      } catch (error) {
+        if (error instanceof NoAnswerError) return error.message;
+        if (error instanceof EngineUnavailableError) return 'The engine cannot be reached.';
+        throw error;
+      }
+    },
     running: () => workers.running().length,
     onAttempt(listener) {
       count.listener = listener;

@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { HealthIndicatorService, type HealthIndicatorResult } from '@nestjs/terminus';
+import { BoundedReads, NoAnswerError } from '../bounded-reads.js';
 import { parseDuration, type Duration } from '../duration.js';
 import type { Engine } from '../engine/engine.js';
 import { SILENCE_LIMIT } from '../engine/ports/worker-registry.js';
@@ -7,9 +8,8 @@ import { isInternalQueue, isQueueName } from '../engine/task-id.js';
 import { ConfigurationError, EngineUnavailableError } from '../errors.js';
 import { ScheduleLag } from '../schedules/schedule-lag.js';
 import { ENGINE } from '../task-queue-tokens.js';
+import { problemElsewhere, problemHere, type Problem } from '../workers/consumption.js';
 import { TaskWorkers } from '../workers/task-workers.js';
-import { BoundedReads, NoAnswerError } from './bounded-reads.js';
-import { problemElsewhere, problemHere, type Problem } from './consumption.js';
 import type { BacklogOptions, ConsumingOptions, ProbeOptions, SchedulesOptions } from './health-options.js';
 
 const DEFAULT_TIMEOUT = '2s';

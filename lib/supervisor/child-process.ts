@@ -25,6 +25,11 @@ const CLOSE_LIMIT = 10_000;
 const STOP_LIMIT = 15_000;
 /** Milliseconds that a process has for its metrics. A process that computes does not answer. */
 const METRICS_LIMIT = 2_000;
+/** Milliseconds that a process has to say how it is: longer than it waits for the engine. */
+const HEALTH_LIMIT = 3_000;
+
+/** What a process answers to a question. */
+type Answer = Extract<Report, { readonly type: 'metrics' | 'health' }>;
 
 /** One process that runs the application. */
 export class ChildProcess {
@@ -38,7 +43,8 @@ export class ChildProcess {
   private failure: BootFailure | undefined;
   private killTimer: NodeJS.Timeout | undefined;
   private lastQuestion = 0;
-  private readonly questions = new Map<number, (figures: readonly MetricFigures[]) => void>();
+  private readonly questions = new Map<number, (answer: Answer | undefined) => void>();
+  private health: Promise<string | undefined> | undefined;
   /** What the process reported last of prom-client. */
   lastFigures: readonly MetricFigures[] = [];
 
@@ -51,7 +57,7 @@ export class ChildProcess {
     this.process.on('message', (report: Report) => this.handle(report));
     this.gone = this.endOf(this.process).then(({ code, signal }) => {
       clearTimeout(this.killTimer);
-      for (const answer of this.questions.values()) answer([]);
+      for (const answer of this.questions.values()) answer(undefined);
       listener.onExit({ code, signal, failure: this.failure });
     });
     this.send({ type: 'run', job });
@@ -82,19 +88,40 @@ export class ChildProcess {
   }
 
   /** The figures of the application's prom-client; those that it had last when the process does not answer. */
-  figures(): Promise<readonly MetricFigures[]> {
-    if (!this.application) return Promise.resolve([]);
+  async figures(): Promise<readonly MetricFigures[]> {
+    if (!this.application) return [];
+    const answer = await this.ask('metrics', METRICS_LIMIT);
+    if (answer?.type === 'metrics' && answer.figures.length > 0) this.lastFigures = answer.figures;
+    return this.lastFigures;
+  }
+
+  /**
+   * Why the process does its work badly now; `undefined` when it takes tasks and the engine answers it. Probes that come at the same time
+   * share one question.
+   */
+  problem(): Promise<string | undefined> {
+    this.health ??= this.readProblem().finally(() => (this.health = undefined));
+    return this.health;
+  }
+
+  private async readProblem(): Promise<string | undefined> {
+    const answer = await this.ask('health', HEALTH_LIMIT);
+    if (answer?.type === 'health') return answer.problem;
+    return `It has not answered for ${HEALTH_LIMIT / 1_000} s: it computes, or is stopped.`;
+  }
+
+  /** Resolves to what the process answers; to `undefined` when it ends, or when the time is over. */
+  private ask(type: Answer['type'], limit: number): Promise<Answer | undefined> {
     const id = ++this.lastQuestion;
     return new Promise((resolve) => {
-      const answer = (figures: readonly MetricFigures[]) => {
+      const answer = (given: Answer | undefined) => {
         clearTimeout(timer);
         this.questions.delete(id);
-        if (figures.length > 0) this.lastFigures = figures;
-        resolve(this.lastFigures);
+        resolve(given);
       };
-      const timer = setTimeout(answer, METRICS_LIMIT, []);
+      const timer = setTimeout(answer, limit, undefined);
       this.questions.set(id, answer);
-      this.send({ type: 'metrics', id });
+      this.send({ type, id });
     });
   }
 
@@ -142,7 +169,8 @@ export class ChildProcess {
         if (report.figures.length > 0) this.lastFigures = report.figures;
         return this.killAfter(CLOSE_LIMIT);
       case 'metrics':
-        return this.questions.get(report.id)?.(report.figures);
+      case 'health':
+        return this.questions.get(report.id)?.(report);
     }
   }
 }

@@ -3,8 +3,8 @@ import type { AddressInfo } from 'node:net';
 import type { Figures } from './figures.js';
 
 export interface HealthServerDeps {
-  /** Whether every place has a process that takes tasks. */
-  readonly isReady: () => boolean;
+  /** Why the command is not ready; empty when every process takes tasks and the engine answers it. */
+  readonly problems: () => Promise<readonly string[]>;
   readonly figures: () => Promise<Figures>;
 }
 
@@ -16,7 +16,7 @@ export class HealthServer {
     this.server = createServer(({ method, url = '' }, response) => {
       if (method !== 'GET' && method !== 'HEAD') return answer(response, 405, 'Only GET and HEAD.\n');
       void this.handle(url.split('?')[0] as string, response).catch(() =>
-        answer(response, 500, 'The figures cannot be read.\n'),
+        answer(response, 500, 'The processes cannot be asked.\n'),
       );
     });
   }
@@ -38,8 +38,9 @@ export class HealthServer {
   private async handle(path: string, response: ServerResponse): Promise<void> {
     if (path === '/live') return answer(response, 200, 'live\n');
     if (path === '/ready') {
-      const isReady = this.deps.isReady();
-      return answer(response, isReady ? 200 : 503, isReady ? 'ready\n' : 'not ready\n');
+      const problems = await this.deps.problems();
+      if (problems.length === 0) return answer(response, 200, 'ready\n');
+      return answer(response, 503, ['not ready', ...new Set(problems)].map((line) => `${line}\n`).join(''));
     }
     if (path === '/metrics') {
       const { contentType, text } = await this.deps.figures();

@@ -10,7 +10,9 @@ export type Order =
    */
   | { readonly type: 'stop'; readonly grace?: number | null }
   /** Answer with a {@link Report} of type `metrics`. */
-  | { readonly type: 'metrics'; readonly id: number };
+  | { readonly type: 'metrics'; readonly id: number }
+  /** Answer with a {@link Report} of type `health`. */
+  | { readonly type: 'health'; readonly id: number };
 
 /** What one process runs. */
 export interface Job {
@@ -39,7 +41,9 @@ export type Report =
   | { readonly type: 'stopping'; readonly why: StopReason }
   /** All tasks have ended or are given back. What is left is to close the application. */
   | { readonly type: 'drained'; readonly figures: readonly MetricFigures[] }
-  | { readonly type: 'metrics'; readonly id: number; readonly figures: readonly MetricFigures[] };
+  | { readonly type: 'metrics'; readonly id: number; readonly figures: readonly MetricFigures[] }
+  /** `problem` is absent when the process takes tasks and the engine answers it. */
+  | { readonly type: 'health'; readonly id: number; readonly problem?: string };
 
 /** One metric of prom-client, as its registry gives it. */
 export interface MetricFigures {

@@ -50,6 +50,14 @@ export class Place {
     return this.current?.isReady ?? false;
   }
 
+  /** Why no process of this place takes tasks; `undefined` when one does, and the engine answers it. */
+  async problem(): Promise<string | undefined> {
+    const { current } = this;
+    if (!current?.isReady) return 'A process boots or stops.';
+    const problem = await current.problem();
+    return problem === undefined ? undefined : `Process ${current.pid}: ${problem}`;
+  }
+
   get failedBoots(): number {
     return this.pauses.failedBoots;
   }

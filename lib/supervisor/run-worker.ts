@@ -82,7 +82,7 @@ async function openHealth(
 ): Promise<HealthServer | undefined> {
   if (!health) return undefined;
   const server = new HealthServer({
-    isReady: () => supervisor.isReady,
+    problems: () => supervisor.problems(),
     figures: () => readFigures(supervisor, sums),
   });
   const port = await server.listen(health);

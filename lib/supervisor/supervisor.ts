@@ -58,9 +58,11 @@ export class Supervisor {
     return this.ended;
   }
 
-  /** Whether every place has a process that takes tasks. */
-  get isReady(): boolean {
-    return !this.isStopping && this.places.every(({ isReady }) => isReady);
+  /** Why not every place has a process that takes tasks and that the engine answers; empty when all of them have. */
+  async problems(): Promise<string[]> {
+    if (this.isStopping) return ['The command stops.'];
+    const problems = await Promise.all(this.places.map((place) => place.problem()));
+    return problems.filter((problem) => problem !== undefined);
   }
 
   /** All processes, also those that boot or end. */

@@ -34,6 +34,11 @@ export interface WorkerControl {
   readonly grace: number;
   /** Whether the store can be opened by one process alone. */
   readonly isExclusive: boolean;
+  /**
+   * Why this process does its work badly now: the engine does not answer, or a queue is not consumed. `undefined` when all is well.
+   * Answers within two seconds, and names no address.
+   */
+  problem(): Promise<string | undefined>;
   /** The number of tasks that run now. */
   running(): number;
   /** Calls `listener` before each attempt of a task, with the number of attempts so far. Attempts may start while the application boots. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { WorkerRecord } from '../../lib/engine/ports/worker-registry.js';
-import { BoundedReads } from '../../lib/health/bounded-reads.js';
-import { problemElsewhere, problemHere } from '../../lib/health/consumption.js';
+import { BoundedReads } from '../../lib/bounded-reads.js';
+import { problemElsewhere, problemHere } from '../../lib/workers/consumption.js';
 import { Gate } from '../support/gate.js';
 
 describe('whether a queue is consumed', () => {

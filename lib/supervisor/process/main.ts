@@ -21,8 +21,10 @@ process.on('message', (order: Order) => {
     void running.run();
   } else if (order.type === 'stop') {
     void running?.stop('asked', order.grace);
-  } else {
+  } else if (order.type === 'metrics') {
     void running?.sendFigures(order.id);
+  } else {
+    void running?.sendHealth(order.id);
   }
 });
 

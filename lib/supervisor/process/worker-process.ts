@@ -67,6 +67,22 @@ export class WorkerProcess {
     await this.deps.send({ type: 'metrics', id, figures });
   }
 
+  /** Answers whether this process takes tasks, and whether the engine answers it. */
+  async sendHealth(id: number): Promise<void> {
+    const problem = await this.problem();
+    await this.deps.send({ type: 'health', id, ...(problem !== undefined && { problem }) });
+  }
+
+  private async problem(): Promise<string | undefined> {
+    const started = await this.started?.catch(() => undefined);
+    if (!started) return 'The application has not booted.';
+    try {
+      return await started.control.problem();
+    } catch (error) {
+      return maskText(error instanceof Error ? error.message : String(error));
+    }
+  }
+
   private async end(why: StopReason, drained: Promise<void>, app: INestApplicationContext): Promise<void> {
     await this.deps.send({ type: 'stopping', why });
     await drained;

@@ -1,4 +1,4 @@
-import { endsWithin } from '../concurrency.js';
+import { endsWithin } from './concurrency.js';
 
 /** Reading took longer than the probe may wait. */
 export class NoAnswerError extends Error {
