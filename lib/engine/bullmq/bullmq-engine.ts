@@ -116,6 +116,7 @@ export class BullMQEngine implements Engine {
       lookup: this.lookup,
       readyQueue,
       hasPriorities,
+      timeout,
     });
     this.commands = new TaskCommands({
       driver,

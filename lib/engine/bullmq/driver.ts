@@ -53,8 +53,10 @@ export interface Driver {
   /**
    * Stores jobs in their order, and calls `onStored` for each as soon as it is stored. A job whose id exists is left as it
    * is. Call it only with a queue that is ready.
+   *
+   * @returns the indexes of jobs that were not stored, because a transaction that has not ended has locked their keys
    */
-  addJobs(queue: Queue, jobs: readonly JobEntry[], onStored: OnStored): Promise<void>;
+  addJobs(queue: Queue, jobs: readonly JobEntry[], onStored: OnStored): Promise<readonly number[]>;
   /**
    * Tells that jobs are about to be stored in these queues by another way than {@link addJobs}, for
    * {@link JobLists.queueNames}. Costs no time of the caller.

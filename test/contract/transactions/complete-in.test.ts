@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
 import pg from 'pg';
@@ -49,6 +50,12 @@ class Payments {
   async complete(client: pg.Client, result: unknown = 'completed'): Promise<void> {
     await this.task.completeIn(client, result);
     await client.query('COMMIT');
+  }
+
+  /** Resolves once the time limit of the attempt has ended it. */
+  async timeIsOver(): Promise<void> {
+    const { signal } = this.task;
+    if (!signal.aborted) await once(signal, 'abort');
   }
 
   completeIn(client: pg.Client, result?: unknown): Promise<void> {
@@ -185,7 +192,7 @@ describe('completeIn', () => {
     runs = [
       async (client) => {
         await self.completeIn(client, 'late');
-        await new Promise((resolve) => setTimeout(resolve, 700));
+        await self.timeIsOver();
         await client.query('COMMIT');
       },
     ];

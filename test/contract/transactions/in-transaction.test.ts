@@ -342,7 +342,9 @@ describe('keys', () => {
     await expect(mails.report.with({ queue: 'nobody' }).in(other).enqueue('open')).rejects.toThrow(
       EngineUnavailableError,
     );
-    await expect(mails.report.with({ queue: 'nobody' }).enqueue('open')).rejects.toThrow(EngineUnavailableError);
+    const refused = mails.report.with({ queue: 'nobody' }).enqueue('open');
+    await expect(refused).rejects.toThrow(EngineUnavailableError);
+    await expect(refused).rejects.toThrow('Another transaction has stored a task with the same key');
     expect(performance.now() - began).toBeLessThan(8_000);
     // The other transaction is still usable, and the key free once the first one has ended.
     const waiting = mails.report.with({ queue: 'nobody' }).in(other).enqueue('open');
@@ -350,6 +352,33 @@ describe('keys', () => {
     expect(await waiting).toMatchObject({ deduplicated: false });
     await other.query('COMMIT');
     await other.end();
+  });
+
+  it('a caller that waits for a key holds up no other caller, however many wait', async () => {
+    const report = mails.report.with({ queue: 'nobody' });
+    await client.query('BEGIN');
+    await report.in(client).enqueue('locked');
+    let waitingCallers = 0;
+    const wait = async (month: string) => {
+      waitingCallers++;
+      return report.enqueue(month).finally(() => waitingCallers--);
+    };
+    const behind = [wait('locked')];
+    // Calls of the same turn of the event loop share a statement.
+    const others = [report.enqueue('not locked'), mails.send.with({ queue: 'nobody' }).enqueue(1)];
+    await Promise.all(others);
+    // More callers than the process has connections.
+    for (let caller = 0; caller < 25; caller++) {
+      behind.push(wait('locked'));
+      await new Promise(setImmediate);
+    }
+    await mails.send.with({ queue: 'nobody' }).enqueueMany([[2], [3]]);
+    await (await others[0])?.status();
+    expect(waitingCallers).toBe(26);
+    await client.query('ROLLBACK');
+    const handles = await Promise.all(behind);
+    expect(new Set(handles.map(({ id }) => id)).size).toBe(1);
+    expect(handles.filter(({ deduplicated }) => !deduplicated)).toHaveLength(1);
   });
 
   it('two transactions that store the same keys in opposite order: at least one commits, the other gets the deadlock', async () => {
@@ -437,7 +466,8 @@ describe('waiting for a task of a transaction', () => {
     };
     const { handle } = await inTransaction();
     const waiting = handle.result({ timeout: '10s' });
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    // This process has looked for the tasks that it waits for.
+    expect(await (await mails.send.enqueue(6)).result({ timeout: '10s' })).toBe(6);
     await client.query('COMMIT');
     expect(await waiting).toBe(5);
   });

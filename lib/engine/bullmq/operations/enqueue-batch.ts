@@ -1,6 +1,7 @@
 import { EngineUnavailableError } from '../../../errors.js';
 import type { BatchLimits, OnStored } from '../driver.js';
 import type { JobEntry } from '../jobs/job-data.js';
+import { JobsBehindKeys } from './jobs-behind-keys.js';
 
 /** Jobs that one caller added together. */
 interface Addition {
@@ -18,22 +19,35 @@ interface PendingJob {
   readonly index: number;
 }
 
+export interface EnqueueBatchDeps {
+  /**
+   * Stores jobs in one round trip and resolves after it has called `onStored` for each; repeating it must be harmless.
+   *
+   * @returns the indexes of jobs that were not stored, because an open transaction has locked their keys
+   */
+  readonly store: (jobs: readonly JobEntry[], onStored: OnStored) => Promise<readonly number[]>;
+  readonly limits: BatchLimits;
+  /** Milliseconds for which a job waits for its key. */
+  readonly timeout: number;
+}
+
 /**
  * Gathers the jobs that are added to a queue in one turn of the event loop, by any number of callers, and stores them
  * together: a database that needs a millisecond for one row needs hardly more for a hundred. A single job waits no
- * longer than to the end of the turn.
+ * longer than to the end of the turn. A job whose key is locked waits by itself.
  */
 export class EnqueueBatch {
   private pending: PendingJob[] = [];
+  private readonly behindKeys: JobsBehindKeys<PendingJob>;
 
-  /**
-   * @param store stores jobs in one round trip and resolves after it has called `onStored` for each; repeating it must be
-   * harmless
-   */
-  constructor(
-    private readonly store: (jobs: readonly JobEntry[], onStored: OnStored) => Promise<void>,
-    private readonly limits: BatchLimits,
-  ) {}
+  constructor(private readonly deps: EnqueueBatchDeps) {
+    const { timeout, limits } = deps;
+    this.behindKeys = new JobsBehindKeys({
+      ...{ timeout, size: limits.size },
+      store: (batch) => this.storeOrReject(batch),
+      giveUp: ({ addition }) => addition.reject(lockedKey(timeout)),
+    });
+  }
 
   /** @returns for each job the id it is stored under: its own, or that of an earlier job with the same deduplication key */
   add(jobs: readonly JobEntry[]): Promise<readonly string[]> {
@@ -48,7 +62,7 @@ export class EnqueueBatch {
   private async flush(): Promise<void> {
     const all = this.pending;
     this.pending = [];
-    const { size, atOnce } = this.limits;
+    const { size, atOnce } = this.deps.limits;
     const begun: Promise<void>[] = [];
     for (let start = 0; start < all.length; start += size) {
       if (begun.length === atOnce) await begun.shift();
@@ -57,24 +71,43 @@ export class EnqueueBatch {
   }
 
   private async storeTogether(batch: readonly PendingJob[]): Promise<void> {
+    this.behindKeys.add(await this.storeOrReject(batch));
+  }
+
+  /** @returns the jobs whose keys are locked. All others are stored, or their callers have got an error */
+  private async storeOrReject(batch: readonly PendingJob[]): Promise<readonly PendingJob[]> {
     try {
-      await this.store(batch.map(jobOf), (index, id) => setId(batch[index] as PendingJob, id));
+      return await this.store(batch);
     } catch (error) {
       if (batch.length === 1 || error instanceof EngineUnavailableError) {
         for (const { addition } of batch) addition.reject(error);
-        return;
+        return [];
       }
       // One bad job made the whole batch fail, so each is stored by itself and gets its own error. A job that was stored
       // before the failure has its id already and is not stored twice.
-      await Promise.all(
+      const locked = await Promise.all(
         batch.map((pending) =>
-          this.store([jobOf(pending)], (_, id) => setId(pending, id)).catch((own: unknown) =>
-            pending.addition.reject(own),
-          ),
+          this.store([pending]).catch((own: unknown) => {
+            pending.addition.reject(own);
+            return [];
+          }),
         ),
       );
+      return locked.flat();
     }
   }
+
+  private async store(batch: readonly PendingJob[]): Promise<readonly PendingJob[]> {
+    const onStored: OnStored = (index, id) => setId(batch[index] as PendingJob, id);
+    const locked = await this.deps.store(batch.map(jobOf), onStored);
+    return locked.map((index) => batch[index] as PendingJob);
+  }
+}
+
+function lockedKey(timeout: number): EngineUnavailableError {
+  return new EngineUnavailableError(
+    `Another transaction has stored a task with the same key, and has not ended within ${timeout} ms. The task was not stored.`,
+  );
 }
 
 function jobOf({ addition, index }: PendingJob): JobEntry {

@@ -21,6 +21,8 @@ export interface EnqueuerDeps {
   /** A queue whose connection is ready. */
   readonly readyQueue: (name: string) => Promise<Queue>;
   readonly hasPriorities: (queue: string) => boolean;
+  /** Milliseconds that a call may take. */
+  readonly timeout: number;
 }
 
 /** Stores calls and workflows, and finds the earlier task that stands for a duplicate. */
@@ -126,14 +128,17 @@ export class Enqueuer {
   private batch(queue: string): EnqueueBatch {
     let batch = this.batches.get(queue);
     if (!batch) {
-      const { driver } = this.deps;
-      batch = new EnqueueBatch((jobs, onStored) => this.addJobs(queue, jobs, onStored), driver.batchLimits);
+      const { driver, timeout } = this.deps;
+      batch = new EnqueueBatch({
+        ...{ timeout, limits: driver.batchLimits },
+        store: (jobs, onStored) => this.addJobs(queue, jobs, onStored),
+      });
       this.batches.set(queue, batch);
     }
     return batch;
   }
 
-  private addJobs(name: string, jobs: readonly JobEntry[], onStored: OnStored): Promise<void> {
+  private addJobs(name: string, jobs: readonly JobEntry[], onStored: OnStored): Promise<readonly number[]> {
     const { availability, driver, readyQueue } = this.deps;
     return availability.withRetries(`enqueue to "${name}"`, async (check) => {
       const queue = await readyQueue(name);

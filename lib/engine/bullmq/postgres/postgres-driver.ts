@@ -29,6 +29,7 @@ import {
   type JobRow,
 } from './job-rows.js';
 import { ADD_LOG_LINES, LOG_CONFLICT, READ_LOG_LINES, type LogRow } from './job-log.js';
+import { ADD_KEYED_JOBS, toFlowEntry, type KeyedRow } from './add-keyed-jobs.js';
 import { diagnosePostgres } from './diagnose-postgres.js';
 import type { Finding } from '../../ports/diagnosis-port.js';
 import { moveFailedParentFirst } from './patched-parent-first.js';
@@ -184,18 +185,27 @@ export class PostgresDriver implements Driver {
     return queue as unknown as Queue;
   }
 
-  async addJobs(queue: Queue, jobs: readonly JobEntry[], stored: OnStored): Promise<void> {
+  async addJobs(queue: Queue, jobs: readonly JobEntry[], stored: OnStored): Promise<readonly number[]> {
     const backend = queue.getBackend();
     const [first] = jobs;
-    // Storing several jobs takes four times as long as storing one, however many they are.
-    if (jobs.length === 1 && first) return stored(0, await backend.addJob(first.job, first.jobId));
     try {
-      const ids = await backend.addJobs([...jobs]);
+      if (jobs.some(({ job }) => job.deduplicationId !== undefined)) return await this.addKeyed(queue, jobs, stored);
+      // Storing several jobs takes four times as long as storing one, however many they are.
+      const ids =
+        jobs.length === 1 && first ? [await backend.addJob(first.job, first.jobId)] : await backend.addJobs([...jobs]);
       ids.forEach((id, index) => stored(index, id));
     } catch (error) {
-      if ((error as { code?: string }).code !== NOT_PERMITTED) throw error;
+      if (jobs.length === 1 || (error as { code?: string }).code !== NOT_PERMITTED) throw error;
       await this.addEach(queue, jobs, stored);
     }
+    return [];
+  }
+
+  private async addKeyed({ name }: Queue, jobs: readonly JobEntry[], stored: OnStored): Promise<readonly number[]> {
+    const entries = JSON.stringify(jobs.map((entry) => toFlowEntry(name, entry)));
+    const { rows } = await this.pools.queries.query<KeyedRow>(ADD_KEYED_JOBS, [entries]);
+    for (const { place, id } of rows) if (id !== null) stored(place, id);
+    return rows.flatMap(({ place, id }) => (id === null ? [place] : []));
   }
 
   /**

@@ -146,13 +146,14 @@ export class RedisDriver implements Driver {
    * pipeline ioredis makes the methods of BullMQ's fifty scripts anew, and no caller gets an answer before all answers
    * are there.
    */
-  async addJobs(queue: Queue, jobs: readonly JobEntry[], stored: OnStored): Promise<void> {
+  async addJobs(queue: Queue, jobs: readonly JobEntry[], stored: OnStored): Promise<readonly number[]> {
     const backend = queue.getBackend();
     const client = await backend.client;
     this.useQueues([queue.name]);
     await this.inOnePacket(jobs, async ({ job, jobId }, index) => {
       stored(index, await backend.addJobToTransaction(client, job, jobId));
     });
+    return [];
   }
 
   /** Sends a command for each item, all in one packet. */

@@ -4,7 +4,7 @@ import type { JobEntry } from '../../../../../lib/engine/bullmq/jobs/job-data.js
 import { EnqueueBatch } from '../../../../../lib/engine/bullmq/operations/enqueue-batch.js';
 import { EngineUnavailableError } from '../../../../../lib/errors.js';
 
-type Store = (jobs: readonly JobEntry[], onStored: OnStored) => Promise<void>;
+type Store = (jobs: readonly JobEntry[], onStored: OnStored) => Promise<readonly number[] | void>;
 
 const LIMITS: BatchLimits = { size: 3, atOnce: 2 };
 
@@ -22,7 +22,7 @@ let batch: EnqueueBatch;
 
 beforeEach(() => {
   store.mockReset().mockImplementation(storeAll);
-  batch = new EnqueueBatch(store, LIMITS);
+  batch = new EnqueueBatch({ store: async (...args) => (await store(...args)) ?? [], limits: LIMITS, timeout: 200 });
 });
 
 /** The ids of each call of the store. */
@@ -217,5 +217,38 @@ describe('a failure of the store', () => {
     const additions = [batch.add(jobs('a', 'b', 'c')), batch.add(jobs('d'))];
     expect((await Promise.allSettled(additions)).map(({ status }) => status)).toEqual(['rejected', 'fulfilled']);
     expect(await batch.add(jobs('e'))).toEqual(['e']);
+  });
+});
+
+describe('a job whose key is locked', () => {
+  /** Stores all but the locked ones. */
+  const storeBut =
+    (locked: ReadonlySet<string>): Store =>
+    async (entries, onStored) => {
+      entries.forEach(({ jobId }, index) => !locked.has(jobId) && onStored(index, jobId));
+      return entries.flatMap(({ jobId }, index) => (locked.has(jobId) ? [index] : []));
+    };
+
+  it('is stored once its key is free, and keeps no other job waiting', async () => {
+    const locked = new Set(['b']);
+    store.mockImplementation(storeBut(locked));
+    const [first, second] = [batch.add(jobs('a')), batch.add(jobs('b', 'c'))];
+    expect(await first).toEqual(['a']);
+    expect(await batch.add(jobs('d', 'e', 'f', 'g'))).toEqual(['d', 'e', 'f', 'g']);
+    locked.clear();
+    expect(await second).toEqual(['b', 'c']);
+    expect(
+      stored()
+        .slice(3)
+        .every((ids) => ids.join() === 'b'),
+    ).toBe(true);
+  });
+
+  it('is refused when its time is over', async () => {
+    store.mockImplementation(storeBut(new Set(['a'])));
+    await expect(batch.add(jobs('a'))).rejects.toThrow(EngineUnavailableError);
+    const calls = store.mock.calls.length;
+    expect(await batch.add(jobs('b'))).toEqual(['b']);
+    expect(store.mock.calls.length).toBe(calls + 1);
   });
 });
