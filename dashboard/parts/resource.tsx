@@ -17,11 +17,14 @@ export interface Resource<T> {
 /**
  * Something of the API. It is read again when its address or `version` changes, after a change by this page, and every few seconds
  * while it could not be read. Data stays on the page while newer data is read, and when that fails.
+ *
+ * @param keep shows the data of the address before until that of a new address is there
  */
 export function useResource<T>(
   resource: readonly string[],
   query: Readonly<Record<string, string | undefined>> = {},
   version: unknown = 0,
+  { keep = false } = {},
 ): Resource<T> {
   const key = JSON.stringify([resource, query]);
   const [state, setState] = useState<{ key: string; data?: T; error?: ApiError; at: number }>({ key, at: 0 });
@@ -50,7 +53,12 @@ export function useResource<T>(
     };
   }, [key, version, round, changed]);
   const isCurrent = state.key === key;
-  return { data: isCurrent ? state.data : undefined, error: isCurrent ? state.error : undefined, at: state.at, reload };
+  return {
+    data: isCurrent || keep ? state.data : undefined,
+    error: isCurrent ? state.error : undefined,
+    at: state.at,
+    reload,
+  };
 }
 
 /** A part of the page that is being read, could not be read, or is shown. One part that fails never empties the page. */

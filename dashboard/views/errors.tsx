@@ -1,10 +1,12 @@
 import type { JSX } from 'preact';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { ErrorGroup } from '../../lib/admin/error-groups.js';
 import type { Errors, Series } from '../../lib/dashboard/api/api-types.js';
-import { count, names, plural } from '../format.js';
+import { ago, count, names, plural } from '../format.js';
 import { now, overview } from '../live.js';
 import { Act, ask, perform } from '../parts/acts.js';
 import { Ago, Card, Empty, Head, Tabs, Text } from '../parts/bits.js';
+import { Icon } from '../parts/icon.js';
 import { Part, useResource } from '../parts/resource.js';
 import { Bars } from '../parts/spark.js';
 import { go, href, place, withQuery } from '../router.js';
@@ -22,7 +24,10 @@ export function ErrorsView(): JSX.Element {
   const since = query.get('since') ?? '24h';
   const order = query.get('order') ?? 'often';
   const wanted = since === 'all' ? undefined : since;
-  const errors = useResource<Errors>(['errors'], { queue, since: wanted }, Math.floor(now.value / 10_000));
+  const text = query.get('text') ?? undefined;
+  const errors = useResource<Errors>(['errors'], { queue, since: wanted, text }, Math.floor(now.value / 10_000), {
+    keep: true,
+  });
   const span = since === '1h' ? 'hour' : since === '24h' ? 'day' : 'week';
   const series = useResource<Series>(['series'], { span, queue }, Math.floor(now.value / 60_000));
   const tasks = errors.data?.items.reduce((sum, group) => sum + group.count, 0) ?? 0;
@@ -33,9 +38,9 @@ export function ErrorsView(): JSX.Element {
         acts={
           <Tabs
             label="Span of time"
-            items={SPANS.map(([value, text]) => ({
-              key: text,
-              text,
+            items={SPANS.map(([value, name]) => ({
+              key: name,
+              text: name,
               href: withQuery({ since: value === '24h' ? undefined : value || 'all' }),
               on: (value || 'all') === since,
             }))}
@@ -74,10 +79,10 @@ export function ErrorsView(): JSX.Element {
             <option value="new">newest reason</option>
           </select>
         </label>
-        <span class="grow" />
+        <Search text={text ?? ''} names={errors.data?.items.flatMap(({ tasks: of }) => of) ?? []} />
         {series.data && (
-          <span class="row soft">
-            failed <Bars values={series.data.points.map(({ failed }) => failed)} />
+          <span class="row soft all-failed">
+            All failures <Bars values={series.data.points.map(({ failed }) => failed)} />
           </span>
         )}
       </div>
@@ -86,30 +91,81 @@ export function ErrorsView(): JSX.Element {
           <Card>
             {data.items.length === 0 ? (
               <Empty
-                icon="succeeded"
-                title="Nothing failed"
+                icon={text ? 'search' : 'succeeded'}
+                title={text ? 'No error matches' : 'No task failed'}
                 acts={
-                  since === 'all' ? undefined : (
-                    <a class="button" href={withQuery({ since: 'all' })}>
-                      Look at all of time
-                    </a>
-                  )
+                  <>
+                    {text && (
+                      <a class="button" href={withQuery({ text: undefined })}>
+                        Clear the search
+                      </a>
+                    )}
+                    {since !== 'all' && (
+                      <a class="button" href={withQuery({ since: 'all' })}>
+                        Show all of time
+                      </a>
+                    )}
+                  </>
                 }
               >
-                No stored task failed for good {queue ? `in ${queue} ` : ''}in this time. Here stand the reasons, each
-                with the tasks that share it.
+                {text
+                  ? `No error ${queue ? `in ${queue} ` : ''}of this time has “${text}” in its name, its message or the names of its tasks.`
+                  : `No stored task failed for good ${queue ? `in ${queue} ` : ''}in this time. Failed tasks appear here, grouped by their error.`}
               </Empty>
             ) : (
               sorted(data.items, order).map((group) => <Group key={group.fingerprint} group={group} queue={queue} />)
             )}
             <footer>
-              Numbers, ids, quoted texts and addresses are left out of a message when errors are put together.
+              Errors are grouped by name and message. Numbers, ids, quoted values and URLs do not count.
               {!data.complete && ' Counted over the newest 10,000 failed tasks.'}
             </footer>
           </Card>
         )}
       </Part>
     </>
+  );
+}
+
+/** Words that all have to be in the name, the message or the names of the tasks. */
+function Search({ text, names: known }: { text: string; names: readonly string[] }): JSX.Element {
+  const [typed, setTyped] = useState(text);
+  const timer = useRef<number | undefined>(undefined);
+  useEffect(() => setTyped(text), [text]);
+  useEffect(() => () => clearTimeout(timer.current), []);
+  const search = (value: string) => {
+    clearTimeout(timer.current);
+    go(withQuery({ text: value.trim() || undefined }), { replace: true });
+  };
+  return (
+    <form
+      class="find"
+      role="search"
+      onSubmit={(event) => {
+        event.preventDefault();
+        search(typed);
+      }}
+    >
+      <Icon name="search" />
+      <input
+        type="search"
+        data-search
+        aria-label="Search errors"
+        list="error-tasks"
+        placeholder="Words of a message, an error or a task"
+        value={typed}
+        onInput={({ currentTarget: { value } }) => {
+          setTyped(value);
+          clearTimeout(timer.current);
+          timer.current = window.setTimeout(() => search(value), 300);
+        }}
+      />
+      <kbd aria-hidden="true">/</kbd>
+      <datalist id="error-tasks">
+        {[...new Set(known)].map((name) => (
+          <option key={name} value={name} />
+        ))}
+      </datalist>
+    </form>
   );
 }
 
@@ -120,7 +176,7 @@ function sorted(items: readonly ErrorGroup[], order: string): readonly ErrorGrou
 }
 
 function Group({ group, queue }: { group: ErrorGroup; queue: string | undefined }): JSX.Element {
-  const { fingerprint, name, message, count: amount, first, last, example, tasks } = group;
+  const { fingerprint, name, message, count: amount, first, last, example, tasks, counts = [] } = group;
   const filter = { state: 'failed', error: fingerprint, ...(queue !== undefined && { queue }) };
   const retry = () =>
     ask({
@@ -166,11 +222,18 @@ function Group({ group, queue }: { group: ErrorGroup; queue: string | undefined 
           <span class="big">{count(amount)}</span> <span class="sub block">{amount === 1 ? 'task' : 'tasks'}</span>
         </a>
       </p>
-      <p class="sub">
-        first <Ago time={first} />
-        <br />
-        last <Ago time={last} />
-      </p>
+      <div class="seen">
+        <Bars values={counts} />
+        <p class="sub">
+          {ago(Date.parse(first), now.value) === ago(Date.parse(last), now.value) ? (
+            <Ago time={last} />
+          ) : (
+            <>
+              <Ago time={first} /> to <Ago time={last} />
+            </>
+          )}
+        </p>
+      </div>
       <p class="acts">
         <a class="button tiny" href={href(['tasks', example.id])}>
           An example

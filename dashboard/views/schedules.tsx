@@ -1,9 +1,10 @@
 import type { JSX } from 'preact';
+import type { ScheduledRun } from '../../lib/schedules/schedule-status.js';
 import type { ScheduleView, Schedules } from '../../lib/dashboard/api/api-types.js';
 import { ago, duration, exact, hourOf, plural } from '../format.js';
 import { now, overview } from '../live.js';
 import { Act, ask, perform } from '../parts/acts.js';
-import { Ago, Card, Cell, Empty, Head, Row, State, stateIcon, Table, Text, Title } from '../parts/bits.js';
+import { Ago, capital, Card, Cell, Empty, Head, Row, State, stateIcon, Table, Text, Title } from '../parts/bits.js';
 import { Icon } from '../parts/icon.js';
 import { Part, useResource } from '../parts/resource.js';
 import { href, place } from '../router.js';
@@ -63,7 +64,7 @@ function List({ schedules }: { schedules: Schedules }): JSX.Element {
           { key: 'runs', text: 'Runs' },
           { key: 'next', text: 'Next' },
           { key: 'day', text: <Hours start={start} />, class: 'day mid-off' },
-          { key: 'last', text: 'Last run' },
+          { key: 'last', text: 'Last runs' },
           { key: 'from', text: 'Where from', class: 'mid-off' },
           { key: 'acts', text: <span class="quiet">Acts</span>, class: 'acts' },
         ]}
@@ -73,7 +74,7 @@ function List({ schedules }: { schedules: Schedules }): JSX.Element {
         ))}
       </Table>
       <footer>
-        A run happens once, however many workers there are. Times of cron expressions are those of their zone.
+        Each tick runs once, however many workers there are. Cron expressions are in the time zone next to them.
       </footer>
     </Card>
   );
@@ -100,7 +101,21 @@ function Hours({ start }: { start: number }): JSX.Element {
 }
 
 function Line({ schedule, start }: { schedule: ScheduleView; start: number }): JSX.Element {
-  const { id, task, expression, cron, timezone, nextRun, paused, broken, lastRun, lastSkip, source, day } = schedule;
+  const {
+    id,
+    task,
+    expression,
+    cron,
+    timezone,
+    nextRun,
+    paused,
+    broken,
+    lastRun,
+    lastSkip,
+    source,
+    day,
+    recent = [],
+  } = schedule;
   const isMine = source === 'runtime' && broken === null;
   const isAsked = place.value.query.get('id') === id;
   return (
@@ -133,7 +148,7 @@ function Line({ schedule, start }: { schedule: ScheduleView; start: number }): J
       <Cell label="The next day" class="day full mid-off">
         <DayStrip ticks={day} start={start} />
       </Cell>
-      <Cell label="Last run">
+      <Cell label="Last runs">
         {broken !== null ? (
           <span class="bad">
             <Text>{broken}</Text>
@@ -157,6 +172,7 @@ function Line({ schedule, start }: { schedule: ScheduleView; start: number }): J
         ) : (
           <span class="soft">never yet</span>
         )}
+        {recent.length > 1 && <Recent runs={recent} />}
         {lastSkip && (
           <span class="sub">
             left out <Ago time={lastSkip.tick} />:{' '}
@@ -206,6 +222,26 @@ function Line({ schedule, start }: { schedule: ScheduleView; start: number }): J
         )}
       </Cell>
     </Row>
+  );
+}
+
+/** The last runs from left to right, the latest at the right. */
+function Recent({ runs }: { runs: readonly ScheduledRun[] }): JSX.Element {
+  return (
+    <ol class="runs" aria-label="Last runs, the latest at the end">
+      {runs.toReversed().map((run) => {
+        const at = Date.parse(run.enqueuedAt);
+        const took = run.finishedAt ? `, took ${duration(Math.max(Date.parse(run.finishedAt) - at, 0))}` : '';
+        const text = `${capital(run.state ?? 'not stored')}, ${exact(at)}${took}${run.tick === null ? ', by hand' : ''}`;
+        return (
+          <li key={run.id}>
+            <a href={href(['tasks', run.id])} data-state={run.state ?? 'waiting'} aria-label={text} title={text}>
+              <Icon name={stateIcon(run.state)} />
+            </a>
+          </li>
+        );
+      })}
+    </ol>
   );
 }
 

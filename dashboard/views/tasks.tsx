@@ -285,7 +285,8 @@ function List({
   useEffect(() => watchTasks(ids.slice(0, 60)), [ids.join()]);
   useEffect(() => () => watchTasks([]), []);
   const live = rows.items.map((row) => ({
-    row: statuses.value.get(row.id) ?? row,
+    // An event has no arguments.
+    row: { ...row, ...statuses.value.get(row.id) },
     gone: statuses.value.get(row.id) === null,
   }));
   // What the counts say now against what they said when the list was read.
@@ -397,7 +398,7 @@ function TaskLine({
   isChosen: boolean;
   onPick: (upTo: boolean) => void;
 }): JSX.Element {
-  const { id, name, queue, state, error, attempt, maxAttempts, enqueuedAt, startedAt, finishedAt } = row;
+  const { id, name, args, queue, state, error, attempt, maxAttempts, enqueuedAt, startedAt, finishedAt } = row;
   return (
     <Row class={`${isChosen ? 'on' : ''} ${gone ? 'was' : ''}`}>
       {!settings.readOnly && (
@@ -413,7 +414,14 @@ function TaskLine({
         </Cell>
       )}
       <Title class="wide">
-        <TaskLink id={id} name={name} />
+        <span class="call">
+          <TaskLink id={id} name={name} />
+          {args !== undefined && (
+            <span class="args" title={args}>
+              (<Text>{args}</Text>)
+            </span>
+          )}
+        </span>
         {error && (
           <span class="sub cut" title={`${error.name}: ${error.message}`}>
             <Text>{`${error.name}: ${error.message}`}</Text>

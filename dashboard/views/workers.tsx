@@ -30,7 +30,7 @@ export function WorkersView(): JSX.Element {
       <Head title="Workers">
         {alive.length === 0
           ? 'No process runs tasks.'
-          : `${plural(alive.length, 'process runs', 'processes run')} ${plural(running, 'task')}, with ${plural(places, 'place')} in their queues.`}
+          : `${plural(alive.length, 'process runs', 'processes run')} ${plural(running, 'task')}, in ${plural(places, 'place')}.`}
         {lost.length > 0 && ` ${lost.length === 1 ? 'One was' : `${lost.length} were`} lost in the last ten minutes.`}
       </Head>
       {lost.map((worker) => (
@@ -53,7 +53,7 @@ export function WorkersView(): JSX.Element {
               ? [...versions].map(([version, some]) => `${some.length} on ${version}`).join(', ')
               : undefined
           }
-          aside="places, event loop, what runs now"
+          aside="places, event loop delay, what runs now"
         >
           <div>
             {alive.map((worker) => (
@@ -136,13 +136,13 @@ function Worker({ worker, newest }: { worker: WorkerInfo; newest: string | undef
         <p class="sub">
           {isLost
             ? `${plural(runningCount, 'task')} ran there when it was lost; they run again elsewhere`
-            : `${count(runningCount)} of ${plural(places, 'place')}`}
+            : `${count(runningCount)} of ${plural(places, 'place')} in use`}
         </p>
       </div>
       <dl class="facts">
-        <dt>Loop</dt>
+        <dt title="By how much timers are late: the 99th percentile of the last ten seconds">Event loop</dt>
         <dd class={(eventLoopDelay ?? 0) > SLOW_LOOP ? 'warn strong' : ''}>
-          {eventLoopDelay === null ? '–' : duration(eventLoopDelay)}
+          {eventLoopDelay === null ? '–' : `${duration(eventLoopDelay)} late`}
         </dd>
         <dt>Memory</dt>
         <dd>{memory === null ? '–' : bytes(memory)}</dd>

@@ -23,9 +23,14 @@ export interface PageOptions {
   readonly cursor?: string | null | undefined;
 }
 
+/** A task of a page. */
+export interface ListedTask extends Pick<ListEntry, 'args'> {
+  readonly record: TaskRecord;
+}
+
 /** A page of records. See `TaskPage`. */
 export interface RecordPage {
-  readonly items: readonly TaskRecord[];
+  readonly items: readonly ListedTask[];
   readonly cursor: string | null;
   readonly complete: boolean;
   readonly order: TaskOrder;
@@ -76,7 +81,7 @@ export class TaskLists {
 
 /** Reads lists until a page is full, its window is read, or the lists end. */
 class Scan {
-  readonly items: TaskRecord[] = [];
+  readonly items: ListedTask[] = [];
   private read = 0;
   private readonly now: number;
 
@@ -125,10 +130,11 @@ class Scan {
 
   /** @returns how many entries were used before the page was full */
   private take(entries: readonly ListEntry[]): number {
-    for (const [index, { record, parent }] of entries.entries()) {
+    for (const [index, { record, parent, args }] of entries.entries()) {
       if (this.items.length === this.limit) return index;
       this.read++;
-      if (record && this.isShown(record) && this.filter.matches(record, parent, this.now)) this.items.push(record);
+      if (record && this.isShown(record) && this.filter.matches(record, parent, this.now))
+        this.items.push({ record, args });
     }
     return entries.length;
   }

@@ -17,5 +17,5 @@ export interface TaskPage {
 }
 
 export function toPage({ items, ...page }: RecordPage): TaskPage {
-  return { items: items.map((record) => toStatus(record)), ...page };
+  return { items: items.map(({ record }) => toStatus(record)), ...page };
 }

@@ -130,6 +130,6 @@ function durationText(milliseconds: number): string {
   return `${milliseconds / size}${unit}`;
 }
 
-function isoText(time: number): string {
+export function isoText(time: number): string {
   return new Date(time).toISOString();
 }

@@ -159,6 +159,17 @@ export class Schedule {
     return this.#withinLimits(ticks);
   }
 
+  /** The last ticks at or before `now`, the latest first: `count` at most. Ticks of an earlier timing are left out. */
+  past(now: number, count: number): number[] {
+    const ticks: number[] = [];
+    let tick = this.broken ? undefined : this.#timetable.previous(Math.min(now, this.stored.endsAt ?? Infinity));
+    while (tick !== undefined && tick > this.stored.since && ticks.length < count) {
+      ticks.push(tick);
+      tick = this.#timetable.previous(tick - 1);
+    }
+    return ticks;
+  }
+
   /**
    * Ticks at or before this time do not count: the schedule had another timing, or was paused. A time that is not believed
    * counts as unknown.

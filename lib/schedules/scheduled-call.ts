@@ -1,6 +1,20 @@
-import { createHash } from 'node:crypto';
+import { createHash, createHmac } from 'node:crypto';
 import type { TaskCall, Uniqueness } from '../engine/task.js';
 import type { StoredSchedule } from './stored-schedule.js';
+
+/** The characters of base64url that 128 bits take. */
+const ID_CHARACTERS = 22;
+
+/**
+ * The id of the task of a tick. All processes derive the same id, so a tick has one task. The id is an HMAC with a secret of the
+ * store, because ids must not be guessable.
+ */
+export function idOfTick({ id, template }: StoredSchedule, tick: number, secret: string): string {
+  const digest = createHmac('sha256', secret)
+    .update(JSON.stringify([id, tick]))
+    .digest('base64url');
+  return `${template.queue}.${digest.slice(0, ID_CHARACTERS)}`;
+}
 
 /**
  * One call of a schedule's task. The task learns its schedule and its tick from the headers.

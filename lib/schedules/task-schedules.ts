@@ -12,13 +12,16 @@ import { isAlive } from './reconcile.js';
 import { sameTiming } from './stored-schedule.js';
 import type { ScheduleBook } from './schedule-book.js';
 import type { SchedulableTask, ScheduleSettings, TaskArguments } from './schedule-options.js';
-import { toScheduleStatus, type ScheduleStatus } from './schedule-status.js';
+import { readRecentRuns } from './recent-runs.js';
+import { toScheduleStatus, type ScheduledRun, type ScheduleStatus } from './schedule-status.js';
 import type { Schedule } from './schedule.js';
 import type { StoredSchedule } from './stored-schedule.js';
 import { callOf } from './scheduled-call.js';
 
 /** The number of schedules that `list()` reads with one call. */
 const PAGE = 100;
+/** The most runs that `runs()` returns. */
+const MOST_RUNS = 100;
 
 /** Which schedules `TaskSchedules.list()` returns. */
 export interface ScheduleListOptions {
@@ -30,7 +33,7 @@ export interface ScheduleListOptions {
 
 /** The parts of the application that {@link TaskSchedules} needs. */
 export interface TaskSchedulesDeps {
-  readonly engine: Pick<Engine, 'find' | 'now'>;
+  readonly engine: Pick<Engine, 'find' | 'now' | 'schedules'>;
   readonly calls: Pick<EnqueuePort, 'enqueue'>;
   readonly results: TaskResults;
   readonly book: ScheduleBook;
@@ -148,6 +151,25 @@ export class TaskSchedules {
   async get(id: string): Promise<ScheduleStatus | undefined> {
     const schedule = await this.#deps.book.get(id);
     return schedule && this.#describe(schedule);
+  }
+
+  /**
+   * The last runs of a schedule, the latest first. Runs whose tasks are not stored any more are left out, and so are the runs
+   * before its timing was last changed. Of the runs by `runNow()` only the last one is known.
+   *
+   * @param options.limit the most runs, 1 to 100; default 10
+   * @throws ScheduleNotFoundError
+   * @throws ConfigurationError when `limit` is not valid
+   * @example
+   * const failed = (await schedules.runs('digest-7')).filter(({ state }) => state === 'failed');
+   */
+  async runs(id: string, { limit = 10 }: { readonly limit?: number } = {}): Promise<ScheduledRun[]> {
+    if (!(Number.isInteger(limit) && limit >= 1 && limit <= MOST_RUNS)) {
+      throw new ConfigurationError(
+        `limit of schedules.runs() is ${String(limit)}. Give a whole number from 1 to ${MOST_RUNS}.`,
+      );
+    }
+    return readRecentRuns(await this.#known(id), limit, this.#deps.engine);
   }
 
   /**

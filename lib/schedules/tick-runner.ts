@@ -1,4 +1,3 @@
-import { createHmac } from 'node:crypto';
 import { Logger } from '@nestjs/common';
 import type { Engine } from '../engine/engine.js';
 import type { TaskCall } from '../engine/task.js';
@@ -6,17 +5,14 @@ import type { InstrumentedEnqueue } from '../engine/instrumented-enqueue.js';
 import { EngineUnavailableError, QueueFullError } from '../errors.js';
 import type { DueTick, HandledTick, ScheduleBook } from './schedule-book.js';
 import type { Schedule } from './schedule.js';
-import { callOf } from './scheduled-call.js';
+import { callOf, idOfTick } from './scheduled-call.js';
 
-/** The characters of base64url that 128 bits take. */
-const ID_CHARACTERS = 22;
 /** Milliseconds after which the same failure is logged again. */
 const REPEAT_AFTER = 60_000;
 
 /**
  * Enqueues one task for each tick, also when several processes do so at the same time: the task's id is derived from
- * the schedule and the tick, and an engine stores an id once. The id is an HMAC with a secret of the store, because ids
- * must not be guessable.
+ * the schedule and the tick, and an engine stores an id once.
  */
 export class TickRunner {
   private readonly logger = new Logger('TaskQueue');
@@ -75,11 +71,7 @@ export class TickRunner {
   }
 
   private call(schedule: Schedule, tick: number, secret: string): TaskCall {
-    const { id, template } = schedule.stored;
-    const digest = createHmac('sha256', secret)
-      .update(JSON.stringify([id, tick]))
-      .digest('base64url');
-    return callOf(schedule.stored, `${template.queue}.${digest.slice(0, ID_CHARACTERS)}`, tick, this.engine.now());
+    return callOf(schedule.stored, idOfTick(schedule.stored, tick, secret), tick, this.engine.now());
   }
 
   /** A task that takes long, or a queue that stays full, is logged once, and not at each tick. */

@@ -119,6 +119,23 @@ describeEachEngine('TaskAdmin.task() and errors()', (engine) => {
     expect((await admin.tasks({ error: shipping?.fingerprint })).items).toHaveLength(before + 3);
   });
 
+  it('counts the tasks of each error step by step', async () => {
+    await Promise.all((await orders.ship.enqueueMany([[1], [22]])).map(ended));
+    const whole = await admin.errors({ queue: 'orders', steps: 24 });
+    expect(whole.items.length).toBeGreaterThan(0);
+    for (const { counts = [], count } of whole.items) {
+      expect(counts).toHaveLength(24);
+      expect(counts.reduce((sum, one) => sum + one, 0)).toBe(count);
+    }
+    const first = Math.min(...whole.items.map((error) => Date.parse(error.first)));
+    expect(Date.parse(whole.range?.from ?? '')).toBe(first);
+    const hour = await admin.errors({ queue: 'orders', since: '1h', steps: 60 });
+    expect(Date.parse(hour.range?.to ?? '') - Date.parse(hour.range?.from ?? '')).toBe(3_600_000);
+    expect(hour.items[0]?.counts?.slice(0, 30)).toEqual(Array.from({ length: 30 }, () => 0));
+    expect(await admin.errors({ queue: 'orders' })).not.toHaveProperty('range');
+    await expect(admin.errors({ steps: 0 })).rejects.toThrow(/steps is 0/);
+  });
+
   it('leaves out what failed earlier, and what is too much', async () => {
     const failed = await orders.bill.enqueue();
     await ended(failed);

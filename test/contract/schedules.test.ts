@@ -7,6 +7,7 @@ import {
   Task,
   TaskContext,
   TaskSchedules,
+  type ScheduledRun,
   type ScheduleStatus,
   type Tasks,
 } from 'nestjs-task-queue';
@@ -119,6 +120,28 @@ describeEachEngine('schedules', (engine) => {
       await expect(schedules.get('failing')).resolves.toMatchObject({
         lastRun: { id: handle.id, tick: null, state: 'failed', error: { message: 'no paper', code: 'E_PAPER' } },
       });
+    });
+
+    it('runs() has the last runs, the latest first, and those of runNow()', async () => {
+      await work.of('second', (runs) => runs.length >= 3);
+      let runs: readonly ScheduledRun[] = [];
+      await until(async () => {
+        runs = await schedules.runs('second', { limit: 2 });
+        return runs.length === 2 && runs.every(({ state }) => state === 'succeeded');
+      });
+      const [latest, before] = runs as [ScheduledRun, ScheduledRun];
+      expect(Date.parse(latest.tick as string) - Date.parse(before.tick as string)).toBeGreaterThanOrEqual(1_000);
+      expect(await booted.queue.handle(before.id).result()).toBe(2);
+      await schedules.upsert('paperless', { task: tasks.fail, every: '100d' });
+      expect(await schedules.runs('paperless')).toEqual([]);
+      const run = await schedules.runNow('paperless');
+      await run.result().catch(() => undefined);
+      expect(await schedules.runs('paperless')).toMatchObject([
+        { id: run.id, tick: null, state: 'failed', error: { message: 'no paper' } },
+      ]);
+      await schedules.remove('paperless');
+      await expect(schedules.runs('paperless')).rejects.toThrow(ScheduleNotFoundError);
+      await expect(schedules.runs('second', { limit: 0 })).rejects.toThrow(/limit of schedules.runs\(\) is 0/);
     });
 
     it('list() contains the decorated schedules with their settings', async () => {

@@ -54,7 +54,7 @@ export class FakeEngine implements Engine {
     list: async ({ list, queues, after, count }) =>
       [...this.records.values()]
         .filter(({ state, queue }) => state === list && queues.includes(queue))
-        .map((record, index) => ({ record, parent: undefined, position: [String(index + 1)] }))
+        .map((record, index) => ({ record, parent: undefined, args: () => [], position: [String(index + 1)] }))
         .slice(Number(after?.[0] ?? 0))
         .slice(0, count),
     figures: async () => [],

@@ -67,7 +67,7 @@ export class BulkRunner implements DeliveryHandler {
       let cursor: string | null = null;
       do {
         const page = await lists.page(filter, { limit: PAGE, cursor });
-        const concerned = page.items.filter((record) => perform.concerns(record));
+        const concerned = page.items.map(({ record }) => record).filter((record) => perform.concerns(record));
         for (let start = 0; start < concerned.length && !interruption.isRequested; start += pace.size) {
           const some = concerned.slice(start, start + pace.size);
           await inBatches(some, AT_ONCE, async (record) => tally.add(record.id, await perform.on(record)));

@@ -7,7 +7,7 @@ import type { TaskStats } from '../../admin/task-stats.js';
 import type { WorkerInfo } from '../../admin/worker-info.js';
 import type { Finding } from '../../engine/ports/diagnosis-port.js';
 import type { TaskStatus } from '../../results/task-status.js';
-import type { ScheduleStatus } from '../../schedules/schedule-status.js';
+import type { ScheduledRun, ScheduleStatus } from '../../schedules/schedule-status.js';
 import type { ShownValue } from './shown-value.js';
 
 /** What all views show of the store as a whole. */
@@ -43,6 +43,8 @@ export interface TaskRow extends Omit<TaskStatus, 'result' | 'progress'> {
     readonly total: number | null;
     readonly message: string | null;
   } | null;
+  /** The arguments as one short line; left out in events, because they rarely change. */
+  readonly args?: string;
 }
 
 export interface TaskRows {
@@ -85,12 +87,15 @@ export interface Graph {
   readonly complete: boolean;
 }
 
+/** The errors that were found, those of a search alone. */
 export type Errors = ErrorGroups;
 
 export interface ScheduleView extends Omit<ScheduleStatus, 'args'> {
   readonly args: ShownValue;
-  /** The ticks of the next day, 200 at most. */
+  /** The ticks of the next day, 150 at most. */
   readonly day: readonly string[];
+  /** The last runs that are stored, the latest first; left out for schedules far down in a long list. */
+  readonly recent?: readonly ScheduledRun[];
 }
 
 export interface Schedules {

@@ -1,14 +1,16 @@
 import type { TaskAdmin } from '../../admin/task-admin.js';
+import { TaskLists } from '../../admin/task-lists.js';
 import { shapeOf } from '../../admin/error-fingerprint.js';
 import { maskText } from '../../admin/mask-secrets.js';
 import { problemsOf } from '../../admin/problems.js';
 import type { TaskStats } from '../../admin/task-stats.js';
+import { inBatches } from '../../concurrency.js';
 import type { Engine } from '../../engine/engine.js';
 import type { Json } from '../../engine/json.js';
-import { InvalidArgumentsError, TaskNotFoundError } from '../../errors.js';
+import { InvalidArgumentsError, ScheduleNotFoundError, TaskNotFoundError } from '../../errors.js';
 import type { TaskResults } from '../../results/task-results.js';
 import { toStatus, type TaskStatus } from '../../results/task-status.js';
-import type { ScheduleStatus } from '../../schedules/schedule-status.js';
+import type { ScheduledRun, ScheduleStatus } from '../../schedules/schedule-status.js';
 import type { TaskSchedules } from '../../schedules/task-schedules.js';
 import { SharedReads } from '../shared-reads.js';
 import type {
@@ -31,7 +33,7 @@ export interface ReadsDeps {
   readonly admin: TaskAdmin;
   readonly schedules: TaskSchedules;
   readonly results: Pick<TaskResults, 'find' | 'withBlock'>;
-  readonly engine: Pick<Engine, 'now'>;
+  readonly engine: Pick<Engine, 'now' | 'lists' | 'workers'>;
   readonly shared: SharedReads;
   readonly redact: ((path: string, value: unknown) => unknown) | undefined;
 }
@@ -48,6 +50,13 @@ const SCHEDULES_FRESH = 15_000;
 const PAGE_SIZE = 50;
 /** The most names of tasks with figures of their own. */
 const MOST_NAMES = 12;
+/** The steps of the histogram of an error. */
+const ERROR_STEPS = 48;
+/** The most errors of one view. */
+const MOST_ERRORS = 200;
+/** The runs of a schedule in the list, and the schedules that have them: the first ones. */
+const RECENT_RUNS = 10;
+const WITH_RECENT = 100;
 /** The longest message of an error in a list. */
 const SHORT_MESSAGE = 300;
 
@@ -55,7 +64,11 @@ const SHORT_MESSAGE = 300;
 export class Reads {
   private readonly slow = new SharedReads(SCHEDULES_FRESH);
 
-  constructor(private readonly deps: ReadsDeps) {}
+  private readonly lists: TaskLists;
+
+  constructor(private readonly deps: ReadsDeps) {
+    this.lists = new TaskLists(deps.engine);
+  }
 
   overview(): Promise<Overview> {
     return this.deps.shared.get('overview', async () => {
@@ -93,8 +106,15 @@ export class Reads {
     const filter = filterOf(others, this.now());
     const key = JSON.stringify(['tasks', query]);
     return this.deps.shared.get(key, async () => {
-      const page = await this.deps.admin.tasks(filter, { limit, ...(cursor !== undefined && { cursor }) });
-      return { ...page, items: page.items.map((status) => this.row(status)) };
+      const { redact } = this.deps;
+      const page = await this.lists.page(filter, { limit, ...(cursor !== undefined && { cursor }) });
+      return {
+        ...page,
+        items: page.items.map(({ record, args }) => ({
+          ...this.row(toStatus(record)),
+          args: ValueView.line(args(), redact),
+        })),
+      };
     });
   }
 
@@ -152,19 +172,26 @@ export class Reads {
   }
 
   async errors(query: Query): Promise<Errors> {
-    const { queue, since } = query;
+    const { queue, since, text = '' } = query;
     const from = since === undefined ? undefined : this.now() - agoOf(since);
-    return this.deps.shared.get(JSON.stringify(['errors', queue, since]), async () => {
-      const found = await this.deps.admin.errors({ queue, since: from, limit: 200 });
+    const found = await this.deps.shared.get(JSON.stringify(['errors', queue, since]), async () => {
+      const groups = await this.deps.admin.errors({ queue, since: from, limit: 1_000, steps: ERROR_STEPS });
       return {
-        ...found,
-        items: found.items.map((group) => ({
+        ...groups,
+        items: groups.items.map((group) => ({
           ...group,
           message: maskText(group.message),
           example: { ...group.example, message: maskText(group.example.message) },
         })),
       };
     });
+    // A search reads what is shown, so it cannot find what is masked.
+    const words = text.toLowerCase().split(/\s+/).filter(Boolean);
+    const items = found.items.filter((group) => {
+      const shown = [group.name, group.message, group.example.message, ...group.tasks].join(' ').toLowerCase();
+      return words.every((word) => shown.includes(word));
+    });
+    return { ...found, items: items.slice(0, MOST_ERRORS) };
   }
 
   async workflow(id: string): Promise<Graph> {
@@ -181,11 +208,14 @@ export class Reads {
     return this.deps.shared.get('schedules', async () => {
       const { schedules, engine, redact } = this.deps;
       const found = await schedules.list({ limit: MOST_SCHEDULES + 1 });
+      const recent = await inBatches(found.slice(0, WITH_RECENT), RECENT_RUNS, ({ id }) => this.recentRuns(id));
       const now = engine.now();
       return {
         at: new Date(now).toISOString(),
-        items: found.slice(0, MOST_SCHEDULES).map((schedule) => ({
+        items: found.slice(0, MOST_SCHEDULES).map((schedule, place) => ({
           ...schedule,
+          lastRun: schedule.lastRun && maskRun(schedule.lastRun),
+          ...(recent[place] && { recent: recent[place] }),
           args: ValueView.of('args', [...schedule.args], redact),
           day: dayOf(schedule, now),
         })),
@@ -208,6 +238,18 @@ export class Reads {
     return this.row(toStatus(record));
   }
 
+  private recentRuns(id: string): Promise<ScheduledRun[]> {
+    return this.slow.get(JSON.stringify(['runs', id]), async () => {
+      try {
+        return (await this.deps.schedules.runs(id, { limit: RECENT_RUNS })).map((run) => maskRun(run));
+      } catch (error) {
+        // Somebody has just removed it.
+        if (error instanceof ScheduleNotFoundError) return [];
+        throw error;
+      }
+    });
+  }
+
   private scheduleStates(): Promise<ScheduleStatus[]> {
     return this.slow.get('schedules', () => this.deps.schedules.list({ limit: MOST_SCHEDULES }));
   }
@@ -215,6 +257,10 @@ export class Reads {
   private now(): number {
     return this.deps.engine.now();
   }
+}
+
+function maskRun(run: ScheduledRun): ScheduledRun {
+  return { ...run, error: run.error && maskError(run.error) };
 }
 
 /** The progress of a task that reports `{ current, total, message? }`. */

@@ -1,12 +1,27 @@
 import type { Json } from '../../engine/json.js';
 import { isSecretName, MASK, maskText } from '../../admin/mask-secrets.js';
 
-/** The longest text that a page gets at once; it fetches longer ones when a reader asks for them. */
-const LONGEST_TEXT = 2_000;
-/** The most values of a tree that a page gets at once. */
-const MOST_VALUES = 2_000;
-/** The deepest level of a tree. */
-const DEEPEST = 60;
+/** How much of a value leaves at once. */
+interface Limits {
+  /** Letters of a text. */
+  readonly text: number;
+  /** Values of a tree. */
+  readonly values: number;
+  /** Levels of a tree. */
+  readonly depth: number;
+  /** What stands at the end of a text that was cut off. */
+  readonly mark: string;
+}
+
+/** What a page gets at once; it fetches longer texts when a reader asks for them. */
+const OF_PAGE: Limits = { text: 2_000, values: 2_000, depth: 60, mark: '' };
+const UNLIMITED: Limits = { text: Infinity, values: Infinity, depth: Infinity, mark: '' };
+/** What a row of a list has. */
+const OF_ROW: Limits = { text: 60, values: 24, depth: 3, mark: '…' };
+/** Letters behind the end of a text that is cut off. */
+const LOOK_AHEAD = 2_000;
+/** The most letters of the arguments in a row. */
+const LONGEST_ROW = 160;
 
 /** A value of a task as a page gets it. Paths are those of JSON pointers: `/0/email`. */
 export interface ShownValue {
@@ -27,7 +42,7 @@ export class ValueView {
 
   private constructor(
     private readonly redact: Redact | undefined,
-    private readonly whole: boolean,
+    private readonly limits: Limits,
   ) {}
 
   /**
@@ -35,7 +50,18 @@ export class ValueView {
    * @param whole nothing is cut off
    */
   static of(what: string, value: Json, redact: Redact | undefined, whole = false): ShownValue {
-    const view = new ValueView(redact, whole);
+    return ValueView.within(whole ? UNLIMITED : OF_PAGE, what, value, redact);
+  }
+
+  /** The arguments of a task as one short line: JSON without the outer brackets. */
+  static line(args: readonly Json[], redact: Redact | undefined): string {
+    const { value } = ValueView.within(OF_ROW, 'args', args, redact);
+    const text = JSON.stringify(value).slice(1, -1);
+    return text.length > LONGEST_ROW ? `${text.slice(0, LONGEST_ROW)}…` : text;
+  }
+
+  private static within(limits: Limits, what: string, value: Json, redact: Redact | undefined): ShownValue {
+    const view = new ValueView(redact, limits);
     const shown = view.show(value, { name: undefined, pointer: '', path: what, depth: 0 });
     return { value: shown, masked: view.masked, cut: view.cut };
   }
@@ -52,7 +78,7 @@ export class ValueView {
     const entries = Object.entries(told as Record<string, Json>);
     const shown: [string, Json][] = [];
     for (const [name, entry] of entries) {
-      if (!this.whole && (++this.values > MOST_VALUES || at.depth >= DEEPEST)) {
+      if (++this.values > this.limits.values || at.depth >= this.limits.depth) {
         this.cut[at.pointer] = entries.length;
         break;
       }
@@ -81,10 +107,11 @@ export class ValueView {
   }
 
   private text(text: string, pointer: string): string {
-    if (this.whole || text.length <= LONGEST_TEXT) return maskText(text);
+    const { text: longest, mark } = this.limits;
+    if (text.length <= longest) return maskText(text);
     this.cut[pointer] = text.length;
     // A secret at the end of what is shown is found by what follows it.
-    return maskText(text.slice(0, 2 * LONGEST_TEXT)).slice(0, LONGEST_TEXT);
+    return maskText(text.slice(0, longest + LOOK_AHEAD)).slice(0, longest) + mark;
   }
 
   private mask(pointer: string): string {

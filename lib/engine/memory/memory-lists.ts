@@ -72,7 +72,12 @@ export class MemoryLists implements ListPort {
     return first.map((place) => {
       const task = store.find(place.id) as StoredTask;
       const position = [place.group, ...place.numbers.map(String), place.id];
-      return { record: this.deps.recordOf(task), parent: task.workflow?.parent?.id, position };
+      return {
+        record: this.deps.recordOf(task),
+        parent: task.workflow?.parent?.id,
+        args: () => JSON.parse(task.args) as Json[],
+        position,
+      };
     });
   }
 

@@ -52,6 +52,8 @@ export interface ListEntry {
   readonly record: TaskRecord | undefined;
   /** The id of the task that waits for this one. */
   readonly parent: string | undefined;
+  /** The arguments of the call; empty when they cannot be read. Parsed only when the caller asks for them. */
+  readonly args: () => readonly Json[];
   /** The position behind this entry. */
   readonly position: ListPosition;
 }

@@ -178,6 +178,57 @@ describe.each(platforms)('the dashboard on %s', (platform) => {
     expect(series['points']).toHaveLength(73);
   });
 
+  test('shows arguments in rows, short and masked', async () => {
+    await start({ options: { redact: (path, value) => (path.endsWith('.email') ? undefined : value) } });
+    const report = started.queue.of(Mails).report;
+    const options = { format: 'xlsx', apiToken: 'k', email: 'a@b.c', long: 'x'.repeat(1_000_000) };
+    await (await report.enqueue(options)).result();
+    const rows = async (query: string) =>
+      (await json(`/admin/tasks/api/tasks?${query}`))['items'] as unknown as readonly { args: string }[];
+    expect((await rows('state=succeeded'))[0]?.args).toBe(
+      `{"format":"xlsx","apiToken":"[masked]","email":"[masked]","long":"${'x'.repeat(60)}…"}`,
+    );
+    const many = await report.enqueue(Object.fromEntries(Array.from({ length: 10_000 }, (_, at) => [`key${at}`, at])));
+    await many.result();
+    expect((await rows('limit=1&name=Mails.report'))[0]?.args).toMatch(/^\{"key0":0,.{140,160}…$/);
+  });
+
+  test('searches errors by what is shown of them, with a histogram of each', async () => {
+    await start();
+    const mails = started.queue.of(Mails);
+    for (const address of ['no@1', 'no@2', 'no@3']) await (await mails.send.enqueue(address)).result().catch(() => 0);
+    const search = async (text: string) => {
+      const found = await json(`/admin/tasks/api/errors?since=1h&text=${encodeURIComponent(text)}`);
+      return found['items'] as unknown as readonly { count: number; counts: readonly number[] }[];
+    };
+    const [group] = await search('');
+    expect(group?.count).toBe(3);
+    expect(group?.counts.reduce((sum, one) => sum + one, 0)).toBe(3);
+    expect(await search('SUCH address mails.send')).toHaveLength(1);
+    expect(await search('other address')).toEqual([]);
+    expect(await search('abc123')).toEqual([]);
+  });
+
+  test('shows the last runs of a schedule', async () => {
+    await start();
+    const own = { 'x-csrf-token': await token() };
+    const settings = { task: 'Mails.send', args: ['no@x'], every: '1d' };
+    await post('saveSchedule', { schedule: 'daily', settings }, own);
+    const { id } = (await (await post('runSchedule', { schedule: 'daily' }, own)).json()) as { id: string };
+    await started.queue
+      .handle(id)
+      .result()
+      .catch(() => undefined);
+    expect(await json('/admin/tasks/api/schedules')).toMatchObject({
+      items: [
+        {
+          id: 'daily',
+          recent: [{ id, state: 'failed', error: { message: 'no such address: no@x, password=[masked]' } }],
+        },
+      ],
+    });
+  });
+
   test('acts with a token only, and tells methods with @OnAdmin() who acted', async () => {
     await start({ options: { guards: [HeaderGuard] } });
     const ada = { 'x-user': 'ada' };

@@ -20,7 +20,12 @@ function blockedTasks(block: QueueBlock | Error, workers: readonly WorkerRecord[
   });
   const list = jest.fn(async () => [...workers]);
   const first = jest.fn<ListPort['list']>(async ({ list: name }) =>
-    (waiting[name] ?? []).map((id) => ({ record: task('queued', 'mail', id), parent: undefined, position: [] })),
+    (waiting[name] ?? []).map((id) => ({
+      record: task('queued', 'mail', id),
+      parent: undefined,
+      args: () => [],
+      position: [],
+    })),
   );
   const engine = { blockOf, now: () => NOW, workers: { list } as never, lists: { list: first } as never };
   return { blocked: new BlockedTasks({ engine, rateLimitOf: () => LIMIT }), blockOf, list, first };

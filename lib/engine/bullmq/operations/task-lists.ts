@@ -1,4 +1,5 @@
 import type { JobJson } from 'bullmq';
+import type { Json } from '../../json.js';
 import type { ListEntry, ListPort, ListRequest, QueueFigures, StoredCall } from '../../ports/list-port.js';
 import type { Availability } from '../availability.js';
 import type { Driver, ListedJob } from '../driver.js';
@@ -31,21 +32,27 @@ export class TaskLists implements ListPort {
     const found = await this.lookup.find(id);
     if (!found) return undefined;
     const { record, json } = found;
-    const data = parse(json.data);
-    const isReadable = whyUnreadable(json, data, 'waiting') === undefined;
+    const args = argsOf(json);
     const { delay } = json.opts;
     return {
       record,
-      args: isReadable ? (readData(data)?.args ?? []) : [],
-      options: isReadable ? { ...readOptions(json.opts), ...(delay && { startAt: json.timestamp + delay }) } : {},
+      args: args ?? [],
+      options: args ? { ...readOptions(json.opts), ...(delay && { startAt: json.timestamp + delay }) } : {},
       parent: parentOf(json),
     };
   }
 
   private entryOf({ queue, id, found, position }: ListedJob): ListEntry {
     const record = found && this.lookup.recordOf(id, found.json, queue, found.state);
-    return { record, parent: found && parentOf(found.json), position };
+    const args = () => (found && argsOf(found.json)) ?? [];
+    return { record, parent: found && parentOf(found.json), args, position };
   }
+}
+
+/** `undefined` when the job cannot be read. */
+function argsOf(json: JobJson): readonly Json[] | undefined {
+  const data = parse(json.data);
+  return whyUnreadable(json, data, 'waiting') === undefined ? (readData(data)?.args ?? []) : undefined;
 }
 
 /** BullMQ's key of a parent ends with its id. */
