@@ -58,6 +58,14 @@ export function isCancellation(failure: TaskFailure | null): boolean {
   return failure?.code === CANCELLED;
 }
 
+/**
+ * Whether a task failed by itself, and not because a member failed or a caller cancelled it. Such a failure is the first of its
+ * workflow, so it is reported to all tasks that wait for it.
+ */
+export function failsByItself(id: string, failure: TaskFailure): boolean {
+  return !isCancellation(failure) && (failure.member === undefined || failure.member.id === id);
+}
+
 export function isExpiry(failure: TaskFailure | null): boolean {
   return failure?.code === EXPIRED;
 }

@@ -186,6 +186,8 @@ export interface TaskRecord {
   readonly note?: WorkflowNote;
   /** The root of the workflow that the task is a member of; absent outside of workflows, and on the root itself. */
   readonly root?: string;
+  /** The task that fails when this one does not succeed: its workflow, or the next step of its chain. */
+  readonly whole?: string;
   /** How often a caller ran the task again after its end; 0 when absent. */
   readonly reruns?: number;
   /** The task was stored in a queue that orders its tasks by priority. */

@@ -51,9 +51,14 @@ export type ItemState = { readonly value: Json } | { readonly member: number };
 
 /** What is left to do for a task that has ended, in whatever process and for whatever reason. */
 export interface Duty {
-  /** Enqueue its `onSuccess` or `onError`, or cancel its members that have not ended. */
-  readonly kind: 'callbacks' | 'cancel members';
+  /**
+   * Enqueue its `onSuccess` or `onError`, cancel its members that have not ended, or fail the tasks that fail because of it, when no
+   * worker takes them.
+   */
+  readonly kind: 'callbacks' | 'cancel members' | 'fail wholes';
   readonly id: string;
+  /** The task that fails because of this one. Only of a duty to fail wholes. */
+  readonly whole?: string;
   /** See `TaskRecord.reruns`: another run may have another end. */
   readonly reruns: number;
   /** The priority of the callbacks that have none of their own. */
@@ -86,6 +91,7 @@ export const EARLIER_GROUP_TASK = '$group';
 export const DUTY_TASKS: Readonly<Record<Duty['kind'], string>> = {
   callbacks: 'workflow callbacks',
   'cancel members': 'workflow cancellation',
+  'fail wholes': 'workflow failure',
 };
 
 const DUTY_NAMES: ReadonlySet<string> = new Set(Object.values(DUTY_TASKS));

@@ -1,7 +1,7 @@
 import { WorkflowFailedError } from '../errors.js';
 import { failureOf } from '../engine/failures.js';
 import type { MemberResult, TaskFailure } from '../engine/task.js';
-import { GROUP_TASK } from '../engine/workflow-note.js';
+import { GROUP_TASK, type WorkflowNote } from '../engine/workflow-note.js';
 
 type Failed = Extract<MemberResult, { state: 'failed' }>;
 
@@ -26,4 +26,12 @@ export function failureOfMember(
     ...(exposable && { exposable }),
     member,
   });
+}
+
+/** A failed step is named by its place in the chain, a failed member of a group or a map by its place there. */
+export function positionOf(place: number, { after, step = 0, items }: WorkflowNote): number {
+  const item = items?.findIndex((state) => state && 'member' in state && state.member === place) ?? -1;
+  if (item >= 0) return item;
+  if (!after) return place;
+  return place === 0 ? step - 1 : place - 1;
 }

@@ -2,15 +2,17 @@ import { Logger } from '@nestjs/common';
 import { inBatches } from '../concurrency.js';
 import type { Engine } from '../engine/engine.js';
 import type { InstrumentedEnqueue } from '../engine/instrumented-enqueue.js';
-import { repeatedLoss } from '../engine/failures.js';
+import { removedMember, repeatedLoss } from '../engine/failures.js';
 import { storableText, type Json } from '../engine/json.js';
 import type { Delivery, Outcome } from '../engine/ports/worker-port.js';
-import { isFinal, type TaskRecord, type TaskTree } from '../engine/task.js';
-import { memberId, memberIds, WORKFLOW_QUEUE } from '../engine/task-id.js';
-import { DUTY_TASKS, type Duty, type DutyEnd } from '../engine/workflow-note.js';
+import { isFinal, type TaskRecord } from '../engine/task.js';
+import { dutyTask } from '../engine/duty-task.js';
+import { memberId, memberIds } from '../engine/task-id.js';
+import type { Duty, DutyEnd } from '../engine/workflow-note.js';
 import { EngineUnavailableError } from '../errors.js';
 import { compilePlan, queueOf } from './compile-plan.js';
 import { completePlan } from './complete-plan.js';
+import { failureOfMember, positionOf } from './failed-member.js';
 import { fromJsonPlans, type Plan } from './plan.js';
 
 /** Members that are cancelled at the same time. */
@@ -28,32 +30,12 @@ const DEATHS = 100;
 const DONE: Outcome = { kind: 'succeeded', result: undefined };
 
 export interface WorkflowDutiesDeps {
-  readonly engine: Pick<Engine, 'find' | 'cancel' | 'now'>;
+  readonly engine: Pick<Engine, 'find' | 'cancel' | 'failWhole' | 'now'>;
   /** Stores the tasks that no application enqueues: later members, callbacks and duties. */
   readonly calls: Pick<InstrumentedEnqueue, 'enqueueTree' | 'membersOf'>;
   /** Bytes of JSON of the arguments of a task. */
   readonly maxPayload: number;
   readonly hasRateLimit: (queue: string) => boolean;
-}
-
-/**
- * The task that does a duty. It is stored before the end of the task that left the duty behind, and does nothing until that
- * end is stored. So it is done once for each final end: also when a process dies in between, or when the end is lost and
- * another process stores another one.
- */
-export function dutyTask(duty: Duty): TaskTree {
-  const id = memberId(duty.id, `${duty.kind}:${duty.reruns}`, WORKFLOW_QUEUE);
-  return {
-    id,
-    name: DUTY_TASKS[duty.kind],
-    queue: WORKFLOW_QUEUE,
-    args: [],
-    headers: {},
-    options: {},
-    members: [],
-    root: id,
-    note: { duty },
-  };
 }
 
 /** Does what tasks of workflows left behind when they ended, in any process that runs tasks. */
@@ -63,13 +45,11 @@ export class WorkflowDuties {
   constructor(private readonly deps: WorkflowDutiesDeps) {}
 
   async handle(delivery: Delivery, duty: Duty): Promise<Outcome> {
-    const { abandoned, starts } = delivery;
-    if (abandoned > DEATHS) return { kind: 'failed', failure: repeatedLoss() };
+    if (delivery.abandoned > DEATHS) return { kind: 'failed', failure: repeatedLoss() };
     try {
+      if (duty.kind === 'fail wholes') return (await this.failWholes(delivery, duty)) ? DONE : later(delivery);
       const record = await this.find(duty);
-      if (record && !isFinal(record.state)) {
-        return { kind: 'postponed', delay: Math.min(LOOK_AGAIN_AFTER * 2 ** (starts - 1), LONGEST_PAUSE) };
-      }
+      if (record && !isFinal(record.state)) return later(delivery);
       if (duty.kind === 'callbacks') {
         const end = record ? endOf(record) : duty.end;
         return end ? await this.enqueueCallbacks(delivery, end, duty) : DONE;
@@ -116,17 +96,63 @@ export class WorkflowDuties {
       // A caller may have run the workflow again meanwhile.
       if ((await this.find(duty))?.state !== 'failed') break;
       await inBatches(members.slice(start, start + CANCEL_AT_ONCE), CANCEL_AT_ONCE, (id) =>
-        this.deps.engine.cancel(id, MEMBER_FAILED),
+        this.deps.engine.cancel(id, MEMBER_FAILED, true),
       );
     }
     return DONE;
   }
 
+  /**
+   * Fails all tasks that wait for a failed one, as far as no worker has done so: their queues may be paused or have no worker, and
+   * callers need not wait for that.
+   *
+   * @returns false while an end is not stored yet, or a worker has one of the tasks
+   */
+  private async failWholes(delivery: Delivery, duty: Duty): Promise<boolean> {
+    let member: Pick<Duty, 'id' | 'reruns'> = duty;
+    for (let id = duty.whole; id !== undefined;) {
+      // In this order: a caller who runs a workflow again begins with the member.
+      const whole = await this.deps.engine.find(id);
+      const failed = await this.find(member);
+      if (!whole || !failed || failed.state === 'succeeded') return true;
+      if (!isFinal(failed.state)) return false;
+      if (!isFinal(whole.state) && !(await this.failWhole(delivery, whole, failed))) return false;
+      if (isFinal(whole.state) && whole.state !== 'failed') return true;
+      member = { id, reruns: whole.reruns ?? 0 };
+      id = whole.whole;
+    }
+    return true;
+  }
+
+  private async failWhole(delivery: Delivery, whole: TaskRecord, member: TaskRecord): Promise<boolean> {
+    if (whole.state === 'running') return false;
+    const { id, note = {}, reruns = 0 } = whole;
+    const members = memberIds(id, whole.members);
+    const { name: task, error } = member;
+    const failed = { id: member.id, state: 'failed' as const, task, failure: error ?? removedMember(member.id) };
+    const failure = failureOfMember(whole, failed, positionOf(members.indexOf(member.id), note));
+    const { calls, engine } = this.deps;
+    const { priority } = note;
+    const end = endOf({ ...whole, state: 'failed', result: null, error: failure });
+    // Stored before the end, as by a worker: this process may die in between.
+    if (end && end.callbacks.length > 0) {
+      const duty: Duty = { kind: 'callbacks', id, reruns, ...(priority !== undefined && { priority }), end };
+      await calls.enqueueTree(dutyTask(duty), delivery);
+    }
+    if (members.length > 1) await calls.enqueueTree(dutyTask({ kind: 'cancel members', id, reruns }), delivery);
+    return engine.failWhole(id, { failure, reruns });
+  }
+
   /** The task that left the duty behind, unless it is no longer stored, or a caller has run it again after its end. */
-  private async find({ id, reruns }: Duty): Promise<TaskRecord | undefined> {
+  private async find({ id, reruns }: Pick<Duty, 'id' | 'reruns'>): Promise<TaskRecord | undefined> {
     const record = await this.deps.engine.find(id);
     return record && (record.reruns ?? 0) === reruns ? record : undefined;
   }
+}
+
+/** The task is looked at again after a pause, which doubles each time. */
+function later({ starts }: Delivery): Outcome {
+  return { kind: 'postponed', delay: Math.min(LOOK_AGAIN_AFTER * 2 ** (starts - 1), LONGEST_PAUSE) };
 }
 
 /** The task as far as its callbacks need it: a record, or a delivery with what the task is about to store. */

@@ -7,22 +7,16 @@ import { sizeBeyond, type Json } from '../engine/json.js';
 import type { Instrumentations } from '../engine/instrumentation.js';
 import type { Delivery, DeliveryHandler, Outcome } from '../engine/ports/worker-port.js';
 import type { FailedResult, MemberResult, TaskTree } from '../engine/task.js';
+import { dutyTask } from '../engine/duty-task.js';
 import type { Duty, DutyEnd, ItemState, WorkflowNote } from '../engine/workflow-note.js';
 import { unreadablePlans } from './check-plan.js';
 import { compileMembers, withFailure, type CompileContext } from './compile-plan.js';
 import { checkArguments, completePlan } from './complete-plan.js';
-import { failureOfMember } from './failed-member.js';
+import { failureOfMember, positionOf } from './failed-member.js';
 import { fromJsonPlans, type Plan } from './plan.js';
 import { runItems } from './run-items.js';
 import type { RunOutcome } from './run-outcome.js';
-import {
-  CANCEL_AT_ONCE,
-  dutyTask,
-  endOf,
-  MEMBER_FAILED,
-  WorkflowDuties,
-  type WorkflowDutiesDeps,
-} from './workflow-duties.js';
+import { CANCEL_AT_ONCE, endOf, MEMBER_FAILED, WorkflowDuties, type WorkflowDutiesDeps } from './workflow-duties.js';
 
 export interface WorkflowRunnerDeps extends WorkflowDutiesDeps {
   /** Runs the method of a task. */
@@ -115,7 +109,7 @@ export class WorkflowRunner implements DeliveryHandler {
   ): Promise<Outcome> {
     const { id, reruns } = delivery;
     const first = unfinished.slice(0, CANCEL_FIRST);
-    await inBatches(first, CANCEL_AT_ONCE, (member) => this.deps.engine.cancel(member, MEMBER_FAILED));
+    await inBatches(first, CANCEL_AT_ONCE, (member) => this.deps.engine.cancel(member, MEMBER_FAILED, true));
     if (unfinished.length > first.length) await this.leave({ kind: 'cancel members', id, reruns }, delivery);
     return { kind: 'failed', failure: failureOfMember(delivery, failed, positionOf(place, note)) };
   }
@@ -259,14 +253,6 @@ function remainingDelay({ delay = 0 }: WorkflowNote, now: number): number {
 
 function valueOf(item: ItemState, results: readonly MemberResult[]): Json {
   return 'value' in item ? item.value : (results[item.member] as Succeeded).value;
-}
-
-/** A failed step is named by its place in the chain, a failed member of a group or a map by its place there. */
-function positionOf(place: number, { after, step = 0, items }: WorkflowNote): number {
-  const item = items?.findIndex((state) => state && 'member' in state && state.member === place) ?? -1;
-  if (item >= 0) return item;
-  if (!after) return place;
-  return place === 0 ? step - 1 : place - 1;
 }
 
 /** The entry of a member in the result of a group with `onFailure: 'collect'`. */

@@ -158,6 +158,10 @@ export class FakeEngine implements Engine {
     return receipt as Receipt;
   }
 
+  async failWhole(): Promise<boolean> {
+    return false;
+  }
+
   async cancel(id: string): Promise<TaskRecord | undefined> {
     if (this.failure) throw this.failure;
     this.cancelled.push(id);

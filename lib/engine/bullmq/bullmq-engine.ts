@@ -4,7 +4,7 @@ import type { Engine } from '../engine.js';
 import type { QueueBlock } from '../ports/block-port.js';
 import type { RateLimit } from '../ports/control-port.js';
 import type { TaskChangeListener, TaskChangeType } from '../ports/event-port.js';
-import type { TaskEdit } from '../ports/command-port.js';
+import type { FailureOfWhole, TaskEdit } from '../ports/command-port.js';
 import type { ChangeListener, WatchOptions } from '../ports/query-port.js';
 import type { Finding } from '../ports/diagnosis-port.js';
 import type { TransactionAdapter, TransactionEnqueue } from '../ports/transaction-port.js';
@@ -24,6 +24,7 @@ import { QueueConsumer } from './consumer/queue-consumer.js';
 import type { TaskCompletionDeps } from './consumer/task-completion.js';
 import type { Driver } from './driver.js';
 import { TaskCommands } from './operations/cancel-retry-forget.js';
+import { FailedWholes } from './operations/failed-wholes.js';
 import { Enqueuer } from './operations/enqueuer.js';
 import { JobLookup } from './operations/job-lookup.js';
 import { TaskLists } from './operations/task-lists.js';
@@ -75,6 +76,7 @@ export class BullMQEngine implements Engine {
   private readonly blocks: QueueBlocks;
   private readonly enqueuer: Enqueuer;
   private readonly commands: TaskCommands;
+  private readonly wholes: FailedWholes;
   private readonly edits: TaskEdits;
   private readonly log: TaskLog;
   private readonly queues = new Map<string, Queue>();
@@ -118,8 +120,18 @@ export class BullMQEngine implements Engine {
       hasPriorities,
       timeout,
     });
+    this.wholes = new FailedWholes({
+      driver,
+      availability: this.availability,
+      lookup: this.lookup,
+      feed: this.feed,
+      changes: this.changes,
+      counter: this.statistics.counter,
+      enqueue: (calls) => this.enqueuer.enqueue(calls),
+    });
     this.commands = new TaskCommands({
       driver,
+      wholes: this.wholes,
       lookup: this.lookup,
       feed: this.feed,
       changes: this.changes,
@@ -190,8 +202,12 @@ export class BullMQEngine implements Engine {
     return this.feed.watch(id, (success) => listener(success && this.lookup.recordOfSuccess(id, success)), options);
   }
 
-  cancel(id: string, reason: string | undefined): Promise<TaskRecord | undefined> {
-    return this.commands.cancel(id, reason);
+  cancel(id: string, reason: string | undefined, withWhole = false): Promise<TaskRecord | undefined> {
+    return this.commands.cancel(id, reason, withWhole);
+  }
+
+  failWhole(id: string, failed: FailureOfWhole): Promise<boolean> {
+    return this.wholes.fail(id, failed);
   }
 
   retry(id: string): Promise<TaskRecord | undefined> {
@@ -304,6 +320,7 @@ export class BullMQEngine implements Engine {
       log: this.log,
       counter: this.statistics.counter,
       cancel: (id, reason) => this.cancel(id, reason),
+      wholes: this.wholes,
       abandonedAfter: this.options.abandonedAfter,
       completion: this.completionDeps(),
       onError: (error) => this.availability.reportError(error),

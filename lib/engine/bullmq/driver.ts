@@ -4,7 +4,7 @@ import type { Finding } from '../ports/diagnosis-port.js';
 import type { TransactionAdapter } from '../ports/transaction-port.js';
 import type { Json } from '../json.js';
 import type { Retention } from '../retention.js';
-import type { Uniqueness } from '../task.js';
+import type { TaskFailure, Uniqueness } from '../task.js';
 import type { CallDeadline } from './call-deadline.js';
 import type { Clock } from './clock.js';
 import type { JobEntry } from './jobs/job-data.js';
@@ -78,6 +78,12 @@ export interface Driver {
    * @returns the jobs with their marks, in order
    */
   cancel(queue: Queue, cancels: readonly CancelOfJob[]): Promise<(FoundJob | undefined)[]>;
+  /**
+   * Stores the mark of a failed member in a job that waits, in one step.
+   *
+   * @returns the job with its mark; `undefined` when a worker has it, it has ended or has a mark, or a caller has run it again
+   */
+  fail(job: JobRef, failure: FailureOfJob): Promise<FoundJob | undefined>;
   /**
    * Overwrites those parts of a stored job that keep BullMQ from ending or removing it. The parent of the job, if it has
    * one, still hears of its end. Needs nothing of the job but its id.
@@ -167,6 +173,14 @@ export interface CancelOfJob {
   readonly reason?: string;
   /** Tells this request apart from others. */
   readonly by?: string;
+}
+
+/** The failure of a job that waits for its members. */
+export interface FailureOfJob {
+  readonly at: number;
+  readonly failure: TaskFailure;
+  /** How often a caller had run the job again when the member failed. */
+  readonly reruns: number;
 }
 
 /** A change of a job. */

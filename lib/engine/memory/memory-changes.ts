@@ -3,8 +3,10 @@ import type { Outcome } from '../ports/worker-port.js';
 import type { CountedEvent } from '../statistics/figures.js';
 import type { CountedTimes, TaskCounter } from '../statistics/task-counter.js';
 import type { Retention } from '../retention.js';
+import { failureDuty } from '../duty-task.js';
+import { failsByItself } from '../failures.js';
 import type { TaskChanges } from '../task-changes.js';
-import { isFinal, type TaskCall, type TaskRecord, type TaskTree } from '../task.js';
+import { isFinal, type TaskCall, type TaskFailure, type TaskRecord, type TaskTree } from '../task.js';
 import { hasEnded, type StoredTask } from './stored-task.js';
 import { storeOutcome } from './task-run.js';
 import type { TaskStore } from './task-store.js';
@@ -41,6 +43,13 @@ export class MemoryChanges {
     this.emit('cancelled', task);
   }
 
+  /** Fails a task that does not run. */
+  fail(task: StoredTask, failure: TaskFailure): void {
+    this.deps.store.fail(task, failure, this.deps.retention);
+    this.deps.counter?.count('failed', task.queue, task.name, this.deps.now());
+    this.emit('failed', task);
+  }
+
   started(task: StoredTask): void {
     this.emit('started', task);
   }
@@ -57,6 +66,7 @@ export class MemoryChanges {
     if (hasEnded(task) || outcome.kind === 'retry') this.count(task, times);
     if (hasEnded(task)) this.emitEnd(task);
     else if (outcome.kind === 'retry' || (outcome.kind === 'postponed' && hasStarted)) this.emit('retrying', task);
+    if (outcome.kind === 'failed' && failsByItself(task.id, outcome.failure)) this.failWhole(task);
   }
 
   /** The worker gives the task up, which goes on there. */
@@ -64,6 +74,15 @@ export class MemoryChanges {
     this.deps.store.abandon(task, this.deps.retention);
     this.emit('lost', task);
     if (hasEnded(task)) this.emitEnd(task);
+    if (hasEnded(task)) this.failWhole(task);
+  }
+
+  /** Lets the tasks fail that wait for a task which has just failed, if no worker does so at once. */
+  failWhole({ id, reruns, workflow }: StoredTask): void {
+    const whole = workflow?.parent;
+    if (!whole || hasEnded(whole) || workflow.onFailure === 'wait') return;
+    const duty = failureDuty({ id, reruns, whole: whole.id }, this.deps.now());
+    if (duty) this.add(duty);
   }
 
   private count(task: StoredTask, times: CountedTimes): void {

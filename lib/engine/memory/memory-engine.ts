@@ -12,7 +12,7 @@ import type { RateLimit } from '../ports/control-port.js';
 import type { TaskChangeListener, TaskChangeType } from '../ports/event-port.js';
 import { fine, type Finding } from '../ports/diagnosis-port.js';
 import type { LogPage } from '../ports/history-port.js';
-import type { TaskEdit } from '../ports/command-port.js';
+import type { FailureOfWhole, TaskEdit } from '../ports/command-port.js';
 import type { ChangeListener, WatchOptions } from '../ports/query-port.js';
 import type { TransactionEnqueue } from '../ports/transaction-port.js';
 import type { Consumer, ConsumerOptions, DeliveryHandler } from '../ports/worker-port.js';
@@ -203,12 +203,22 @@ export class MemoryEngine implements Engine {
     return this.watchers.watch(id, this.place.store.find(id), listener, options);
   }
 
-  async cancel(id: string, reason: string | undefined): Promise<TaskRecord | undefined> {
+  async cancel(id: string, reason: string | undefined, withWhole = false): Promise<TaskRecord | undefined> {
     const task = this.openPlace('cancel').store.find(id);
     if (!task) return undefined;
+    const wasFinal = isFinal(stateOf(task, this.now()));
     this.cancelAll(task, reason && storableText(reason));
+    if (!withWhole && !wasFinal) this.changes.failWhole(task);
     await this.nextTurn();
     return this.recordOf(task);
+  }
+
+  async failWhole(id: string, { failure, reruns }: FailureOfWhole): Promise<boolean> {
+    const task = this.openPlace('fail').store.find(id);
+    if (!task || hasEnded(task) || task.place === 'running' || task.reruns !== reruns) return false;
+    this.changes.fail(task, failure);
+    await this.nextTurn();
+    return true;
   }
 
   async retry(id: string): Promise<TaskRecord | undefined> {

@@ -36,6 +36,7 @@ export function toRecord(task: StoredTask, retention: Retention, now: number): T
     ...(workflow && workflow.ranges.length > 0 && { members: workflow.ranges.map((range) => ({ ...range })) }),
     ...(note && { note }),
     ...(workflow?.root !== undefined && workflow.root !== task.id && { root: workflow.root }),
+    ...(workflow?.parent && workflow.onFailure !== 'wait' && { whole: workflow.parent.id }),
     ...(task.reruns > 0 && { reruns: task.reruns }),
   };
 }

@@ -1,5 +1,5 @@
 import type { Json } from '../json.js';
-import type { TaskRecord } from '../task.js';
+import type { TaskFailure, TaskRecord } from '../task.js';
 
 /** What changes of a task that has not started. */
 export interface TaskEdit {
@@ -10,15 +10,30 @@ export interface TaskEdit {
   readonly priority?: number;
 }
 
+/** The failure that a member gives its whole. */
+export interface FailureOfWhole {
+  readonly failure: TaskFailure;
+  /** See `TaskRecord.reruns`: another run of the whole may end in another way. */
+  readonly reruns: number;
+}
+
 /** Changing stored tasks. Each method throws EngineUnavailableError when the engine does not answer in time. */
 export interface CommandPort {
   /**
    * Cancels a task and all its members that are not final. A running task gets its signal aborted.
    *
    * @param reason the message of the `TaskCancelledError`; default "The task was cancelled."
+   * @param withWhole the task that waits for this one ends too, by the caller; default false
    * @returns the record afterwards; `undefined` when there is no such task
    */
-  cancel(id: string, reason: string | undefined): Promise<TaskRecord | undefined>;
+  cancel(id: string, reason: string | undefined, withWhole?: boolean): Promise<TaskRecord | undefined>;
+  /**
+   * Fails a task that waits, because one of its members failed. A worker that takes the task later clears it away, and nothing hears
+   * of the end a second time.
+   *
+   * @returns false when there is no such task, a worker has it, it has ended or a caller has run it again
+   */
+  failWhole(id: string, failed: FailureOfWhole): Promise<boolean>;
   /**
    * Runs a failed or cancelled task again under its id, with all its attempts, after those of its members that did not
    * succeed. A task in another state stays as it is.

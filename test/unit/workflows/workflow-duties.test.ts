@@ -5,7 +5,8 @@ import { memberId, memberIds, queueOfTask, WORKFLOW_QUEUE } from '../../../lib/e
 import type { Duty } from '../../../lib/engine/workflow-note.js';
 import { EngineUnavailableError } from '../../../lib/errors.js';
 import type { TaskPlan } from '../../../lib/workflows/plan.js';
-import { dutyTask, WorkflowDuties, type WorkflowDutiesDeps } from '../../../lib/workflows/workflow-duties.js';
+import { dutyTask } from '../../../lib/engine/duty-task.js';
+import { WorkflowDuties, type WorkflowDutiesDeps } from '../../../lib/workflows/workflow-duties.js';
 import { deliveryOf } from '../../support/delivery.js';
 
 const ID = `mail.${'t'.repeat(22)}`;
@@ -26,6 +27,7 @@ const LINKS = {
 const find = jest.fn<WorkflowDutiesDeps['engine']['find']>();
 const enqueueTree = jest.fn<WorkflowDutiesDeps['calls']['enqueueTree']>();
 const cancel = jest.fn<WorkflowDutiesDeps['engine']['cancel']>();
+const failWhole = jest.fn<WorkflowDutiesDeps['engine']['failWhole']>();
 const stored = () => enqueueTree.mock.calls.map(([tree]) => tree);
 
 beforeEach(() => void jest.resetAllMocks());
@@ -51,7 +53,7 @@ function handle(
 ): Promise<Outcome> {
   if (record || find.getMockImplementation() === undefined) find.mockResolvedValue(record);
   const duties = new WorkflowDuties({
-    engine: { find, cancel, now: () => NOW },
+    engine: { find, cancel, failWhole, now: () => NOW },
     calls: { enqueueTree, membersOf: (_, trees) => trees },
     maxPayload: 200,
     hasRateLimit: () => false,
@@ -168,5 +170,66 @@ describe('cancelling members', () => {
     find.mockResolvedValue(recordOf('waiting', { members, reruns: 1 }));
     expect(await handle(duty, undefined)).toEqual(DONE);
     expect(cancel).toHaveBeenCalledTimes(50);
+  });
+});
+
+describe('failing the wholes of a member', () => {
+  const WHOLE = memberId(ID, 'whole', 'mail');
+  const OUTER = memberId(ID, 'outer', 'mail');
+  const MEMBER = memberId(WHOLE, 0, 'mail');
+  const DUTY: Duty = { kind: 'fail wholes', id: MEMBER, reruns: 0, whole: WHOLE };
+  const failed = { name: 'Declined', message: 'no money' };
+
+  /** The member, the task that waits for it, and the one that waits for that. A change of `failWhole` is seen by the next look. */
+  function storeTasks(known: Partial<Record<'member' | 'whole' | 'outer', Partial<TaskRecord>>> = {}) {
+    const records = new Map<string, TaskRecord>([
+      [MEMBER, recordOf('failed', { id: MEMBER, error: failed, note: {}, whole: WHOLE, ...known.member })],
+      [
+        WHOLE,
+        recordOf('waiting', {
+          ...{ id: WHOLE, whole: OUTER, note: { after: true, step: 1 } as const },
+          ...{ members: [{ queue: 'mail', count: 1 }], ...known.whole },
+        }),
+      ],
+      [OUTER, recordOf('waiting', { id: OUTER, members: [{ queue: 'mail', count: 2 }], ...known.outer })],
+    ]);
+    find.mockImplementation(async (id) => records.get(id));
+    failWhole.mockImplementation(async (id, { failure }) => {
+      records.set(id, { ...(records.get(id) as TaskRecord), state: 'failed', error: failure });
+      return true;
+    });
+  }
+
+  it('goes up to the root, and leaves callbacks and cancels behind as a worker does', async () => {
+    storeTasks();
+    expect(await handle(DUTY, undefined)).toEqual(DONE);
+    expect(failWhole.mock.calls.map(([id]) => id)).toEqual([WHOLE, OUTER]);
+    expect(failWhole.mock.calls[1]?.[1]).toMatchObject({
+      reruns: 0,
+      failure: { code: 'WORKFLOW_FAILED', member: { id: MEMBER, position: 0 } },
+    });
+    expect(enqueueTree.mock.calls.map(([tree]) => tree.note?.duty)).toMatchObject([
+      { kind: 'callbacks', id: OUTER },
+      { kind: 'cancel members', id: OUTER },
+    ]);
+  });
+
+  it.each<[what: string, known: Parameters<typeof storeTasks>[0]]>([
+    ['a member that a caller has run again', { member: { reruns: 1 } }],
+    ['a member that has succeeded after all', { member: { state: 'succeeded' } }],
+    ['a whole that a caller has cancelled', { whole: { state: 'cancelled' } }],
+  ])('leaves %s alone', async (_, known) => {
+    storeTasks(known);
+    expect(await handle(DUTY, undefined)).toEqual(DONE);
+    expect(failWhole).not.toHaveBeenCalled();
+  });
+
+  it.each<[what: string, known: Parameters<typeof storeTasks>[0]]>([
+    ['the end of the member is stored', { member: { state: 'running' } }],
+    ['a worker gives the whole back', { whole: { state: 'running' } }],
+  ])('waits until %s', async (_, known) => {
+    storeTasks(known);
+    expect(await handle(DUTY, undefined)).toMatchObject({ kind: 'postponed' });
+    expect(failWhole).not.toHaveBeenCalled();
   });
 });

@@ -53,7 +53,12 @@ beforeEach(() => {
 /** Runs a task of a workflow with this note, after its members ended as they did. */
 function run(note: WorkflowNote | undefined, members: readonly MemberResult[] = [], known: Partial<Delivery> = {}) {
   const runner = new WorkflowRunner({
-    engine: { cancel, find: () => Promise.resolve(undefined), now: () => Date.now() },
+    engine: {
+      cancel,
+      failWhole: () => Promise.resolve(false),
+      find: () => Promise.resolve(undefined),
+      now: () => Date.now(),
+    },
     calls: { enqueueTree, membersOf: (_, trees) => trees },
     instrumentations,
     executor: { handle: execute },

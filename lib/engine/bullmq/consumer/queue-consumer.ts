@@ -2,19 +2,22 @@ import { Logger } from '@nestjs/common';
 import type { Job, Worker } from 'bullmq';
 import { endsWithin } from '../../../concurrency.js';
 import { EngineUnavailableError, TaskCancelledError, WorkerClosingError, WorkerLostError } from '../../../errors.js';
-import { cancellation, DEATHS_ALLOWED } from '../../failures.js';
+import { cancellation, DEATHS_ALLOWED, failsByItself } from '../../failures.js';
 import { GracePeriod } from '../../grace-period.js';
 import type { Json } from '../../json.js';
 import { writeLogLine } from '../../log-line.js';
 import type { TaskCounter } from '../../statistics/task-counter.js';
+import type { TaskFailure } from '../../task.js';
 import type { CompletedTask, ConsumerOptions, Delivery, DeliveryHandler, Outcome } from '../../ports/worker-port.js';
 import { bareError } from '../bare-error.js';
 import { bullmq } from '../bullmq-package.cjs';
 import type { Driver } from '../driver.js';
 import { renewLocksByTimer } from '../patched-lock-renewal.js';
-import { readData, type JobOptions } from '../jobs/job-data.js';
+import { readData, type FailureMark, type JobData, type JobOptions } from '../jobs/job-data.js';
 import { isAbandonment } from '../jobs/job-failure.js';
 import { writeSuccess } from '../jobs/job-success.js';
+import { wholeOf } from '../jobs/whole-of-job.js';
+import type { FailedWholes } from '../operations/failed-wholes.js';
 import { rootOf } from '../operations/member-flows.js';
 import type { TaskLog } from '../operations/task-log.js';
 import { patchCreateJob } from '../patched-create-job.js';
@@ -36,6 +39,7 @@ import {
 import { sweepRegularly } from './retention-sweep.js';
 import { TaskCompletion, type TaskCompletionDeps } from './task-completion.js';
 import { UnusedStarts } from './unused-starts.js';
+import { withLook } from './wait-for-members.js';
 import { listOf, RunningTasks, type RunningTask } from '../../running-tasks.js';
 
 /** Milliseconds that methods may go on after their signals are aborted, before their tasks are given back. */
@@ -52,6 +56,7 @@ const LOOK_AT_LIMIT_AGAIN_AFTER = 500;
 export interface QueueConsumerDeps extends OutcomeTranslatorDeps, JobChangesDeps {
   readonly driver: Driver;
   readonly log: Pick<TaskLog, 'add'>;
+  readonly wholes: Pick<FailedWholes, 'expect'>;
   /** `undefined` where the application has no transactions in the store. */
   readonly completion: TaskCompletionDeps | undefined;
   readonly counter: Pick<TaskCounter, 'count'> | undefined;
@@ -209,6 +214,7 @@ export class QueueConsumer {
       if (task.lost) throw new bullmq.WaitingError();
       if (outcome.kind !== 'postponed' && outcome.kind !== 'waiting')
         this.lockLoss.willStoreEnd(task.id, { name, processedOn, attemptsMade });
+      if (outcome.kind === 'failed') await this.expectFailedWhole(job, outcome.failure);
       if (!task.hasStarted) await this.unusedStarts.giveBack(task.takenAt);
       if (outcome.kind === 'succeeded' || outcome.kind === 'failed') this.deps.feed.ending(task.id);
       if (outcome.kind === 'succeeded') return outcome.result;
@@ -245,6 +251,7 @@ export class QueueConsumer {
       this.logger.log(`Task ${job.name} (${id}) was cancelled: ${failure.message}`);
       return { kind: 'failed', failure };
     }
+    if (data?.failed?.failure) return this.clearAway(job, data, data.failed.failure);
     const delivery = toDelivery(job, this.queue, data, task.interruption, {
       completion,
       flows: this.deps.flows,
@@ -270,6 +277,21 @@ export class QueueConsumer {
     const outcome = await this.handle(delivery);
     if (completion?.earlier || (completion?.isUsed && (await completion.settle()))) this.completed.add(id);
     return outcome;
+  }
+
+  /** The task has failed before, because of a member, and its listeners know. */
+  private async clearAway(job: Job, data: JobData, failure: TaskFailure): Promise<Outcome> {
+    const { at } = data.failed as FailureMark;
+    // Version 0.1.0 would not remove a mark with the failure when it runs the task again.
+    await job.updateData(withLook({ ...data, failed: { at } }, false));
+    return { kind: 'failed', failure };
+  }
+
+  private async expectFailedWhole(job: Job, failure: TaskFailure): Promise<void> {
+    const { id = '', data } = job;
+    const whole = wholeOf(job);
+    if (whole === undefined || !failsByItself(id, failure)) return;
+    await this.deps.wholes.expect({ id, whole, reruns: readData(data)?.rerun?.count ?? 0 });
   }
 
   private async completionOf(job: Job, token: string): Promise<TaskCompletion | undefined> {
@@ -319,9 +341,11 @@ export class QueueConsumer {
     this.lockLoss.hasStoredEnd(id);
     // `finishedOn` is set only when no attempt is left.
     this.deps.feed.changed(id, job.finishedOn !== undefined);
+    // The process that failed the task because of a member has told its listeners.
+    const isKnown = readData(job.data)?.failed !== undefined;
     if (job.finishedOn === undefined) this.changes.retrying(job);
-    else this.changes.ended(job);
-    this.counts.failed(job);
+    else if (!isKnown) this.changes.ended(job);
+    if (!isKnown) this.counts.failed(job);
     this.announceToRoot(job);
     if (isAbandonment(error.message)) this.lostTasks.addGivenUp(id, job.name);
   }

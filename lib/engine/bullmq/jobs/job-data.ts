@@ -1,5 +1,5 @@
 import type { Job, JobJson, JobsOptions } from 'bullmq';
-import type { Backoff, CallOptions, Headers, MemberRange, TaskCall, TaskTree } from '../../task.js';
+import type { Backoff, CallOptions, Headers, MemberRange, TaskCall, TaskFailure, TaskTree } from '../../task.js';
 import type { Json } from '../../json.js';
 import { rangesOf } from '../../task-id.js';
 import type { WorkflowNote } from '../../workflow-note.js';
@@ -13,6 +13,8 @@ export interface JobData {
   readonly v?: number;
   /** The task was cancelled: the worker that takes the job next ends it without running it. See operations/cancellation.ts. */
   readonly cancelled?: CancelMark;
+  /** The task failed because of a member: the worker that takes the job next clears it away. See operations/failed-wholes.ts. */
+  readonly failed?: FailureMark;
   /** The root of the workflow, whose watchers hear of this task too. */
   readonly root?: string;
   readonly members?: readonly MemberRange[];
@@ -41,6 +43,12 @@ export interface CancelMark {
   readonly running?: boolean;
   /** The request that set the mark. Several may come at the same time, and one of them sets it. */
   readonly by?: string;
+}
+
+export interface FailureMark {
+  readonly at: number;
+  /** Absent once a worker clears the job away: from then on BullMQ has the failure. */
+  readonly failure?: TaskFailure;
 }
 
 /** The options of a call for which BullMQ has no word. They travel in the job's options, where BullMQ keeps them. */

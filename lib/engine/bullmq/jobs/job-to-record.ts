@@ -6,6 +6,7 @@ import { timeToLive, type Retention } from '../../retention.js';
 import { lastFailure, readFailure } from './job-failure.js';
 import { parse, readData, readHeaders, type CancelMark, type JobData, type JobOptions } from './job-data.js';
 import { FORMAT, formatOf, isTime, UNKNOWN_NAME, unreadableReason } from './unreadable-job.js';
+import { wholeOf } from './whole-of-job.js';
 
 /** The record of the task that a job stores; `undefined` once its time to live is over. */
 export function toRecord(
@@ -39,9 +40,10 @@ function readableRecord(
   { queue, jobState, retention, now }: RecordFacts,
 ): TaskRecord | undefined {
   const opts: JobOptions = json.opts;
-  const cancelled = data?.cancelled;
+  const { cancelled, failed } = data ?? {};
   const finishedByBullMQ = jobState === 'completed' || jobState === 'failed';
-  const failure = jobState === 'failed' ? readFailure(json) : null;
+  const failure =
+    jobState === 'failed' ? readFailure(json) : jobState === 'completed' ? null : (failed?.failure ?? null);
   const state = taskState(json, jobState, {
     failure,
     data,
@@ -49,17 +51,21 @@ function readableRecord(
     expiresAt: opts.task?.expiresAt,
     now,
   });
+  // What the worker clears away later has ended before.
+  const endedBefore = state === 'failed' ? failed?.at : undefined;
   const finishedAt = finishedByBullMQ
-    ? (json.finishedOn ?? now)
+    ? (endedBefore ?? json.finishedOn ?? now)
     : isEnded(state)
-      ? (cancelled?.at ?? opts.task?.expiresAt ?? now)
+      ? (endedBefore ?? cancelled?.at ?? opts.task?.expiresAt ?? now)
       : null;
   const expiresAt = finishedAt === null ? null : finishedAt + timeToLive(state, opts.task?.resultTtl, retention);
   // A member is kept as long as the task that waits for it, so that the whole can be looked at and run again.
   if (expiresAt !== null && expiresAt <= now && !json.parentKey) return undefined;
   // BullMQ counts an attempt also when a worker took the task only to end it.
-  const endedUnrun = state === 'expired' || (state === 'cancelled' && wasTakenAfter(json, cancelled));
+  const endedUnrun =
+    state === 'expired' || (state === 'cancelled' && wasTakenAfter(json, cancelled)) || endedBefore !== undefined;
   const made = (json.attemptsMade ?? 0) + (data?.note?.tried ?? 0) - (jobState === 'failed' && endedUnrun ? 1 : 0);
+  const whole = wholeOf(json);
   return {
     id,
     name: json.name,
@@ -80,6 +86,7 @@ function readableRecord(
     ...(data?.members && { members: data.members }),
     ...(data?.note !== undefined && { note: data.note }),
     ...(data?.root !== undefined && data.root !== id && { root: data.root }),
+    ...(whole !== undefined && { whole }),
     ...(data?.rerun && { reruns: data.rerun.count }),
     ...(opts.priority && { isOrdered: true as const }),
   };
@@ -156,11 +163,10 @@ function taskState(
     now: number;
   },
 ): TaskState {
+  if (jobState === 'completed') return 'succeeded';
+  // Stored by BullMQ, or in the mark of a failed member.
+  if (jobState === 'failed' || facts.failure) return stateOfFailure(facts.failure);
   switch (jobState) {
-    case 'completed':
-      return 'succeeded';
-    case 'failed':
-      return stateOfFailure(facts.failure);
     case 'active':
       return wasTakenAfter(json, facts.cancelled) ? 'cancelled' : 'running';
     case 'waiting-children':
@@ -207,7 +213,7 @@ function stateOfFailure(failure: TaskFailure | null): TaskState {
 
 /** Whether a task has ended although no worker has taken its job out of the queue yet. */
 function isEnded(state: TaskState): boolean {
-  return state === 'cancelled' || state === 'expired';
+  return state === 'cancelled' || state === 'expired' || state === 'failed';
 }
 
 function endedEarly(state: TaskState, reason: string | undefined): TaskFailure | null {

@@ -129,6 +129,7 @@ function reasonOfOptions(opts: unknown): string | undefined {
 const DATA = checksOf({
   v: [(value) => isIntegerUpTo(value, Number.MAX_SAFE_INTEGER) && (value as number) > 0, 'a format number'],
   cancelled: anObject,
+  failed: anObject,
   root: aText,
   members: aList,
   note: anObject,
@@ -140,6 +141,8 @@ const DATA = checksOf({
 const RERUN = checksOf({ count: aCount, abandoned: aCount });
 
 const MARK = checksOf({ reason: aText, starts: aCount });
+
+const FAILURE = checksOf({ name: aText, message: aText });
 
 const NOTE = checksOf({
   after: aBoolean,
@@ -165,7 +168,7 @@ const GROUP = checksOf({
 });
 
 const DUTY = checksOf({
-  kind: [(value) => value === 'callbacks' || value === 'cancel members', 'a duty'],
+  kind: [(value) => value === 'callbacks' || value === 'cancel members' || value === 'fail wholes', 'a duty'],
   id: [(value) => typeof value === 'string' && queueOfTask(value) !== undefined, 'the id of a task'],
   reruns: aCount,
 });
@@ -177,10 +180,11 @@ const ANSWER = checksOf({
 });
 
 function reasonOfData(data: Record<string, unknown>, name: unknown): string | undefined {
-  const { cancelled, members, note, args, rerun } = data;
+  const { cancelled, failed, members, note, args, rerun } = data;
   return (
     mismatch('data', data, DATA) ??
     (isObject(cancelled) ? reasonOfMark(cancelled) : undefined) ??
+    (isObject(failed) ? reasonOfFailure(failed) : undefined) ??
     (isObject(rerun) ? mismatchOfAll('data.rerun', rerun, RERUN) : undefined) ??
     (Array.isArray(members) ? reasonOfMembers(members) : undefined) ??
     reasonOfNote(isObject(note) ? note : {}, { name, args, members })
@@ -190,6 +194,14 @@ function reasonOfData(data: Record<string, unknown>, name: unknown): string | un
 function reasonOfMark(cancelled: Record<string, unknown>): string | undefined {
   if (!isTime(cancelled['at'])) return 'data.cancelled.at is not a time';
   return mismatch('data.cancelled', cancelled, MARK);
+}
+
+function reasonOfFailure({ at, failure }: Record<string, unknown>): string | undefined {
+  if (!isTime(at)) return 'data.failed.at is not a time';
+  if (failure === undefined) return undefined;
+  return isObject(failure)
+    ? mismatchOfAll('data.failed.failure', failure, FAILURE)
+    : 'data.failed.failure is not an object';
 }
 
 function reasonOfMembers(members: readonly unknown[]): string | undefined {

@@ -13,7 +13,8 @@ import type { CancelOfJob, Driver, FoundJob, JobRef } from '../driver.js';
 import { Gatherer } from '../gatherer.js';
 import { shortenStacks, stacksOf } from '../jobs/job-attempts.js';
 import { parse, readData, type JobData } from '../jobs/job-data.js';
-import { removeCancelRequest, requestCancels, withoutCancelMark } from './cancellation.js';
+import { removeCancelRequest, requestCancels, withoutMark } from './cancellation.js';
+import type { FailedWholes } from './failed-wholes.js';
 import type { FoundTask, JobLookup } from './job-lookup.js';
 
 /** Members that are cancelled or retried at the same time. */
@@ -29,6 +30,7 @@ export interface TaskCommandsDeps {
   readonly feed: ChangeFeed;
   readonly changes: TaskChanges;
   readonly availability: Availability;
+  readonly wholes: Pick<FailedWholes, 'expect'>;
   readonly queueNamed: (name: string) => Queue;
 }
 
@@ -47,14 +49,17 @@ export class TaskCommands {
     );
   }
 
-  async cancel(id: string, reason: string | undefined): Promise<TaskRecord | undefined> {
+  /** @param withWhole the task that waits for this one ends too, by the caller */
+  async cancel(id: string, reason: string | undefined, withWhole: boolean): Promise<TaskRecord | undefined> {
     const found = await this.deps.lookup.find(id);
     if (!found) return undefined;
     const { record } = found;
-    if (isFinal(record.state) && (found.json.finishedOn !== undefined || !record.members)) return record;
+    const hasEnded = found.json.finishedOn !== undefined || !record.members || record.state === 'failed';
+    if (isFinal(record.state) && hasEnded) return record;
+    if (!withWhole) await this.deps.wholes.expect(record);
     const cancelled =
       record.state === 'cancelled' ? record : await this.cancelTask(record, reason && storableText(reason));
-    await inBatches(memberIds(id, record.members), MEMBERS_AT_ONCE, (member) => this.cancel(member, reason));
+    await inBatches(memberIds(id, record.members), MEMBERS_AT_ONCE, (member) => this.cancel(member, reason, true));
     return cancelled;
   }
 
@@ -74,7 +79,7 @@ export class TaskCommands {
     const now = (await lookup.find(id))?.record;
     // The task began to wait at this moment, and stored its data over the mark.
     const isMarked = !now || isFinal(now.state) || now.state === 'running';
-    return isMarked ? now : this.cancel(id, reason);
+    return isMarked ? now : this.cancel(id, reason, true);
   }
 
   /** A task that a worker ran when it got the mark is cancelled when that worker ends it. */
@@ -116,9 +121,9 @@ export class TaskCommands {
     await inBatches(memberIds(id, found.record.members), MEMBERS_AT_ONCE, (member) => this.retry(member));
     await this.deps.availability.withRetries('retry', async () => {
       const job = this.deps.lookup.jobOf(found);
-      const unmarked = withoutCancelMark(job.data);
+      const unmarked = withoutMark(job.data);
       if (unmarked) {
-        await job.updateData(unmarked);
+        await job.updateData(job.data.failed ? { ...unmarked, rerun: anotherRun(unmarked) } : unmarked);
         await removeCancelRequest(this.deps.queueNamed(found.record.queue).getBackend(), id);
       }
       if ((await this.stateAfterEnd(found.record)) === 'failed') {
@@ -217,6 +222,11 @@ const UNREADABLE: UnreadableTaskError['code'] = 'UNREADABLE_TASK';
 
 function isUnreadable({ error }: TaskRecord): boolean {
   return error?.code === UNREADABLE;
+}
+
+/** Another run of a job that failed before a worker took it: its callbacks run again too. */
+function anotherRun({ rerun }: JobData): JobData['rerun'] {
+  return { abandoned: 0, ...rerun, count: (rerun?.count ?? 0) + 1 };
 }
 
 /** The data of a job that runs again: its callbacks run again too, and earlier deaths of its processes do not count. */

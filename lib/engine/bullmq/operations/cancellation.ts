@@ -23,9 +23,9 @@ import type { JobData } from '../jobs/job-data.js';
 type MetaFields = Pick<IQueueBackend, 'getQueueMetaFields' | 'setQueueMeta' | 'removeQueueMetaFields'>;
 
 /** The data of a job without the mark; `undefined` when there is none. The data of a foreign job may be anything. */
-export function withoutCancelMark(marked: JobData | null): JobData | undefined {
-  const { cancelled, ...data } = marked ?? {};
-  return cancelled && (data as JobData);
+export function withoutMark(marked: JobData | null): JobData | undefined {
+  const { cancelled, failed, ...data } = marked ?? {};
+  return (cancelled || failed) && (data as JobData);
 }
 
 /** Stores the requests for the workers that run the tasks. */

@@ -40,7 +40,7 @@ CROSS JOIN LATERAL (SELECT * FROM job WHERE job.queue = wanted.queue AND job.id 
 
 /** The jobs $2 of the queue $1 that can get a mark. */
 const CANCELLABLE = `queue = $1 AND id = ANY($2::text[]) AND state NOT IN ('completed', 'failed')
-  AND jsonb_typeof(data) = 'object' AND NOT data ? 'cancelled'`;
+  AND jsonb_typeof(data) = 'object' AND NOT data ?| ARRAY['cancelled', 'failed']`;
 
 const CANCEL = `
 UPDATE job SET data = data
@@ -56,6 +56,17 @@ RETURNING *`;
 
 /** The same for a single job. It waits for the lock. */
 export const CANCEL_JOB = `${CANCEL} WHERE ${CANCELLABLE} RETURNING *`;
+
+/**
+ * Marks the job $2 of the queue $1 as failed by a member with the mark $3, unless a worker has it, it has ended or has a mark, or a caller
+ * has run it again: the number of its reruns has to be $4.
+ */
+export const FAIL_JOB = `
+UPDATE job SET data = data || jsonb_build_object('failed', $3::jsonb)
+WHERE queue = $1 AND id = $2 AND state NOT IN ('completed', 'failed', 'active')
+  AND jsonb_typeof(data) = 'object' AND NOT data ?| ARRAY['cancelled', 'failed']
+  AND COALESCE(data #>> '{rerun,count}', '0') = $4::integer::text
+RETURNING *`;
 
 /** Promotes the delayed jobs $2 of the queue $1, except those that another transaction has just locked. */
 export const PROMOTE_JOBS = `
@@ -83,7 +94,7 @@ WITH changed AS (
     process_at_ms = CASE WHEN $5::bigint IS NULL THEN process_at_ms WHEN $5::bigint > $6::bigint THEN $5::bigint END,
     delay_ms = CASE WHEN $5::bigint IS NULL THEN delay_ms ELSE GREATEST($5::bigint - $6::bigint, 0) END,
     seq = CASE WHEN $7::boolean THEN seq ELSE -abs(seq) END
-  WHERE queue = $1 AND id = $2 AND jsonb_typeof(data) = 'object' AND NOT data ? 'cancelled'
+  WHERE queue = $1 AND id = $2 AND jsonb_typeof(data) = 'object' AND NOT data ?| ARRAY['cancelled', 'failed']
     AND CASE WHEN $7::boolean
       THEN state IN ('waiting', 'delayed') AND attempts_started <= COALESCE((data ->> 'looks')::integer, 0)
       ELSE state = 'delayed' END

@@ -20,6 +20,7 @@ import { waitByOwnClock } from '../patched-backend-time.js';
 import {
   CANCEL_FREE_JOBS,
   CANCEL_JOB,
+  FAIL_JOB,
   EDIT_JOB,
   HOLD_KEY,
   PROMOTE_JOBS,
@@ -53,6 +54,7 @@ import type {
   CancelOfJob,
   Driver,
   EndedJobs,
+  FailureOfJob,
   FoundJob,
   JobEdit,
   JobLines,
@@ -285,6 +287,12 @@ export class PostgresDriver implements Driver {
     const others = left.filter((id) => !found.has(id));
     const ended = others.length > 0 ? await this.find(others.map((id) => ({ queue: name, id }))) : [];
     return ids.map((id) => found.get(id) ?? ended[others.indexOf(id)]);
+  }
+
+  async fail({ queue, id }: JobRef, { reruns, ...mark }: FailureOfJob): Promise<FoundJob | undefined> {
+    const values = [queue, id, JSON.stringify(mark), reruns];
+    const { rows } = await this.pools.queries.query<JobRow>(FAIL_JOB, values);
+    return rows[0] && toFoundJob(rows[0]);
   }
 
   /** On PostgreSQL the options say whether the parent of a job goes on without it. */

@@ -65,7 +65,7 @@ export async function editJob(commands: EditCommands, prefix: string, id: string
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const [dataText, optsText] = await commands.hmget(job, 'data', 'opts');
     const data = readData(parse(dataText ?? undefined));
-    if (!dataText || !data || data.cancelled) return false;
+    if (!dataText || !data || data.cancelled || data.failed) return false;
     const newOptions = editedOptions(parse(optsText ?? undefined), edit);
     const answer = await commands.eval(
       EDIT_JOB,

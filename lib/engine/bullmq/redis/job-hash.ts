@@ -18,15 +18,42 @@ end`;
 export const READ_JOB = `${READ_JOB_FUNCTION}
 return readJob(KEYS[1])`;
 
+/** A function of Lua that tells whether the text of the data, behind its first bracket, begins with a mark. */
+const HAS_MARK = `
+local function hasMark(rest)
+  return string.sub(rest, 1, 12) == '"cancelled":' or string.sub(rest, 1, 9) == '"failed":'
+end`;
+
+/**
+ * Marks the job KEYS[1] as failed by a member, unless a worker has it, it has ended or has a mark, or a caller has run it again: the
+ * number of its reruns has to be ARGV[2]. ARGV[1] is the JSON text of the mark. Reads the job in the same step.
+ */
+export const FAIL_JOB = `${HAS_MARK}
+local data = redis.call('HGET', KEYS[1], 'data')
+local rest = data and string.match(data, '^%s*{%s*(.*)$')
+local isFree = not redis.call('HGET', KEYS[1], 'finishedOn') and redis.call('EXISTS', KEYS[2]) == 0
+local isMarked = 0
+if rest and isFree and not hasMark(rest) then
+  local isRead, value = pcall(cjson.decode, data)
+  local rerun = isRead and type(value.rerun) == 'table' and tonumber(value.rerun.count) or 0
+  if isRead and rerun == tonumber(ARGV[2]) then
+    local comma = string.sub(rest, 1, 1) == '}' and '' or ','
+    redis.call('HSET', KEYS[1], 'data', '{"failed":' .. ARGV[1] .. comma .. rest)
+    isMarked = 1
+  end
+end
+${READ_JOB_FUNCTION}
+return { isMarked, readJob(KEYS[1]) }`;
+
 /**
  * Cancels the job KEYS[1] and reads it in the same step, as {@link READ_JOB} does. ARGV[1] is the JSON text of the mark up to
  * the value of `starts`, which is followed by whether a worker has the lock of the job. The mark is put into the text of the data, because Lua does not read and write every JSON value
  * without a loss.
  */
-export const CANCEL_JOB = `
+export const CANCEL_JOB = `${HAS_MARK}
 local data = redis.call('HGET', KEYS[1], 'data')
 local rest = data and string.match(data, '^%s*{%s*(.*)$')
-if rest and not redis.call('HGET', KEYS[1], 'finishedOn') and string.sub(rest, 1, 12) ~= '"cancelled":' then
+if rest and not redis.call('HGET', KEYS[1], 'finishedOn') and not hasMark(rest) then
   local mark = ARGV[1] .. (tonumber(redis.call('HGET', KEYS[1], 'ats') or '0') or 0)
     .. ',"running":' .. (redis.call('EXISTS', KEYS[2]) == 1 and 'true' or 'false') .. '}'
   local comma = string.sub(rest, 1, 1) == '}' and '' or ','

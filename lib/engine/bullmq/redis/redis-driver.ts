@@ -22,7 +22,7 @@ import { cutWhenSilent } from './silence-watchdog.js';
 import { patchDisconnect } from './patched-disconnect.js';
 import { patchHashReplies } from './patched-hash-replies.js';
 import { patchSendCommand } from './patched-send-command.js';
-import { beginningOfMark, CANCEL_JOB, keysOfJob, READ_JOB, toFoundJob, type JobReply } from './job-hash.js';
+import { beginningOfMark, CANCEL_JOB, FAIL_JOB, keysOfJob, READ_JOB, toFoundJob, type JobReply } from './job-hash.js';
 import { ADD_LOG_LINES, keysOfLog, READ_LOG_LINES } from './job-log.js';
 import { repairKeyTypes } from './patched-key-types.js';
 import { patchScripts } from './patched-scripts.js';
@@ -32,6 +32,7 @@ import type {
   CancelOfJob,
   Driver,
   EndedJobs,
+  FailureOfJob,
   FoundJob,
   JobEdit,
   JobLines,
@@ -207,6 +208,13 @@ export class RedisDriver implements Driver {
     // A promotion fails when the job's own time came meanwhile.
     await this.inOnePacket(delayed, ({ id }) => backend.promote(id).catch(ignore));
     return found;
+  }
+
+  async fail({ queue, id }: JobRef, { reruns, ...mark }: FailureOfJob): Promise<FoundJob | undefined> {
+    const keys = keysOfJob(`${this.prefix}:${queue}:${id}`);
+    const reply = await this.commands.eval(FAIL_JOB, keys.length, ...keys, JSON.stringify(mark), reruns);
+    const [isMarked, job] = reply as [number | string, JobReply];
+    return Number(isMarked) === 1 ? toFoundJob(job) : undefined;
   }
 
   async makeEndable(queue: string, id: string, reason: string): Promise<void> {

@@ -4,7 +4,7 @@ import {
   cancelRequests,
   removeCancelRequest,
   requestCancels,
-  withoutCancelMark,
+  withoutMark,
 } from '../../../../../lib/engine/bullmq/operations/cancellation.js';
 
 const NOW = Date.UTC(2026, 0, 1);
@@ -12,11 +12,16 @@ const DATA: JobData = { args: [1], headers: { owner: 'ada' }, root: 'q.root', no
 
 describe('the mark in the data of a job', () => {
   it('is removed, and the other data stay', () => {
-    expect(withoutCancelMark({ ...DATA, cancelled: { at: NOW, reason: 'enough', starts: 1 } })).toStrictEqual(DATA);
+    expect(withoutMark({ ...DATA, cancelled: { at: NOW, reason: 'enough', starts: 1 } })).toStrictEqual(DATA);
+  });
+
+  it('of a failed member is removed, too', () => {
+    const failure = { name: 'Error', message: 'no' };
+    expect(withoutMark({ ...DATA, failed: { at: NOW, failure } })).toStrictEqual(DATA);
   });
 
   it('cannot be removed from data without it', () => {
-    expect(withoutCancelMark(DATA)).toBeUndefined();
+    expect(withoutMark(DATA)).toBeUndefined();
   });
 });
 
