@@ -35,8 +35,9 @@ export const engineRooms = {
   changes: ['jobs'],
   operations: ['jobs', 'changes'],
   consumer: ['jobs', 'changes', 'operations'],
-  redis: ['jobs', 'changes'],
-  postgres: ['jobs'],
+  lane: [],
+  redis: ['jobs', 'changes', 'lane'],
+  postgres: ['jobs', 'lane'],
   embedded: ['postgres'],
 };
 

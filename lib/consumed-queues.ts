@@ -13,10 +13,15 @@ export function consumedQueues(options: ResolvedOptions, registry: TaskRegistry)
   return new Map(
     Array.from(names, (name) => {
       // The worker holds the calls of all batches that run.
-      const concurrency = concurrencyOf(name, options) * registry.batchSizeOf(name);
+      const size = registry.batchSizeOf(name);
+      const concurrency = concurrencyOf(name, options) * size;
       const { globalConcurrency: global, ...queue } = queues.get(name) ?? QUEUE_DEFAULTS;
-      const globalConcurrency = global && global * registry.batchSizeOf(name);
-      return [name, { ...queue, concurrency, ...(globalConcurrency !== undefined && { globalConcurrency }), keep }];
+      const globalConcurrency = global && global * size;
+      const more = {
+        ...(size > 1 && { inBatches: true }),
+        ...(globalConcurrency !== undefined && { globalConcurrency }),
+      };
+      return [name, { ...queue, concurrency, ...more, keep }];
     }),
   );
 }

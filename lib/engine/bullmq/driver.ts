@@ -14,6 +14,9 @@ import type { MessageBus } from './message-bus.js';
  * What differs between the databases that BullMQ runs on: connecting, looking a job up, storing many jobs, and sending
  * messages to other processes. `redis/` and `postgres/` implement it; `embedded/` puts PGlite under the PostgreSQL driver.
  */
+/** BullMQ's options of a worker, and whether the jobs of the queue end many at a time, because they run in batches. */
+export type DriverWorkerOptions = Omit<WorkerOptions, 'connection' | 'prefix'> & { readonly inBatches?: boolean };
+
 export interface Driver {
   /** Where the store is, for log lines and errors, without credentials. */
   readonly address: string;
@@ -65,7 +68,7 @@ export interface Driver {
   /** Stores tasks with their members, on the shared connection. Call it only after {@link connect}. */
   createFlowProducer(): FlowProducer;
   /** A worker that does not run yet, with a blocking connection of its own. */
-  createWorker(name: string, processor: Processor, options: Omit<WorkerOptions, 'connection' | 'prefix'>): Worker;
+  createWorker(name: string, processor: Processor, options: DriverWorkerOptions): Worker;
   /**
    * Reads jobs in one round trip, whatever the length of their queues, and answers in their order. Each job is read in one
    * step, so its state and its fields belong to the same moment. A queue may be one that no process has ever used.

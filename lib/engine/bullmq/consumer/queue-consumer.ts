@@ -156,11 +156,12 @@ export class QueueConsumer {
     return this.running.size >= this.options.concurrency;
   }
 
-  private createWorker({ concurrency, rateLimit, worker: name }: ConsumerOptions): Worker {
+  private createWorker({ concurrency, rateLimit, worker: name, inBatches }: ConsumerOptions): Worker {
     const { driver, abandonedAfter } = this.deps;
     const worker = driver.createWorker(this.queue, (job, token) => this.process(job, token), {
       autorun: false,
       concurrency,
+      ...(inBatches && { inBatches }),
       // BullMQ stores it with each job that the worker takes.
       ...(name !== undefined && { name }),
       ...(rateLimit && { limiter: { max: rateLimit.max, duration: rateLimit.per } }),
@@ -216,7 +217,9 @@ export class QueueConsumer {
         this.lockLoss.willStoreEnd(task.id, { name, processedOn, attemptsMade });
       if (outcome.kind === 'failed') await this.expectFailedWhole(job, outcome.failure);
       if (!task.hasStarted) await this.unusedStarts.giveBack(task.takenAt);
-      if (outcome.kind === 'succeeded' || outcome.kind === 'failed') this.deps.feed.ending(task.id);
+      // Ends that are stored together have news together, after they are stored.
+      const isEnd = outcome.kind === 'succeeded' || outcome.kind === 'failed';
+      if (isEnd && !this.options.inBatches) this.deps.feed.ending(task.id);
       if (outcome.kind === 'succeeded') return outcome.result;
       return await this.translator.translate(outcome, { job, token, hasStarted: task.hasStarted, mark: task.mark });
     } catch (error) {

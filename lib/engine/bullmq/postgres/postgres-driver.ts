@@ -9,7 +9,6 @@ import type {
   Queue,
   QueueOptions,
   Worker,
-  WorkerOptions,
 } from 'bullmq';
 import { inBatches } from '../../../concurrency.js';
 import { bareError } from '../bare-error.js';
@@ -53,6 +52,7 @@ import {
 import type {
   CancelOfJob,
   Driver,
+  DriverWorkerOptions,
   EndedJobs,
   FailureOfJob,
   FoundJob,
@@ -235,7 +235,7 @@ export class PostgresDriver implements Driver {
     return flows as unknown as FlowProducer;
   }
 
-  createWorker(name: string, processor: Processor, options: Omit<WorkerOptions, 'connection' | 'prefix'>): Worker {
+  createWorker(name: string, processor: Processor, options: DriverWorkerOptions): Worker {
     this.pools.reserveListeners(this.consumedQueues.add(name));
     const worker = new this.classes.Worker(name, processor, {
       ...options,

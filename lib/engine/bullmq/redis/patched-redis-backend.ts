@@ -29,8 +29,9 @@ const LONGEST_WAIT = 5;
  *   client, which ioredis never does between two attempts to connect.
  * - It waits for a job for {@link LONGEST_WAIT} seconds at most.
  * - It takes jobs as {@link patchWorkerBackend} describes, and knows the clock ({@link waitByOwnClock}).
+ * - Where `inLane` is given, jobs end and are taken together.
  */
-export function backendFactory(clock: Clock): BackendFactory<RedisQueueBackend> {
+export function backendFactory(clock: Clock, inLane: InLane = alone): BackendFactory<RedisQueueBackend> {
   return (name, options, kind) => {
     const backend = readDefensively(passServerTime(bullmq.createRedisBackend(name, options, kind), clock));
     if (!kind?.withBlockingConnection) return backend;
@@ -41,9 +42,17 @@ export function backendFactory(clock: Clock): BackendFactory<RedisQueueBackend> 
       await disconnectBlocking(wait);
     };
     Object.defineProperty(backend, 'maximumBlockTimeout', { value: LONGEST_WAIT });
-    return patchWorkerBackend(refusalIsOutage(waitByOwnClock(backend, clock)));
+    return inLane(backend, (one) => patchWorkerBackend(refusalIsOutage(waitByOwnClock(one, clock))));
   };
 }
+
+/** Puts the ends of many jobs into one script, below the further changes of a worker's backend. */
+export type InLane = (
+  backend: RedisQueueBackend,
+  patch: (backend: RedisQueueBackend) => RedisQueueBackend,
+) => RedisQueueBackend;
+
+const alone: InLane = (backend, patch) => patch(backend);
 
 /**
  * BullMQ's worker waits and tries again, also to store how a job ended, only when an error says ECONNREFUSED. So an error

@@ -6,7 +6,6 @@ import type {
   QueueOptions,
   RedisQueueBackend,
   Worker,
-  WorkerOptions,
 } from 'bullmq';
 import { bullmq } from '../bullmq-package.cjs';
 import { CallDeadline } from '../call-deadline.js';
@@ -24,6 +23,7 @@ import { patchHashReplies } from './patched-hash-replies.js';
 import { patchSendCommand } from './patched-send-command.js';
 import { beginningOfMark, CANCEL_JOB, FAIL_JOB, keysOfJob, READ_JOB, toFoundJob, type JobReply } from './job-hash.js';
 import { ADD_LOG_LINES, keysOfLog, READ_LOG_LINES } from './job-log.js';
+import { laneOn } from './lane/lane-on-client.js';
 import { repairKeyTypes } from './patched-key-types.js';
 import { patchScripts } from './patched-scripts.js';
 import { RedisLists } from './redis-lists.js';
@@ -31,6 +31,7 @@ import { REMOVE_ENDED } from './remove-ended.js';
 import type {
   CancelOfJob,
   Driver,
+  DriverWorkerOptions,
   EndedJobs,
   FailureOfJob,
   FoundJob,
@@ -177,14 +178,16 @@ export class RedisDriver implements Driver {
     return flows;
   }
 
-  createWorker(name: string, processor: Processor, options: Omit<WorkerOptions, 'connection' | 'prefix'>): Worker {
+  createWorker(name: string, processor: Processor, { inBatches = false, ...options }: DriverWorkerOptions): Worker {
     this.useQueues([name]);
     this.workerClient ??= withBareCopies(patchSendCommand(this.openCopy()), this.reportRemoved);
-    return new this.classes.Worker(name, processor, {
-      ...options,
-      connection: this.workerClient,
-      prefix: this.prefix,
-    });
+    const { workerClient, clock } = this;
+    let worker: Worker | undefined;
+    const classes = inBatches
+      ? bullmq.withBackend(backendFactory(clock, laneOn(workerClient, { clock, worker: () => worker })))
+      : this.classes;
+    worker = new classes.Worker(name, processor, { ...options, connection: workerClient, prefix: this.prefix });
+    return worker;
   }
 
   /** Sends a command for each job, all in one packet. */

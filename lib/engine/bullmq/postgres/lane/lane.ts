@@ -1,5 +1,6 @@
 import type { IQueueBackend, JobJson } from 'bullmq';
 import { isObject, unreadableOptions } from '../../jobs/unreadable-job.js';
+import type { NextJob } from '../../lane/taken-ahead.js';
 import { toFoundJob } from '../job-rows.js';
 import type { LaneJobRow, LaneRow } from './lane-statement.js';
 import type { LaneSwitch } from './lane-switch.js';
@@ -31,9 +32,6 @@ export interface PlainEnd {
   /** Stores the end in BullMQ's own way. */
   readonly storeAlone: () => Promise<End>;
 }
-
-/** What BullMQ's worker gets when it asks for a job: the job and its id, the end of a rate limit, the time of the next job. */
-export type NextJob = unknown[];
 
 /** The answer to {@link Lane.take}. */
 export interface Taken {

@@ -1,21 +1,14 @@
 import type { Job, PostgresQueueBackend, Worker, WorkerOptions } from 'bullmq';
-import { Lane, type LaneDeps, type NextJob } from './lane.js';
-import { RunUp } from './run-up.js';
-import { TakenAhead } from './taken-ahead.js';
-
-/** A time in the past: the worker must not wait. */
-const PAST = 1;
+import { freePlaces, handOver } from '../../lane/patched-places.js';
+import { RunUp } from '../../lane/run-up.js';
+import { TakenAhead, type NextJob } from '../../lane/taken-ahead.js';
+import { Lane, type LaneDeps } from './lane.js';
 
 /** The fields of BullMQ's backend that say what it does. They are not public. */
 interface Inside {
   readonly queueName: string;
   readonly opts: Pick<WorkerOptions, 'lockDuration' | 'limiter' | 'metrics' | 'name' | 'removeOnComplete'>;
   readonly closing?: Promise<void>;
-}
-
-/** The places of a worker that are filled, and those for which it asks for jobs. Its type is private. */
-interface Places {
-  readonly mainLoopQueue: { numTotal(): number } | null;
 }
 
 export type UseLaneDeps = Pick<LaneDeps, 'query' | 'isOutage' | 'clockDifference' | 'laneSwitch'>;
@@ -89,26 +82,5 @@ function takeTogether(backend: PostgresQueueBackend, lane: Lane, ahead: TakenAhe
     runUp.took(taken.length);
     for (const one of taken) if (one !== token) ahead.add(one, jobs.get(one) as NextJob);
     return jobs.get(token) ?? none ?? takeAlone(token, name);
-  };
-}
-
-/** The place for which the worker asks counts already, or does not count yet. So one place may be left out. */
-function freePlaces(worker: Worker): number {
-  const filled = (worker as unknown as Places).mainLoopQueue?.numTotal() ?? worker.concurrency;
-  return Math.max(worker.concurrency - filled - 1, 0);
-}
-
-/** The worker asks for each job that was taken ahead before it waits for others. */
-function handOver(backend: PostgresQueueBackend, ahead: TakenAhead): void {
-  const { moveToActive, waitForJob, close } = backend;
-  backend.moveToActive = async (token, name) => {
-    const job = ahead.hand(token);
-    return job ? [job[0], job[1], 0, PAST] : moveToActive.call(backend, token, name);
-  };
-  backend.waitForJob = async (timeout) =>
-    ahead.isEmpty ? waitForJob.call(backend, timeout) : { member: '', score: PAST };
-  backend.close = async (force) => {
-    await ahead.clear();
-    return close.call(backend, force);
   };
 }

@@ -1,5 +1,5 @@
 import { afterEach, expect, it, jest } from '@jest/globals';
-import { RunUp } from '../../../../../../lib/engine/bullmq/postgres/lane/run-up.js';
+import { RunUp } from '../../../../../lib/engine/bullmq/lane/run-up.js';
 
 afterEach(() => void jest.restoreAllMocks());
 

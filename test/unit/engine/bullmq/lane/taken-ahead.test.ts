@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
-import { TakenAhead } from '../../../../../../lib/engine/bullmq/postgres/lane/taken-ahead.js';
+import { TakenAhead } from '../../../../../lib/engine/bullmq/lane/taken-ahead.js';
 
 let giveBack: jest.Mock<(id: string, token: string) => Promise<unknown>>;
 let ahead: TakenAhead;

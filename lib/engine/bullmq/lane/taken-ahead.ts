@@ -1,4 +1,5 @@
-import type { NextJob } from './lane.js';
+/** What BullMQ's worker gets when it asks for a job: the job and its id, the end of a rate limit, the time of the next job. */
+export type NextJob = unknown[];
 
 /** Milliseconds for which a job waits for the worker, which normally asks for it in the same turn of the event loop. */
 const PATIENCE = 100;

@@ -1,0 +1,126 @@
+import { Logger } from '@nestjs/common';
+import type { Job, RedisQueueBackend, Worker, WorkerOptions } from 'bullmq';
+import type { Clock } from '../../clock.js';
+import { freePlaces, handOver } from '../../lane/patched-places.js';
+import { RunUp } from '../../lane/run-up.js';
+import { TakenAhead, type NextJob } from '../../lane/taken-ahead.js';
+import { LANE_KEYS, LANE_VERSION, type LaneReply } from './lane-script.js';
+import { MOST_JOBS, RedisLane } from './redis-lane.js';
+
+/** The fields of BullMQ's backend that say what it does. They are not public. */
+interface Inside {
+  readonly version: string;
+  readonly queue: {
+    readonly opts: Pick<WorkerOptions, 'lockDuration' | 'limiter' | 'metrics' | 'name' | 'removeOnComplete'>;
+    readonly closing?: Promise<void>;
+  };
+}
+
+export interface UseRedisLaneDeps {
+  readonly clock: Clock;
+  readonly isOutage: (error: unknown) => boolean;
+  /** Sends the script of lane-script.ts. */
+  readonly send: (keys: readonly string[], args: readonly (string | number)[]) => Promise<LaneReply>;
+  readonly toJob: (fields: string[], id: string) => NextJob;
+  /** `undefined` while BullMQ makes the worker. */
+  readonly worker: () => Worker | undefined;
+}
+
+/**
+ * Makes the worker of a queue with batches store the ends of jobs that succeeded together, and take many jobs at once, see
+ * {@link RedisLane}. The jobs that need more than a plain end go BullMQ's own way.
+ *
+ * @param patch the further changes of the backend. They are to see each job as if the worker had taken it alone
+ */
+export function useRedisLane(
+  backend: RedisQueueBackend,
+  deps: UseRedisLaneDeps,
+  patch: (backend: RedisQueueBackend) => RedisQueueBackend,
+): RedisQueueBackend {
+  const inside = backend as unknown as Inside;
+  const { opts } = inside.queue;
+  // BullMQ counts what a worker with a limiter takes, and what a worker with metrics ends.
+  if (opts.limiter || opts.metrics || opts.removeOnComplete) return patch(backend);
+  const laneSwitch = { isOn: true };
+  const turnOff = (reason: string) => {
+    if (laneSwitch.isOn)
+      new Logger('TaskQueue').warn(
+        `${reason} The calls of batches run as before, but fewer in a second. Update nestjs-task-queue.`,
+      );
+    laneSwitch.isOn = false;
+  };
+  if (!inside.version.startsWith(`${LANE_VERSION}.`)) {
+    turnOff(`BullMQ ${inside.version} is not ${LANE_VERSION}, for which one script can store the ends of many tasks.`);
+    return patch(backend);
+  }
+  const moveToActive = backend.moveToActive.bind(backend);
+  const keys = LANE_KEYS.map((key) => backend.toKey(key));
+  const lane = new RedisLane({
+    clockDifference: () => deps.clock.difference,
+    run: (now, ends, tokens) =>
+      deps.send(keys, [
+        ...[backend.toKey(''), now, opts.lockDuration ?? 30_000, opts.name ?? '', ends.length],
+        ...ends.flat(),
+        ...tokens,
+      ]),
+    toJob: deps.toJob,
+    isOutage: deps.isOutage,
+    takeAlone: (token) => moveToActive(token, opts.name),
+    onRefused: ({ message }) =>
+      turnOff(`Redis does not run the script that stores the ends of many tasks (${message}).`),
+  });
+  const ahead = new TakenAhead((id, token) => backend.moveJobFromActiveToWait(id, token));
+  storeTogether(backend, lane, { isOn: () => laneSwitch.isOn, inside });
+  takeTogether(backend, lane, ahead, () => {
+    const worker = deps.worker();
+    return laneSwitch.isOn && worker ? Math.min(freePlaces(worker), MOST_JOBS - 1) : 0;
+  });
+  const patched = patch(backend);
+  handOver(patched, ahead);
+  return patched;
+}
+
+function storeTogether(
+  backend: RedisQueueBackend,
+  lane: RedisLane,
+  { isOn, inside }: { isOn: () => boolean; inside: Inside },
+): void {
+  const moveToCompleted = backend.moveToCompleted.bind(backend);
+  backend.moveToCompleted = (job, value, keep, token, fetchNext) => {
+    const storeAlone = () => moveToCompleted(job, value, keep, token, fetchNext);
+    if (keep || !isPlain(job) || !isOn()) return storeAlone();
+    return lane.end({
+      id: job.id as string,
+      token,
+      // As BullMQ writes it.
+      result: JSON.stringify(value) ?? 'null',
+      finishedOn: Date.now(),
+      wantsNext: fetchNext && !inside.queue.closing,
+      storeAlone,
+    });
+  };
+}
+
+/** Whether this process knows of nothing that the end of the job has to change but the job itself. The script checks it again. */
+function isPlain({ parent, parentKey, deduplicationId, repeatJobKey }: Partial<Job>): boolean {
+  return (parent ?? parentKey ?? deduplicationId ?? repeatJobKey) === undefined;
+}
+
+function takeTogether(backend: RedisQueueBackend, lane: RedisLane, ahead: TakenAhead, free: () => number): void {
+  const moveToActive = backend.moveToActive.bind(backend);
+  const runUp = new RunUp();
+  const takeAlone = async (token: string, name: string | undefined): Promise<NextJob> => {
+    const next = await moveToActive(token, name);
+    runUp.took(next[0] ? 1 : 0);
+    return next;
+  };
+  backend.moveToActive = async (token, name) => {
+    const tokens = runUp.tokens(token, free());
+    if (tokens.length === 1) return takeAlone(token, name);
+    const { jobs, none } = await lane.take(tokens);
+    const taken = tokens.filter((one) => jobs.has(one));
+    runUp.took(taken.length);
+    for (const one of taken) if (one !== token) ahead.add(one, jobs.get(one) as NextJob);
+    return jobs.get(token) ?? none ?? takeAlone(token, name);
+  };
+}

@@ -1,0 +1,155 @@
+import type { IQueueBackend } from 'bullmq';
+import type { NextJob } from '../../lane/taken-ahead.js';
+import type { LaneReply } from './lane-script.js';
+
+/** The most jobs that one script ends or takes. Redis serves nothing else meanwhile, for some 2 ms. */
+export const MOST_JOBS = 50;
+/** Scripts under way at the same time. While Redis runs one, this process handles the answer of another. */
+const SCRIPTS_AT_ONCE = 2;
+/** Fewer ends go BullMQ's own way. */
+const FEWEST_JOBS = 4;
+
+/** What BullMQ's worker gets for an end: the next job, if it asked for one, and the time of the end. */
+export type End = Awaited<ReturnType<IQueueBackend['moveToCompleted']>>;
+
+/** The end of a job that needs nothing but to be stored. */
+export interface PlainEnd {
+  readonly id: string;
+  readonly token: string;
+  /** JSON. */
+  readonly result: string;
+  /** By the clock of this process. */
+  readonly finishedOn: number;
+  /** Whether the worker asks for another job. */
+  readonly wantsNext: boolean;
+  /** Stores the end in BullMQ's own way. */
+  readonly storeAlone: () => Promise<End>;
+}
+
+/** The answer to {@link RedisLane.take}. */
+export interface Taken {
+  /** By token. */
+  readonly jobs: ReadonlyMap<string, NextJob>;
+  /** The answer for a token that got no job; `undefined`: BullMQ's own script has to answer. */
+  readonly none: NextJob | undefined;
+}
+
+interface Waiting extends PlainEnd {
+  resolve(end: End | PromiseLike<End>): void;
+  reject(error: unknown): void;
+}
+
+export interface RedisLaneDeps {
+  /** Milliseconds by which the clock of the server is ahead of the clock of this process. */
+  readonly clockDifference: () => number;
+  /** Runs the script. @param ends for each end the five arguments that it gets */
+  readonly run: (now: number, ends: readonly (readonly string[])[], tokens: readonly string[]) => Promise<LaneReply>;
+  /** What BullMQ's worker gets for the fields of a job's hash. */
+  readonly toJob: (fields: string[], id: string) => NextJob;
+  readonly isOutage: (error: unknown) => boolean;
+  /** Takes a job in BullMQ's own way. */
+  readonly takeAlone: (token: string) => Promise<NextJob>;
+  /** Called with the error of a server that does not run the script. The lane is not used any more. */
+  readonly onRefused: (error: Error) => void;
+}
+
+/**
+ * Stores the ends of the members of a batch, which come in one turn of the event loop, with few scripts that also take the next
+ * jobs. BullMQ runs a script for each of them.
+ */
+export class RedisLane {
+  private waiting: Waiting[] = [];
+  private scripts = 0;
+  private isScheduled = false;
+
+  constructor(private readonly deps: RedisLaneDeps) {}
+
+  end(end: PlainEnd): Promise<End> {
+    return new Promise((resolve, reject) => {
+      this.waiting.push({ ...end, resolve, reject });
+      this.schedule();
+    });
+  }
+
+  /** Takes up to one job for each token. */
+  async take(tokens: readonly string[]): Promise<Taken> {
+    try {
+      return this.takenIn(await this.deps.run(this.now(), [], tokens.slice(0, MOST_JOBS)));
+    } catch (error) {
+      this.refuse(error);
+      return { jobs: new Map(), none: undefined };
+    }
+  }
+
+  private schedule(): void {
+    if (this.isScheduled || this.waiting.length === 0) return;
+    this.isScheduled = true;
+    setImmediate(() => {
+      this.isScheduled = false;
+      this.send();
+    });
+  }
+
+  private send(): void {
+    while (this.waiting.length > 0 && this.scripts < SCRIPTS_AT_ONCE) {
+      if (this.waiting.length < FEWEST_JOBS) {
+        for (const { resolve, storeAlone } of this.waiting.splice(0)) resolve(storeAlone());
+        return;
+      }
+      this.scripts++;
+      void this.store(this.waiting.splice(0, MOST_JOBS)).finally(() => {
+        this.scripts--;
+        this.schedule();
+      });
+    }
+  }
+
+  private async store(ends: readonly Waiting[]): Promise<void> {
+    const difference = this.deps.clockDifference();
+    const args = ends.map(({ id, token, result, finishedOn, wantsNext }) => [
+      ...[id, token, result, `${finishedOn + difference}`],
+      wantsNext ? '1' : '0',
+    ]);
+    try {
+      const reply = await this.deps.run(this.now(), args, []);
+      this.answer(ends, new Set(reply[0]), this.takenIn(reply));
+    } catch (error) {
+      if (this.deps.isOutage(error)) for (const { reject } of ends) reject(error);
+      else {
+        this.refuse(error);
+        for (const { resolve, storeAlone } of ends) resolve(storeAlone());
+      }
+    }
+  }
+
+  private answer(ends: readonly Waiting[], ended: ReadonlySet<string>, { jobs, none }: Taken): void {
+    for (const { id, token, finishedOn, wantsNext, storeAlone, resolve } of ends) {
+      if (!ended.has(id)) resolve(storeAlone());
+      else if (!wantsNext) resolve({ result: undefined, finishedOn });
+      else {
+        const result = jobs.get(token) ?? none;
+        resolve(result ? { result, finishedOn } : this.takeAlone(token, finishedOn));
+      }
+    }
+  }
+
+  /** The end is stored, so an error must not reach the worker, which would try to store it again. */
+  private async takeAlone(token: string, finishedOn: number): Promise<End> {
+    const result = await this.deps.takeAlone(token).catch(() => undefined);
+    return { result, finishedOn };
+  }
+
+  private takenIn([, taken, refers, nextDelay]: LaneReply): Taken {
+    const jobs = new Map(taken.map(([token, id, fields]) => [token, this.deps.toJob(fields, id)] as const));
+    return { jobs, none: refers ? undefined : [undefined, '', 0, Number(nextDelay)] };
+  }
+
+  private refuse(error: unknown): void {
+    if (this.deps.isOutage(error)) throw error;
+    this.deps.onRefused(error as Error);
+  }
+
+  private now(): number {
+    return Date.now() + this.deps.clockDifference();
+  }
+}

@@ -1,0 +1,96 @@
+import { beforeEach, expect, it, jest } from '@jest/globals';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { LaneReply } from '../../../../../../lib/engine/bullmq/redis/lane/lane-script.js';
+import { MOST_JOBS, RedisLane, type End } from '../../../../../../lib/engine/bullmq/redis/lane/redis-lane.js';
+
+type Run = (now: number, ends: readonly (readonly string[])[], tokens: readonly string[]) => Promise<LaneReply>;
+
+const OUTAGE = new Error('The server is gone.');
+const ALONE: End = { result: [null, '', 0, 0], finishedOn: 7 };
+
+let run: jest.Mock<Run>;
+let takeAlone: jest.Mock<(token: string) => Promise<unknown[]>>;
+let storeAlone: jest.Mock<(id: string) => Promise<End>>;
+let onRefused: jest.Mock<(error: Error) => void>;
+let lane: RedisLane;
+
+beforeEach(() => {
+  run = jest.fn<Run>().mockImplementation(async (_, ends) => [ends.map(([id = '']) => id), [], 0, '0']);
+  takeAlone = jest.fn<(token: string) => Promise<unknown[]>>().mockResolvedValue([{ id: 'own' }, 'own', 0, 0]);
+  storeAlone = jest.fn<(id: string) => Promise<End>>().mockResolvedValue(ALONE);
+  onRefused = jest.fn();
+  lane = new RedisLane({
+    clockDifference: () => 1_000,
+    run,
+    toJob: (fields, id) => [{ fields }, id, 0, 0],
+    isOutage: (error) => error === OUTAGE,
+    takeAlone,
+    onRefused,
+  });
+});
+
+function end(id: string, wantsNext = true): Promise<End> {
+  const token = `token-${id}`;
+  return lane.end({ id, token, result: '1', finishedOn: 5, wantsNext, storeAlone: () => storeAlone(id) });
+}
+
+const endAll = (count: number) => Promise.all(Array.from({ length: count }, (_, n) => end(`job-${n}`)));
+
+it('stores the ends of one turn with one script, and gives each the job under its token', async () => {
+  run.mockImplementation(async (_, ends) => [
+    ends.map(([id = '']) => id),
+    [['token-job-2', 'next', ['name', 'x']]],
+    0,
+    '900',
+  ]);
+  const answers = await endAll(5);
+  expect(run).toHaveBeenCalledTimes(1);
+  expect(run.mock.calls[0]?.[1][0]).toEqual(['job-0', 'token-job-0', '1', '1005', '1']);
+  expect(answers[2]).toEqual({ result: [{ fields: ['name', 'x'] }, 'next', 0, 0], finishedOn: 5 });
+  expect(answers[3]).toEqual({ result: [undefined, '', 0, 900], finishedOn: 5 });
+});
+
+it('runs a script for so many ends only as Redis does in a few milliseconds, and two at a time', async () => {
+  const open: (() => void)[] = [];
+  run.mockImplementation(async (_, ends) => {
+    await new Promise<void>((resolve) => open.push(resolve));
+    return [ends.map(([id = '']) => id), [], 0, '0'];
+  });
+  const all = endAll(3 * MOST_JOBS);
+  await nextTurn();
+  expect(run.mock.calls.map(([, ends]) => ends.length)).toEqual([MOST_JOBS, MOST_JOBS]);
+  for (const resolve of open.splice(0)) resolve();
+  while (open.length === 0) await nextTurn();
+  for (const resolve of open.splice(0)) resolve();
+  expect(await all).toHaveLength(3 * MOST_JOBS);
+  expect(run).toHaveBeenCalledTimes(3);
+});
+
+it('stores few ends, and those that the script leaves out, in the own way of BullMQ', async () => {
+  expect(await endAll(3)).toEqual([ALONE, ALONE, ALONE]);
+  expect(run).not.toHaveBeenCalled();
+  run.mockImplementation(async (_, ends) => [ends.slice(1).map(([id = '']) => id), [], 0, '0']);
+  expect((await endAll(4))[0]).toEqual(ALONE);
+});
+
+it('asks BullMQ for the next job where the queue has a limit', async () => {
+  run.mockImplementation(async (_, ends) => [ends.map(([id = '']) => id), [], 1, '0']);
+  const answers = await endAll(4);
+  expect(takeAlone).toHaveBeenCalledTimes(4);
+  expect(answers[0]).toEqual({ result: [{ id: 'own' }, 'own', 0, 0], finishedOn: 5 });
+  expect(await lane.take(['a', 'b'])).toEqual({ jobs: new Map(), none: undefined });
+});
+
+it('rejects the ends during an outage, so that the worker stores them again', async () => {
+  run.mockRejectedValue(OUTAGE);
+  const all = Array.from({ length: 4 }, (_, n) => end(`job-${n}`));
+  for (const one of all) await expect(one).rejects.toBe(OUTAGE);
+  await expect(lane.take(['a', 'b'])).rejects.toBe(OUTAGE);
+  expect(onRefused).not.toHaveBeenCalled();
+});
+
+it('leaves the ends to BullMQ when Redis does not run the script', async () => {
+  run.mockRejectedValue(new Error('NOPERM'));
+  expect(await endAll(4)).toEqual([ALONE, ALONE, ALONE, ALONE]);
+  expect(onRefused).toHaveBeenCalledTimes(1);
+});
