@@ -1,4 +1,4 @@
-import { FORMAT, LARGEST_MESSAGE, type MessageBus } from './message-bus.js';
+import { FORMAT, LARGEST_MESSAGE, type MessageBus, type PreparedMessage } from './message-bus.js';
 import type { RareWarnings } from './rare-warnings.js';
 
 /**
@@ -45,6 +45,11 @@ export class CheckedBus {
 
   publish(channel: string, message: object): Promise<void> {
     return this.bus.publish(channel, writeMessage(message));
+  }
+
+  /** See {@link MessageBus.prepare}. */
+  prepare(channel: string, message: object): PreparedMessage | undefined {
+    return this.bus.prepare?.(channel, writeMessage(message));
   }
 
   /** Resolves once messages arrive, with a function that unsubscribes. */

@@ -8,7 +8,16 @@ import type { TaskFailure, Uniqueness } from '../task.js';
 import type { CallDeadline } from './call-deadline.js';
 import type { Clock } from './clock.js';
 import type { JobEntry } from './jobs/job-data.js';
-import type { MessageBus } from './message-bus.js';
+import type { MessageBus, PreparedMessage } from './message-bus.js';
+import type { JobSuccess } from './jobs/job-success.js';
+
+/** The messages about ends that are sent with the statements that store the ends. */
+export interface EndMessages {
+  /** @param success what will be stored of the task; called only when there is a watcher */
+  endMessages(id: string, success: () => JobSuccess): readonly PreparedMessage[];
+  /** The statement failed. */
+  endFailed(id: string): void;
+}
 
 /**
  * What differs between the databases that BullMQ runs on: connecting, looking a job up, storing many jobs, and sending
@@ -67,8 +76,12 @@ export interface Driver {
   useQueues(names: readonly string[]): void;
   /** Stores tasks with their members, on the shared connection. Call it only after {@link connect}. */
   createFlowProducer(): FlowProducer;
-  /** A worker that does not run yet, with a blocking connection of its own. */
-  createWorker(name: string, processor: Processor, options: DriverWorkerOptions): Worker;
+  /**
+   * A worker that does not run yet, with a blocking connection of its own.
+   *
+   * @param ends a driver whose statements can send messages asks it whom to tell about the end that a statement stores
+   */
+  createWorker(name: string, processor: Processor, options: DriverWorkerOptions, ends: EndMessages): Worker;
   /**
    * Reads jobs in one round trip, whatever the length of their queues, and answers in their order. Each job is read in one
    * step, so its state and its fields belong to the same moment. A queue may be one that no process has ever used.

@@ -17,10 +17,21 @@ export interface MessageBus {
    */
   readonly publishEnd: ((id: string, channels: readonly string[]) => void) | undefined;
   /**
+   * PostgreSQL only: the message as it is sent, so that the statement that stores the end of a task can send it with its commit.
+   * `undefined` where a message is sent by itself, and as long as the bus cannot send.
+   */
+  prepare?(channel: string, message: string): PreparedMessage | undefined;
+  /**
    * Resolves once messages arrive, with a function that unsubscribes. Only `CheckedBus` calls this method: it checks
    * each message, and it gives a listener that does not throw.
    */
   subscribe(channel: string, listener: (message: string) => void): Promise<() => Promise<void>>;
+}
+
+/** A message that a statement sends. Its texts are those that the database sees. */
+export interface PreparedMessage {
+  readonly channel: string;
+  readonly message: string;
 }
 
 /** Bytes of the largest message where the database sets no limit. */

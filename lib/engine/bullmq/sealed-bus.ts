@@ -1,6 +1,6 @@
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
 import type { Clock } from './clock.js';
-import type { MessageBus } from './message-bus.js';
+import type { MessageBus, PreparedMessage } from './message-bus.js';
 import type { RareWarnings } from './rare-warnings.js';
 
 /** Milliseconds after which a message is too old to be true, by the clock of the store. */
@@ -40,6 +40,7 @@ export class SealedBus implements MessageBus {
   readonly publishEnd = undefined;
   readonly largestMessage: number;
   private keys: Promise<Keys> | undefined;
+  private knownKeys: Keys | undefined;
   /** The nonces of the messages that arrived since {@link agedAt}, and in the period before. */
   private recentNonces = new Set<string>();
   private earlierNonces = new Set<string>();
@@ -58,6 +59,11 @@ export class SealedBus implements MessageBus {
     await this.bus.publish(nameOf(keys, channel), this.seal(keys, channel, message));
   }
 
+  prepare(channel: string, message: string): PreparedMessage | undefined {
+    const keys = this.knownKeys;
+    return keys && this.bus.prepare?.(nameOf(keys, channel), this.seal(keys, channel, message));
+  }
+
   async subscribe(channel: string, listener: (message: string) => void): Promise<() => Promise<void>> {
     const keys = await this.readKeys();
     return this.bus.subscribe(nameOf(keys, channel), (text) => {
@@ -71,10 +77,13 @@ export class SealedBus implements MessageBus {
   }
 
   private readKeys(): Promise<Keys> {
-    this.keys ??= this.deps.secret().then(keysOf, (error: unknown) => {
-      this.keys = undefined;
-      throw error;
-    });
+    this.keys ??= this.deps.secret().then(
+      (secret) => (this.knownKeys = keysOf(secret)),
+      (error: unknown) => {
+        this.keys = undefined;
+        throw error;
+      },
+    );
     return this.keys;
   }
 

@@ -43,6 +43,7 @@ describeEachDatabase('the message about a success', (engine) => {
       Echo.gate = new Gate();
       const watchArrives = observeWatches();
       const find = jest.spyOn(JobLookup.prototype, 'find');
+      const endMessages = jest.spyOn(ChangePublisher.prototype, 'endMessages');
       const handle = await echo.give.enqueue(value);
       const result = handle.result({ timeout: '10s' });
       if (web !== worker) await watchArrives(handle.id);
@@ -53,6 +54,9 @@ describeEachDatabase('the message about a success', (engine) => {
       const ofResult = found.filter((one) => one?.record.id === handle.id && one.record.state === 'succeeded');
       // A process that runs the task itself has the result in memory, whatever its size.
       expect(ofResult).toHaveLength(web === worker ? 0 : lookUps);
+      // On PostgreSQL, the statement that stores the end sends the message.
+      const withEnd = endMessages.mock.results.flatMap((call) => call.value as unknown[]);
+      expect(withEnd).toHaveLength(engine.name === 'postgres' ? 1 : 0);
       jest.restoreAllMocks();
     }
   });

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { WatchOptions } from '../../ports/query-port.js';
 import type { JobSuccess } from '../jobs/job-success.js';
 import type { CheckedBus, Subscriber } from '../checked-bus.js';
+import type { PreparedMessage } from '../message-bus.js';
 import {
   changeMessages,
   readRequest,
@@ -63,6 +64,16 @@ export class ChangeFeed {
   /** Called by a worker when it begins to store the end of a task. See {@link ChangePublisher.announceEnd}. */
   ending(id: string): void {
     this.publisher?.announceEnd(id);
+  }
+
+  /** Called with the statement that stores the success of a task. See {@link ChangePublisher.endMessages}. */
+  endMessages(id: string, success: () => JobSuccess): readonly PreparedMessage[] {
+    return this.publisher?.endMessages(id, success) ?? [];
+  }
+
+  /** Called when that statement failed. */
+  endFailed(id: string): void {
+    this.publisher?.endFailed(id);
   }
 
   /** Called after a caller of this process changed tasks. The process may know of no watcher, so it tells all of them. */

@@ -1,5 +1,6 @@
 import type { CheckedBus } from '../checked-bus.js';
 import type { JobSuccess } from '../jobs/job-success.js';
+import type { PreparedMessage } from '../message-bus.js';
 import {
   changeMessages,
   RECENT_CHANGES,
@@ -38,7 +39,7 @@ export class ChangePublisher {
 
   /** @param ownReplyChannel watchers in this process are called directly, without a message */
   constructor(
-    private readonly bus: Pick<CheckedBus, 'publish' | 'publishEnd' | 'largestMessage'>,
+    private readonly bus: Pick<CheckedBus, 'publish' | 'publishEnd' | 'prepare' | 'largestMessage'>,
     private readonly ownReplyChannel: string,
     private readonly onCancelRequest: OnCancelRequest,
   ) {
@@ -86,6 +87,26 @@ export class ChangePublisher {
     if (replyChannels.size > 0) this.bus.publishEnd(id, [...replyChannels]);
   }
 
+  /**
+   * Called when a worker sends the statement that stores the success of a task, by a driver whose statement can send messages too
+   * (PostgreSQL). The watchers that are known by then receive them with the commit, and {@link changed} leaves them out.
+   */
+  endMessages(id: string, success: () => JobSuccess): PreparedMessage[] {
+    const channels = [...(this.watchers.get(id)?.keys() ?? [])];
+    if (channels.length === 0) return [];
+    const messages = changeMessages(new Map([[id, success()]]), this.bus.largestMessage);
+    const prepared = channels.flatMap((channel) =>
+      messages.flatMap((message) => this.bus.prepare(channel, message) ?? []),
+    );
+    if (prepared.length > 0) this.ending.set(id, new Set(channels));
+    return prepared;
+  }
+
+  /** The statement with the messages of {@link endMessages} failed, so no watcher has received them. */
+  endFailed(id: string): void {
+    this.ending.delete(id);
+  }
+
   private addWatcher(id: string, replyChannel: string, endOnly: boolean): void {
     const known = this.watchers.get(id);
     if (!known && this.watchers.size >= MOST_WATCHED) return;
@@ -93,7 +114,9 @@ export class ChangePublisher {
     this.watchers.set(id, watchers.set(replyChannel, { until: performance.now() + WATCH_REQUEST_LIFE, endOnly }));
     const told = this.ending.get(id);
     if (told) {
-      if (!told.has(replyChannel)) this.bus.publishEnd?.(id, [replyChannel]);
+      // Without `publishEnd`, a watcher that comes while the end is being stored waits for `changed`.
+      if (!this.bus.publishEnd) return;
+      if (!told.has(replyChannel)) this.bus.publishEnd(id, [replyChannel]);
       told.add(replyChannel);
     } else if (this.hasJustChanged(id, endOnly)) {
       // The task changed after the watcher fetched it and before this request came.

@@ -157,8 +157,8 @@ export class QueueConsumer {
   }
 
   private createWorker({ concurrency, rateLimit, worker: name, inBatches }: ConsumerOptions): Worker {
-    const { driver, abandonedAfter } = this.deps;
-    const worker = driver.createWorker(this.queue, (job, token) => this.process(job, token), {
+    const { driver, feed, abandonedAfter } = this.deps;
+    const options: Parameters<Driver['createWorker']>[2] = {
       autorun: false,
       concurrency,
       ...(inBatches && { inBatches }),
@@ -172,7 +172,8 @@ export class QueueConsumer {
       maxStalledCount: 1_000_000,
       runRetryDelay: 1_000,
       settings: { backoffStrategy: delayUntilRetry },
-    });
+    };
+    const worker = driver.createWorker(this.queue, (job, token) => this.process(job, token), options, feed);
     renewLocksByTimer(worker);
     worker.on('error', (error) => this.handleError(error));
     worker.on('completed', (job, result) => this.onCompleted(job, result));

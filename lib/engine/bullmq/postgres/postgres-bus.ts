@@ -2,16 +2,11 @@ import { createHash } from 'node:crypto';
 import type { PgPool, PgPoolClient } from 'bullmq';
 import { ChannelListeners } from '../channel-listeners.js';
 import { Gatherer } from '../gatherer.js';
-import type { MessageBus } from '../message-bus.js';
+import type { MessageBus, PreparedMessage } from '../message-bus.js';
 import type { ListenerPool } from './listeners.js';
 
 /** Milliseconds between the loss of the connection and the first attempt to listen again. */
 const RECONNECT_AFTER = 500;
-
-interface Message {
-  readonly channel: string;
-  readonly message: string;
-}
 
 /** PostgreSQL commits one transaction with notifications at a time, so the messages of a moment share one. */
 const SENT_TOGETHER = { size: 200, atOnce: 1 };
@@ -30,7 +25,10 @@ export class PostgresBus implements MessageBus {
   readonly largestMessage = 7_900;
   readonly publishEnd = undefined;
   private readonly listeners = new ChannelListeners();
-  private readonly messages = new Gatherer((messages: readonly Message[]) => this.send(messages), SENT_TOGETHER);
+  private readonly messages = new Gatherer(
+    (messages: readonly PreparedMessage[]) => this.send(messages),
+    SENT_TOGETHER,
+  );
   private client: Promise<PgPoolClient> | undefined;
   /** Settles once the last statement of {@link runInOrder} has run. It is never rejected. */
   private lastStatement: Promise<void> = Promise.resolve();
@@ -50,7 +48,11 @@ export class PostgresBus implements MessageBus {
   }
 
   publish(channel: string, message: string): Promise<void> {
-    return this.messages.call({ channel: this.key(channel), message });
+    return this.messages.call(this.prepare(channel, message));
+  }
+
+  prepare(channel: string, message: string): PreparedMessage {
+    return { channel: this.key(channel), message };
   }
 
   subscribe(channel: string, listener: (message: string) => void): Promise<() => Promise<void>> {
@@ -62,7 +64,7 @@ export class PostgresBus implements MessageBus {
     return this.listeners.add(key, listener, listen, unlisten);
   }
 
-  private async send(messages: readonly Message[]): Promise<void[]> {
+  private async send(messages: readonly PreparedMessage[]): Promise<void[]> {
     await this.pools.queries.query(NOTIFY, [
       messages.map(({ channel }) => channel),
       messages.map(({ message }) => message),

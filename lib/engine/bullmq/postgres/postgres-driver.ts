@@ -35,7 +35,7 @@ import type { Finding } from '../../ports/diagnosis-port.js';
 import { moveFailedParentFirst } from './patched-parent-first.js';
 import { passServerTime } from './patched-postgres-time.js';
 import { PostgresLists } from './postgres-lists.js';
-import { preferStoredLimit } from './patched-rate-limit.js';
+import { claimStatement, patchClaims, readClaim } from './patched-claims.js';
 import { isOutage } from './outage.js';
 import { LaneSwitch } from './lane/lane-switch.js';
 import { useLane } from './lane/patched-lane.js';
@@ -54,6 +54,7 @@ import type {
   Driver,
   DriverWorkerOptions,
   EndedJobs,
+  EndMessages,
   FailureOfJob,
   FoundJob,
   JobEdit,
@@ -235,7 +236,7 @@ export class PostgresDriver implements Driver {
     return flows as unknown as FlowProducer;
   }
 
-  createWorker(name: string, processor: Processor, options: DriverWorkerOptions): Worker {
+  createWorker(name: string, processor: Processor, options: DriverWorkerOptions, ends: EndMessages): Worker {
     this.pools.reserveListeners(this.consumedQueues.add(name));
     const worker = new this.classes.Worker(name, processor, {
       ...options,
@@ -247,6 +248,7 @@ export class PostgresDriver implements Driver {
       isOutage: (error: unknown) => !bullmq.isNotConnectionError(error as Error),
       query: (params: readonly unknown[]) => this.runLane(params),
     };
+    patchClaims(worker.getBackend() as unknown as PostgresQueueBackend, this.clock, ends);
     useLane(worker, lane, (backend) => {
       moveFailedParentFirst(patchWorkerBackend(waitByOwnClock(backend, this.clock)));
     });
@@ -392,8 +394,7 @@ export class PostgresDriver implements Driver {
     return (name, options, kind) => {
       const ofWorker = kind?.withBlockingConnection === true;
       const pool: PgPool = {
-        query: (text, params) =>
-          (ofWorker ? this.queryOfWorker(preferStoredLimit(text, params), params) : this.query(text, params)) as never,
+        query: (text, params) => (ofWorker ? this.queryOfWorker(text, params) : this.query(text, params)) as never,
         // A backend checks out a single connection: the one on which it listens for as long as it lives.
         connect: () => this.pools.listeners.connect(),
         end: async () => undefined,
@@ -427,10 +428,12 @@ export class PostgresDriver implements Driver {
    * with other errors too, so every outage gets that code.
    */
   private async queryOfWorker<R>(text: string, params?: readonly unknown[]): Promise<PgQueryResult<R>> {
+    const statement = claimStatement(text, params);
     try {
-      return markOptions(await this.pools.queries.query<R>(text, params));
+      return readClaim(markOptions(await this.pools.queries.query<R>(statement, params)));
     } catch (error) {
-      return await this.repairAndRepeat<R>(error, text, params).catch((last: unknown) => this.throwToWorker(last));
+      const repeated = this.repairAndRepeat<R>(error, statement, params);
+      return readClaim(await repeated.catch((last: unknown) => this.throwToWorker(last)));
     }
   }
 

@@ -10,13 +10,14 @@ import { LARGEST_MESSAGE, type MessageBus } from '../../../../../lib/engine/bull
 
 const publish = jest.fn<CheckedBus['publish']>();
 const publishEnd = jest.fn<(id: string, channels: readonly string[]) => void>();
+const prepare = jest.fn<CheckedBus['prepare']>();
 const onCancelRequest = jest.fn<OnCancelRequest>();
 let publisher: ChangePublisher;
 
 /** A publisher on a bus that can put a message behind the end of a task (Redis), or cannot (PostgreSQL). */
 function publisherOn(end: MessageBus['publishEnd']): ChangePublisher {
   return new ChangePublisher(
-    { publish, publishEnd: end, largestMessage: LARGEST_MESSAGE },
+    { publish, publishEnd: end, prepare, largestMessage: LARGEST_MESSAGE },
     'inbox:own',
     onCancelRequest,
   );
@@ -205,4 +206,50 @@ it('sends the message about an end where the bus cannot announce it', async () =
   publisher.announceEnd('q.1');
   publisher.changed('q.1', true);
   expect(await sent()).toEqual([['inbox:a', { ids: ['q.1'] }]]);
+});
+
+describe('the messages that go with the statement that stores an end', () => {
+  const success = () => ['Mail.send'];
+
+  beforeEach(() => {
+    prepare.mockImplementation((channel, message) => ({ channel, message: JSON.stringify(message) }));
+  });
+
+  it('tell each watcher, and replace the message about the end', async () => {
+    watch(['q.1'], { inbox: 'inbox:a', endOnly: true });
+    watch(['q.1'], { inbox: 'inbox:b' });
+    expect(publisher.endMessages('q.1', success).map(({ channel }) => channel)).toEqual(['inbox:a', 'inbox:b']);
+    publisher.changed('q.1', true, success);
+    expect(await sent()).toEqual([]);
+  });
+
+  it('cost nothing without a watcher', () => {
+    const unread = jest.fn(success);
+    expect(publisher.endMessages('q.1', unread)).toEqual([]);
+    expect(unread).not.toHaveBeenCalled();
+  });
+
+  it('leave a watcher that comes while the end is stored to the message about it', async () => {
+    watch(['q.1'], { inbox: 'inbox:a' });
+    publisher.endMessages('q.1', success);
+    watch(['q.1'], { inbox: 'inbox:b' });
+    publisher.changed('q.1', true, success);
+    expect(await sent()).toEqual([['inbox:b', { successes: [['q.1', ['Mail.send']]] }]]);
+  });
+
+  it('of a statement that failed have told no watcher', async () => {
+    watch(['q.1']);
+    publisher.endMessages('q.1', success);
+    publisher.endFailed('q.1');
+    publisher.changed('q.1', true, success);
+    expect(await sent()).toHaveLength(1);
+  });
+
+  it('are none while the bus cannot send', async () => {
+    prepare.mockReturnValue(undefined);
+    watch(['q.1']);
+    expect(publisher.endMessages('q.1', success)).toEqual([]);
+    publisher.changed('q.1', true, success);
+    expect(await sent()).toHaveLength(1);
+  });
 });
