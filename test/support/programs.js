@@ -11,7 +11,7 @@ import { aptGetInstall, decideInstallation, describeFailure } from './program-in
  * @property {string} [instead] what a developer can set instead of installing the program
  */
 
-/** @typedef {'redis' | 'postgres' | 'initdb' | 'pg_basebackup' | 'pgbouncer' | 'mariadb' | 'mariadb-install-db' | 'chromium' | 'openssl' | 'celery' | 'promtool'} ProgramKey */
+/** @typedef {'redis' | 'postgres' | 'initdb' | 'pg_basebackup' | 'pgbouncer' | 'mariadb' | 'mariadb-install-db' | 'chromium' | 'openssl' | 'celery' | 'promtool' | 'nginx' | 'supervisord' | 'systemd-analyze'} ProgramKey */
 
 /** @type {Readonly<Record<ProgramKey, Program>>} */
 const programs = {
@@ -38,6 +38,9 @@ const programs = {
   celery: { names: ['celery'], aptPackages: ['celery', 'python3-redis'] },
   promtool: { names: ['promtool'], aptPackages: ['prometheus'] },
   openssl: { names: ['openssl'], aptPackages: ['openssl'] },
+  nginx: { names: ['nginx'], aptPackages: ['nginx-light'] },
+  supervisord: { names: ['supervisord'], aptPackages: ['supervisor'] },
+  'systemd-analyze': { names: ['systemd-analyze'], aptPackages: ['systemd'] },
 };
 
 /**
@@ -60,7 +63,14 @@ export function programsOf(project, environment = process.env) {
     case 'orms':
       return sharedServers(environment);
     case 'e2e':
-      return [...ownServers, 'promtool', ...(environment.CHROMIUM_PATH ? [] : /** @type {const} */ (['chromium']))];
+      return [
+        ...ownServers,
+        'promtool',
+        'nginx',
+        'supervisord',
+        'systemd-analyze',
+        ...(environment.CHROMIUM_PATH ? [] : /** @type {const} */ (['chromium'])),
+      ];
     default:
       return [];
   }

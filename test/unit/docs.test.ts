@@ -28,6 +28,8 @@ const PAGES_FOR_USERS = [
   'docs/monitoring.md',
   'docs/operating.md',
   'docs/running.md',
+  'docs/deployment.md',
+  ...['', 'docker/', 'kubernetes/', 'systemd/', 'supervisor/', 'processes/'].map((form) => `deploy/${form}README.md`),
   'docs/other-tools.md',
   'docs/tracing.md',
   'sample/README.md',
