@@ -39,6 +39,12 @@ export class TaskChanges implements EventPort {
     for (const member of membersOf(call)) this.emitEnqueued(member, now);
   }
 
+  /** Emits `enqueued` for a call that a transaction has stored and committed, and for all its members. The worker counts them. */
+  emitCommitted(call: TaskCall | TaskTree, now: number): void {
+    if (this.wants('enqueued')) this.emitOneEnqueued(call, now);
+    for (const member of membersOf(call)) this.emitCommitted(member, now);
+  }
+
   private emitOneEnqueued(call: TaskCall | TaskTree, now: number): void {
     const { startAt = now } = call.options;
     this.emit({ type: 'enqueued', record: recordOfCall(call, now), dueAt: Math.max(startAt, now), at: now });

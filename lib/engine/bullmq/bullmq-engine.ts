@@ -182,7 +182,12 @@ export class BullMQEngine implements Engine {
     if (!driver.transactions || transaction.dialect !== 'postgres') return undefined;
     const deps = {
       ...{ driver, transactions: driver.transactions, availability: this.availability, lookup: this.lookup },
-      ...{ retention: options.retention, timeout: options.timeout, hasPriorities: options.hasPriorities },
+      ...{
+        changes: this.changes,
+        retention: options.retention,
+        timeout: options.timeout,
+        hasPriorities: options.hasPriorities,
+      },
       secret: () => this.secret(),
       forgetSecret: () => (this.knownSecret = undefined),
       isStored: (call: TaskCall) => this.enqueuer.isStored(call),

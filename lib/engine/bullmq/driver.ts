@@ -303,6 +303,8 @@ export interface JobTransactions {
   ): Promise<StoredInTransaction>;
   /** Whether a transaction has not ended, on a connection of this driver. */
   isOpen(transaction: string): Promise<boolean>;
+  /** A notice for {@link StoreOptions}; `undefined` when this process cannot listen. The first one opens a connection. */
+  createNotice(): Promise<CommitNotice | undefined>;
   /** Storing the successes of tasks in their own transactions. */
   readonly completions: JobCompletions;
 }
@@ -312,6 +314,19 @@ export interface StoreOptions {
   readonly timeout: number;
   readonly secret: string;
   readonly retention: Retention;
+  /** Sent by the transaction, and delivered to this process after its commit. */
+  readonly notice?: CommitNotice | undefined;
+}
+
+/** Tells this process of the commit of one transaction, or of nothing when it is rolled back. */
+export interface CommitNotice {
+  /** The channel of the database on which the transaction notifies. */
+  readonly channel: string;
+  readonly token: string;
+  /** Calls the listener once, after the commit. It may never be called: a message of the database may be lost. */
+  onCommit(listener: () => void): void;
+  /** The transaction has stored nothing. */
+  cancel(): void;
 }
 
 /** The success of a job that runs. */

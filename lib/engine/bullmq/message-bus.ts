@@ -10,6 +10,8 @@ export interface MessageBus {
   /** Whether this process receives no messages, so that it has to poll more often. Known after {@link subscribe}. */
   readonly isDeaf?: boolean;
   publish(channel: string, message: string): Promise<void>;
+  /** PostgreSQL only: the name of a channel in the database, for statements that send messages by themselves. */
+  nameOf?(channel: string): string;
   /**
    * Redis only: sends a `ChangeMessage` about the end of a task on the workers' connection, right behind the command that
    * stores the end. So the message carries the stored result and needs no further round trip. `undefined` where a driver

@@ -33,7 +33,10 @@ export class MemoryChanges {
     const { store, changes, now } = this.deps;
     const isNew = !store.find(call.id);
     store.add(call);
-    if (isNew) changes.emitEnqueued(call, now());
+    if (!isNew) return;
+    // One process has the store, so the calls that several processes may store are counted here, too.
+    const { isShared: _, ...own } = call;
+    changes.emitEnqueued(own, now());
   }
 
   /** Ends a task that does not run. */

@@ -7,6 +7,8 @@ import { boot, type Booted } from '../../support/boot.js';
 import { createDatabase } from '../../support/servers.js';
 import { describeEachEngine } from '../../support/engines.js';
 import { Gate } from '../../support/gate.js';
+import { Recorder } from '../../support/recorder.js';
+import { until } from '../../support/until.js';
 
 type Step = (client: pg.Client) => Promise<unknown>;
 
@@ -171,6 +173,119 @@ describe('completeIn', () => {
     const handle = await payments.pay.enqueue(order);
     expect(await handle.result({ timeout: '10s' })).toBe('completed');
     expect((await handle.status()).attempt).toBe(3);
+    expect(await effects(order)).toBe(1);
+  });
+
+  it('a savepoint that is rolled back takes the success along', async () => {
+    const order = next++;
+    runs = [
+      async (client) => {
+        await client.query('SAVEPOINT inner_one');
+        await self.completeIn(client, 'first');
+        await client.query('ROLLBACK TO SAVEPOINT inner_one');
+        await self.complete(client, 'second');
+      },
+    ];
+    expect(await (await payments.pay.enqueue(order)).result({ timeout: '10s' })).toBe('second');
+    runs = [
+      async (client) => {
+        await client.query('SAVEPOINT inner_one');
+        await self.completeIn(client, 'never');
+        await client.query('ROLLBACK TO SAVEPOINT inner_one');
+        await client.query('COMMIT');
+      },
+    ];
+    expect(await (await payments.pay.enqueue(order)).result({ timeout: '10s' })).toBe('returned');
+    runs = [
+      async (client) => {
+        await client.query('SAVEPOINT inner_one');
+        await self.completeIn(client, 'kept');
+        await client.query('RELEASE SAVEPOINT inner_one');
+        await client.query('COMMIT');
+      },
+    ];
+    expect(await (await payments.pay.enqueue(order)).result({ timeout: '10s' })).toBe('kept');
+    expect(await effects(order)).toBe(3);
+    expect(errors).toEqual([]);
+  });
+
+  it.each(['REPEATABLE READ', 'SERIALIZABLE'])('works in a transaction that is %s', async (isolation) => {
+    const order = next++;
+    runs = [
+      async (client) => {
+        await client.query(`ROLLBACK; BEGIN ISOLATION LEVEL ${isolation}`);
+        await client.query('INSERT INTO effects (order_id) VALUES ($1)', [order]);
+        // Other tasks of this process, and of the same queue, end meanwhile.
+        await (await payments.quick.enqueue(1)).result({ timeout: '10s' });
+        await self.complete(client);
+      },
+    ];
+    const handle = await payments.pay.enqueue(order);
+    expect(await handle.result({ timeout: '10s' })).toBe('completed');
+    // A renewal of the lock may have come in between: then the next attempt has stored it.
+    expect(await effects(order)).toBe(1);
+  });
+
+  it.each(['REPEATABLE READ', 'SERIALIZABLE'])(
+    'a transaction that is %s and older than the renewal of its lock is a serialization failure, and runs again',
+    async (isolation) => {
+      const order = next++;
+      const lock = async (id: string) =>
+        (await admin.query<{ locked_until_ms: string }>('SELECT locked_until_ms FROM tasks.job WHERE id = $1', [id]))
+          .rows[0]?.locked_until_ms;
+      const enqueued = new Recorder<string>();
+      runs = [
+        async (client) => {
+          const [id = ''] = await enqueued.until((ids) => ids.length > 0);
+          const begin = async () => {
+            await client.query(`ROLLBACK; BEGIN ISOLATION LEVEL ${isolation}`);
+            // From here on the transaction sees the row of the job as it is now.
+            await client.query('INSERT INTO effects (order_id) VALUES ($1)', [order]);
+          };
+          await begin();
+          const before = await lock(id);
+          await until(async () => (await lock(id)) !== before, 'the lock is renewed');
+          await expect(self.complete(client)).rejects.toMatchObject({ code: '40001' });
+          expect(await effects(order)).toBe(0);
+          await begin();
+          await self.complete(client);
+        },
+      ];
+      const handle = await payments.pay.enqueue(order);
+      enqueued.record(handle.id);
+      expect(await handle.result({ timeout: '15s' })).toBe('completed');
+      expect((await handle.status()).attempt).toBe(1);
+      expect(await effects(order)).toBe(1);
+    },
+  );
+
+  it('a connection that breaks before the commit leaves neither effect nor success, and the next attempt both', async () => {
+    const order = next++;
+    runs = [
+      async (client) => {
+        await self.completeIn(client, 'lost');
+        await admin.query('SELECT pg_terminate_backend($1)', [(client as unknown as { processID: number }).processID]);
+        await client.query('COMMIT');
+      },
+    ];
+    const handle = await payments.pay.enqueue(order);
+    expect(await handle.result({ timeout: '10s' })).toBe('completed');
+    expect((await handle.status()).attempt).toBe(2);
+    expect(await effects(order)).toBe(1);
+  });
+
+  it('a connection that breaks between the commit and its answer changes nothing', async () => {
+    const order = next++;
+    runs = [
+      async (client) => {
+        await self.completeIn(client, 'committed');
+        await client.query('COMMIT; SELECT pg_terminate_backend(pg_backend_pid())');
+      },
+    ];
+    const handle = await payments.pay.enqueue(order);
+    expect(await handle.result({ timeout: '10s' })).toBe('committed');
+    expect((await handle.status()).attempt).toBe(1);
+    expect(errors).toHaveLength(1);
     expect(await effects(order)).toBe(1);
   });
 

@@ -2,6 +2,12 @@ import type { TaskTree } from '../../task.js';
 import type { JobOfTransaction } from '../driver.js';
 import { toJobEntry, type JobOptions } from './job-data.js';
 
+/**
+ * What stands in `data.by` of a job that a transaction has stored. No process counts the call when it is made, because it may be rolled
+ * back: the worker does.
+ */
+const TRANSACTION = 'transaction';
+
 /** The jobs of a tree, each parent before its members: what BullMQ's flows make of it. */
 export function entryOf(
   tree: TaskTree,
@@ -10,7 +16,7 @@ export function entryOf(
   parent?: TaskTree,
 ): JobOfTransaction[] {
   const { id, queue, unique, members } = tree;
-  const { job } = toJobEntry(tree, now, hasPriorities(queue));
+  const { job } = toJobEntry(tree, now, hasPriorities(queue), TRANSACTION);
   const opts = job.opts as JobOptions;
   return [
     {

@@ -3,6 +3,7 @@ import type { TransactionAdapter, TransactionEnqueue } from '../../ports/transac
 import type { Retention } from '../../retention.js';
 import type { Receipt, TaskCall, TaskTree } from '../../task.js';
 import type { Availability } from '../availability.js';
+import type { TaskChanges } from '../../task-changes.js';
 import type { Driver, JobOfTransaction, JobTransactions } from '../driver.js';
 import { entryOf } from '../jobs/job-of-transaction.js';
 import type { JobLookup } from './job-lookup.js';
@@ -11,6 +12,7 @@ export interface TransactionEnqueuerDeps {
   readonly driver: Driver;
   readonly transactions: JobTransactions;
   readonly availability: Availability;
+  readonly changes: TaskChanges;
   readonly lookup: JobLookup;
   readonly retention: Retention;
   /** Milliseconds that a call may take. */
@@ -67,21 +69,30 @@ export class TransactionEnqueuer implements TransactionEnqueue {
 
   /** @param calls the calls that the receipts are for, each the first of its jobs */
   private async store(calls: readonly TaskCall[], jobs: readonly JobOfTransaction[], now: number): Promise<Receipt[]> {
-    const { transactions, lookup, retention, timeout } = this.deps;
+    const { changes, driver, transactions, lookup, retention, timeout } = this.deps;
     const secret = await this.deps.secret();
+    const notice = changes.wants('enqueued') ? await transactions.createNotice() : undefined;
     const stored = await transactions
-      .store(this.transaction, jobs, { now, timeout, secret, retention })
+      .store(this.transaction, jobs, { now, timeout, secret, retention, notice })
       .catch((error: unknown) => {
+        notice?.cancel();
         // The store may have got another secret, because its data was lost. The next call reads it again.
         if (error instanceof ConfigurationError) this.deps.forgetSecret();
         throw error;
       });
-    if ('conflict' in stored) throw new IdempotencyConflictError(stored.conflict.key, stored.conflict.holder);
+    if ('conflict' in stored) {
+      notice?.cancel();
+      throw new IdempotencyConflictError(stored.conflict.key, stored.conflict.holder);
+    }
     this.name = stored.transaction;
+    const holders = new Map(jobs.map(({ id }, place) => [id, stored.ids[place] ?? id]));
+    notice?.onCommit(() => {
+      const at = driver.clock.now();
+      for (const call of calls) if (holders.get(call.id) === call.id) changes.emitCommitted(call, at);
+    });
     return calls.map(({ id, queue, options }): Receipt => {
       const state = (options.startAt ?? 0) > now ? 'scheduled' : 'queued';
-      const place = jobs.findIndex((job) => job.id === id);
-      const holder = stored.ids[place] ?? id;
+      const holder = holders.get(id) ?? id;
       if (holder === id) return { id, deduplicated: false, state };
       const earlier = stored.earlier.get(holder);
       const record = earlier && lookup.recordOf(holder, earlier.json, queue, earlier.state);

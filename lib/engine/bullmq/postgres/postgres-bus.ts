@@ -52,11 +52,11 @@ export class PostgresBus implements MessageBus {
   }
 
   prepare(channel: string, message: string): PreparedMessage {
-    return { channel: this.key(channel), message };
+    return { channel: this.nameOf(channel), message };
   }
 
   subscribe(channel: string, listener: (message: string) => void): Promise<() => Promise<void>> {
-    const key = this.key(channel);
+    const key = this.nameOf(channel);
     const listen = () => this.runInOrder(`LISTEN "${key}"`);
     const unlisten = async () => {
       if (this.client) await this.runInOrder(`UNLISTEN "${key}"`);
@@ -134,7 +134,7 @@ export class PostgresBus implements MessageBus {
   }
 
   /** The name of a channel in the database: an identifier of at most 63 bytes, which all schemas share. */
-  private key(channel: string): string {
+  nameOf(channel: string): string {
     return `task_queue_${this.namespace}_${channel}`;
   }
 }

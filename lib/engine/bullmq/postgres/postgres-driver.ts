@@ -122,7 +122,7 @@ export class PostgresDriver implements Driver {
     private readonly mayMigrate = true,
   ) {
     this.deadline = pools.deadline;
-    this.transactions = isShared ? new PostgresTransactions(pools.queries, schema, address) : undefined;
+    this.transactions = isShared ? new PostgresTransactions(pools.queries, schema, address, bus) : undefined;
     this.lists = new PostgresLists({
       query: async (text, params) => markOptions(await pools.queries.query(text, params)),
     });

@@ -1,8 +1,17 @@
 import type { PgPool } from 'bullmq';
 import { EngineUnavailableError } from '../../../../errors.js';
 import type { TransactionAdapter } from '../../../ports/transaction-port.js';
-import type { FoundJob, JobOfTransaction, JobTransactions, StoredInTransaction, StoreOptions } from '../../driver.js';
+import type { MessageBus } from '../../message-bus.js';
+import type {
+  CommitNotice,
+  FoundJob,
+  JobOfTransaction,
+  JobTransactions,
+  StoredInTransaction,
+  StoreOptions,
+} from '../../driver.js';
 import { toFoundJob, type JobRow } from '../job-rows.js';
+import { CommitNotices } from './commit-notices.js';
 import { ENQUEUE_FUNCTION } from './enqueue-function.js';
 import { PostgresCompletions } from './postgres-completions.js';
 import { TransactionFunctions } from './transaction-functions.js';
@@ -23,7 +32,10 @@ export class PostgresTransactions implements JobTransactions {
   readonly completions: PostgresCompletions;
   private readonly functions: TransactionFunctions;
 
-  constructor(pool: PgPool, schema: string, address: string) {
+  private readonly notices: CommitNotices;
+
+  constructor(pool: PgPool, schema: string, address: string, bus: MessageBus) {
+    this.notices = new CommitNotices(bus);
     this.functions = new TransactionFunctions(pool, schema, address);
     this.completions = new PostgresCompletions(pool, this.functions);
   }
@@ -46,10 +58,10 @@ export class PostgresTransactions implements JobTransactions {
   async store(
     transaction: TransactionAdapter,
     jobs: readonly JobOfTransaction[],
-    { now, timeout, secret, retention }: StoreOptions,
+    { now, timeout, secret, retention, notice }: StoreOptions,
   ): Promise<StoredInTransaction> {
     const request = { secret, now, timeout, ...retention, jobs };
-    const answer = (await this.functions.call(transaction, ENQUEUE_FUNCTION, '.in(tx)', request)) as Answer;
+    const answer = (await this.functions.call(transaction, ENQUEUE_FUNCTION, '.in(tx)', request, notice)) as Answer;
     if (answer.error === 'busy') {
       throw new EngineUnavailableError(
         `Another transaction has stored a task with the same key, and has not ended within ${timeout} ms. Nothing was stored.`,
@@ -58,6 +70,10 @@ export class PostgresTransactions implements JobTransactions {
     if (answer.error === 'conflict') return { conflict: answer };
     const earlier = new Map<string, FoundJob>(answer.earlier.map((row) => [row.id, toFoundJob(row)]));
     return { ids: jobs.map(({ id }) => answer.ids[id] ?? id), earlier, transaction: answer.xid };
+  }
+
+  createNotice(): Promise<CommitNotice | undefined> {
+    return this.notices.create();
   }
 
   isOpen(transaction: string): Promise<boolean> {

@@ -59,6 +59,7 @@ export class TransactionFunctions {
    * Calls a function in one statement on the connection of the transaction.
    *
    * @param what names the call in errors
+   * @param notice what the statement notifies, too
    * @throws ConfigurationError when the transaction is one of another store
    * @throws the error of the transaction's library
    */
@@ -67,13 +68,19 @@ export class TransactionFunctions {
     name: string,
     what: string,
     request: { readonly secret: string },
+    notice?: { readonly channel: string; readonly token: string },
   ): Promise<unknown> {
     const { secret, ...rest } = request;
     await this.checkPrepared(name, what);
     const store = createHash('sha256').update(secret).digest('hex');
     const text = JSON.stringify({ store, ...rest });
     try {
-      const rows = await transaction.query(`SELECT ${this.schema}.${name}($1::text) AS answer`, [text]);
+      // As text, because some drivers cannot read a column of the type void.
+      const notify = notice ? ', pg_notify($2::text, $3::text)::text AS notified' : '';
+      const rows = await transaction.query(`SELECT ${this.schema}.${name}($1::text) AS answer${notify}`, [
+        text,
+        ...(notice ? [notice.channel, notice.token] : []),
+      ]);
       const answer = JSON.parse(rows[0]?.['answer'] as string) as { readonly error?: string };
       if (answer.error === 'store') throw this.otherStore(what);
       return answer;
