@@ -9,7 +9,18 @@ import { record, table } from './harness/report.js';
 
 const ORDER = [
   ...['enqueue', 'enqueue-many', 'run-tasks', 'start', 'result', 'workflows', 'clients', 'waiter', 'status'],
-  ...['waiting', 'lists', 'schedules', 'telemetry', 'boot', 'embedded', 'memory', 'outbox', 'scale-out'],
+  ...[
+    'waiting',
+    'lists',
+    'schedules',
+    'telemetry',
+    'boot',
+    'embedded',
+    'memory',
+    'outbox',
+    'scale-out',
+    'one-database',
+  ],
 ];
 
 const { values, positionals } = parseArgs({

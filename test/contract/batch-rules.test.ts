@@ -1,0 +1,96 @@
+import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
+import { Injectable } from '@nestjs/common';
+import { Task, TaskAdmin, TaskContext, TaskSchedules, type TaskBatch, type Tasks } from 'nestjs-task-queue';
+import { boot, type Booted } from '../support/boot.js';
+import { describeEachEngine } from '../support/engines.js';
+import { Gate } from '../support/gate.js';
+import { until } from '../support/until.js';
+
+@Injectable()
+class Rows {
+  runs: number[][] = [];
+  running = 0;
+  most = 0;
+  gate = new Gate();
+
+  constructor(private readonly task: TaskContext) {}
+
+  @Task({ queue: 'held', batch: { size: 3, wait: '1m' } })
+  async held(calls: TaskBatch<[number]>): Promise<void> {
+    this.most = Math.max(this.most, ++this.running);
+    this.runs.push(calls.map(({ args: [value] }) => value));
+    await this.gate.opened;
+    this.running--;
+  }
+
+  @Task({ queue: 'limited', batch: { size: 10, wait: '50ms' } })
+  async limited(calls: TaskBatch<[number]>): Promise<void> {
+    this.runs.push(calls.map(({ args: [value] }) => value));
+  }
+
+  @Task({ queue: 'transactional', batch: { size: 10, wait: '10ms' } })
+  async transactional(_calls: TaskBatch<[number]>): Promise<void> {
+    await this.task.completeIn({});
+  }
+}
+
+describeEachEngine('the rules of batches', (engine) => {
+  let booted: Booted;
+  let rows: Tasks<Rows>;
+  let provider: Rows;
+
+  beforeAll(async () => {
+    const queues = { held: { concurrency: 2 }, limited: { rateLimit: { max: 4, per: '1h' as const } } };
+    booted = await boot({ ...(await engine.place()), queues }, [Rows]);
+    rows = booted.queue.of(Rows);
+    provider = booted.app.get(Rows);
+  });
+  beforeEach(() => {
+    provider.runs = [];
+    provider.most = 0;
+    provider.gate = new Gate();
+  });
+  afterAll(() => booted.app.close());
+
+  it('concurrency counts runs; calls that wait for their batch count as running, at most size × concurrency at a time', async () => {
+    const handles = await rows.held.enqueueMany([[1], [2]]);
+    const states = async () => (await Promise.all(handles.map((handle) => handle.status()))).map(({ state }) => state);
+    await until(async () => (await states()).every((state) => state === 'running'));
+    expect(provider.runs).toEqual([]);
+    handles.push(...(await rows.held.enqueueMany(Array.from({ length: 10 }, (_, n): [number] => [n + 3]))));
+    await until(() => provider.runs.length === 2);
+    const running = (await states()).filter((state) => state === 'running');
+    expect(running).toHaveLength(6);
+    provider.gate.open();
+    await Promise.all(handles.map((handle) => handle.result()));
+    expect(provider.runs.map(({ length }) => length)).toEqual([3, 3, 3, 3]);
+    expect(provider.most).toBe(2);
+  });
+
+  it('rateLimit counts calls', async () => {
+    const handles = await rows.limited.enqueueMany(Array.from({ length: 6 }, (_, n): [number] => [n]));
+    await until(() => provider.runs.flat().length >= 4);
+    const admin = booted.app.get(TaskAdmin);
+    const waiting = await admin.tasks({ queue: 'limited', state: 'queued' });
+    expect(waiting.items).toHaveLength(2);
+    expect(provider.runs.flat()).toHaveLength(4);
+    await Promise.all(handles.map((handle) => handle.cancel()));
+  });
+
+  it('takes the tasks of schedules', async () => {
+    provider.gate.open();
+    const schedules = booted.app.get(TaskSchedules);
+    for (const id of ['one', 'two', 'three'])
+      await schedules.upsert(id, { task: rows.held, cron: '0 0 1 1 *', args: [7] });
+    const runs = await Promise.all(['one', 'two', 'three'].map((id) => schedules.runNow(id)));
+    await Promise.all(runs.map((handle) => handle.result()));
+    expect(provider.runs).toEqual([[7, 7, 7]]);
+  });
+
+  it('refuses completeIn()', async () => {
+    const handle = await rows.transactional.enqueue(1);
+    await expect(handle.result()).rejects.toMatchObject({
+      cause: { message: 'completeIn() is for tasks that run by themselves, not for batches.' },
+    });
+  });
+});
