@@ -59,8 +59,9 @@ export async function run(course: Course): Promise<Row[]> {
     peer: { name: 'addBulk' },
     rivals: [{ name: 'enqueueMany', target: { atLeast: 0.9 } }, { name: 'addBulk with ids as ours' }],
   };
+  const onPostgres = [{ name: 'enqueueMany', target: { atLeast: 1 } }, ...match.rivals.slice(1)];
   return [
     ...(await compare(course, { what: 'Redis', store: 'redis', ...match })),
-    ...(await compare(course, { what: 'PostgreSQL', store: 'postgres', ...match })),
+    ...(await compare(course, { what: 'PostgreSQL', store: 'postgres', ...match, rivals: onPostgres })),
   ];
 }

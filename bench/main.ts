@@ -8,7 +8,7 @@ import type { Course, Row } from './harness/compare.js';
 import { record, table } from './harness/report.js';
 
 const ORDER = [
-  ...['enqueue', 'enqueue-many', 'run-tasks', 'start', 'result', 'workflows', 'clients', 'waiter', 'status'],
+  ...['enqueue', 'enqueue-many', 'run-tasks', 'start', 'result', 'workflows', 'clients', 'waiter', 'waiters', 'status'],
   ...[
     'waiting',
     'lists',

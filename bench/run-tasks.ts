@@ -25,7 +25,7 @@ import { runWithBoss } from './peers/pg-boss.js';
 
 export const about =
   'Tasks that do nothing, concurrency 20, one process: from the first that starts to the last. ' +
-  'Celery works in two processes, one for each core, and stores results, as we do; bee-queue and pg-boss do not. ' +
+  'Celery works in two processes, one for each core, and stores results, as we do; bee-queue does not. pg-boss takes and ends batches of 100, and stores one output for each batch. ' +
   'TaskContext needs AsyncLocalStorage: the table also shows what that alone costs BullMQ, which depends on the version of Node.';
 
 /** Tasks that one process runs at the same time, in the rows that say so. */

@@ -77,7 +77,7 @@ export const contenders: Contenders = {
 export async function run(course: Course): Promise<Row[]> {
   const match = {
     peer: { name: 'queue.add' },
-    rivals: [{ name: 'enqueue', target: { atMost: 1.1 } }, { name: 'queue.add, with an AsyncLocalStorage' }],
+    rivals: [{ name: 'enqueue', target: { atMost: 1.05 } }, { name: 'queue.add, with an AsyncLocalStorage' }],
   };
   return [
     ...(await compare(course, { what: 'Redis', store: 'redis', ...match })),
