@@ -352,26 +352,28 @@ describeEachEngine('schedules', (engine) => {
       await before.upsert('one', { task: 'Clockwork.tick', every: '1s' });
       await before.upsert('none', { task: 'Clockwork.tick', every: '1s', catchUp: 'none' });
       await running?.app.close();
+      const closed = Date.now();
       // Ticks have to pass while no application runs.
       await sleep(1_500);
+      const started = Date.now();
       const work = (await start(place, [Clockwork])).app.get(Clockwork);
+      // Without those of the first application: it may have enqueued tasks that ran only now.
       const ticks = (id: string) =>
         work.runs.entries
           .filter(({ schedule }) => schedule === id)
           .map(({ tick }) => Date.parse(tick as string))
+          .filter((tick) => tick > closed)
           .toSorted((a, b) => a - b);
-      // Tasks of several ticks may start in any order, so the runs are complete once no tick between them is missing.
-      const isComplete = (times: readonly number[]) =>
-        times.length > 2 && times.every((time, index) => index === 0 || time === (times[index - 1] as number) + 1_000);
       await until(
-        () => {
-          const [one, none] = [ticks('one'), ticks('none')];
-          // The additional run belongs to the last missed tick. From then on both schedules have the same ticks.
-          return isComplete(one) && isComplete(none) && one[0] === (none[0] as number) - 1_000;
-        },
-        () => `one run more: ${ticks('one').join()} and ${ticks('none').join()}`,
+        () => ticks('one').length > 2 && ticks('none').length > 1,
+        () => `runs: ${ticks('one').join()} and ${ticks('none').join()}`,
       );
-    });
+      // The additional run belongs to the last tick that was missed. While a busy store answers slowly, more ticks are missed.
+      const [one, none] = [ticks('one'), ticks('none')];
+      expect(one[0]).toBeLessThan(none[0] as number);
+      expect(one.filter((tick) => tick <= started).length).toBeLessThanOrEqual(1);
+      expect(none.filter((tick) => tick <= started)).toEqual([]);
+    }, 60_000);
 
     // One application in each test: on a busy machine an embedded database takes seconds to start.
     it.each<[what: string, provider: () => Type, says: string]>([

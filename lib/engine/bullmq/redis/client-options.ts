@@ -6,6 +6,9 @@ export type RedisClient = Redis | Cluster;
 const DEFAULTS = {
   // Milliseconds. ioredis waits for 10 s.
   connectTimeout: 5_000,
+  // Milliseconds. ioredis destroys a connection that does not end by itself after 2 s. It also waits for the end of one that has ended
+  // before, so the process of a closed application would live for so long while the server is away.
+  disconnectTimeout: 200,
   // Sentinel: leaves the old primary as soon as a sentinel reports the new one. By itself, ioredis stays until the old
   // primary closes the connection, some ten seconds later. Tasks that it acknowledges until then are lost.
   failoverDetector: true,

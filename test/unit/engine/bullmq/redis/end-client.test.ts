@@ -2,6 +2,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { once } from 'node:events';
 import { expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
+import { commandOptions } from '../../../../../lib/engine/bullmq/redis/client-options.js';
 import { endClient } from '../../../../../lib/engine/bullmq/redis/redis-client.js';
 
 /** A port of this machine on which nothing listens. */
@@ -21,7 +22,8 @@ function event(client: Redis, name: 'reconnecting' | 'end'): Promise<void> {
 
 it('a client that waits before its next attempt to connect ends at once', async () => {
   // ioredis by itself would never report the end of such a client.
-  const client = new Redis({ host: '127.0.0.1', port: await closedPort(), retryStrategy: () => 60_000 });
+  const options = commandOptions({ host: '127.0.0.1', port: await closedPort() });
+  const client = new Redis({ ...options, lazyConnect: false, retryStrategy: () => 60_000 });
   client.on('error', () => undefined);
   await event(client, 'reconnecting');
   const ended = event(client, 'end');
