@@ -37,16 +37,21 @@ const WORKFLOWS_AT_ONCE = 50;
 /** Acts on many tasks that one process performs at the same time. */
 const ACTS_AT_ONCE = 5;
 
-/** The queues with those of the package itself, which every process takes from that runs tasks, even if it declares none. */
+/**
+ * The queues with those of the package itself, which every process takes from that runs tasks, even if it declares none. The workflows
+ * of a shard are looked after by the processes that take from a queue of the shard: the others need no more connections there.
+ */
 export function withInternalQueues(
   queues: ReadonlyMap<string, ConsumerOptions>,
-  { role, retention }: ResolvedOptions,
+  { role, retention, topology }: ResolvedOptions,
 ): ReadonlyMap<string, ConsumerOptions> {
   if (role === 'producer') return queues;
   const keep = { succeeded: retention.ttl, failed: retention.failedTtl };
-  return new Map([
+  return new Map<string, ConsumerOptions>([
     ...queues,
-    [WORKFLOW_QUEUE, { concurrency: WORKFLOWS_AT_ONCE, keep }],
+    ...[WORKFLOW_QUEUE, ...Array.from(queues.keys(), topology.workflowQueue)].map(
+      (queue) => [queue, { concurrency: WORKFLOWS_AT_ONCE, keep }] as const,
+    ),
     [CONTROL_QUEUE, { concurrency: ACTS_AT_ONCE, keep }],
   ]);
 }

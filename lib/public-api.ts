@@ -1,5 +1,6 @@
 export { TaskQueueModule, type TaskQueueAsyncOptions } from './task-queue.module.js';
 export type { QueueOptions, Role, TaskQueueOptions } from './task-queue-options.js';
+export type { ShardOptions } from './shard-options.js';
 export type { Duration } from './duration.js';
 export { Task, TaskProcessor } from './tasks/task.decorator.js';
 export type { BatchCall, BatchOptions, TaskBatch } from './tasks/task-batch.js';
@@ -32,6 +33,7 @@ export { TaskAdmin } from './admin/task-admin.js';
 export type { FollowLogOptions, LogOptions, TaskLogLine } from './admin/task-log-reader.js';
 export type { LogLevel } from './engine/log-line.js';
 export type { QueueCounts, QueueInfo } from './admin/queue-overview.js';
+export type { ShardInfo } from './admin/shard-info.js';
 export type { ErrorGroup, ErrorGroups, ErrorsOptions } from './admin/error-groups.js';
 export type { StoredOptions, TaskDetails, TaskMember } from './admin/task-details.js';
 export type { TaskFilter } from './admin/task-filter.js';

@@ -4,6 +4,8 @@ import { parseDuration, parseTimerDuration } from './duration.js';
 import { parseConnection, type Connection, type ConnectionOption } from './engine/connection.js';
 import { ConfigurationError } from './errors.js';
 import type { HttpOptions } from './http/http-options.js';
+import type { Topology } from './engine/shards/topology.js';
+import { resolveShards, type ResolvedShard, type ShardOptions } from './shard-options.js';
 import { resolveOutbox, type OutboxOptions, type ResolvedOutbox } from './transactions/outbox/outbox-options.js';
 import type { WorkerSettings } from './workers/worker-process.js';
 import { checkQueueName, DEFAULT_QUEUE, defineFrom } from './tasks/task-definition.js';
@@ -45,6 +47,8 @@ export interface QueueOptions {
   readonly maxQueued?: number;
   /** Whether tasks of the queue may have a `priority`. Sorting costs a little with every task. Default: `false`. */
   readonly priorities?: boolean;
+  /** The shard in which the queue is: a name of the option `shards`. Default: `'default'`, the place that `connection` names. */
+  readonly shard?: string;
 }
 
 /** Which kinds of the application's own enhancers run around tasks. Default of each: `true`. */
@@ -93,6 +97,14 @@ export interface TaskQueueOptions {
    * The other engines have no tables of a server, so the option means nothing there. Default: `TASK_QUEUE_MIGRATIONS`, else `'auto'`.
    */
   readonly migrations?: 'auto' | 'check';
+  /**
+   * Further places for tasks, by name: queues may be on several servers, or spread over the nodes of a Redis Cluster. A queue names
+   * its shard with `queues: { <queue>: { shard } }`; the others are in the default shard, the place that `connection` names. All
+   * processes need the same shards. A workflow stays within one shard. Default: none.
+   *
+   * @example { shards: { media: { connection: 'redis://second' } }, queues: { thumbnails: { shard: 'media' } } }
+   */
+  readonly shards?: Readonly<Record<string, ShardOptions>>;
   /** What this process does. Default: `TASK_QUEUE_ROLE`, else `both`. */
   readonly role?: Role;
   /** The options of queues, by name. A queue that is missing here has the defaults. */
@@ -185,6 +197,9 @@ export interface ResolvedOptions {
   /** Whether neither the option `connection` nor `TASK_QUEUE_URL` is set. */
   readonly isDefaultConnection: boolean;
   readonly prefix: string;
+  /** The shards beside the default one that have an engine of their own. */
+  readonly shards: readonly ResolvedShard[];
+  readonly topology: Topology;
   readonly mayMigrate: boolean;
   readonly role: Role;
   readonly queues: ReadonlyMap<string, ResolvedQueue>;
@@ -213,6 +228,7 @@ export const QUEUE_DEFAULTS: ResolvedQueue = { concurrency: 10, priorities: fals
 const KNOWN: ReadonlySet<string> = new Set<keyof TaskQueueOptions>([
   'connection',
   'prefix',
+  'shards',
   'migrations',
   'role',
   'queues',
@@ -236,12 +252,14 @@ const KNOWN: ReadonlySet<string> = new Set<keyof TaskQueueOptions>([
  * Checks the options and adds defaults and environment variables.
  *
  * @param worker of the command `worker`; they take precedence over the options
+ * @param isTest whether the testing kit has replaced the connection, so that all shards are in its memory
  * @throws ConfigurationError with the option, the value and the cure
  */
 export function resolveOptions(
   options: TaskQueueOptions,
   env: NodeJS.ProcessEnv = process.env,
   worker?: WorkerSettings,
+  isTest = false,
 ): ResolvedOptions {
   const unknown = Object.keys(options).filter((key) => !KNOWN.has(key));
   if (unknown.length > 0) {
@@ -250,8 +268,16 @@ export function resolveOptions(
     );
   }
   const named = options.connection ?? (env['TASK_QUEUE_URL']?.trim() || undefined);
-  const connection = parseConnection(named ?? defaultConnection(env), env['TASK_QUEUE_DIRECT_URL']?.trim());
-  if (worker) checkProcesses(worker.processes, connection);
+  const directUrl = env['TASK_QUEUE_DIRECT_URL']?.trim();
+  const connection = parseConnection(named ?? defaultConnection(env), directUrl);
+  const prefix = resolvePrefix(options.prefix ?? (env['TASK_QUEUE_PREFIX'] || 'tasks'), connection);
+  const places = resolveShards(options.shards, {
+    ...{ connection, prefix, directUrl, checkPrefix: resolvePrefix },
+    shardOfQueue: shardOfQueue(options.queues ?? {}),
+    areMerged: isTest || (named === undefined && connection.kind === 'memory'),
+  });
+  for (const place of [{ connection }, ...places.shards])
+    if (worker) checkProcesses(worker.processes, place.connection);
   const role = worker ? 'worker' : resolveRole(options.role, env['TASK_QUEUE_ROLE']);
   const consume = worker?.queues ?? options.consume;
   const source = worker?.queuesFrom ?? consumeSource(options.consume);
@@ -261,7 +287,8 @@ export function resolveOptions(
   return {
     connection,
     isDefaultConnection: named === undefined,
-    prefix: resolvePrefix(options.prefix ?? (env['TASK_QUEUE_PREFIX'] || 'tasks'), connection),
+    prefix,
+    ...places,
     mayMigrate: resolveMigrations(options.migrations, env['TASK_QUEUE_MIGRATIONS']),
     role,
     queues: resolveQueues(options.queues ?? {}),
@@ -359,10 +386,10 @@ const PREFIX_RULES: Readonly<Record<Connection['kind'], readonly [pattern: RegEx
   memory: [/^[\w{}:.$-]{1,100}$/, 'up to 100 letters, digits and any of _ - . : $ { }'],
 };
 
-function resolvePrefix(prefix: string, { kind }: Connection): string {
+function resolvePrefix(prefix: string, { kind }: Connection, option = 'prefix'): string {
   const [pattern, rule] = PREFIX_RULES[kind];
   if (pattern.test(prefix)) return prefix;
-  throw new ConfigurationError(`prefix is ${JSON.stringify(prefix)}. Use ${rule}.`);
+  throw new ConfigurationError(`${option} is ${JSON.stringify(prefix)}. Use ${rule}.`);
 }
 
 function resolveRole(option: string | undefined, variable: string | undefined): Role {
@@ -379,6 +406,11 @@ function resolveMigrations(option: string | undefined, variable: string | undefi
   throw new ConfigurationError(
     `${option === undefined ? 'TASK_QUEUE_MIGRATIONS' : 'migrations'} is ${JSON.stringify(migrations)}. Use 'auto' or 'check'.`,
   );
+}
+
+/** The queues that name a shard. */
+function shardOfQueue(queues: Readonly<Record<string, QueueOptions>>): Map<string, string> {
+  return new Map(Object.entries(queues).flatMap(([name, { shard }]) => (shard === undefined ? [] : [[name, shard]])));
 }
 
 function resolveQueues(queues: Readonly<Record<string, QueueOptions>>): Map<string, ResolvedQueue> {

@@ -63,7 +63,7 @@ export const PROVIDERS: Provider[] = [
         RESOLVED_OPTIONS,
         'Tasks that one of them stores would not run in the other. The module is global',
       );
-      return resolveOptions({ ...options, ...slot.options }, process.env, worker);
+      return resolveOptions({ ...options, ...slot.options }, process.env, worker, slot.options !== undefined);
     },
   },
   {
@@ -143,8 +143,8 @@ export const PROVIDERS: Provider[] = [
   {
     provide: TaskResults,
     inject: [ENGINE, RunWaitsOfProcess, RESOLVED_OPTIONS],
-    useFactory: (engine: Engine, runWaits: RunWaitsOfProcess, { queues }: ResolvedOptions) =>
-      new TaskResults(engine, runWaits, (queue) => queues.get(queue)?.rateLimit),
+    useFactory: (engine: Engine, runWaits: RunWaitsOfProcess, { queues, topology }: ResolvedOptions) =>
+      new TaskResults(engine, runWaits, (queue) => queues.get(queue)?.rateLimit, topology),
   },
   {
     provide: TaskEvents,
@@ -202,7 +202,7 @@ export const PROVIDERS: Provider[] = [
       engine: Engine,
       instrumentations: Instrumentations,
       executor: TaskExecutor,
-      { maxPayload, queues }: ResolvedOptions,
+      { maxPayload, queues, topology }: ResolvedOptions,
     ) =>
       new WorkflowRunner({
         engine,
@@ -212,6 +212,7 @@ export const PROVIDERS: Provider[] = [
         executor,
         maxPayload,
         hasRateLimit: rateLimitsOf(queues),
+        topology,
       }),
   },
   {
@@ -227,13 +228,14 @@ export const PROVIDERS: Provider[] = [
       results: TaskResults,
       context: TaskContext,
       registry: TaskRegistry,
-      { maxPayload, queues }: ResolvedOptions,
+      { maxPayload, queues, topology }: ResolvedOptions,
     ) =>
       new WorkflowStarter({
         stores,
         results,
         maxPayload,
         hasRateLimit: rateLimitsOf(queues),
+        topology,
         currentHeaders: () => context.current()?.headers ?? {},
         definitionOf: (name) => registry.get(name)?.definition,
       }),
@@ -281,7 +283,7 @@ export const PROVIDERS: Provider[] = [
       starter: WorkflowStarter,
       context: TaskContext,
       registry: TaskRegistry,
-      { defaults, maxPayload, queues }: ResolvedOptions,
+      { defaults, maxPayload, queues, topology }: ResolvedOptions,
     ) =>
       new TaskQueue(
         {
@@ -290,6 +292,7 @@ export const PROVIDERS: Provider[] = [
           starter,
           maxPayload,
           hasPriorities: (queue) => queues.get(queue)?.priorities ?? false,
+          topology,
           currentHeaders: () => context.current()?.headers ?? {},
         },
         defaults,

@@ -31,10 +31,11 @@ export const ADMIN_PROVIDERS: Provider[] = [
       results: TaskResults,
       registry: TaskRegistry,
       outbox: Outbox | undefined,
-      { maxPayload, queues }: ResolvedOptions,
+      { maxPayload, queues, topology }: ResolvedOptions,
     ) =>
       new TaskAdmin({
         engine,
+        topology,
         declaredLimit: (queue) => queues.get(queue)?.rateLimit,
         outbox: async () => outbox?.figures(),
         workerShutdown: new WorkerShutdown({ engine, acts }),

@@ -1,17 +1,20 @@
 import type { Engine } from '../engine/engine.js';
 import { isAlive, type WorkerRecord } from '../engine/ports/worker-registry.js';
 import type { QueueFigures } from '../engine/ports/list-port.js';
+import type { Topology } from '../engine/shards/topology.js';
 import type { Slice } from '../engine/statistics/statistics-store.js';
 import { isQueueName } from '../engine/task-id.js';
 import type { OutboxFigures, OutboxOfQueue } from '../transactions/outbox/outbox-figures.js';
 import { countsOf, MINUTE } from './task-statistics.js';
-import type { QueueSettings, RateLimit } from '../engine/ports/control-port.js';
+import type { RateLimit } from '../engine/ports/control-port.js';
 import { toSettingsInfo, type QueueSettingsInfo } from './queue-setting.js';
 import type { TaskLists } from './task-lists.js';
 
 /** A queue, as `TaskAdmin.queues()` shows it. Times are ISO 8601 text in UTC. */
 export interface QueueInfo extends QueueSettingsInfo {
   readonly name: string;
+  /** The name of the shard in which the queue is. Absent in an application without the option `shards`. */
+  readonly shard?: string;
   /** The number of stored tasks. */
   readonly counts: QueueCounts;
   /** The time since when the first task of the queue could start; `null` when no task is queued. */
@@ -70,6 +73,7 @@ export class QueueOverview {
     private readonly deps: {
       readonly engine: Pick<Engine, 'lists' | 'workers' | 'control' | 'now' | 'statistics'>;
       readonly lists: TaskLists;
+      readonly topology: Topology;
       /** The rate limit that this process declares for a queue. */
       readonly declaredLimit: (queue: string) => RateLimit | undefined;
       /** What waits in the outbox; `undefined` when this process has none. */
@@ -79,7 +83,7 @@ export class QueueOverview {
 
   /** @throws EngineUnavailableError */
   async queues(): Promise<QueueInfo[]> {
-    const { engine, lists } = this.deps;
+    const { engine, lists, topology } = this.deps;
     const [workers, outbox] = await Promise.all([engine.workers.list(), this.deps.outbox().catch(() => undefined)]);
     const names = withWaiting(await lists.queueNames(workers), outbox);
     const now = engine.now();
@@ -89,12 +93,16 @@ export class QueueOverview {
       engine.statistics.read(0, now + MINUTE),
     ]);
     const alive = workers.filter((worker) => isAlive(worker, now));
-    return names.map((name, index) => {
+    return names.flatMap((name, index) => {
+      const [figuresOfQueue, settingsOfQueue] = [figures[index], settings[index]];
+      // The shard of the queue cannot be reached.
+      if (!figuresOfQueue || !settingsOfQueue) return [];
       const ofQueue = alive.filter(({ queues }) => queues.includes(name));
-      const setting = toSettingsInfo(settings[index] as QueueSettings, name, ofQueue, this.deps.declaredLimit(name));
+      const setting = toSettingsInfo(settingsOfQueue, name, ofQueue, this.deps.declaredLimit(name));
       const counted = countedOf(name, slices, now);
       const waiting = outbox ? (outbox.queues.get(name) ?? { depth: 0, age: 0 }) : null;
-      return { ...toQueueInfo(name, figures[index] as QueueFigures, ofQueue, counted), outbox: waiting, ...setting };
+      const shard = topology.shards.length > 1 && { shard: topology.shardOf(name) };
+      return { ...toQueueInfo(name, figuresOfQueue, ofQueue, counted), ...shard, outbox: waiting, ...setting };
     });
   }
 }
@@ -123,7 +131,7 @@ function toQueueInfo(
   { sizes, queuedSince }: QueueFigures,
   workers: readonly WorkerRecord[],
   { split, lastMinute, lastHour }: Counted,
-): Omit<QueueInfo, keyof QueueSettingsInfo | 'outbox'> {
+): Omit<QueueInfo, keyof QueueSettingsInfo | 'outbox' | 'shard'> {
   const { queued, delayed: scheduled, waiting, running, succeeded, failed } = sizes;
   // A worker of an earlier version does not tell the queues of its tasks.
   const tasks = new Set(

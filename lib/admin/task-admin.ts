@@ -1,6 +1,7 @@
 import type { Duration } from '../duration.js';
 import type { Engine } from '../engine/engine.js';
 import type { RateLimit } from '../engine/ports/control-port.js';
+import type { Topology } from '../engine/shards/topology.js';
 import type { ActOptions } from './act-options.js';
 import type { ShutdownOptions, WorkerShutdown } from './worker-shutdown.js';
 import type { BulkActs } from './bulk/bulk-acts.js';
@@ -10,6 +11,7 @@ import type { SingleTaskActs } from './single-task-acts.js';
 import { TaskLogReader, type FollowLogOptions, type LogOptions, type TaskLogLine } from './task-log-reader.js';
 import { readErrors, type ErrorGroups, type ErrorsOptions } from './error-groups.js';
 import { QueueOverview, type QueueInfo } from './queue-overview.js';
+import { readShards, type ShardInfo } from './shard-info.js';
 import { readDetails, type TaskDetails } from './task-details.js';
 import type { TaskFilter } from './task-filter.js';
 import { TaskLists, type PageOptions } from './task-lists.js';
@@ -27,8 +29,19 @@ import { toWorkerInfo, type WorkerInfo } from './worker-info.js';
 export interface TaskAdminDeps {
   readonly engine: Pick<
     Engine,
-    'workers' | 'now' | 'find' | 'readLog' | 'attempts' | 'lists' | 'control' | 'countEndedMembers' | 'statistics'
+    | 'workers'
+    | 'now'
+    | 'find'
+    | 'readLog'
+    | 'attempts'
+    | 'lists'
+    | 'control'
+    | 'countEndedMembers'
+    | 'statistics'
+    | 'shards'
+    | 'missingShards'
   >;
+  readonly topology: Topology;
   readonly settings: QueueSettingsAdmin;
   readonly single: SingleTaskActs;
   readonly bulk: BulkActs;
@@ -69,6 +82,7 @@ export class TaskAdmin {
     this.#queues = new QueueOverview({
       engine: deps.engine,
       lists: this.#lists,
+      topology: deps.topology,
       declaredLimit: deps.declaredLimit,
       outbox: deps.outbox,
     });
@@ -76,7 +90,7 @@ export class TaskAdmin {
 
   /**
    * All queues that have ever been used or that a worker takes from, by name, with exact counts. The queues of the package itself
-   * are left out.
+   * are left out, and so are those of a shard that cannot be reached: {@link shards} names it.
    *
    * @throws EngineUnavailableError
    * @example
@@ -86,6 +100,19 @@ export class TaskAdmin {
    */
   async queues(): Promise<QueueInfo[]> {
     return this.#queues.queues();
+  }
+
+  /**
+   * The shards of the application, the default one first, and whether each of them answers now. An application without the option
+   * `shards` has the shard `default` alone.
+   *
+   * @example
+   * ```ts
+   * const missing = (await admin.shards()).filter(({ reachable }) => !reachable);
+   * ```
+   */
+  async shards(): Promise<ShardInfo[]> {
+    return readShards(this.deps.engine);
   }
 
   /**

@@ -2,7 +2,7 @@ import type { Engine } from '../engine/engine.js';
 import type { ListEntry } from '../engine/ports/list-port.js';
 import type { WorkerRecord } from '../engine/ports/worker-registry.js';
 import type { TaskRecord } from '../engine/task.js';
-import { isQueueName, WORKFLOW_QUEUE } from '../engine/task-id.js';
+import { isQueueName, isWorkflowQueue } from '../engine/task-id.js';
 import { isDutyTask } from '../engine/workflow-note.js';
 import { fromCursor, toCursor, type Bookmark } from './list-cursor.js';
 import { checkFilter, wrong, type CheckedFilter, type TaskFilter } from './task-filter.js';
@@ -34,11 +34,12 @@ export interface RecordPage {
   readonly cursor: string | null;
   readonly complete: boolean;
   readonly order: TaskOrder;
+  readonly missingShards?: readonly string[];
 }
 
 /** Reads the tasks that match a filter, page by page. */
 export class TaskLists {
-  constructor(private readonly engine: Pick<Engine, 'lists' | 'workers' | 'now'>) {}
+  constructor(private readonly engine: Pick<Engine, 'lists' | 'workers' | 'now' | 'missingShards'>) {}
 
   /**
    * A page reads at most {@link WINDOW} stored tasks, whatever it finds among them.
@@ -52,19 +53,19 @@ export class TaskLists {
       throw wrong('limit', limit, `Give a whole number from 1 to ${MOST_ITEMS}.`);
     const scan = new Scan(this.engine, checked, await this.queuesOf(checked.queue, checked.root), limit);
     const next = await scan.run(fromCursor(cursor, checked));
+    const missingShards = this.engine.missingShards();
     return {
       items: scan.items,
       cursor: next ? toCursor(next, checked) : null,
       complete: next === undefined || scan.items.length === limit,
       order: checked.order,
+      ...(checked.queue === undefined && missingShards.length > 0 && { missingShards }),
     };
   }
 
   /** The names of the queues that people see, in order: those that were ever used, and those that a worker takes from. */
   async queueNames(known?: readonly WorkerRecord[]): Promise<string[]> {
-    const [used, workers] = await Promise.all([this.engine.lists.queueNames(), known ?? this.engine.workers.list()]);
-    const names = new Set([...used, ...workers.flatMap(({ queues }) => queues)]);
-    return sorted([...names].filter(isQueueName));
+    return sorted((await this.allNames(known)).filter(isQueueName));
   }
 
   /**
@@ -74,8 +75,12 @@ export class TaskLists {
    */
   async queuesOf(queue: string | undefined, root = false): Promise<string[]> {
     if (queue !== undefined) return [queue];
-    const names = await this.queueNames();
-    return root ? sorted([...names, WORKFLOW_QUEUE]) : names;
+    return sorted((await this.allNames()).filter((name) => isQueueName(name) || (root && isWorkflowQueue(name))));
+  }
+
+  private async allNames(known?: readonly WorkerRecord[]): Promise<string[]> {
+    const [used, workers] = await Promise.all([this.engine.lists.queueNames(), known ?? this.engine.workers.list()]);
+    return [...new Set([...used, ...workers.flatMap(({ queues }) => queues)])];
   }
 }
 

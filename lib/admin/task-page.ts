@@ -14,6 +14,11 @@ export interface TaskPage {
    */
   readonly complete: boolean;
   readonly order: TaskOrder;
+  /**
+   * The names of the shards that could not be reached, so that the page lacks their tasks. Absent when none is missing, and for a
+   * filter with a `queue`.
+   */
+  readonly missingShards?: readonly string[];
 }
 
 export function toPage({ items, ...page }: RecordPage): TaskPage {

@@ -1,5 +1,6 @@
 import { failureOf } from './failures.js';
-import { memberId, WORKFLOW_QUEUE } from './task-id.js';
+import type { Topology } from './shards/topology.js';
+import { memberId, queueOfTask } from './task-id.js';
 import type { TaskCall, TaskRecord, TaskTree } from './task.js';
 import { DUTY_TASKS, type CallAnswer } from './workflow-note.js';
 import type { IdempotencyConflictError } from '../errors.js';
@@ -8,19 +9,24 @@ import type { IdempotencyConflictError } from '../errors.js';
 const KEPT = 7 * 24 * 60 * 60 * 1000;
 
 /** The id of the answer to a call. */
-export function answerId(call: string): string {
-  return memberId(call, 'answer', WORKFLOW_QUEUE);
+export function answerId(call: string, { workflowQueue }: Topology): string {
+  return memberId(call, 'answer', workflowQueue(queueOfTask(call) ?? ''));
 }
 
 /** The answer that another task stands for the call. */
-export function deduplicatedAnswer(call: TaskCall, task: string, now: number): TaskTree {
-  return toTask(call, { name: call.name, queue: call.queue, at: now, task });
+export function deduplicatedAnswer(call: TaskCall, task: string, now: number, topology: Topology): TaskTree {
+  return toTask(topology, call, { name: call.name, queue: call.queue, at: now, task });
 }
 
 /** The answer that the call is refused. */
-export function refusedAnswer(call: TaskCall, error: IdempotencyConflictError, now: number): TaskTree {
+export function refusedAnswer(
+  call: TaskCall,
+  error: IdempotencyConflictError,
+  now: number,
+  topology: Topology,
+): TaskTree {
   const failure = failureOf(error, { exposable: true });
-  return toTask(call, { name: call.name, queue: call.queue, at: now, failure });
+  return toTask(topology, call, { name: call.name, queue: call.queue, at: now, failure });
 }
 
 /** The answer that a stored task contains; `undefined` when it is none. */
@@ -48,12 +54,12 @@ export function refusedRecord(id: string, { name, queue, at, failure }: CallAnsw
   };
 }
 
-function toTask({ id: call, options }: TaskCall, answer: CallAnswer): TaskTree {
-  const id = answerId(call);
+function toTask(topology: Topology, { id: call, queue, options }: TaskCall, answer: CallAnswer): TaskTree {
+  const id = answerId(call, topology);
   return {
     id,
     name: DUTY_TASKS.callbacks,
-    queue: WORKFLOW_QUEUE,
+    queue: topology.workflowQueue(queue),
     args: [],
     headers: {},
     options: { resultTtl: Math.max(options.resultTtl ?? 0, KEPT) },

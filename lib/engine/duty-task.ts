@@ -1,5 +1,6 @@
 import type { TaskRecord, TaskTree } from './task.js';
-import { memberId, WORKFLOW_QUEUE } from './task-id.js';
+import type { Topology } from './shards/topology.js';
+import { memberId, queueOfTask } from './task-id.js';
 import { DUTY_TASKS, type Duty } from './workflow-note.js';
 
 /**
@@ -13,12 +14,13 @@ const WORKERS_FIRST = 100;
  * end is stored. So it is done once for each final end: also when a process dies in between, or when the end is lost and
  * another process stores another one.
  */
-export function dutyTask(duty: Duty): TaskTree {
-  const id = memberId(duty.id, `${duty.kind}:${duty.reruns}`, WORKFLOW_QUEUE);
+export function dutyTask(duty: Duty, { workflowQueue }: Topology): TaskTree {
+  const queue = workflowQueue(queueOfTask(duty.id) ?? '');
+  const id = memberId(duty.id, `${duty.kind}:${duty.reruns}`, queue);
   return {
     id,
     name: DUTY_TASKS[duty.kind],
-    queue: WORKFLOW_QUEUE,
+    queue,
     args: [],
     headers: {},
     options: {},
@@ -32,7 +34,11 @@ export function dutyTask(duty: Duty): TaskTree {
 export function failureDuty(
   { id, whole, reruns = 0 }: Pick<TaskRecord, 'id' | 'whole' | 'reruns'>,
   now: number,
+  topology: Topology,
 ): TaskTree | undefined {
   if (whole === undefined) return undefined;
-  return { ...dutyTask({ kind: 'fail wholes', id, whole, reruns }), options: { startAt: now + WORKERS_FIRST } };
+  return {
+    ...dutyTask({ kind: 'fail wholes', id, whole, reruns }, topology),
+    options: { startAt: now + WORKERS_FIRST },
+  };
 }

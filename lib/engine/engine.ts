@@ -31,6 +31,7 @@ import type { HistoryPort } from './ports/history-port.js';
 import type { QueryPort } from './ports/query-port.js';
 import type { RequestPort } from './ports/request-port.js';
 import type { ScheduleStore } from './ports/schedule-store.js';
+import type { ShardPort } from './ports/shard-port.js';
 import type { SnapshotPort } from './ports/snapshot-port.js';
 import type { StatisticsPort } from './ports/statistics-port.js';
 import type { TransactionPort } from './ports/transaction-port.js';
@@ -53,6 +54,7 @@ export interface Engine
     EventPort,
     BlockPort,
     RequestPort,
+    ShardPort,
     DiagnosisPort {
   /** The store of schedules. */
   readonly schedules: ScheduleStore;

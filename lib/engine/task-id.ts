@@ -17,13 +17,39 @@ export const WORKFLOW_QUEUE = '_workflows';
 /** The queue of the acts on many tasks at once (`TaskAdmin.retryAll()` and its like). Every process that runs tasks takes from it. */
 export const CONTROL_QUEUE = '_control';
 
+/** The name of a shard is part of names of queues. */
+const SHARD_NAME = '[A-Za-z0-9][A-Za-z0-9_-]{0,30}';
+/** The queues that look after workflows: that of the default shard, and one of each other shard. */
+const WORKFLOW_QUEUES = new RegExp(`^${WORKFLOW_QUEUE}(?:-(${SHARD_NAME}))?$`);
+
+export function isShardName(name: string): boolean {
+  return new RegExp(`^${SHARD_NAME}$`).test(name);
+}
+
+/** The {@link WORKFLOW_QUEUE} of a shard that is not the default one: an id names its queue, and the queue its shard. */
+export function workflowQueueOf(shard: string): string {
+  return `${WORKFLOW_QUEUE}-${shard}`;
+}
+
+/** The shard that a {@link workflowQueueOf} names; `undefined` for every other queue. */
+export function shardOfWorkflowQueue(queue: string): string | undefined {
+  return queue.startsWith(WORKFLOW_QUEUE) ? WORKFLOW_QUEUES.exec(queue)?.[1] : undefined;
+}
+
+/** Whether the tasks of a queue look after workflows. */
+export function isWorkflowQueue(name: string): boolean {
+  return name.startsWith(WORKFLOW_QUEUE) && WORKFLOW_QUEUES.test(name);
+}
+
 /** Whether a queue is one of this package's own, in which no task of an application waits. */
 export function isInternalQueue(name: string): boolean {
-  return name === WORKFLOW_QUEUE || name === CONTROL_QUEUE;
+  return name === WORKFLOW_QUEUE || name === CONTROL_QUEUE || isWorkflowQueue(name);
 }
 
 /** `<queue>.<22 characters>`: 128 random bits in base64url, which contains no dot. */
-const TASK_ID = new RegExp(`^(${WORKFLOW_QUEUE}|${CONTROL_QUEUE}|[A-Za-z0-9][A-Za-z0-9_-]{0,62})\\.[A-Za-z0-9_-]{22}$`);
+const TASK_ID = new RegExp(
+  `^(${WORKFLOW_QUEUE}(?:-${SHARD_NAME})?|${CONTROL_QUEUE}|[A-Za-z0-9][A-Za-z0-9_-]{0,62})\\.[A-Za-z0-9_-]{22}$`,
+);
 
 /**
  * The most members of one task. They are stored in one step, and their ids are computed whenever the task is cancelled,

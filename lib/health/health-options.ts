@@ -8,6 +8,14 @@ export interface ProbeOptions {
   readonly timeout?: Duration;
 }
 
+export interface EngineOptions extends ProbeOptions {
+  /**
+   * The shards that have to answer, by name; `'default'` is the one that the option `connection` names. Name only the shards without
+   * which this process is of no use: the outage of another one then leaves it ready. Default: all shards.
+   */
+  readonly shards?: readonly string[];
+}
+
 export interface ConsumingOptions extends ProbeOptions {
   /**
    * The queues that have to be consumed: by this process when it is set up to consume them, otherwise by any live worker.

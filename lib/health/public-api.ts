@@ -1,3 +1,9 @@
 export { TaskQueueHealthIndicator } from './task-queue-health.indicator.js';
 export { TaskQueueHealthModule } from './task-queue-health.module.js';
-export type { BacklogOptions, ConsumingOptions, ProbeOptions, SchedulesOptions } from './health-options.js';
+export type {
+  BacklogOptions,
+  ConsumingOptions,
+  EngineOptions,
+  ProbeOptions,
+  SchedulesOptions,
+} from './health-options.js';

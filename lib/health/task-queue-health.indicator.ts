@@ -10,7 +10,14 @@ import { ScheduleLag } from '../schedules/schedule-lag.js';
 import { ENGINE } from '../task-queue-tokens.js';
 import { problemElsewhere, problemHere, type Problem } from '../workers/consumption.js';
 import { TaskWorkers } from '../workers/task-workers.js';
-import type { BacklogOptions, ConsumingOptions, ProbeOptions, SchedulesOptions } from './health-options.js';
+import type {
+  BacklogOptions,
+  ConsumingOptions,
+  EngineOptions,
+  ProbeOptions,
+  SchedulesOptions,
+} from './health-options.js';
+import { pingShards } from './ping-shards.js';
 
 const DEFAULT_TIMEOUT = '2s';
 const DEFAULT_LAG = '1m';
@@ -68,16 +75,25 @@ export class TaskQueueHealthIndicator {
 
   /**
    * Whether the engine answers, on a connection that the application has open anyway. Down also when the engine answers and refuses
-   * other calls, for example because it has become read-only.
+   * other calls, for example because it has become read-only. With the option `shards` of the module, every shard has to answer, or
+   * those that the probe names.
    *
-   * @returns `latency`: milliseconds until the answer
+   * @returns `latency`: milliseconds until the answer; `shards`, if there are several: `'up'` for each shard, or why it is not
+   * @throws ConfigurationError for a shard that does not exist
    * @example () => this.tasks.engine()
    */
-  engine(options: ProbeOptions = {}): Promise<Result> {
+  engine(options: EngineOptions = {}): Promise<Result> {
     return this.#probe('tasks.engine', options, async (timeout) => {
       const begun = performance.now();
-      await this.#ping(timeout);
-      return { latency: Math.round(performance.now() - begun) };
+      const { shards } = this.#deps.engine;
+      const states =
+        shards.length > 1 || options.shards
+          ? await pingShards(shards, options.shards, (shard) =>
+              this.#reads.read(`ping ${shard.name}`, timeout, () => shard.ping()),
+            )
+          : await this.#ping(timeout);
+      if (states && Object.values(states).some((state) => state !== 'up')) throw new Unhealthy({ shards: states });
+      return { latency: Math.round(performance.now() - begun), ...(states && { shards: states }) };
     });
   }
 

@@ -26,9 +26,12 @@ export async function readStoreFigures({ engine, lag }: StoreFiguresDeps): Promi
   const now = engine.now();
   const alive = workers.filter((worker) => isAlive(worker, now));
   return names.flatMap((queue, index) => {
-    const { sizes, queuedSince = null, isPaused = false } = figures[index] ?? {};
+    const ofQueue = figures[index];
+    // The shard of the queue cannot be reached: no figures are better than zeros.
+    if (!ofQueue) return [];
+    const { sizes, queuedSince, isPaused } = ofQueue;
     const sample = (key: MetricKey, value: number): Sample => ({ key, labels: { queue }, value });
-    const { queued = 0, delayed = 0, waiting = 0, running = 0, succeeded = 0, failed = 0 } = sizes ?? {};
+    const { queued, delayed, waiting, running, succeeded, failed } = sizes;
     const states = { queued, scheduled: delayed, waiting, running, succeeded, failed };
     const taking = alive.filter(({ queues, load }) => queues.includes(queue) && !load?.silentQueues?.includes(queue));
     const delay = delays.byQueue.get(queue);

@@ -1,4 +1,5 @@
 import { parseDuration, type Duration } from '../duration.js';
+import type { Topology } from '../engine/shards/topology.js';
 import type { CallOptions, Headers } from '../engine/task.js';
 import { sizeBeyond, toJson } from '../engine/json.js';
 import { ConfigurationError, NotSerializableError, PayloadTooLargeError } from '../errors.js';
@@ -32,6 +33,22 @@ export interface DeferredOptions {
 /** The queue of a call. @throws ConfigurationError when `with({ queue })` is no queue name */
 export function queueOfCall({ definition, options: { queue } }: OptionSource): string {
   return queue === undefined ? definition.queue : checkQueueName(queue, 'with({ queue })');
+}
+
+/**
+ * A key and a batch are known in one shard only: in another one the same key would stand for another task.
+ *
+ * @throws ConfigurationError when `with({ queue })` is in another shard than the task's own queue
+ */
+export function refuseOtherShard(source: OptionSource, { shardOf }: Topology): void {
+  const { definition } = source;
+  const queue = queueOfCall(source);
+  const [own, other] = [shardOf(definition.queue), shardOf(queue)];
+  if (own === other) return;
+  throw new ConfigurationError(
+    `with({ queue: "${queue}" }) is in the shard ${other}, and the queue "${definition.queue}" of task "${definition.name}" in the shard ${own}. ` +
+      `${definition.batch ? 'A batch' : 'A unique key'} stays within one shard. Name a queue of the shard ${own}, or give both queues the same shard.`,
+  );
 }
 
 /**

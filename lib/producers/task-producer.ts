@@ -1,5 +1,6 @@
 import type { CallOptions, Headers, Receipt, TaskCall } from '../engine/task.js';
 import type { Json } from '../engine/json.js';
+import type { Topology } from '../engine/shards/topology.js';
 import { newTaskId } from '../engine/task-id.js';
 import { ConfigurationError } from '../errors.js';
 import { TaskHandle } from '../results/task-handle.js';
@@ -16,7 +17,14 @@ import type { EnqueueOptions } from '../tasks/task-options.js';
 import type { TaskTemplate } from '../tasks/task-template.js';
 import { uniquenessOf } from '../tasks/uniqueness.js';
 import { validateArguments } from '../tasks/validate-arguments.js';
-import { callOptions, checkHeaders, deferredOptions, queueOfCall, type OptionSource } from './call-options.js';
+import {
+  callOptions,
+  checkHeaders,
+  deferredOptions,
+  queueOfCall,
+  refuseOtherShard,
+  type OptionSource,
+} from './call-options.js';
 import { jsonArguments } from './json-arguments.js';
 import type {
   ArgumentList,
@@ -35,6 +43,7 @@ export interface ProducerDeps {
   /** Bytes of JSON of the arguments. */
   readonly maxPayload: number;
   readonly hasPriorities: (queue: string) => boolean;
+  readonly topology: Topology;
   /** The headers of the task that makes the call; empty outside of tasks. */
   readonly currentHeaders: () => Headers;
 }
@@ -262,6 +271,7 @@ export class TaskProducer<F extends TaskFunction = TaskFunction> {
   /** Must be called after the schema has checked the arguments, because `unique.key` relies on their form. */
   #withUniqueness<C extends Pick<TaskCall, 'args'>>(call: C): C & Pick<TaskCall, 'unique'> {
     const unique = uniquenessOf(this.#definition, call.args, this.#options);
+    if (unique || this.#definition.batch) refuseOtherShard(this.#source, this.#deps.topology);
     return unique ? { ...call, unique } : call;
   }
 

@@ -1,6 +1,7 @@
 import { answerId, readAnswer, refusedRecord } from '../engine/call-answer.js';
 import type { Engine } from '../engine/engine.js';
 import type { ChangeListener, WatchOptions } from '../engine/ports/query-port.js';
+import { ONE_SHARD, type Topology } from '../engine/shards/topology.js';
 import type { TaskRecord } from '../engine/task.js';
 
 /** What handles ask of an engine. */
@@ -22,7 +23,10 @@ interface Watch {
 export class AnsweredTasks implements TaskEngine {
   private readonly watches = new Map<string, Set<Watch>>();
 
-  constructor(private readonly engine: TaskEngine) {}
+  constructor(
+    private readonly engine: TaskEngine,
+    private readonly topology: Topology = ONE_SHARD,
+  ) {}
 
   async find(id: string): Promise<TaskRecord | undefined> {
     return (await this.engine.find(id)) ?? (await this.answered(id, (task) => this.engine.find(task)));
@@ -55,14 +59,14 @@ export class AnsweredTasks implements TaskEngine {
 
   /** Forgets the task itself. One that stands for the call belongs to others too, so it is left alone. */
   async forget(id: string): Promise<boolean> {
-    return (await this.engine.forget(id)) || this.engine.forget(answerId(id));
+    return (await this.engine.forget(id)) || this.engine.forget(answerId(id, this.topology));
   }
 
   private async answered(
     id: string,
     ask: (task: string) => Promise<TaskRecord | undefined>,
   ): Promise<TaskRecord | undefined> {
-    const answer = readAnswer(await this.engine.find(answerId(id)));
+    const answer = readAnswer(await this.engine.find(answerId(id, this.topology)));
     if (!answer) return undefined;
     if (answer.task === undefined) return refusedRecord(id, answer);
     this.follow(id, answer.task);

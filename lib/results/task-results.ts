@@ -1,5 +1,6 @@
 import type { Engine } from '../engine/engine.js';
 import type { RateLimit } from '../engine/ports/control-port.js';
+import { ONE_SHARD, type Topology } from '../engine/shards/topology.js';
 import type { TaskRecord } from '../engine/task.js';
 import { AnsweredTasks } from './answered-tasks.js';
 import { BlockedTasks } from './blocked-tasks.js';
@@ -19,9 +20,10 @@ export class TaskResults {
     private readonly engine: Engine,
     private readonly runWaits?: RunWaits,
     rateLimitOf: (queue: string) => RateLimit | undefined = () => undefined,
+    topology: Topology = ONE_SHARD,
   ) {
     this.blocked = new BlockedTasks({ engine, rateLimitOf });
-    this.tasks = new AnsweredTasks(engine);
+    this.tasks = new AnsweredTasks(engine, topology);
     this.watcher = new TaskWatcher(this.tasks);
   }
 

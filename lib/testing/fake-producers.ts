@@ -1,6 +1,7 @@
 import type { Type } from '@nestjs/common';
 import { LimitedEnqueue } from '../engine/limited-enqueue.js';
 import { MemoryEngine } from '../engine/memory/memory-engine.js';
+import { ONE_SHARD } from '../engine/shards/topology.js';
 import type { TaskProducer } from '../producers/task-producer.js';
 import { TaskQueue } from '../producers/task-queue.js';
 import type { Tasks } from '../producers/tasks.js';
@@ -30,7 +31,14 @@ export function fakeProducers(source: Type | TaskContract): unknown {
     // A unit test may pass anything as the transaction.
     adapt: () => ({ dialect: 'postgres', query: async () => [] }),
   });
-  const shared = { stores, results, maxPayload: MAX_PAYLOAD, hasRateLimit: () => false, currentHeaders: () => ({}) };
+  const shared = {
+    stores,
+    results,
+    maxPayload: MAX_PAYLOAD,
+    hasRateLimit: () => false,
+    topology: ONE_SHARD,
+    currentHeaders: () => ({}),
+  };
   const starter = new WorkflowStarter({ ...shared, definitionOf: () => undefined });
   const queue = new TaskQueue({ ...shared, starter, hasPriorities: () => true }, {}, () => undefined);
   const withEnqueued = (producer: TaskProducer) =>

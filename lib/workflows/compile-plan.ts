@@ -1,5 +1,6 @@
 import type { CallOptions, Headers, TaskTree } from '../engine/task.js';
-import { memberId, MOST_MEMBERS, queueOfTask, WORKFLOW_QUEUE } from '../engine/task-id.js';
+import type { Topology } from '../engine/shards/topology.js';
+import { memberId, MOST_MEMBERS, queueOfTask } from '../engine/task-id.js';
 import { GROUP_TASK, type WorkflowNote } from '../engine/workflow-note.js';
 import { ConfigurationError } from '../errors.js';
 import {
@@ -28,6 +29,8 @@ export interface CompileContext {
   readonly priority?: number | undefined;
   /** Whether the queue of this name has a rate limit. */
   readonly hasRateLimit: (queue: string) => boolean;
+  /** Which queue is in which shard. */
+  readonly topology: Topology;
 }
 
 /** A step of a chain, with the priority that it gets from the whole or from the step before. */
@@ -65,11 +68,11 @@ export function compileMembers(
  * The queue of the task that gives the plan's result. A group gathers its results in the queue of its first task, unless
  * gathering would use up the rate limit there.
  */
-export function queueOf(plan: Plan, context: Pick<CompileContext, 'queue' | 'hasRateLimit'>): string {
+export function queueOf(plan: Plan, context: Pick<CompileContext, 'queue' | 'hasRateLimit' | 'topology'>): string {
   if ('task' in plan) return plan.queue;
   if ('chain' in plan) return queueOf(plan.chain.at(-1) as Plan, context);
   const queue = firstQueueOf(plan) ?? context.queue;
-  return context.hasRateLimit(queue) ? WORKFLOW_QUEUE : queue;
+  return context.hasRateLimit(queue) ? context.topology.workflowQueue(queue) : queue;
 }
 
 /**

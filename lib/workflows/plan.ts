@@ -89,6 +89,11 @@ export function* tasksOf(plan: Plan): Generator<TaskPlan, void, undefined> {
   for (const link of [...(plan.onSuccess ?? []), ...(plan.onError ?? [])]) yield* tasksOf(link);
 }
 
+/** The tasks of plans with their queues, those of their links included. */
+export function* placedTasks(plans: readonly Plan[]): Generator<{ name: string; queue: string }, void, undefined> {
+  for (const plan of plans) for (const { task, queue } of tasksOf(plan)) yield { name: task, queue };
+}
+
 /** The queue of the first task of a plan; `undefined` for a plan without a task, such as an empty group. */
 export function firstQueueOf(plan: Plan): string | undefined {
   for (const { queue } of tasksOf(withoutLinks(plan))) return queue;

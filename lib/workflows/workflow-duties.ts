@@ -5,6 +5,7 @@ import type { InstrumentedEnqueue } from '../engine/instrumented-enqueue.js';
 import { removedMember, repeatedLoss } from '../engine/failures.js';
 import { storableText, type Json } from '../engine/json.js';
 import type { Delivery, Outcome } from '../engine/ports/worker-port.js';
+import type { Topology } from '../engine/shards/topology.js';
 import { isFinal, type TaskRecord } from '../engine/task.js';
 import { dutyTask } from '../engine/duty-task.js';
 import { memberId, memberIds } from '../engine/task-id.js';
@@ -36,6 +37,7 @@ export interface WorkflowDutiesDeps {
   /** Bytes of JSON of the arguments of a task. */
   readonly maxPayload: number;
   readonly hasRateLimit: (queue: string) => boolean;
+  readonly topology: Topology;
 }
 
 /** Does what tasks of workflows left behind when they ended, in any process that runs tasks. */
@@ -75,8 +77,8 @@ export class WorkflowDuties {
     index: number,
     { id, reruns, priority }: Duty,
   ): Promise<void> {
-    const { calls, engine, maxPayload, hasRateLimit } = this.deps;
-    const context = { headers, queue, now: engine.now(), priority, hasRateLimit };
+    const { calls, engine, maxPayload, hasRateLimit, topology } = this.deps;
+    const context = { headers, queue, now: engine.now(), priority, hasRateLimit, topology };
     const end = reruns > 0 ? `${kind}:${reruns}` : kind;
     try {
       const complete = completePlan(plan, input, maxPayload);
@@ -131,15 +133,16 @@ export class WorkflowDuties {
     const { name: task, error } = member;
     const failed = { id: member.id, state: 'failed' as const, task, failure: error ?? removedMember(member.id) };
     const failure = failureOfMember(whole, failed, positionOf(members.indexOf(member.id), note));
-    const { calls, engine } = this.deps;
+    const { calls, engine, topology } = this.deps;
     const { priority } = note;
     const end = endOf({ ...whole, state: 'failed', result: null, error: failure });
     // Stored before the end, as by a worker: this process may die in between.
     if (end && end.callbacks.length > 0) {
       const duty: Duty = { kind: 'callbacks', id, reruns, ...(priority !== undefined && { priority }), end };
-      await calls.enqueueTree(dutyTask(duty), delivery);
+      await calls.enqueueTree(dutyTask(duty, topology), delivery);
     }
-    if (members.length > 1) await calls.enqueueTree(dutyTask({ kind: 'cancel members', id, reruns }), delivery);
+    if (members.length > 1)
+      await calls.enqueueTree(dutyTask({ kind: 'cancel members', id, reruns }, topology), delivery);
     return engine.failWhole(id, { failure, reruns });
   }
 

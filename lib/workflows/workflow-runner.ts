@@ -6,6 +6,7 @@ import { DEATHS_ALLOWED, failureOf, isCancellation, repeatedLoss, unreadable } f
 import { sizeBeyond, type Json } from '../engine/json.js';
 import type { Instrumentations } from '../engine/instrumentation.js';
 import type { Delivery, DeliveryHandler, Outcome } from '../engine/ports/worker-port.js';
+import { refuseTwoShards } from '../engine/shards/refuse-spanning-tree.js';
 import type { FailedResult, MemberResult, TaskTree } from '../engine/task.js';
 import { dutyTask } from '../engine/duty-task.js';
 import type { Duty, DutyEnd, ItemState, WorkflowNote } from '../engine/workflow-note.js';
@@ -13,7 +14,7 @@ import { unreadablePlans } from './check-plan.js';
 import { compileMembers, withFailure, type CompileContext } from './compile-plan.js';
 import { checkArguments, completePlan } from './complete-plan.js';
 import { failureOfMember, positionOf } from './failed-member.js';
-import { fromJsonPlans, type Plan } from './plan.js';
+import { fromJsonPlans, placedTasks, type Plan } from './plan.js';
 import { runItems } from './run-items.js';
 import type { RunOutcome } from './run-outcome.js';
 import { CANCEL_AT_ONCE, endOf, MEMBER_FAILED, WorkflowDuties, type WorkflowDutiesDeps } from './workflow-duties.js';
@@ -176,7 +177,9 @@ export class WorkflowRunner implements DeliveryHandler {
   /** The outcome that makes a task wait for more members. @param note the note that the task gets */
   private waitFor(delivery: Delivery, note: WorkflowNote, plans: () => readonly Plan[]): Promise<Outcome> {
     return unlessRefused(async () => {
-      const compiled = compileMembers(plans(), delivery.id, delivery.memberCount, this.contextOf(delivery));
+      const later = plans();
+      refuseTwoShards([delivery, ...placedTasks(later)], this.deps.topology);
+      const compiled = compileMembers(later, delivery.id, delivery.memberCount, this.contextOf(delivery));
       // Those of a map and of a replaced task are never in a group of their own.
       const members = compiled.map((member) => withFailure(member, note.group?.onFailure));
       return { kind: 'waiting', members: await this.deps.calls.membersOf(delivery, members), note };
@@ -203,7 +206,7 @@ export class WorkflowRunner implements DeliveryHandler {
    */
   private async leave(duty: Duty, delivery: Delivery): Promise<void> {
     const { interruption, name, id } = delivery;
-    const tree: TaskTree = dutyTask(duty);
+    const tree: TaskTree = dutyTask(duty, this.deps.topology);
     for (;;) {
       try {
         await this.deps.calls.enqueueTree(tree, delivery);
@@ -221,8 +224,9 @@ export class WorkflowRunner implements DeliveryHandler {
   }
 
   private contextOf({ headers, root, queue, note, options }: Delivery): CompileContext {
-    const { engine, hasRateLimit } = this.deps;
-    return { headers, root, queue, now: engine.now(), priority: note?.priority ?? options.priority, hasRateLimit };
+    const { engine, hasRateLimit, topology } = this.deps;
+    const priority = note?.priority ?? options.priority;
+    return { headers, root, queue, now: engine.now(), priority, hasRateLimit, topology };
   }
 }
 

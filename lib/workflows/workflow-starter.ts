@@ -1,5 +1,7 @@
 import type { Headers } from '../engine/task.js';
 import { toJson } from '../engine/json.js';
+import { refuseTwoShards } from '../engine/shards/refuse-spanning-tree.js';
+import type { Topology } from '../engine/shards/topology.js';
 import { newTaskId, WORKFLOW_QUEUE } from '../engine/task-id.js';
 import { TaskHandle } from '../results/task-handle.js';
 import type { TaskResults } from '../results/task-results.js';
@@ -9,7 +11,7 @@ import type { CallPlace, CallStores } from '../transactions/call-stores.js';
 import { compilePlan, queueOf, refuseLoneTasks } from './compile-plan.js';
 import { completePlan, completeTasks } from './complete-plan.js';
 import { describePlan } from './describe-plan.js';
-import { firstQueueOf, type Plan, type TaskPlan } from './plan.js';
+import { firstQueueOf, placedTasks, type Plan, type TaskPlan } from './plan.js';
 import type { StartsWorkflows } from './running-apps.js';
 
 /** The parts of the application that a workflow needs to start. */
@@ -19,6 +21,7 @@ export interface WorkflowStarterDeps {
   /** Bytes of JSON of the arguments of a task. */
   readonly maxPayload: number;
   readonly hasRateLimit: (queue: string) => boolean;
+  readonly topology: Topology;
   /** The headers of the task that makes the call; empty outside of tasks. */
   readonly currentHeaders: () => Headers;
   /** The definition of a task, if this process declares it. */
@@ -34,13 +37,14 @@ export class WorkflowStarter implements StartsWorkflows {
   }
 
   async start(partial: Plan, input: readonly unknown[] = [], place?: CallPlace): Promise<TaskHandle> {
-    const { stores, results, currentHeaders, hasRateLimit, maxPayload } = this.#deps;
+    const { stores, results, currentHeaders, hasRateLimit, maxPayload, topology } = this.#deps;
     const { port, transaction } = place ? place(stores) : stores.ambient();
     const plan = input.length > 0 ? completePlan(partial, toJson(input[0], 'args[0]'), maxPayload) : partial;
     refuseLoneTasks(plan);
+    refuseTwoShards(placedTasks([plan]), topology);
     await this.#validate(plan);
     const queue = firstQueueOf(plan) ?? WORKFLOW_QUEUE;
-    const context = { headers: currentHeaders(), now: port.now(), queue, hasRateLimit };
+    const context = { headers: currentHeaders(), now: port.now(), queue, hasRateLimit, topology };
     const root = newTaskId(queueOf(plan, context));
     const tree = compilePlan(plan, root, { ...context, root });
     const { id, deduplicated, state } = await port.enqueueTree(tree);

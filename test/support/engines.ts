@@ -3,7 +3,7 @@ import { Redis } from 'ioredis';
 import { join } from 'node:path';
 import pg from 'pg';
 import { createManagedProcess, type ManagedProcess } from './managed-process.js';
-import { freePrefix } from './servers.js';
+import { freePrefix, startRedis } from './servers.js';
 
 /** A store of tasks that only one test uses. A second application in the same place finds the same tasks. */
 export interface Place {
@@ -34,6 +34,42 @@ export function describeEachDatabase(name: string, declareTests: (engine: TestEn
 /** Declares one suite for PostgreSQL, as a server and inside of the process, for tests of BullMQ's tables. */
 export function describeEachPostgres(name: string, declareTests: (engine: TestEngine) => void): void {
   describeEach([postgres, embedded], name, declareTests);
+}
+
+/** Two servers or databases: the second one is the shard `media`. */
+export interface ShardedPlace extends Place {
+  shards: { media: Place };
+}
+
+export interface TestPair {
+  name: string;
+  /** Creates two empty places. Everything in them is removed after the suite. */
+  place(): Promise<ShardedPlace>;
+}
+
+/** Declares one suite for pairs of servers of one kind and of two kinds, for tests of shards. */
+export function describeEachPair(name: string, declareTests: (pair: TestPair) => void): void {
+  const pairs = [
+    [redis, secondRedis],
+    [redis, postgres],
+    // One process opens the folder, so it is not the one that a second application opens.
+    [embedded, postgres],
+    [memory, memory],
+  ] as const;
+  for (const [openFirst, openSecond] of pairs) {
+    const [first, second] = [openFirst(), openSecond()];
+    const names = `${first.name} and ${second.name}`;
+    describe(`${name} on ${names}`, () => {
+      declareTests({
+        name: names,
+        place: async () => ({ ...(await first.place()), shards: { media: await second.place() } }),
+      });
+      afterAll(async () => {
+        await first.clean();
+        await second.clean();
+      });
+    });
+  }
 }
 
 function describeEach(
@@ -67,6 +103,19 @@ function redis(): CleanableEngine {
       }
       await client.quit();
     },
+  };
+}
+
+/** A Redis of its own, which ends with the suite. */
+function secondRedis(): CleanableEngine {
+  let starting: ReturnType<typeof startRedis> | undefined;
+  return {
+    name: 'redis',
+    async place() {
+      starting ??= startRedis();
+      return { connection: (await starting).url, prefix: freePrefix() };
+    },
+    clean: async () => (await starting)?.close(),
   };
 }
 

@@ -48,13 +48,20 @@ export class FakeEngine implements Engine {
 
   serveRequests(): void {}
 
+  readonly shards = [{ name: 'default', ping: () => this.ping() }];
+  missing: readonly string[] = [];
+
+  missingShards(): readonly string[] {
+    return this.missing;
+  }
+
   /** One list: the one that has the state of a task as its name. */
   readonly lists: ListPort = {
     queueNames: async () => [...new Set(Array.from(this.records.values(), ({ queue }) => queue))].toSorted(),
     list: async ({ list, queues, after, count }) =>
       [...this.records.values()]
         .filter(({ state, queue }) => state === list && queues.includes(queue))
-        .map((record, index) => ({ record, parent: undefined, args: () => [], position: [String(index + 1)] }))
+        .map((record, index) => ({ record, parent: undefined, args: () => [], position: [String(index + 1)], time: 0 }))
         .slice(Number(after?.[0] ?? 0))
         .slice(0, count),
     figures: async () => [],

@@ -30,6 +30,7 @@ const PAGES_FOR_USERS = [
   'docs/running.md',
   'docs/deployment.md',
   ...['', 'docker/', 'kubernetes/', 'systemd/', 'supervisor/', 'processes/'].map((form) => `deploy/${form}README.md`),
+  'docs/shards.md',
   'docs/other-tools.md',
   'docs/tracing.md',
   'sample/README.md',
@@ -89,7 +90,9 @@ describe('docs/architecture.md', () => {
     const [rows = []] = tablesWithHead(page, ['Room', 'What it holds']);
     const named = rows.map(([room = '']) => codeIn(room)[0]);
     const folders = [...Object.keys(rooms), ...entryPoints].map((room) => `lib/${room}`);
-    expect(new Set(named)).toEqual(new Set([...folders, 'lib/engine/bullmq', 'lib/engine/memory']));
+    expect(new Set(named)).toEqual(
+      new Set([...folders, 'lib/engine/bullmq', 'lib/engine/memory', 'lib/engine/shards']),
+    );
   });
 
   it('has the rules that turn an error into an outcome, in their order', () => {

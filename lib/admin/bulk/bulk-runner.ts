@@ -20,7 +20,10 @@ const GO_ON_AFTER = 1_000;
 const DEATHS = 100;
 
 export interface BulkRunnerDeps {
-  readonly engine: Pick<Engine, 'lists' | 'workers' | 'now' | 'find' | 'cancel' | 'retry' | 'forget' | 'discard'>;
+  readonly engine: Pick<
+    Engine,
+    'lists' | 'workers' | 'now' | 'missingShards' | 'find' | 'cancel' | 'retry' | 'forget' | 'discard'
+  >;
   /** Runs the tasks of all other queues. */
   readonly next: DeliveryHandler;
 }

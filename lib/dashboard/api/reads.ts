@@ -33,7 +33,7 @@ export interface ReadsDeps {
   readonly admin: TaskAdmin;
   readonly schedules: TaskSchedules;
   readonly results: Pick<TaskResults, 'find' | 'withBlock'>;
-  readonly engine: Pick<Engine, 'now' | 'lists' | 'workers'>;
+  readonly engine: Pick<Engine, 'now' | 'lists' | 'workers' | 'missingShards'>;
   readonly shared: SharedReads;
   readonly redact: ((path: string, value: unknown) => unknown) | undefined;
 }

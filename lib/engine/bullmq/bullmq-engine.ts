@@ -15,6 +15,7 @@ import type { LogPage } from '../ports/history-port.js';
 import type { Receipt, TaskCall, TaskRecord, TaskTree } from '../task.js';
 import type { Retention } from '../retention.js';
 import { TaskChanges } from '../task-changes.js';
+import { DEFAULT_SHARD, ONE_SHARD, type Topology } from '../shards/topology.js';
 import { isInternalQueue, queueOfTask } from '../task-id.js';
 import { diagnoseClock, diagnoseVersions } from './diagnose.js';
 import { Availability } from './availability.js';
@@ -58,6 +59,8 @@ export interface BullMQEngineOptions {
   readonly logLines: number;
   /** Milliseconds for which statistics are kept; `false`: this process counts nothing. */
   readonly keepStatistics: number | false;
+  /** Which queue is in which shard, for the tasks that look after workflows. Default: there is one shard. */
+  readonly topology?: Topology;
 }
 
 /** The production engine: BullMQ on any of its databases. It only puts the parts together; each folder does one job. */
@@ -128,6 +131,7 @@ export class BullMQEngine implements Engine {
       changes: this.changes,
       counter: this.statistics.counter,
       enqueue: (calls) => this.enqueuer.enqueue(calls),
+      topology: options.topology ?? ONE_SHARD,
     });
     this.commands = new TaskCommands({
       driver,
@@ -155,6 +159,12 @@ export class BullMQEngine implements Engine {
       bus,
     );
     this.control = new QueueControl({ driver, availability: this.availability, readyQueue });
+  }
+
+  readonly shards = [{ name: DEFAULT_SHARD, ping: () => this.ping() }];
+
+  missingShards(): readonly string[] {
+    return [];
   }
 
   start(): Promise<void> {

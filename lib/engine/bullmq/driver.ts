@@ -248,6 +248,8 @@ export interface ListedJob extends JobRef {
   readonly found: FoundJob | undefined;
   /** The position behind this job. */
   readonly position: ListPosition;
+  /** In a list that is ordered by time, the time by which it is; 0 in other lists. */
+  readonly time: number;
 }
 
 /** A job that is stored in a transaction of the application. */

@@ -5,6 +5,7 @@ import type { CountedTimes, TaskCounter } from '../statistics/task-counter.js';
 import type { Retention } from '../retention.js';
 import { failureDuty } from '../duty-task.js';
 import { failsByItself } from '../failures.js';
+import type { Topology } from '../shards/topology.js';
 import type { TaskChanges } from '../task-changes.js';
 import { isFinal, type TaskCall, type TaskFailure, type TaskRecord, type TaskTree } from '../task.js';
 import { hasEnded, type StoredTask } from './stored-task.js';
@@ -19,6 +20,7 @@ export interface MemoryChangesDeps {
   readonly recordOf: (task: StoredTask) => TaskRecord | undefined;
   readonly now: () => number;
   readonly counter: Pick<TaskCounter, 'count'> | undefined;
+  readonly topology: Topology;
 }
 
 /**
@@ -84,7 +86,7 @@ export class MemoryChanges {
   failWhole({ id, reruns, workflow }: StoredTask): void {
     const whole = workflow?.parent;
     if (!whole || hasEnded(whole) || workflow.onFailure === 'wait') return;
-    const duty = failureDuty({ id, reruns, whole: whole.id }, this.deps.now());
+    const duty = failureDuty({ id, reruns, whole: whole.id }, this.deps.now(), this.deps.topology);
     if (duty) this.add(duty);
   }
 

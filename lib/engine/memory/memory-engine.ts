@@ -20,6 +20,7 @@ import type { Retention } from '../retention.js';
 import { isFinal, type Receipt, type TaskCall, type TaskRecord, type TaskTree } from '../task.js';
 import { systemClock, type Clock } from '../clock.js';
 import { TaskChanges } from '../task-changes.js';
+import { DEFAULT_SHARD, ONE_SHARD, type Topology } from '../shards/topology.js';
 import type { HeldCalls } from '../held-calls.js';
 import { MemoryChanges } from './memory-changes.js';
 import { MemoryConsumer } from './memory-consumer.js';
@@ -43,6 +44,8 @@ export interface MemoryEngineOptions {
   readonly logLines?: number;
   /** Milliseconds for which statistics are kept; `false`: nothing is counted. Default: a week. */
   readonly keepStatistics?: number | false;
+  /** Which queue is in which shard, for the tasks that look after workflows. Default: there is one shard. */
+  readonly topology?: Topology;
   /** Default: the clock of the system. The first application of a shared place decides. */
   readonly clock?: Clock;
   /** Called before a call that stored tasks resolves. Default: the call takes a turn of the event loop. */
@@ -96,6 +99,7 @@ export class MemoryEngine implements Engine {
     retention,
     logLines = 1_000,
     keepStatistics,
+    topology = ONE_SHARD,
     clock = systemClock,
     onStored,
     onWatched,
@@ -122,7 +126,14 @@ export class MemoryEngine implements Engine {
       retention,
       recordOf: (task) => this.recordOf(task),
       now: () => this.now(),
+      topology,
     });
+  }
+
+  readonly shards = [{ name: DEFAULT_SHARD, ping: () => this.ping() }];
+
+  missingShards(): readonly string[] {
+    return [];
   }
 
   async start(): Promise<void> {}

@@ -77,6 +77,7 @@ export class MemoryLists implements ListPort {
         parent: task.workflow?.parent?.id,
         args: () => JSON.parse(task.args) as Json[],
         position,
+        time: isOrderedByTime(list) ? (place.numbers[0] ?? 0) : 0,
       };
     });
   }

@@ -36,8 +36,11 @@ export interface QueueSettings {
  * Each method throws EngineUnavailableError when the engine does not answer in time, and may be repeated without harm.
  */
 export interface ControlPort {
-  /** The settings of these queues, in order. */
-  settings(queues: readonly string[]): Promise<QueueSettings[]>;
+  /**
+   * The settings of these queues, in order. `undefined` for a queue whose shard cannot be reached, as long as the shard of another
+   * of these queues can.
+   */
+  settings(queues: readonly string[]): Promise<(QueueSettings | undefined)[]>;
   /** Workers start no task of the queue any more; running tasks go on. */
   pause(queue: string, reason: Reason): Promise<void>;
   resume(queue: string): Promise<void>;

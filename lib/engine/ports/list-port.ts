@@ -54,8 +54,10 @@ export interface ListEntry {
   readonly parent: string | undefined;
   /** The arguments of the call; empty when they cannot be read. Parsed only when the caller asks for them. */
   readonly args: () => readonly Json[];
-  /** The position behind this entry. */
+  /** The position behind this entry. In a list that has an order in each queue, its first text is the name of the queue. */
   readonly position: ListPosition;
+  /** In a list that is ordered by time, the time by which it is: lists of several servers are merged by it. 0 in other lists. */
+  readonly time: number;
 }
 
 /** The number of tasks in each list of a queue. `queued` has the tasks of all priorities. */
@@ -97,8 +99,11 @@ export interface ListPort {
    * @throws InvalidArgumentsError when the position is not one of this list
    */
   list(request: ListRequest): Promise<ListEntry[]>;
-  /** The figures of these queues, in order, in one round trip. The sizes are exact. */
-  figures(queues: readonly string[]): Promise<QueueFigures[]>;
+  /**
+   * The figures of these queues, in order, in one round trip. The sizes are exact. `undefined` for a queue whose shard cannot be
+   * reached, as long as the shard of another of these queues can.
+   */
+  figures(queues: readonly string[]): Promise<(QueueFigures | undefined)[]>;
   /** The task of this id with its call; `undefined` when there is none or its time to live is over. */
   details(id: string): Promise<StoredCall | undefined>;
 }

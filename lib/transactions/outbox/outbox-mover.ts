@@ -1,5 +1,6 @@
 import { answerId, deduplicatedAnswer, refusedAnswer } from '../../engine/call-answer.js';
 import type { Engine } from '../../engine/engine.js';
+import type { Topology } from '../../engine/shards/topology.js';
 import type { TaskCall, TaskTree } from '../../engine/task.js';
 import { ConfigurationError, EngineUnavailableError, IdempotencyConflictError } from '../../errors.js';
 import type { MovedRows, OutboxRow } from './outbox-database.js';
@@ -33,6 +34,7 @@ export interface OutboxMoverDeps {
   readonly engine: Pick<Engine, 'enqueue' | 'enqueueTree' | 'find' | 'isStored' | 'now'>;
   /** How long the record of a succeeded task of this name is kept, unless its call says otherwise. */
   readonly resultTtlOf: (task: string) => number;
+  readonly topology: Topology;
 }
 
 /**
@@ -96,7 +98,8 @@ export class OutboxMover {
       }
       if (!only) return 0;
       if (error instanceof IdempotencyConflictError) {
-        await this.deps.engine.enqueueTree(refusedAnswer(only.call, error, this.deps.engine.now()));
+        const { engine, topology } = this.deps;
+        await engine.enqueueTree(refusedAnswer(only.call, error, engine.now(), topology));
         return 1;
       }
       refusals.push({ seq: only.seq, error });
@@ -117,7 +120,7 @@ export class OutboxMover {
     const now = engine.now();
     const answers = calls.flatMap((call, index) => {
       const id = receipts[index]?.id;
-      return id === undefined || id === call.id ? [] : [deduplicatedAnswer(call, id, now)];
+      return id === undefined || id === call.id ? [] : [deduplicatedAnswer(call, id, now, this.deps.topology)];
     });
     if (answers.length > 0) await engine.enqueue(answers);
   }
@@ -125,8 +128,8 @@ export class OutboxMover {
   /** Without the calls for which an earlier task stands since a relay moved them before. That task may have ended meanwhile. */
   private async unanswered(calls: readonly TaskCall[]): Promise<readonly TaskCall[]> {
     if (!calls.some(({ unique }) => unique)) return calls;
-    const { engine } = this.deps;
-    const find = async ({ id, unique }: TaskCall) => (unique ? engine.find(answerId(id)) : undefined);
+    const { engine, topology } = this.deps;
+    const find = async ({ id, unique }: TaskCall) => (unique ? engine.find(answerId(id, topology)) : undefined);
     const answers = await Promise.all(calls.map(find));
     return calls.filter((_, index) => answers[index] === undefined);
   }

@@ -10,12 +10,13 @@ export const OUTBOX_PROVIDERS: Provider[] = [
   {
     provide: OUTBOX,
     inject: [ENGINE, TaskRegistry, RESOLVED_OPTIONS],
-    useFactory: (engine: Engine, registry: TaskRegistry, { outbox, prefix, retention }: ResolvedOptions) =>
+    useFactory: (engine: Engine, registry: TaskRegistry, { outbox, prefix, retention, topology }: ResolvedOptions) =>
       outbox &&
       new Outbox({
         options: outbox,
         engine,
         store: prefix,
+        topology,
         resultTtlOf: (task) => registry.get(task)?.definition.resultTtl ?? retention.ttl,
       }),
   },

@@ -1,4 +1,5 @@
 import type { Engine } from '../../engine/engine.js';
+import type { Topology } from '../../engine/shards/topology.js';
 import type { TransactionAdapter } from '../../engine/ports/transaction-port.js';
 import { OutboxEnqueue } from './outbox-enqueue.js';
 import { OutboxFiguresReader, type OutboxFigures } from './outbox-figures.js';
@@ -13,6 +14,7 @@ export interface OutboxDeps {
   readonly store: string;
   /** How long the record of a succeeded task of this name is kept, unless its call says otherwise. */
   readonly resultTtlOf: (task: string) => number;
+  readonly topology: Topology;
 }
 
 /** The outbox of one application: calls go in with the caller's transaction, and its relay moves them on. */
@@ -21,8 +23,8 @@ export class Outbox {
   private readonly reader: OutboxFiguresReader;
 
   constructor(private readonly deps: OutboxDeps) {
-    const { options, store, engine, resultTtlOf } = deps;
-    const mover = new OutboxMover({ engine, resultTtlOf });
+    const { options, store, engine, resultTtlOf, topology } = deps;
+    const mover = new OutboxMover({ engine, resultTtlOf, topology });
     this.relay = options.open && new OutboxRelay({ open: options.open, store, move: (rows) => mover.move(rows) });
     this.reader = new OutboxFiguresReader(() => this.relay?.database, store);
   }

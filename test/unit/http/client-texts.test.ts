@@ -9,6 +9,7 @@ import { FakeEngine } from '../../support/fake-engine.js';
 import { storesOf } from '../../support/stores-of.js';
 import { platforms, startApp } from '../../support/http-app.js';
 import { request } from '../../support/http-client.js';
+import { ONE_SHARD } from '../../../lib/engine/shards/topology.js';
 
 const charge = defineTask<(cents: number) => void>('charge');
 const welcome = defineTask<(email: string) => void>('welcome', {
@@ -64,6 +65,7 @@ function queueOn(engine: FakeEngine, results: TaskResults): TaskQueue {
     starter: { start: () => Promise.reject(new Error('The test starts no workflow.')) },
     maxPayload: 10_000,
     hasPriorities: () => false,
+    topology: ONE_SHARD,
     currentHeaders: () => ({}),
   };
   return new TaskQueue(deps, {}, () => undefined);

@@ -25,6 +25,7 @@ function blockedTasks(block: QueueBlock | Error, workers: readonly WorkerRecord[
       parent: undefined,
       args: () => [],
       position: [],
+      time: 0,
     })),
   );
   const engine = { blockOf, now: () => NOW, workers: { list } as never, lists: { list: first } as never };

@@ -9,6 +9,7 @@ import { CallStores } from '../../../lib/transactions/call-stores.js';
 import { chain } from '../../../lib/workflows/chain-group-chord.js';
 import { WorkflowStarter } from '../../../lib/workflows/workflow-starter.js';
 import { FakeEngine } from '../../support/fake-engine.js';
+import { ONE_SHARD } from '../../../lib/engine/shards/topology.js';
 
 /** Producers of an application. `stored` has for each call the name of the transaction in which it was stored. */
 function application({ hasOutbox = true }: { hasOutbox?: boolean } = {}) {
@@ -41,6 +42,7 @@ function application({ hasOutbox = true }: { hasOutbox?: boolean } = {}) {
     results: new TaskResults(engine),
     maxPayload: 1_000,
     hasRateLimit: () => false,
+    topology: ONE_SHARD,
     currentHeaders: () => ({}),
   };
   const starter = new WorkflowStarter({ ...shared, definitionOf: () => undefined });

@@ -5,6 +5,7 @@ import { newTaskId } from '../../../lib/engine/task-id.js';
 import { EngineUnavailableError, IdempotencyConflictError } from '../../../lib/errors.js';
 import { FORMAT, readContent, rowsOfCalls } from '../../../lib/transactions/outbox/outbox-format.js';
 import { OutboxMover } from '../../../lib/transactions/outbox/outbox-mover.js';
+import { ONE_SHARD } from '../../../lib/engine/shards/topology.js';
 
 const HOUR = 3_600_000;
 
@@ -32,7 +33,7 @@ function engine(refuse: (name: string) => Error | undefined = () => undefined) {
     isStored: async () => false,
     now: () => 1_000,
   };
-  return { stored, mover: new OutboxMover({ engine: port, resultTtlOf: () => 24 * HOUR }) };
+  return { stored, mover: new OutboxMover({ engine: port, resultTtlOf: () => 24 * HOUR, topology: ONE_SHARD }) };
 }
 
 describe('OutboxMover', () => {
@@ -81,7 +82,7 @@ describe('OutboxMover', () => {
     expect(await mover.move([{ seq: '1', payload: payloadOf(conflicting) }])).toEqual({ moved: ['1'], rejected: [] });
     expect(stored).toMatchObject([
       {
-        id: answerId(conflicting.id),
+        id: answerId(conflicting.id, ONE_SHARD),
         note: { answer: { name: 'conflict', failure: { code: 'IDEMPOTENCY_CONFLICT' } } },
       },
     ]);

@@ -5,6 +5,7 @@ import { GROUP_TASK, type WorkflowNote } from '../../../lib/engine/workflow-note
 import { ConfigurationError } from '../../../lib/errors.js';
 import { compileMembers, compilePlan, withFailure } from '../../../lib/workflows/compile-plan.js';
 import type { Plan, TaskPlan } from '../../../lib/workflows/plan.js';
+import { ONE_SHARD } from '../../../lib/engine/shards/topology.js';
 
 const NOW = Date.UTC(2026, 0, 1);
 const ROOT = `x.${'r'.repeat(22)}`;
@@ -14,6 +15,7 @@ const CONTEXT = {
   root: ROOT,
   queue: 'context',
   hasRateLimit: (queue: string) => queue === 'limited',
+  topology: ONE_SHARD,
 };
 
 const task = (name: string, known: Partial<TaskPlan> = {}): TaskPlan => ({

@@ -8,6 +8,7 @@ import type { TaskPlan } from '../../../lib/workflows/plan.js';
 import { dutyTask } from '../../../lib/engine/duty-task.js';
 import { WorkflowDuties, type WorkflowDutiesDeps } from '../../../lib/workflows/workflow-duties.js';
 import { deliveryOf } from '../../support/delivery.js';
+import { ONE_SHARD } from '../../../lib/engine/shards/topology.js';
 
 const ID = `mail.${'t'.repeat(22)}`;
 const NOW = Date.UTC(2026, 0, 1);
@@ -57,6 +58,7 @@ function handle(
     calls: { enqueueTree, membersOf: (_, trees) => trees },
     maxPayload: 200,
     hasRateLimit: () => false,
+    topology: ONE_SHARD,
   });
   return duties.handle(deliveryOf(known), duty);
 }
@@ -65,11 +67,11 @@ const DONE: Outcome = { kind: 'succeeded', result: undefined };
 
 describe('the task of a duty', () => {
   it('is in the queue of workflows, one for each end', () => {
-    const { id, queue, note } = dutyTask(CALLBACKS);
+    const { id, queue, note } = dutyTask(CALLBACKS, ONE_SHARD);
     expect([queue, queueOfTask(id), note]).toEqual([WORKFLOW_QUEUE, WORKFLOW_QUEUE, { duty: CALLBACKS }]);
-    expect(dutyTask(CALLBACKS).id).toBe(id);
-    expect(dutyTask({ ...CALLBACKS, reruns: 1 }).id).not.toBe(id);
-    expect(dutyTask({ ...CALLBACKS, kind: 'cancel members' }).id).not.toBe(id);
+    expect(dutyTask(CALLBACKS, ONE_SHARD).id).toBe(id);
+    expect(dutyTask({ ...CALLBACKS, reruns: 1 }, ONE_SHARD).id).not.toBe(id);
+    expect(dutyTask({ ...CALLBACKS, kind: 'cancel members' }, ONE_SHARD).id).not.toBe(id);
   });
 });
 

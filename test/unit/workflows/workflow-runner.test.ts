@@ -11,6 +11,7 @@ import type { Plan, TaskPlan } from '../../../lib/workflows/plan.js';
 import type { RunOutcome } from '../../../lib/workflows/run-outcome.js';
 import type { WorkflowRunnerDeps } from '../../../lib/workflows/workflow-runner.js';
 import { deliveryOf } from '../../support/delivery.js';
+import { ONE_SHARD } from '../../../lib/engine/shards/topology.js';
 
 /** The pauses of the runner, which take no time here. */
 const pause = jest.fn<(milliseconds: number) => Promise<void>>();
@@ -64,6 +65,7 @@ function run(note: WorkflowNote | undefined, members: readonly MemberResult[] = 
     executor: { handle: execute },
     maxPayload: 200,
     hasRateLimit: () => false,
+    topology: ONE_SHARD,
   });
   return runner.handle(
     deliveryOf({

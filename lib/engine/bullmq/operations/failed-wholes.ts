@@ -1,5 +1,6 @@
 import { failureDuty } from '../../duty-task.js';
 import type { FailureOfWhole } from '../../ports/command-port.js';
+import type { Topology } from '../../shards/topology.js';
 import type { TaskCounter } from '../../statistics/task-counter.js';
 import type { TaskChanges } from '../../task-changes.js';
 import type { Receipt, TaskCall, TaskRecord } from '../../task.js';
@@ -17,6 +18,7 @@ export interface FailedWholesDeps {
   readonly changes: TaskChanges;
   readonly counter: Pick<TaskCounter, 'count'> | undefined;
   readonly enqueue: (calls: readonly TaskCall[]) => Promise<Receipt[]>;
+  readonly topology: Topology;
 }
 
 /**
@@ -35,7 +37,8 @@ export class FailedWholes {
    * member. Without it they would fail later, so an outage is no error.
    */
   async expect(member: Pick<TaskRecord, 'id' | 'whole' | 'reruns'>): Promise<void> {
-    const duty = failureDuty(member, this.deps.driver.clock.now());
+    const { driver, topology } = this.deps;
+    const duty = failureDuty(member, driver.clock.now(), topology);
     if (duty) await this.deps.enqueue([duty]).catch(() => undefined);
   }
 

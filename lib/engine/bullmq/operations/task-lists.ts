@@ -42,10 +42,10 @@ export class TaskLists implements ListPort {
     };
   }
 
-  private entryOf({ queue, id, found, position }: ListedJob): ListEntry {
+  private entryOf({ queue, id, found, position, time }: ListedJob): ListEntry {
     const record = found && this.lookup.recordOf(id, found.json, queue, found.state);
     const args = () => (found && argsOf(found.json)) ?? [];
-    return { record, parent: found && parentOf(found.json), args, position };
+    return { record, parent: found && parentOf(found.json), args, position, time };
   }
 }
 

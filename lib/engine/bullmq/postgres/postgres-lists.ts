@@ -35,7 +35,7 @@ export class PostgresLists implements JobLists {
         ...[queues, count],
         ...position,
       ]);
-      return rows.map((row) => toListedJob(row, [String(row[part.time]), row.id]));
+      return rows.map((row) => toListedJob(row, [String(row[part.time]), row.id], Number(row[part.time])));
     }
     const { order } = part;
     const numbers = order.flatMap((column, index) => (column === 'id' ? [] : [index + 1]));
@@ -63,6 +63,6 @@ export class PostgresLists implements JobLists {
   }
 }
 
-function toListedJob(row: ListRow, position: ListPosition): ListedJob {
-  return { queue: row.queue, id: row.id, found: toFoundJob(row), position };
+function toListedJob(row: ListRow, position: ListPosition, time = 0): ListedJob {
+  return { queue: row.queue, id: row.id, found: toFoundJob(row), position, time };
 }

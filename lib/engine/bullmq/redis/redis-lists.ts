@@ -101,7 +101,7 @@ export class RedisLists implements JobLists {
       ...position,
     ]);
     const listed = jobs.map(([member, key, job]) => {
-      return { queue, id: member, found: toFoundJob(job), position: [key, member] };
+      return { queue, id: member, found: toFoundJob(job), position: [key, member], time: timeOf(list, Number(key)) };
     });
     return isDescending(list) ? listed.toReversed() : listed;
   }
@@ -125,7 +125,7 @@ export class RedisLists implements JobLists {
     return jobs.map(([id, job], index) => {
       const anchors = ANCHORS.map((distance) => ids[jobs.length - 1 - index + distance]);
       const texts = anchors.filter((anchor) => anchor !== undefined);
-      return { queue, id, found: toFoundJob(job), position: [String(Number(start) + index + 1), ...texts] };
+      return { queue, id, found: toFoundJob(job), position: [String(Number(start) + index + 1), ...texts], time: 0 };
     });
   }
 
@@ -165,6 +165,12 @@ function toFigures([paused, sizes, jobs]: FiguresReply): QueueFigures {
 
 function isDescending(list: StoredList): boolean {
   return list === 'succeeded' || list === 'failed';
+}
+
+/** BullMQ multiplies the time of a delayed job, so that jobs of one millisecond keep their order. */
+function timeOf(list: StoredList, score: number): number {
+  if (!isOrderedByTime(list)) return 0;
+  return list === 'delayed' ? Math.floor(score / 0x1000) : score;
 }
 
 function inQueue(job: ListedJob, queue: string): ListedJob {
