@@ -43,3 +43,68 @@ export async function killedAgainAndAgain(world: World, { kills }: { kills: numb
   assert(world.counts().duplicated <= (kills / 2 + 1) * 40);
   assert.equal(world.counts().lost, 0);
 }
+
+/**
+ * The server is stopped for a while, while batches run and calls are held, and then a worker is closed under load, as a deploy does.
+ * No call is lost.
+ */
+export async function stoppedServerAndDeploy(world: World): Promise<void> {
+  const web = await world.start({ role: 'producer' }, { batched: true });
+  const start = () =>
+    world.start({ role: 'worker', queues, consume: ['rows'], abandonedAfter: '6s' }, { batched: true });
+  const first = await start();
+  const ids = await world.enqueue(web, 'row', [500], CALLS);
+  await world.until(() => world.recorded('started').length > 0, 'a batch has started');
+  await world.server.stop();
+  // The batches that run end meanwhile, and their worker cannot store it.
+  await world.until(() => world.recorded('finished').length > 0, 'a batch has ended without the server');
+  await world.server.restart();
+  await world.finished(ids);
+  const later = await world.enqueue(web, 'row', [200], CALLS);
+  await start();
+  await first.stop();
+  await world.finished(later);
+  for (const { state } of await world.finalStates(web, [...ids, ...later])) assert.equal(state, 'succeeded');
+  assert.equal(world.counts().lost, 0);
+  // A call whose end could not be stored may run again: those of the two batches that ran when the server stopped, and of the two
+  // that took longer than the time for a worker that closes.
+  assert(world.counts().duplicated <= 80, `${world.counts().duplicated} calls finished twice`);
+}
+
+/** One call of a batch makes it throw each time. The others succeed in smaller batches, and the one at fault fails with its own error. */
+export async function poisonousCall(world: World): Promise<void> {
+  const web = await world.start({ role: 'producer' }, { batched: true });
+  const others = await world.enqueue(web, 'row', [10], 19);
+  const [poison = ''] = await world.enqueue(web, 'row', [-1]);
+  world.failedOnPurpose.push(poison);
+  await world.start({ role: 'worker', queues, consume: ['rows'] }, { batched: true });
+  await world.finished(others);
+  for (const { state } of await world.finalStates(web, others)) assert.equal(state, 'succeeded');
+  const { error } = await web.ask.result(poison, 30_000);
+  assert.match(error?.message ?? '', /poison/);
+  const { lost, duplicated } = world.counts();
+  assert.deepEqual({ lost, duplicated }, { lost: 0, duplicated: 0 });
+}
+
+/**
+ * A worker is killed while it stores how the calls of a batch ended: again and again, a little later each time. No call is lost, and
+ * one whose success is stored does not run again.
+ */
+export async function killedWhileSettling(world: World, { kills }: { kills: number }): Promise<void> {
+  const web = await world.start({ role: 'producer' }, { batched: true });
+  for (let kill = 0; kill < kills; kill++) {
+    const worker = await world.start({ role: 'worker', queues, consume: ['rows'] }, { batched: true });
+    const ids = await world.enqueue(web, 'row', [0], 40);
+    await world.until(() => ids.some((id) => world.recorded('finished', id).length > 0), 'a batch has ended');
+    await new Promise((resolve) => setTimeout(resolve, kill));
+    await worker.kill();
+    const states = await world.states(web, ids);
+    const stored = states.filter(({ state }) => state === 'succeeded').map(({ id }) => id);
+    const next = await world.start({ role: 'worker', queues, consume: ['rows'] }, { batched: true });
+    await world.finished(ids);
+    for (const { state } of await world.finalStates(web, ids)) assert.equal(state, 'succeeded');
+    for (const id of stored) assert.equal(world.recorded('finished', id).length, 1);
+    await next.stop();
+  }
+  assert.equal(world.counts().lost, 0);
+}

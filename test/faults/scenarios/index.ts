@@ -1,5 +1,11 @@
 import type { EngineName, World } from '../support/world.js';
-import { killedAgainAndAgain, killedWithBatches } from './batches.js';
+import {
+  killedAgainAndAgain,
+  killedWhileSettling,
+  killedWithBatches,
+  poisonousCall,
+  stoppedServerAndDeploy,
+} from './batches.js';
 import { changedClock, fiveClocks, wrongClock } from './clocks.js';
 import { atMostOnce, eventLoop, killedWorker, manyCallers, poisonTask } from './delivery.js';
 import { failover } from './failover.js';
@@ -56,7 +62,16 @@ export function scenarios(size: 'quick' | 'full'): Scenario[] {
       'a worker is killed while it runs batches': killedWithBatches,
       'workers with batches are killed and closed again and again': (world) =>
         killedAgainAndAgain(world, { kills: full ? 10 : 3 }),
+      'a call makes its batch throw': poisonousCall,
+      // It starts a dozen processes one after the other, for which a busy machine takes minutes.
+      ...(full && {
+        'a worker is killed while it stores the ends of a batch': (world: World) =>
+          killedWhileSettling(world, { kills: 4 }),
+      }),
     }),
+    ...some('batches', {
+      'the server is stopped while batches run, and a worker is replaced': stoppedServerAndDeploy,
+    }).map((scenario): Scenario => ({ ...scenario, open: { durable: true } })),
     ...some('lane', {
       'a worker is killed while it stores the ends of many tasks': killedInStatement,
       'two workers share a queue of plain and other tasks': (world) => mixedQueue(world, { each: full ? 200 : 50 }),
