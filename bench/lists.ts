@@ -21,7 +21,7 @@ const AT_ONCE = 10_000;
 const FAR_PAGE = 1_000;
 
 /** Fails the jobs of a queue as a worker would, without running them. */
-async function failAll({ store, connection, prefix }: Place, queue: string): Promise<void> {
+export async function failAll({ store, connection, prefix }: Place, queue: string): Promise<void> {
   if (store === 'redis') {
     const redis = new Redis(connection);
     while (Number(await redis.eval(FAIL_JOBS, 0, `${prefix}:${queue}:`, AT_ONCE, Date.now())) > 0);

@@ -12,6 +12,7 @@ const ORDER = [
   ...[
     'waiting',
     'lists',
+    'dashboard',
     'schedules',
     'telemetry',
     'boot',

@@ -3,9 +3,10 @@ import type { ComponentType, JSX } from 'preact';
 import { exact } from './format.js';
 import { Keys, showKeys } from './keys.js';
 import { isLive, overview, storeError } from './live.js';
-import { Dialog, Jobs } from './parts/acts.js';
+import { Dialog } from './parts/acts.js';
 import { Bones, Card, capital, Empty, Head } from './parts/bits.js';
 import { Icon } from './parts/icon.js';
+import { Jobs } from './parts/jobs.js';
 import { Themes } from './parts/theme.js';
 import { Toasts } from './parts/toasts.js';
 import { href, place } from './router.js';
@@ -153,8 +154,8 @@ function Side(): JSX.Element {
         })}
       </nav>
       <div class="foot">
-        <p class={`live ${isLive.value ? '' : 'gone'}`}>
-          <span>{isLive.value ? 'Live' : 'Not live'}</span>
+        <p class={`live ${isLive.value && storeError.value === undefined ? '' : 'gone'}`}>
+          <span>{isLive.value && storeError.value === undefined ? 'Live' : 'Not live'}</span>
         </p>
         <p class="more">
           {settings.user && (
@@ -177,15 +178,15 @@ function Side(): JSX.Element {
 }
 
 function Notices(): JSX.Element {
-  const as = overview.value ? ` What you see is of ${exact(Date.parse(overview.value.at))}.` : '';
+  const as = overview.value ? ` The page shows ${exact(Date.parse(overview.value.at))}.` : '';
   return (
     <div role="status" class="notices">
       {!isLive.value && (
         <div class="notice">
           <Icon name="warn" />
           <span class="grow">
-            <strong>The connection was lost.</strong> Nothing here moves until it is back; the page tries again by
-            itself.{as}
+            <strong>The connection was lost.</strong> Nothing on this page changes until it is back. The page tries
+            again by itself.{as}
           </span>
         </div>
       )}
@@ -193,8 +194,8 @@ function Notices(): JSX.Element {
         <div class="notice bad">
           <Icon name="fail" />
           <span class="grow">
-            <strong>The store could not be read.</strong> <bdi>{storeError.value}</bdi>
-            {as}
+            <strong>The store could not be read.</strong> <bdi>{storeError.value.replace(/\.?$/, '.')}</bdi> The page
+            tries again every two seconds.{as}
           </span>
         </div>
       )}

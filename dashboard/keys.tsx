@@ -12,6 +12,9 @@ const VIEWS: Readonly<Record<string, readonly [address: () => string, text: stri
   w: [() => href(['workers']), 'workers'],
 };
 
+/** Keys that press a button of the view: those that can be undone, or that ask first. */
+const PRESSES = ['r', 'c', 'Escape'];
+
 const isShown = signal(false);
 const KEY = 'task-dashboard-keys';
 export const areKeysOn = signal(localStorageValue() !== 'off');
@@ -40,6 +43,7 @@ export function startKeys(): void {
     else if (key === '/') focus(event, document.querySelector<HTMLElement>('[data-search]'));
     else if (key === 'j' || key === 'k') focus(event, neighbour(key === 'j' ? 1 : -1));
     else if (key === 'x' || key === 'X') tick(event.shiftKey);
+    else if (PRESSES.includes(key)) press(key);
   });
 }
 
@@ -63,6 +67,10 @@ function neighbour(by: number): HTMLElement | null | undefined {
   return next?.querySelector<HTMLElement>('a');
 }
 
+function press(key: string): void {
+  document.querySelector<HTMLButtonElement>(`main [data-key="${key}"]:not(:disabled)`)?.click();
+}
+
 function tick(upTo: boolean): void {
   const box = currentRow()?.querySelector<HTMLInputElement>('input[type=checkbox]');
   box?.dispatchEvent(new MouseEvent('click', { bubbles: true, cancelable: true, shiftKey: upTo }));
@@ -81,7 +89,9 @@ function KeyList(): JSX.Element {
     [['j', 'k'], 'next and previous row'],
     [['x'], 'choose the row, with Shift all up to it'],
     [['Enter'], 'open the row'],
-    [['Esc'], 'close'],
+    [['r'], 'retry the task, or what is chosen'],
+    [['c'], 'cancel it, after a question'],
+    [['Esc'], 'close, or choose none'],
   ];
   return (
     <dialog ref={element} class="modal" aria-labelledby="keys" onClose={() => (isShown.value = false)}>

@@ -27,6 +27,9 @@ export function watchActs(ids: readonly string[]): void {
   if (ids.join() !== watchedByActs.peek().join()) watchedByActs.value = ids;
 }
 
+/** Milliseconds after which a page that is not shown closes its stream of events. */
+const CLOSE_HIDDEN = 60_000;
+
 /** Milliseconds by which the store's clock is ahead of this browser's. */
 let ahead = 0;
 
@@ -62,6 +65,22 @@ export function startLive(): void {
       if (source?.readyState === EventSource.CLOSED) retry = window.setTimeout(() => connect(ids), 3_000);
     });
   };
+  let hidden: number | undefined;
+  let isPaused = false;
+  // A page that nobody has seen for a while costs nothing; it is up to date again a moment after it is shown.
+  document.addEventListener('visibilitychange', () => {
+    clearTimeout(hidden);
+    if (document.hidden) {
+      hidden = window.setTimeout(() => {
+        isPaused = true;
+        clearTimeout(retry);
+        source?.close();
+      }, CLOSE_HIDDEN);
+    } else if (isPaused) {
+      isPaused = false;
+      connect(watched.peek());
+    }
+  });
   effect(() => connect(watched.value));
   // A tick a second moves the ages of what is shown.
   setInterval(() => {

@@ -2,12 +2,12 @@ import { signal } from '@preact/signals';
 import type { ComponentChildren, JSX } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { act, ApiError } from '../api.js';
-import { count } from '../format.js';
-import { statuses, watchActs } from '../live.js';
+import { count, plural } from '../format.js';
 import { href } from '../router.js';
 import { settings } from '../settings.js';
 import { Icon, type IconName } from './icon.js';
-import { Text } from './bits.js';
+import { changes } from './changes.js';
+import { addJob } from './jobs.js';
 import { toast } from './toasts.js';
 
 interface Question {
@@ -25,38 +25,36 @@ interface Question {
   readonly run: (values: Readonly<Record<string, string>>) => Promise<unknown>;
 }
 
-/** A bulk act that this page has started. */
-interface Job {
-  readonly id: string;
-  readonly text: string;
-}
-
 const question = signal<Question | undefined>(undefined);
-const jobs = signal<readonly Job[]>([]);
-/** Grows with each change, so that views read again. */
-export const changes = signal(0);
 
 /** Asks before something that cannot be undone. */
 export function ask(one: Question): void {
   question.value = one;
 }
 
-/** Changes something, and tells what came of it. @returns false when it was refused */
+/** What takes a change back: an act, and what is told of it. */
+export type Undo = readonly [name: string, body: object, told: string];
+
+/**
+ * Changes something, and tells what came of it.
+ *
+ * @param more.total how many tasks an act on many is about
+ * @returns false when it was refused
+ */
 export async function perform(
   name: string,
   body: object,
   told: string | undefined,
-  undo?: readonly [name: string, body: object, told: string],
+  { undo, total }: { readonly undo?: Undo | undefined; readonly total?: number } = {},
 ): Promise<boolean> {
   try {
     const answer = await act(name, body);
     const isBulk = answer.id !== undefined && /All$|^purge$/.test(name);
     if (isBulk) {
-      jobs.value = [...jobs.value, { id: answer.id, text: told ?? name }];
-      watchActs(jobs.value.map(({ id }) => id));
+      addJob({ id: answer.id, text: told ?? name, total });
     } else if (told !== undefined) {
       toast(told, {
-        ...(undo && { undo: () => void perform(undo[0], undo[1], undo[2]) }),
+        ...(undo && { undo: () => void perform(...undo) }),
         ...(answer.id !== undefined && { link: ['See the task', href(['tasks', answer.id])] as const }),
       });
     }
@@ -68,6 +66,40 @@ export async function perform(
   }
 }
 
+/** Requests of {@link performEach} at the same time. */
+const AT_ONCE = 4;
+
+/**
+ * Changes several tasks one by one, and tells once how many were changed and why others were refused.
+ *
+ * @param more.onStep is called with the number of tasks that were tried
+ * @param more.leftOut what is told of chosen tasks that the act does not concern
+ */
+export async function performEach(
+  name: string,
+  ids: readonly string[],
+  told: string,
+  { onStep, leftOut = '' }: { readonly onStep: (tried: number) => void; readonly leftOut?: string },
+): Promise<void> {
+  const refused: string[] = [];
+  const waiting = [...ids];
+  let tried = 0;
+  const run = async () => {
+    for (let id = waiting.shift(); id !== undefined; id = waiting.shift()) {
+      await act(name, { id }).catch((error: unknown) => refused.push((error as ApiError).message));
+      onStep(++tried);
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, run));
+  changes.value++;
+  const done = ids.length - refused.length;
+  const of = refused.length === 0 ? plural(done, 'task') : `${count(done)} of ${plural(ids.length, 'task')}`;
+  const why = refused[0] === undefined ? '' : `${count(refused.length)} refused: ${refused[0]}`;
+  toast([`${of} ${told}.`, why, leftOut].filter(Boolean).join(' '), {
+    isBad: refused.length > 0,
+  });
+}
+
 /** A button for something that changes; left out in read-only mode. */
 export function Act({
   icon,
@@ -76,6 +108,7 @@ export function Act({
   class: extra = '',
   label,
   disabled,
+  press,
 }: {
   icon?: IconName;
   children?: ComponentChildren;
@@ -83,6 +116,8 @@ export function Act({
   class?: string;
   label?: string;
   disabled?: boolean;
+  /** The key that presses it. */
+  press?: string;
 }): JSX.Element | null {
   if (settings.readOnly) return null;
   return (
@@ -92,69 +127,12 @@ export function Act({
       aria-label={label}
       title={label}
       disabled={disabled}
+      data-key={press}
       onClick={() => void onClick()}
     >
       {icon && <Icon name={icon} />}
       {children}
     </button>
-  );
-}
-
-/** The bulk acts of this page: each is a task of its own, with its progress and a button that stops it. */
-export function Jobs(): JSX.Element | null {
-  if (jobs.value.length === 0) return null;
-  const remove = (id: string) => {
-    jobs.value = jobs.value.filter((job) => job.id !== id);
-    watchActs(jobs.value.map((job) => job.id));
-  };
-  return (
-    <section class="card" aria-label="Acts on many tasks">
-      {jobs.value.map((job) => (
-        <JobStrip key={job.id} job={job} onClose={() => remove(job.id)} />
-      ))}
-    </section>
-  );
-}
-
-function JobStrip({ job, onClose }: { job: Job; onClose: () => void }): JSX.Element {
-  const status = statuses.value.get(job.id);
-  const state = status === null ? 'succeeded' : (status?.state ?? 'queued');
-  const isOver = ['succeeded', 'failed', 'cancelled', 'expired'].includes(state);
-  const done = status?.progress?.current ?? 0;
-  useEffect(() => {
-    if (isOver) changes.value++;
-  }, [isOver]);
-  return (
-    <div class="job">
-      <span class="state" data-state={state}>
-        <Icon name={state === 'succeeded' ? 'succeeded' : state} />
-        <Text>{job.text}</Text>
-      </span>
-      {isOver ? <span /> : <progress aria-label={job.text} />}
-      <span role="status">
-        {isOver
-          ? state === 'succeeded'
-            ? `Done: ${count(done)} tasks.`
-            : `${state}${status?.error ? `: ${status.error.message}` : ''}`
-          : state === 'queued'
-            ? 'waits for a worker'
-            : `${count(done)} so far`}
-      </span>
-      <span class="row">
-        <a class="button tiny" href={href(['tasks', job.id])}>
-          Details
-        </a>
-        {isOver ? (
-          <button type="button" class="tiny square" aria-label="Close" onClick={onClose}>
-            <Icon name="close" />
-          </button>
-        ) : (
-          <button type="button" class="tiny" onClick={() => void perform('cancel', { id: job.id }, 'The act stops.')}>
-            Stop
-          </button>
-        )}
-      </span>
-    </div>
   );
 }
 

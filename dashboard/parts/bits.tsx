@@ -78,10 +78,15 @@ export function Id({ id }: { id: string }): JSX.Element {
   );
 }
 
-export function Copy({ text, label }: { text: string; label: string }): JSX.Element {
+export function Copy({ text, label }: { text: string | (() => string); label: string }): JSX.Element {
   const copy = async () => {
-    await navigator.clipboard.writeText(text);
-    toast('Copied.');
+    try {
+      await navigator.clipboard.writeText(typeof text === 'string' ? text : text());
+      toast('Copied.');
+    } catch {
+      // Without HTTPS a browser has no clipboard.
+      toast('The browser did not allow it. Copy the text by hand.', { isBad: true });
+    }
   };
   return (
     <button type="button" class="bare tiny square" aria-label={label} title={label} onClick={() => void copy()}>

@@ -1,7 +1,8 @@
 import type { JSX } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import uPlot from 'uplot';
 import { dayAndHour, dayOf, hourOf } from '../format.js';
+import { Copy } from './bits.js';
 import { theme } from './theme.js';
 
 export interface ChartSeries {
@@ -22,19 +23,27 @@ export interface ChartProps {
   /** A sentence for those who do not see the chart. */
   readonly sentence: string;
   readonly isLong: boolean;
+  /** What happened at a time and may explain a change, such as a deploy. */
+  readonly marks: readonly ChartMark[];
+}
+
+export interface ChartMark {
+  /** Seconds since 1970. */
+  readonly at: number;
+  readonly text: string;
 }
 
 /** Charts of one key move their cursors together. */
 const sync = uPlot.sync('overview');
 const HEIGHT = 164;
 
-export function Chart({ title, times, series, format, sentence, isLong }: ChartProps): JSX.Element {
+export function Chart({ title, times, series, format, sentence, isLong, marks }: ChartProps): JSX.Element {
   const box = useRef<HTMLDivElement>(null);
   const readout = useRef<HTMLParagraphElement>(null);
   const plot = useRef<uPlot | undefined>(undefined);
   const data = [times, ...series.map(({ values }) => values)] as unknown as uPlot.AlignedData;
-  const latest = useRef({ series, format });
-  latest.current = { series, format };
+  const latest = useRef({ series, format, marks });
+  latest.current = { series, format, marks };
   const shape = series.map(({ name, kind }) => name + kind).join();
 
   useEffect(() => {
@@ -51,7 +60,9 @@ export function Chart({ title, times, series, format, sentence, isLong }: ChartP
         const value = own[place];
         return `${name} ${value === null || value === undefined ? 'none' : latest.current.format(value)}`;
       });
-      readout.current.textContent = `${isLong ? dayAndHour(at * 1_000) : hourOf(at * 1_000)} · ${values.join(' · ')}`;
+      const step = (chart.data[0][1] ?? 0) - (chart.data[0][0] ?? 0);
+      const near = latest.current.marks.filter((mark) => mark.at >= at && mark.at < at + step);
+      readout.current.textContent = [timeOf(at, isLong), ...values, ...near.map(({ text }) => text)].join(' · ');
     };
     const options: uPlot.Options = {
       width: Math.max(element.clientWidth, 100),
@@ -90,7 +101,10 @@ export function Chart({ title, times, series, format, sentence, isLong }: ChartP
       ],
       series: [{}, ...series.map((one) => styleOf(one, color))],
       hooks: {
-        draw: [(chart) => drawLabels(chart, color, (value) => latest.current.format(value))],
+        draw: [
+          (chart) => drawMarks(chart, color, latest.current.marks),
+          (chart) => drawLabels(chart, color, (value) => latest.current.format(value)),
+        ],
         setCursor: [show],
       },
     };
@@ -117,7 +131,7 @@ export function Chart({ title, times, series, format, sentence, isLong }: ChartP
     };
   }, [shape, theme.value, isLong]);
 
-  useEffect(() => plot.current?.setData(data), [times, series]);
+  useEffect(() => plot.current?.setData(data), [times, series, marks]);
 
   const id = title.replaceAll(/\W+/g, '-').toLowerCase();
   return (
@@ -137,15 +151,90 @@ export function Chart({ title, times, series, format, sentence, isLong }: ChartP
               {name} <b>{newest}</b>
             </li>
           ))}
+          {marks.length > 0 && (
+            <li>
+              <svg viewBox="0 0 16 10" aria-hidden="true">
+                <path class="mark" d="M4 2h8L8 9z" />
+              </svg>
+              start of workers
+            </li>
+          )}
         </ul>
       </figcaption>
       <div ref={box} class="plot" role="img" tabIndex={0} aria-labelledby={id} aria-describedby={`${id}-told`} />
       <p ref={readout} class="readout" hidden aria-live="off" />
       <p class="quiet" id={`${id}-told`}>
-        {sentence}
+        {[sentence, ...marks.map(({ at, text }) => `${text} at ${timeOf(at, isLong)}.`)].join(' ')}
       </p>
+      <ChartTable title={title} times={times} series={series} format={format} isLong={isLong} />
     </figure>
   );
+}
+
+/** The values of a chart, for screen readers and for copying. */
+function ChartTable({
+  title,
+  times,
+  series,
+  format,
+  isLong,
+}: Pick<ChartProps, 'title' | 'times' | 'series' | 'format' | 'isLong'>): JSX.Element {
+  const [isOpen, setOpen] = useState(false);
+  const shown = (value: number | null | undefined) => (value === null || value === undefined ? '–' : format(value));
+  const text = () =>
+    [
+      ['time', ...series.map(({ name }) => name)],
+      ...times.map((at, place) => [
+        new Date(at * 1_000).toISOString(),
+        ...series.map(({ values }) => String(values[place] ?? '')),
+      ]),
+    ]
+      .map((cells) => cells.join('\t'))
+      .join('\n');
+  return (
+    <details class="values" onToggle={({ currentTarget }) => setOpen(currentTarget.open)}>
+      <summary>
+        Values<span class="quiet"> of {title}</span>
+      </summary>
+      {isOpen && (
+        <>
+          <div class="scroll" tabIndex={0} role="region" aria-label={`Values of ${title}`}>
+            <table>
+              <thead>
+                <tr>
+                  <th scope="col">Time</th>
+                  {series.map(({ name }) => (
+                    <th key={name} scope="col" class="num">
+                      {name}
+                    </th>
+                  ))}
+                </tr>
+              </thead>
+              <tbody>
+                {times
+                  .map((at, place) => (
+                    <tr key={at}>
+                      <th scope="row">{timeOf(at, isLong)}</th>
+                      {series.map(({ name, values }) => (
+                        <td key={name} class="num">
+                          {shown(values[place])}
+                        </td>
+                      ))}
+                    </tr>
+                  ))
+                  .toReversed()}
+              </tbody>
+            </table>
+          </div>
+          <Copy text={text} label={`Copy the values of ${title}`} />
+        </>
+      )}
+    </details>
+  );
+}
+
+function timeOf(at: number, isLong: boolean): string {
+  return isLong ? dayAndHour(at * 1_000) : hourOf(at * 1_000);
 }
 
 function styleOf({ tone, kind, name }: ChartSeries, color: (name: string) => string): uPlot.Series {
@@ -162,6 +251,32 @@ function styleOf({ tone, kind, name }: ChartSeries, color: (name: string) => str
       paths: uPlot.paths.bars?.({ size: [0.7, 14], align: 0 }) ?? (() => null),
     };
   return base;
+}
+
+/** A dotted line with a triangle at its top for each mark. */
+function drawMarks(chart: uPlot, color: (name: string) => string, marks: readonly ChartMark[]): void {
+  const { ctx } = chart;
+  const { left, top, width, height } = chart.bbox;
+  const ratio = devicePixelRatio;
+  ctx.save();
+  ctx.strokeStyle = color('soft');
+  ctx.fillStyle = color('soft');
+  ctx.lineWidth = ratio;
+  ctx.setLineDash([2 * ratio, 3 * ratio]);
+  for (const { at } of marks) {
+    const x = chart.valToPos(at, 'x', true);
+    if (x < left || x > left + width) continue;
+    ctx.beginPath();
+    ctx.moveTo(x, top);
+    ctx.lineTo(x, top + height);
+    ctx.stroke();
+    ctx.beginPath();
+    ctx.moveTo(x - 4 * ratio, top - 7 * ratio);
+    ctx.lineTo(x + 4 * ratio, top - 7 * ratio);
+    ctx.lineTo(x, top - ratio);
+    ctx.fill();
+  }
+  ctx.restore();
 }
 
 /** The labels of the y axis stand inside of the plot, on the lines. */

@@ -2,7 +2,7 @@ import type { ComponentChildren, JSX } from 'preact';
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import { read, type ApiError } from '../api.js';
 import { exact } from '../format.js';
-import { changes } from './acts.js';
+import { changes } from './changes.js';
 import { Bones } from './bits.js';
 import { Icon } from './icon.js';
 
@@ -81,7 +81,7 @@ export function Part<T>({
           <Icon name="fail" />
           <span class="grow">
             <strong>{what} could not be read.</strong> {error.message}{' '}
-            {data !== undefined && `What you see is of ${exact(at)}.`}
+            {data !== undefined && `The page shows ${exact(at)}.`}
           </span>
           <button type="button" class="tiny" onClick={reload}>
             Try now

@@ -115,7 +115,8 @@ function TextNode({ value, at, of, task, part }: NodeProps & { value: string }):
     }
   };
   return (
-    <span class="s">
+    // Breaking a text of a megabyte into lines would stop the page for seconds.
+    <span class={whole === undefined ? 's' : 's whole'}>
       {'"'}
       <Text>{isLong ? shown.slice(0, 200) : shown}</Text>
       {isLong ? '…' : '"'}

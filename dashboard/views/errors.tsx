@@ -199,6 +199,7 @@ function Group({ group, queue }: { group: ErrorGroup; queue: string | undefined 
           'retryAll',
           { filter, ...(rate ? { rate: Number(rate) } : {}) },
           `Retry ${plural(amount, 'task')} with ${name}`,
+          { total: amount },
         ),
     });
   return (

@@ -1,11 +1,12 @@
 import type { JSX } from 'preact';
+import { useMemo } from 'preact/hooks';
 import type { QueueInfo } from '../../lib/admin/queue-overview.js';
 import type { StatsGroup } from '../../lib/admin/statistics-groups.js';
 import type { WorkerInfo } from '../../lib/admin/worker-info.js';
 import type { Overview, Series, Span } from '../../lib/dashboard/api/api-types.js';
 import type { Finding } from '../../lib/engine/ports/diagnosis-port.js';
-import { count, duration, plural, rough, share } from '../format.js';
-import { now, overview } from '../live.js';
+import { ago, count, dayAndHour, duration, exact, hourOf, plural, rough, share } from '../format.js';
+import { now, overview, storeError } from '../live.js';
 import { Act, ask, perform } from '../parts/acts.js';
 import {
   Ago,
@@ -24,7 +25,7 @@ import {
   Text,
   Title,
 } from '../parts/bits.js';
-import { Chart } from '../parts/chart.js';
+import { Chart, type ChartMark } from '../parts/chart.js';
 import { Icon } from '../parts/icon.js';
 import { Part, useResource } from '../parts/resource.js';
 import { Spark } from '../parts/spark.js';
@@ -39,6 +40,7 @@ const REFRESH: Readonly<Record<Span, number>> = { hour: 10_000, day: 60_000, wee
 export function OverviewView(): JSX.Element {
   const asked = place.value.query.get('span') as Span | null;
   const span = asked && SPANS.includes(asked) ? asked : 'hour';
+  const queue = place.value.query.get('queue') ?? undefined;
   const series = useResource<Series>(['series'], { span }, Math.floor(now.value / REFRESH[span]));
   const store = overview.value;
   return (
@@ -59,14 +61,23 @@ export function OverviewView(): JSX.Element {
       >
         {headline(store)}
       </Head>
-      {store ? <Problems of={store} /> : <Card>{<Bones rows={2} />}</Card>}
+      {store && <Problems of={store} />}
+      {!store && storeError.value === undefined && (
+        <Card>
+          <Bones rows={2} />
+        </Card>
+      )}
       {store && <Figures store={store} series={series.data} span={span} />}
-      <Part of={series} what="The charts" rows={5}>
-        {(data) => <Charts series={data} />}
-      </Part>
+      {queue === undefined ? (
+        <Part of={series} what="The charts" rows={5}>
+          {(data) => <Charts series={data} workers={store?.workers ?? []} />}
+        </Part>
+      ) : (
+        <ChartsOfQueue key={queue} queue={queue} span={span} workers={store?.workers ?? []} />
+      )}
       {store && <Queues queues={store.queues} groups={series.data?.queues ?? []} workers={store.workers} span={span} />}
       <div class="cols two">
-        <Slowest groups={series.data?.names ?? []} span={span} />
+        {series.data && <Slowest groups={series.data.names} span={span} />}
         {store && <Longest workers={store.workers} />}
       </div>
     </>
@@ -74,7 +85,7 @@ export function OverviewView(): JSX.Element {
 }
 
 function headline(store: Overview | undefined): string {
-  if (!store) return 'Reading the store …';
+  if (!store) return storeError.value === undefined ? 'Reading the store …' : 'The store cannot be read.';
   const { length } = store.problems;
   if (length === 0) return 'Everything runs as it should.';
   return length === 1 ? 'One thing needs you.' : `${count(length)} things need you.`;
@@ -117,9 +128,9 @@ function Problem({ problem, queues }: { problem: Finding; queues: readonly Queue
       <div>
         <p>
           <strong>
-            <Text>{first}</Text>
+            <Times text={first} />
           </strong>{' '}
-          <Text>{others.join(' ')}</Text>
+          <Times text={others.join(' ')} />
         </p>
         {problem.check !== 'paused' && problem.cure && (
           <p>
@@ -150,10 +161,28 @@ function Problem({ problem, queues }: { problem: Finding; queues: readonly Queue
   );
 }
 
+/** A problem comes with times in UTC, as the command line prints it. The reader gets them in the zone of the browser. */
+function Times({ text }: { text: string }): JSX.Element {
+  return (
+    <Text>
+      {text.split(/(\d{4}-\d{2}-\d{2} \d{2}:\d{2} UTC)/).map((part, place_) => {
+        if (place_ % 2 === 0) return part;
+        const at = Date.parse(part.replace(' UTC', 'Z').replace(' ', 'T'));
+        const isToday = now.value - at < 43_200_000;
+        return (
+          <time key={part} dateTime={new Date(at).toISOString()} title={exact(at)}>
+            {isToday ? hourOf(at) : dayAndHour(at)}, {ago(at, now.value)}
+          </time>
+        );
+      })}
+    </Text>
+  );
+}
+
 export function pause(queue: string): void {
   ask({
     title: `Pause ${queue}?`,
-    text: 'Workers start none of its tasks until somebody resumes it. Running tasks go on, new ones wait.',
+    text: 'Workers start none of its tasks until it is resumed. Running tasks go on, new ones wait.',
     button: 'Pause',
     fields: (values, set) => (
       <label class="stack">
@@ -166,12 +195,14 @@ export function pause(queue: string): void {
       </label>
     ),
     run: ({ reason }) =>
-      perform('pause', { queue, reason }, `${queue} is paused.`, ['resume', { queue }, `${queue} goes on.`]),
+      perform('pause', { queue, reason }, `${queue} is paused.`, {
+        undo: ['resume', { queue }, `${queue} goes on.`],
+      }),
   });
 }
 
 export function resume(queue: string): void {
-  void perform('resume', { queue }, `${queue} goes on.`, ['pause', { queue }, `${queue} is paused.`]);
+  void perform('resume', { queue }, `${queue} goes on.`, { undo: ['pause', { queue }, `${queue} is paused.`] });
 }
 
 function Figures({ store, series, span }: { store: Overview; series: Series | undefined; span: Span }): JSX.Element {
@@ -232,7 +263,9 @@ function Figures({ store, series, span }: { store: Overview; series: Series | un
 function compared(value: number, before: number | undefined, span: Span): string {
   if (!before) return `none the ${span} before`;
   const percent = Math.round((value / before - 1) * 100);
-  return `${percent > 0 ? '+' : ''}${percent} % on the ${span} before`;
+  return percent === 0
+    ? 'same as before'
+    : `${count(Math.abs(percent))} % ${percent > 0 ? 'more' : 'fewer'} than before`;
 }
 
 function Figure({
@@ -259,12 +292,70 @@ function Figure({
   );
 }
 
-function Charts({ series }: { series: Series }): JSX.Element {
+/** The charts of one queue, which the address names. */
+function ChartsOfQueue({
+  queue,
+  span,
+  workers,
+}: {
+  queue: string;
+  span: Span;
+  workers: readonly WorkerInfo[];
+}): JSX.Element {
+  const series = useResource<Series>(['series'], { span, queue }, Math.floor(now.value / REFRESH[span]));
+  return (
+    <>
+      <p class="row">
+        Charts of
+        <a
+          class="chip"
+          href={withQuery({ queue: undefined })}
+          aria-label={`Show the charts of all queues, not of ${queue} alone`}
+        >
+          <span>queue</span>{' '}
+          <b>
+            <Text>{queue}</Text>
+          </b>
+          <Icon name="close" />
+        </a>
+      </p>
+      <Part of={series} what="The charts" rows={5}>
+        {(data) => <Charts series={data} workers={workers.filter(({ queues }) => queues.includes(queue))} />}
+      </Part>
+    </>
+  );
+}
+
+/** Workers that started within this time of each other, in seconds, started together. */
+const TOGETHER = 120;
+
+/** When workers started: after a deploy, mostly. Workers that started together are one mark. */
+function startsOf(workers: readonly WorkerInfo[]): readonly ChartMark[] {
+  const marks: { at: number; last: number; amount: number; versions: Set<string> }[] = [];
+  for (const { startedAt, version } of workers.toSorted((one, other) => (one.startedAt < other.startedAt ? -1 : 1))) {
+    const at = Date.parse(startedAt) / 1_000;
+    const known = marks.at(-1);
+    if (known && at - known.last < TOGETHER) {
+      known.amount++;
+      known.last = at;
+      known.versions.add(version);
+    } else marks.push({ at, last: at, amount: 1, versions: new Set([version]) });
+  }
+  const isMixed = new Set(workers.map(({ version }) => version)).size > 1;
+  return marks.map(({ at, amount, versions }) => ({
+    at,
+    text: `${plural(amount, 'worker')} started${isMixed ? ` (${[...versions].join(', ')})` : ''}`,
+  }));
+}
+
+function Charts({ series, workers }: { series: Series; workers: readonly WorkerInfo[] }): JSX.Element {
   const { points, span } = series;
   const times = points.map(({ at }) => Date.parse(at) / 1_000);
   const last = points.at(-1);
   const isLong = span !== 'hour';
-  const common = { times, isLong };
+  const starts = workers.map(({ id }) => id).join();
+  const marks = useMemo(() => startsOf(workers).filter(({ at }) => at >= (times[0] ?? 0)), [starts, times[0]]);
+  const common = { times, isLong, marks };
   const most = points.reduce((top, point) => Math.max(top, point.failed + point.retried), 0);
   const ms = (value: number | null | undefined) => (value === null || value === undefined ? 'none' : duration(value));
   return (
@@ -481,10 +572,17 @@ function Queue({
         </a>
       </Cell>
       <Cell label="Throughput" class="full mid-off">
-        <Spark
-          values={group?.points.map(({ succeeded, failed: bad }) => succeeded + bad) ?? [0, 0]}
-          tone={paused ? 'soft' : 'run'}
-        />
+        <a
+          class="plain block"
+          href={withQuery({ queue: name })}
+          aria-label={`Charts of ${name}`}
+          title={`Charts of ${name}`}
+        >
+          <Spark
+            values={group?.points.map(({ succeeded, failed: bad }) => succeeded + bad) ?? [0, 0]}
+            tone={paused ? 'soft' : 'run'}
+          />
+        </a>
       </Cell>
       <Cell label="Acts" class="acts full unlabelled">
         <Act class="bare tiny square" icon="gauge" label={`Limits of ${name}`} onClick={() => editQueue(queue)} />
@@ -511,7 +609,7 @@ function Slowest({ groups, span }: { groups: readonly StatsGroup[]; span: Span }
     <Card title="Slowest by name" aside={`run time, last ${span}`}>
       {shown.length === 0 ? (
         <Empty icon="scheduled" title="No task ran">
-          Here stand the tasks that took longest in the last {span}.
+          The tasks that took longest in the last {span} appear here.
         </Empty>
       ) : (
         <Table
@@ -556,12 +654,15 @@ function Longest({ workers }: { workers: readonly WorkerInfo[] }): JSX.Element {
     .filter(({ state }) => state === 'alive')
     .flatMap((worker) => worker.running.map((task) => ({ ...task, host: worker.host })))
     .toSorted((one, other) => Date.parse(one.since) - Date.parse(other.since));
-  const total = workers.reduce((sum, { runningCount }) => sum + runningCount, 0);
+  const total = workers.reduce((sum, { state, runningCount }) => sum + (state === 'alive' ? runningCount : 0), 0);
   return (
-    <Card title="Running the longest" aside={<a href={href(['tasks'], { state: 'running' })}>all {count(total)}</a>}>
+    <Card
+      title="Running the longest"
+      aside={<a href={href(['tasks'], { state: 'running' })}>{total > 0 ? `all ${count(total)}` : 'all that run'}</a>}
+    >
       {all.length === 0 ? (
-        <Empty icon="running" title="No task runs">
-          Here stand the tasks that have been running for longest, as workers told in the last ten seconds.
+        <Empty icon="running" title="No worker reports a running task">
+          Workers report what they run every ten seconds. The tasks that have been running for longest appear here.
         </Empty>
       ) : (
         <Table

@@ -63,7 +63,15 @@ export function editQueue({ name, globalConcurrency, rateLimit }: QueueInfo): vo
         return false;
       if ((limit || before) && !(await perform('setRateLimit', { queue: name, value: limit, reason }, undefined)))
         return false;
-      toast(`The limits of ${name} are set.`);
+      toast(`The limits of ${name} are set.`, {
+        undo: () =>
+          void (async () => {
+            const old = globalConcurrency.override?.value ?? null;
+            if (isNew) await perform('setGlobalConcurrency', { queue: name, value: old }, undefined);
+            if (limit || before) await perform('setRateLimit', { queue: name, value: before }, undefined);
+            toast(`The limits of ${name} are as before.`);
+          })(),
+      });
       return true;
     },
   });

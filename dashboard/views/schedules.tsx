@@ -3,7 +3,7 @@ import type { ScheduledRun } from '../../lib/schedules/schedule-status.js';
 import type { ScheduleView, Schedules } from '../../lib/dashboard/api/api-types.js';
 import { ago, duration, exact, hourOf, plural } from '../format.js';
 import { now, overview } from '../live.js';
-import { Act, ask, perform } from '../parts/acts.js';
+import { Act, ask, perform, type Undo } from '../parts/acts.js';
 import { Ago, capital, Card, Cell, Empty, Head, Row, State, stateIcon, Table, Text, Title } from '../parts/bits.js';
 import { Icon } from '../parts/icon.js';
 import { Part, useResource } from '../parts/resource.js';
@@ -195,11 +195,9 @@ function Line({ schedule, start }: { schedule: ScheduleView; start: number }): J
             icon="play"
             label={`Resume ${id}`}
             onClick={() =>
-              perform('resumeSchedule', { schedule: id }, `${id} goes on.`, [
-                'pauseSchedule',
-                { schedule: id },
-                `${id} is paused.`,
-              ])
+              perform('resumeSchedule', { schedule: id }, `${id} goes on.`, {
+                undo: ['pauseSchedule', { schedule: id }, `${id} is paused.`],
+              })
             }
           />
         ) : (
@@ -208,17 +206,15 @@ function Line({ schedule, start }: { schedule: ScheduleView; start: number }): J
             icon="paused"
             label={`Pause ${id}`}
             onClick={() =>
-              perform('pauseSchedule', { schedule: id }, `${id} is paused.`, [
-                'resumeSchedule',
-                { schedule: id },
-                `${id} goes on.`,
-              ])
+              perform('pauseSchedule', { schedule: id }, `${id} is paused.`, {
+                undo: ['resumeSchedule', { schedule: id }, `${id} goes on.`],
+              })
             }
           />
         )}
         {isMine && <Act class="bare tiny square" icon="edit" label={`Edit ${id}`} onClick={() => edit(schedule)} />}
         {(isMine || broken !== null) && (
-          <Act class="bare tiny square" icon="trash" label={`Remove ${id}`} onClick={() => remove(id)} />
+          <Act class="bare tiny square" icon="trash" label={`Remove ${id}`} onClick={() => remove(schedule)} />
         )}
       </Cell>
     </Row>
@@ -280,20 +276,42 @@ function inWords({ cron, every }: ScheduleView): string {
   return 'by a cron expression';
 }
 
-function remove(id: string): void {
+/** What stores the schedule as it is now; `undefined` when the page does not know all of it. */
+function restore(schedule: ScheduleView, told: string): Undo | undefined {
+  const { id, broken, task, args, cron, timezone, expression, overlap } = schedule;
+  if (broken !== null || !isWhole(schedule)) return undefined;
+  const timing = cron === null ? { every: expression.replace('every ', '') } : { cron, timezone };
+  return [
+    'saveSchedule',
+    { schedule: id, settings: { ...keptOf(schedule), task, args: args.value, ...timing, overlap } },
+    told,
+  ];
+}
+
+/** Settings that the form does not show. */
+function keptOf({ catchUp, limit, endsAt }: ScheduleView): object {
+  return { catchUp, ...(limit !== null && { limit }), ...(endsAt !== null && { endsAt }) };
+}
+
+function isWhole({ args }: ScheduleView): boolean {
+  return args.masked.length === 0 && Object.keys(args.cut).length === 0;
+}
+
+function remove(schedule: ScheduleView): void {
+  const { id } = schedule;
   ask({
     title: `Remove ${id}?`,
     text: 'The schedule is deleted; tasks that it has enqueued stay.',
     button: 'Remove',
     danger: true,
-    run: () => perform('removeSchedule', { schedule: id }, `${id} is removed.`),
+    run: () =>
+      perform('removeSchedule', { schedule: id }, `${id} is removed.`, { undo: restore(schedule, `${id} is back.`) }),
   });
 }
 
 function edit(schedule: ScheduleView | undefined): void {
   const tasks = [...new Set(overview.value?.queues.flatMap((queue) => queue.tasks) ?? [])];
-  const isWhole = !schedule || (schedule.args.masked.length === 0 && Object.keys(schedule.args.cut).length === 0);
-  if (!isWhole) {
+  if (schedule && !isWhole(schedule)) {
     ask({
       title: `Edit ${schedule.id}`,
       text: 'Its arguments have masked or very long values, so it cannot be edited here: what is stored would be replaced by what is shown.',
@@ -352,18 +370,17 @@ function edit(schedule: ScheduleView | undefined): void {
     run: async ({ id = '', task = '', args = '[]', when = '', timezone = '', overlap = 'skip' }) => {
       const isPeriod = /^[\d.]+\s*[a-z]+$/i.test(when.trim());
       const timing = isPeriod ? { every: when.trim() } : { cron: when.trim(), timezone };
-      const kept = schedule
-        ? {
-            catchUp: schedule.catchUp,
-            ...(schedule.limit !== null && { limit: schedule.limit }),
-            ...(schedule.endsAt !== null && { endsAt: schedule.endsAt }),
-          }
-        : {};
+      const kept = schedule ? keptOf(schedule) : {};
       const name = schedule?.id ?? id;
       return perform(
         'saveSchedule',
         { schedule: name, settings: { ...kept, task, args: JSON.parse(args) as unknown, ...timing, overlap } },
         schedule ? `${name} is changed.` : `${name} is created.`,
+        {
+          undo: schedule
+            ? restore(schedule, `${name} is as before.`)
+            : ['removeSchedule', { schedule: name }, `${name} is removed.`],
+        },
       );
     },
   });

@@ -198,12 +198,21 @@ function Acts({ task }: { task: TaskView }): JSX.Element {
           />
         </label>
       ),
-      run: ({ reason }) => perform('cancel', { id, reason }, 'The task is cancelled.'),
+      run: ({ reason }) =>
+        perform('cancel', { id, reason }, 'The task is cancelled.', {
+          // A retry starts the task at once, so it takes back only the cancel of a task that could start.
+          undo: state === 'queued' ? ['retry', { id }, 'The task is queued again.'] : undefined,
+        }),
     });
   return (
     <div class="row">
       {(state === 'failed' || state === 'cancelled') && (
-        <Act class="main" icon="retrying" onClick={() => perform('retry', { id }, 'The task is queued again.')}>
+        <Act
+          class="main"
+          icon="retrying"
+          press="r"
+          onClick={() => perform('retry', { id }, 'The task is queued again.')}
+        >
           Retry
         </Act>
       )}
@@ -218,7 +227,7 @@ function Acts({ task }: { task: TaskView }): JSX.Element {
         </Act>
       )}
       {!isOver && (
-        <Act icon="cancelled" onClick={cancel}>
+        <Act icon="cancelled" press="c" onClick={cancel}>
           Cancel
         </Act>
       )}
@@ -280,7 +289,14 @@ function edit({ id, args, options }: TaskView): void {
         ...(delay !== '' && { delay }),
         ...(priority !== '' && { priority: Number(priority) }),
       };
-      return perform('update', { id, change }, 'The task is changed.');
+      const was = {
+        ...(change.args !== undefined && { args: args.value }),
+        ...(change.priority !== undefined && { priority: options.priority ?? 0 }),
+        ...(change.delay !== undefined && { delay: Math.max(Date.parse(options.startAt ?? '') - now.value, 0) || 0 }),
+      };
+      return perform('update', { id, change }, 'The task is changed.', {
+        undo: ['update', { id, change: was }, 'The task is as before.'],
+      });
     },
   });
 }

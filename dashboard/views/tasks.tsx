@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { TaskRow, TaskRows } from '../../lib/dashboard/api/api-types.js';
 import { count, duration, plural } from '../format.js';
 import { now, overview, statuses, watchTasks } from '../live.js';
-import { Act, ask, changes, perform } from '../parts/acts.js';
+import { Act, ask, perform, performEach } from '../parts/acts.js';
 import {
   Ago,
   capital,
@@ -24,7 +24,6 @@ import {
   Title,
 } from '../parts/bits.js';
 import { Icon } from '../parts/icon.js';
-import { toast } from '../parts/toasts.js';
 import { Part, useResource } from '../parts/resource.js';
 import { go, href, place, withQuery } from '../router.js';
 import { settings } from '../settings.js';
@@ -361,6 +360,7 @@ function List({
           rows={live.map(({ row }) => row).filter(({ id }) => chosen.has(id))}
           filter={filter}
           all={all}
+          total={total}
           onAll={() => setAll(true)}
           onNone={() => {
             setChosen(new Set());
@@ -492,16 +492,30 @@ function Nothing({ filter, rows }: { filter: Filter; rows: TaskRows }): JSX.Elem
   );
 }
 
+const isOver = (state: string) => ['succeeded', 'failed', 'cancelled', 'expired'].includes(state);
+/** Which of the chosen tasks an act concerns, and what is so with the others. */
+const CONCERNED = {
+  retry: {
+    states: (state: string) => state !== 'succeeded' && isOver(state),
+    others: 'only tasks that failed or were cancelled run again',
+  },
+  cancel: { states: (state: string) => !isOver(state), others: 'they have ended' },
+  forget: { states: isOver, others: 'they have not ended' },
+} as const;
+
 function Bulk({
   rows,
   filter,
   all,
+  total,
   onAll,
   onNone,
 }: {
   rows: readonly TaskRow[];
   filter: Filter;
   all: boolean;
+  /** How many tasks match, where the counts of the queues tell it. */
+  total: number | undefined;
   onAll: () => void;
   onNone: () => void;
 }): JSX.Element {
@@ -526,17 +540,26 @@ function Bulk({
         ),
       }),
       run: async ({ rate }) => {
-        const done = await perform(act, { filter, ...(rate ? { rate: Number(rate) } : {}) }, `${verb} all that match`);
+        const done = await perform(act, { filter, ...(rate ? { rate: Number(rate) } : {}) }, `${verb} all that match`, {
+          ...(total !== undefined && { total }),
+        });
         if (done) onNone();
         return done;
       },
     });
+  const [tried, setTried] = useState<number | undefined>(undefined);
   const each = async (act: 'retry' | 'cancel' | 'forget', told: string) => {
-    let done = 0;
-    for (const { id } of rows) if (await perform(act, { id }, undefined)) done++;
-    changes.value++;
+    const { states, others } = CONCERNED[act];
+    const concerned = rows.filter(({ state }) => states(state));
+    const left = rows.length - concerned.length;
+    setTried(0);
+    await performEach(
+      act,
+      concerned.map(({ id }) => id),
+      told,
+      { onStep: setTried, ...(left > 0 && { leftOut: `${count(left)} left alone: ${others}.` }) },
+    );
     onNone();
-    toast(`${plural(done, 'task')} ${told}.`);
   };
   const start = (act: 'retry' | 'cancel' | 'forget', verb: string, told: string, text: string) => {
     if (all) return actOnAll(`${act}All`, verb, text);
@@ -553,8 +576,14 @@ function Bulk({
   return (
     <div class="bulk" role="region" aria-label="What is chosen">
       <span class="grow">
-        <strong>{all ? 'All that match' : `${count(rows.length)} chosen`}</strong>
-        {!all && (
+        <strong role="status">
+          {tried === undefined
+            ? all
+              ? 'All that match'
+              : `${count(rows.length)} chosen`
+            : `${count(tried)} of ${count(rows.length)} …`}
+        </strong>
+        {!all && tried === undefined && (
           <>
             {' · '}
             <button type="button" class="link" onClick={onAll}>
@@ -566,6 +595,8 @@ function Bulk({
       <Act
         class="main"
         icon="retrying"
+        press="r"
+        disabled={tried !== undefined}
         onClick={() =>
           start(
             'retry',
@@ -579,6 +610,8 @@ function Bulk({
       </Act>
       <Act
         icon="cancelled"
+        press="c"
+        disabled={tried !== undefined}
         onClick={() =>
           start(
             'cancel',
@@ -593,6 +626,7 @@ function Bulk({
       <Act
         class="danger"
         icon="trash"
+        disabled={tried !== undefined}
         onClick={() =>
           start(
             'forget',
@@ -604,7 +638,7 @@ function Bulk({
       >
         Forget
       </Act>
-      <button type="button" class="bare square" aria-label="Choose none" onClick={onNone}>
+      <button type="button" class="bare square" aria-label="Choose none" data-key="Escape" onClick={onNone}>
         <Icon name="close" />
       </button>
     </div>

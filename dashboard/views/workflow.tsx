@@ -115,7 +115,7 @@ function Details({ graph }: { graph: Graph }): JSX.Element {
       </Head>
       <Card
         title="Graph"
-        sub="from left to right, as it runs"
+        sub="in the order in which it runs"
         class="graph-card"
         aside={graph.complete ? undefined : `the newest ${tasks.length} tasks`}
       >

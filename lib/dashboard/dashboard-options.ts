@@ -21,8 +21,18 @@ export interface DashboardRequest {
 export interface TaskDashboardSettings {
   /** The path of the page, below the global prefix of the application. Default: `admin/tasks`. */
   readonly path?: string;
-  /** The page shows everything and changes nothing: requests that change something are refused. Default: `false`. */
-  readonly readOnly?: boolean;
+  /**
+   * The path of the page as browsers see it, such as `/jobs`. Only a proxy that gives the page another name needs it: a proxy that
+   * puts a path in front of the page, or takes one away, does not. Default: the page finds its path by the address of the browser.
+   */
+  readonly publicPath?: string;
+  /**
+   * The page shows everything and changes nothing: requests that change something are refused. A function decides for each request,
+   * so that some users may act and others may only look. Default: `false`.
+   *
+   * @example readOnly: (request: Request) => !request.user.roles.includes('operator')
+   */
+  readonly readOnly?: boolean | ((this: void, request: DashboardRequest) => boolean | Promise<boolean>);
   /** The name of the application at the head of the page. Default: `Tasks`. */
   readonly title?: string;
   /**
@@ -75,7 +85,9 @@ export const DASHBOARD_OPTIONS = Symbol('nestjs-task-queue: dashboard options');
 export interface ResolvedDashboardOptions {
   /** Without a slash at its start or its end. */
   readonly path: string;
-  readonly readOnly: boolean;
+  /** With a slash at its start and without one at its end. */
+  readonly publicPath: string | undefined;
+  readonly readOnly: (request: DashboardRequest) => boolean | Promise<boolean>;
   readonly title: string;
   readonly redact: ((path: string, value: unknown) => unknown) | undefined;
   readonly user: (request: DashboardRequest) => string | undefined | Promise<string | undefined>;
@@ -83,7 +95,7 @@ export interface ResolvedDashboardOptions {
   readonly guards: Guards;
 }
 
-const KNOWN: readonly string[] = ['path', 'readOnly', 'title', 'redact', 'user', 'guards', 'imports'];
+const KNOWN: readonly string[] = ['path', 'publicPath', 'readOnly', 'title', 'redact', 'user', 'guards', 'imports'];
 /** One or more segments of characters that need no escaping in a URL and have no meaning for a router. */
 const PATH = /^[A-Za-z0-9_~-][A-Za-z0-9._~-]*(\/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*$/;
 
@@ -103,6 +115,7 @@ export function resolveDashboardOptions(
     );
   const {
     path = 'admin/tasks',
+    publicPath,
     readOnly = false,
     title = 'Tasks',
     redact,
@@ -114,14 +127,26 @@ export function resolveDashboardOptions(
       'TaskDashboardModule has no guards, and NODE_ENV is production: everyone could read and change all tasks. ' +
         'Give the guards of your administrators: TaskDashboardModule.forRoot({ imports: [AuthModule], guards: [AdminGuard] }).',
     );
-  const trimmed = typeof path === 'string' ? path.replace(/^\/|\/$/g, '') : '';
+  const trimmed = trim(path);
   if (!PATH.test(trimmed)) throw wrong('path', path, `Give a plain path, such as 'admin/tasks'.`);
-  if (typeof readOnly !== 'boolean') throw wrong('readOnly', readOnly, 'Give true or false.');
+  if (publicPath !== undefined && !PATH.test(trim(publicPath)))
+    throw wrong('publicPath', publicPath, `Give the path of the page in the browser, such as '/jobs'.`);
+  if (typeof readOnly !== 'boolean' && typeof readOnly !== 'function')
+    throw wrong('readOnly', readOnly, 'Give true, false or a function: (request) => boolean.');
   if (typeof title !== 'string') throw wrong('title', title, 'Give a text.');
   if (redact !== undefined && typeof redact !== 'function')
     throw wrong('redact', redact, 'Give a function: (path, value) => shown value.');
   if (typeof user !== 'function') throw wrong('user', user, 'Give a function: (request) => name.');
-  return { path: trimmed, readOnly, title, redact, user, guards };
+  return {
+    path: trimmed,
+    publicPath: publicPath === undefined ? undefined : `/${trim(publicPath)}`,
+    readOnly: typeof readOnly === 'function' ? readOnly : () => readOnly,
+    ...{ title, redact, user, guards },
+  };
+}
+
+function trim(path: unknown): string {
+  return typeof path === 'string' ? path.replace(/^\/|\/$/g, '') : '';
 }
 
 function wrong(option: string, value: unknown, cure: string): ConfigurationError {

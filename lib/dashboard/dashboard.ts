@@ -39,6 +39,9 @@ const PAGE_HEADERS: Readonly<Record<string, string>> = {
   'Cross-Origin-Resource-Policy': 'same-origin',
   'X-Robots-Tag': 'noindex',
 };
+/** The views, and those that show one of what they list. */
+export const VIEWS: readonly string[] = ['tasks', 'errors', 'workflows', 'schedules', 'workers'];
+export const DETAILED: readonly string[] = ['tasks', 'workflows'];
 const NOT_STORED = 'private, no-store';
 /** The most bytes of a body that a platform has not parsed. */
 const LARGEST_BODY = 2_000_000;
@@ -88,15 +91,32 @@ export class Dashboard {
       const { options, assets, tokens } = this.deps;
       const user = await this.userOf(asked);
       const settings = {
-        root: rootFrom(asked.originalUrl ?? asked.url, depth),
+        root: options.publicPath ?? rootFrom(asked.originalUrl ?? asked.url, depth),
         title: options.title,
-        readOnly: options.readOnly,
+        readOnly: await isReadOnly(options, asked),
         token: await tokens.create(user ?? ''),
         user: user ?? null,
         version: packageVersion() ?? null,
       };
       const html = pageOf(settings, await assets.names());
       send(exchange, 200, { 'Content-Type': 'text/html; charset=utf-8', 'Cache-Control': NOT_STORED }, html);
+    });
+  }
+
+  /** On Fastify a view with an id or with a slash at the end of its address; or no view. */
+  other(request: unknown, response: unknown): Promise<void> {
+    const { originalUrl, url } = request as PlatformRequest;
+    const path = (originalUrl ?? url).split('?')[0] ?? '';
+    const root = `/${this.deps.options.path}/`;
+    const [view, id, ...more] = path
+      .slice(path.indexOf(root) + root.length)
+      .split('/')
+      .filter(Boolean);
+    const isView = view === undefined || (id === undefined ? VIEWS : DETAILED).includes(view);
+    if ((path.endsWith('/') || id !== undefined) && isView && more.length === 0)
+      return this.page(request, response, [view, id].filter((segment) => segment !== undefined).length);
+    return this.answer(request, response, () => {
+      throw new DashboardRefusal(404, 'Not Found', 'NOT_FOUND', 'The dashboard has no such view.');
     });
   }
 
@@ -138,7 +158,7 @@ export class Dashboard {
       const act = asked.params['act'] ?? '';
       const user = await this.userOf(asked);
       await this.checkOrigin(exchange, user ?? '');
-      if (options.readOnly)
+      if (await isReadOnly(options, asked))
         throw new DashboardRefusal(
           403,
           'Forbidden',
@@ -200,6 +220,12 @@ export class Dashboard {
       if (!exchange.isOver) sendJson(exchange, body.status, body, 'application/problem+json; charset=utf-8');
     }
   }
+}
+
+/** A function that gives anything but `false` allows nothing. */
+async function isReadOnly({ readOnly }: ResolvedDashboardOptions, request: DashboardRequest): Promise<boolean> {
+  const answer: unknown = await readOnly(request);
+  return answer !== false;
 }
 
 function sendJson(

@@ -2,7 +2,7 @@ import type { AssetNames } from './assets.js';
 
 /** What the script of the page has to know before its first request. It stands in the page as JSON. */
 export interface PageSettings {
-  /** The path of the dashboard, relative to the address of this page: behind any proxy the browser finds everything. */
+  /** The path of the dashboard: relative to the address of this page, so that the browser finds everything behind a proxy. */
   readonly root: string;
   readonly title: string;
   readonly readOnly: boolean;

@@ -1,11 +1,16 @@
 import {
+  Inject,
   Module,
+  Optional,
   type DynamicModule,
   type InjectionToken,
+  type NestModule,
   type OptionalFactoryDependency,
   type Provider,
+  type Type,
 } from '@nestjs/common';
-import { createDashboardController } from './dashboard.controller.js';
+import { HttpAdapterHost } from '@nestjs/core';
+import { acceptTrailingSlashes, createDashboardController, type DashboardController } from './dashboard.controller.js';
 import {
   DASHBOARD_OPTIONS,
   resolveDashboardOptions,
@@ -13,6 +18,9 @@ import {
   type TaskDashboardOptions,
 } from './dashboard-options.js';
 import { DASHBOARD_PROVIDERS } from './dashboard.providers.js';
+
+/** Injects the controller class of a module. */
+const CONTROLLER = Symbol('nestjs-task-queue: controller of the dashboard');
 
 /**
  * A page that shows queues, tasks, errors, workflows, schedules and workers, and with which administrators act on them. Import it in
@@ -31,7 +39,23 @@ import { DASHBOARD_PROVIDERS } from './dashboard.providers.js';
  * ```
  */
 @Module({})
-export class TaskDashboardModule {
+export class TaskDashboardModule implements NestModule {
+  /** @internal */
+  constructor(
+    @Optional() @Inject(CONTROLLER) private readonly controller: Type<DashboardController> | undefined,
+    private readonly adapterHost: HttpAdapterHost,
+  ) {}
+
+  /**
+   * Nest calls this hook before it reads the routes.
+   *
+   * @internal
+   */
+  configure(): void {
+    if (this.controller && this.adapterHost.httpAdapter?.getType() === 'fastify')
+      acceptTrailingSlashes(this.controller);
+  }
+
   /**
    * @param options every option has a default, but under `NODE_ENV=production` the start fails without `guards`
    * @throws ConfigurationError at the start of the application, when an option is wrong
@@ -75,10 +99,11 @@ function moduleOf(
     inject: [...inject],
     useFactory: async (...injected: never[]) => resolveDashboardOptions(await useFactory(...injected), guards.length),
   };
+  const controller = createDashboardController(guards);
   return {
     module: TaskDashboardModule,
     imports: [...imports],
-    controllers: [createDashboardController(guards)],
-    providers: [options, ...DASHBOARD_PROVIDERS],
+    controllers: [controller],
+    providers: [options, { provide: CONTROLLER, useValue: controller }, ...DASHBOARD_PROVIDERS],
   };
 }

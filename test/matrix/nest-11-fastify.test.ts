@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Application, writeSnippet } from './support/application.js';
-import { REPORT_BUILT, tryIt } from './support/programs.js';
+import { openDashboard, REPORT_BUILT, tryIt } from './support/programs.js';
 
 describe('Nest 11 on Fastify', () => {
   let app: Application;
@@ -10,6 +10,8 @@ describe('Nest 11 on Fastify', () => {
     app = await Application.generate(11);
     writeSnippet(app);
     app.write('src/try-it.ts', tryIt('', 'fastify'));
+    for (const platform of ['express', 'fastify'] as const)
+      app.write(`src/dashboard-${platform}.ts`, openDashboard(platform));
     warnings = await app.install('bullmq', 'ioredis@5', '@electric-sql/pglite', '@nestjs/platform-fastify@11');
     await app.npm('run', 'build');
   }, 600_000);
@@ -27,6 +29,18 @@ describe('Nest 11 on Fastify', () => {
     async (_, url) => {
       const { stdout } = await app.node(['dist/try-it'], { TASK_QUEUE_URL: url, TASK_QUEUE_PREFIX: 'nest_11_fastify' });
       expect(JSON.parse(stdout)).toMatchObject(REPORT_BUILT);
+    },
+    120_000,
+  );
+
+  test.each(['express', 'fastify'])(
+    'the dashboard is served by %s',
+    async (platform) => {
+      const { stdout } = await app.node([`dist/dashboard-${platform}`], {
+        TASK_QUEUE_URL: 'pglite:',
+        TASK_QUEUE_PREFIX: 'nest_11_dashboard',
+      });
+      expect(JSON.parse(stdout)).toEqual({ statuses: [200, 200, 200, 200, 200], paused: ['reports'] });
     },
     120_000,
   );

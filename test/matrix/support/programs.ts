@@ -109,3 +109,41 @@ export const REPORT_BUILT = {
   accepted: 202,
   final: { state: 'succeeded', name: 'ReportTasks.build', result: { url: '/reports/2026-11.pdf' } },
 };
+
+/** A program that opens the dashboard as a browser does, changes something, and prints what it got. */
+export function openDashboard(platform: 'express' | 'fastify'): string {
+  const adapter = platform === 'fastify' ? 'FastifyAdapter' : 'ExpressAdapter';
+  return `
+import { Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { ${adapter} } from '@nestjs/platform-${platform}';
+import { TaskAdmin } from 'nestjs-task-queue';
+import { TaskDashboardModule } from 'nestjs-task-queue/dashboard';
+import { AppModule } from './app.module';
+
+@Module({ imports: [AppModule, TaskDashboardModule.forRoot({ path: 'ops' })] })
+class DashboardApp {}
+
+async function main(): Promise<void> {
+  const app = await NestFactory.create(DashboardApp, new ${adapter}() as never, { logger: ['error', 'warn'] });
+  app.setGlobalPrefix('api');
+  await app.listen(0, '127.0.0.1');
+  const base = \`http://127.0.0.1:\${app.getHttpServer().address().port}/api/ops\`;
+  const page = await fetch(base);
+  const html = await page.text();
+  const script = await fetch(new URL(/src="([^"]+)"/.exec(html)?.[1] ?? '', page.url));
+  const token = /token&quot;:&quot;([^&]+)/.exec(html)?.[1] ?? '';
+  const act = await fetch(base + '/api/acts/pause', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'x-csrf-token': token },
+    body: JSON.stringify({ queue: 'reports' }),
+  });
+  const statuses = [page, script, act, await fetch(base + '/tasks/'), await fetch(base + '/api/overview')];
+  const paused = (await app.get(TaskAdmin).queues()).filter((queue) => queue.paused).map(({ name }) => name);
+  await app.get(TaskAdmin).resume('reports');
+  console.log(JSON.stringify({ statuses: statuses.map(({ status }) => status), paused }));
+  await app.close();
+}
+void main();
+`;
+}

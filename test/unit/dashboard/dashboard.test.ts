@@ -3,6 +3,8 @@ import { Injectable, Module, type CallHandler, type CanActivate } from '@nestjs/
 import { APP_GUARD, APP_INTERCEPTOR } from '@nestjs/core';
 import { OnAdmin, Task, TaskContext, type AdminAct } from 'nestjs-task-queue';
 import { TaskDashboardModule } from 'nestjs-task-queue/dashboard';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { map } from 'rxjs';
 import {
   HeaderGuard,
@@ -88,6 +90,51 @@ describe.each(platforms)('the dashboard on %s', (platform) => {
       const script = new URL(/src="([^"]+)"/.exec(html)?.[1] ?? '', response.url);
       expect(script.pathname).toBe('/admin/tasks/assets/app-1.js');
     }
+  });
+
+  test('finds its files behind a proxy that changes the path, with and without a slash at the end', async () => {
+    await start();
+    const proxies: readonly (readonly [from: string, to: string, views: readonly string[]])[] = [
+      [
+        '/ops',
+        '',
+        ['/admin/tasks', '/admin/tasks/', '/admin/tasks/tasks', '/admin/tasks/tasks/', '/admin/tasks/tasks/mail.1'],
+      ],
+      ['/jobs/', '/admin/tasks/', ['', 'tasks', 'tasks/', 'workflows/x.y']],
+    ];
+    for (const [from, to, views] of proxies) {
+      const proxy = createServer((request, response) => {
+        const path = to + (request.url ?? '').slice(from.length);
+        void fetch(started.url + path).then(async (answer) => {
+          const type = answer.headers.get('content-type') ?? '';
+          response.writeHead(answer.status, { 'content-type': type }).end(await answer.text());
+        });
+      });
+      await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+      try {
+        const base = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}${from}`;
+        for (const view of views) {
+          const page = await fetch(base + view);
+          expect([from, view, page.status]).toEqual([from, view, 200]);
+          const html = await page.text();
+          const script = await fetch(new URL(/src="([^"]+)"/.exec(html)?.[1] ?? '', page.url));
+          expect([from, view, script.status]).toEqual([from, view, 200]);
+          const root = new URL(settingsOf(html).root, page.url).pathname.replace(/\/$/, '');
+          expect([from, view, root]).toEqual([from, view, from === '/ops' ? '/ops/admin/tasks' : '/jobs']);
+        }
+      } finally {
+        await new Promise((resolve) => proxy.close(resolve));
+      }
+    }
+    for (const path of ['nothing', 'nothing/', 'errors/1/', 'tasks/1/2/'])
+      expect([path, (await get(`/admin/tasks/${path}`)).status]).toEqual([path, 404]);
+  });
+
+  test('takes the path that a proxy gives it from an option', async () => {
+    await start({ options: { publicPath: '/jobs/' } });
+    const html = await (await get('/admin/tasks/workers')).text();
+    expect(settingsOf(html).root).toBe('/jobs');
+    expect(html).toContain('src="/jobs/assets/app-1.js"');
   });
 
   test('serves its files compressed and for ever, and no others', async () => {
@@ -310,6 +357,25 @@ describe.each(platforms)('the dashboard on %s', (platform) => {
     expect(await response.json()).toMatchObject({ code: 'READ_ONLY' });
   });
 
+  test('is read-only for some users and not for others', async () => {
+    await start({
+      options: {
+        guards: [HeaderGuard],
+        readOnly: async ({ user }) => (user as { username: string }).username !== 'ada',
+      },
+    });
+    for (const [name, status] of [
+      ['ada', 200],
+      ['eve', 403],
+    ] as const) {
+      const own = { 'x-user': name };
+      const html = await (await get('/admin/tasks', own)).text();
+      expect(settingsOf(html).readOnly).toBe(status === 403);
+      const response = await post('pause', { queue: 'mail' }, { ...own, 'x-csrf-token': settingsOf(html).token });
+      expect([name, response.status]).toEqual([name, status]);
+    }
+  });
+
   test('gives no page and no data when a global guard refuses', async () => {
     await start({
       providers: [Audit, { provide: APP_GUARD, useValue: { canActivate: () => false } satisfies CanActivate }],
@@ -403,6 +469,7 @@ describe('the options of the dashboard', () => {
 
   test.each([
     [{ path: 'a b' }, /option path .*"a b"/],
+    [{ publicPath: 'https://jobs' }, /option publicPath/],
     [{ readOnly: 'yes' }, /option readOnly/],
     [{ redact: 'all' }, /option redact/],
     [{ guard: [] }, /no option guard/],
@@ -417,6 +484,7 @@ test('a hundred open pages read the store once', async () => {
   let reads = 0;
   const queues = admin.queues.bind(admin);
   Object.defineProperty(admin, 'queues', { value: () => (reads++, queues()) });
+  const start = performance.now();
   const pages = await Promise.all(Array.from({ length: 100 }, () => fetch(`${started.url}/admin/tasks/api/events`)));
   const first = await Promise.all(
     pages.map(async (page) => {
@@ -429,7 +497,8 @@ test('a hundred open pages read the store once', async () => {
       return reader;
     }),
   );
-  expect(reads).toBeLessThanOrEqual(2);
+  // One when the first page opens, and one every two seconds: on a slow machine the pages take longer than that to open.
+  expect(reads).toBeLessThanOrEqual(2 + Math.floor((performance.now() - start) / 2_000));
   await Promise.all(first.map(async (reader) => reader?.cancel()));
   await started.close();
 });
