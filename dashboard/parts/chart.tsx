@@ -138,6 +138,14 @@ export function Chart({ title, times, series, format, sentence, isLong, marks }:
     <figure class="chart">
       <figcaption>
         <h3 id={id}>{title}</h3>
+        {marks.length > 0 && (
+          <span class="marks" aria-hidden="true">
+            <svg viewBox="0 0 10 10">
+              <path d="M1 2h8L5 9z" />
+            </svg>
+            workers started
+          </span>
+        )}
         <ul class="legend">
           {series.map(({ name, tone, kind, newest }) => (
             <li key={name}>
@@ -151,14 +159,6 @@ export function Chart({ title, times, series, format, sentence, isLong, marks }:
               {name} <b>{newest}</b>
             </li>
           ))}
-          {marks.length > 0 && (
-            <li>
-              <svg viewBox="0 0 16 10" aria-hidden="true">
-                <path class="mark" d="M4 2h8L8 9z" />
-              </svg>
-              start of workers
-            </li>
-          )}
         </ul>
       </figcaption>
       <div ref={box} class="plot" role="img" tabIndex={0} aria-labelledby={id} aria-describedby={`${id}-told`} />

@@ -266,7 +266,7 @@ describeEachDatabase('the dashboard', (engine) => {
     for (const { id } of some) await page.getByLabel(`Choose MailTasks.welcome ${id}`).click();
     await text('3 chosen');
     await some[0]?.cancel();
-    await page.locator('tbody').getByText('Cancelled').waitFor();
+    await page.locator('tbody [data-state=cancelled]').waitFor();
     await page.keyboard.press('r');
     await text('1 task queued again. 2 left alone: only tasks that failed or were cancelled run again.');
     await some[0]?.result();
