@@ -20,6 +20,7 @@ const ORDER = [
     'memory',
     'outbox',
     'scale-out',
+    'supervisor',
     'one-database',
   ],
 ];

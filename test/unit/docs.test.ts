@@ -29,6 +29,7 @@ const PAGES_FOR_USERS = [
   'docs/operating.md',
   'docs/running.md',
   'docs/deployment.md',
+  'docs/scale.md',
   ...['', 'docker/', 'kubernetes/', 'systemd/', 'supervisor/', 'processes/'].map((form) => `deploy/${form}README.md`),
   'docs/shards.md',
   'docs/other-tools.md',
