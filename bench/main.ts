@@ -18,6 +18,7 @@ const ORDER = [
     'boot',
     'embedded',
     'memory',
+    'isolation',
     'outbox',
     'scale-out',
     'supervisor',

@@ -25,8 +25,8 @@ export class BootReport {
 
   /** Warns of a production process that stores its tasks in a folder because its configuration names no server. */
   warnOfEngine(env: NodeJS.ProcessEnv = process.env): void {
-    const { connection, isDefaultConnection, prefix } = this.deps.options;
-    if (env['NODE_ENV'] !== 'production' || !isDefaultConnection) return;
+    const { connection, isDefaultConnection, prefix, isChild } = this.deps.options;
+    if (isChild || env['NODE_ENV'] !== 'production' || !isDefaultConnection) return;
     this.logger.warn(
       `NODE_ENV is "production", and neither the option connection nor TASK_QUEUE_URL names a server, so tasks are stored in ${describePlace(connection, prefix)}. ` +
         "Only one process can use it. Set TASK_QUEUE_URL=redis://… or postgres://…; connection: 'pglite:.task-queue' says that it is meant, and removes this warning.",
@@ -35,7 +35,9 @@ export class BootReport {
 
   /** To be called once the consumers have started. */
   onStarted(): void {
-    const { connection, prefix, role } = this.deps.options;
+    const { connection, prefix, role, isChild } = this.deps.options;
+    // Its parent has logged all of this.
+    if (isChild) return;
     const queues = [...this.deps.queues()];
     const place = describePlace(connection, prefix);
     if (queues.length > 0) this.logger.log(`Running ${named(queues)} on ${place}.`);

@@ -14,7 +14,7 @@ export function consumedQueues(options: ResolvedOptions, registry: TaskRegistry)
     Array.from(names, (name) => {
       // The worker holds the calls of all batches that run.
       const size = registry.batchSizeOf(name);
-      const concurrency = concurrencyOf(name, options) * size;
+      const concurrency = placesIn(name, options, registry) * size;
       const { globalConcurrency: global, ...queue } = queues.get(name) ?? QUEUE_DEFAULTS;
       const globalConcurrency = global && global * size;
       const more = {
@@ -29,6 +29,13 @@ export function consumedQueues(options: ResolvedOptions, registry: TaskRegistry)
 /** How many methods of the queue's tasks this process runs at the same time. */
 export function concurrencyOf(queue: string, { queues, concurrency }: ResolvedOptions): number {
   return concurrency ?? (queues.get(queue) ?? QUEUE_DEFAULTS).concurrency;
+}
+
+/** A queue whose tasks are all isolated has no more places than there are child processes. */
+function placesIn(queue: string, options: ResolvedOptions, registry: TaskRegistry): number {
+  const { isolation } = options;
+  const most = isolation && registry.isIsolated(queue) ? isolation.processes : Infinity;
+  return Math.min(concurrencyOf(queue, options), most);
 }
 
 /** Groups and callbacks that one process looks after at the same time. They run no code of the application. */

@@ -6,6 +6,7 @@ import { ConfigurationError } from './errors.js';
 import type { HttpOptions } from './http/http-options.js';
 import type { Topology } from './engine/shards/topology.js';
 import { resolveShards, type ResolvedShard, type ShardOptions } from './shard-options.js';
+import { resolveIsolation, type IsolationOptions, type ResolvedIsolation } from './isolation/isolation-options.js';
 import { resolveOutbox, type OutboxOptions, type ResolvedOutbox } from './transactions/outbox/outbox-options.js';
 import type { WorkerSettings } from './workers/worker-process.js';
 import { checkQueueName, DEFAULT_QUEUE, defineFrom } from './tasks/task-definition.js';
@@ -123,6 +124,14 @@ export interface TaskQueueOptions {
    * @example outbox: { connection: 'postgres://app:password@localhost:5432/shop' }
    */
   readonly outbox?: OutboxOptions;
+  /**
+   * The child processes that run tasks with the option `isolate`. Each boots the same application, without HTTP, and with the variable
+   * `TASK_QUEUE_ISOLATED` in its environment. `false`: such tasks run in this process as any other, for debugging. The guide is
+   * docs/isolation.md. Default: two processes for the tasks, and an application only in the worker command.
+   *
+   * @example isolation: { app: new URL('./app.module.js', import.meta.url), export: 'AppModule', processes: 2, maxTasks: 100 }
+   */
+  readonly isolation?: false | IsolationOptions;
   /** The options of every task that does not set them itself. Default: none. */
   readonly defaults?: SharedTaskOptions;
   /**
@@ -209,6 +218,10 @@ export interface ResolvedOptions {
   /** Where `consume` comes from, for messages. */
   readonly consumeSource: string;
   readonly outbox: ResolvedOutbox | undefined;
+  /** `undefined`: isolated tasks run in this process. */
+  readonly isolation: ResolvedIsolation | undefined;
+  /** This process is a child for isolated tasks: it opens no engine, and its parent takes the tasks. */
+  readonly isChild: boolean;
   readonly defaults: TaskOptions;
   readonly retention: { readonly ttl: number; readonly failedTtl: number };
   readonly logLines: number;
@@ -234,6 +247,7 @@ const KNOWN: ReadonlySet<string> = new Set<keyof TaskQueueOptions>([
   'queues',
   'consume',
   'outbox',
+  'isolation',
   'defaults',
   'results',
   'logs',
@@ -253,6 +267,7 @@ const KNOWN: ReadonlySet<string> = new Set<keyof TaskQueueOptions>([
  *
  * @param worker of the command `worker`; they take precedence over the options
  * @param isTest whether the testing kit has replaced the connection, so that all shards are in its memory
+ * @param isChild this process is a child for isolated tasks, which takes no tasks from queues
  * @throws ConfigurationError with the option, the value and the cure
  */
 export function resolveOptions(
@@ -260,6 +275,7 @@ export function resolveOptions(
   env: NodeJS.ProcessEnv = process.env,
   worker?: WorkerSettings,
   isTest = false,
+  isChild = false,
 ): ResolvedOptions {
   const unknown = Object.keys(options).filter((key) => !KNOWN.has(key));
   if (unknown.length > 0) {
@@ -278,7 +294,7 @@ export function resolveOptions(
   });
   for (const place of [{ connection }, ...places.shards])
     if (worker) checkProcesses(worker.processes, place.connection);
-  const role = worker ? 'worker' : resolveRole(options.role, env['TASK_QUEUE_ROLE']);
+  const role = worker ? 'worker' : isChild ? 'producer' : resolveRole(options.role, env['TASK_QUEUE_ROLE']);
   const consume = worker?.queues ?? options.consume;
   const source = worker?.queuesFrom ?? consumeSource(options.consume);
   const defaults = options.defaults ?? {};
@@ -296,6 +312,8 @@ export function resolveOptions(
     consume: resolveConsume(consume, env['TASK_QUEUE_CONSUME'], source),
     consumeSource: source,
     outbox: resolveOutbox(options.outbox),
+    isolation: resolveIsolation(options.isolation ?? {}, worker?.application),
+    isChild,
     defaults,
     retention: {
       ttl: parseDuration(options.results?.ttl ?? '1d', 'results.ttl'),
@@ -303,7 +321,7 @@ export function resolveOptions(
     },
     logLines: resolveLogLines(options.logs?.keep ?? 1_000),
     keepStatistics: resolveStatistics(options.stats ?? {}),
-    http: options.http ?? (role === 'worker' ? false : {}),
+    http: options.http ?? (role === 'worker' || isChild ? false : {}),
     enhancers: { global: resolveGlobal(options.enhancers?.global ?? true) },
     maxPayload: wholeNumber(options.maxPayload ?? 1024 * 1024, 'maxPayload', 'bytes'),
     enqueueTimeout: parseTimerDuration(options.enqueueTimeout ?? '5s', 'enqueueTimeout'),

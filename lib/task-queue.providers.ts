@@ -15,6 +15,12 @@ import { ListenerExplorer } from './events/listener-explorer.js';
 import { TaskEvents } from './events/task-events.js';
 import { TaskHttpInterceptor } from './http/task-http.interceptor.js';
 import { checkImportedOnce } from './imported-once.js';
+import { ParentConnection } from './isolation/child/parent-connection.js';
+import { createChildEngine } from './isolation/child/child-engine.js';
+import { ForwardedJournal } from './isolation/child/forwarded-journal.js';
+import { PARENT_LINK, type ParentLink } from './isolation/isolated-process.js';
+import { Isolation } from './isolation/isolation.js';
+import { CHILD_PROVIDERS } from './isolation/isolation.providers.js';
 import { OPERATOR_PROVIDERS } from './operator/operator.providers.js';
 import type { TaskProducer } from './producers/task-producer.js';
 import { TaskQueue } from './producers/task-queue.js';
@@ -56,20 +62,39 @@ const UNKNOWN_TASK_RETURNS = 12;
 export const PROVIDERS: Provider[] = [
   {
     provide: RESOLVED_OPTIONS,
-    inject: [MODULE_OPTIONS_TOKEN, ModulesContainer, TESTING_SLOT, { token: WORKER_SETTINGS, optional: true }],
-    useFactory: (options: TaskQueueOptions, modules: ModulesContainer, slot: TestingSlot, worker?: WorkerSettings) => {
+    inject: [
+      ...[MODULE_OPTIONS_TOKEN, ModulesContainer, TESTING_SLOT],
+      ...[
+        { token: WORKER_SETTINGS, optional: true },
+        { token: PARENT_LINK, optional: true },
+      ],
+    ],
+    useFactory: (
+      options: TaskQueueOptions,
+      modules: ModulesContainer,
+      slot: TestingSlot,
+      worker?: WorkerSettings,
+      parent?: ParentLink,
+    ) => {
       checkImportedOnce(
         modules,
         RESOLVED_OPTIONS,
         'Tasks that one of them stores would not run in the other. The module is global',
       );
-      return resolveOptions({ ...options, ...slot.options }, process.env, worker, slot.options !== undefined);
+      return resolveOptions(
+        { ...options, ...slot.options },
+        process.env,
+        worker,
+        slot.options !== undefined,
+        parent !== undefined,
+      );
     },
   },
   {
     provide: ENGINE,
-    inject: [RESOLVED_OPTIONS, TESTING_SLOT],
-    useFactory: (options: ResolvedOptions, slot: TestingSlot) => createEngine(options, slot.engine),
+    inject: [RESOLVED_OPTIONS, TESTING_SLOT, ParentConnection],
+    useFactory: (options: ResolvedOptions, slot: TestingSlot, parent?: ParentConnection) =>
+      parent ? createChildEngine(parent) : createEngine(options, slot.engine),
   },
   {
     provide: LimitedEnqueue,
@@ -177,7 +202,10 @@ export const PROVIDERS: Provider[] = [
   },
   {
     provide: TaskExecutor,
-    inject: [ENGINE, WorkerPresence, TaskRegistry, TaskContext, RESOLVED_OPTIONS, TESTING_SLOT],
+    inject: [
+      ...[ENGINE, WorkerPresence, TaskRegistry, TaskContext, RESOLVED_OPTIONS, TESTING_SLOT, Isolation],
+      { token: PARENT_LINK, optional: true },
+    ],
     useFactory: (
       engine: Engine,
       presence: WorkerPresence,
@@ -185,6 +213,8 @@ export const PROVIDERS: Provider[] = [
       context: TaskContext,
       options: ResolvedOptions,
       { progressInterval }: TestingSlot,
+      isolation: Isolation | undefined,
+      parent?: ParentLink,
     ) =>
       new TaskExecutor(registry, context, {
         maxPayload: options.maxPayload,
@@ -193,8 +223,32 @@ export const PROVIDERS: Provider[] = [
         unknownTaskReturns: UNKNOWN_TASK_RETURNS,
         isDeclaredElsewhere: (queue, task) => presence.isDeclaredElsewhere(queue, task),
         now: () => engine.now(),
+        isolated: isolation?.tasks,
+        ...(parent && { isChild: true, journal: new ForwardedJournal(parent) }),
       }),
   },
+  {
+    provide: Isolation,
+    inject: [ENGINE, Instrumentations, TaskRegistry, RESOLVED_OPTIONS, TESTING_SLOT],
+    useFactory: (
+      engine: Engine,
+      instrumentations: Instrumentations,
+      registry: TaskRegistry,
+      options: ResolvedOptions,
+      slot: TestingSlot,
+    ) =>
+      // A test runs its tasks in its own process, and so does a child.
+      options.isolation && !options.isChild && !slot.engine
+        ? new Isolation({
+            engine,
+            instrumentations,
+            registry,
+            options: options.isolation,
+            queues: () => consumedQueues(options, registry).keys(),
+          })
+        : undefined,
+  },
+  ...CHILD_PROVIDERS,
   {
     provide: WorkflowRunner,
     inject: [ENGINE, Instrumentations, TaskExecutor, RESOLVED_OPTIONS],
@@ -244,7 +298,7 @@ export const PROVIDERS: Provider[] = [
     provide: TaskWorkers,
     inject: [
       ...[ENGINE, BulkRunner, WorkerPresence, RunWaitsOfProcess, TaskRegistry, BootReport, TaskResults, TaskEvents],
-      ...[TaskExecutor, RESOLVED_OPTIONS],
+      ...[TaskExecutor, Isolation, RESOLVED_OPTIONS],
     ],
     useFactory: (
       engine: Engine,
@@ -256,6 +310,7 @@ export const PROVIDERS: Provider[] = [
       results: TaskResults,
       events: TaskEvents,
       executor: TaskExecutor,
+      isolation: Isolation | undefined,
       options: ResolvedOptions,
     ) =>
       new TaskWorkers({
@@ -268,7 +323,9 @@ export const PROVIDERS: Provider[] = [
         report,
         stopListeners: () => events.stop(),
         giveBackHeld: () => executor.close(),
+        children: isolation,
         abandonStart: async () => {
+          await isolation?.stop();
           await results.close();
           await engine.close();
         },

@@ -40,16 +40,22 @@ export interface Instrumentation {
    * members, gathers their results or calls no method for another reason makes no attempt.
    */
   run?<O extends AttemptOutcome>(delivery: Delivery, next: () => Promise<O>): Promise<O>;
+  /** The headers that carry the context of the attempt that runs into the child process which runs its method. */
+  carry?(): HeaderChanges;
+  /** Calls `next` in the context of the headers of {@link carry}. Called in the child process, around the method. */
+  resume?<R>(headers: HeaderChanges, next: () => R): R;
 }
 
 /** The instrumentations of one application. They are added while the application boots; the first is the outermost. */
 export class Instrumentations {
   private readonly storing: Required<Pick<Instrumentation, 'store'>>[] = [];
   private readonly running: Required<Pick<Instrumentation, 'run'>>[] = [];
+  private readonly carrying: Required<Pick<Instrumentation, 'carry' | 'resume'>>[] = [];
 
   add(one: Instrumentation): void {
     if (one.store) this.storing.push(one as Required<Instrumentation>);
     if (one.run) this.running.push(one as Required<Instrumentation>);
+    if (one.carry && one.resume) this.carrying.push(one as Required<Instrumentation>);
   }
 
   /** Whether nothing observes stored calls: a caller then need not make the arguments of {@link store}. */
@@ -78,6 +84,16 @@ export class Instrumentations {
       return one ? one.run(delivery, () => from(index + 1)) : run();
     };
     return from(0);
+  }
+
+  /** The headers that carry the contexts of all instrumentations into a child process. */
+  carry(): HeaderChanges {
+    return Object.assign({}, ...this.carrying.map((one) => one.carry())) as HeaderChanges;
+  }
+
+  /** Calls `next` in the contexts that {@link carry} gave in the parent process. */
+  resume<R>(headers: HeaderChanges, next: () => R): R {
+    return this.carrying.reduceRight((inner, one) => () => one.resume(headers, inner), next)();
   }
 }
 

@@ -4,6 +4,7 @@ import { isQueueName } from '../engine/task-id.js';
 import { ConfigurationError } from '../errors.js';
 import { checkClassName } from './class-name.js';
 import { checkBatch, type BatchSettings } from './task-batch.js';
+import { checkIsolate, type IsolateSettings } from './task-isolation.js';
 import type { TaskContract } from './task-contract.js';
 import type { BackoffOption, ErrorClass, ErrorFilter, TaskOptions, UniqueOption } from './task-options.js';
 import { declarationsOf } from './task.decorator.js';
@@ -28,6 +29,8 @@ export interface TaskDefinition {
   readonly schema: TaskOptions['schema'];
   readonly delivery: NonNullable<TaskOptions['delivery']>;
   readonly batch: BatchSettings | undefined;
+  /** The limits of the child process that runs the task; `undefined`: the task runs in this process. */
+  readonly isolate: IsolateSettings | undefined;
   /** Where the task is declared, for messages: `ReportTasks.build`. */
   readonly origin: string;
 }
@@ -68,6 +71,7 @@ export function defineFrom(options: TaskOptions, defaults: TaskOptions, origin: 
     schema: merged.schema && checkSchema(merged.schema, describe('schema')),
     delivery: checkDelivery(merged.delivery ?? 'at-least-once', describe('delivery')),
     batch: options.batch && checkBatch(options.batch, describe('batch')),
+    isolate: isolationOf(options, merged, describe),
     origin,
   };
 }
@@ -89,6 +93,18 @@ export function definitionsOf(target: Function, defaults: TaskOptions): Map<stri
 /** The definition of the task of a contract. @throws ConfigurationError when an option of the contract is wrong */
 export function definitionOfContract(contract: TaskContract, defaults: TaskOptions): TaskDefinition {
   return defineFrom({ ...contract.options, name: contract.name }, defaults, contract.name);
+}
+
+function isolationOf(
+  { batch }: TaskOptions,
+  { isolate = false }: TaskOptions,
+  describe: (option: string) => string,
+): IsolateSettings | undefined {
+  const settings = checkIsolate(isolate, describe('isolate'));
+  if (!settings || !batch) return settings;
+  throw new ConfigurationError(
+    `${describe('batch')} cannot be combined with isolate. Set isolate: false, or let the method of the batch enqueue isolated tasks.`,
+  );
 }
 
 function checkTaskName(name: string, what: string): string {

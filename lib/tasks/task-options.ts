@@ -1,6 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { Duration } from '../duration.js';
 import type { BatchOptions } from './task-batch.js';
+import type { IsolateOptions } from './task-isolation.js';
 
 /**
  * The options of a task's declaration: of `@Task()`, `@TaskProcessor()`, `defineTask()` and the module's `defaults`.
@@ -35,6 +36,15 @@ export interface TaskOptions {
    * `TaskTimeoutError`. Default: no limit.
    */
   readonly timeout?: Duration;
+  /**
+   * Runs the method in a child process that has booted the same application, so that a method that computes blocks no other task, and
+   * ends with certainty when its `timeout` is over: its signal is aborted, and 2 s later its process is killed. A method whose process
+   * crashes or runs out of memory runs once more, and then fails with `WorkerLostError`. The option `isolation` of `forRoot()` names
+   * the application; the worker command knows it. Cannot be combined with `batch`. Default: `false`.
+   *
+   * @example @Task({ isolate: { memory: '512mb' }, timeout: '30s' })
+   */
+  readonly isolate?: boolean | IsolateOptions;
   /**
    * A run that takes longer is logged with one warning, while it goes on: with the task's name, its id and the time taken so far.
    * Unlike `timeout`, it does not end the run. At least 1 ms. Default: no warning.

@@ -73,6 +73,17 @@ export class TaskRegistry {
     }
   }
 
+  /** The tasks that run in child processes. */
+  isolated(): TaskDefinition[] {
+    return Array.from(this.tasks.values(), ({ definition }) => definition).filter(({ isolate }) => isolate);
+  }
+
+  /** Whether all tasks of a queue run in child processes. */
+  isIsolated(queue: string): boolean {
+    const tasks = this.inQueue(queue);
+    return tasks.length > 0 && tasks.every(({ definition }) => definition.isolate !== undefined);
+  }
+
   private inQueue(queue: string): RegisteredTask[] {
     return [...this.tasks.values()].filter(({ definition }) => definition.queue === queue);
   }

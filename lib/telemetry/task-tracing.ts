@@ -46,6 +46,15 @@ export class TaskTracing implements Instrumentation {
     return begun ? traced(begun, next, setOutcome) : next();
   }
 
+  carry(): HeaderChanges {
+    return safely(() => headersOf(context.active())) ?? {};
+  }
+
+  resume<R>(headers: HeaderChanges, next: () => R): R {
+    const carried = safely(() => contextIn(withValues(headers)));
+    return carried ? context.with(carried, next) : next();
+  }
+
   private beginSending(sending: Sending): Begun {
     const parent = this.contextOf(sending);
     // A duty is no task of the application. It carries the context to the callbacks that it enqueues.
@@ -114,4 +123,10 @@ function safely<T>(use: () => T): T | undefined {
     diag.error('nestjs-task-queue: a span of a task is lost', error);
     return undefined;
   }
+}
+
+function withValues(headers: HeaderChanges): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(headers).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  );
 }

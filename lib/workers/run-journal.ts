@@ -20,7 +20,7 @@ export class RunJournal {
   ended<O extends RunOutcome>(run: Run, outcome: O): O {
     if (outcome.kind === 'retry') {
       const { failure, delay } = outcome;
-      this.log('warn', `${describe(run)} failed in attempt ${run.attempt}, next in ${delay} ms: ${failure.message}`);
+      this.write('warn', `${describe(run)} failed in attempt ${run.attempt}, next in ${delay} ms: ${failure.message}`);
     } else if (outcome.kind === 'failed') {
       this.failed(run, outcome.failure);
     }
@@ -29,11 +29,11 @@ export class RunJournal {
 
   /** The task had stored its success in its own transaction. */
   succeededAnyway(run: Run): void {
-    this.log('warn', `${describe(run)} has succeeded all the same: its transaction with completeIn() has committed.`);
+    this.write('warn', `${describe(run)} has succeeded all the same: its transaction with completeIn() has committed.`);
   }
 
   slow(run: Run, taken: number, slow: number): void {
-    this.log(
+    this.write(
       'warn',
       `${describe(run)} is slow: attempt ${run.attempt} has taken ${taken} ms so far (slow: ${slow} ms).`,
     );
@@ -45,7 +45,7 @@ export class RunJournal {
     for (const [name, at] of this.unknownLoggedAt) if (at + REPEAT_AFTER <= now) this.unknownLoggedAt.delete(name);
     if (this.unknownLoggedAt.has(run.name)) return;
     this.unknownLoggedAt.set(run.name, now);
-    this.log(
+    this.write(
       'warn',
       `No provider of this process declares ${describe(run)}; it is put back for ${delay} ms. Further tasks of this name are logged once a minute.`,
     );
@@ -53,7 +53,7 @@ export class RunJournal {
 
   predicateThrew({ name, id }: Run, error: unknown): void {
     const { message, stack } = toFailure(error);
-    this.log(
+    this.write(
       'error',
       `retryOn or giveUpOn of task ${name} threw (${message}), so task ${id} is retried as if it allowed that. A predicate has to handle every error.`,
       stack,
@@ -62,30 +62,36 @@ export class RunJournal {
 
   listenerThrew(run: Run, error: unknown): void {
     const { message, stack } = toFailure(error);
-    this.log('error', `A listener on the signal of ${describe(run)} threw: ${message}`, stack);
+    this.write('error', `A listener on the signal of ${describe(run)} threw: ${message}`, stack);
+  }
+
+  /** @param what what happened to the child process of an isolated task, as a sentence */
+  childLost(run: Run, what: string): void {
+    this.write('warn', `${describe(run)} runs once more in another child process. ${what}`);
   }
 
   /** The code that blocked the event loop may be another task of this process. */
   timedOutLate(run: Run, taken: number, timeout: number): void {
-    this.log(
+    this.write(
       'warn',
       `${describe(run)} ends after ${taken} ms because of its timeout of ${timeout} ms: code that computed without a pause blocked ` +
         'the event loop, and no timeout can stop such code inside its process. Let the method await between its steps, or give ' +
-        'the computation isolation: a worker thread or a process of its own.',
+        'the computation isolation: @Task({ isolate: true }) runs it in a child process, which a timeout can end.',
     );
   }
 
   /** One line for each end without success. Its level says who caused it: a caller, the circumstances, or the task. */
   private failed(run: Run, failure: TaskFailure): void {
     const { message, stack } = failure;
-    if (isCancellation(failure)) this.log('log', `${describe(run)} was cancelled: ${message}`);
-    else if (isExpiry(failure)) this.log('warn', `${describe(run)} expired: ${message}`);
+    if (isCancellation(failure)) this.write('log', `${describe(run)} was cancelled: ${message}`);
+    else if (isExpiry(failure)) this.write('warn', `${describe(run)} expired: ${message}`);
     // An error that was written for callers is more often their mistake than the application's, and needs no stack.
-    else if (failure.exposable) this.log('warn', `${describe(run)} failed: ${message}`);
-    else this.log('error', `${describe(run)} failed: ${message}`, stack);
+    else if (failure.exposable) this.write('warn', `${describe(run)} failed: ${message}`);
+    else this.write('error', `${describe(run)} failed: ${message}`, stack);
   }
 
-  private log(level: 'log' | 'warn' | 'error', message: string, stack?: string): void {
+  /** Writes a line as it is. */
+  write(level: 'log' | 'warn' | 'error', message: string, stack?: string): void {
     try {
       if (level === 'error') this.logger.error(message, stack);
       else this.logger[level](message);

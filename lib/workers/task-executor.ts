@@ -8,6 +8,7 @@ import { validateArguments } from '../tasks/validate-arguments.js';
 import type { RunOutcome } from '../workflows/run-outcome.js';
 import { BatchRunner, type BatchTask } from './batches/batch-runner.js';
 import { lostAtMostOnce } from './error-to-outcome.js';
+import { isIsolatedTask, type IsolatedRuns } from './isolated-runs.js';
 import { openRun } from './open-run.js';
 import { ProgressReporter } from './progress-reporter.js';
 import { RunEnds } from './run-ends.js';
@@ -38,6 +39,15 @@ export interface ExecutorOptions {
   readonly now: () => number;
   /** The most batches of a queue that run at the same time. */
   readonly concurrency: (queue: string) => number;
+  /** Runs the tasks with the option `isolate`. Default: they run here as the others do. */
+  readonly isolated?: IsolatedRuns | undefined;
+  /**
+   * This process is a child for isolated tasks: its parent kills it when a method goes on for too long after an abort, so the attempt
+   * ends with its method, and the parent warns of slow runs. Default: no.
+   */
+  readonly isChild?: boolean;
+  /** Default: lines go to the logger of this process. */
+  readonly journal?: RunJournal;
 }
 
 /**
@@ -45,7 +55,7 @@ export interface ExecutorOptions {
  * outcome.
  */
 export class TaskExecutor implements DeliveryHandler<RunOutcome> {
-  private readonly journal = new RunJournal();
+  private readonly journal: RunJournal;
   private readonly ends: RunEnds;
   private readonly batches: BatchRunner;
 
@@ -54,6 +64,7 @@ export class TaskExecutor implements DeliveryHandler<RunOutcome> {
     private readonly context: TaskContext,
     private readonly options: ExecutorOptions,
   ) {
+    this.journal = options.journal ?? new RunJournal();
     this.ends = new RunEnds(this.journal, options.maxPayload);
     this.batches = new BatchRunner({ ...options, context, ends: this.ends });
   }
@@ -75,9 +86,12 @@ export class TaskExecutor implements DeliveryHandler<RunOutcome> {
     const refusal = reasonNotToRun(delivery, task.definition, this.options.now);
     if (refusal) return this.journal.ended(delivery, { kind: 'failed', failure: refusal });
     if (isBatchTask(task)) return this.batches.handle(delivery, task);
+    if (this.options.isolated && isIsolatedTask(task)) return this.options.isolated.handle(delivery, task, this.ends);
     const limit = new TimeLimit(delivery.interruption, delivery.options.timeout ?? task.definition.timeout, {
       onListenerError: (error) => this.journal.listenerThrew(delivery, error),
-      onLate: (taken, timeout) => this.journal.timedOutLate(delivery, taken, timeout),
+      ...(this.options.isChild
+        ? { abortGrace: Infinity }
+        : { onLate: (taken: number, timeout: number) => this.journal.timedOutLate(delivery, taken, timeout) }),
     });
     const progress = new ProgressReporter(delivery.progress, this.options.progressInterval);
     const log = new RunLog(delivery.log);
@@ -121,7 +135,7 @@ export class TaskExecutor implements DeliveryHandler<RunOutcome> {
   }
 
   private watchSlow(delivery: Delivery, { definition: { slow } }: RegisteredTask): SlowRun | undefined {
-    if (slow === undefined) return undefined;
+    if (slow === undefined || this.options.isChild) return undefined;
     return new SlowRun(slow, (taken) => this.journal.slow(delivery, taken, slow));
   }
 

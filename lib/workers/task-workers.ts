@@ -4,7 +4,7 @@ import { RemoteShutdown } from './remote-shutdown.js';
 import type { RunWaitsOfProcess } from './run-waits-of-process.js';
 import { StatisticsKeeper } from './statistics-keeper.js';
 import type { TakenTask, WorkerPresence } from './worker-presence.js';
-import type { Consumer, ConsumerOptions, DeliveryHandler } from '../engine/ports/worker-port.js';
+import type { Consumer, ConsumerOptions, DeliveryHandler, Places } from '../engine/ports/worker-port.js';
 import { SILENCE_LIMIT } from '../engine/ports/worker-registry.js';
 import { isInternalQueue } from '../engine/task-id.js';
 import { listOf } from '../engine/running-tasks.js';
@@ -20,6 +20,8 @@ export interface TaskWorkersDeps {
   readonly giveBackHeld: () => void;
   /** Ends the listeners to the changes that the workers stored last. */
   readonly stopListeners: () => Promise<void>;
+  /** The child processes for isolated tasks; `undefined` where they run in this process. */
+  readonly children?: ChildProcesses | undefined;
   /** Closes what a start that failed leaves open. */
   readonly abandonStart: () => Promise<void>;
   /** Milliseconds that running tasks may go on after the application begins to close. */
@@ -29,6 +31,15 @@ export interface TaskWorkersDeps {
     onStarted(): void;
     onMoreStarted(queues: readonly string[]): void;
   };
+}
+
+/** The child processes for isolated tasks. */
+export interface ChildProcesses {
+  /** Resolves once tasks can run there. @throws ConfigurationError when they do not boot */
+  start(): Promise<void>;
+  /** The places of a queue whose tasks are all isolated; `undefined` for any other queue. */
+  placesOf(queue: string): Places | undefined;
+  stop(): Promise<void>;
 }
 
 /**
@@ -52,6 +63,7 @@ export class TaskWorkers {
   async start(): Promise<void> {
     this.isStarted = true;
     try {
+      await this.deps.children?.start();
       await this.consumeMissing();
     } catch (error) {
       // Nest calls no shutdown hook of an application that did not boot.
@@ -69,6 +81,7 @@ export class TaskWorkers {
   /** Consumes the queues of tasks that were registered after the start. */
   async startMore(): Promise<void> {
     if (!this.isStarted || this.isStopped) return;
+    await this.deps.children?.start();
     const queues = await this.consumeMissing();
     if (queues.length > 0) this.deps.report.onMoreStarted(queues);
   }
@@ -118,6 +131,7 @@ export class TaskWorkers {
     // After the consumers have begun to stop, so that they take none of them again.
     this.deps.giveBackHeld();
     await Promise.all(stopped);
+    await this.deps.children?.stop();
     await this.deps.stopListeners();
     await this.keeper.stop();
     await this.deps.presence.stop();
@@ -134,10 +148,11 @@ export class TaskWorkers {
 
   /** @returns the queues that were not consumed before */
   private async consumeMissing(): Promise<string[]> {
-    const { engine, handler, queues, presence, runWaits } = this.deps;
+    const { engine, handler, queues, presence, runWaits, children } = this.deps;
     const missing = [...queues()].filter(([queue]) => !this.consumers.has(queue));
     const added = missing.map(([queue, options]) => {
-      const consumer = engine.consume(queue, { ...options, worker: presence.id }, handler);
+      const places = children?.placesOf(queue);
+      const consumer = engine.consume(queue, { ...options, worker: presence.id, ...(places && { places }) }, handler);
       this.consumers.set(queue, consumer);
       runWaits.addQueue(queue, {
         places: options.concurrency,

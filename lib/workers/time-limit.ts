@@ -13,6 +13,8 @@ const LATE_BY = 100;
 
 /** What an attempt reports about its limit. */
 export interface TimeLimitListener {
+  /** Milliseconds that the method may go on after its signal was aborted; `Infinity`: until it ends. Default: {@link ABORT_GRACE}. */
+  readonly abortGrace?: number;
   /** Called with an error that a listener of the task's signal throws. */
   readonly onListenerError?: (error: unknown) => void;
   /**
@@ -74,8 +76,9 @@ export class TimeLimit {
     this.runInContext = runInContext;
     return new Promise<Awaited<T>>((resolve, reject) => {
       if (this.interruption.isRequested) return reject(this.reason);
+      const { abortGrace = ABORT_GRACE } = this.listener;
       this.interruption.onRequest(() => {
-        this.graceTimers.push(setTimeout(() => reject(this.reason as Error), ABORT_GRACE));
+        if (abortGrace !== Infinity) this.graceTimers.push(setTimeout(() => reject(this.reason as Error), abortGrace));
       });
       // Inside the executor of the promise, so that an error which a synchronous method throws rejects the promise too.
       Promise.resolve(runInContext(call)).then(resolve, reject);

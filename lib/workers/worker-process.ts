@@ -10,6 +10,8 @@ export interface WorkerSettings {
   readonly grace?: number | undefined;
   /** How many processes run the application. */
   readonly processes: number;
+  /** The application that the command runs: that of the child processes for isolated tasks, too. */
+  readonly application?: { readonly file: string; readonly exportName: string | undefined } | undefined;
 }
 
 /**

@@ -79,6 +79,10 @@ describeEachEngine('a method that blocks past its timeout', (engine) => {
     await expect(computing.result({ timeout: '20s' })).rejects.toMatchObject({ cause: { code: 'TASK_TIMEOUT' } });
     expect((await computing.status()).state).toBe('failed');
     const lines = log.lines.filter((line) => line.includes('because of its timeout of 50 ms'));
-    expect(lines).toEqual([expect.stringMatching(/^WARN Task Work\.compute .* ends after \d+ ms .*await.*isolation/)]);
+    expect(lines).toEqual([
+      expect.stringMatching(
+        /^WARN Task Work\.compute .* ends after \d+ ms .*await.*isolation: @Task\(\{ isolate: true \}\)/,
+      ),
+    ]);
   });
 });

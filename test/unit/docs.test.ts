@@ -20,6 +20,7 @@ const PAGES_FOR_USERS = [
   'docs/workflows.md',
   'docs/events.md',
   'docs/batches.md',
+  'docs/isolation.md',
   'docs/dashboard.md',
   'docs/faults.md',
   'docs/speed.md',

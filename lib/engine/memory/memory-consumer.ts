@@ -20,6 +20,7 @@ export class MemoryConsumer implements Consumer, Runner {
   private readonly tasks = new RunningTasks();
   private readonly grace = new GracePeriod();
   private stopping: Promise<void> | undefined;
+  private readonly stopListening: (() => void) | undefined;
 
   constructor(
     readonly queue: string,
@@ -30,10 +31,12 @@ export class MemoryConsumer implements Consumer, Runner {
     private readonly logLines: number,
   ) {
     place.dispatcher.add(this);
+    this.stopListening = options.places?.onChange(() => place.dispatcher.wake(queue));
   }
 
   get hasFreePlace(): boolean {
-    return this.tasks.size < this.options.concurrency;
+    const { concurrency, places } = this.options;
+    return this.tasks.size < Math.min(concurrency, places?.count() ?? Infinity);
   }
 
   running(): readonly RunningTask[] {
@@ -88,6 +91,7 @@ export class MemoryConsumer implements Consumer, Runner {
 
   private async drain(): Promise<void> {
     this.place.dispatcher.remove(this);
+    this.stopListening?.();
     if (await this.tasks.allEndWithin(this.grace)) return;
     this.tasks.interrupt(new WorkerClosingError());
     if (await this.tasks.allEndWithin(ABORT_GRACE)) return;

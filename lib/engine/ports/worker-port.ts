@@ -128,8 +128,18 @@ export interface ConsumerOptions {
   readonly globalConcurrency?: number;
   /** All workers of the queue together start at most `max` tasks in `per` milliseconds. */
   readonly rateLimit?: { readonly max: number; readonly per: number };
+  /** A further limit of the tasks at once in this process, which changes while the consumer runs. Default: none. */
+  readonly places?: Places;
   /** The longest time that the record of any task is kept after it succeeded, or ended otherwise. */
   readonly keep: { readonly succeeded: number; readonly failed: number };
+}
+
+/** Places for tasks that several queues share, such as child processes. */
+export interface Places {
+  /** How many tasks of the queue may run now, those that run included. The consumer takes none beyond. */
+  count(): number;
+  /** Calls `listener` after each change of {@link count}. @returns removes the listener */
+  onChange(listener: () => void): () => void;
 }
 
 /** Takes tasks from one queue until it is stopped. */

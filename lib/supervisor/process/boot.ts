@@ -29,7 +29,11 @@ export async function boot({ file, exportName, settings }: Job): Promise<BootedA
   class WorkerProcessModule {}
   const root: DynamicModule = {
     module: WorkerProcessModule,
-    imports: [module, settingsModule(settings), ...(configure ? [configure] : [])],
+    imports: [
+      module,
+      settingsModule({ ...settings, application: { file, exportName } }),
+      ...(configure ? [configure] : []),
+    ],
   };
   const app = await nest.NestFactory.createApplicationContext(root, {
     abortOnError: false,

@@ -10,10 +10,15 @@ export const OUTBOX_PROVIDERS: Provider[] = [
   {
     provide: OUTBOX,
     inject: [ENGINE, TaskRegistry, RESOLVED_OPTIONS],
-    useFactory: (engine: Engine, registry: TaskRegistry, { outbox, prefix, retention, topology }: ResolvedOptions) =>
+    useFactory: (
+      engine: Engine,
+      registry: TaskRegistry,
+      { outbox, prefix, retention, topology, isChild }: ResolvedOptions,
+    ) =>
       outbox &&
       new Outbox({
-        options: outbox,
+        // A child process for isolated tasks stores calls, and leaves it to its parent to move them on.
+        options: isChild ? { ...outbox, open: undefined } : outbox,
         engine,
         store: prefix,
         topology,

@@ -39,6 +39,7 @@ describe('a task without options', () => {
       schema: undefined,
       delivery: 'at-least-once',
       batch: undefined,
+      isolate: undefined,
       origin: 'Mail.send',
     });
   });

@@ -23,6 +23,7 @@ import type { TaskLog } from '../operations/task-log.js';
 import { patchCreateJob } from '../patched-create-job.js';
 import { answeredAt } from '../patched-worker-backend.js';
 import { CancelPoll } from './cancel-poll.js';
+import { LimitedIntake } from './patched-intake.js';
 import { EventLoopMonitor } from './event-loop-monitor.js';
 import { JobCounts } from './job-counts.js';
 import { JobChanges, type JobChangesDeps } from './job-changes.js';
@@ -74,6 +75,7 @@ export class QueueConsumer {
   private readonly changes: JobChanges;
   private readonly lockLoss: LockLossDetector;
   private readonly worker: Worker;
+  private readonly intake: LimitedIntake | undefined;
   private readonly eventLoop: EventLoopMonitor;
   private readonly cancelPoll: CancelPoll;
   private readonly counts: JobCounts;
@@ -110,6 +112,8 @@ export class QueueConsumer {
     });
     this.jobCheck = new JobCheck(queue, driver, this.logger);
     this.worker = patchCreateJob(this.createWorker(options));
+    const { places, concurrency } = options;
+    this.intake = places && new LimitedIntake(this.worker, places, concurrency, () => driver.wake(queue));
     // A worker renews a lock when half of its time is over, so a block of the other half may lose it.
     this.eventLoop = new EventLoopMonitor(abandonedAfter / 2, (blocked) => this.warnOfBlock(blocked));
     const backend = this.worker.getBackend();
@@ -153,7 +157,7 @@ export class QueueConsumer {
   }
 
   private get isFull(): boolean {
-    return this.running.size >= this.options.concurrency;
+    return this.intake?.isFull(this.running.size) ?? this.running.size >= this.options.concurrency;
   }
 
   private createWorker({ concurrency, rateLimit, worker: name, inBatches }: ConsumerOptions): Worker {
@@ -187,6 +191,7 @@ export class QueueConsumer {
     this.cancelPoll.stop();
     this.stopSweeping();
     this.unusedStarts.stop();
+    this.intake?.stop();
     // The worker takes no more jobs from here on. It is closed once its jobs have ended and the server answers.
     const closed = this.worker.close();
     if (!(await this.running.allEndWithin(this.grace))) {
@@ -395,7 +400,7 @@ export class QueueConsumer {
     this.logger.warn(
       `The event loop was blocked for ${(milliseconds / 1000).toFixed(1)} s while these tasks ran: ${listOf(tasks)}. ` +
         `A process that gives no sign of life for ${this.deps.abandonedAfter / 1000} s counts as dead, and its tasks run again elsewhere. ` +
-        'Work that takes so long without a pause belongs in a worker thread.',
+        'Work that takes so long without a pause belongs in a child process: @Task({ isolate: true }).',
     );
   }
 }

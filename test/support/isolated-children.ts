@@ -1,0 +1,13 @@
+import { fileURLToPath } from 'node:url';
+
+const loader = fileURLToPath(new URL('typescript-loader.js', import.meta.url));
+const PACKAGE = new URL('../../dist/esm/index.js', import.meta.url).href;
+
+/**
+ * Sets the environment that the children of isolated tasks inherit from a test: they load their application from its source, and this
+ * package from its build, because each child would compile all of its source.
+ */
+export function childEnvironment(): void {
+  process.env['NODE_OPTIONS'] = `--import ${loader}`;
+  process.env['TASK_QUEUE_PACKAGE'] = PACKAGE;
+}
