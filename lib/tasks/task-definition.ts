@@ -28,6 +28,8 @@ export interface TaskDefinition {
   readonly unique: UniqueOption | undefined;
   readonly schema: TaskOptions['schema'];
   readonly delivery: NonNullable<TaskOptions['delivery']>;
+  /** Whether the data of a job that another producer stored is the argument of the method. */
+  readonly acceptsJobs: boolean;
   readonly batch: BatchSettings | undefined;
   /** The limits of the child process that runs the task; `undefined`: the task runs in this process. */
   readonly isolate: IsolateSettings | undefined;
@@ -70,6 +72,7 @@ export function defineFrom(options: TaskOptions, defaults: TaskOptions, origin: 
     unique: merged.unique && checkUnique(merged.unique, describe('unique')),
     schema: merged.schema && checkSchema(merged.schema, describe('schema')),
     delivery: checkDelivery(merged.delivery ?? 'at-least-once', describe('delivery')),
+    acceptsJobs: checkAccepts(options.accepts, describe('accepts')),
     batch: options.batch && checkBatch(options.batch, describe('batch')),
     isolate: isolationOf(options, merged, describe),
     origin,
@@ -129,6 +132,11 @@ export function checkQueueName(queue: string, what: string): string {
 function checkDelivery(delivery: string, what: string): TaskDefinition['delivery'] {
   if (delivery === 'at-least-once' || delivery === 'at-most-once') return delivery;
   throw new ConfigurationError(`${what} is ${JSON.stringify(delivery)}. Use 'at-least-once' or 'at-most-once'.`);
+}
+
+function checkAccepts(accepts: unknown, what: string): boolean {
+  if (accepts === undefined || accepts === 'job') return accepts === 'job';
+  throw new ConfigurationError(`${what} is ${JSON.stringify(accepts)}. Use 'job', or leave it out.`);
 }
 
 function checkSlow(slow: Duration, what: string): number {

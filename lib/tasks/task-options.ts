@@ -88,6 +88,17 @@ export interface TaskOptions {
    */
   readonly delivery?: 'at-least-once' | 'at-most-once';
   /**
+   * `'job'`: the task also runs jobs that another producer of BullMQ stored under its name, such as those that waited for a
+   * `@Processor()` of `@nestjs/bullmq`: `job.data` becomes the only argument of the method. Delayed and repeating jobs, retries,
+   * priorities and keys stay as they were stored. Data that has both a list `args` and an object `headers` is a call of this
+   * package. Default: such a job fails with `InvalidArgumentsError`.
+   *
+   * @example
+   * @Task({ name: 'welcome', accepts: 'job' })
+   * async welcome(data: { userId: number }): Promise<void> {} // stored by queue.add('welcome', { userId: 7 })
+   */
+  readonly accepts?: 'job';
+  /**
    * Lets the method run once for many calls: it gets a {@link TaskBatch} of them, while each call keeps a handle, a result and
    * attempts of its own. The queue of such a task can have no other task. Default: one run for each call.
    */
@@ -96,7 +107,7 @@ export interface TaskOptions {
 }
 
 /** The options that several tasks can share: those of `@TaskProcessor()` and of the module's `defaults`. */
-export type SharedTaskOptions = Omit<TaskOptions, 'name' | 'aliases' | 'batch'>;
+export type SharedTaskOptions = Omit<TaskOptions, 'name' | 'aliases' | 'batch' | 'accepts'>;
 
 /**
  * How long to wait before the next attempt: a strategy by name, or with its numbers. `delay` is the first wait

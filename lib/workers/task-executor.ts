@@ -1,4 +1,5 @@
 import { expiry, failureOf } from '../engine/failures.js';
+import type { Json } from '../engine/json.js';
 import type { Delivery, DeliveryHandler, Outcome } from '../engine/ports/worker-port.js';
 import type { TaskFailure } from '../engine/task.js';
 import { InvalidArgumentsError, TaskCancelledError, TaskTimeoutError, UnknownTaskError } from '../errors.js';
@@ -80,13 +81,15 @@ export class TaskExecutor implements DeliveryHandler<RunOutcome> {
   }
 
   private async runOnce(delivery: Delivery): Promise<RunOutcome> {
-    if (!delivery.args) return this.journal.ended(delivery, { kind: 'failed', failure: noTask(delivery) });
     const task = this.registry.get(delivery.name);
     if (!task) return this.journal.ended(delivery, await this.handleUnknown(delivery));
+    const args = argumentsOf(delivery, task.definition);
+    if (!args) return this.journal.ended(delivery, { kind: 'failed', failure: noTask(delivery) });
     const refusal = reasonNotToRun(delivery, task.definition, this.options.now);
     if (refusal) return this.journal.ended(delivery, { kind: 'failed', failure: refusal });
-    if (isBatchTask(task)) return this.batches.handle(delivery, task);
-    if (this.options.isolated && isIsolatedTask(task)) return this.options.isolated.handle(delivery, task, this.ends);
+    if (isBatchTask(task)) return this.batches.handle({ ...delivery, args }, task);
+    if (this.options.isolated && isIsolatedTask(task))
+      return this.options.isolated.handle({ ...delivery, args }, task, this.ends);
     const limit = new TimeLimit(delivery.interruption, delivery.options.timeout ?? task.definition.timeout, {
       onListenerError: (error) => this.journal.listenerThrew(delivery, error),
       ...(this.options.isChild
@@ -98,7 +101,7 @@ export class TaskExecutor implements DeliveryHandler<RunOutcome> {
     const slow = this.watchSlow(delivery, task);
     try {
       // Awaited also without a schema: what a guard enters by `AsyncLocalStorage.enterWith()` then stays in this run.
-      const args = await validateArguments(task.definition, delivery.args);
+      const checked = await validateArguments(task.definition, args);
       const run = openRun(delivery, task.definition, {
         limit,
         log,
@@ -107,7 +110,7 @@ export class TaskExecutor implements DeliveryHandler<RunOutcome> {
       });
       delivery.started();
       const returned = await limit.race(
-        () => task.invoker.invoke(args),
+        () => task.invoker.invoke(checked),
         (body) => this.context.run(run, body),
       );
       limit.checkTime();
@@ -176,10 +179,15 @@ function reasonNotToRun(
 }
 
 /** The failure of a job that a foreign client stored, or something changed. */
+/** `undefined` when the job was not enqueued as a task, and the task does not accept other jobs. */
+function argumentsOf(delivery: Delivery, { acceptsJobs }: TaskDefinition): readonly Json[] | undefined {
+  return acceptsJobs && delivery.data !== undefined ? [delivery.data] : delivery.args;
+}
+
 function noTask({ name }: Delivery): TaskFailure {
   return failureOf(
     new InvalidArgumentsError(
-      `The job "${name}" was not enqueued as a task: its data must have the form { "args": [...], "headers": { ... } }, with args a list.`,
+      `The job "${name}" was not enqueued as a task: its data must have the form { "args": [...], "headers": { ... } }, with args a list. A task with accepts: 'job' runs it.`,
     ),
   );
 }

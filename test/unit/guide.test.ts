@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import * as errors from '../../lib/errors.js';
 
 /** The pages whose snippets stand in `docs/examples/<page>.ts`, and run in `test/contract/guide.test.ts`. */
-const PAGES = ['getting-started', 'tasks', 'producing', 'results', 'retries', 'enhancers', 'schedules'];
+const PAGES = ['getting-started', 'tasks', 'producing', 'results', 'retries', 'enhancers', 'schedules', 'from-bullmq'];
 
 describe.each(PAGES)('docs/%s.md', (page) => {
   const text = readFileSync(`docs/${page}.md`, 'utf8');

@@ -12,6 +12,8 @@ export interface Delivery {
   readonly queue: string;
   /** `undefined` when the stored job does not have the form `{ args: [...], headers: {...} }`. */
   readonly args: readonly Json[] | undefined;
+  /** All data of the stored job, when it does not have both `args` and `headers`: another producer may have stored it. */
+  readonly data?: Json;
   readonly headers: Headers;
   readonly options: CallOptions;
   /** 1 for the first. */

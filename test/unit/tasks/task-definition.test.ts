@@ -38,6 +38,7 @@ describe('a task without options', () => {
       unique: undefined,
       schema: undefined,
       delivery: 'at-least-once',
+      acceptsJobs: false,
       batch: undefined,
       isolate: undefined,
       origin: 'Mail.send',

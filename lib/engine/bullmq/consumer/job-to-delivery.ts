@@ -31,6 +31,7 @@ export function toDelivery(
     name: job.name,
     queue,
     args: data?.args,
+    ...(data?.headers === undefined && { data: job.data as Json }),
     headers: readHeaders(data),
     options: readOptions(job.opts),
     attempt: job.attemptsMade + 1 + (data?.note?.tried ?? 0),

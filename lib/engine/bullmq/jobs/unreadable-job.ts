@@ -36,7 +36,7 @@ export function unreadableOptions(reason: string): UnreadableOptions {
 
 /** The format of a job's data. A number that is higher than {@link FORMAT} comes from a newer version of this package. */
 export function formatOf(data: unknown): number {
-  const format = isObject(data) ? data['v'] : undefined;
+  const format = isCall(data) ? data['v'] : undefined;
   return typeof format === 'number' && Number.isSafeInteger(format) ? format : FORMAT;
 }
 
@@ -45,7 +45,12 @@ export function formatOf(data: unknown): number {
  * foreign client may have stored it, and a worker says what is wrong with it.
  */
 export function unreadableReason(job: JobFields, data: unknown): string | undefined {
-  return reasonOfFields(job) ?? (isObject(data) ? reasonOfData(data, job.name) : undefined);
+  return reasonOfFields(job) ?? (isCall(data) ? reasonOfData(data, job.name) : undefined);
+}
+
+/** Data of another form belongs to the producer that stored it: its fields have other meanings, whatever their names. */
+function isCall(data: unknown): data is Record<string, unknown> {
+  return isObject(data) && Array.isArray(data['args']);
 }
 
 /** The largest number of attempts or starts that a job can have. A task that runs once a second has it after 30 years. */
