@@ -13,7 +13,7 @@ import {
 } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { Job, Queue } from 'bullmq';
-import { Task } from 'nestjs-task-queue';
+import { Task, type TaskQueueOptions } from 'nestjs-task-queue';
 import { compare, type Course, type Entry, type Row, type Target } from './harness/compare.js';
 import type { Contender, Contenders, Place, StartContender } from './harness/contender.js';
 import { CONCURRENCY, Counter, PAYLOAD, type Payload } from './harness/workload.js';
@@ -56,12 +56,12 @@ function contender(
 const jobs = (count: number) => Array.from({ length: count }, () => ({ name: 'Mails.send', data: PAYLOAD }));
 
 /** This package with one task, which `define` declares. */
-function taskQueue(define: (counter: Counter) => Type): StartContender {
+function taskQueue(define: (counter: Counter) => Type, options: TaskQueueOptions = {}): StartContender {
   return async (place, concurrency) => {
     const counter = new Counter();
     const { app, queue } = await appAt(
       place,
-      { queues: { default: { concurrency: concurrency || CONCURRENCY } } },
+      { ...options, queues: { default: { concurrency: concurrency || CONCURRENCY } } },
       { providers: [define(counter)] },
     );
     const send = queue.of<(mail: Payload) => void>('Mails.send');
@@ -92,6 +92,16 @@ function bareWorker(around: (body: () => Promise<void>) => Promise<void>): Start
   };
 }
 
+function plainTask(counter: Counter): Type {
+  class Mails {
+    @Task('Mails.send')
+    async send(_mail: Payload): Promise<void> {
+      counter.next();
+    }
+  }
+  return Mails;
+}
+
 export const contenders: Contenders = {
   'BullMQ Worker': bareWorker((body) => body()),
   'BullMQ Worker in an AsyncLocalStorage': bareWorker(inStorage),
@@ -120,15 +130,10 @@ export const contenders: Contenders = {
     );
   },
 
-  '@Task': taskQueue((counter) => {
-    class Mails {
-      @Task('Mails.send')
-      async send(_mail: Payload): Promise<void> {
-        counter.next();
-      }
-    }
-    return Mails;
-  }),
+  '@Task': taskQueue(plainTask),
+
+  // What the worker keeps of attempts costs only a task that fails, and its record among the workers is written every ten seconds.
+  '@Task without statistics': taskQueue(plainTask, { stats: false }),
 
   '@Task with enhancers': taskQueue((counter) => {
     @Injectable()
@@ -179,6 +184,8 @@ export async function run(course: Course): Promise<Row[]> {
     ...(await against('Redis, as Nest has it', 'redis', '@Processor', [plain({ atLeast: 1 })])),
     ...(await against('Redis', 'redis', 'bee-queue', [plain()])),
     ...(await against('Redis', 'redis', 'Celery', [plain({ atLeast: 8 })])),
+    ...(await against('Redis, statistics', 'redis', '@Task without statistics', [plain({ atLeast: 0.95 })])),
+    ...(await against('PostgreSQL, statistics', 'postgres', '@Task without statistics', [plain({ atLeast: 0.95 })])),
     ...(await against('PostgreSQL', 'postgres', 'BullMQ Worker', [plain({ atLeast: 1.6 }), ...worker.slice(1)])),
     ...(await against(
       'PostgreSQL, concurrency 100',

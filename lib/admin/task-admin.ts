@@ -390,8 +390,9 @@ export class TaskAdmin {
    * the whole workflow run again: of its members, those that did not succeed. A task that fails again is not retried again.
    *
    * Like every act on many tasks, it is a task of its own: a worker performs it, whatever queues are paused. The handle shows its
-   * progress `{ current }`, cancels it between two steps, and has the result `{ done, refused, refusedCount }`. When the process of the
-   * worker dies, another one goes on.
+   * progress `{ current, total, isEstimate, done, refused }`, cancels it between two steps, and has the result
+   * `{ done, refused, refusedCount }`. `total` is an estimate until the act has ended. When the process of the worker dies, another one
+   * goes on.
    *
    * @param filter which tasks; `state` is `failed` (default) or `cancelled`
    * @param options `rate`: the most tasks per second; default: as fast as the engine allows

@@ -35,6 +35,8 @@ export interface RecordPage {
   readonly complete: boolean;
   readonly order: TaskOrder;
   readonly missingShards?: readonly string[];
+  /** How many stored tasks were read for the page. */
+  readonly read: number;
 }
 
 /** Reads the tasks that match a filter, page by page. */
@@ -60,6 +62,7 @@ export class TaskLists {
       complete: next === undefined || scan.items.length === limit,
       order: checked.order,
       ...(checked.queue === undefined && missingShards.length > 0 && { missingShards }),
+      read: scan.read,
     };
   }
 
@@ -87,7 +90,7 @@ export class TaskLists {
 /** Reads lists until a page is full, its window is read, or the lists end. */
 class Scan {
   readonly items: ListedTask[] = [];
-  private read = 0;
+  read = 0;
   private readonly now: number;
 
   constructor(

@@ -6,7 +6,7 @@ import { QueueRoom, type TakenRoom } from './queue-room.js';
 import type { Receipt, TaskCall, TaskTree } from './task.js';
 
 export interface LimitedEnqueueDeps {
-  readonly engine: EnqueuePort & ClockPort & { readonly lists: Pick<ListPort, 'figures'> };
+  readonly engine: EnqueuePort & ClockPort & { readonly lists: Pick<ListPort, 'countQueued'> };
   /** The most tasks that wait in the queue; `undefined` for no limit. */
   readonly maxQueued: (queue: string) => number | undefined;
 }
@@ -100,17 +100,19 @@ export class LimitedEnqueue implements EnqueuePort, ClockPort {
   private roomOf(queue: string, max: number): QueueRoom {
     let room = this.rooms.get(queue);
     if (!room) {
-      room = new QueueRoom(max, () => this.count(queue));
+      room = new QueueRoom(max, () => this.count(queue, max));
       this.rooms.set(queue, room);
     }
     return room;
   }
 
-  private async count(queue: string): Promise<number> {
-    const [figures] = await this.deps.engine.lists.figures([queue]);
-    return figures ? figures.sizes.queued + figures.sizes.delayed : 0;
+  private count(queue: string, max: number): Promise<number> {
+    return this.deps.engine.lists.countQueued(queue, max + COUNTED_BEYOND);
   }
 }
+
+/** How far beyond the limit of a queue its tasks are counted, for the error that tells their number. */
+const COUNTED_BEYOND = 10_000;
 
 /** The tasks of a workflow that wait in their queues at once. The others follow when these have ended. */
 function firstTasksOf(tree: TaskTree): TaskTree[] {

@@ -79,7 +79,10 @@ describeEachEngine('TaskAdmin: many tasks', (engine) => {
     await admin.pause('mail');
     const act = await admin.retryAll({ queue: 'mail', name: 'Mail.send' }, { by: 'ada', reason: 'It is up again.' });
     expect(await act.result()).toEqual({ done: 30, refused: [], refusedCount: 0 });
-    expect(await act.status()).toMatchObject({ name: 'retryAll', progress: { current: 30, done: 30, refused: 0 } });
+    expect(await act.status()).toMatchObject({
+      name: 'retryAll',
+      progress: { current: 30, total: 30, isEstimate: false, done: 30, refused: 0 },
+    });
     expect(new Set(await statesOf(ids))).toEqual(new Set(['queued']));
     runs = [];
     await admin.resume('mail');
@@ -89,6 +92,21 @@ describeEachEngine('TaskAdmin: many tasks', (engine) => {
     isBroken = false;
     expect(await (await admin.retryAll({ queue: 'mail', state: 'failed' })).result()).toMatchObject({ done: 30 });
     expect(await Promise.all(ids.map((id) => booted.queue.handle(id).result()))).toHaveLength(30);
+  });
+
+  it('tells how far it is, of how many tasks', async () => {
+    const names = Array.from({ length: 12 }, (_, index) => `broken and counted ${index}`);
+    const ids = await failMany(names, 'counted');
+    isBroken = false;
+    const act = await admin.retryAll({ queue: 'mail', header: { run: 'counted' } }, { rate: 10 });
+    const progress = async () => (await act.status()).progress as Record<string, unknown> | null;
+    await until(async () => (await progress())?.['isEstimate'] === true, 'the act has an estimate');
+    const { current, total } = (await progress()) as { current: number; total: number };
+    expect(current).toBeLessThanOrEqual(12);
+    expect(total).toBeGreaterThanOrEqual(12);
+    await act.result();
+    await Promise.all(ids.map((id) => booted.queue.handle(id).result()));
+    expect(await progress()).toEqual({ current: 12, total: 12, isEstimate: false, done: 12, refused: 0 });
   });
 
   it('heals a failed workflow as a whole, whichever of its tasks match', async () => {

@@ -65,6 +65,7 @@ export class FakeEngine implements Engine {
         .slice(Number(after?.[0] ?? 0))
         .slice(0, count),
     figures: async () => [],
+    countQueued: async () => 0,
     details: async () => undefined,
   };
   async ping(): Promise<void> {

@@ -8,6 +8,7 @@ import { EngineUnavailableError, TaskCancelledError, TaskQueueError } from '../.
 import { TaskLists } from '../task-lists.js';
 import { filtersOf, readBulkAct, type BulkAct } from './bulk-act.js';
 import { ActOnTask } from './act-on-task.js';
+import { BulkEstimate } from './bulk-estimate.js';
 import { BulkTally } from './bulk-tally.js';
 
 /** Tasks of one page. */
@@ -66,22 +67,33 @@ export class BulkRunner implements DeliveryHandler {
     const perform = new ActOnTask(engine, act, enqueuedAt);
     const lists = new TaskLists(engine);
     const pace = new Pace(act.rate, interruption.signal);
-    for (const filter of filtersOf(act)) {
+    const filters = filtersOf(act);
+    const sizes = await engine.lists.figures(await lists.queuesOf(act.filter.queue));
+    const estimate = new BulkEstimate(
+      filters,
+      sizes.flatMap((figures) => figures?.sizes ?? []),
+    );
+    tally.begin(estimate);
+    for (const [index, filter] of filters.entries()) {
       let cursor: string | null = null;
       do {
         const page = await lists.page(filter, { limit: PAGE, cursor });
         const concerned = page.items.map(({ record }) => record).filter((record) => perform.concerns(record));
+        estimate.add(index, page.read, concerned.length);
+        let begun = 0;
         for (let start = 0; start < concerned.length && !interruption.isRequested; start += pace.size) {
           const some = concerned.slice(start, start + pace.size);
+          begun += some.length;
           await inBatches(some, AT_ONCE, async (record) => tally.add(record.id, await perform.on(record)));
-          await tally.report();
+          await tally.report(concerned.length - begun);
           await pace.after(some.length);
         }
         cursor = page.cursor;
       } while (cursor !== null && !interruption.isRequested);
       if (interruption.isRequested) break;
+      estimate.end(index);
     }
-    await tally.report(true);
+    await tally.reportEnd(!interruption.isRequested);
   }
 }
 

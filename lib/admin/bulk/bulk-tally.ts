@@ -1,5 +1,6 @@
 import type { Json } from '../../engine/json.js';
 import type { Delivery } from '../../engine/ports/worker-port.js';
+import type { BulkEstimate } from './bulk-estimate.js';
 
 /** The most refusals that a result names. */
 const REFUSALS_NAMED = 100;
@@ -25,6 +26,7 @@ export class BulkTally {
   private readonly refused = new Map<string, string>();
   private readonly others = new Set<string>();
   private reportedAt = -Infinity;
+  private estimate: Pick<BulkEstimate, 'left'> = { left: 0 };
 
   /** @param before the progress of an earlier run of the act, whose process died or closed */
   constructor(
@@ -42,11 +44,27 @@ export class BulkTally {
     else this.others.add(id);
   }
 
-  async report(now = false): Promise<void> {
-    if (!now && performance.now() - this.reportedAt < REPORT_EVERY) return;
+  /** @param estimate how many tasks follow behind the page that was read last */
+  begin(estimate: Pick<BulkEstimate, 'left'>): void {
+    this.estimate = estimate;
+  }
+
+  /** @param leftOnPage tasks of the page on which the act is about to be performed */
+  async report(leftOnPage: number): Promise<void> {
+    if (performance.now() - this.reportedAt < REPORT_EVERY) return;
     this.reportedAt = performance.now();
+    await this.send(leftOnPage + this.estimate.left, true);
+  }
+
+  /** @param isWhole whether the act was performed on all tasks */
+  async reportEnd(isWhole: boolean): Promise<void> {
+    await this.send(isWhole ? 0 : this.estimate.left, !isWhole);
+  }
+
+  private async send(left: number, isEstimate: boolean): Promise<void> {
     const refused = this.refused.size + this.others.size;
-    await this.delivery.progress({ current: this.done + refused, done: this.done, refused });
+    const current = this.done + refused;
+    await this.delivery.progress({ current, total: current + left, isEstimate, done: this.done, refused });
   }
 
   result(): Json {

@@ -134,9 +134,8 @@ async function follow(
   }
   let status = await operator.untilFinal(id, WAIT_STEP);
   while (!isFinal(status.state)) {
-    const { current = 0 } = (status.progress ?? {}) as { current?: number };
     if (run.terminal.isInteractive)
-      out.note(`${count(current, 'task')} so far; it goes on without this command: show ${id}`);
+      out.note(`${progressText(status.progress)} so far; it goes on without this command: show ${id}`);
     status = await operator.untilFinal(id, WAIT_STEP);
   }
   if (status.state !== 'succeeded') {
@@ -145,6 +144,19 @@ async function follow(
   const result = status.result as BulkResult;
   out.print({ id, ...result }, () => resultText(result, done));
   return result.refusedCount > 0 ? EXIT.failed : EXIT.done;
+}
+
+/** `1 task`, or `1 of about 20 tasks` once the act knows how many there are. */
+export function progressText(progress: unknown): string {
+  const {
+    current = 0,
+    total,
+    isEstimate,
+  } = (progress ?? {}) as Partial<Record<'current' | 'total', number>> & {
+    readonly isEstimate?: boolean;
+  };
+  if (total === undefined) return count(current, 'task');
+  return `${current} of ${isEstimate ? 'about ' : ''}${count(total, 'task')}`;
 }
 
 function resultText({ done: number, refused, refusedCount }: BulkResult, done: string): string {

@@ -41,6 +41,8 @@ export interface TaskRow extends Omit<TaskStatus, 'result' | 'progress'> {
   readonly progress: {
     readonly current: number;
     readonly total: number | null;
+    /** Whether `total` is an estimate. */
+    readonly isEstimate: boolean;
     readonly message: string | null;
   } | null;
   /** The arguments as one short line; left out in events, because they rarely change. */

@@ -265,13 +265,14 @@ function maskRun(run: ScheduledRun): ScheduledRun {
 
 /** The progress of a task that reports `{ current, total, message? }`. */
 function progressOf(progress: Json | null): TaskRow['progress'] {
-  if (typeof progress === 'number') return { current: progress, total: 100, message: null };
+  if (typeof progress === 'number') return { current: progress, total: 100, isEstimate: false, message: null };
   if (typeof progress !== 'object' || progress === null || Array.isArray(progress)) return null;
-  const { current, total, message } = progress as Readonly<Record<string, Json | undefined>>;
+  const { current, total, isEstimate, message } = progress as Readonly<Record<string, Json | undefined>>;
   if (typeof current !== 'number') return null;
   return {
     current,
     total: typeof total === 'number' ? total : null,
+    isEstimate: isEstimate === true,
     message: typeof message === 'string' ? maskText(message).slice(0, SHORT_MESSAGE) : null,
   };
 }

@@ -371,4 +371,5 @@ export interface JobLists {
   queueNames(): Promise<string[]>;
   list(request: ListRequest): Promise<ListedJob[]>;
   figures(queues: readonly string[]): Promise<QueueFigures[]>;
+  countQueued(queue: string, most: number): Promise<number>;
 }

@@ -90,6 +90,11 @@ export class MemoryLists implements ListPort {
     return { record, args: JSON.parse(args) as Json[], options: { ...options }, parent: workflow?.parent?.id };
   }
 
+  async countQueued(queue: string, most: number): Promise<number> {
+    const [figures] = await this.figures([queue]);
+    return figures ? Math.min(figures.sizes.queued + figures.sizes.delayed, most) : 0;
+  }
+
   async figures(queues: readonly string[]): Promise<QueueFigures[]> {
     const figures = new Map(
       queues.map((queue) => [

@@ -101,9 +101,16 @@ export interface ListPort {
   list(request: ListRequest): Promise<ListEntry[]>;
   /**
    * The figures of these queues, in order, in one round trip. The sizes are exact. `undefined` for a queue whose shard cannot be
-   * reached, as long as the shard of another of these queues can.
+   * reached, as long as the shard of another of these queues can. PostgreSQL has no counters and reads an entry of an index for each
+   * task. So the figures of queues that hold hundreds of thousands of tasks there are up to 10 s old.
    */
   figures(queues: readonly string[]): Promise<(QueueFigures | undefined)[]>;
+  /**
+   * How many tasks of a queue wait: those that a worker may take, and those whose time has not come.
+   *
+   * @param most counting ends there
+   */
+  countQueued(queue: string, most: number): Promise<number>;
   /** The task of this id with its call; `undefined` when there is none or its time to live is over. */
   details(id: string): Promise<StoredCall | undefined>;
 }

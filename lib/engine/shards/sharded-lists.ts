@@ -34,6 +34,10 @@ export class ShardedLists implements ListPort {
     return this.ofQueues(queues, (shard, names) => this.reach.engines.get(shard)?.lists.figures(names));
   }
 
+  async countQueued(queue: string, most: number): Promise<number> {
+    return this.reach.of(queue).lists.countQueued(queue, most);
+  }
+
   details(id: string): Promise<StoredCall | undefined> {
     return this.reach.of(queueOfTask(id) ?? '').lists.details(id);
   }

@@ -28,6 +28,10 @@ export class TaskLists implements ListPort {
     return this.availability.withRetries('count tasks', () => this.driver.lists.figures(queues));
   }
 
+  countQueued(queue: string, most: number): Promise<number> {
+    return this.availability.withRetries('count tasks', () => this.driver.lists.countQueued(queue, most));
+  }
+
   async details(id: string): Promise<StoredCall | undefined> {
     const found = await this.lookup.find(id);
     if (!found) return undefined;

@@ -94,6 +94,14 @@ SELECT
      ) AS first_of_level) AS first
 FROM unnest($1::text[]) WITH ORDINALITY AS wanted (name, place) ORDER BY place`;
 
+/** How many tasks of the queue $1 wait, up to $2. */
+export const COUNT_QUEUED = `
+SELECT count(*) AS queued FROM (
+  (SELECT 1 FROM job WHERE queue = $1 AND state = 'waiting' LIMIT $2::bigint)
+  UNION ALL (SELECT 1 FROM job WHERE queue = $1 AND state = 'delayed' LIMIT $2::bigint)
+  LIMIT $2::bigint
+) AS tasks`;
+
 /**
  * The events of a queue outlive its tasks, and a setting may be older than they are. Other metadata does not count: BullMQ stores
  * some as soon as a process has an object for a queue. A recursive query finds the next queue by the primary key, instead of reading all rows.

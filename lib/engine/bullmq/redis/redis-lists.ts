@@ -77,6 +77,11 @@ export class RedisLists implements JobLists {
       .slice(0, count);
   }
 
+  async countQueued(queue: string, most: number): Promise<number> {
+    const [figures] = await this.figures([queue]);
+    return figures ? Math.min(figures.sizes.queued + figures.sizes.delayed, most) : 0;
+  }
+
   figures(queues: readonly string[]): Promise<QueueFigures[]> {
     const { commands, inOnePacket } = this.deps;
     return inOnePacket(queues, async (queue) => {
