@@ -39,7 +39,7 @@ export async function run({ rounds, option }: Course): Promise<Row[]> {
   const [own, peers] = [measured.slice(1), alone.slice(1)];
   const middle = (figures: readonly number[]) => Number(median(figures).toFixed(2));
   const longer = middle(own.map(({ isolated, here }) => isolated - here));
-  const later = middle(own.map(({ boot }, round) => boot - (peers[round] as number)));
+  const later = middle(own.map(({ boot }, round) => boot - peers[round]));
   const delay = middle(own.map((one) => one.delay));
   return [
     {
