@@ -63,6 +63,16 @@ test('the optional peers are not installed', () => {
   expect(installed).toEqual(peers.filter((peer) => !isOptional(peer)));
 });
 
+test('the guide travels in the package', () => {
+  const folder = join(project, 'node_modules', manifest.name);
+  const pages = ['README.md', 'docs/README.md'].flatMap((page) => {
+    const links = readFileSync(join(folder, page), 'utf8').matchAll(/\]\(((?!https?:)[\w./-]+)/g);
+    return Array.from(links, ([, link = '']) => join(folder, page, '..', link)).filter((path) => path.includes('docs'));
+  });
+  expect(pages.length).toBeGreaterThan(20);
+  expect(pages.filter((path) => !existsSync(path))).toEqual([]);
+});
+
 test.each(entryPoints)('import("%s") has exports', async (entryPoint) => {
   expect(await exportsOf(`await import('${entryPoint}')`)).not.toEqual([]);
 });
