@@ -35,7 +35,7 @@ const phases = {
   e2e: () => jest('e2e', { timeout, repeats: true }),
   // The daily run takes the faults that concern most changes, CI and `npm test -- faults` take all.
   faults: () => jest('faults', { timeout, files: isWhole('faults') ? undefined : DAILY_FAULTS, repeats: true }),
-  package: () => jest('package', { timeout }),
+  package: async () => [await jest('package', { timeout }), await check(['scripts/api-report.js', '--check'])],
   // Applications as users have them. The daily run takes two of them, CI and `npm test -- matrix` take all.
   matrix: () =>
     jest('matrix', {

@@ -21,6 +21,12 @@ export interface TaskPage {
   readonly missingShards?: readonly string[];
 }
 
-export function toPage({ items, ...page }: RecordPage): TaskPage {
-  return { items: items.map(({ record }) => toStatus(record)), ...page };
+export function toPage({ items, cursor, complete, order, missingShards }: RecordPage): TaskPage {
+  return {
+    items: items.map(({ record }) => toStatus(record)),
+    cursor,
+    complete,
+    order,
+    ...(missingShards && { missingShards }),
+  };
 }
