@@ -4,6 +4,7 @@ import {
   chord,
   group,
   Task,
+  TaskAdmin,
   TaskProcessor,
   type Signature,
   type TaskHandle,
@@ -22,6 +23,14 @@ class Mail {
 }
 
 /** The queue has a rate limit that no test outlives. */
+@TaskProcessor('narrow')
+class Narrow {
+  @Task()
+  async count(value: number): Promise<number> {
+    return value;
+  }
+}
+
 @TaskProcessor('limited')
 class Limited {
   @Task()
@@ -60,9 +69,10 @@ describeEachEngine('the queues of a workflow', (engine) => {
   beforeAll(async () => {
     const queues = {
       limited: { rateLimit: { max: LIMIT, per: '1h' as const } },
+      narrow: { rateLimit: { max: 2, per: '1h' as const } },
       urgent: { concurrency: 1, priorities: true },
     };
-    booted = await boot({ ...(await engine.place()), queues }, [Mail, Limited, Urgent]);
+    booted = await boot({ ...(await engine.place()), queues }, [Mail, Limited, Narrow, Urgent]);
     [mail, limited, urgent] = [booted.queue.of(Mail), booted.queue.of(Limited), booted.queue.of(Urgent)];
   });
   afterAll(() => booted.app.close());
@@ -102,6 +112,18 @@ describeEachEngine('the queues of a workflow', (engine) => {
     // The limit is reached now, and still holds.
     const beyond = await limited.count.enqueue(4);
     await expect(beyond.result({ timeout: '1s' })).rejects.toMatchObject({ code: 'RESULT_TIMEOUT' });
+  });
+
+  it('reach a task behind many cancelled ones at once, although only two may start', async () => {
+    const admin = booted.app.get(TaskAdmin);
+    const narrow = booted.queue.of(Narrow).count;
+    await admin.pause('narrow');
+    const cancelled = await narrow.enqueueMany(Array.from({ length: 40 }, () => [0]));
+    await Promise.all(cancelled.map((handle) => handle.cancel()));
+    const behind = await narrow.enqueue(5);
+    await admin.resume('narrow');
+    // A worker that waited whenever the limit was reached for a moment would need ten seconds.
+    await expect(behind.result({ timeout: '5s' })).resolves.toBe(5);
   });
 
   it('give priority to all tasks of a chord, also to those that gather and that follow', async () => {

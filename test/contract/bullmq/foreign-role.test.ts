@@ -64,7 +64,7 @@ beforeAll(async () => {
   const subscribe = PostgresBus.prototype.subscribe;
   jest.spyOn(PostgresBus.prototype, 'subscribe').mockImplementation(async function (this: PostgresBus, name, listener) {
     const unsubscribe = await Reflect.apply(subscribe, this, [name, listener]);
-    const channel = (this as unknown as { key(name: string): string }).key(name);
+    const channel = this.nameOf(name);
     await foreign.query(`LISTEN "${channel}"`);
     channels.add(channel);
     return unsubscribe;

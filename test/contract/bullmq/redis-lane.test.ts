@@ -116,7 +116,10 @@ describe.each([
     await native.pause();
     provider.gate.open();
     await until(async () => (await native.getActiveCount()) === 0);
-    expect(await native.getCompletedCount()).toBe(2 * SIZE);
+    // A batch that did not wait any longer has fewer calls.
+    const started = provider.runs.flat().length;
+    expect(started).toBeLessThanOrEqual(2 * SIZE);
+    expect(await native.getCompletedCount()).toBe(started);
     await native.resume();
     await Promise.all(handles.map((handle) => handle.result()));
   });

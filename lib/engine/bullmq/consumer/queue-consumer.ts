@@ -37,6 +37,7 @@ import {
   OutcomeTranslator,
   type OutcomeTranslatorDeps,
 } from './outcome-translator.js';
+import { waitUntilRoom } from './patched-limit-wait.js';
 import { sweepRegularly } from './retention-sweep.js';
 import { TaskCompletion, type TaskCompletionDeps } from './task-completion.js';
 import { UnusedStarts } from './unused-starts.js';
@@ -119,7 +120,8 @@ export class QueueConsumer {
     const backend = this.worker.getBackend();
     this.cancelPoll = new CancelPoll(backend, this.running);
     this.translator = new OutcomeTranslator(deps, this.cancelPoll, this.changes, options.worker);
-    this.unusedStarts = new UnusedStarts({ queue, backend, driver, window: options.rateLimit?.per });
+    const onRoom = waitUntilRoom(this.worker);
+    this.unusedStarts = new UnusedStarts({ queue, backend, driver, window: options.rateLimit?.per, onRoom });
     this.stopSweeping = sweepRegularly(driver, queue, options.keep);
   }
 

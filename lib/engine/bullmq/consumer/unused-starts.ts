@@ -12,6 +12,8 @@ export interface UnusedStartsDeps {
   readonly driver: Pick<Driver, 'returnToken'>;
   /** Milliseconds: the window of the rate limit that the worker declares, if it declares one. */
   readonly window: number | undefined;
+  /** Called when a start was given back, so that the limit has room for another. */
+  readonly onRoom: () => void;
 }
 
 /**
@@ -60,9 +62,9 @@ export class UnusedStarts {
   }
 
   private async giveBackNow(takenAt: number): Promise<void> {
-    const { driver, queue, window } = this.deps;
+    const { driver, queue, window, onRoom } = this.deps;
     const heldFor = Math.floor(performance.now() - takenAt);
     // The next jobs wait a little longer when the server cannot be reached.
-    await driver.returnToken(queue, { window, heldFor }).catch(() => undefined);
+    await driver.returnToken(queue, { window, heldFor }).then(onRoom, () => undefined);
   }
 }
