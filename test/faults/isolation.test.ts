@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, it } from '@jest/globals';
 import { TaskFailedError } from 'nestjs-task-queue';
 import { boot } from '../support/boot.js';
-import { freePrefix } from '../support/servers.js';
+import { freePrefix, startRedis } from '../support/servers.js';
 import { until } from '../support/until.js';
 import { isAlive, WorkerCommand } from '../support/worker-command.js';
 import { seededRandom } from './support/seeded-random.js';
@@ -28,7 +28,8 @@ it('no task is lost, and none finishes twice but for a killed process', async ()
       .filter((line) => line.startsWith(`${event} `))
       .map((line) => line.split(' '))
       .map(([, pid, id = '']) => ({ pid: Number(pid), id }));
-  const connection = process.env['TEST_REDIS_URL'] ?? '';
+  const server = await startRedis();
+  const connection = server.url;
   const prefix = freePrefix();
   const web = await boot({ connection, prefix, role: 'producer' });
   const command = new WorkerCommand([app], { TASK_QUEUE_URL: connection, TASK_QUEUE_PREFIX: prefix }, journal);
@@ -74,6 +75,7 @@ it('no task is lost, and none finishes twice but for a killed process', async ()
   } finally {
     await command.close();
     await web.app.close();
+    await server.close();
     rmSync(folder, { recursive: true, force: true });
   }
 }, 240_000);
