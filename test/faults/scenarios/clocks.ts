@@ -37,7 +37,7 @@ export async function wrongClock(world: World, ahead: number): Promise<void> {
   const both = await enqueueUntilEachRan(world, [right, wrong]);
   await world.finished([...soon, ...unexpired, ...both]);
   for (const reader of [right, wrong]) {
-    for (const status of await world.states(reader, [...soon, ...unexpired, ...both])) checkTimes(status);
+    for (const status of await endedStates(world, reader, [...soon, ...unexpired, ...both])) checkTimes(status);
     for (const status of await world.states(reader, soon)) checkDelay(status);
   }
   const late = await enqueueByEach(world, [right, wrong], { delay: DELAY, expires: DELAY / 3 });
@@ -71,7 +71,7 @@ export async function changedClock(world: World, change: number): Promise<void> 
   for (const id of [long as string, ...first, ...second, ...delayed]) {
     assert.equal(world.recorded('started', id).length, 1, `${id} started once`);
   }
-  for (const status of await world.states(producer, [...delayed, ...first, ...second])) checkTimes(status);
+  for (const status of await endedStates(world, producer, [...delayed, ...first, ...second])) checkTimes(status);
   for (const status of await world.states(producer, delayed)) checkDelay(status);
   await noTickIsMissing(world, ['decorated'], Date.now() + 1_000);
   await finish(world, [], ['decorated']);
@@ -139,6 +139,16 @@ async function noTickIsMissing(world: World, schedules: readonly string[], until
         .join(', ')})`,
   );
   for (const id of schedules) assert.deepEqual(ticksOf(world, id).doubled, []);
+}
+
+/** The states of tasks whose methods have finished, once their ends are stored. */
+async function endedStates(world: World, reader: TestProcess, ids: readonly string[]): Promise<TaskStatus[]> {
+  const states = () => world.states(reader, ids);
+  await world.until(
+    async () => (await states()).every(({ finishedAt }) => finishedAt !== null),
+    'the ends of all tasks are stored',
+  );
+  return states();
 }
 
 /** The times that a status shows are those of the server, which has the clock of this host. */
