@@ -5,7 +5,7 @@ import { DUTY_TASKS, type Duty } from './workflow-note.js';
 
 /**
  * Milliseconds that the workers have to fail a workflow whose member failed, before a duty does it. They need a few, unless the
- * queue is paused, nobody takes from it, or other tasks wait there before the workflow.
+ * queue is paused, no worker takes from it, or other tasks wait there before the workflow.
  */
 const WORKERS_FIRST = 100;
 

@@ -243,7 +243,7 @@ export class Reads {
       try {
         return (await this.deps.schedules.runs(id, { limit: RECENT_RUNS })).map((run) => maskRun(run));
       } catch (error) {
-        // Somebody has just removed it.
+        // Another request has just removed it.
         if (error instanceof ScheduleNotFoundError) return [];
         throw error;
       }

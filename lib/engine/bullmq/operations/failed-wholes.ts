@@ -22,7 +22,7 @@ export interface FailedWholesDeps {
 }
 
 /**
- * Fails tasks whose members failed, while no worker takes them: their queue is paused, nobody takes from it, or it is full.
+ * Fails tasks whose members failed, while no worker takes them: their queue is paused, has no worker, or is full.
  *
  * BullMQ only queues such a task, and the worker that takes it stores the failure. So a mark in the data of the job
  * (`Driver.fail`) says that the task has failed, and every reader reports it from then on. The worker that takes the job
