@@ -16,7 +16,7 @@ export async function checkTables(
 ): Promise<void> {
   const driver = await openPostgres(connection, schema);
   try {
-    const { installed, latest } = await driver.schemaVersion();
+    const { installed, latest } = await driver.tables.version();
     if (installed >= latest) return;
     const state =
       installed === 0 ? 'has no tables' : `is at version ${installed}, and this version of the package needs ${latest}`;

@@ -57,18 +57,20 @@ interface MigrateFlags {
 }
 
 async function migrateSchema(driver: PostgresDriver, prefix: string, { dryRun, grant }: MigrateFlags) {
-  const before = await driver.schemaVersion();
+  const before = await driver.tables.version();
   const due = before.latest - before.installed;
   if (!dryRun) await driver.connect();
-  if (!dryRun && grant !== undefined) await driver.grant(grant);
+  const index = await prepareIndex(driver, before.installed, dryRun === true);
+  if (!dryRun && grant !== undefined) await driver.tables.grant(grant);
   return {
-    report: { schema: prefix, ...before, due },
+    report: { schema: prefix, ...before, due, index },
     text: [
       dryRun
         ? due > 0
           ? `${count(due, 'migration')} of the schema "${prefix}" in ${driver.address} would run: it is at version ${before.installed} of ${before.latest}.\n`
           : `The schema "${prefix}" of ${driver.address} is up to date: version ${before.latest}.\n`
         : `The schema "${prefix}" of ${driver.address} is up to date.\n`,
+      INDEX_TEXT[index],
       grant === undefined
         ? ''
         : dryRun
@@ -76,6 +78,26 @@ async function migrateSchema(driver: PostgresDriver, prefix: string, { dryRun, g
           : `The role ${grant} may use the schema.\n`,
     ].join(''),
   };
+}
+
+/** What becomes of the index for pages of delayed tasks. */
+type IndexStep = 'there' | 'building' | 'due' | 'built' | 'none';
+
+const INDEX_TEXT: Readonly<Record<IndexStep, string>> = {
+  there: '',
+  none: '',
+  building: 'Another process is building the index of delayed tasks.\n',
+  due: 'The index of delayed tasks would be built, while workers and callers go on.\n',
+  built: 'The index of delayed tasks is built.\n',
+};
+
+async function prepareIndex(driver: PostgresDriver, installed: number, isDry: boolean): Promise<IndexStep> {
+  if (isDry && installed === 0) return 'none';
+  const state = await driver.tables.indexState();
+  if (state === 'valid') return 'there';
+  if (state === 'building') return 'building';
+  if (isDry) return 'due';
+  return (await driver.tables.buildIndex()) ? 'built' : 'there';
 }
 
 function describeOutbox({ table, existed, refusal }: CreatedTable, address: string, { dryRun }: MigrateFlags): string {

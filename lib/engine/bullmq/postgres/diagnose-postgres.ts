@@ -1,9 +1,10 @@
 import type { PgQueryable } from 'bullmq';
 import { fine, finding, fullness, type Finding } from '../../ports/diagnosis-port.js';
-import { schemaVersion } from './postgres-schema.js';
+import type { IndexState } from './delayed-index.js';
+import type { PostgresTables } from './postgres-tables.js';
 
-/** Connections that one process opens: its pool, and one for each queue that it consumes. */
-const CONNECTIONS_OF_A_PROCESS = 12;
+/** Connections that one process opens: its pool, and one that listens. */
+const CONNECTIONS_OF_A_PROCESS = 11;
 
 const SETTINGS = `
 SELECT current_setting('server_version') AS version,
@@ -40,17 +41,23 @@ interface Privileges {
 }
 
 /** Checks a PostgreSQL server, the tables in `schema`, and what the role may do there. */
-export async function diagnosePostgres(client: PgQueryable, schema: string, address: string): Promise<Finding[]> {
+export async function diagnosePostgres(
+  client: PgQueryable,
+  schema: string,
+  address: string,
+  tables: Pick<PostgresTables, 'version' | 'indexState'>,
+): Promise<Finding[]> {
   const start = performance.now();
   await client.query('SELECT 1');
   const took = Math.max(1, Math.round(performance.now() - start));
   const settings = (await client.query<Settings>(SETTINGS)).rows[0] as Settings;
-  const { installed, latest } = await schemaVersion(client, schema, address);
+  const { installed, latest } = await tables.version();
+  const index = installed === 0 ? 'missing' : await tables.indexState();
   const privileges = (await client.query<Privileges>(PRIVILEGES, [schema])).rows[0] as Privileges;
   return [
     fine('engine', `PostgreSQL ${settings.version}: ${address} answers in ${took} ms`),
     role(settings),
-    migrations(schema, installed, latest),
+    migrations(schema, installed, latest, index),
     rights(schema, settings.role, privileges),
     persistence(settings),
     connections(settings),
@@ -67,7 +74,16 @@ function role({ isReplica }: Settings): Finding {
   );
 }
 
-function migrations(schema: string, installed: number, latest: number): Finding {
+function migrations(schema: string, installed: number, latest: number, index: IndexState): Finding {
+  if (installed >= latest && (index === 'missing' || index === 'broken')) {
+    return finding(
+      'migrations',
+      'warn',
+      `The schema "${schema}" is up to date (version ${installed}), but lacks the index of delayed tasks: where very many tasks are due at ` +
+        'the same time, pages of them take long.',
+      `npx nestjs-task-queue migrate --prefix ${schema} builds it. Workers and callers go on meanwhile.`,
+    );
+  }
   if (installed >= latest) return fine('migrations', `The schema "${schema}" is up to date (version ${installed}).`);
   return finding(
     'migrations',

@@ -2,20 +2,23 @@ import type { PgPool, PgPoolClient } from 'bullmq';
 import type { PollingListeners } from './polling-listeners.js';
 import type { SafePool } from './safe-pool.js';
 import { hasSession } from './session-pooling.js';
+import { SharedSession } from './shared-session.js';
 
-/** Gives out the connections that listen. */
+/** Gives out the clients that listen. */
 export interface ListenerPool extends Pick<PgPool, 'connect' | 'on'> {
-  /** Whether no notification arrives. It is known once a connection was leased. */
+  /** Whether no notification arrives. It is known once a client was leased. */
   readonly isDeaf: boolean;
 }
 
 /**
- * Gives out connections that listen, or clients that poll where LISTEN does not work. The first connection finds that
- * out.
+ * Gives out clients that share one connection that listens, or clients that poll where LISTEN does not work. The first client finds
+ * that out.
  */
 export class Listeners implements ListenerPool {
   isDeaf = false;
-  private checking: Promise<boolean> | undefined;
+  private readonly shared = new SharedSession(() => this.open());
+  /** Whether LISTEN works; `undefined`: not known yet. */
+  private hears: boolean | undefined;
 
   constructor(
     private readonly sessions: SafePool,
@@ -25,16 +28,8 @@ export class Listeners implements ListenerPool {
 
   async connect(): Promise<PgPoolClient> {
     if (this.isDeaf) return this.polling.open();
-    const client = await this.sessions.connect();
-    try {
-      // All callers share one check. A check that failed is repeated.
-      this.checking ??= hasSession(client, this.sessions);
-      if (await this.checking) return client;
-    } catch (error) {
-      this.checking = undefined;
-      client.release(true);
-      throw error;
-    }
+    const client = await this.shared.connect();
+    if (this.hears) return client;
     client.release();
     if (!this.isDeaf) this.onDeaf();
     this.isDeaf = true;
@@ -47,5 +42,16 @@ export class Listeners implements ListenerPool {
 
   close(): void {
     this.polling.close();
+  }
+
+  private async open(): Promise<PgPoolClient> {
+    const client = await this.sessions.connect();
+    try {
+      this.hears ??= await hasSession(client, this.sessions);
+      return client;
+    } catch (error) {
+      client.release(true);
+      throw error;
+    }
   }
 }

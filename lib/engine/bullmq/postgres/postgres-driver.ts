@@ -32,6 +32,7 @@ import { ADD_LOG_LINES, LOG_CONFLICT, READ_LOG_LINES, type LogRow } from './job-
 import { ADD_KEYED_JOBS, toFlowEntry, type KeyedRow } from './add-keyed-jobs.js';
 import { diagnosePostgres } from './diagnose-postgres.js';
 import type { Finding } from '../../ports/diagnosis-port.js';
+import { askTogether } from './patched-wait.js';
 import { moveFailedParentFirst } from './patched-parent-first.js';
 import { passServerTime } from './patched-postgres-time.js';
 import { PostgresLists } from './postgres-lists.js';
@@ -41,14 +42,7 @@ import { LaneSwitch } from './lane/lane-switch.js';
 import { useLane } from './lane/patched-lane.js';
 import { LANE_STATEMENT, type LaneRow } from './lane/lane-statement.js';
 import type { PostgresPools } from './postgres-pools.js';
-import {
-  grantSchema,
-  migrateSchema,
-  migrationIsDue,
-  needsMigration,
-  schemaVersion,
-  type SchemaVersion,
-} from './postgres-schema.js';
+import { PostgresTables } from './postgres-tables.js';
 import type {
   CancelOfJob,
   Driver,
@@ -100,6 +94,7 @@ export class PostgresDriver implements Driver {
   readonly dropsStacks = true;
   readonly deadline: PoolDeadline;
   readonly lists: PostgresLists;
+  readonly tables: PostgresTables;
   readonly transactions: PostgresTransactions | undefined;
   private preparing: Promise<void> | undefined;
   /** Queues in which jobs are stored one by one. */
@@ -123,9 +118,11 @@ export class PostgresDriver implements Driver {
   ) {
     this.deadline = pools.deadline;
     this.transactions = isShared ? new PostgresTransactions(pools.queries, schema, address, bus) : undefined;
-    this.lists = new PostgresLists({
-      query: async (text, params) => markOptions(await pools.queries.query(text, params)),
-    });
+    this.tables = new PostgresTables({ pools, schema, address, mayMigrate });
+    this.lists = new PostgresLists(
+      { query: async (text, params) => markOptions(await pools.queries.query(text, params)) },
+      () => this.tables.hasDelayedIndex,
+    );
     this.classes = bullmq.withBackend(this.backendFactory());
     pools.queries.on('error', this.report);
     pools.listeners.on('error', this.report);
@@ -139,18 +136,8 @@ export class PostgresDriver implements Driver {
     return this.preparing;
   }
 
-  /** The version of the tables. Changes nothing. */
-  schemaVersion(): Promise<SchemaVersion> {
-    return schemaVersion(this.pools.queries, this.schema, this.address);
-  }
-
   diagnose(): Promise<Finding[]> {
-    return diagnosePostgres(this.pools.queries, this.schema, this.address);
-  }
-
-  /** Lets a role use the tables. Only the owner of the tables can call this method. */
-  async grant(role: string): Promise<void> {
-    await grantSchema(this.pools.queries, this.schema, role);
+    return diagnosePostgres(this.pools.queries, this.schema, this.address, this.tables);
   }
 
   /** Checks the tables too: after an outage, another server may answer, perhaps an empty one. */
@@ -164,19 +151,8 @@ export class PostgresDriver implements Driver {
     this.pools.dropIdle();
   }
 
-  /**
-   * Migrates the tables if need be, and if this process may. A migration may take long, so it runs on a connection without a limit for queries.
-   */
   private async prepare(): Promise<void> {
-    if (await needsMigration(this.pools.queries, this.schema, this.address)) {
-      if (!this.mayMigrate) throw migrationIsDue(await this.schemaVersion(), this.schema, this.address);
-      const client = await this.pools.connect();
-      try {
-        await migrateSchema(client, this.schema, this.address);
-      } finally {
-        client.release();
-      }
-    }
+    await this.tables.prepare();
     await this.transactions?.prepare(this.mayMigrate);
     await this.pools.load();
     await this.transactions?.sweep();
@@ -393,9 +369,10 @@ export class PostgresDriver implements Driver {
   private backendFactory(): BackendFactory<PostgresQueueBackend, PgPool> {
     return (name, options, kind) => {
       const ofWorker = kind?.withBlockingConnection === true;
+      const query = ofWorker ? askTogether((text, params) => this.queryOfWorker(text, params)) : this.query.bind(this);
       const pool: PgPool = {
-        query: (text, params) => (ofWorker ? this.queryOfWorker(text, params) : this.query(text, params)) as never,
-        // A backend checks out a single connection: the one on which it listens for as long as it lives.
+        query: query as PgPool['query'],
+        // A backend checks out a single client: the one on which it listens for as long as it lives.
         connect: () => this.pools.listeners.connect(),
         end: async () => undefined,
         on() {

@@ -5,7 +5,15 @@ import { isQueueOfTasks } from '../../task-id.js';
 import type { JobLists, ListedJob } from '../driver.js';
 import { queuedSince, type QueuedJob } from '../jobs/queued-since.js';
 import { toFoundJob, type JobRow } from './job-rows.js';
-import { COUNT_QUEUED, FIGURES, orderedStatement, PARTS, QUEUE_NAMES, timedStatement } from './list-statements.js';
+import {
+  COUNT_QUEUED,
+  FIGURES,
+  indexedStatement,
+  orderedStatement,
+  PARTS,
+  QUEUE_NAMES,
+  timedStatement,
+} from './list-statements.js';
 
 /** A row of a list, with the columns that give it its place. */
 type ListRow = JobRow & Readonly<Record<string, unknown>>;
@@ -34,7 +42,11 @@ interface LastFigures {
 export class PostgresLists implements JobLists {
   private last: LastFigures | undefined;
 
-  constructor(private readonly queries: PgQueryable) {}
+  /** @param hasDelayedIndex whether the index of delayed-index.ts is there */
+  constructor(
+    private readonly queries: PgQueryable,
+    private readonly hasDelayedIndex: () => boolean,
+  ) {}
 
   async queueNames(): Promise<string[]> {
     const { rows } = await this.queries.query<{ name: string }>(QUEUE_NAMES);
@@ -47,7 +59,8 @@ export class PostgresLists implements JobLists {
     const part = PARTS[list];
     if ('time' in part) {
       const position = after ? checkPosition(after, [0], 2, WHOLE_NUMBER).slice(0, 2) : [];
-      const { rows } = await this.queries.query<ListRow>(timedStatement(part, after !== undefined), [
+      const statement = part.hasIdsInIndex && this.hasDelayedIndex() ? indexedStatement : timedStatement;
+      const { rows } = await this.queries.query<ListRow>(statement(part, after !== undefined), [
         ...[queues, count],
         ...position,
       ]);

@@ -12,7 +12,7 @@ import { cut, safePool, startHeartbeat } from './safe-pool.js';
 export interface PostgresPools {
   /** For queries; limited in size. */
   readonly queries: PgPool;
-  /** For the connections on which each worker and the message bus listen as long as they live. */
+  /** For the clients on which each worker and the message bus listen as long as they live. All of them share one connection. */
   readonly listeners: ListenerPool;
   readonly deadline: PoolDeadline;
   /** Leases a connection without a limit for the time of queries, for migrations. */
@@ -71,8 +71,8 @@ export function openPools(
     new PoolClass({
       ...config,
       ...(directUrl !== undefined && { connectionString: directUrl }),
-      // Each worker keeps a connection for as long as it lives, so a smaller limit would only make a worker wait for ever.
-      max: 1_000,
+      // One listens, one may migrate or build an index meanwhile, and one finds out whether LISTEN works.
+      max: 4,
       idleTimeoutMillis: 1_000,
       // A migration takes as long as it takes, and a heartbeat limits the time of a connection that listens.
       query_timeout: undefined,
@@ -94,12 +94,11 @@ export function sharePool(pool: Pool, deps: PoolsDeps): PostgresPools {
     ...pools,
     reserveListeners: (queues) => {
       pools.reserveListeners(queues);
-      const count = queues.size + 1;
       const max = pool.options.max ?? POOL_SIZE;
-      if (count < max) return;
+      if (max > 1) return;
       throw new ConfigurationError(
-        `The pool of the application has ${max} connections, but the workers need ${count} as long as they run ` +
-          `(one for each queue and one more), so none is left for queries. Give the pool max: ${count + POOL_SIZE}, or give connection a URL instead of a pool.`,
+        `The pool of the application has ${max} connection, on which the workers listen as long as they run, so none is left for ` +
+          `queries. Give the pool max: ${1 + POOL_SIZE}, or give connection a URL instead of a pool.`,
       );
     },
   };

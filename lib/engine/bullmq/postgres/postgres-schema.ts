@@ -90,7 +90,8 @@ async function installedVersion(client: PgQueryable, schema: string): Promise<nu
   }
 }
 
-async function asConfigurationError(
+/** The error with its cure, when another attempt cannot help; `undefined` for any other error. */
+export async function asConfigurationError(
   error: unknown,
   client: PgQueryable,
   schema: string,

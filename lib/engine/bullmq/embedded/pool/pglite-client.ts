@@ -1,11 +1,10 @@
 import { EventEmitter } from 'node:events';
 import type { PgNotification, PgPoolClient, PgQueryResult } from 'bullmq';
+import { readListenStatement } from '../../postgres/listen-statement.js';
 import type { Sender } from './pglite-session.js';
 
 /** Runs a statement of `sender` when it is the sender's turn. */
 export type Send = (sender: Sender, text: string, params?: readonly unknown[]) => Promise<PgQueryResult>;
-
-const LISTEN_STATEMENT = /^(?:\s|--.*\n)*(?<verb>UNLISTEN|LISTEN)\s+(?:"(?<quoted>.+)"|(?<plain>\w+))\s*;?\s*$/i;
 
 /** One of the clients that share a PGlite. It makes other clients wait only while it is inside a transaction. */
 export class PGliteClient extends EventEmitter implements PgPoolClient {
@@ -22,14 +21,13 @@ export class PGliteClient extends EventEmitter implements PgPoolClient {
   }
 
   async query<R>(text: string, params?: readonly unknown[]): Promise<PgQueryResult<R>> {
-    const { verb, quoted, plain = '' } = LISTEN_STATEMENT.exec(text)?.groups ?? {};
-    const channel = quoted?.replaceAll('""', '"') ?? plain.toLowerCase();
+    const { listens, channel } = readListenStatement(text) ?? {};
     // The session itself goes on listening, because other clients may listen on the channel too.
-    if (verb?.toUpperCase() === 'UNLISTEN') {
-      this.channels.delete(channel);
+    if (listens === false) {
+      this.channels.delete(channel as string);
       return { rows: [], rowCount: null };
     }
-    if (verb) this.channels.add(channel);
+    if (channel !== undefined) this.channels.add(channel);
     return await this.send(this, text, params);
   }
 
