@@ -25,9 +25,9 @@ export const WATCH_REQUEST_LIFE = 3 * SLOWEST_POLL;
 export const RECENT_CHANGES = 2_000;
 /**
  * A process that stored a task at most so long ago need not fetch it: a worker that ran it meanwhile still remembers the
- * end. So this has to be well below {@link RECENT_CHANGES}.
+ * end. So this is at most half of {@link RECENT_CHANGES}; the other half is left for the request to the workers.
  */
-export const JUST_STORED = 500;
+export const JUST_STORED = 1_000;
 
 /** News of tasks, to a process that watches them. */
 export interface ChangeMessage {

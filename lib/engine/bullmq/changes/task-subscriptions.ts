@@ -24,9 +24,18 @@ export type Listener = (success?: JobSuccess) => void;
 interface Watch {
   readonly listeners: Set<Listener>;
   endOnly: boolean;
+  /** The time at which the workers are asked for news again. */
+  nextRequest: number;
+  /** The time from which on the listeners are called although there is no news. */
   nextPoll: number;
   pollAfter: number;
 }
+
+/**
+ * Tasks whose listeners one poll calls: each of them reads its task from the store. A process that waits for ten thousand tasks reads
+ * a tenth of them each second, so the polls never take more than a part of the store from the workers.
+ */
+const POLLED_AT_ONCE = 1_000;
 
 export interface TaskSubscriptionsDeps {
   readonly bus: Pick<CheckedBus, 'publish' | 'isDeaf'>;
@@ -75,7 +84,8 @@ export class TaskSubscriptions {
     const callSoon = !(endOnly && this.justStored.has(id)) || this.deps.hasJustChanged(id, endOnly);
     if (!known) {
       const listeners = new Set([listener]);
-      this.watches.set(id, { listeners, endOnly, nextPoll: performance.now() + FIRST_POLL, pollAfter: FIRST_POLL });
+      const first = performance.now() + FIRST_POLL;
+      this.watches.set(id, { listeners, endOnly, nextRequest: first, nextPoll: first, pollAfter: FIRST_POLL });
       this.announce(id, callSoon);
     } else {
       known.listeners.add(listener);
@@ -99,8 +109,14 @@ export class TaskSubscriptions {
     for (const listener of this.watches.get(id)?.listeners ?? []) listener(success);
   }
 
-  private wakeAll(ids: readonly string[]): void {
-    for (const id of ids) this.wake(id);
+  /** Calls the listeners of tasks about which news may be lost: of so many at once, and of the others with the next polls. */
+  private wakeSoon(ids: readonly string[]): void {
+    const now = performance.now();
+    for (const [index, id] of ids.entries()) {
+      const watch = this.watches.get(id);
+      if (index < POLLED_AT_ONCE) this.wake(id);
+      else if (watch) watch.nextPoll = now;
+    }
   }
 
   close(): void {
@@ -133,16 +149,16 @@ export class TaskSubscriptions {
     let sent: Promise<unknown>;
     try {
       // While a connection is being made again, perhaps for a minute, the listeners fetch their tasks.
-      if (!this.isListening && !(await endsWithin(this.listen(), FIRST_POLL))) return this.wakeAll(ids);
+      if (!this.isListening && !(await endsWithin(this.listen(), FIRST_POLL))) return this.wakeSoon(ids);
       sent = Promise.all(this.requestsFor(ids).map((request) => this.publish(request)));
     } catch {
       // The poll announces them again.
-      return this.wakeAll(ids);
+      return this.wakeSoon(ids);
     }
     // Listeners need not wait for the answer: workers remember recent changes, unless the message takes too long.
-    this.wakeAll(toCall);
+    for (const id of toCall) this.wake(id);
     await sent.catch(() => undefined);
-    if (performance.now() - begun > RECENT_CHANGES / 2) this.wakeAll(ids);
+    if (performance.now() - begun > RECENT_CHANGES / 2) this.wakeSoon(ids);
   }
 
   /** A caller may watch any text. The workers would drop a request with a text that is no task id. */
@@ -185,19 +201,31 @@ export class TaskSubscriptions {
     const now = performance.now();
     const isSoonAgain = now - this.announcedAgainAt < FIRST_POLL;
     if (!isSoonAgain) this.announcedAgainAt = now;
+    let left = POLLED_AT_ONCE;
     for (const [id, watch] of this.watches) {
-      if (isSoonAgain) watch.nextPoll = now;
-      else this.announce(id);
+      if (isSoonAgain) watch.nextRequest = now;
+      else this.announce(id, left-- > 0);
+      if (isSoonAgain || left < 0) watch.nextPoll = now;
     }
   }
 
   private poll(): void {
     const now = performance.now();
+    const { isDeaf } = this.deps.bus;
+    // Without messages, the polls are all that callers have.
+    let left = isDeaf ? Infinity : POLLED_AT_ONCE;
     for (const [id, watch] of this.watches) {
-      if (watch.nextPoll > now) continue;
-      watch.pollAfter = this.deps.bus.isDeaf ? FIRST_POLL : Math.min(watch.pollAfter * 2, SLOWEST_POLL);
+      const isDue = watch.nextPoll <= now && left > 0;
+      if (!isDue && watch.nextRequest > now) continue;
+      watch.pollAfter = isDeaf ? FIRST_POLL : Math.min(watch.pollAfter * 2, SLOWEST_POLL);
+      watch.nextRequest = now + watch.pollAfter;
+      this.announce(id, isDue);
+      if (!isDue) continue;
+      left--;
       watch.nextPoll = now + watch.pollAfter;
-      this.announce(id);
+      // The tasks that were not read for the longest time come first.
+      this.watches.delete(id);
+      this.watches.set(id, watch);
     }
   }
 

@@ -34,9 +34,8 @@ export class Enqueuer {
   constructor(private readonly deps: EnqueuerDeps) {}
 
   async enqueue(calls: readonly TaskCall[]): Promise<Receipt[]> {
-    const { changes, driver, feed } = this.deps;
+    const { changes, driver } = this.deps;
     const now = driver.clock.now();
-    feed.willStore(calls.map(({ id }) => id));
     const ids = await this.store(calls, now);
     const receipts = calls.map(({ id, options }): Receipt => {
       return { id, deduplicated: false, state: (options.startAt ?? 0) > now ? 'scheduled' : 'queued' };
@@ -139,7 +138,9 @@ export class Enqueuer {
   }
 
   private addJobs(name: string, jobs: readonly JobEntry[], onStored: OnStored): Promise<readonly number[]> {
-    const { availability, driver, readyQueue } = this.deps;
+    const { availability, driver, feed, readyQueue } = this.deps;
+    // For each batch by itself: a call of ten thousand tasks takes longer than a task counts as just stored.
+    feed.willStore(jobs.map(({ jobId }) => jobId));
     return availability.withRetries(`enqueue to "${name}"`, async (check) => {
       const queue = await readyQueue(name);
       // A caller that was told meanwhile that the enqueue failed does not expect the task to be stored.

@@ -134,6 +134,25 @@ it('a poll calls the listener when messages are lost', async () => {
   expect(listener.mock.calls.length).toBeLessThanOrEqual(10);
 });
 
+it('the polls of many tasks call a bounded number of listeners at a time, each in its turn', async () => {
+  const calls = new Map<string, number>();
+  const ids = Array.from({ length: 2_500 }, (_, index) => idOf(index));
+  for (const id of ids) watchNew(web, id, () => calls.set(id, (calls.get(id) ?? 0) + 1));
+  network.lossy = true;
+  await deliverMessages();
+  const called = [];
+  for (let second = 0; second < 4; second++) {
+    network.sent.length = 0;
+    await jest.advanceTimersByTimeAsync(1_000);
+    await deliverMessages();
+    called.push([...calls.values()].reduce((sum, count) => sum + count, 0));
+    // The workers learn of all watchers all the same, in messages of 60 tasks.
+    if (second === 0) expect(network.sent.length).toBeGreaterThanOrEqual(2_500 / 60);
+  }
+  expect(called.slice(0, 2)).toEqual([1_000, 2_000]);
+  expect(calls.size).toBe(2_500);
+});
+
 it('a worker that starts later learns which tasks are watched', async () => {
   const listener = jest.fn();
   web.watch(idOf(1), listener, CHANGES);
