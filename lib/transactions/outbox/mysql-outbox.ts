@@ -5,7 +5,6 @@ import { ConfigurationError } from '../../errors.js';
 import { loadDriver } from './load-driver.js';
 import {
   cutReason,
-  missingTable,
   WAITING,
   type MovedRows,
   type OutboxDatabase,
@@ -13,6 +12,7 @@ import {
   type TableFigures,
   type Taken,
 } from './outbox-database.js';
+import { figuresOf, PolledOutbox } from './polled-outbox.js';
 import { FORMAT } from './outbox-format.js';
 
 /** Seconds after which the server ends a session of a relay that vanished, and with it its lock. */
@@ -44,15 +44,17 @@ export async function openMysqlOutbox(connection: string | MysqlPoolLike, table:
  * The outbox in MySQL or MariaDB. `GET_LOCK` lets one relay work at a time. The lock ends with the connection, so another
  * relay goes on as soon as the server notices that the first is gone.
  */
-class MysqlOutbox implements OutboxDatabase {
+class MysqlOutbox extends PolledOutbox implements OutboxDatabase {
   readonly dialect = 'mysql';
 
   constructor(
     private readonly pool: Pool,
     private readonly ownsPool: boolean,
-    readonly address: string,
-    private readonly table: string,
-  ) {}
+    address: string,
+    table: string,
+  ) {
+    super(address, table);
+  }
 
   async check(): Promise<void> {
     await this.explained(() =>
@@ -102,27 +104,8 @@ class MysqlOutbox implements OutboxDatabase {
 FROM ${this.table} WHERE store = ? GROUP BY queue`,
         [store],
       );
-      return {
-        queues: rows
-          .filter(({ calls }) => Number(calls) > 0)
-          .map(({ queue, calls, age }) => ({
-            queue: String(queue),
-            calls: Number(calls),
-            age: Math.max(Number(age), 0),
-          })),
-        rejected: rows.reduce((sum, { rejected }) => sum + Number(rejected), 0),
-        newer: rows.reduce((sum, { newer }) => sum + Number(newer), 0),
-      };
+      return figuresOf(rows);
     });
-  }
-
-  isOpen(): Promise<boolean> {
-    return Promise.resolve(false);
-  }
-
-  /** MySQL tells nobody of a commit. */
-  listen(): void {
-    // Polling finds the rows.
   }
 
   async close(): Promise<void> {
@@ -169,13 +152,9 @@ FROM ${this.table} WHERE store = ? GROUP BY queue`,
   private explain(error: unknown): unknown {
     const { code = '', message = '' } = error as { code?: string; message?: string };
     const { table, address } = this;
-    if (code === 'ER_NO_SUCH_TABLE')
-      return new ConfigurationError(missingTable(table, address, 'mysql'), { cause: error });
+    if (code === 'ER_NO_SUCH_TABLE') return this.tableIsMissing(error);
     if (code === 'ER_BAD_FIELD_ERROR') {
-      return new ConfigurationError(
-        `The table ${table} in ${address} is not that of this package: ${message}. Give another name with outbox: { table }.`,
-        { cause: error },
-      );
+      return this.isAnotherTable(message, error);
     }
     if (/ACCESS_DENIED|TABLEACCESS_DENIED|ER_BAD_DB_ERROR|ER_NO_DB_ERROR/.test(code)) {
       return new ConfigurationError(

@@ -1,9 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
-import { ConfigurationError } from '../../errors.js';
 import {
   cutReason,
-  missingTable,
   WAITING,
   type MovedRows,
   type OutboxDatabase,
@@ -11,6 +9,7 @@ import {
   type TableFigures,
   type Taken,
 } from './outbox-database.js';
+import { figuresOf, PolledOutbox } from './polled-outbox.js';
 import { FORMAT } from './outbox-format.js';
 import { openSqlite, unlessBusy, type SqliteConnection } from './open-sqlite.js';
 
@@ -36,15 +35,17 @@ export async function openSqliteOutbox(file: string, table: string): Promise<Out
  *
  * No statement waits for a lock: it would block the whole process, and with it the transaction that has the lock.
  */
-class SqliteOutbox implements OutboxDatabase {
+class SqliteOutbox extends PolledOutbox implements OutboxDatabase {
   readonly dialect = 'sqlite';
   private readonly relay = randomUUID();
 
   constructor(
     private readonly connection: SqliteConnection,
-    readonly address: string,
-    private readonly table: string,
-  ) {}
+    address: string,
+    table: string,
+  ) {
+    super(address, table);
+  }
 
   async check(): Promise<void> {
     this.explained(() =>
@@ -101,26 +102,7 @@ class SqliteOutbox implements OutboxDatabase {
 FROM ${this.table} WHERE store = ? GROUP BY queue`;
     const read = () => void (rows = this.connection.all(statement, [store]));
     await this.repeated(() => this.explained(() => unlessBusy(read)));
-    return {
-      queues: rows
-        .filter(({ calls }) => Number(calls) > 0)
-        .map(({ queue, calls, age }) => ({
-          queue: String(queue),
-          calls: Number(calls),
-          age: Math.max(Number(age), 0),
-        })),
-      rejected: rows.reduce((sum, { rejected }) => sum + Number(rejected), 0),
-      newer: rows.reduce((sum, { newer }) => sum + Number(newer), 0),
-    };
-  }
-
-  isOpen(): Promise<boolean> {
-    return Promise.resolve(false);
-  }
-
-  /** SQLite tells nobody of a commit. */
-  listen(): void {
-    // Polling finds the rows.
+    return figuresOf(rows);
   }
 
   async close(): Promise<void> {
@@ -181,13 +163,10 @@ FROM ${this.table} WHERE store = ? GROUP BY queue`;
   private explain(error: unknown): unknown {
     const { message = '' } = error as { message?: string };
     if (/no such table/i.test(message)) {
-      return new ConfigurationError(missingTable(this.table, this.address, 'sqlite'), { cause: error });
+      return this.tableIsMissing(error);
     }
     if (/no such column/i.test(message)) {
-      return new ConfigurationError(
-        `The table ${this.table} in ${this.address} is not that of this package: ${message}. Give another name with outbox: { table }.`,
-        { cause: error },
-      );
+      return this.isAnotherTable(message, error);
     }
     return error;
   }
