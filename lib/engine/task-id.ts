@@ -46,7 +46,7 @@ export function isInternalQueue(name: string): boolean {
   return name === WORKFLOW_QUEUE || name === CONTROL_QUEUE || isWorkflowQueue(name);
 }
 
-/** `<queue>.<22 characters>`: 128 random bits in base64url, which contains no dot. */
+/** `<queue>.<22 characters>`: 120 random bits or more in base64url, which contains no dot. */
 const TASK_ID = new RegExp(
   `^(${WORKFLOW_QUEUE}(?:-${SHARD_NAME})?|${CONTROL_QUEUE}|[A-Za-z0-9][A-Za-z0-9_-]{0,62})\\.[A-Za-z0-9_-]{22}$`,
 );
@@ -57,7 +57,9 @@ const TASK_ID = new RegExp(
  */
 export const MOST_MEMBERS = 100_000;
 
-const ID_BYTES = 16;
+const ID_BYTES = 15;
+/** The characters of base64url in the order of their codes. */
+const DIGITS = '-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz';
 /** Random bytes for many ids. Getting them from the system for each id takes longer than all other steps together. */
 const random = Buffer.alloc(256 * ID_BYTES);
 let nextByte = random.length;
@@ -67,8 +69,9 @@ export function isQueueName(name: string): boolean {
 }
 
 /**
- * Makes a new id. It cannot be guessed, because it has 128 random bits. It names the queue, so one look-up finds the
- * task.
+ * Makes a new id. It cannot be guessed, because it has 120 random bits. It names the queue, so one look-up finds the
+ * task. The two characters behind the name of the queue count seconds, and begin again after 68 minutes: so ids that are made
+ * together are neighbours in the index of a database. With a random beginning, each of a million ids would change another page of it.
  *
  * @example `default.q0hQ2gD2mR7c3gYtVJm1Ng`
  */
@@ -79,7 +82,8 @@ export function newTaskId(queue: string): string {
   }
   const id = random.toString('base64url', nextByte, nextByte + ID_BYTES);
   nextByte += ID_BYTES;
-  return `${queue}.${id}`;
+  const second = Math.floor(Date.now() / 1_000);
+  return `${queue}.${DIGITS[(second >> 6) & 63]}${DIGITS[second & 63]}${id}`;
 }
 
 /** Whether tasks may be in a queue of this name: one of the application, or the one for workflows. */
