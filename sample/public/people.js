@@ -39,7 +39,7 @@ for (const type of ['dragover', 'dragleave', 'drop']) {
 tryExample.addEventListener('click', () => void uploadExample());
 
 async function uploadExample() {
-  const example = await fetch('people/example.xlsx');
+  const example = await fetch('/people/example.xlsx');
   await upload(new File([await example.blob()], 'people-example.xlsx'), tryExample);
 }
 
@@ -48,7 +48,7 @@ const upload = (file, button) =>
     if (file.size > 20 * MEGABYTE) throw new Error(TOO_LARGE);
     const form = new FormData();
     form.append('file', file);
-    const { id } = await post('people/imports', form).catch((error) => {
+    const { id } = await post('/people/imports', form).catch((error) => {
       throw error.status === 413 ? new Error(TOO_LARGE) : error;
     });
     importing.add({ id, title: file.name });
@@ -66,7 +66,7 @@ exporting.section.querySelector('form').addEventListener('submit', (event) => {
   const form = event.target;
   const rows = form.rows.valueAsNumber;
   void attempt(exporting.section, form.querySelector('button'), async () => {
-    const { id } = await post('people/exports', { rows });
+    const { id } = await post('/people/exports', { rows });
     exporting.add({ id, title: count(rows, 'row') });
   });
 });

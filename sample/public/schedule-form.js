@@ -33,8 +33,8 @@ form.addEventListener('submit', (event) => {
   void attempt(form, save, async () => {
     const settings = read();
     const name = id.value.trim();
-    if (edited) await send('PUT', `schedules/${encodeURIComponent(edited)}`, settings);
-    else await send('POST', 'schedules', { id: name, ...settings });
+    if (edited) await send('PUT', `/schedules/${encodeURIComponent(edited)}`, settings);
+    else await send('POST', '/schedules', { id: name, ...settings });
     form.reset();
     said.textContent = edited ? 'Saved.' : 'Created.';
     editor.dispatchEvent(new Event('saved'));

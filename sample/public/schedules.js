@@ -43,7 +43,7 @@ async function refresh() {
 async function load() {
   const error = section.querySelector(':scope > .error');
   try {
-    const schedules = await send('GET', 'schedules');
+    const schedules = await send('GET', '/schedules');
     error.hidden = true;
     return schedules;
   } catch (reason) {
@@ -81,5 +81,5 @@ async function act(name, schedule, element, button) {
 }
 
 function path(id) {
-  return `schedules/${encodeURIComponent(id)}`;
+  return `/schedules/${encodeURIComponent(id)}`;
 }

@@ -1,10 +1,13 @@
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, jest, test } from '@jest/globals';
 import { join } from 'node:path';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { Gate } from '../support/gate.js';
 import { CHROMIUM_FLAGS } from '../support/chromium.js';
 import { findChromium } from '../support/programs.js';
-import { dataFolder, type Sample, startSample } from '../support/sample.js';
+import { dataFolder, type Sample, signIn, startSample } from '../support/sample.js';
+
+// A loaded machine takes half a minute to start the sample and a browser.
+jest.setTimeout(90_000);
 
 let data: Awaited<ReturnType<typeof dataFolder>>;
 let sample: Sample;
@@ -35,8 +38,7 @@ beforeEach(async () => {
   page = await visit.newPage();
   pageErrors = [];
   page.on('pageerror', (error) => pageErrors.push(error.message));
-  await page.goto(sample.url);
-  await page.getByRole('link', { name: 'Schedules' }).click();
+  await signIn(page, sample, '/features/schedules');
 });
 
 afterEach(async () => {
@@ -211,7 +213,8 @@ test('a restart keeps the schedules', async () => {
   await shows('kept', 'Paused');
   await sample.stop();
   sample = await start();
-  await page.goto(`${sample.url}/schedules.html`);
+  // The session outlives the restart too.
+  await page.goto(`${sample.url}/features/schedules`);
   await shows('kept', '0 0 29 2 * in America/New_York, never beside itself');
   await shows('kept', 'Paused');
 });

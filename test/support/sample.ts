@@ -4,8 +4,20 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Page } from 'playwright-core';
 
 const main = fileURLToPath(new URL('../../sample/dist/main.js', import.meta.url));
+
+/** The password of the administrators of every sample that a test starts. */
+export const ADMIN_PASSWORD = 'only for the tests';
+
+/** Signs an administrator in, and goes on to the address `next`. */
+export async function signIn(page: Page, { url }: Sample, next: string): Promise<void> {
+  await page.goto(`${url}/sign-in?next=${encodeURIComponent(next)}`);
+  await page.getByLabel('Password').fill(ADMIN_PASSWORD);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.waitForURL(url + next);
+}
 
 /** A temporary folder for the files of a sample. */
 export async function dataFolder() {
@@ -30,10 +42,12 @@ export async function startSample(env: {
   TASK_QUEUE_URL: string;
   TASK_QUEUE_ROLE?: 'producer' | 'worker';
   NODE_ENV?: string;
+  SAMPLE_ADMIN_PASSWORD?: string | undefined;
+  SAMPLE_DATABASE_URL?: string | undefined;
 }): Promise<Sample> {
   const child = spawn(process.execPath, ['--enable-source-maps', main], {
     // Not the environment of the tests: with NODE_ENV=test, for example, the default engine is another one.
-    env: { PATH: process.env.PATH, NO_COLOR: '1', PORT: '0', ...env },
+    env: { PATH: process.env.PATH, NO_COLOR: '1', PORT: '0', SAMPLE_ADMIN_PASSWORD: ADMIN_PASSWORD, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const killIt = () => child.kill('SIGKILL');

@@ -34,6 +34,7 @@ const PAGES_FOR_USERS = [
   ...['', 'docker/', 'kubernetes/', 'systemd/', 'supervisor/', 'processes/'].map((form) => `deploy/${form}README.md`),
   'docs/shards.md',
   'docs/other-tools.md',
+  'docs/tour.md',
   'docs/tracing.md',
   'sample/README.md',
 ];

@@ -9,17 +9,15 @@ import {
   Post,
   Put,
   UseFilters,
+  UseGuards,
 } from '@nestjs/common';
 import { type ScheduleStatus, type TaskHandle, TaskSchedules } from 'nestjs-task-queue';
+import { AdministratorsOnly } from '../administrators/administrators-only.guard.js';
 import { ScheduleErrorsFilter } from './schedule-errors.filter.js';
 import { type NewScheduleForm, newScheduleForm, type ScheduleForm, scheduleForm } from './schedule-form.js';
 
-/**
- * The endpoints of an administrator's page. In this sample every visitor is an administrator. A real application adds
- * `@UseGuards(AdministratorsOnly)` here, and `authorize` in app.module.ts makes the same check.
- */
+/** Every visitor may read the schedules. */
 @Controller('schedules')
-@UseFilters(ScheduleErrorsFilter)
 export class SchedulesController {
   constructor(private readonly schedules: TaskSchedules) {}
 
@@ -27,6 +25,14 @@ export class SchedulesController {
   list(): Promise<ScheduleStatus[]> {
     return this.schedules.list();
   }
+}
+
+/** Administrators change the schedules and run them by hand. */
+@Controller('schedules')
+@UseGuards(AdministratorsOnly)
+@UseFilters(ScheduleErrorsFilter)
+export class SchedulesEditor {
+  constructor(private readonly schedules: TaskSchedules) {}
 
   @Post()
   async create(@Body({ schema: newScheduleForm }) { id, ...form }: NewScheduleForm): Promise<ScheduleStatus> {

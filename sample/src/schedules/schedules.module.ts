@@ -1,6 +1,6 @@
 import { Module } from '@nestjs/common';
 import { DailyTasks } from './daily.tasks.js';
-import { SchedulesController } from './schedules.controller.js';
+import { SchedulesController, SchedulesEditor } from './schedules.controller.js';
 
-@Module({ controllers: [SchedulesController], providers: [DailyTasks] })
+@Module({ controllers: [SchedulesController, SchedulesEditor], providers: [DailyTasks] })
 export class SchedulesModule {}

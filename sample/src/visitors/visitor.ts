@@ -3,6 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import type { NextFunction, Request, Response } from 'express';
 
 const COOKIE = 'visitor';
+const FLAGS = { httpOnly: true, sameSite: 'lax', secure: process.env.NODE_ENV === 'production' } as const;
 
 /**
  * Gives every browser a random token in a cookie that no script can read. This sample has no accounts: the browser with
@@ -11,8 +12,9 @@ const COOKIE = 'visitor';
 export function welcomeVisitor(request: Request, response: Response, next: NextFunction): void {
   if (!tokenOf(request)) {
     const token = randomBytes(32).toString('base64url');
-    response.cookie(COOKIE, token, { httpOnly: true, sameSite: 'lax', maxAge: 7 * 24 * 60 * 60 * 1000 });
-    request.headers.cookie = `${COOKIE}=${token}`;
+    response.cookie(COOKIE, token, { ...FLAGS, maxAge: 7 * 24 * 60 * 60 * 1000 });
+    const { cookie } = request.headers;
+    request.headers.cookie = `${cookie === undefined ? '' : `${cookie}; `}${COOKIE}=${token}`;
   }
   next();
 }
