@@ -17,11 +17,7 @@ export function consumedQueues(options: ResolvedOptions, registry: TaskRegistry)
       const concurrency = placesIn(name, options, registry) * size;
       const { globalConcurrency: global, ...queue } = queues.get(name) ?? QUEUE_DEFAULTS;
       const globalConcurrency = global && global * size;
-      const more = {
-        ...(size > 1 && { inBatches: true }),
-        ...(globalConcurrency !== undefined && { globalConcurrency }),
-      };
-      return [name, { ...queue, concurrency, ...more, keep }];
+      return [name, { ...queue, concurrency, ...(globalConcurrency !== undefined && { globalConcurrency }), keep }];
     }),
   );
 }

@@ -11,21 +11,23 @@ import type { JobEntry } from './jobs/job-data.js';
 import type { MessageBus, PreparedMessage } from './message-bus.js';
 import type { JobSuccess } from './jobs/job-success.js';
 
-/** The messages about ends that are sent with the statements that store the ends. */
+/** The messages about ends that are sent with the statements or commands that store the ends. */
 export interface EndMessages {
+  /** Called in the turn of the event loop in which a command that stores one end is sent, before it. */
+  ending(id: string): void;
   /** @param success what will be stored of the task; called only when there is a watcher */
   endMessages(id: string, success: () => JobSuccess): readonly PreparedMessage[];
   /** The statement failed. */
   endFailed(id: string): void;
 }
 
+/** BullMQ's options of a worker. */
+export type DriverWorkerOptions = Omit<WorkerOptions, 'connection' | 'prefix'>;
+
 /**
  * What differs between the databases that BullMQ runs on: connecting, looking a job up, storing many jobs, and sending
  * messages to other processes. `redis/` and `postgres/` implement it; `embedded/` puts PGlite under the PostgreSQL driver.
  */
-/** BullMQ's options of a worker, and whether the jobs of the queue end many at a time, because they run in batches. */
-export type DriverWorkerOptions = Omit<WorkerOptions, 'connection' | 'prefix'> & { readonly inBatches?: boolean };
-
 export interface Driver {
   /** Where the store is, for log lines and errors, without credentials. */
   readonly address: string;
@@ -79,7 +81,7 @@ export interface Driver {
   /**
    * A worker that does not run yet, with a blocking connection of its own.
    *
-   * @param ends a driver whose statements can send messages asks it whom to tell about the end that a statement stores
+   * @param ends a driver that can send a message with the end of a task asks it which watchers there are
    */
   createWorker(name: string, processor: Processor, options: DriverWorkerOptions, ends: EndMessages): Worker;
   /**

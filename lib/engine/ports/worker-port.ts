@@ -124,8 +124,6 @@ export interface ConsumerOptions {
   readonly worker?: string;
   /** Tasks at once in this process. */
   readonly concurrency: number;
-  /** Whether the tasks run in batches, so that many end at the same time. Default: no. */
-  readonly inBatches?: boolean;
   /** Tasks at once in all workers together. Default: no limit. */
   readonly globalConcurrency?: number;
   /** All workers of the queue together start at most `max` tasks in `per` milliseconds. */

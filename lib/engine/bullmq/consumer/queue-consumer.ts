@@ -162,12 +162,11 @@ export class QueueConsumer {
     return this.intake?.isFull(this.running.size) ?? this.running.size >= this.options.concurrency;
   }
 
-  private createWorker({ concurrency, rateLimit, worker: name, inBatches }: ConsumerOptions): Worker {
+  private createWorker({ concurrency, rateLimit, worker: name }: ConsumerOptions): Worker {
     const { driver, feed, abandonedAfter } = this.deps;
     const options: Parameters<Driver['createWorker']>[2] = {
       autorun: false,
       concurrency,
-      ...(inBatches && { inBatches }),
       // BullMQ stores it with each job that the worker takes.
       ...(name !== undefined && { name }),
       ...(rateLimit && { limiter: { max: rateLimit.max, duration: rateLimit.per } }),
@@ -225,9 +224,6 @@ export class QueueConsumer {
         this.lockLoss.willStoreEnd(task.id, { name, processedOn, attemptsMade });
       if (outcome.kind === 'failed') await this.expectFailedWhole(job, outcome.failure);
       if (!task.hasStarted) await this.unusedStarts.giveBack(task.takenAt);
-      // Ends that are stored together have news together, after they are stored.
-      const isEnd = outcome.kind === 'succeeded' || outcome.kind === 'failed';
-      if (isEnd && !this.options.inBatches) this.deps.feed.ending(task.id);
       if (outcome.kind === 'succeeded') return outcome.result;
       return await this.translator.translate(outcome, { job, token, hasStarted: task.hasStarted, mark: task.mark });
     } catch (error) {

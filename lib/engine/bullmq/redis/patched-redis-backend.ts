@@ -29,7 +29,7 @@ const LONGEST_WAIT = 5;
  *   client, which ioredis never does between two attempts to connect.
  * - It waits for a job for {@link LONGEST_WAIT} seconds at most.
  * - It takes jobs as {@link patchWorkerBackend} describes, and knows the clock ({@link waitByOwnClock}).
- * - Where `inLane` is given, jobs end and are taken together.
+ * - With `inLane`, jobs end and are taken together.
  */
 export function backendFactory(clock: Clock, inLane: InLane = alone): BackendFactory<RedisQueueBackend> {
   return (name, options, kind) => {

@@ -33,6 +33,7 @@ import type {
   Driver,
   DriverWorkerOptions,
   EndedJobs,
+  EndMessages,
   FailureOfJob,
   FoundJob,
   JobEdit,
@@ -178,14 +179,13 @@ export class RedisDriver implements Driver {
     return flows;
   }
 
-  createWorker(name: string, processor: Processor, { inBatches = false, ...options }: DriverWorkerOptions): Worker {
+  createWorker(name: string, processor: Processor, options: DriverWorkerOptions, ends: EndMessages): Worker {
     this.useQueues([name]);
     this.workerClient ??= withBareCopies(patchSendCommand(this.openCopy()), this.reportRemoved);
     const { workerClient, clock } = this;
     let worker: Worker | undefined;
-    const classes = inBatches
-      ? bullmq.withBackend(backendFactory(clock, laneOn(workerClient, { clock, worker: () => worker })))
-      : this.classes;
+    const inLane = laneOn(workerClient, { clock, ends, worker: () => worker });
+    const classes = bullmq.withBackend(backendFactory(clock, inLane));
     worker = new classes.Worker(name, processor, { ...options, connection: workerClient, prefix: this.prefix });
     return worker;
   }

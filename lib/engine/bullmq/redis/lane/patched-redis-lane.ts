@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type { Job, RedisQueueBackend, Worker, WorkerOptions } from 'bullmq';
 import type { Clock } from '../../clock.js';
+import type { EndMessages } from '../../driver.js';
 import { freePlaces, handOver } from '../../lane/patched-places.js';
 import { RunUp } from '../../lane/run-up.js';
 import { TakenAhead, type NextJob } from '../../lane/taken-ahead.js';
@@ -19,6 +20,7 @@ interface Inside {
 export interface UseRedisLaneDeps {
   readonly clock: Clock;
   readonly isOutage: (error: unknown) => boolean;
+  readonly ends: Pick<EndMessages, 'ending'>;
   /** Sends the script of lane-script.ts. */
   readonly send: (keys: readonly string[], args: readonly (string | number)[]) => Promise<LaneReply>;
   readonly toJob: (fields: string[], id: string) => NextJob;
@@ -27,8 +29,8 @@ export interface UseRedisLaneDeps {
 }
 
 /**
- * Makes the worker of a queue with batches store the ends of jobs that succeeded together, and take many jobs at once, see
- * {@link RedisLane}. The jobs that need more than a plain end go BullMQ's own way.
+ * Makes a worker store the ends of jobs that succeeded together, and take many jobs at once, see {@link RedisLane}. The jobs that
+ * need more than a plain end go BullMQ's own way.
  *
  * @param patch the further changes of the backend. They are to see each job as if the worker had taken it alone
  */
@@ -38,15 +40,14 @@ export function useRedisLane(
   patch: (backend: RedisQueueBackend) => RedisQueueBackend,
 ): RedisQueueBackend {
   const inside = backend as unknown as Inside;
+  announceEnds(backend, deps.ends);
   const { opts } = inside.queue;
   // BullMQ counts what a worker with a limiter takes, and what a worker with metrics ends.
   if (opts.limiter || opts.metrics || opts.removeOnComplete) return patch(backend);
   const laneSwitch = { isOn: true };
   const turnOff = (reason: string) => {
     if (laneSwitch.isOn)
-      new Logger('TaskQueue').warn(
-        `${reason} The calls of batches run as before, but fewer in a second. Update nestjs-task-queue.`,
-      );
+      new Logger('TaskQueue').warn(`${reason} Tasks run as before, but fewer in a second. Update nestjs-task-queue.`);
     laneSwitch.isOn = false;
   };
   if (!inside.version.startsWith(`${LANE_VERSION}.`)) {
@@ -65,6 +66,7 @@ export function useRedisLane(
       ]),
     toJob: deps.toJob,
     isOutage: deps.isOutage,
+    onEndAlone: (id) => deps.ends.ending(id),
     takeAlone: (token) => moveToActive(token, opts.name),
     onRefused: ({ message }) =>
       turnOff(`Redis does not run the script that stores the ends of many tasks (${message}).`),
@@ -78,6 +80,19 @@ export function useRedisLane(
   const patched = patch(backend);
   handOver(patched, ahead);
   return patched;
+}
+
+/** Lets the watchers of a job know of its end with the command that stores it, when BullMQ's own script does that. */
+function announceEnds(backend: RedisQueueBackend, ends: Pick<EndMessages, 'ending'>): void {
+  const { moveToCompleted, moveToFailed } = backend;
+  backend.moveToCompleted = (job, ...args) => {
+    ends.ending(job.id as string);
+    return moveToCompleted.call(backend, job, ...args);
+  };
+  backend.moveToFailed = (job, ...args) => {
+    ends.ending(job.id as string);
+    return moveToFailed.call(backend, job, ...args);
+  };
 }
 
 function storeTogether(

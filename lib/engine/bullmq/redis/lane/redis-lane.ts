@@ -6,8 +6,6 @@ import type { LaneReply } from './lane-script.js';
 export const MOST_JOBS = 50;
 /** Scripts under way at the same time. While Redis runs one, this process handles the answer of another. */
 const SCRIPTS_AT_ONCE = 2;
-/** Fewer ends go BullMQ's own way. */
-const FEWEST_JOBS = 4;
 
 /** What BullMQ's worker gets for an end: the next job, if it asked for one, and the time of the end. */
 export type End = Awaited<ReturnType<IQueueBackend['moveToCompleted']>>;
@@ -47,6 +45,8 @@ export interface RedisLaneDeps {
   /** What BullMQ's worker gets for the fields of a job's hash. */
   readonly toJob: (fields: string[], id: string) => NextJob;
   readonly isOutage: (error: unknown) => boolean;
+  /** Called before a script is sent that ends this job alone. Ends that are stored together have news together, afterwards. */
+  readonly onEndAlone: (id: string) => void;
   /** Takes a job in BullMQ's own way. */
   readonly takeAlone: (token: string) => Promise<NextJob>;
   /** Called with the error of a server that does not run the script. The lane is not used any more. */
@@ -54,12 +54,14 @@ export interface RedisLaneDeps {
 }
 
 /**
- * Stores the ends of the members of a batch, which come in one turn of the event loop, with few scripts that also take the next
- * jobs. BullMQ runs a script for each of them.
+ * Stores the ends that come in one turn of the event loop with few scripts that also take the next jobs. BullMQ runs a script for
+ * each of them.
  */
 export class RedisLane {
   private waiting: Waiting[] = [];
   private scripts = 0;
+  /** Ends in these scripts. */
+  private sent = 0;
   private isScheduled = false;
 
   constructor(private readonly deps: RedisLaneDeps) {}
@@ -92,16 +94,20 @@ export class RedisLane {
 
   private send(): void {
     while (this.waiting.length > 0 && this.scripts < SCRIPTS_AT_ONCE) {
-      if (this.waiting.length < FEWEST_JOBS) {
-        for (const { resolve, storeAlone } of this.waiting.splice(0)) resolve(storeAlone());
-        return;
-      }
+      const ends = this.waiting.splice(0, this.sizeOfNext());
       this.scripts++;
-      void this.store(this.waiting.splice(0, MOST_JOBS)).finally(() => {
+      this.sent += ends.length;
+      void this.store(ends).finally(() => {
         this.scripts--;
+        this.sent -= ends.length;
         this.schedule();
       });
     }
+  }
+
+  /** One script never takes all ends: Redis and this process would then take turns, although they can work side by side. */
+  private sizeOfNext(): number {
+    return Math.min(Math.ceil((this.waiting.length + this.sent) / SCRIPTS_AT_ONCE), MOST_JOBS);
   }
 
   private async store(ends: readonly Waiting[]): Promise<void> {
@@ -111,6 +117,7 @@ export class RedisLane {
       wantsNext ? '1' : '0',
     ]);
     try {
+      if (ends.length === 1) this.deps.onEndAlone((ends[0] as Waiting).id);
       const reply = await this.deps.run(this.now(), args, []);
       this.answer(ends, new Set(reply[0]), this.takenIn(reply));
     } catch (error) {

@@ -87,6 +87,7 @@ describe('the end of a task', () => {
 function announcer(messages: { channel: string; message: string }[]) {
   return {
     endMessages: jest.fn<EndMessages['endMessages']>().mockReturnValue(messages),
+    ending: jest.fn<EndMessages['ending']>(),
     endFailed: jest.fn<EndMessages['endFailed']>(),
   };
 }

@@ -6,26 +6,27 @@ import { LANE_VERSION } from '../../../../../../lib/engine/bullmq/redis/lane/lan
 import { useRedisLane } from '../../../../../../lib/engine/bullmq/redis/lane/patched-redis-lane.js';
 import { CHECKED_VERSIONS } from '../../../../../../lib/engine/bullmq/checked-versions.js';
 
-const moveToCompleted = async () => ({ result: undefined, finishedOn: 1 });
+const own = async () => ({ result: undefined, finishedOn: 1 });
 
 function backendOf(version: string, opts: object = {}): RedisQueueBackend {
-  const other = async () => undefined;
   return {
-    ...{ version, queue: { opts }, toKey: (key: string) => `p:q:${key}`, moveToCompleted },
-    ...{ moveToActive: other, waitForJob: other, close: other, moveJobFromActiveToWait: other },
+    ...{ version, queue: { opts }, toKey: (key: string) => `p:q:${key}` },
+    ...{ moveToCompleted: own, moveToFailed: own, moveToActive: own },
+    ...{ waitForJob: own, close: own, moveJobFromActiveToWait: own },
   } as unknown as RedisQueueBackend;
 }
 
 function use(backend: RedisQueueBackend): boolean {
   const deps = {
     clock: { difference: 0 } as never,
+    ends: { ending: () => undefined },
     isOutage: () => false,
     send: jest.fn<never>(),
     toJob: () => [],
     worker: () => undefined,
   };
   useRedisLane(backend, deps as never, (one) => one);
-  return backend.moveToCompleted !== moveToCompleted;
+  return (backend.moveToActive as unknown) !== own;
 }
 
 it('is for the scripts of the checked version of BullMQ, and another one is one line in the log', () => {
