@@ -52,7 +52,7 @@ describe('openEmbeddedDatabase', () => {
     // Shared buffers are counted in pages of 8 kB.
     expect(rows).toEqual([
       { name: 'log_startup_progress_interval', setting: '0' },
-      { name: 'shared_buffers', setting: String((32 * 1024) / 8) },
+      { name: 'shared_buffers', setting: String((8 * 1024) / 8) },
     ]);
   });
 

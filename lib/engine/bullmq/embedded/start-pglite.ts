@@ -27,8 +27,9 @@ const INT8 = 20;
 export function pgliteStarter(driver: PGliteDriver, schema: string): StartPGlite {
   const settings = [
     `search_path=${bullmq.quoteSchemaName(schema)}`,
-    // PGlite's own 128 MB would be the larger part of the process. Waiting tasks fit into far less.
-    'shared_buffers=32MB',
+    // PGlite writes to all of it when it starts, so its own 128 MB would be the larger part of the process. The operating system keeps
+    // the pages of the files in memory anyway.
+    'shared_buffers=8MB',
     // Turns off the reports on a slow recovery. Their timer runs on after the start and would keep the process alive.
     'log_startup_progress_interval=0',
   ];
