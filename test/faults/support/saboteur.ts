@@ -51,6 +51,15 @@ function onRedis({ server, prefix }: World): Saboteur {
 async function onPostgres({ server, prefix }: World): Promise<Saboteur> {
   const client = new pg.Client(server.url);
   await client.connect();
+  const channels = new Set<string>();
+  // The last statement of a session that listens names one of its channels, until its next heartbeat. So the names are gathered.
+  const learn = async () => {
+    const { rows } = await client.query<{ query: string }>(
+      String.raw`SELECT DISTINCT query FROM pg_stat_activity WHERE query ~ '^\s*LISTEN '`,
+    );
+    for (const { query } of rows) channels.add(query.trim().replace(/^LISTEN "?|"?;?$/g, ''));
+  };
+  const learning = setInterval(() => void learn().catch(() => undefined), 100);
   const changes = [
     ...["opts = 'null'", `opts = '"x"'`, "data = 'null'", `data = '{"args":{"length":1000000000}}'`],
     ...['added_at_ms = -5', 'attempts_made = 2147483647', "name = ''"],
@@ -62,16 +71,15 @@ async function onPostgres({ server, prefix }: World): Promise<Saboteur> {
       }
     },
     async flood() {
-      // The last statement of a session that listens names one of its channels.
-      const { rows } = await client.query<{ query: string }>(
-        "SELECT DISTINCT query FROM pg_stat_activity WHERE query LIKE 'LISTEN %'",
-      );
-      const channels = rows.map(({ query }) => query.replace(/^LISTEN "?|"?;?$/g, ''));
+      await learn();
       for (const channel of channels) {
         for (const text of MESSAGES) await client.query('SELECT pg_notify($1, $2)', [channel, text]);
       }
-      return channels.length * MESSAGES.length;
+      return channels.size * MESSAGES.length;
     },
-    close: () => client.end(),
+    async close() {
+      clearInterval(learning);
+      await client.end();
+    },
   };
 }
