@@ -32,8 +32,8 @@ export class OrderDatabase implements OnApplicationShutdown {
   }
 
   /** Opens the connection of a shop that writes its orders by itself. */
-  openShop(): { write(order: NamedOrder): Promise<void>; close(): Promise<void> } {
-    const shop = this.database.connect('shop', 1);
+  openShop(load: string): { write(order: NamedOrder): Promise<void>; close(): Promise<void> } {
+    const shop = this.database.connect('shop', 1, load);
     return {
       write: async (order) => {
         await this.createTables();
@@ -62,8 +62,8 @@ export class OrderDatabase implements OnApplicationShutdown {
     return Number(rows[0]?.['count']);
   }
 
-  pressure(): Promise<Pressure> {
-    return this.database.pressure();
+  pressure(load: string): Promise<Pressure> {
+    return this.database.pressure(load);
   }
 
   /** Lets the database refuse all orders for some seconds, as a server does that restarts. */

@@ -64,6 +64,7 @@ export class OrderLoad {
     const share = (shop: number) => Math.floor(orders / shops) + (shop < orders % shops ? 1 : 0);
     const all = Array.from({ length: shops }, (_, shop) => this.shop(shop, share(shop)));
     const end = Promise.all(all).then(() => true);
+    await this.measure();
     for (let areShopsDone = false; !this.isOver(areShopsDone);) {
       areShopsDone = await Promise.race([end, setTimeout(EVERY, false)]);
       if (areShopsDone) await setTimeout(EVERY);
@@ -114,7 +115,7 @@ export class OrderLoad {
 
   /** A shop with a connection of its own waits for its transaction. */
   private directly() {
-    const shop = this.deps.database.openShop();
+    const shop = this.deps.database.openShop(this.id);
     return { write: (order: Order) => shop.write({ id: randomUUID(), ...order }), close: () => shop.close() };
   }
 
@@ -132,7 +133,10 @@ export class OrderLoad {
     const { measured } = this;
     measured.time = performance.now() - this.begun;
     try {
-      const [{ connections, waiting }, written] = await Promise.all([database.pressure(), database.countOf(this.id)]);
+      const [{ connections, waiting }, written] = await Promise.all([
+        database.pressure(this.id),
+        database.countOf(this.id),
+      ]);
       Object.assign(measured, { connections, waiting, written });
       measured.mostConnections = Math.max(measured.mostConnections, connections);
       measured.mostWaiting = Math.max(measured.mostWaiting, waiting);

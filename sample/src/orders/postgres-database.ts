@@ -10,15 +10,17 @@ export class PostgresDatabase implements SqlDatabase {
     this.watcher = poolOf(url, 'sample watcher', 1);
   }
 
-  connect(program: Program, most: number): SqlConnections {
-    return new PostgresConnections(poolOf(this.url, `sample ${program}`, most));
+  connect(program: Program, most: number, load = ''): SqlConnections {
+    return new PostgresConnections(poolOf(this.url, `sample ${program} ${load}`.trim(), most));
   }
 
-  async pressure(): Promise<Pressure> {
-    const { rows } = await this.watcher.query<Pressure>(`
-      SELECT count(*)::integer AS connections, count(*) FILTER (WHERE wait_event_type = 'Lock')::integer AS waiting
+  async pressure(load: string): Promise<Pressure> {
+    const { rows } = await this.watcher.query<Pressure>(
+      `SELECT count(*)::integer AS connections, count(*) FILTER (WHERE wait_event_type = 'Lock')::integer AS waiting
       FROM pg_stat_activity
-      WHERE datname = current_database() AND application_name IN ('sample shop', 'sample worker')`);
+      WHERE datname = current_database() AND application_name IN ($1, 'sample worker')`,
+      [`sample shop ${load}`],
+    );
     return rows[0] ?? { connections: 0, waiting: 0 };
   }
 

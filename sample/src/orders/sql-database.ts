@@ -2,10 +2,10 @@
 export interface SqlDatabase {
   /** How the page names the database. */
   readonly name: string;
-  /** Opens connections of one program. `most` is the most that it uses at the same time. */
-  connect(program: Program, most: number): SqlConnections;
-  /** Counts the connections of shops and workers, and how many of them wait for another one just now. */
-  pressure(): Promise<Pressure>;
+  /** Opens connections of one program. `most` is the most that it uses at the same time, `load` the load that a shop belongs to. */
+  connect(program: Program, most: number, load?: string): SqlConnections;
+  /** Counts the connections of the workers and of the shops of a load, and how many of them wait for another one just now. */
+  pressure(load: string): Promise<Pressure>;
   close(): Promise<void>;
 }
 
