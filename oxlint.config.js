@@ -56,7 +56,8 @@ export default defineConfig({
   plugins: ['typescript', 'import', 'unicorn', 'oxc', 'jest'],
   options: { typeAware: true, denyWarnings: true, reportUnusedDisableDirectives: 'error' },
   categories: { correctness: 'error', suspicious: 'error' },
-  ignorePatterns: ['dist', 'sample/dist', 'coverage'],
+  // The files before and after the codemod are as applications have them.
+  ignorePatterns: ['dist', 'sample/dist', 'coverage', 'test/support/codemod'],
   rules: {
     'import/no-cycle': ['error', { ignoreTypes: false }],
     'typescript/no-explicit-any': 'error',

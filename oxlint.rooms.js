@@ -44,4 +44,4 @@ export const engineRooms = {
 };
 
 /** The folders of entry points, which may import every room. No room imports them. */
-export const entryPoints = ['cli', 'dashboard', 'health', 'metrics', 'supervisor', 'telemetry', 'testing'];
+export const entryPoints = ['cli', 'codemod', 'dashboard', 'health', 'metrics', 'supervisor', 'telemetry', 'testing'];

@@ -5,6 +5,7 @@ import { BulkRunner } from './admin/bulk/bulk-runner.js';
 import { AdminActs } from './admin/admin-acts.js';
 import { TaskAdmin } from './admin/task-admin.js';
 import { BootReport } from './boot-report.js';
+import { processorsIn } from './bullmq-processors.js';
 import { concurrencyOf, consumedQueues, withInternalQueues } from './consumed-queues.js';
 import { createEngine } from './create-engine.js';
 import type { Engine } from './engine/engine.js';
@@ -298,7 +299,7 @@ export const PROVIDERS: Provider[] = [
     provide: TaskWorkers,
     inject: [
       ...[ENGINE, BulkRunner, WorkerPresence, RunWaitsOfProcess, TaskRegistry, BootReport, TaskResults, TaskEvents],
-      ...[TaskExecutor, Isolation, RESOLVED_OPTIONS],
+      ...[TaskExecutor, Isolation, RESOLVED_OPTIONS, ModulesContainer],
     ],
     useFactory: (
       engine: Engine,
@@ -312,6 +313,7 @@ export const PROVIDERS: Provider[] = [
       executor: TaskExecutor,
       isolation: Isolation | undefined,
       options: ResolvedOptions,
+      modules: ModulesContainer,
     ) =>
       new TaskWorkers({
         engine,
@@ -324,6 +326,7 @@ export const PROVIDERS: Provider[] = [
         stopListeners: () => events.stop(),
         giveBackHeld: () => executor.close(),
         children: isolation,
+        processors: () => processorsIn(modules),
         abandonStart: async () => {
           await isolation?.stop();
           await results.close();

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { packageVersion } from '../package-location.cjs';
 import { CommandContext } from './command-context.js';
+import { addCodemod } from './commands/codemod.js';
 import { addEnqueue } from './commands/enqueue.js';
 import { addManyTasksCommands } from './commands/many-tasks.js';
 import { addMigrate } from './commands/migrate.js';
@@ -38,6 +39,7 @@ const COMMANDS = [
   addReplay,
   addMigrate,
   addOutbox,
+  addCodemod,
 ];
 
 const EXIT_CODES = `

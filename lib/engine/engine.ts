@@ -26,6 +26,7 @@ import type { DiagnosisPort } from './ports/diagnosis-port.js';
 import type { ControlPort } from './ports/control-port.js';
 import type { EnqueuePort } from './ports/enqueue-port.js';
 import type { EventPort } from './ports/event-port.js';
+import type { ForeignWorkersPort } from './ports/foreign-workers-port.js';
 import type { ListPort } from './ports/list-port.js';
 import type { HistoryPort } from './ports/history-port.js';
 import type { QueryPort } from './ports/query-port.js';
@@ -55,6 +56,7 @@ export interface Engine
     BlockPort,
     RequestPort,
     ShardPort,
+    ForeignWorkersPort,
     DiagnosisPort {
   /** The store of schedules. */
   readonly schedules: ScheduleStore;

@@ -7,7 +7,18 @@ import type { Engine } from '../engine/engine.js';
 export const SERVED_PORTS = {
   engine: [
     ...(['enqueue', 'enqueueTree', 'isStored', 'find', 'countEndedMembers', 'readLog', 'attempts', 'blockOf'] as const),
-    ...(['cancel', 'retry', 'promote', 'update', 'discard', 'forget', 'failWhole', 'ping', 'diagnose'] as const),
+    ...([
+      'cancel',
+      'retry',
+      'promote',
+      'update',
+      'discard',
+      'forget',
+      'failWhole',
+      'ping',
+      'diagnose',
+      'foreignWorkers',
+    ] as const),
   ],
   schedules: ['get', 'set', 'delete', 'scan', 'secret', 'announce'],
   statistics: ['read'],

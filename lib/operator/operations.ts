@@ -7,6 +7,7 @@ import type { PageOptions } from '../admin/task-lists.js';
 import type { LogOptions, TaskLogLine } from '../admin/task-log-reader.js';
 import type { TaskPage } from '../admin/task-page.js';
 import type { Engine } from '../engine/engine.js';
+import { findForeignWorkers } from '../engine/foreign-workers.js';
 import type { Finding } from '../engine/ports/diagnosis-port.js';
 import type { TaskAdmin } from '../admin/task-admin.js';
 import type { ShutdownOptions } from '../admin/worker-shutdown.js';
@@ -27,7 +28,7 @@ import type { TaskSchedules } from '../schedules/task-schedules.js';
 
 /** The parts of the application that operations use. */
 export interface OperationDeps {
-  readonly engine: Pick<Engine, 'diagnose' | 'find'>;
+  readonly engine: Pick<Engine, 'diagnose' | 'find' | 'foreignWorkers' | 'workers' | 'now'>;
   readonly admin: TaskAdmin;
   readonly schedules: TaskSchedules;
   readonly taskQueue: TaskQueue;
@@ -68,7 +69,10 @@ export const OPERATIONS = {
 
   logs: ({ admin }, id: string, options: LogOptions): Promise<TaskLogLine[]> => admin.logs(id, options),
 
-  diagnose: ({ engine }): Promise<Finding[]> => engine.diagnose(),
+  diagnose: async ({ engine }): Promise<Finding[]> => [
+    ...(await engine.diagnose()),
+    ...(await findForeignWorkers(engine)),
+  ],
 
   schedules: ({ schedules }): Promise<ScheduleStatus[]> => schedules.list(),
 

@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
 import type { Engine } from '../engine/engine.js';
+import { ForeignWorkerWatch } from './foreign-worker-watch.js';
 import { RemoteShutdown } from './remote-shutdown.js';
 import type { RunWaitsOfProcess } from './run-waits-of-process.js';
 import { StatisticsKeeper } from './statistics-keeper.js';
@@ -15,6 +16,8 @@ export interface TaskWorkersDeps {
   readonly presence: WorkerPresence;
   /** The queues that this process runs. */
   readonly queues: () => ReadonlyMap<string, ConsumerOptions>;
+  /** The names of the classes with BullMQ's `@Processor()` in this application, by queue. */
+  readonly processors: () => ReadonlyMap<string, readonly string[]>;
   readonly runWaits: Pick<RunWaitsOfProcess, 'addQueue'>;
   /** Gives back the calls that wait for a batch. */
   readonly giveBackHeld: () => void;
@@ -50,6 +53,7 @@ export class TaskWorkers {
   private readonly logger = new Logger('TaskQueue');
   private readonly consumers = new Map<string, Consumer>();
   private readonly keeper: StatisticsKeeper;
+  private readonly foreignWorkers: ForeignWorkerWatch;
   private isStarted = false;
   private isStopped = false;
   private stopping: Promise<void> | undefined;
@@ -57,6 +61,7 @@ export class TaskWorkers {
 
   constructor(private readonly deps: TaskWorkersDeps) {
     this.keeper = new StatisticsKeeper(deps);
+    this.foreignWorkers = new ForeignWorkerWatch(deps);
   }
 
   /** @throws ConfigurationError when another attempt cannot help */
@@ -75,6 +80,7 @@ export class TaskWorkers {
       silentQueues: () => this.silentQueues(),
     });
     this.keeper.start();
+    await this.foreignWorkers.start();
     this.deps.report.onStarted();
   }
 
@@ -134,6 +140,7 @@ export class TaskWorkers {
     await this.deps.children?.stop();
     await this.deps.stopListeners();
     await this.keeper.stop();
+    await this.foreignWorkers.stop();
     await this.deps.presence.stop();
   }
 

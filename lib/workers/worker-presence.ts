@@ -143,41 +143,18 @@ export class WorkerPresence {
   async isOldest(): Promise<boolean> {
     if (!this.isPublished) return false;
     const others = await this.others();
-    return others.every(
-      ({ id, startedAt }) => startedAt > this.startedAt || (startedAt === this.startedAt && id > this.id),
-    );
+    return others.every((other) => this.isOlderThan(other));
   }
 
-  private get isWorker(): boolean {
-    return this.deps.queues().size > 0;
+  /** Those of these queues that no other worker has been consuming for longer. @throws EngineUnavailableError */
+  async oldestOf(queues: readonly string[]): Promise<string[]> {
+    if (!this.isPublished) return [];
+    const older = (await this.others()).filter((other) => !this.isOlderThan(other));
+    return queues.filter((queue) => !older.some((other) => other.queues.includes(queue)));
   }
 
-  private async read(): Promise<WorkerRecord[]> {
-    const { engine } = this.deps;
-    const workers = await engine.workers.list();
-    return workers.filter((worker) => worker.id !== this.id && isAlive(worker, engine.now()));
-  }
-
-  /** The engine itself logs that it cannot be reached. */
-  private async publish(): Promise<void> {
-    await this.deps.engine.workers.publish(this.record()).then(
-      () => (this.isPublished = true),
-      () => (this.isPublished = false),
-    );
-  }
-
-  /** A message is only a hint, and it may be lost: the request in the store counts. */
-  private async checkShutdown(onShutdown: (request: ShutdownRequest) => void): Promise<void> {
-    const request = await this.deps.engine.workers.shutdownRequest(this.id).catch(ignore);
-    if (request) onShutdown(request);
-  }
-
-  private async warnOfSharedQueues(): Promise<void> {
-    const others = await this.others().catch(() => []);
-    for (const warning of sharedQueueWarnings(this.record(), others)) this.logger.warn(warning);
-  }
-
-  private record(): Omit<WorkerRecord, 'seenAt'> {
+  /** What this process is and declares. */
+  own(): Omit<WorkerRecord, 'seenAt' | 'load'> {
     const queues = this.deps.queues();
     return {
       id: this.id,
@@ -192,8 +169,40 @@ export class WorkerPresence {
         Array.from(queues).flatMap(([name, { rateLimit }]) => (rateLimit ? [[name, rateLimit]] : [])),
       ),
       ...this.deps.code(),
-      load: this.currentLoad(),
     };
+  }
+
+  private isOlderThan({ id, startedAt }: WorkerRecord): boolean {
+    return startedAt > this.startedAt || (startedAt === this.startedAt && id > this.id);
+  }
+
+  private get isWorker(): boolean {
+    return this.deps.queues().size > 0;
+  }
+
+  private async read(): Promise<WorkerRecord[]> {
+    const { engine } = this.deps;
+    const workers = await engine.workers.list();
+    return workers.filter((worker) => worker.id !== this.id && isAlive(worker, engine.now()));
+  }
+
+  /** The engine itself logs that it cannot be reached. */
+  private async publish(): Promise<void> {
+    await this.deps.engine.workers.publish({ ...this.own(), load: this.currentLoad() }).then(
+      () => (this.isPublished = true),
+      () => (this.isPublished = false),
+    );
+  }
+
+  /** A message is only a hint, and it may be lost: the request in the store counts. */
+  private async checkShutdown(onShutdown: (request: ShutdownRequest) => void): Promise<void> {
+    const request = await this.deps.engine.workers.shutdownRequest(this.id).catch(ignore);
+    if (request) onShutdown(request);
+  }
+
+  private async warnOfSharedQueues(): Promise<void> {
+    const others = await this.others().catch(() => []);
+    for (const warning of sharedQueueWarnings(this.own(), others)) this.logger.warn(warning);
   }
 
   private currentLoad(): WorkerLoad {

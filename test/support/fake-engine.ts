@@ -76,6 +76,10 @@ export class FakeEngine implements Engine {
     return [];
   }
 
+  async foreignWorkers(): Promise<[]> {
+    return [];
+  }
+
   /** Stores a task, `running` unless `known` has another state. */
   add(known: Partial<TaskRecord> = {}): string {
     const id = known.id ?? newTaskId('default');

@@ -7,6 +7,7 @@ import type { TaskChangeListener, TaskChangeType } from '../ports/event-port.js'
 import type { FailureOfWhole, TaskEdit } from '../ports/command-port.js';
 import type { ChangeListener, WatchOptions } from '../ports/query-port.js';
 import type { Finding } from '../ports/diagnosis-port.js';
+import type { ForeignWorker } from '../ports/foreign-workers-port.js';
 import type { TransactionAdapter, TransactionEnqueue } from '../ports/transaction-port.js';
 import type { AnswerRequest, RequestPort } from '../ports/request-port.js';
 import type { Consumer, ConsumerOptions, DeliveryHandler } from '../ports/worker-port.js';
@@ -280,6 +281,18 @@ export class BullMQEngine implements Engine {
     const [engine, ...settings] = await availability.withRetries('diagnose', () => driver.diagnose());
     const rest = [diagnoseVersions(options.packages), ...settings, diagnoseClock(driver.clock)];
     return engine ? [engine, ...rest] : rest;
+  }
+
+  foreignWorkers(queues: readonly string[]): Promise<readonly ForeignWorker[]> {
+    const { availability, driver } = this;
+    return availability.withRetries('list the workers of BullMQ', async () => {
+      await driver.connect();
+      // A user without this permission, or a server without this command, is no reason to fail.
+      return driver.foreignWorkers(queues).catch((error: unknown) => {
+        if (driver.isOutage(error)) throw error;
+        return [];
+      });
+    });
   }
 
   serveRequests(answer: AnswerRequest): void {

@@ -1,6 +1,7 @@
 import type { FlowProducer, JobJson, JobState, Processor, Queue, QueueOptions, Worker, WorkerOptions } from 'bullmq';
 import type { ListPosition, ListRequest, QueueFigures } from '../ports/list-port.js';
 import type { Finding } from '../ports/diagnosis-port.js';
+import type { ForeignWorker } from '../ports/foreign-workers-port.js';
 import type { TransactionAdapter } from '../ports/transaction-port.js';
 import type { Json } from '../json.js';
 import type { Retention } from '../retention.js';
@@ -137,6 +138,8 @@ export interface Driver {
   addLogLines(lines: readonly LineOfJob[], keep: number): Promise<void>;
   /** The lines behind the first `after` lines that the job has ever had, at most `limit`. */
   readLogLines(job: JobRef, after: number, limit: number): Promise<JobLines>;
+  /** The workers of BullMQ that are connected and not of this package. @throws any error when the server lists no connections */
+  foreignWorkers(queues: readonly string[]): Promise<ForeignWorker[]>;
   /** Checks the server and its settings. Changes nothing. */
   diagnose(): Promise<Finding[]>;
   /**

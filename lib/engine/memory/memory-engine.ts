@@ -147,6 +147,11 @@ export class MemoryEngine implements Engine {
     return [fine('engine', 'The memory engine is a part of this process. Its tasks end with it.')];
   }
 
+  /** BullMQ has no workers here. */
+  async foreignWorkers(): Promise<[]> {
+    return [];
+  }
+
   /** No other process reaches this one. */
   serveRequests(): void {}
 

@@ -2,6 +2,7 @@ import { EngineUnavailableError } from '../../errors.js';
 import type { AttemptRecord } from '../attempt.js';
 import type { Engine } from '../engine.js';
 import type { QueueBlock } from '../ports/block-port.js';
+import type { ForeignWorker } from '../ports/foreign-workers-port.js';
 import type { FailureOfWhole, TaskEdit } from '../ports/command-port.js';
 import type { RateLimit } from '../ports/control-port.js';
 import { finding, type Finding } from '../ports/diagnosis-port.js';
@@ -205,6 +206,14 @@ export class ShardedEngine implements Engine {
       }),
     );
     return findings.flat();
+  }
+
+  async foreignWorkers(queues: readonly string[]): Promise<readonly ForeignWorker[]> {
+    const groups = this.reach.group(queues, (queue) => queue);
+    const found = await this.reach.ask(groups.keys(), (engine, shard) =>
+      engine.foreignWorkers(groups.get(shard) ?? []),
+    );
+    return [...found.values()].flat();
   }
 
   private ofTask(id: string): Engine {

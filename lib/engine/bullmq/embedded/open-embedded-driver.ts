@@ -51,6 +51,11 @@ export function openEmbeddedDriver(folder: string | undefined, schema: string, a
   class EmbeddedDriver extends PostgresDriver {
     protected override readonly laneStatement = CALL_LANE_FUNCTION;
 
+    /** No other process can connect. */
+    override async foreignWorkers(): Promise<[]> {
+      return [];
+    }
+
     override diagnose(): Promise<Finding[]> {
       return diagnoseEmbedded(pool, folder, address);
     }

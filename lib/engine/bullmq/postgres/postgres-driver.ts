@@ -31,8 +31,10 @@ import {
 import { ADD_LOG_LINES, LOG_CONFLICT, READ_LOG_LINES, type LogRow } from './job-log.js';
 import { ADD_KEYED_JOBS, toFlowEntry, type KeyedRow } from './add-keyed-jobs.js';
 import { diagnosePostgres } from './diagnose-postgres.js';
+import { foreignWorkersOnPostgres } from './foreign-workers.js';
 import type { Finding } from '../../ports/diagnosis-port.js';
 import { askTogether } from './patched-wait.js';
+import type { ForeignWorker } from '../../ports/foreign-workers-port.js';
 import { moveFailedParentFirst } from './patched-parent-first.js';
 import { passServerTime } from './patched-postgres-time.js';
 import { PostgresLists } from './postgres-lists.js';
@@ -134,6 +136,10 @@ export class PostgresDriver implements Driver {
       throw error;
     });
     return this.preparing;
+  }
+
+  foreignWorkers(queues: readonly string[]): Promise<ForeignWorker[]> {
+    return foreignWorkersOnPostgres(this.pools.queries, this.schema, queues);
   }
 
   diagnose(): Promise<Finding[]> {

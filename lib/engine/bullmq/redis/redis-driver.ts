@@ -13,7 +13,9 @@ import { ServerClock } from '../server-clock.js';
 import { backendFactory, withBareCopies } from './patched-redis-backend.js';
 import { RedisBus } from './redis-bus.js';
 import { diagnoseRedis } from './diagnose-redis.js';
+import { foreignWorkersOnRedis } from './foreign-workers.js';
 import type { Finding } from '../../ports/diagnosis-port.js';
+import type { ForeignWorker } from '../../ports/foreign-workers-port.js';
 import { resetSocket } from '../reset-socket.js';
 import { openWorkerCopy, WORKER_SILENCE_LIMIT, type RedisClient } from './client-options.js';
 import { asConfigurationError, endClient, ignore, isOutage, isUsable, nextAttempt } from './redis-client.js';
@@ -301,6 +303,10 @@ export class RedisDriver implements Driver {
     const reply = await this.commands.eval(READ_LOG_LINES, 2, ...keys, after, limit);
     const [dropped, kept, rows] = reply as [number | string, number | string, string[]];
     return { dropped: Number(dropped), kept: Number(kept), rows };
+  }
+
+  foreignWorkers(queues: readonly string[]): Promise<ForeignWorker[]> {
+    return foreignWorkersOnRedis(this.commands, this.prefix, queues);
   }
 
   diagnose(): Promise<Finding[]> {
