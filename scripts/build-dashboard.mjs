@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { writeNotices } from './notices.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const source = join(root, 'dashboard');
@@ -27,10 +28,12 @@ const { metafile } = await build({
   entryNames: '[name]-[hash]',
   chunkNames: 'view-[hash]',
   metafile: true,
-  legalComments: 'linked',
+  // scripts/notices.mjs writes the licences of all packages into one file.
+  legalComments: 'none',
   tsconfigRaw: '{}',
   logLevel: 'warning',
 });
+writeNotices(root, Object.keys(metafile.inputs));
 const outputs = Object.keys(metafile.outputs).map((path) => basename(path));
 const find = (pattern) => outputs.find((name) => pattern.test(name));
 const icon = readFileSync(join(source, 'icon.svg'));

@@ -73,6 +73,22 @@ test('the guide travels in the package', () => {
   expect(pages.filter((path) => !existsSync(path))).toEqual([]);
 });
 
+test('the licences of all that the package contains of other packages travel with it', () => {
+  const folder = join(project, 'node_modules', manifest.name);
+  const notices = readFileSync(join(folder, 'dist/THIRD-PARTY-NOTICES.txt'), 'utf8');
+  const named = Array.from(notices.matchAll(/^(\S+) \d+\.\S+ \([\w.-]+\), in dist/gm), ([, name]) => name);
+  const sources = readdirSync(join(root, 'dashboard'), { recursive: true, encoding: 'utf8' }).filter((name) =>
+    /\.tsx?$/.test(name),
+  );
+  const imported = sources.flatMap((name) => {
+    const imports = readFileSync(join(root, 'dashboard', name), 'utf8').matchAll(/from '((?:@[\w-]+\/)?[\w-]+)[^']*'/g);
+    return Array.from(imports, ([, from]) => from);
+  });
+  expect(new Set(imported).size).toBeGreaterThan(3);
+  expect(named).toEqual(expect.arrayContaining([...new Set(imported), 'bullmq', '@electric-sql/pglite']));
+  expect(notices.match(/copyright|apache license/gi)?.length).toBeGreaterThanOrEqual(named.length);
+});
+
 test.each(entryPoints)('import("%s") has exports', async (entryPoint) => {
   expect(await exportsOf(`await import('${entryPoint}')`)).not.toEqual([]);
 });
