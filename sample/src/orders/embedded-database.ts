@@ -1,4 +1,5 @@
 import { PGlite, type Transaction } from '@electric-sql/pglite';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Pressure, Program, SqlConnections, SqlDatabase, SqlTransaction } from './sql-database.js';
 
 /**
@@ -38,8 +39,10 @@ export class EmbeddedDatabase implements SqlDatabase {
       isWaiting = false;
     };
     try {
-      return await database.transaction((tx) => {
+      return await database.transaction(async (tx) => {
         begin();
+        // The database computes in this thread. Without a turn of the loop, a load would keep all requests waiting.
+        await nextTurn();
         return work(transactionOf(tx));
       });
     } finally {
