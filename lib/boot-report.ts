@@ -1,4 +1,3 @@
-import { Logger } from '@nestjs/common';
 import { describePlace } from './engine/describe-connection.js';
 import type { InjectedProducers } from './injected-producers.js';
 import type { ResolvedOptions } from './task-queue-options.js';
@@ -7,6 +6,7 @@ import { isContract } from './tasks/task-contract.js';
 import { definitionOfContract, definitionsOf, type TaskDefinition } from './tasks/task-definition.js';
 import type { TaskOptions } from './tasks/task-options.js';
 import type { TaskRegistry } from './tasks/task-registry.js';
+import { PackageLogger } from './package-logger.js';
 
 export interface BootReportDeps {
   readonly options: ResolvedOptions;
@@ -19,7 +19,7 @@ export interface BootReportDeps {
 
 /** Logs what matters when an application starts: where its tasks are, what it runs, and what will probably never run. */
 export class BootReport {
-  private readonly logger = new Logger('TaskQueue');
+  private readonly logger = new PackageLogger();
 
   constructor(private readonly deps: BootReportDeps) {}
 

@@ -3,11 +3,14 @@ import { ConfigurationError } from './errors.js';
 
 /**
  * A length of time: a number of milliseconds, or a text of a number and a unit, for example `'250ms'`, `'10s'`,
- * `'1.5m'`, `'2h'` or `'1d'`. It must not be negative.
+ * `'1.5m'`, `'2h'` or `'1d'`. It must not be negative, and not be longer than a thousand years.
  */
 export type Duration = number | `${number}${'ms' | 's' | 'm' | 'h' | 'd'}`;
 
-const TEXT = /^\d+(\.\d+)?(ms|s|m|h|d)$/;
+const TEXT = /^\d{1,20}(\.\d{1,20})?(ms|s|m|h|d)$/;
+
+/** Milliseconds: a thousand years. The time after a longer one is no time that a `Date`, or the store, can hold for certain. */
+const LONGEST = 365_250 * 86_400_000;
 
 /** The longest delay of a timer: 2^31 - 1 ms, or 24.8 days. Node fires a timer with a longer delay at once. */
 export const MAX_TIMER = 2 ** 31 - 1;
@@ -21,10 +24,11 @@ export const MAX_TIMER = 2 ** 31 - 1;
 export function parseDuration(value: Duration, name: string): number {
   const milliseconds = typeof value === 'string' && TEXT.test(value) ? ms(value as StringValue) : value;
   // PostgreSQL stores whole milliseconds only.
-  if (typeof milliseconds === 'number' && Number.isFinite(milliseconds) && milliseconds >= 0)
+  if (typeof milliseconds === 'number' && milliseconds >= 0 && milliseconds <= LONGEST)
     return milliseconds > 0 ? Math.max(Math.round(milliseconds), 1) : 0;
+  const isTooLong = typeof milliseconds === 'number' && milliseconds > LONGEST && milliseconds !== Infinity;
   throw new ConfigurationError(
-    `${name} is ${JSON.stringify(value) ?? String(value)}, which is not a duration. Give milliseconds, or a text such as '250ms', '10s', '5m', '2h', '1d'.`,
+    `${name} is ${JSON.stringify(value) ?? String(value)}, ${isTooLong ? 'longer than a thousand years' : 'which is not a duration'}. Give milliseconds, or a text such as '250ms', '10s', '5m', '2h', '1d'.`,
   );
 }
 

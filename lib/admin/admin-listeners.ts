@@ -1,12 +1,14 @@
 import { AsyncResource } from 'node:async_hooks';
 import { setImmediate } from 'node:timers';
-import { Logger } from '@nestjs/common';
+
 import type { DiscoveryService, ModuleRef } from '@nestjs/core';
 import type { InstanceWrapper } from '@nestjs/core/injector/instance-wrapper.js';
 import { instanceFor } from '../events/listener-scope.js';
 import { providedClasses } from '../tasks/provided-classes.js';
 import type { AdminAct } from './admin-act.js';
 import { adminListenersOf } from './on-admin.decorator.js';
+import { PackageLogger } from '../package-logger.js';
+import { thrownStack, thrownText } from '../thrown-text.js';
 
 /** Calls of listeners that have not ended. Beyond that, acts are not told. */
 const MOST_UNFINISHED = 1_000;
@@ -25,7 +27,7 @@ export interface AdminListenersDeps {
 
 /** Calls the methods with `@OnAdmin()`. No act waits for them. */
 export class AdminListeners {
-  private readonly logger = new Logger('TaskQueue');
+  private readonly logger = new PackageLogger();
   /** Listeners run outside of the task or request whose code acted. */
   private readonly outside = new AsyncResource('AdminListeners');
   private unfinished = 0;
@@ -36,7 +38,7 @@ export class AdminListeners {
     // Acts are rare, and modules may be loaded at any time.
     for (const listener of this.find()) {
       if (this.unfinished >= MOST_UNFINISHED)
-        return this.log(`Listener ${listener.name} is too slow: it was not called.`);
+        return this.logger.error(`Listener ${listener.name} is too slow: it was not called.`);
       this.unfinished++;
       setImmediate(() => void this.outside.runInAsyncScope(() => this.call(listener, { ...act })));
     }
@@ -63,19 +65,12 @@ export class AdminListeners {
       >;
       await instance[method]?.(act);
     } catch (error) {
-      const { message, stack } = error instanceof Error ? error : { message: String(error), stack: undefined };
-      this.log(`Listener ${name} failed on the act "${act.act}" of ${act.by}: ${message}`, stack);
+      this.logger.error(
+        `Listener ${name} failed on the act "${act.act}" of ${act.by}: ${thrownText(error)}`,
+        thrownStack(error),
+      );
     } finally {
       this.unfinished--;
-    }
-  }
-
-  /** A logger of the application that throws must not hurt. */
-  private log(message: string, stack?: string): void {
-    try {
-      this.logger.error(message, stack);
-    } catch {
-      // There is no other place to report it to.
     }
   }
 }

@@ -1,5 +1,4 @@
 import type { IncomingMessage } from 'node:http';
-import { Logger } from '@nestjs/common';
 import type { HttpAdapterHost } from '@nestjs/core';
 import { HttpExchange } from '../http/http-exchange.js';
 import { packageVersion } from '../package-location.cjs';
@@ -14,6 +13,7 @@ import type { LiveStreams } from './live/live-streams.js';
 import { pageOf, rootFrom } from './page.js';
 import { DashboardRefusal, internalProblem, problemAnswerOf } from './problem-answer.js';
 import type { SharedReads } from './shared-reads.js';
+import { PackageLogger } from '../package-logger.js';
 
 export interface DashboardDeps {
   readonly options: ResolvedDashboardOptions;
@@ -66,7 +66,7 @@ interface ReadRequest {
 
 /** Answers the requests for the page, its files and its API. */
 export class Dashboard {
-  private readonly logger = new Logger('TaskDashboard');
+  private readonly logger = new PackageLogger('TaskDashboard');
   private readonly resources: Readonly<Record<string, (request: ReadRequest) => Promise<unknown>>>;
 
   constructor(private readonly deps: DashboardDeps) {

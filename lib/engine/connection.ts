@@ -139,13 +139,21 @@ const KIND_OF_SCHEME: Readonly<Record<string, 'redis' | 'postgres' | undefined>>
 
 /**
  * The URL without user, password and parameters, cut to 200 characters, so that it may be logged. Everything before the
- * last `@` goes, because a password that is not percent-encoded may contain any character.
+ * last `@` goes, because a password that is not percent-encoded may contain any character. So does everything from the first
+ * character on that no host, port or path has: the text may be something else than a URL, with a password somewhere in it.
  */
 export function withoutPassword(url: string): string {
-  const scheme = /^[a-z][a-z0-9+.-]*:\/\//i.exec(url)?.[0] ?? '';
-  const address = url.slice(Math.max(scheme.length, url.lastIndexOf('@') + 1));
-  return `${scheme}${address.replace(/[?#].*$/s, '')}`.slice(0, 200);
+  const scheme = SCHEME.exec(url)?.[0] ?? '';
+  const address = url.slice(Math.max(scheme.length, url.lastIndexOf('@') + 1)).replace(/[?#].*$/s, '');
+  const shown = ADDRESS.exec(address)?.[0] ?? '';
+  return `${scheme}${shown}${shown.length < address.length ? '…' : ''}`.slice(0, 200);
 }
+
+/** What a URL begins with, and what a text begins with that is meant to be a URL of a known kind. */
+const SCHEME = /^(?:[a-z][a-z0-9+.-]{0,30}:\/\/|(?:rediss?|postgres(?:ql)?|mysql|mariadb|mongodb|amqps?):)/i;
+const HOST = String.raw`(?:[\w.%-]+|\[[\da-f:.%]+\])(?::(?:\d{1,5}|port)(?=$|[,/]))?`;
+/** Hosts with their ports, and a path. */
+const ADDRESS = new RegExp(String.raw`^(?:${HOST}(?:,${HOST})*)?(?:\/[\w%.~-]*)*`, 'i');
 
 function isRedisClient(value: object): value is RedisClientLike {
   return 'defineCommand' in value && 'duplicate' in value;

@@ -46,8 +46,9 @@ function addressOfPostgres({ connectionString, host, port, database }: Options):
 
 function addressOfRedis({ host, port, path, db, nodes, sentinels, name }: Options): string {
   if (typeof path === 'string') return path;
-  if (Array.isArray(sentinels) && sentinels.length > 0) return `${text(name)} of the sentinels ${list(sentinels)}`;
-  if (Array.isArray(nodes)) return `the cluster ${list(nodes)}`;
+  if (Array.isArray(sentinels) && sentinels.length > 0)
+    return `${text(name)} of the sentinels ${listServers(sentinels)}`;
+  if (Array.isArray(nodes)) return `the cluster ${listServers(nodes)}`;
   return hostAndPort({ host, port }) + (db === undefined ? '' : `/${text(db)}`);
 }
 
@@ -60,14 +61,22 @@ function optionsOf(client: object | undefined): Options {
   return typeof options === 'object' && options !== null ? (options as Options) : {};
 }
 
-function list(servers: readonly unknown[]): string {
+/** The addresses of several servers, without credentials. */
+export function listServers(servers: readonly unknown[]): string {
   return servers
     .map((server) => (typeof server === 'string' ? addressOfUrl(server) : hostAndPort(server as Options)))
     .join(', ');
 }
 
-function hostAndPort({ host, port }: Options): string {
-  return port === undefined ? text(host ?? 'localhost') : `${text(host ?? 'localhost')}:${text(port)}`;
+/** The address of a server, without credentials. */
+export function hostAndPort({ host, port }: Options): string {
+  const name = hostOf(host ?? 'localhost');
+  return port === undefined ? name : `${name}:${text(port)}`;
+}
+
+/** An application may give a whole URL for a host, with its password. The path of a socket is a host of PostgreSQL too. */
+function hostOf(host: unknown): string {
+  return typeof host === 'string' && /@|:\/\//.test(host) ? addressOfUrl(host) : text(host);
 }
 
 function text(value: unknown): string {

@@ -1,5 +1,4 @@
 import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
-import { Logger } from '@nestjs/common';
 import type { ModuleRef } from '@nestjs/core';
 import { endsWithin } from '../concurrency.js';
 import type { EventPort, TaskChange, TaskChangeType } from '../engine/ports/event-port.js';
@@ -7,6 +6,7 @@ import { EventListener } from './event-listener.js';
 import type { FoundListener, ListenerExplorer } from './listener-explorer.js';
 import { instanceFor } from './listener-scope.js';
 import { toEvent } from './task-event.js';
+import { PackageLogger } from '../package-logger.js';
 
 export interface TaskEventsDeps {
   readonly engine: EventPort;
@@ -31,7 +31,7 @@ const NO_LISTENER: ReadonlySet<EventListener> = new Set();
  * such a method pays nothing.
  */
 export class TaskEvents {
-  private readonly logger = new Logger('TaskQueue');
+  private readonly logger = new PackageLogger();
   private readonly listeners: EventListener[] = [];
   /** The types that a listener wants. */
   private readonly types = new Set<TaskChangeType>();

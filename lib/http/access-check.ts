@@ -1,8 +1,10 @@
-import { HttpException, Logger, type OnModuleDestroy } from '@nestjs/common';
+import { HttpException, type OnModuleDestroy } from '@nestjs/common';
 import { isObservable, lastValueFrom, map, Subject, takeUntil } from 'rxjs';
 import type { TaskRecord } from '../engine/task.js';
 import { toStatus } from '../results/task-status.js';
 import type { HttpRequest, ResolvedHttpOptions } from './http-options.js';
+import { PackageLogger } from '../package-logger.js';
+import { thrownStack, thrownText } from '../thrown-text.js';
 
 /** Milliseconds that an unanswered call of `authorize` has left once the application closes. */
 const CLOSING_LIMIT = 250;
@@ -14,7 +16,7 @@ type AccessOptions = Pick<ResolvedHttpOptions, 'authorize' | 'authorizeLimit'>;
  * an application that returns something else by mistake shows too little and never too much.
  */
 export class AccessCheck implements OnModuleDestroy {
-  private readonly logger = new Logger('TaskQueue');
+  private readonly logger = new PackageLogger();
   private readonly unanswered = new Set<UnansweredCall>();
   private closing = false;
 
@@ -33,7 +35,10 @@ export class AccessCheck implements OnModuleDestroy {
     } catch (error) {
       // An HttpException is a deliberate refusal. Any other error is a fault, and only this line reports it.
       if (!(error instanceof HttpException)) {
-        this.logger.error(`http.authorize failed for task ${record.name} (${record.id})`, errorText(error));
+        this.logger.error(
+          `http.authorize failed for task ${record.name} (${record.id})`,
+          thrownStack(error) ?? thrownText(error),
+        );
       }
       return false;
     }
@@ -94,8 +99,4 @@ class UnansweredCall {
 
 function isTrue(value: unknown): boolean {
   return value === true;
-}
-
-function errorText(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

@@ -1,4 +1,4 @@
-import { Logger, type OnModuleDestroy } from '@nestjs/common';
+import type { OnModuleDestroy } from '@nestjs/common';
 import { isFinal, type TaskRecord } from '../engine/task.js';
 import type { TaskResults } from '../results/task-results.js';
 import type { Observer } from '../results/watched-task.js';
@@ -6,6 +6,7 @@ import type { ClientConnections } from './client-connections.js';
 import type { HttpExchange } from './http-exchange.js';
 import type { ResolvedHttpOptions } from './http-options.js';
 import { HeldLimitError } from './problem-details.js';
+import { PackageLogger } from '../package-logger.js';
 
 /**
  * Answers one open request. `HeldRequests` logs an error that `send` or `finish` throws, and disconnects the client.
@@ -36,7 +37,7 @@ export interface HeldRequestsDeps {
  * pending promise costs memory while a request waits, and time when all requests are answered.
  */
 export class HeldRequests implements OnModuleDestroy {
-  private readonly logger = new Logger('TaskQueue');
+  private readonly logger = new PackageLogger();
   private readonly held = new Set<HeldRequest>();
   /** The number of open requests by the address of the client. */
   private readonly byClient = new Map<string, number>();
@@ -127,7 +128,7 @@ class HeldRequest implements Observer {
   constructor(
     private readonly exchange: HttpExchange,
     private readonly responder: Responder,
-    private readonly logger: Logger,
+    private readonly logger: PackageLogger,
     private readonly onRelease: () => void,
   ) {}
 

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { Logger } from '@nestjs/common';
 import { isFinal, type TaskFailure, type TaskRecord } from '../engine/task.js';
 import { toStatus, type TaskStatus } from '../results/task-status.js';
 import type { ResolvedHttpOptions } from './http-options.js';
+import { PackageLogger } from '../package-logger.js';
 
 /** The status of a task as clients get it. */
 export interface View {
@@ -21,7 +21,7 @@ const MAX_LOGGED = 1_000;
 
 /** Turns a record into the status that clients may see, and logs the error that it hides from them. */
 export class TaskView {
-  private readonly logger = new Logger('TaskQueue');
+  private readonly logger = new PackageLogger();
   private readonly logged = new Set<string>();
   /** The last view. All observers of a task get the same record one after the other, so it is serialised only once. */
   private latest: { readonly record: TaskRecord; readonly view: View } | undefined;

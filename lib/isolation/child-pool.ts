@@ -1,7 +1,7 @@
-import { Logger } from '@nestjs/common';
 import type { Places } from '../engine/ports/worker-port.js';
 import { describeExit } from './child-exit.js';
 import type { ChildProcess } from './child-process.js';
+import { PackageLogger } from '../package-logger.js';
 
 /** The share of its attempts after which the successor of a child boots, which takes about a second. */
 const NEARLY_WORN = 0.8;
@@ -32,7 +32,7 @@ interface Member {
  * leaves.
  */
 export class ChildPool {
-  private readonly logger = new Logger('TaskQueue');
+  private readonly logger = new PackageLogger();
   private readonly members = new Set<Member>();
   private booting: ChildProcess | undefined;
   private starting: Promise<void> | undefined;

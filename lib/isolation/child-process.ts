@@ -2,6 +2,7 @@ import { fork, type ChildProcess as NodeProcess } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import type { Engine } from '../engine/engine.js';
 import { ConfigurationError } from '../errors.js';
+import { readMessage, toMessage } from '../process-message.js';
 import type { ChildExit } from './child-exit.js';
 import { copyOutput } from './child-output.js';
 import { childProgram } from './child-program.cjs';
@@ -67,7 +68,9 @@ export class ChildProcess {
     const [ready, settle] = deferred<number>();
     this.ready = ready;
     this.server = new ChildServer({ engine, send: (message) => this.send(message) });
-    this.process.on('message', (message: FromChild) => {
+    this.process.on('message', (received: unknown) => {
+      const message = readMessage<FromChild>(received);
+      if (!message) return;
       if (message.type === 'ready') settle.resolve(message.memory);
       else if (message.type === 'failed') this.failure = message.message;
       else if (!this.server.handle(message)) this.listener(message);
@@ -95,7 +98,7 @@ export class ChildProcess {
 
   /** A process that has just ended cannot be sent anything: its end is reported anyway. */
   send(message: ToChild): void {
-    if (this.process.connected) this.process.send(message, undefined, undefined, () => undefined);
+    if (this.process.connected) this.process.send(toMessage(message), undefined, undefined, () => undefined);
   }
 
   kill(): void {

@@ -1,4 +1,5 @@
 import * as errors from '../errors.js';
+import { readable, thrownStack, thrownText } from '../thrown-text.js';
 
 /** An error as a message between two processes carries it. */
 export interface SentError {
@@ -10,9 +11,9 @@ export interface SentError {
 }
 
 export function toSentError(thrown: unknown): SentError {
-  const error = thrown instanceof Error ? thrown : new Error(String(thrown));
-  const { name, message, stack } = error;
-  return { name, message, stack, fields: fieldsOf(error) };
+  const error = readable(() => (thrown instanceof Error ? thrown : undefined)) ?? new Error(thrownText(thrown));
+  const name = readable(() => error.name) ?? 'Error';
+  return { name, message: thrownText(error), stack: thrownStack(error), fields: readable(() => fieldsOf(error)) ?? {} };
 }
 
 /** The error with the class that it has in this package, so that `instanceof` holds; an `Error` with its name for any other. */
@@ -33,7 +34,7 @@ function fieldsOf(error: Error): Record<string, unknown> {
 }
 
 function plainCause(cause: unknown): unknown {
-  if (!(cause instanceof Error)) return canBeSent(cause) ? cause : String(cause);
+  if (!(cause instanceof Error)) return canBeSent(cause) ? cause : thrownText(cause);
   const { name, message } = cause;
   return { name, message, ...('code' in cause && { code: cause.code }) };
 }

@@ -16,6 +16,9 @@ import type { Moment } from '../workflows/plan.js';
 /** Headers are for identifiers (a trace, a tenant, a user), not for data. Bytes of JSON. */
 const MAX_HEADERS = 16 * 1024;
 
+/** The last time that the stores take. */
+const LAST_TIME = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
+
 /** Where the options of a call come from. The options of `with()` take precedence over the definition. */
 export interface OptionSource {
   readonly definition: TaskDefinition;
@@ -131,5 +134,7 @@ export function timeOf(when: Duration | Date, now: number, what: string): number
   if (!(when instanceof Date)) return now + parseDuration(when, what);
   const time = when.getTime();
   if (Number.isNaN(time)) throw new ConfigurationError(`${what} is an invalid Date.`);
+  if (time > LAST_TIME)
+    throw new ConfigurationError(`${what} is ${when.toISOString()}. Give a time before the year 10000.`);
   return time;
 }

@@ -1,9 +1,9 @@
-import { Logger } from '@nestjs/common';
 import type { Schedule } from './schedule.js';
+import { PackageLogger } from '../package-logger.js';
 
 /** Logs each schedule that cannot be read, once for each reason. */
 export class BrokenScheduleLog {
-  private readonly logger = new Logger('TaskQueue');
+  private readonly logger = new PackageLogger();
   /** The reasons that were logged, by the id of the schedule. */
   private readonly reasons = new Map<string, string>();
 

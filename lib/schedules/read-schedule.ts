@@ -111,7 +111,10 @@ const TEMPLATE_CHECKS: Record<keyof TaskTemplate, (value: unknown) => boolean> =
   args: Array.isArray,
   headers: (headers) => isObject(headers) && Object.values(headers).every((value) => typeof value === 'string'),
   options: (options) =>
-    isObject(options) && Object.entries(options).every(([name, value]) => OPTION_CHECKS[name as Option]?.(value)),
+    isObject(options) &&
+    Object.entries(options).every(
+      ([name, value]) => Object.hasOwn(OPTION_CHECKS, name) && OPTION_CHECKS[name as Option](value),
+    ),
   expires: (expires) => expires === undefined || isAmount(expires),
   unique: (unique) =>
     unique === undefined ||

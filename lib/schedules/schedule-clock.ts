@@ -1,4 +1,4 @@
-import { Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import type { OnApplicationBootstrap, OnModuleDestroy } from '@nestjs/common';
 import { type Engine } from '../engine/engine.js';
 import { EngineUnavailableError } from '../errors.js';
 import { BrokenScheduleLog } from './broken-schedule-log.js';
@@ -9,6 +9,7 @@ import type { Schedule } from './schedule.js';
 import type { ScheduleReconciler } from './schedule-reconciler.js';
 import { parseKey } from './stored-schedule.js';
 import type { TickRunner } from './tick-runner.js';
+import { PackageLogger } from '../package-logger.js';
 
 /** Milliseconds after which all schedules are read again, in case the announcement of a change was lost. */
 const READ_INTERVAL = 10_000;
@@ -44,7 +45,7 @@ const STOP_LIMIT = 1_000;
  * missed, and the schedule's `catchUp` decides about them.
  */
 export class ScheduleClock implements OnApplicationBootstrap, OnModuleDestroy {
-  private readonly logger = new Logger('TaskQueue');
+  private readonly logger = new PackageLogger();
   private readonly index = new DueIndex();
   private readonly brokenLog = new BrokenScheduleLog();
   private readonly runEnds: RunEnds;

@@ -1,8 +1,8 @@
-import { Logger } from '@nestjs/common';
 import type { DeclaredCode } from '../engine/declared-code.js';
 import { reconcile, type DeclaredSchedule, type ReconcilePlan, type TakenId } from './reconcile.js';
 import type { ScheduleBook } from './schedule-book.js';
 import type { KnownVersion, Schedules, Snapshot } from './snapshot.js';
+import { PackageLogger } from '../package-logger.js';
 
 /** Milliseconds between two signs of life: several in the time after which a version counts as not running. */
 const INTERVAL = 30_000;
@@ -16,7 +16,7 @@ const NAMES = 10;
  * version of the code.
  */
 export class ScheduleReconciler {
-  private readonly logger = new Logger('TaskQueue');
+  private readonly logger = new PackageLogger();
   private presentSince: number | undefined;
   private lastSign = -Infinity;
   private grownAt: number | undefined;

@@ -1,4 +1,3 @@
-import { Logger } from '@nestjs/common';
 import type { Engine } from '../engine/engine.js';
 import type { TaskCall } from '../engine/task.js';
 import type { InstrumentedEnqueue } from '../engine/instrumented-enqueue.js';
@@ -6,6 +5,7 @@ import { EngineUnavailableError, QueueFullError } from '../errors.js';
 import type { DueTick, HandledTick, ScheduleBook } from './schedule-book.js';
 import type { Schedule } from './schedule.js';
 import { callOf, idOfTick } from './scheduled-call.js';
+import { PackageLogger } from '../package-logger.js';
 
 /** Milliseconds after which the same failure is logged again. */
 const REPEAT_AFTER = 60_000;
@@ -15,7 +15,7 @@ const REPEAT_AFTER = 60_000;
  * the schedule and the tick, and an engine stores an id once.
  */
 export class TickRunner {
-  private readonly logger = new Logger('TaskQueue');
+  private readonly logger = new PackageLogger();
   private secret: string | undefined;
   /** The time at which each failure was logged last. */
   private readonly loggedAt = new Map<string, number>();

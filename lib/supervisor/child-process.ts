@@ -1,5 +1,6 @@
 import { fork, type ChildProcess as NodeProcess, type ForkOptions } from 'node:child_process';
 import type { Application, BootFailure, Job, MetricFigures, Order, Report, Status, StopReason } from './messages.js';
+import { readMessage, toMessage } from '../process-message.js';
 import { processFile } from './process-file.cjs';
 
 /** How a process ended. */
@@ -54,7 +55,10 @@ export class ChildProcess {
     private readonly listener: ChildListener,
   ) {
     this.process = fork(processFile, [], options);
-    this.process.on('message', (report: Report) => this.handle(report));
+    this.process.on('message', (received: unknown) => {
+      const report = readMessage<Report>(received);
+      if (report) this.handle(report);
+    });
     this.gone = this.endOf(this.process).then(({ code, signal }) => {
       clearTimeout(this.killTimer);
       for (const answer of this.questions.values()) answer(undefined);
@@ -146,7 +150,7 @@ export class ChildProcess {
 
   /** A process that has just ended cannot be sent anything, and its end is reported anyway. */
   private send(order: Order): void {
-    if (this.process.connected) this.process.send(order, undefined, undefined, () => undefined);
+    if (this.process.connected) this.process.send(toMessage(order), undefined, undefined, () => undefined);
   }
 
   private handle(report: Report): void {

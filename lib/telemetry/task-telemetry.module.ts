@@ -1,4 +1,4 @@
-import { Logger, Module, type DynamicModule } from '@nestjs/common';
+import { Module, type DynamicModule } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
 import { trace, type MeterProvider, type TracerProvider } from '@opentelemetry/api';
 import { Instrumentations } from '../engine/instrumentation.js';
@@ -9,6 +9,7 @@ import { hasTracerProvider } from './has-tracer-provider.js';
 import { SYSTEM } from './semantic-conventions.js';
 import { metricsProvider } from './task-telemetry-metrics.js';
 import { TaskTracing, type ParentOption } from './task-tracing.js';
+import { PackageLogger } from '../package-logger.js';
 
 /** The options of `TaskTelemetryModule.forRoot()`. */
 export interface TaskTelemetryOptions {
@@ -80,7 +81,7 @@ function addTracing(
     );
   }
   if (!tracerProvider && !hasTracerProvider()) {
-    new Logger('TaskQueue').debug(
+    new PackageLogger().debug(
       'No provider of OpenTelemetry traces is registered, so tasks have no spans. Start the SDK before the application boots.',
     );
     return false;

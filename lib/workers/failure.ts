@@ -1,16 +1,22 @@
 import { HttpException } from '@nestjs/common';
-import { inspect } from 'node:util';
+import { inspect, types } from 'node:util';
 import type { TaskFailure } from '../engine/task.js';
+import { readable } from '../thrown-text.js';
 
 /** Longer messages and stacks are cut: each task stores them, and each caller that reads the task receives them. */
 const LONGEST_MESSAGE = 4_096;
 const LONGEST_STACK = 16_384;
 /** Errors inside one error whose stacks are kept: its cause, the cause of that, the errors of an AggregateError. */
 const INNER_ERRORS_KEPT = 5;
+/** Errors of an AggregateError whose messages become part of its message. */
+const MESSAGES_JOINED = 100;
+
+const UNREADABLE = 'The task threw a value that cannot be read: one of its properties throws.';
 
 /**
  * Makes the stored form of a thrown value. The value may be anything: an error, also of another realm, a string,
- * `undefined`, an object whose properties throw when they are read. It never throws itself.
+ * `undefined`, an object whose properties throw when they are read. It never throws itself, and a property that cannot be
+ * read hides none of the others.
  *
  * The message says what was wrong, also where an error keeps that elsewhere: the response of an `HttpException` (the
  * fields that a `ValidationPipe` refused) and the errors of an `AggregateError`. The stack contains the causes.
@@ -19,16 +25,17 @@ export function toFailure(thrown: unknown): TaskFailure {
   try {
     return isErrorLike(thrown) ? failureOfError(thrown) : failureOfValue(thrown);
   } catch {
-    return { name: 'Error', message: 'The task threw a value that cannot be read: one of its properties throws.' };
+    return { name: 'Error', message: UNREADABLE };
   }
 }
 
 function failureOfError(error: Error): TaskFailure {
-  const { code } = error as { code?: unknown };
-  const stack = stackOf(error);
+  const name = textIn(() => error.name) || 'Error';
+  const code = readable(() => (error as { code?: unknown }).code);
+  const stack = readable(() => stackOf(error));
   return {
-    name: cut(error.name || 'Error', 200),
-    message: cut(messageOf(error) || error.name || 'Error', LONGEST_MESSAGE),
+    name: cut(name, 200),
+    message: cut(readable(() => messageOf(error)) ?? ownMessage(error) ?? UNREADABLE, LONGEST_MESSAGE) || name,
     ...(typeof code === 'string' || typeof code === 'number' ? { code: cut(String(code), 200) } : {}),
     ...(error instanceof HttpException && { exposable: true }),
     ...(stack !== undefined && { stack: cut(stack, LONGEST_STACK) }),
@@ -40,12 +47,25 @@ function failureOfValue(thrown: unknown): TaskFailure {
   return { name: 'Error', message: cut(message, LONGEST_MESSAGE) };
 }
 
-function messageOf(error: Error): string {
-  if (error instanceof HttpException) return messageOfResponse(error.getResponse()) ?? error.message;
+function messageOf(error: Error): string | undefined {
+  if (error instanceof HttpException) return messageOfResponse(error.getResponse()) ?? ownMessage(error);
   const inner = aggregated(error);
-  if (inner.length === 0) return error.message;
-  const texts = inner.map((one) => (isErrorLike(one) ? one.message : String(one)));
-  return `${error.message || `${inner.length} errors`}: ${texts.join('; ')}`;
+  if (inner.length === 0) return ownMessage(error);
+  const texts = inner.slice(0, MESSAGES_JOINED).map((one) => readable(() => messageOfInner(one)) ?? UNREADABLE);
+  const more = inner.length > MESSAGES_JOINED ? [`and ${inner.length - MESSAGES_JOINED} more`] : [];
+  return `${ownMessage(error) || `${inner.length} errors`}: ${[...texts, ...more].join('; ')}`;
+}
+
+function messageOfInner(inner: unknown): string {
+  return isErrorLike(inner) ? (ownMessage(inner) ?? UNREADABLE) : String(inner);
+}
+
+/** An application may assign something else than a text. `undefined` when the message cannot be read. */
+function ownMessage(error: Error): string | undefined {
+  return readable(() => {
+    const message: unknown = error.message;
+    return typeof message === 'string' ? message : inspect(message, { depth: 2 });
+  });
 }
 
 /** What the body of an HTTP error says: its message or messages, else the body itself. */
@@ -54,9 +74,13 @@ function messageOfResponse(response: unknown): string | undefined {
   if (typeof response !== 'object' || response === null) return undefined;
   const { message } = response as { message?: unknown };
   if (typeof message === 'string') return message;
-  if (Array.isArray(message))
-    return message.map((one) => (typeof one === 'string' ? one : JSON.stringify(one))).join('; ');
-  return JSON.stringify(message ?? response);
+  if (Array.isArray(message)) return message.map((one) => (typeof one === 'string' ? one : jsonOf(one))).join('; ');
+  return jsonOf(message ?? response);
+}
+
+/** A body may contain what JSON cannot represent: a cycle, or a BigInt. */
+function jsonOf(value: unknown): string | undefined {
+  return readable(() => JSON.stringify(value)) ?? readable(() => inspect(value, { depth: 4 }));
 }
 
 /** The stack of an error, and those of the errors inside it. */
@@ -69,32 +93,66 @@ function stackOf(error: Error): string | undefined {
     const inner = pending.shift();
     if (seen.has(inner)) continue;
     seen.add(inner);
-    stacks.push(`Caused by: ${isErrorLike(inner) ? (inner.stack ?? inner.message) : inspect(inner, { depth: 2 })}`);
+    stacks.push(`Caused by: ${readable(() => stackOfInner(inner)) ?? UNREADABLE}`);
     if (isErrorLike(inner)) pending.push(...innerErrors(inner));
   }
   return stacks.join('\n');
 }
 
+function stackOfInner(inner: unknown): string {
+  if (!isErrorLike(inner)) return inspect(inner, { depth: 2 });
+  return textIn(() => inner.stack) || messageOfInner(inner);
+}
+
 function innerErrors(error: Error): unknown[] {
-  return [...(error.cause === undefined || error.cause === null ? [] : [error.cause]), ...aggregated(error)];
+  const cause = readable(() => error.cause);
+  return [...(cause === undefined || cause === null ? [] : [cause]), ...aggregated(error)];
 }
 
+/** The errors that an `AggregateError` or a `SuppressedError`, or a class derived from one of them, stands for. */
 function aggregated(error: Error): readonly unknown[] {
-  const { errors } = error as { errors?: unknown };
-  return error.name === 'AggregateError' && Array.isArray(errors) ? errors : [];
+  const inner = error as { readonly errors?: unknown; readonly error?: unknown; readonly suppressed?: unknown };
+  if (isA(error, 'AggregateError')) {
+    const errors = readable(() => inner.errors);
+    return Array.isArray(errors) ? errors : [];
+  }
+  return isA(error, 'SuppressedError') ? [readable(() => inner.error), readable(() => inner.suppressed)] : [];
 }
 
+/** Also of another realm, and also where a library brings its own class. */
+function isA(error: Error, type: string): boolean {
+  if (textIn(() => error.name) === type) return true;
+  for (let at: object | undefined = error; at; at = prototypeOf(at)) {
+    if (nameOfClass(at) === type) return true;
+  }
+  return false;
+}
+
+function prototypeOf(object: object): object | undefined {
+  return readable(() => Object.getPrototypeOf(object) as object | null) ?? undefined;
+}
+
+function nameOfClass(prototype: object): string | undefined {
+  return readable(() => prototype.constructor.name);
+}
+
+/** Whether a value is an error, or says as much as one. */
 function isErrorLike(thrown: unknown): thrown is Error {
+  if (typeof thrown !== 'object' || thrown === null) return false;
+  if (types.isNativeError(thrown)) return true;
   return (
-    typeof thrown === 'object' &&
-    thrown !== null &&
-    'message' in thrown &&
-    typeof thrown.message === 'string' &&
-    'name' in thrown &&
-    typeof thrown.name === 'string'
+    'message' in thrown && typeof thrown.message === 'string' && 'name' in thrown && typeof thrown.name === 'string'
   );
 }
 
+/** A text; empty when there is none, or when it cannot be read. */
+function textIn(read: () => unknown): string {
+  const text = readable(read);
+  return typeof text === 'string' ? text : '';
+}
+
 function cut(text: string, length: number): string {
-  return text.length > length ? `${text.slice(0, length - 1)}…` : text;
+  if (text.length <= length) return text;
+  // A cut through a pair of surrogates would leave half a character.
+  return `${text.slice(0, length - 1).replace(/[\uD800-\uDBFF]$/, '')}…`;
 }

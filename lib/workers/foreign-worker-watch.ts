@@ -1,8 +1,8 @@
-import { Logger } from '@nestjs/common';
 import { endsWithin } from '../concurrency.js';
 import type { Engine } from '../engine/engine.js';
 import { foreignWorkerWarning } from '../engine/foreign-workers.js';
 import { isInternalQueue } from '../engine/task-id.js';
+import { PackageLogger } from '../package-logger.js';
 import type { WorkerPresence } from './worker-presence.js';
 
 /** Milliseconds between two checks of the connections of the server. */
@@ -23,7 +23,7 @@ export interface ForeignWorkerWatchDeps {
  * not grow with the number of processes.
  */
 export class ForeignWorkerWatch {
-  private readonly logger = new Logger('TaskQueue');
+  private readonly logger = new PackageLogger();
   private timer: NodeJS.Timeout | undefined;
   private checks = 0;
   private checking: Promise<void> | undefined;

@@ -1,5 +1,5 @@
-import { Logger } from '@nestjs/common';
 import type { ShutdownRequest } from '../engine/ports/worker-registry.js';
+import { PackageLogger } from '../package-logger.js';
 
 /** The signals for which a process asks the operating system, and the number of listeners that the process has for each. */
 export interface SignalTarget {
@@ -20,7 +20,7 @@ export interface RemoteShutdownDeps {
  * in the middle of other work, so it goes on without taking tasks, and says so.
  */
 export class RemoteShutdown {
-  private readonly logger = new Logger('TaskQueue');
+  private readonly logger = new PackageLogger();
   private isBegun = false;
 
   constructor(private readonly deps: RemoteShutdownDeps) {}

@@ -1,6 +1,7 @@
 import { sizeBeyond, toJson, type Json } from '../engine/json.js';
 import type { Delivery, Outcome } from '../engine/ports/worker-port.js';
 import { PayloadTooLargeError } from '../errors.js';
+import { harmless } from '../thrown-text.js';
 import type { TaskDefinition } from '../tasks/task-definition.js';
 import type { RunOutcome } from '../workflows/run-outcome.js';
 import { outcomeOfError, type FailedRun } from './error-to-outcome.js';
@@ -30,7 +31,7 @@ export class RunEnds {
     const { delivery } = run;
     const onPredicateError = (error: unknown) => this.journal.predicateThrew(delivery, error);
     try {
-      return this.journal.ended(delivery, outcomeOfError({ ...run, onPredicateError }));
+      return this.journal.ended(delivery, outcomeOfError({ ...run, thrown: harmless(run.thrown), onPredicateError }));
     } catch (error) {
       return this.journal.ended(delivery, { kind: 'failed', failure: toFailure(error) });
     }

@@ -1,20 +1,22 @@
-import { Logger } from '@nestjs/common';
 import { isCancellation, isExpiry } from '../engine/failures.js';
 import type { Delivery } from '../engine/ports/worker-port.js';
 import type { TaskFailure } from '../engine/task.js';
 import type { RunOutcome } from '../workflows/run-outcome.js';
 import { toFailure } from './failure.js';
+import { OnceInAWhile } from '../once-in-a-while.js';
+import { PackageLogger } from '../package-logger.js';
 
 /** Milliseconds after which another task of the same unknown name is logged. */
 const REPEAT_AFTER = 60_000;
+/** Unknown names that are told apart in this time. Any client of the store may enqueue tasks of any names. */
+const MOST_UNKNOWN = 100;
 
 type Run = Pick<Delivery, 'id' | 'name' | 'attempt'>;
 
-/** Writes the log lines about runs. A logger of the application that throws changes no outcome. */
+/** Writes the log lines about runs. */
 export class RunJournal {
-  private readonly logger = new Logger('TaskQueue');
-  /** The time at which a task of an unknown name was logged last, by its name. */
-  private readonly unknownLoggedAt = new Map<string, number>();
+  private readonly logger = new PackageLogger();
+  private readonly unknownNames = new OnceInAWhile(REPEAT_AFTER, MOST_UNKNOWN);
 
   /** Logs the end of an attempt that did not succeed. @returns the outcome */
   ended<O extends RunOutcome>(run: Run, outcome: O): O {
@@ -41,10 +43,7 @@ export class RunJournal {
 
   /** Logs the first task of each name, and then one a minute: other applications may enqueue many. */
   unknown(run: Run, delay: number): void {
-    const now = performance.now();
-    for (const [name, at] of this.unknownLoggedAt) if (at + REPEAT_AFTER <= now) this.unknownLoggedAt.delete(name);
-    if (this.unknownLoggedAt.has(run.name)) return;
-    this.unknownLoggedAt.set(run.name, now);
+    if (!this.unknownNames.isDue(run.name)) return;
     this.write(
       'warn',
       `No provider of this process declares ${describe(run)}; it is put back for ${delay} ms. Further tasks of this name are logged once a minute.`,
@@ -92,12 +91,8 @@ export class RunJournal {
 
   /** Writes a line as it is. */
   write(level: 'log' | 'warn' | 'error', message: string, stack?: string): void {
-    try {
-      if (level === 'error') this.logger.error(message, stack);
-      else this.logger[level](message);
-    } catch {
-      // There is no other place to report it to.
-    }
+    if (level === 'error') this.logger.error(message, stack);
+    else this.logger[level](message);
   }
 }
 

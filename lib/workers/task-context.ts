@@ -1,15 +1,17 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { inspect } from 'node:util';
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { parseDuration, type Duration } from '../duration.js';
 import type { Headers } from '../engine/task.js';
 import type { Interruption } from '../engine/interruption.js';
 import type { Json } from '../engine/json.js';
 import { LOG_LEVELS, type LogLevel } from '../engine/log-line.js';
 import { InvalidArgumentsError } from '../errors.js';
+import { thrownText } from '../thrown-text.js';
 import type { TransactionLike } from '../transactions/transaction-adapter.js';
 import type { Signature } from '../workflows/signature.js';
 import { BecomeAnother, NoMoreAttempts, RunAgainLater } from './run-decisions.js';
+import { PackageLogger } from '../package-logger.js';
 
 /** One running attempt, as {@link TaskContext} shows it. */
 export interface TaskRun {
@@ -24,6 +26,8 @@ export interface TaskRun {
   readonly deadline: Date | undefined;
   /** The run of a batch: what belongs to one call is not here. */
   readonly isBatch?: true;
+  /** Called when the method has thrown, before the exception filters run: their time does not count against the timeout. */
+  methodHasEnded?(): void;
   progress(value: unknown): Promise<void>;
   log(text: string, level: LogLevel): Promise<void>;
   completeIn(transaction: TransactionLike, result: unknown): Promise<void>;
@@ -278,7 +282,7 @@ export class TaskContext {
     const run = this.current() ?? this.#outside;
     const task = run ? `task ${run.name} (${run.id})` : 'code outside of a task';
     promise.catch((error: unknown) => {
-      new Logger('TaskQueue').warn(`A ${what} of ${task} was not stored: ${String(error)}`);
+      new PackageLogger().warn(`A ${what} of ${task} was not stored: ${thrownText(error)}`);
     });
     return promise;
   }

@@ -101,7 +101,7 @@ export class TaskExecutor implements DeliveryHandler<RunOutcome> {
     const slow = this.watchSlow(delivery, task);
     try {
       // Awaited also without a schema: what a guard enters by `AsyncLocalStorage.enterWith()` then stays in this run.
-      const checked = await validateArguments(task.definition, args);
+      const checked = await this.validate(args, task, limit);
       const run = openRun(delivery, task.definition, {
         limit,
         log,
@@ -135,6 +135,19 @@ export class TaskExecutor implements DeliveryHandler<RunOutcome> {
   /** Gives back the calls that wait for a batch: the application closes. */
   close(): void {
     this.batches.close();
+  }
+
+  /** A schema may wait for something, so it can be interrupted as a method can. */
+  private validate(
+    args: readonly unknown[],
+    { definition }: RegisteredTask,
+    limit: TimeLimit,
+  ): Promise<readonly unknown[]> | readonly unknown[] {
+    if (!definition.schema) return args;
+    return limit.race(
+      () => validateArguments(definition, args),
+      (body) => body(),
+    );
   }
 
   private watchSlow(delivery: Delivery, { definition: { slow } }: RegisteredTask): SlowRun | undefined {

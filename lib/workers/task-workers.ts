@@ -1,4 +1,3 @@
-import { Logger } from '@nestjs/common';
 import type { Engine } from '../engine/engine.js';
 import { ForeignWorkerWatch } from './foreign-worker-watch.js';
 import { RemoteShutdown } from './remote-shutdown.js';
@@ -9,6 +8,7 @@ import type { Consumer, ConsumerOptions, DeliveryHandler, Places } from '../engi
 import { SILENCE_LIMIT } from '../engine/ports/worker-registry.js';
 import { isInternalQueue } from '../engine/task-id.js';
 import { listOf } from '../engine/running-tasks.js';
+import { PackageLogger } from '../package-logger.js';
 
 export interface TaskWorkersDeps {
   readonly engine: Engine;
@@ -50,7 +50,7 @@ export interface ChildProcesses {
  * closes.
  */
 export class TaskWorkers {
-  private readonly logger = new Logger('TaskQueue');
+  private readonly logger = new PackageLogger();
   private readonly consumers = new Map<string, Consumer>();
   private readonly keeper: StatisticsKeeper;
   private readonly foreignWorkers: ForeignWorkerWatch;

@@ -35,6 +35,7 @@ export class TimeLimit {
   private readonly stopListening: () => void;
   private readonly graceTimers: NodeJS.Timeout[] = [];
   private runInContext = (body: () => void): void => body();
+  private hasEnded = false;
 
   /**
    * @param delivery the interruption of the delivery
@@ -57,8 +58,16 @@ export class TimeLimit {
    * Called when the method has ended.
    */
   checkTime(): void {
+    if (this.hasEnded) return;
     if (this.timeout !== undefined && performance.now() - this.startedAt > this.timeout + TIMER_TOLERANCE)
       this.timeOut();
+  }
+
+  /** The method has ended in time, or late: what comes after it does not count against the timeout. */
+  methodHasEnded(): void {
+    this.checkTime();
+    this.hasEnded = true;
+    this.timer?.clear();
   }
 
   /** The reason why the attempt has to end; `undefined` when it may go on. */

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { Logger } from '@nestjs/common';
 import { endsWithin } from '../concurrency.js';
 import type { DeclaredCode } from '../engine/declared-code.js';
 import type { Engine } from '../engine/engine.js';
@@ -14,6 +13,7 @@ import {
 } from '../engine/ports/worker-registry.js';
 import { ProcessLoad } from './process-load.js';
 import { sharedQueueWarnings } from './shared-queues.js';
+import { PackageLogger } from '../package-logger.js';
 
 /** Milliseconds between two signs of life: several in the time after which a worker counts as gone. */
 const INTERVAL = 10_000;
@@ -52,7 +52,7 @@ export interface TakenTask {
 
 /** Publishes this process as a worker, with the tasks that it declares, and knows the other workers. */
 export class WorkerPresence {
-  private readonly logger = new Logger('TaskQueue');
+  private readonly logger = new PackageLogger();
   /** The id of this process in the registry of workers. */
   readonly id = randomUUID();
   private startedAt = 0;

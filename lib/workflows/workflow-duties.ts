@@ -1,4 +1,3 @@
-import { Logger } from '@nestjs/common';
 import { inBatches } from '../concurrency.js';
 import type { Engine } from '../engine/engine.js';
 import type { InstrumentedEnqueue } from '../engine/instrumented-enqueue.js';
@@ -15,6 +14,7 @@ import { compilePlan, queueOf } from './compile-plan.js';
 import { completePlan } from './complete-plan.js';
 import { failureOfMember, positionOf } from './failed-member.js';
 import { fromJsonPlans, type Plan } from './plan.js';
+import { PackageLogger } from '../package-logger.js';
 
 /** Members that are cancelled at the same time. */
 export const CANCEL_AT_ONCE = 50;
@@ -42,7 +42,7 @@ export interface WorkflowDutiesDeps {
 
 /** Does what tasks of workflows left behind when they ended, in any process that runs tasks. */
 export class WorkflowDuties {
-  private readonly logger = new Logger('TaskQueue');
+  private readonly logger = new PackageLogger();
 
   constructor(private readonly deps: WorkflowDutiesDeps) {}
 

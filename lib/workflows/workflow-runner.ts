@@ -1,5 +1,4 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { Logger } from '@nestjs/common';
 import { inBatches } from '../concurrency.js';
 import { EngineUnavailableError, PayloadTooLargeError, TaskQueueError } from '../errors.js';
 import { DEATHS_ALLOWED, failureOf, isCancellation, repeatedLoss, unreadable } from '../engine/failures.js';
@@ -18,6 +17,7 @@ import { fromJsonPlans, placedTasks, type Plan } from './plan.js';
 import { runItems } from './run-items.js';
 import type { RunOutcome } from './run-outcome.js';
 import { CANCEL_AT_ONCE, endOf, MEMBER_FAILED, WorkflowDuties, type WorkflowDutiesDeps } from './workflow-duties.js';
+import { PackageLogger } from '../package-logger.js';
 
 export interface WorkflowRunnerDeps extends WorkflowDutiesDeps {
   /** Runs the method of a task. */
@@ -41,7 +41,7 @@ const STORE_AGAIN_AFTER = 1_000;
  * not matter why the task runs, or how often: because all members ended, because one failed, or because a process died.
  */
 export class WorkflowRunner implements DeliveryHandler {
-  private readonly logger = new Logger('TaskQueue');
+  private readonly logger = new PackageLogger();
   private readonly duties: WorkflowDuties;
 
   constructor(private readonly deps: WorkflowRunnerDeps) {

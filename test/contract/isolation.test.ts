@@ -34,6 +34,12 @@ describeEachEngine('isolated tasks', (engine) => {
     expect((where as { pid: number }).pid).not.toBe(process.pid);
   });
 
+  it('may send messages of their own to the parent process, as code for a process manager does', async () => {
+    const handle = await booted.queue.of('isolated.chatters').enqueue();
+    expect(await handle.result({ timeout: '25s' })).toBe('goes on');
+    expect(await run('isolated.price', 'apple')).toBe(5);
+  });
+
   it('have injected providers, guards, pipes and interceptors', async () => {
     expect(await run('isolated.price', 'apple')).toBe(5);
     expect(await run('isolated.enhanced', 4)).toEqual({ value: 9 });

@@ -114,9 +114,13 @@ const CODES: readonly [code: string, isOutage: boolean][] = [
   ['25006', true],
   ['53100', true],
   ['57014', true],
+  ['58030', true],
+  ['XX000', true],
+  ['42501', true],
   ['23505', false],
   ['22P02', false],
   ['22021', false],
+  ['P0001', false],
 ];
 
 describe('the errors and log lines of a PostgreSQL', () => {
@@ -140,5 +144,29 @@ describe('the errors and log lines of a PostgreSQL', () => {
     else expect(error).toMatchObject({ code });
     expect(text).not.toContain(SECRET);
     expect(logger.lines.join('\n')).not.toContain(SECRET);
+  });
+});
+
+describe('a PostgreSQL that refuses the success of a task for good', () => {
+  it('makes it fail after one run, with an error that has nothing of the result', async () => {
+    server = await startPostgres({ password: SECRET });
+    await start({ connection: server.url });
+    const admin = new pg.Client(server.url);
+    await admin.connect();
+    await admin.query(`
+      CREATE FUNCTION errors.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        RAISE EXCEPTION 'too long: %', NEW.return_value USING ERRCODE = '22001', DETAIL = NEW.return_value::text;
+      END $$;
+      CREATE TRIGGER refuse BEFORE UPDATE ON errors.job FOR EACH ROW WHEN (NEW.state = 'completed') EXECUTE FUNCTION errors.refuse()`);
+    await admin.end();
+    const work = booted!.queue.of(Work).send.with({ retries: 3, backoff: { type: 'fixed', delay: 1 } });
+    Work.gate.open();
+    const handle = await work.enqueue(SECRET);
+    const error: unknown = await handle.result({ timeout: '20s' }).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({
+      cause: { message: expect.stringContaining('the store refuses its result') as unknown, code: '22001' },
+    });
+    expect(await handle.status()).toMatchObject({ state: 'failed', attempt: 1 });
+    expect(inspect(error, { depth: 9, showHidden: true })).not.toContain(SECRET);
   });
 });

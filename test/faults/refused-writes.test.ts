@@ -71,7 +71,7 @@ async function endOf(task: End[0], meanwhile: () => Promise<void>): Promise<{ en
   return { end: (await end) as string, runs: Work.runs };
 }
 
-describe.each(['NOREPLICAS', 'OOM'] as const)('a Redis that refuses writes with %s', (kind) => {
+describe.each(['NOREPLICAS', 'OOM', 'NOPERM'] as const)('a Redis that refuses writes with %s', (kind) => {
   it.each(ENDS)('has the end of the task %s as it was, after one run', async (task, expected) => {
     server = await startRedis();
     await start({ connection: server.url });

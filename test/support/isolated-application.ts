@@ -140,6 +140,27 @@ export class IsolatedTasks {
     return 'no error';
   }
 
+  /** Sends messages of its own to the parent process, as code for a process manager does. */
+  @Task('isolated.chatters')
+  chatters(): string {
+    const messages = [
+      'ready',
+      5,
+      true,
+      [],
+      { type: 'ready' },
+      { type: 'call', call: 1, port: 'engine', method: 'close', args: [] },
+    ];
+    for (const message of [
+      ...messages,
+      { type: 'failed', message: 'forged' },
+      { type: 'ended', run: 1, outcome: null },
+    ]) {
+      process.send?.(message);
+    }
+    return 'goes on';
+  }
+
   @Task('isolated.fails')
   fails(message: string): never {
     throw new TypeError(message);

@@ -15,12 +15,22 @@ it.each([
   expect(parseDuration(value, 'it')).toBe(milliseconds);
 });
 
-it.each(['', '10', '5 minutes', 's', '-1s', '1w', 'PT5M', -1, Number.NaN, Infinity, null, undefined, {}])(
-  'parseDuration refuses %j',
+it.each(['365250d', 365_250 * 86_400_000] as const)('parseDuration takes %j, a thousand years', (value) => {
+  expect(parseDuration(value, 'it')).toBe(365_250 * 86_400_000);
+});
+
+it.each(['365251d', '99999999999999999999d', 1e17, Number.MAX_SAFE_INTEGER] as const)(
+  'parseDuration refuses %j, after which no time is one that a store can hold',
   (value) => {
-    expect(() => parseDuration(value as Duration, 'task timeout')).toThrow(/^task timeout is .*'10s'/);
+    expect(() => parseDuration(value, 'task timeout')).toThrow(/^task timeout is .*longer than a thousand years/);
   },
 );
+
+const NONE = ['', '10', '5 minutes', 's', '-1s', '1w', 'PT5M', `${'1'.repeat(200)}s`, -1, Number.NaN, Infinity, null];
+
+it.each([...NONE, undefined, {}])('parseDuration refuses %j', (value) => {
+  expect(() => parseDuration(value as Duration, 'task timeout')).toThrow(/^task timeout is .*'10s'/);
+});
 
 it.each([
   ['24d', 2_073_600_000],

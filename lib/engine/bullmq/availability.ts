@@ -1,9 +1,10 @@
-import { Logger } from '@nestjs/common';
 import { ConfigurationError, EngineUnavailableError } from '../../errors.js';
 import { closedError } from '../closed-error.js';
 import { bareError, bareMessage } from './bare-error.js';
 import { TooLateError, type CheckDeadline } from './call-deadline.js';
 import type { Driver } from './driver.js';
+import { OnceInAWhile } from '../../once-in-a-while.js';
+import { PackageLogger } from '../../package-logger.js';
 
 /** Milliseconds between two attempts of a call while the store cannot be reached. */
 const TRY_AGAIN_AFTER = 100;
@@ -23,6 +24,8 @@ const STEADY_FOR = 5_000;
 const STEADY_AFTER_RELAPSE = 30_000;
 /** Milliseconds after which the same warning is logged again. */
 const REPEAT_AFTER = 60_000;
+/** Different warnings in that time. An error of a store may name a task. */
+const MOST_WARNINGS = 100;
 
 /** An outage that was logged and is not over. */
 interface Outage {
@@ -44,9 +47,8 @@ interface Outage {
  * a store that answers some calls and refuses others would fill the log.
  */
 export class Availability {
-  private readonly logger = new Logger('TaskQueue');
-  /** The time at which each warning was logged last. */
-  private readonly warnedAt = new Map<string, number>();
+  private readonly logger = new PackageLogger();
+  private readonly warnings = new OnceInAWhile(REPEAT_AFTER, MOST_WARNINGS);
   private outage: Outage | undefined;
   private lastOutageEnd = -Infinity;
   /** Whether a ping is finding out if a broken connection was the start of an outage. */
@@ -287,11 +289,7 @@ export class Availability {
 
   /** Logs a warning at most once in {@link REPEAT_AFTER}, so that the log stays readable. */
   private warnOnce(message: string): void {
-    const now = performance.now();
-    for (const [known, at] of this.warnedAt) if (at + REPEAT_AFTER < now) this.warnedAt.delete(known);
-    if (this.warnedAt.has(message)) return;
-    this.warnedAt.set(message, now);
-    this.logger.warn(message);
+    if (this.warnings.isDue(message)) this.logger.warn(message);
   }
 }
 

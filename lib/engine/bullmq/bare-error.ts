@@ -1,5 +1,7 @@
 import { TaskQueueError } from '../../errors.js';
 
+/** Characters of a message that are kept. */
+const LONGEST_MESSAGE = 2_000;
 /** Causes that are copied. A driver's error has one cause at most, a wrapped one has two. */
 const DEEPEST_CAUSE = 3;
 
@@ -10,7 +12,7 @@ const DEEPEST_CAUSE = 3;
  */
 export function bareError(error: unknown, depth = 0): Error {
   if (error instanceof TaskQueueError) return error;
-  const { name = 'Error', code, stack, cause } = error as Partial<Error> & { code?: unknown };
+  const { name = 'Error', code, stack, cause } = (error ?? {}) as Partial<Error> & { code?: unknown };
   const message = bareMessage(error);
   const inner = cause === undefined || depth === DEEPEST_CAUSE ? undefined : bareError(cause, depth + 1);
   const copy = new Error(message, inner && { cause: inner });
@@ -23,8 +25,15 @@ export function bareError(error: unknown, depth = 0): Error {
 
 /** The message of an error without the values that some drivers quote. */
 export function bareMessage(error: unknown): string {
-  const { name, code, message } = error as { name?: string; code?: string | number; message?: unknown };
-  const text = typeof message === 'string' && message !== '' ? message : String(code ?? name ?? 'Error');
+  const { name, code, message } = (error ?? {}) as {
+    name?: string;
+    code?: string | number;
+    message?: unknown;
+  };
+  const text = (typeof message === 'string' && message !== '' ? message : String(code ?? name ?? 'Error')).slice(
+    0,
+    LONGEST_MESSAGE,
+  );
   // JSON.parse quotes a part of the text.
   if (name === 'SyntaxError') return 'A text is not JSON.';
   // PostgreSQL: a value that does not fit its type, with the quotation marks that it contains.
@@ -34,6 +43,6 @@ export function bareMessage(error: unknown): string {
       // Redis: a command that the server does not know.
       .replace(/,? with args beginning with:[\s\S]*$/, '')
       // The user and password of a URL.
-      .replace(/\/\/[^\s/@]*:[^\s@]*@/g, '//…@')
+      .replace(/\/\/\S*@/g, '//…@')
   );
 }

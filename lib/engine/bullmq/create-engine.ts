@@ -1,10 +1,10 @@
-import { Logger } from '@nestjs/common';
 import type { DatabaseConnection } from '../connection.js';
 import type { Engine } from '../engine.js';
 import { RequestServer } from '../request-server.js';
 import { BullMQEngine, type BullMQEngineOptions } from './bullmq-engine.js';
 import { warningOfUncheckedVersions } from './checked-versions.js';
 import type { Driver } from './driver.js';
+import { PackageLogger } from '../../package-logger.js';
 
 /** The package that each kind of connection needs. */
 const DRIVER_PACKAGES: Readonly<Record<DatabaseConnection['kind'], string>> = {
@@ -32,7 +32,7 @@ export async function createBullMQEngine(options: CreateBullMQEngineOptions): Pr
   const driver = await createDriver(options, requests);
   const packages = ['bullmq', DRIVER_PACKAGES[options.connection.kind]];
   const warning = warningOfUncheckedVersions(packages);
-  if (warning !== undefined) new Logger('TaskQueue').warn(warning);
+  if (warning !== undefined) new PackageLogger().warn(warning);
   return new BullMQEngine(driver, { ...options, packages }, requests);
 }
 

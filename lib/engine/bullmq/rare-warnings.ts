@@ -1,19 +1,16 @@
-import { Logger } from '@nestjs/common';
+import { OnceInAWhile } from '../../once-in-a-while.js';
+import { PackageLogger } from '../../package-logger.js';
 
 /** Milliseconds after which the same warning is logged again. */
 const REPEAT_AFTER = 60_000;
+const MOST_LINES = 100;
 
 /** Logs each warning at most once a minute, for faults that others may cause as often as they like. */
 export class RareWarnings {
-  private readonly logger = new Logger('TaskQueue');
-  /** The time at which each warning was logged last. The texts that are logged are few. */
-  private readonly warnedAt = new Map<string, number>();
+  private readonly logger = new PackageLogger();
+  private readonly lines = new OnceInAWhile(REPEAT_AFTER, MOST_LINES);
 
   warn(line: string): void {
-    const now = performance.now();
-    for (const [known, at] of this.warnedAt) if (at + REPEAT_AFTER <= now) this.warnedAt.delete(known);
-    if (this.warnedAt.has(line)) return;
-    this.warnedAt.set(line, now);
-    this.logger.warn(line);
+    if (this.lines.isDue(line)) this.logger.warn(line);
   }
 }

@@ -1,6 +1,6 @@
-import { Logger } from '@nestjs/common';
 import { bareMessage } from './bare-error.js';
 import type { Clock } from './clock.js';
+import { PackageLogger } from '../../package-logger.js';
 
 /** Milliseconds between two measurements. */
 const MEASURE_INTERVAL = 30_000;
@@ -33,7 +33,7 @@ export interface ServerClockDeps {
  * time goes on as before then, and the difference counts as unknown until it is measured again.
  */
 export class ServerClock implements Clock {
-  private readonly logger = new Logger('TaskQueue');
+  private readonly logger = new PackageLogger();
   private readonly wallClock: () => number;
   private readonly monotonic: () => number;
   private known = 0;

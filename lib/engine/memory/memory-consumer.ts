@@ -1,5 +1,4 @@
-import { Logger } from '@nestjs/common';
-import { WorkerClosingError } from '../../errors.js';
+import { EngineUnavailableError, WorkerClosingError } from '../../errors.js';
 import { isExpiry } from '../failures.js';
 import { GracePeriod } from '../grace-period.js';
 import type { Consumer, ConsumerOptions, DeliveryHandler, Outcome } from '../ports/worker-port.js';
@@ -9,6 +8,8 @@ import type { StoredTask } from './stored-task.js';
 import { toDelivery } from './task-run.js';
 import type { MemoryChanges } from './memory-changes.js';
 import type { MemoryPlace } from './memory-place.js';
+import { PackageLogger } from '../../package-logger.js';
+import { thrownStack, thrownText } from '../../thrown-text.js';
 
 /** Milliseconds that methods may go on after their signals are aborted, before their tasks are given up. */
 const ABORT_GRACE = 2_000;
@@ -16,7 +17,7 @@ const ABORT_GRACE = 2_000;
 /** Runs the tasks that the dispatcher hands to it. */
 export class MemoryConsumer implements Consumer, Runner {
   readonly started = Promise.resolve();
-  private readonly logger = new Logger('TaskQueue');
+  private readonly logger = new PackageLogger();
   private readonly tasks = new RunningTasks();
   private readonly grace = new GracePeriod();
   private stopping: Promise<void> | undefined;
@@ -73,7 +74,7 @@ export class MemoryConsumer implements Consumer, Runner {
     this.place.dispatcher.wake(this.queue);
   }
 
-  /** @returns `undefined` when the handler could not say how the run ended */
+  /** @returns `undefined` when the handler could not say how the run ended. Any other fault would come again, so the task fails with it */
   private async outcomeOf(task: StoredTask, run: RunningTask): Promise<Outcome | undefined> {
     const delivery = toDelivery(task, run, {
       logLines: this.logLines,
@@ -84,8 +85,11 @@ export class MemoryConsumer implements Consumer, Runner {
     try {
       return await this.handler.handle(delivery);
     } catch (error) {
-      this.logger.error(`Task ${task.name} (${task.id}) has no outcome: ${String(error)}`);
-      return undefined;
+      // The engine of this process closes or is full, and the task runs again.
+      if (error instanceof EngineUnavailableError) return undefined;
+      const message = thrownText(error);
+      this.logger.error(`Task ${task.name} (${task.id}) failed: ${message}`, thrownStack(error));
+      return { kind: 'failed', failure: { name: 'Error', message } };
     }
   }
 

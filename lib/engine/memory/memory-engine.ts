@@ -1,5 +1,4 @@
 import { setImmediate } from 'node:timers';
-import { Logger } from '@nestjs/common';
 import { IdempotencyConflictError, RetryRefusedError, TaskCancelledError } from '../../errors.js';
 import { ATTEMPTS_KEPT, type AttemptRecord } from '../attempt.js';
 import { refuseArguments, refusePromotion, refuseUpdate } from '../act-refusals.js';
@@ -35,6 +34,7 @@ import { missingQueue } from './missing-queue.js';
 import { attemptOf, hasEnded, type StoredTask } from './stored-task.js';
 import { stateOf, toRecord } from './task-to-record.js';
 import { Watchers } from './watchers.js';
+import { PackageLogger } from '../../package-logger.js';
 
 export interface MemoryEngineOptions {
   /** The name under which applications of this process share their tasks; without one, nothing is shared. */
@@ -76,7 +76,7 @@ export class MemoryEngine implements Engine {
     },
   });
   readonly snapshots = new MemoryTexts(() => this.openPlace('snapshots').snapshots);
-  private readonly logger = new Logger('TaskQueue');
+  private readonly logger = new PackageLogger();
   /** For the testing kit, which looks into it. */
   readonly place: MemoryPlace;
   /** For the testing kit, which runs tasks itself. */

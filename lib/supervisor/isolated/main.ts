@@ -1,5 +1,6 @@
 import { setPriority } from 'node:os';
 import type { FromChild, ToChild } from '../../isolation/messages.js';
+import { readMessage, toMessage } from '../../process-message.js';
 import { bootChild } from './boot-child.js';
 import { Watchdog } from './watchdog.js';
 
@@ -17,14 +18,14 @@ let closeApplication: () => Promise<unknown> = async () => undefined;
 
 function send(message: FromChild): void {
   if (message.type === 'ended') watchdog?.end();
-  if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
+  if (process.connected) process.send?.(toMessage(message), undefined, undefined, () => undefined);
 }
 
 /** The last message has to arrive before the process ends. */
 function sendLast(message: FromChild): Promise<void> {
   return new Promise((resolve) => {
     if (!process.connected || !process.send) return resolve();
-    process.send(message, undefined, undefined, () => resolve());
+    process.send(toMessage(message), undefined, undefined, () => resolve());
   });
 }
 
@@ -65,7 +66,9 @@ async function close(): Promise<void> {
   process.exit(0);
 }
 
-process.on('message', (message: ToChild) => {
+process.on('message', (sent: unknown) => {
+  const message = readMessage<ToChild>(sent);
+  if (!message) return;
   if (message.type === 'boot') void boot(message.job);
   else if (message.type === 'close') void close();
   else {

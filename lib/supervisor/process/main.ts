@@ -1,3 +1,4 @@
+import { readMessage, toMessage } from '../../process-message.js';
 import type { Order, Report } from '../messages.js';
 import { endWithSupervisor } from './supervisor-watch.js';
 import { WorkerProcess } from './worker-process.js';
@@ -10,11 +11,13 @@ let running: WorkerProcess | undefined;
 function send(report: Report): Promise<void> {
   return new Promise((resolve) => {
     if (!process.connected || !process.send) return resolve();
-    process.send(report, undefined, undefined, () => resolve());
+    process.send(toMessage(report), undefined, undefined, () => resolve());
   });
 }
 
-process.on('message', (order: Order) => {
+process.on('message', (received: unknown) => {
+  const order = readMessage<Order>(received);
+  if (!order) return;
   if (order.type === 'run') {
     endWithSupervisor(order.job.supervisor);
     running = new WorkerProcess(order.job, { send, exit: (code) => process.exit(code) });

@@ -1,7 +1,7 @@
-import { Logger } from '@nestjs/common';
 import { ConfigurationError, EngineUnavailableError } from '../../errors.js';
 import type { MovedRows, OutboxDatabase, OutboxRow, Taken } from './outbox-database.js';
 import type { MovedBatch } from './outbox-mover.js';
+import { PackageLogger } from '../../package-logger.js';
 
 /** Rows of one batch. */
 const BATCH = 500;
@@ -31,7 +31,7 @@ export interface OutboxRelayDeps {
  * The rows of two transactions may be moved in the order of their inserts or of their commits.
  */
 export class OutboxRelay {
-  private readonly logger = new Logger('TaskQueue');
+  private readonly logger = new PackageLogger();
   private opened: OutboxDatabase | undefined;
   private running: Promise<void> | undefined;
   private isStopped = false;

@@ -1,5 +1,6 @@
 import type { Pool, PoolClient, PoolConfig, QueryResult } from 'pg';
 import { withoutPassword } from '../../engine/connection.js';
+import { hostAndPort } from '../../engine/describe-connection.js';
 import { ConfigurationError } from '../../errors.js';
 import { loadDriver } from './load-driver.js';
 import {
@@ -60,7 +61,7 @@ export async function openPostgresOutbox(
     max: 3,
     application_name: config.application_name ?? 'nestjs-task-queue outbox',
   });
-  const address = `PostgreSQL at ${connectionString === undefined ? `${host}:${port}` : withoutPassword(connectionString)}`;
+  const address = `PostgreSQL at ${connectionString === undefined ? hostAndPort({ host, port }) : withoutPassword(connectionString)}`;
   return new PostgresOutbox({ pool: own, ownsPool: true, address, table });
 }
 

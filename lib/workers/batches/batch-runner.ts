@@ -74,7 +74,10 @@ export class BatchRunner {
   /** The arguments of a call, checked and changed by what acts on each call. */
   private async admit(member: BatchMember, { definition, invoker }: BatchTask): Promise<readonly unknown[]> {
     const { delivery, limit, log } = member;
-    const args = await validateArguments(definition, member.args);
+    const args = await limit.race(
+      () => validateArguments(definition, member.args),
+      (body) => body(),
+    );
     const progress = (value: unknown) =>
       delivery.progress(this.deps.ends.checked(value, 'progress', 'The progress report'));
     const checkedResult = (value: unknown) => this.deps.ends.checked(value, 'result', 'The result');

@@ -1,4 +1,4 @@
-import { Logger, type ArgumentMetadata, type PipeTransform } from '@nestjs/common';
+import type { ArgumentMetadata, PipeTransform } from '@nestjs/common';
 import { EXCEPTION_FILTERS_METADATA, PARAMTYPES_METADATA, ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
 import type { ExceptionFilterMetadata } from '@nestjs/common/interfaces/exceptions/exception-filter-metadata.interface.js';
 import type { ContextId, ModulesContainer, NestContainer } from '@nestjs/core';
@@ -11,6 +11,7 @@ import { PipesContextCreator } from '@nestjs/core/pipes/pipes-context-creator.js
 import { ArgumentPipes, type Parameter } from './argument-pipes.js';
 import type { AppEnhancers, Enhancers } from './enhancers.js';
 import type { DeclaredMethod, TaskMethod } from './task-method.js';
+import { PackageLogger } from '../../package-logger.js';
 
 /**
  * The origin of a method's enhancers: the provider of the method, and the context id of a run or of the application.
@@ -40,7 +41,7 @@ interface ParameterMetadata {
  * - calls the method as it was when the application started.
  */
 export class EnhancerReader {
-  private readonly logger = new Logger('TaskQueue');
+  private readonly logger = new PackageLogger();
   private readonly guards: GuardsContextCreator;
   private readonly interceptors: InterceptorsContextCreator;
   private readonly pipes: PipesContextCreator;

@@ -6,9 +6,16 @@ import type { Server } from './world.js';
 /** Ends a refusal. */
 export type Allow = () => Promise<void>;
 
-/** A Redis that answers and takes no writes: too few replicas, or no memory left. */
-export async function refuseRedisWrites(server: Server, kind: 'NOREPLICAS' | 'OOM'): Promise<Allow> {
+/** A Redis that answers and takes no writes: too few replicas, no memory left, or rights that an administrator has taken away. */
+export async function refuseRedisWrites(server: Server, kind: 'NOREPLICAS' | 'OOM' | 'NOPERM'): Promise<Allow> {
   const admin = new Redis(server.url);
+  if (kind === 'NOPERM') {
+    await admin.call('ACL', 'SETUSER', 'default', '-@scripting');
+    return async () => {
+      await admin.call('ACL', 'SETUSER', 'default', '+@all');
+      admin.disconnect();
+    };
+  }
   const [option, refuse, allow] =
     kind === 'NOREPLICAS' ? (['min-replicas-to-write', '1', '0'] as const) : (['maxmemory', '1', '0'] as const);
   await admin.config('SET', option, refuse);

@@ -152,6 +152,21 @@ describe('withoutPassword', () => {
     ['redis://user:a@b/c@host', 'redis://host'],
     ['redis+tls://user:secret@host', 'redis+tls://host'],
     ['user:secret@host/db', 'host/db'],
+    ['postgres://one:5432,two:5433/db', 'postgres://one:5432,two:5433/db'],
+    ['redis://[::1]:6379/0', 'redis://[::1]:6379/0'],
+    ['postgres://%2Frun%2Fpg/db', 'postgres://%2Frun%2Fpg/db'],
+    // Texts that are no URLs, or lack a part of one.
+    ['host=db port=5432 user=app password=secret', 'host…'],
+    ['Server=db;Database=app;Password=secret', 'Server…'],
+    ['redis-cli -h host -a secret', 'redis-cli…'],
+    ['redis://:secret', 'redis://…'],
+    ['redis://:123456', 'redis://…'],
+    ['redis://user:secret', 'redis://user…'],
+    ['redis://user:secret/0', 'redis://user…'],
+    ['redis:/:secret@host', 'redis:host'],
+    ['redis://:secret＠host', 'redis://…'],
+    ['redis://host:6379 secret', 'redis://host…'],
+    ['{"host":"db","password":"secret"}', '…'],
   ])('shows %s as %s', (url, shown) => {
     expect(withoutPassword(url)).toBe(shown);
   });

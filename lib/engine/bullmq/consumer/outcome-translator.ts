@@ -2,6 +2,7 @@ import type { Job } from 'bullmq';
 import { ATTEMPTS_KEPT } from '../../attempt.js';
 import { isCancellation } from '../../failures.js';
 import type { Outcome } from '../../ports/worker-port.js';
+import type { TaskFailure } from '../../task.js';
 import type { WorkflowNote } from '../../workflow-note.js';
 import { bullmq } from '../bullmq-package.cjs';
 import type { ChangeFeed } from '../changes/change-feed.js';
@@ -70,6 +71,11 @@ export class OutcomeTranslator {
         // Without new members, BullMQ is about to count the last end: the task reads its members again soon.
         return this.postpone(run, outcome.members.length > 0 ? 0 : READ_MEMBERS_AGAIN_AFTER);
     }
+  }
+
+  /** The error that makes a job fail whose success the store refuses. See {@link failRefusedEnds}. */
+  refusedEnd(job: Job, failure: TaskFailure): Error {
+    return new TaskFailed(this.storedFailure({ kind: 'failed', failure }, { job, token: undefined, hasStarted: true }));
   }
 
   /** The failure with what the job keeps of the attempt. BullMQ adds it to the stacks of the job. */

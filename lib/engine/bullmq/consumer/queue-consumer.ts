@@ -1,4 +1,3 @@
-import { Logger } from '@nestjs/common';
 import type { Job, Worker } from 'bullmq';
 import { endsWithin } from '../../../concurrency.js';
 import { EngineUnavailableError, TaskCancelledError, WorkerClosingError, WorkerLostError } from '../../../errors.js';
@@ -37,12 +36,14 @@ import {
   OutcomeTranslator,
   type OutcomeTranslatorDeps,
 } from './outcome-translator.js';
+import { failRefusedEnds } from './patched-ends.js';
 import { waitUntilRoom } from './patched-limit-wait.js';
 import { sweepRegularly } from './retention-sweep.js';
 import { TaskCompletion, type TaskCompletionDeps } from './task-completion.js';
 import { UnusedStarts } from './unused-starts.js';
 import { withLook } from './wait-for-members.js';
 import { listOf, RunningTasks, type RunningTask } from '../../running-tasks.js';
+import { PackageLogger } from '../../../package-logger.js';
 
 /** Milliseconds that methods may go on after their signals are aborted, before their tasks are given back. */
 const ABORT_GRACE = 2_000;
@@ -70,7 +71,7 @@ export interface QueueConsumerDeps extends OutcomeTranslatorDeps, JobChangesDeps
 
 /** Takes jobs from one BullMQ queue, hands them to a handler as deliveries, and tells BullMQ the outcomes. */
 export class QueueConsumer {
-  private readonly logger = new Logger('TaskQueue');
+  private readonly logger = new PackageLogger();
   private readonly running = new RunningTasks();
   private readonly lostTasks = new LostTaskLog(this.logger);
   private readonly changes: JobChanges;
@@ -120,6 +121,10 @@ export class QueueConsumer {
     const backend = this.worker.getBackend();
     this.cancelPoll = new CancelPoll(backend, this.running);
     this.translator = new OutcomeTranslator(deps, this.cancelPoll, this.changes, options.worker);
+    failRefusedEnds(backend, (job, failure) => {
+      this.logger.error(`Task ${job.name} (${job.id}) failed: ${failure.message}`);
+      return this.translator.refusedEnd(job, failure);
+    });
     const onRoom = waitUntilRoom(this.worker);
     this.unusedStarts = new UnusedStarts({ queue, backend, driver, window: options.rateLimit?.per, onRoom });
     this.stopSweeping = sweepRegularly(driver, queue, options.keep);
@@ -383,6 +388,8 @@ export class QueueConsumer {
     try {
       await store();
     } catch (error) {
+      // The line was tried for as long as a call may take, and the outage is logged.
+      if (error instanceof EngineUnavailableError) return;
       if (!this.deps.driver.isOutage(error) && !isLockLoss(error as Error)) throw bareError(error);
       this.handleError(error as Error);
     }

@@ -1,4 +1,3 @@
-import { Logger } from '@nestjs/common';
 import type { PgPool } from 'bullmq';
 import { openEmbeddedDatabase, type EmbeddedDatabase } from './embedded-database.js';
 import type { AnswerRequest } from '../../ports/request-port.js';
@@ -10,6 +9,7 @@ import { CALL_LANE_FUNCTION } from './lane-function.js';
 import { LocalBus } from './local-bus.js';
 import { PostgresDriver } from '../postgres/postgres-driver.js';
 import type { Driver } from '../driver.js';
+import { PackageLogger } from '../../../package-logger.js';
 
 /**
  * Makes the driver for a PGlite inside this process, behind the interface of a pool. The first query opens it.
@@ -27,7 +27,7 @@ export function openEmbeddedDriver(folder: string | undefined, schema: string, a
       ...(folder !== undefined && { folder }),
       schema,
       answer,
-      logger: new Logger('TaskQueue'),
+      logger: new PackageLogger(),
     }));
   };
   const pool: PgPool = {

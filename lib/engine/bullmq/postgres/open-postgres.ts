@@ -1,8 +1,8 @@
-import { Logger } from '@nestjs/common';
 import type { PgPool } from 'bullmq';
 import type { Pool, PoolConfig } from 'pg';
 import { ConfigurationError } from '../../../errors.js';
 import { withoutPassword, type Connection } from '../../connection.js';
+import { hostAndPort } from '../../describe-connection.js';
 import { PoolDeadline } from '../call-deadline.js';
 import { loadOptionalPackage } from '../load-optional-package.js';
 import { ServerClock } from '../server-clock.js';
@@ -10,6 +10,7 @@ import { PostgresBus } from './postgres-bus.js';
 import { openPools, sharePool, type PostgresPools } from './postgres-pools.js';
 import { isOutage } from './outage.js';
 import { PostgresDriver } from './postgres-driver.js';
+import { PackageLogger } from '../../../package-logger.js';
 
 type PostgresConnection = Extract<Connection, { kind: 'postgres' }>;
 
@@ -53,7 +54,7 @@ function checkFormat({ binary }: { readonly binary?: boolean }, owner: string): 
 }
 
 function warnOfPolling(address: string, cure: string): void {
-  new Logger('TaskQueue').warn(
+  new PackageLogger().warn(
     `${address}: the connections lead through a pooler in transaction mode, on which LISTEN does not work. So workers ask ` +
       'for tasks four times a second, and callers for results once a second. To start tasks and get results at once, give a ' +
       `URL that leads to the server directly, or to a pooler in session mode: ${cure}.`,
@@ -61,7 +62,7 @@ function warnOfPolling(address: string, cure: string): void {
 }
 
 function addressOf({ connectionString, host = 'localhost', port = 5432 }: PoolConfig): string {
-  return `PostgreSQL at ${connectionString === undefined ? `${host}:${port}` : withoutPassword(connectionString)}`;
+  return `PostgreSQL at ${connectionString === undefined ? hostAndPort({ host, port }) : withoutPassword(connectionString)}`;
 }
 
 function build(address: string, pools: PostgresPools, schema: string, mayMigrate: boolean): PostgresDriver {

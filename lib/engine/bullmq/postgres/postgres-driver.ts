@@ -1,4 +1,3 @@
-import { Logger } from '@nestjs/common';
 import type {
   BackendFactory,
   FlowProducer,
@@ -68,6 +67,7 @@ import { patchWorkerBackend } from '../patched-worker-backend.js';
 import { SELECT_JOBS_AND_COMPLETIONS } from './in-transaction/completion-statements.js';
 import { withCompletion, type CompletedJobRow } from './in-transaction/postgres-completions.js';
 import { PostgresTransactions } from './in-transaction/postgres-transactions.js';
+import { PackageLogger } from '../../../package-logger.js';
 
 /**
  * The longest time in seconds for which a worker waits for a notification when it knows a delayed job. BullMQ's own limit is an hour,
@@ -104,7 +104,7 @@ export class PostgresDriver implements Driver {
   private readonly consumedQueues = new Set<string>();
   /** Runs {@link LANE_STATEMENT}. */
   protected readonly laneStatement: string = LANE_STATEMENT;
-  private readonly laneSwitch = new LaneSwitch(new Logger('TaskQueue'));
+  private readonly laneSwitch = new LaneSwitch(new PackageLogger());
   private closing: Promise<void> | undefined;
 
   constructor(
@@ -201,7 +201,7 @@ export class PostgresDriver implements Driver {
     const backend = queue.getBackend();
     if (!this.slowQueues.has(queue.name)) {
       this.slowQueues.add(queue.name);
-      new Logger('TaskQueue').warn(
+      new PackageLogger().warn(
         `Tasks that are enqueued together in the queue "${queue.name}" are stored one by one, because the role of this process may not create ` +
           `the sequence of the queue. Run this as the owner of the tables: npx nestjs-task-queue migrate --url postgres://<owner>@<host>/<database> --prefix ${this.schema} --grant <role>`,
       );

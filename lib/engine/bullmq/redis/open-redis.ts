@@ -1,6 +1,7 @@
 import type { Cluster, ClusterOptions, Redis, RedisOptions } from 'ioredis';
 import { ConfigurationError } from '../../../errors.js';
 import { withoutPassword, type Connection, type RedisConnectionOptions } from '../../connection.js';
+import { hostAndPort, listServers } from '../../describe-connection.js';
 import { loadOptionalPackage } from '../load-optional-package.js';
 import {
   clusterCommandOptions,
@@ -33,7 +34,7 @@ export async function openRedis(connection: RedisConnection, prefix: string): Pr
   const { Redis, Cluster, SentinelConnector } = await loadIORedis();
   if (options?.nodes) {
     const { nodes = [], ...rest } = options as RedisConnectionOptions & ClusterOptions;
-    const address = `The Redis cluster at ${nodes.map(({ host, port }) => `${host}:${port}`).join(', ')}`;
+    const address = `The Redis cluster at ${listServers(nodes)}`;
     const fullPrefix = clusterPrefix(rest, prefix);
     return new RedisDriver(address, ownClient(new Cluster(nodes, clusterCommandOptions(rest))), true, fullPrefix);
   }
@@ -89,7 +90,7 @@ function addressOf(client: Redis | Cluster): string {
   if ('nodes' in client) return 'The Redis cluster';
   const { host, port, path, sentinels, name } = client.options;
   if (sentinels) {
-    return `Redis at ${name} of the sentinels ${sentinels.map((one) => `${one.host}:${one.port}`).join(', ')}`;
+    return `Redis at ${name} of the sentinels ${listServers(sentinels)}`;
   }
-  return `Redis at ${path ?? `${host}:${port}`}`;
+  return `Redis at ${path ?? hostAndPort({ host, port })}`;
 }

@@ -3,7 +3,7 @@ import { bareError } from '../bare-error.js';
 import { bullmq } from '../bullmq-package.cjs';
 import { decodableFields, decodableHash, unreadableHash } from './decodable-hash.js';
 import { WORKER_SILENCE_LIMIT, type RedisClient } from './client-options.js';
-import { endWaiting, ignore, isOutage } from './redis-client.js';
+import { endWaiting, ignore, isForbidden, isOutage } from './redis-client.js';
 import { patchDisconnect } from './patched-disconnect.js';
 import { repairKeyTypes } from './patched-key-types.js';
 import { cutWhenSilent } from './silence-watchdog.js';
@@ -60,7 +60,7 @@ const alone: InLane = (backend, patch) => patch(backend);
  */
 function refusalIsOutage(backend: RedisQueueBackend): RedisQueueBackend {
   const asOutage = (error: unknown): never => {
-    if (!isOutage(error) || !bullmq.isNotConnectionError(error as Error)) throw error;
+    if (!(isOutage(error) || isForbidden(error)) || !bullmq.isNotConnectionError(error as Error)) throw error;
     throw Object.assign(bareError(error), { code: 'ECONNREFUSED' });
   };
   const { moveToActive, moveToCompleted, moveToFailed } = backend;

@@ -89,7 +89,13 @@ export const OUTAGE = new RegExp(
     'MISCONF',
     'OOM command not allowed',
     'BUSY Redis',
+    'UNKILLABLE',
     'EXECABORT',
+    'IOERR',
+    'out of memory',
+    // Redis, and services that offer it: too many connections or commands.
+    'max number of clients',
+    'limit exceeded',
     // ioredis: no node of the cluster and no sentinel can be reached.
     'ClusterAllFailedError',
     'None of startup nodes',
@@ -104,6 +110,14 @@ export function isOutage(error: unknown): boolean {
   // The error is recognised by its text: under Jest, `instanceof` does not recognise errors from Node's core.
   const { name = '', code = '', message = '' } = error as { name?: string; code?: string; message?: string };
   return OUTAGE.test(`${name} ${code} ${message}`);
+}
+
+/**
+ * Whether the server does not let the user of this process run a command. Passwords and rights are changed while processes run, so another
+ * attempt may succeed.
+ */
+export function isForbidden(error: unknown): boolean {
+  return /^(?:NOPERM|NOAUTH|WRONGPASS)\b/.test((error as { message?: string }).message ?? '');
 }
 
 /** Matches the message of an error that another attempt cannot heal. */

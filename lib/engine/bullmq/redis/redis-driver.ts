@@ -18,7 +18,15 @@ import type { Finding } from '../../ports/diagnosis-port.js';
 import type { ForeignWorker } from '../../ports/foreign-workers-port.js';
 import { resetSocket } from '../reset-socket.js';
 import { openWorkerCopy, WORKER_SILENCE_LIMIT, type RedisClient } from './client-options.js';
-import { asConfigurationError, endClient, ignore, isOutage, isUsable, nextAttempt } from './redis-client.js';
+import {
+  asConfigurationError,
+  endClient,
+  ignore,
+  isForbidden,
+  isOutage,
+  isUsable,
+  nextAttempt,
+} from './redis-client.js';
 import { cutWhenSilent } from './silence-watchdog.js';
 import { patchDisconnect } from './patched-disconnect.js';
 import { patchHashReplies } from './patched-hash-replies.js';
@@ -314,7 +322,7 @@ export class RedisDriver implements Driver {
   }
 
   isOutage(error: unknown): boolean {
-    return isOutage(error);
+    return isOutage(error) || isForbidden(error);
   }
 
   onError(listener: (error: Error) => void): void {

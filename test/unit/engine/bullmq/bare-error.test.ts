@@ -42,7 +42,11 @@ describe('a bare error', () => {
     ],
     [new SyntaxError('Unexpected token \'s\', "secret" is not valid JSON'), 'A text is not JSON.'],
     [errorWith('connect to redis://me:secret@host:1 failed'), 'connect to redis://…@host:1 failed'],
+    [errorWith('getaddrinfo ENOTFOUND redis://me:se@cret/x@host'), 'getaddrinfo ENOTFOUND redis://…@host'],
+    [errorWith('getaddrinfo ENOTFOUND redis://secret@host'), 'getaddrinfo ENOTFOUND redis://…@host'],
+    [errorWith('x'.repeat(100_000)), 'x'.repeat(2_000)],
     [{}, 'Error'],
+    [undefined, 'Error'],
   ])('%#: has a message without values', (error, message) => {
     expect(bareMessage(error)).toBe(message);
   });

@@ -1,4 +1,3 @@
-import { Logger } from '@nestjs/common';
 import type { Job, RedisQueueBackend, Worker, WorkerOptions } from 'bullmq';
 import type { Clock } from '../../clock.js';
 import type { EndMessages } from '../../driver.js';
@@ -7,6 +6,7 @@ import { RunUp } from '../../lane/run-up.js';
 import { TakenAhead, type NextJob } from '../../lane/taken-ahead.js';
 import { LANE_KEYS, LANE_VERSION, type LaneReply } from './lane-script.js';
 import { MOST_JOBS, RedisLane } from './redis-lane.js';
+import { PackageLogger } from '../../../../package-logger.js';
 
 /** The fields of BullMQ's backend that say what it does. They are not public. */
 interface Inside {
@@ -47,7 +47,7 @@ export function useRedisLane(
   const laneSwitch = { isOn: true };
   const turnOff = (reason: string) => {
     if (laneSwitch.isOn)
-      new Logger('TaskQueue').warn(`${reason} Tasks run as before, but fewer in a second. Update nestjs-task-queue.`);
+      new PackageLogger().warn(`${reason} Tasks run as before, but fewer in a second. Update nestjs-task-queue.`);
     laneSwitch.isOn = false;
   };
   if (!inside.version.startsWith(`${LANE_VERSION}.`)) {
