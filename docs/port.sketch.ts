@@ -6,30 +6,6 @@
  * engine implements it, so no method is optional and none of today's methods changes.
  */
 import type { Json } from '../lib/engine/json.js';
-import type { Consumer, ConsumerOptions, Delivery, Outcome } from '../lib/engine/ports/worker-port.js';
-
-// ---------------------------------------------------------------------------------------------------------------------
-// Batches. Many calls, one run.
-
-export interface BatchOptions {
-  /** Calls in one run. */
-  readonly size: number;
-  /** Milliseconds that the first call of a batch waits for others. */
-  readonly wait: number;
-}
-
-/** Runs several deliveries of one task together. The chain of handlers is the same; this is its form for batches. */
-export interface BatchHandler {
-  /** The key by which calls are put into different batches; the same for all calls when the task has no key. */
-  keyOf(delivery: Delivery): string;
-  /** One outcome for each delivery, in order. */
-  handleBatch(deliveries: readonly Delivery[]): Promise<readonly Outcome[]>;
-}
-
-export interface BatchPort {
-  /** As `consume`, for a queue whose tasks all have batches. Calls that are held count as running. */
-  consumeBatches(queue: string, options: ConsumerOptions & BatchOptions, handler: BatchHandler): Consumer;
-}
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Later: limits by key, and durable tasks. Only their place is reserved here.

@@ -15,9 +15,8 @@ export function consumedQueues(options: ResolvedOptions, registry: TaskRegistry)
       // The worker holds the calls of all batches that run.
       const size = registry.batchSizeOf(name);
       const concurrency = placesIn(name, options, registry) * size;
-      const { globalConcurrency: global, ...queue } = queues.get(name) ?? QUEUE_DEFAULTS;
-      const globalConcurrency = global && global * size;
-      return [name, { ...queue, concurrency, ...(globalConcurrency !== undefined && { globalConcurrency }), keep }];
+      const queue = queues.get(name) ?? QUEUE_DEFAULTS;
+      return [name, { ...queue, concurrency, ...(size > 1 && { countsRuns: true }), keep }];
     }),
   );
 }

@@ -29,7 +29,7 @@ export interface QueueOptions {
   /**
    * How many tasks of the queue run at the same time in all processes together: a whole number, at least 1. The number of the worker
    * that started last applies, unless `TaskAdmin.setGlobalConcurrency()` has set another one. A process that dies gives its places
-   * back after `abandonedAfter`. In a queue with batches it is multiplied by the `size` of a batch. Default: no limit.
+   * back after `abandonedAfter`. In a queue with batches it counts the runs of the method. Default: no limit.
    */
   readonly globalConcurrency?: number;
   /**

@@ -46,6 +46,7 @@ import { CallStores } from './transactions/call-stores.js';
 import { RunWaitsOfProcess } from './workers/run-waits-of-process.js';
 import { TaskInvokerFactory } from './workers/task-invoker-factory.js';
 import { TaskContext } from './workers/task-context.js';
+import { RunPlaces } from './workers/batches/run-places.js';
 import { TaskExecutor } from './workers/task-executor.js';
 import { TaskLoader } from './workers/task-loader.js';
 import { TaskWorkers } from './workers/task-workers.js';
@@ -219,7 +220,10 @@ export const PROVIDERS: Provider[] = [
     ) =>
       new TaskExecutor(registry, context, {
         maxPayload: options.maxPayload,
-        concurrency: (queue) => concurrencyOf(queue, options),
+        places: new RunPlaces({
+          concurrency: (queue) => concurrencyOf(queue, options),
+          shared: (queue) => (registry.batchSizeOf(queue) > 1 ? engine.places : undefined),
+        }),
         progressInterval,
         unknownTaskReturns: UNKNOWN_TASK_RETURNS,
         isDeclaredElsewhere: (queue, task) => presence.isDeclaredElsewhere(queue, task),

@@ -29,6 +29,7 @@ import type { EventPort } from './ports/event-port.js';
 import type { ForeignWorkersPort } from './ports/foreign-workers-port.js';
 import type { ListPort } from './ports/list-port.js';
 import type { HistoryPort } from './ports/history-port.js';
+import type { PlacePort } from './ports/place-port.js';
 import type { QueryPort } from './ports/query-port.js';
 import type { RequestPort } from './ports/request-port.js';
 import type { ScheduleStore } from './ports/schedule-store.js';
@@ -70,6 +71,8 @@ export interface Engine
   readonly lists: ListPort;
   /** The settings of queues. */
   readonly control: ControlPort;
+  /** Places for runs, which all processes share. */
+  readonly places: PlacePort;
   /**
    * Connects and prepares the store. Resolves once the engine can be used, or when it cannot be reached for now: the
    * engine then logs one line and goes on trying.

@@ -23,12 +23,15 @@ export interface RegisteredTask {
 export class TaskRegistry {
   private readonly tasks = new Map<string, RegisteredTask>();
   private readonly aliases = new Map<string, RegisteredTask>();
+  private readonly batchSizes = new Map<string, number>();
 
   /** @throws DuplicateTaskError when the name or an alias is taken; it names both methods */
   add(task: RegisteredTask): void {
     const { name, aliases } = task.definition;
     for (const taken of [name, ...aliases]) this.checkFree(taken, task);
     this.tasks.set(name, task);
+    const { queue, batch } = task.definition;
+    if (batch) this.batchSizes.set(queue, Math.max(batch.size, this.batchSizeOf(queue)));
     for (const alias of aliases) this.aliases.set(alias, task);
   }
 
@@ -58,7 +61,7 @@ export class TaskRegistry {
 
   /** The size of the batches that a queue's task takes; 1 for any other queue. */
   batchSizeOf(queue: string): number {
-    return Math.max(1, ...this.inQueue(queue).map(({ definition }) => definition.batch?.size ?? 1));
+    return this.batchSizes.get(queue) ?? 1;
   }
 
   /** @throws ConfigurationError when a queue has a task that takes batches, and another task */

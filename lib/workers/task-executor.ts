@@ -1,4 +1,5 @@
 import { expiry, failureOf } from '../engine/failures.js';
+import { Interruption } from '../engine/interruption.js';
 import type { Json } from '../engine/json.js';
 import type { Delivery, DeliveryHandler, Outcome } from '../engine/ports/worker-port.js';
 import type { TaskFailure } from '../engine/task.js';
@@ -8,6 +9,7 @@ import type { RegisteredTask, TaskRegistry } from '../tasks/task-registry.js';
 import { validateArguments } from '../tasks/validate-arguments.js';
 import type { RunOutcome } from '../workflows/run-outcome.js';
 import { BatchRunner, type BatchTask } from './batches/batch-runner.js';
+import type { RunPlaces } from './batches/run-places.js';
 import { lostAtMostOnce } from './error-to-outcome.js';
 import { isIsolatedTask, type IsolatedRuns } from './isolated-runs.js';
 import { openRun } from './open-run.js';
@@ -38,8 +40,8 @@ export interface ExecutorOptions {
   readonly isDeclaredElsewhere: (queue: string, task: string) => Promise<boolean>;
   /** The time by which tasks expire. */
   readonly now: () => number;
-  /** The most batches of a queue that run at the same time. */
-  readonly concurrency: (queue: string) => number;
+  /** The places for runs in queues with batches. */
+  readonly places: RunPlaces;
   /** Runs the tasks with the option `isolate`. Default: they run here as the others do. */
   readonly isolated?: IsolatedRuns | undefined;
   /**
@@ -59,6 +61,7 @@ export class TaskExecutor implements DeliveryHandler<RunOutcome> {
   private readonly journal: RunJournal;
   private readonly ends: RunEnds;
   private readonly batches: BatchRunner;
+  private readonly closing = new Interruption();
 
   constructor(
     private readonly registry: TaskRegistry,
@@ -88,6 +91,25 @@ export class TaskExecutor implements DeliveryHandler<RunOutcome> {
     const refusal = reasonNotToRun(delivery, task.definition, this.options.now);
     if (refusal) return this.journal.ended(delivery, { kind: 'failed', failure: refusal });
     if (isBatchTask(task)) return this.batches.handle({ ...delivery, args }, task);
+    const { places } = this.options;
+    if (!places.counts(delivery.queue)) return this.runTask(delivery, task, args);
+    const place = await places.takeUnless([this.closing, delivery.interruption], delivery.queue);
+    if (!place) return this.notRun(delivery, task.definition);
+    try {
+      return await this.runTask(delivery, task, args);
+    } finally {
+      place.giveBack();
+    }
+  }
+
+  /** There was no place before the attempt was interrupted, or before the application closes. */
+  private notRun(delivery: Delivery, definition: TaskDefinition): RunOutcome {
+    if (this.closing.isRequested) return { kind: 'postponed', delay: 0 };
+    const { reason } = delivery.interruption;
+    return this.ends.threw({ delivery, definition, thrown: reason, interruption: reason });
+  }
+
+  private async runTask(delivery: Delivery, task: RegisteredTask, args: readonly Json[]): Promise<RunOutcome> {
     if (this.options.isolated && isIsolatedTask(task))
       return this.options.isolated.handle({ ...delivery, args }, task, this.ends);
     const limit = new TimeLimit(delivery.interruption, delivery.options.timeout ?? task.definition.timeout, {
@@ -132,8 +154,9 @@ export class TaskExecutor implements DeliveryHandler<RunOutcome> {
     }
   }
 
-  /** Gives back the calls that wait for a batch: the application closes. */
+  /** Gives back what waits for a batch or a place: the application closes. */
   close(): void {
+    this.closing.request(undefined);
     this.batches.close();
   }
 

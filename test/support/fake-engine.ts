@@ -38,6 +38,7 @@ export class FakeEngine implements Engine {
     now: () => this.now(),
     keep: false,
   });
+  readonly places = { take: async () => ({ giveBack: () => undefined }) };
   private readonly snapshotTexts = new Map<string, string>();
   readonly snapshots = new MemoryTexts(() => this.snapshotTexts);
   private readonly workerRecords = new Map<string, MemoryWorker>();

@@ -1,4 +1,5 @@
 import type { Queue } from 'bullmq';
+import { endsWithin } from '../../concurrency.js';
 import type { AttemptRecord } from '../attempt.js';
 import type { Engine } from '../engine.js';
 import type { QueueBlock } from '../ports/block-port.js';
@@ -15,6 +16,7 @@ import { isAlive, type WorkerRecord } from '../ports/worker-registry.js';
 import type { LogPage } from '../ports/history-port.js';
 import type { Receipt, TaskCall, TaskRecord, TaskTree } from '../task.js';
 import type { Retention } from '../retention.js';
+import { SharedPlaces } from '../places/shared-places.js';
 import { TaskChanges } from '../task-changes.js';
 import { DEFAULT_SHARD, ONE_SHARD, type Topology } from '../shards/topology.js';
 import { isInternalQueue, queueOfTask } from '../task-id.js';
@@ -41,6 +43,7 @@ import { patchMetrics } from './patched-metrics.js';
 import { QueueControl } from './queue-control.js';
 import { Statistics } from '../statistics/statistics.js';
 import { QueueMeta } from './queue-meta.js';
+import { QueueMetaPlaceStore } from './queue-meta-place-store.js';
 import { QueueMetaScheduleStore } from './queue-meta-schedule-store.js';
 import { QueueMetaWorkerRegistry } from './queue-meta-worker-registry.js';
 import { RareWarnings } from './rare-warnings.js';
@@ -64,6 +67,9 @@ export interface BullMQEngineOptions {
   readonly topology?: Topology;
 }
 
+/** Milliseconds in which the places that were given back last have to be stored. Others get them after `abandonedAfter` otherwise. */
+const PLACES_GRACE = 1_000;
+
 /** The production engine: BullMQ on any of its databases. It only puts the parts together; each folder does one job. */
 export class BullMQEngine implements Engine {
   readonly schedules: QueueMetaScheduleStore;
@@ -71,6 +77,7 @@ export class BullMQEngine implements Engine {
   readonly lists: TaskLists;
   readonly control: QueueControl;
   readonly snapshots: QueueMeta;
+  readonly places: SharedPlaces;
   private readonly availability: Availability;
   private readonly feed: ChangeFeed;
   readonly statistics: Statistics;
@@ -160,6 +167,11 @@ export class BullMQEngine implements Engine {
       bus,
     );
     this.control = new QueueControl({ driver, availability: this.availability, readyQueue });
+    this.places = new SharedPlaces({
+      store: new QueueMetaPlaceStore({ driver, availability: this.availability, bus, readyQueue }),
+      lease: options.abandonedAfter,
+      onError: (error) => this.availability.reportError(error),
+    });
   }
 
   readonly shards = [{ name: DEFAULT_SHARD, ping: () => this.ping() }];
@@ -356,7 +368,11 @@ export class BullMQEngine implements Engine {
     this.consumers.set(queue, consumer);
     try {
       if (!isInternalQueue(queue))
-        await this.control.declareGlobalConcurrency(queue, options.globalConcurrency ?? null);
+        await this.control.declareGlobalConcurrency(
+          queue,
+          options.globalConcurrency ?? null,
+          options.countsRuns ?? false,
+        );
       await consumer.start();
     } catch (error) {
       // A worker whose connection failed at its start stays broken; the next attempt makes another.
@@ -391,6 +407,7 @@ export class BullMQEngine implements Engine {
 
   private async shutDown(): Promise<void> {
     await this.statistics.close();
+    await endsWithin(this.places.close(), PLACES_GRACE);
     this.availability.close();
     await Promise.all([...this.consumers.values()].map((consumer) => consumer.stop(0)));
     await this.feed.close();

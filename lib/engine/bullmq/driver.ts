@@ -118,6 +118,13 @@ export interface Driver {
    */
   scanMeta(queue: string, cursor: string | undefined): Promise<MetaPage>;
   /**
+   * Replaces one text in the metadata of a queue if it is the expected one, in one step.
+   *
+   * @param fields what to read in that step: the field itself first
+   * @returns the values after it. When the text was another one, its value may be a little older
+   */
+  replaceMeta(queue: string, change: MetaChange, fields: readonly string[]): Promise<(string | null)[]>;
+  /**
    * Makes a job hold its deduplication key, unless a job holds it.
    *
    * @returns the id of the job that holds the key now
@@ -160,6 +167,13 @@ export interface Driver {
   onError(listener: (error: Error) => void): void;
   /** Closes what this driver opened. Safe to call twice, and when the server is gone. */
   close(): Promise<void>;
+}
+
+/** `before` and `next` are empty for no text. */
+export interface MetaChange {
+  readonly field: string;
+  readonly before: string;
+  readonly next: string;
 }
 
 /** A page of metadata. `next` is `undefined` after the last page. */

@@ -1,17 +1,23 @@
 import type { Queue } from 'bullmq';
-import type { ControlPort, Override, QueueSettings, RateLimit, Reason } from '../ports/control-port.js';
+import type { ControlPort, QueueSettings, RateLimit, Reason } from '../ports/control-port.js';
 import type { Availability } from './availability.js';
 import type { Driver } from './driver.js';
+import {
+  changesTo,
+  CONCURRENCY_FIELDS,
+  isOverridden,
+  numberIn,
+  readConcurrency,
+  withDeclaration,
+  type QueueConcurrency,
+} from './queue-concurrency.js';
 
 /** BullMQ's own fields in the metadata of a queue, which its workers read whenever they take a job. */
-const BULLMQ_FIELDS = ['paused', 'concurrency', 'max', 'duration'] as const;
+const BULLMQ_FIELDS = ['paused', 'max', 'duration'] as const;
 /** The fields of this package: who changed a setting, when and why. */
 const PAUSED_BY = 'task-queue:paused-by';
-const CONCURRENCY_BY = 'task-queue:concurrency-by';
-/** What the workers declare. BullMQ's field has the number that applies. */
-const DECLARED_CONCURRENCY = 'task-queue:concurrency-declared';
 const RATE_LIMIT_BY = 'task-queue:rate-limit-by';
-const FIELDS = [...BULLMQ_FIELDS, PAUSED_BY, CONCURRENCY_BY, DECLARED_CONCURRENCY, RATE_LIMIT_BY];
+const FIELDS = [...BULLMQ_FIELDS, ...CONCURRENCY_FIELDS, PAUSED_BY, RATE_LIMIT_BY];
 /** The number of the form of a reason. A process shows no reason with a higher number. */
 const FORMAT = 1;
 
@@ -30,7 +36,7 @@ export class QueueControl implements ControlPort {
     return Promise.all(
       queues.map((name) =>
         this.withQueue('read the settings of a queue', name, async (queue) =>
-          toSettings(await queue.getBackend().getQueueMetaFields(FIELDS)),
+          toSettings(await queue.getBackend().getQueueMetaFields([...FIELDS])),
         ),
       ),
     );
@@ -54,38 +60,36 @@ export class QueueControl implements ControlPort {
   }
 
   async setGlobalConcurrency(name: string, value: number | null, reason: Reason): Promise<void> {
-    await this.change('set the global concurrency', name, async (queue) => {
-      const backend = queue.getBackend();
-      if (value === null) {
-        const [declared] = await backend.getQueueMetaFields([DECLARED_CONCURRENCY]);
-        await backend.removeQueueMetaFields(['concurrency', CONCURRENCY_BY]);
-        if (declared) await backend.setQueueMeta({ concurrency: declared });
-      } else await backend.setQueueMeta({ concurrency: value, [CONCURRENCY_BY]: writeReason(reason) });
-      // Idle workers wait for a job, and more of the waiting ones may start now.
-      await this.deps.driver.wake(name);
-    });
+    await this.change('set the global concurrency', name, (queue) =>
+      this.changeConcurrency(queue, (current) =>
+        value === null
+          ? { ...current, inForce: current.declared, setBy: undefined }
+          : { ...current, inForce: String(value), setBy: writeReason(reason) },
+      ),
+    );
   }
 
-  async declareGlobalConcurrency(name: string, value: number | null): Promise<void> {
-    await this.withQueue('declare the global concurrency', name, async (queue) => {
-      const backend = queue.getBackend();
-      const [applies, by, declared] = await backend.getQueueMetaFields([
-        'concurrency',
-        CONCURRENCY_BY,
-        DECLARED_CONCURRENCY,
-      ]);
-      const isSetByOthers = Boolean(by) || (Boolean(applies) && applies !== declared);
-      const fields = isSetByOthers ? [DECLARED_CONCURRENCY] : ['concurrency', DECLARED_CONCURRENCY];
-      if (value === null) {
-        if (!declared) return;
-        await backend.removeQueueMetaFields(fields);
-      } else {
-        const text = String(value);
-        if (text === declared && (isSetByOthers || text === applies)) return;
-        await backend.setQueueMeta(Object.fromEntries(fields.map((field) => [field, text])));
-      }
-      await this.deps.driver.wake(name);
-    });
+  async declareGlobalConcurrency(name: string, value: number | null, countsRuns: boolean): Promise<void> {
+    await this.withQueue('declare the global concurrency', name, (queue) =>
+      this.changeConcurrency(queue, (current) =>
+        withDeclaration(current, value === null ? undefined : String(value), countsRuns),
+      ),
+    );
+  }
+
+  private async changeConcurrency(
+    queue: Queue,
+    change: (current: QueueConcurrency) => QueueConcurrency,
+  ): Promise<void> {
+    const backend = queue.getBackend();
+    const fields = fieldsIn(CONCURRENCY_FIELDS, await backend.getQueueMetaFields([...CONCURRENCY_FIELDS]));
+    const { stored, removed } = changesTo(change(readConcurrency(fields)), fields);
+    const isChanged = Object.keys(stored).length > 0;
+    // In this order, a queue whose number moves from one field to another is never without a limit.
+    if (isChanged) await backend.setQueueMeta(stored);
+    if (removed.length > 0) await backend.removeQueueMetaFields([...removed]);
+    // Idle workers wait for a job, and more of the waiting ones may start now.
+    if (isChanged || removed.length > 0) await this.deps.driver.wake(queue.name);
   }
 
   async setRateLimit(name: string, limit: RateLimit | null, reason: Reason): Promise<void> {
@@ -134,23 +138,29 @@ function readReason(text: string | null | undefined): Reason | null {
 }
 
 function toSettings(values: readonly (string | null)[]): QueueSettings {
-  const field = new Map(FIELDS.map((name, index) => [name, values[index] ?? undefined]));
-  const paused = field.get('paused') !== undefined;
-  const [max, per] = [numberIn(field.get('max')), numberIn(field.get('duration'))];
-  const concurrency = numberIn(field.get('concurrency'));
-  const declared = numberIn(field.get(DECLARED_CONCURRENCY));
-  const isOverridden = concurrency !== undefined && (Boolean(field.get(CONCURRENCY_BY)) || concurrency !== declared);
-  const override = <V>(value: V, by: string): Override<V> => ({ value, by: readReason(field.get(by)) });
+  const fields = fieldsIn(FIELDS, values);
+  const paused = fields.has('paused');
+  const [max, per] = [numberIn(fields.get('max')), numberIn(fields.get('duration'))];
+  const concurrency = readConcurrency(fields);
+  const inForce = isOverridden(concurrency) ? numberIn(concurrency.inForce) : undefined;
   return {
     paused,
-    pausedBy: paused ? readReason(field.get(PAUSED_BY)) : null,
-    globalConcurrency: isOverridden ? override(concurrency, CONCURRENCY_BY) : null,
-    declaredConcurrency: declared ?? null,
-    rateLimit: max === undefined || per === undefined ? null : override({ max, per }, RATE_LIMIT_BY),
+    pausedBy: paused ? readReason(fields.get(PAUSED_BY)) : null,
+    globalConcurrency: inForce === undefined ? null : { value: inForce, by: readReason(concurrency.setBy) },
+    declaredConcurrency: numberIn(concurrency.declared) ?? null,
+    rateLimit:
+      max === undefined || per === undefined
+        ? null
+        : { value: { max, per }, by: readReason(fields.get(RATE_LIMIT_BY)) },
   };
 }
 
-function numberIn(text: string | undefined): number | undefined {
-  const value = Number(text ?? Number.NaN);
-  return Number.isFinite(value) ? value : undefined;
+/** The fields that have a value. */
+function fieldsIn(names: readonly string[], values: readonly (string | null | undefined)[]): Map<string, string> {
+  return new Map(
+    names.flatMap((name, index) => {
+      const value = values[index];
+      return value === null || value === undefined ? [] : [[name, value] as const];
+    }),
+  );
 }

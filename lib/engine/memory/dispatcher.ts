@@ -107,11 +107,20 @@ export class Dispatcher {
     return this.settings.get(queue)?.paused ?? false;
   }
 
+  /** The global concurrency of a queue; `undefined` for none. */
+  limitOf(queue: string): number | undefined {
+    const { globalConcurrency, declaredConcurrency } = this.settings.get(queue) ?? NO_SETTINGS;
+    return globalConcurrency?.value ?? declaredConcurrency ?? undefined;
+  }
+
+  /** Whether the global concurrency counts runs, which take places of their own. */
+  countsRuns(queue: string): boolean {
+    return this.settings.get(queue)?.countsRuns ?? false;
+  }
+
   /** Whether as many tasks run as the global concurrency allows. */
   isMaxed(queue: string): boolean {
-    const { globalConcurrency, declaredConcurrency } = this.settings.get(queue) ?? NO_SETTINGS;
-    const limit = globalConcurrency?.value ?? declaredConcurrency;
-    return limit !== null && this.store.countRunning(queue) >= limit;
+    return !this.countsRuns(queue) && this.store.countRunning(queue) >= (this.limitOf(queue) ?? Infinity);
   }
 
   /** Whether the settings of the queue let another task start. */

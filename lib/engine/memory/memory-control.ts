@@ -1,14 +1,20 @@
 import type { ControlPort, QueueSettings, RateLimit, Reason } from '../ports/control-port.js';
 
-/** The settings of the queues of one place that have some. */
-export type SettingsByQueue = Map<string, QueueSettings>;
+export interface MemoryQueueSettings extends QueueSettings {
+  /** Whether the global concurrency counts runs, and not tasks. */
+  readonly countsRuns: boolean;
+}
 
-export const NO_SETTINGS: QueueSettings = {
+/** The settings of the queues of one place that have some. */
+export type SettingsByQueue = Map<string, MemoryQueueSettings>;
+
+export const NO_SETTINGS: MemoryQueueSettings = {
   paused: false,
   pausedBy: null,
   globalConcurrency: null,
   declaredConcurrency: null,
   rateLimit: null,
+  countsRuns: false,
 };
 
 export interface MemoryControlDeps {
@@ -24,7 +30,10 @@ export class MemoryControl implements ControlPort {
 
   async settings(queues: readonly string[]): Promise<QueueSettings[]> {
     const settings = this.deps.open();
-    return queues.map((queue) => settings.get(queue) ?? NO_SETTINGS);
+    return queues.map((queue) => {
+      const { countsRuns: _, ...ofQueue } = settings.get(queue) ?? NO_SETTINGS;
+      return ofQueue;
+    });
   }
 
   async pause(queue: string, reason: Reason): Promise<void> {
@@ -39,16 +48,17 @@ export class MemoryControl implements ControlPort {
     this.change(queue, { globalConcurrency: value === null ? null : { value, by: reason } });
   }
 
-  async declareGlobalConcurrency(queue: string, value: number | null): Promise<void> {
-    const known = this.deps.open().get(queue)?.declaredConcurrency ?? null;
-    if (value !== known) this.change(queue, { declaredConcurrency: value });
+  async declareGlobalConcurrency(queue: string, value: number | null, countsRuns: boolean): Promise<void> {
+    const known = this.deps.open().get(queue) ?? NO_SETTINGS;
+    if (value !== known.declaredConcurrency || countsRuns !== known.countsRuns)
+      this.change(queue, { declaredConcurrency: value, countsRuns });
   }
 
   async setRateLimit(queue: string, limit: RateLimit | null, reason: Reason): Promise<void> {
     this.change(queue, { rateLimit: limit && { value: limit, by: reason } });
   }
 
-  private change(queue: string, change: Partial<QueueSettings>): void {
+  private change(queue: string, change: Partial<MemoryQueueSettings>): void {
     const settings = this.deps.open();
     settings.set(queue, { ...(settings.get(queue) ?? NO_SETTINGS), ...change });
     this.deps.changed(queue, change.rateLimit === null);

@@ -18,6 +18,7 @@ import type { Consumer, ConsumerOptions, DeliveryHandler } from '../ports/worker
 import type { Retention } from '../retention.js';
 import { isFinal, type Receipt, type TaskCall, type TaskRecord, type TaskTree } from '../task.js';
 import { systemClock, type Clock } from '../clock.js';
+import { SharedPlaces } from '../places/shared-places.js';
 import { TaskChanges } from '../task-changes.js';
 import { DEFAULT_SHARD, ONE_SHARD, type Topology } from '../shards/topology.js';
 import type { HeldCalls } from '../held-calls.js';
@@ -25,6 +26,7 @@ import { MemoryChanges } from './memory-changes.js';
 import { MemoryConsumer } from './memory-consumer.js';
 import { MemoryLists } from './memory-lists.js';
 import { MemoryControl } from './memory-control.js';
+import { countTaken, MemoryPlaceStore } from './memory-place-store.js';
 import { openPlace, type MemoryPlace } from './memory-place.js';
 import { MemoryScheduleStore } from './memory-schedule-store.js';
 import { Statistics } from '../statistics/statistics.js';
@@ -56,6 +58,9 @@ export interface MemoryEngineOptions {
   readonly held?: HeldCalls;
 }
 
+/** Milliseconds for which an application has a place that it does not confirm. */
+const LEASE = 3_600_000;
+
 /** The engine that stores nothing: tasks live in this process, in plain data structures, and end with it. */
 export class MemoryEngine implements Engine {
   readonly schedules = new MemoryScheduleStore(() => this.openPlace('schedules').schedules);
@@ -75,6 +80,13 @@ export class MemoryEngine implements Engine {
       this.place.dispatcher.settingsChanged(queue, limitIsGone);
     },
   });
+  private readonly placeStore = new MemoryPlaceStore({
+    open: () => this.openPlace('take a place').places,
+    limitOf: (queue) => this.place.dispatcher.limitOf(queue),
+    now: () => this.now(),
+  });
+  /** No process dies and leaves its places behind. */
+  readonly places = new SharedPlaces({ store: this.placeStore, lease: LEASE, onError: () => undefined });
   readonly snapshots = new MemoryTexts(() => this.openPlace('snapshots').snapshots);
   private readonly logger = new PackageLogger();
   /** For the testing kit, which looks into it. */
@@ -305,17 +317,18 @@ export class MemoryEngine implements Engine {
   consume(queue: string, options: ConsumerOptions, handler: DeliveryHandler): Consumer {
     const place = this.openPlace('consume');
     place.store.useQueue(queue);
-    void this.control.declareGlobalConcurrency(queue, options.globalConcurrency ?? null);
+    void this.control.declareGlobalConcurrency(queue, options.globalConcurrency ?? null, options.countsRuns ?? false);
     const consumer = new MemoryConsumer(queue, options, handler, place, this.changes, this.logLines);
     this.consumers.add(consumer);
     return consumer;
   }
 
   async blockOf(queue: string, declared: RateLimit | undefined): Promise<QueueBlock> {
-    const { dispatcher, settings } = this.openPlace('find');
+    const { dispatcher, settings, places } = this.openPlace('find');
+    const runsAtOnce = dispatcher.countsRuns(queue) ? dispatcher.limitOf(queue) : undefined;
     return {
       isPaused: dispatcher.isPaused(queue),
-      isMaxed: dispatcher.isMaxed(queue),
+      isMaxed: dispatcher.isMaxed(queue) || countTaken(places, queue) >= (runsAtOnce ?? Infinity),
       limitedFor: dispatcher.limitedFor(queue),
       limit: settings.get(queue)?.rateLimit?.value ?? declared,
     };
@@ -331,6 +344,8 @@ export class MemoryEngine implements Engine {
 
   async close(): Promise<void> {
     await this.statistics.close();
+    await this.places.close();
+    this.placeStore.close();
     this.isClosed = true;
     await Promise.all([...this.consumers].map((consumer) => consumer.stop(0)));
     this.watchers.close();

@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.js';
 import { Dispatcher } from './dispatcher.js';
 import type { SettingsByQueue } from './memory-control.js';
+import type { PlaceTexts } from './memory-place-store.js';
 import type { MemoryWorker } from './memory-worker-registry.js';
 import type { ScheduleTexts } from './memory-schedule-store.js';
 import type { StoredTask } from './stored-task.js';
@@ -19,6 +20,7 @@ export class MemoryPlace {
   readonly snapshots = new Map<string, string>();
   readonly workers = new Map<string, MemoryWorker>();
   readonly settings: SettingsByQueue = new Map();
+  readonly places: PlaceTexts = { books: new Map(), listeners: new Set() };
   readonly onChange = new Set<OnChange>();
   readonly onStored = new Set<(task: StoredTask) => void>();
 

@@ -44,10 +44,17 @@ export interface ControlPort {
   /** Workers start no task of the queue any more; running tasks go on. */
   pause(queue: string, reason: Reason): Promise<void>;
   resume(queue: string): Promise<void>;
-  /** @param value tasks of the queue that run at once in all workers together; `null` returns to the code's declaration */
+  /**
+   * @param value tasks of the queue that run at once in all workers together, or runs in a queue with batches; `null` returns to the
+   * code's declaration
+   */
   setGlobalConcurrency(queue: string, value: number | null, reason: Reason): Promise<void>;
-  /** Tells what a worker that starts declares. It applies unless an administrator or another program has set another number. */
-  declareGlobalConcurrency(queue: string, value: number | null): Promise<void>;
+  /**
+   * Tells what a worker that starts declares. It applies unless an administrator or another program has set another number.
+   *
+   * @param countsRuns the number counts runs that take places (see `PlacePort`) and not the tasks that workers take
+   */
+  declareGlobalConcurrency(queue: string, value: number | null, countsRuns: boolean): Promise<void>;
   /** @param limit takes precedence over the limit that workers declare; `null` returns to the code's declaration */
   setRateLimit(queue: string, limit: RateLimit | null, reason: Reason): Promise<void>;
 }

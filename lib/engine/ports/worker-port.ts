@@ -124,8 +124,13 @@ export interface ConsumerOptions {
   readonly worker?: string;
   /** Tasks at once in this process. */
   readonly concurrency: number;
-  /** Tasks at once in all workers together. Default: no limit. */
+  /** Tasks at once in all workers together, or runs. Default: no limit. */
   readonly globalConcurrency?: number;
+  /**
+   * Whether {@link globalConcurrency} counts runs that take places (see `PlacePort`), because the tasks run in batches. Default: it
+   * counts the tasks that workers take.
+   */
+  readonly countsRuns?: boolean;
   /** All workers of the queue together start at most `max` tasks in `per` milliseconds. */
   readonly rateLimit?: { readonly max: number; readonly per: number };
   /** A further limit of the tasks at once in this process, which changes while the consumer runs. Default: none. */

@@ -25,8 +25,8 @@ export class ShardedControl implements ControlPort {
     return this.of(queue).setGlobalConcurrency(queue, value, reason);
   }
 
-  declareGlobalConcurrency(queue: string, value: number | null): Promise<void> {
-    return this.of(queue).declareGlobalConcurrency(queue, value);
+  declareGlobalConcurrency(queue: string, value: number | null, countsRuns: boolean): Promise<void> {
+    return this.of(queue).declareGlobalConcurrency(queue, value, countsRuns);
   }
 
   setRateLimit(queue: string, limit: RateLimit | null, reason: Reason): Promise<void> {

@@ -8,6 +8,7 @@ import type { RateLimit } from '../ports/control-port.js';
 import { finding, type Finding } from '../ports/diagnosis-port.js';
 import type { TaskChangeListener, TaskChangeType } from '../ports/event-port.js';
 import type { LogPage } from '../ports/history-port.js';
+import type { PlacePort } from '../ports/place-port.js';
 import type { ChangeListener, WatchOptions } from '../ports/query-port.js';
 import type { AnswerRequest } from '../ports/request-port.js';
 import type { ScheduleStore } from '../ports/schedule-store.js';
@@ -39,6 +40,7 @@ export class ShardedEngine implements Engine {
   readonly workers: ShardedWorkers;
   readonly lists: ShardedLists;
   readonly control: ShardedControl;
+  readonly places: PlacePort;
   readonly shards: readonly Shard[];
   private readonly reach: ShardReach;
 
@@ -50,6 +52,7 @@ export class ShardedEngine implements Engine {
     this.workers = new ShardedWorkers(reach);
     this.lists = new ShardedLists(reach);
     this.control = new ShardedControl(reach, this.lists);
+    this.places = { take: (queue) => reach.of(queue).places.take(queue) };
     this.statistics = {
       read: async (from, to) => [...(await reach.askAll((engine) => engine.statistics.read(from, to))).values()].flat(),
       merge: async () => void (await reach.askAll((engine) => engine.statistics.merge())),

@@ -40,6 +40,8 @@ export function createChildEngine(parent: ParentConnection): ChildEngine {
       ...remote<Engine['control']>(parent, 'control', SERVED_PORTS.control),
       declareGlobalConcurrency: doNothing,
     },
+    // The parent takes the place of a run before it sends the run to its child.
+    places: { take: async () => ({ giveBack: ignore }) },
     start: doNothing,
     close: doNothing,
     now: () => Date.now() + parent.clockOffset,

@@ -18,7 +18,7 @@ export class BatchMember {
   private resolveReturned!: (value: unknown) => void;
   private rejectReturned!: (reason: unknown) => void;
   private decision: { readonly error: unknown } | undefined;
-  private wasGivenBack = false;
+  private reasonNotToRun: 'given back' | 'too late' | undefined;
 
   /**
    * @param delivery one attempt of the call
@@ -55,9 +55,9 @@ export class BatchMember {
     return this.decision;
   }
 
-  /** Whether this process closes before the call was in a batch. */
-  get isGivenBack(): boolean {
-    return this.wasGivenBack;
+  /** Why the call was in no batch: this process closes, or there was no place before the call expired. */
+  get notRun(): 'given back' | 'too late' | undefined {
+    return this.reasonNotToRun;
   }
 
   resolve(value: unknown): void {
@@ -68,8 +68,8 @@ export class BatchMember {
     this.rejectReturned(error);
   }
 
-  giveBack(): void {
-    this.wasGivenBack = true;
+  leaveOut(reason: 'given back' | 'too late'): void {
+    this.reasonNotToRun = reason;
     this.rejectReturned(undefined);
   }
 

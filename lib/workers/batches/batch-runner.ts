@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { expiry } from '../../engine/failures.js';
 import { Interruption } from '../../engine/interruption.js';
 import type { Delivery } from '../../engine/ports/worker-port.js';
 import { ConfigurationError, TaskCancelledError, TaskTimeoutError } from '../../errors.js';
@@ -15,15 +16,19 @@ import { TimeLimit } from '../time-limit.js';
 import { BatchMember } from './batch-member.js';
 import { BatchQueue, type Batchable } from './batch-queue.js';
 import { mostOf, resultsOf } from './batch-results.js';
+import type { RunPlaces } from './run-places.js';
 
 export interface BatchRunnerDeps {
   readonly context: TaskContext;
   readonly ends: RunEnds;
-  /** The most batches of a queue that this process runs at the same time. */
-  readonly concurrency: (queue: string) => number;
+  readonly places: Pick<RunPlaces, 'take'>;
   /** The time by which tasks expire. */
   readonly now: () => number;
 }
+
+/** A batch begins a part of the time that its calls have before they expire, and at most so many milliseconds, before that. */
+const LONGEST_ASK = 1_000;
+const EARLY = 0.75;
 
 /** A task that takes batches. */
 export type BatchTask = RegisteredTask & { readonly definition: { readonly batch: BatchSettings } };
@@ -56,7 +61,8 @@ export class BatchRunner {
       if (member.reason instanceof TaskCancelledError) throw member.reason;
       return ends.returned(delivery, returned, definition);
     } catch (error) {
-      if (member.isGivenBack) return { kind: 'postponed', delay: 0 };
+      if (member.notRun === 'given back') return { kind: 'postponed', delay: 0 };
+      if (member.notRun === 'too late') return ends.journal.ended(delivery, { kind: 'failed', failure: expiry() });
       await member.log.flush();
       const thrown = member.decided ? member.decided.error : error;
       return ends.threw({ delivery, definition, thrown, interruption: member.reason });
@@ -68,7 +74,7 @@ export class BatchRunner {
   /** Gives back the calls that wait for a batch, and all that come later: the application closes. */
   close(): void {
     this.isClosed = true;
-    for (const queue of this.queues.values()) for (const { member } of queue.clear()) member.giveBack();
+    for (const queue of this.queues.values()) for (const { member } of queue.clear()) member.leaveOut('given back');
   }
 
   /** The arguments of a call, checked and changed by what acts on each call. */
@@ -90,7 +96,7 @@ export class BatchRunner {
 
   private runInBatch(member: BatchMember, task: BatchTask): Promise<unknown> {
     if (this.isClosed) {
-      member.giveBack();
+      member.leaveOut('given back');
       return member.returned;
     }
     const waiting = this.waiting(member, task);
@@ -105,12 +111,16 @@ export class BatchRunner {
   private waiting(member: BatchMember, { definition }: BatchTask): Waiting {
     const { size, wait, key } = definition.batch;
     const { delivery, args } = member;
-    const { expiresAt = Infinity } = delivery.options;
+    const { expiresAt } = delivery.options;
+    // A task that has started once never expires.
+    const within = expiresAt === undefined || delivery.starts > 1 ? Infinity : Math.max(expiresAt - this.deps.now(), 0);
     return {
       member,
       group: key ? String(key(...args)) : '',
       most: mostOf(size, delivery.attempt, attemptsOf(delivery, definition)),
-      wait: Math.max(Math.min(wait, expiresAt - this.deps.now()), 0),
+      // Other processes may have to be asked for a place.
+      wait: Math.min(wait, Math.max(within - LONGEST_ASK, within * EARLY)),
+      within,
     };
   }
 
@@ -119,7 +129,10 @@ export class BatchRunner {
     let queue = this.queues.get(id);
     if (!queue) {
       queue = new BatchQueue({
-        atOnce: () => this.deps.concurrency(name),
+        takePlace: () => this.deps.places.take(name),
+        tooLate: (late) => {
+          for (const { member } of late) member.leaveOut('too late');
+        },
         run: (batch) =>
           this.outsideOfCalls(() =>
             this.run(

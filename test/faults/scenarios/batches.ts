@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { World } from '../support/world.js';
+import type { Entry, World } from '../support/world.js';
 
 /** Two batches of 20 run in a worker at the same time, and 5 calls are held that wait for another one. */
 const queues = { rows: { concurrency: 2 } };
@@ -84,6 +84,48 @@ export async function poisonousCall(world: World): Promise<void> {
   assert.match(error?.message ?? '', /poison/);
   const { lost, duplicated } = world.counts();
   assert.deepEqual({ lost, duplicated }, { lost: 0, duplicated: 0 });
+}
+
+/** The most batches of a queue that may run at once, in all processes. */
+const AT_ONCE = 2;
+
+/** Workers are killed in the middle of batches, again and again. There are never more runs than places, and all places come back. */
+export async function killedWithPlaces(world: World, { kills }: { kills: number }): Promise<void> {
+  const web = await world.start({ role: 'producer' }, { batched: true });
+  // Long enough for a process that gets no processor time for seconds.
+  const options = { role: 'worker', consume: ['rows'], abandonedAfter: '8s' } as const;
+  const limited = { rows: { concurrency: 3, globalConcurrency: AT_ONCE } };
+  const start = () => world.start({ ...options, queues: limited }, { batched: true });
+  const workers = await Promise.all([start(), start(), start()]);
+  for (let kill = 0; kill < kills; kill++) {
+    const ids = await world.enqueue(web, 'row', [300], 8 * 20);
+    const victim = () => workers.find(({ pid }) => runsIn(world.entries()).running.has(pid));
+    await world.until(() => victim() !== undefined, 'a batch runs');
+    const killed = victim() as (typeof workers)[0];
+    await world.killInJournal(killed);
+    workers.splice(workers.indexOf(killed), 1, await start());
+    // A call whose worker dies twice fails as a poisoned task, so all end before the next kill.
+    await world.finished(ids);
+    for (const { state } of await world.finalStates(web, ids)) assert.equal(state, 'succeeded');
+  }
+  assert.equal(runsIn(world.entries()).most, AT_ONCE);
+  assert.equal(world.counts().lost, 0);
+}
+
+/** The most runs that went on at the same time, and those that go on after the last line, by process. */
+function runsIn(entries: readonly Entry[]): { most: number; running: Map<number, Set<string>> } {
+  const running = new Map<number, Set<string>>();
+  let most = 0;
+  for (const { event, id, pid } of entries) {
+    if (event === 'began') running.set(pid, (running.get(pid) ?? new Set()).add(id));
+    if (event === 'ended') running.get(pid)?.delete(id);
+    if (event === 'killed' || running.get(pid)?.size === 0) running.delete(pid);
+    most = Math.max(
+      most,
+      [...running.values()].reduce((sum, { size }) => sum + size, 0),
+    );
+  }
+  return { most, running };
 }
 
 /**

@@ -3,6 +3,7 @@ import {
   killedAgainAndAgain,
   killedWhileSettling,
   killedWithBatches,
+  killedWithPlaces,
   poisonousCall,
   stoppedServerAndDeploy,
 } from './batches.js';
@@ -65,6 +66,8 @@ export function scenarios(size: 'quick' | 'full'): Scenario[] {
       'a call makes its batch throw': poisonousCall,
       // It starts a dozen processes one after the other, for which a busy machine takes minutes.
       ...(full && {
+        'workers are killed while batches run, of which so many may run at once': (world: World) =>
+          killedWithPlaces(world, { kills: 10 }),
         'a worker is killed while it stores the ends of a batch': (world: World) =>
           killedWhileSettling(world, { kills: 4 }),
       }),

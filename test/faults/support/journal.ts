@@ -1,7 +1,7 @@
 import { appendFileSync } from 'node:fs';
 
 /** The events that a process writes into the journal. */
-export type JournalEvent = 'started' | 'finished' | 'aborted' | 'ticked' | 'linked';
+export type JournalEvent = 'started' | 'finished' | 'aborted' | 'ticked' | 'linked' | 'began' | 'ended' | 'killed';
 
 /**
  * The file that all processes of a scenario append to. They write synchronously, so no line is lost when they are

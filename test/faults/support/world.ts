@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TaskQueueOptions, TaskStatus } from 'nestjs-task-queue';
@@ -138,6 +138,12 @@ export class World {
     for (const id of ids) this.enqueued.push(id);
     this.refused += times - ids.length;
     return ids;
+  }
+
+  /** Kills a process. The line comes before: no other process takes over its runs so soon. */
+  async killInJournal(process: TestProcess): Promise<void> {
+    appendFileSync(this.journal, `killed - ${process.pid} \n`);
+    await process.kill();
   }
 
   /** The lines of the journal, in the order in which the processes wrote them. */

@@ -10,6 +10,7 @@ import { TaskExplorer } from '../../../lib/tasks/task-explorer.js';
 import { TaskRegistry } from '../../../lib/tasks/task-registry.js';
 import type { AppEnhancerOptions } from '../../../lib/workers/enhancers/app-enhancers.js';
 import { TaskInvokerFactory } from '../../../lib/workers/task-invoker-factory.js';
+import { RunPlaces } from '../../../lib/workers/batches/run-places.js';
 import { TaskContext } from '../../../lib/workers/task-context.js';
 import { TaskExecutor } from '../../../lib/workers/task-executor.js';
 import { TaskLoader } from '../../../lib/workers/task-loader.js';
@@ -125,7 +126,7 @@ async function executorOf(app: INestApplication): Promise<TaskExecutor> {
     maxPayload: 1e6,
     unknownTaskReturns: 12,
     now: () => Date.now(),
-    concurrency: () => 10,
+    places: new RunPlaces({ concurrency: () => 10, shared: () => undefined }),
     isDeclaredElsewhere: async () => false,
   });
 }

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { TaskRegistry } from '../../../lib/tasks/task-registry.js';
+import { RunPlaces } from '../../../lib/workers/batches/run-places.js';
 import { TaskContext } from '../../../lib/workers/task-context.js';
 import { TaskExecutor } from '../../../lib/workers/task-executor.js';
 import { deliveryOf } from '../../support/delivery.js';
@@ -19,7 +20,7 @@ const executor = (isDeclaredElsewhere: boolean) =>
   new TaskExecutor(new TaskRegistry(), new TaskContext(), {
     maxPayload: 1e6,
     unknownTaskReturns: 12,
-    concurrency: () => 10,
+    places: new RunPlaces({ concurrency: () => 10, shared: () => undefined }),
     isDeclaredElsewhere: async () => isDeclaredElsewhere,
     now: () => Date.now(),
   });

@@ -36,6 +36,7 @@ import { askTogether } from './patched-wait.js';
 import type { ForeignWorker } from '../../ports/foreign-workers-port.js';
 import { moveFailedParentFirst } from './patched-parent-first.js';
 import { passServerTime } from './patched-postgres-time.js';
+import { readReplaced, REPLACE_META, type ReplacedRow } from './replace-meta.js';
 import { PostgresLists } from './postgres-lists.js';
 import { claimStatement, patchClaims, readClaim } from './patched-claims.js';
 import { isOutage } from './outage.js';
@@ -56,6 +57,7 @@ import type {
   JobLines,
   JobRef,
   LineOfJob,
+  MetaChange,
   MetaPage,
   OnStored,
   UnusedToken,
@@ -295,6 +297,11 @@ export class PostgresDriver implements Driver {
       fields: rows.map(({ field, value }) => [field, value ?? ''] as const),
       next: rows.length < META_PAGE ? undefined : rows.at(-1)?.field,
     };
+  }
+
+  async replaceMeta(queue: string, { field, before, next }: MetaChange, fields: readonly string[]) {
+    const { rows } = await this.pools.queries.query<ReplacedRow>(REPLACE_META, [queue, field, before, next, fields]);
+    return readReplaced(rows, field, next, fields);
   }
 
   async holdKey(queue: string, key: string, id: string): Promise<string> {

@@ -50,11 +50,13 @@ import type {
   JobLines,
   JobRef,
   LineOfJob,
+  MetaChange,
   MetaPage,
   OnStored,
   UnusedToken,
 } from '../driver.js';
 import { editJob } from './edit-job.js';
+import { REPLACE_META } from './replace-meta.js';
 import { RETURN_TOKEN, SHORTEN_WINDOW } from './rate-window.js';
 import { WAKE } from './wake.js';
 import type { MessageBus } from '../message-bus.js';
@@ -249,6 +251,19 @@ export class RedisDriver implements Driver {
       (_, index) => [entries[2 * index] as string, entries[2 * index + 1] as string] as const,
     );
     return { fields, next: next === '0' ? undefined : next };
+  }
+
+  async replaceMeta(queue: string, { field, before, next }: MetaChange, fields: readonly string[]) {
+    const reply = await this.commands.eval(
+      REPLACE_META,
+      1,
+      `${this.prefix}:${queue}:meta`,
+      field,
+      before,
+      next,
+      ...fields,
+    );
+    return reply as (string | null)[];
   }
 
   async holdKey(queue: string, key: string, id: string): Promise<string> {
