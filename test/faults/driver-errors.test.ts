@@ -144,7 +144,7 @@ describe('the errors and log lines of a PostgreSQL', () => {
     else expect(error).toMatchObject({ code });
     expect(text).not.toContain(SECRET);
     expect(logger.lines.join('\n')).not.toContain(SECRET);
-  });
+  }, 60_000);
 });
 
 describe('a PostgreSQL that refuses the success of a task for good', () => {
