@@ -1,4 +1,5 @@
 import { ConfigurationError } from '../errors.js';
+import { clusterOptionsOf, isClusterUrl } from './cluster-url.js';
 
 /** An ioredis client of the application. This package uses it and never closes it. */
 export interface RedisClientLike {
@@ -73,7 +74,8 @@ export type DatabaseConnection =
   | { readonly kind: 'embedded'; readonly folder?: string };
 
 const CURE =
-  'Use redis://host:6379, rediss://..., postgres://user:password@host:5432/database, pglite:<folder>, pglite: (in memory) ' +
+  'Use redis://host:6379, rediss://..., redis+cluster://node-1:6379,node-2:6379, postgres://user:password@host:5432/database, ' +
+  'pglite:<folder>, pglite: (in memory) ' +
   'or memory: (for tests), in the option connection or in TASK_QUEUE_URL. Percent-encode special characters of the password.';
 
 /**
@@ -120,6 +122,8 @@ function parseUrl(url: string): Connection {
     const name = url.slice('memory:'.length).replace(/^\/\//, '');
     return name === '' ? { kind: 'memory' } : { kind: 'memory', name };
   }
+  const options = isClusterUrl(url) ? clusterOptionsOf(url) : undefined;
+  if (options) return { kind: 'redis', options };
   const scheme = /^([a-z]+):\/\//i.exec(url)?.[1]?.toLowerCase();
   const kind = scheme === undefined ? undefined : KIND_OF_SCHEME[scheme];
   if (!kind || !URL.canParse(url)) {

@@ -189,6 +189,18 @@ describe('a cluster', () => {
     await expect(bootsAndWorks({ connection, prefix: '{tasks}' })).resolves.toBe(true);
   });
 
+  it('is a URL too', async () => {
+    const connection = `redis+cluster://127.0.0.1:${server.port}`;
+    await expect(bootsAndWorks({ connection, prefix: '{by-url}' })).resolves.toBe(true);
+  });
+
+  it('the application does not boot with the URL of a node, and the error names the right one', async () => {
+    await expect(bootError({ connection: server.url, prefix: 'tasks' })).resolves.toMatchObject({
+      code: 'CONFIGURATION',
+      message: expect.stringMatching(/is a node of a Redis Cluster.*redis\+cluster:\/\//),
+    });
+  });
+
   it('the application does not boot with any other prefix', async () => {
     const connection = { nodes: [{ host: '127.0.0.1', port: server.port }] };
     await expect(bootError({ connection, prefix: 'tasks' })).resolves.toMatchObject({

@@ -3,6 +3,7 @@ import { Redis } from 'ioredis';
 import { join } from 'node:path';
 import pg from 'pg';
 import { createManagedProcess, type ManagedProcess } from './managed-process.js';
+import { startRedisCluster } from './redis-cluster.js';
 import { freePrefix, startRedis } from './servers.js';
 
 /** A store of tasks that only one test uses. A second application in the same place finds the same tasks. */
@@ -23,7 +24,9 @@ export interface TestEngine {
  * redis`, `retries on postgres`, `retries on embedded` and `retries on memory`.
  */
 export function describeEachEngine(name: string, declareTests: (engine: TestEngine) => void): void {
-  describeEach([redis, postgres, embedded, memory], name, declareTests);
+  // By name only: `TEST_ENGINES=redis-cluster npm test -- contract`.
+  const isOnCluster = process.env['TEST_ENGINES'] === 'redis-cluster';
+  describeEach(isOnCluster ? [redisCluster] : [redis, postgres, embedded, memory], name, declareTests);
 }
 
 /** Declares one suite for every database that BullMQ runs on, for tests of BullMQ's own objects and of its messages. */
@@ -47,8 +50,19 @@ export interface TestPair {
   place(): Promise<ShardedPlace>;
 }
 
-/** Declares one suite for pairs of servers of one kind and of two kinds, for tests of shards. */
+/** Declares one suite for pairs of servers of one kind and of two kinds, and for two nodes of a cluster, for tests of shards. */
 export function describeEachPair(name: string, declareTests: (pair: TestPair) => void): void {
+  describe(`${name} on two nodes of a Redis Cluster`, () => {
+    const { nodes, clean } = clusterNodes();
+    declareTests({
+      name: 'two nodes of a Redis Cluster',
+      place: async () => {
+        const [first, media] = (await nodes()) as [Place, Place];
+        return { ...first, shards: { media } };
+      },
+    });
+    afterAll(clean);
+  });
   const pairs = [
     [redis, secondRedis],
     [redis, postgres],
@@ -114,6 +128,26 @@ function secondRedis(): CleanableEngine {
     async place() {
       starting ??= startRedis();
       return { connection: (await starting).url, prefix: freePrefix() };
+    },
+    clean: async () => (await starting)?.close(),
+  };
+}
+
+/** A Redis Cluster of three nodes, which ends with the suite. Each place is on one of them. */
+function redisCluster(): CleanableEngine {
+  const { nodes, clean } = clusterNodes();
+  return { name: 'redis', place: async () => (await nodes())[0] as Place, clean };
+}
+
+function clusterNodes() {
+  let starting: ReturnType<typeof startRedisCluster> | undefined;
+  return {
+    /** An empty place on each node. */
+    async nodes(): Promise<Place[]> {
+      starting ??= startRedisCluster();
+      const cluster = await starting;
+      const tags = await cluster.tags(freePrefix());
+      return tags.map((prefix) => ({ connection: cluster.url, prefix }));
     },
     clean: async () => (await starting)?.close(),
   };

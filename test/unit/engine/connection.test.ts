@@ -33,6 +33,39 @@ describe('parseConnection', () => {
     expect(parseConnection(url)).toStrictEqual(connection);
   });
 
+  it.each<[url: string, options: object]>([
+    [
+      'redis+cluster://a:7000,b',
+      {
+        nodes: [
+          { host: 'a', port: 7000 },
+          { host: 'b', port: 6379 },
+        ],
+        redisOptions: {},
+      },
+    ],
+    [
+      'rediss+cluster://ann:p%40ss@a:1/0',
+      { nodes: [{ host: 'a', port: 1 }], redisOptions: { username: 'ann', password: 'p@ss', tls: {} } },
+    ],
+    [
+      'redis+cluster://:secret@[::1]:7000',
+      { nodes: [{ host: '::1', port: 7000 }], redisOptions: { password: 'secret' } },
+    ],
+  ])('understands the URL %s of a cluster', (url, options) => {
+    expect(parseConnection(url)).toStrictEqual({ kind: 'redis', options });
+  });
+
+  it.each([
+    'redis+cluster://',
+    'redis+cluster://a:x',
+    'redis+cluster://a,,b',
+    'redis+cluster://a/1',
+    'redis+cluster://u:%ZZ@a',
+  ])('refuses the URL %s of a cluster', (url) => {
+    expect(() => parseConnection(url)).toThrow(/redis\+cluster:\/\/node-1:6379/);
+  });
+
   it('takes the direct URL from the options, else from the environment, and only for PostgreSQL', () => {
     const [own, ofEnvironment] = ['postgres://direct', 'postgres://environment'];
     const options = { connectionString: 'postgres://pooler', directUrl: own };

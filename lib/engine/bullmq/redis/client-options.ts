@@ -92,17 +92,20 @@ export function clusterCommandOptions({ redisOptions, ...options }: ClusterOptio
   return {
     ...options,
     ...CLUSTER_OPTIONS,
+    ...WITHOUT_REPEATS,
     lazyConnect: true,
     enableOfflineQueue: false,
     redisOptions: { ...DEFAULTS, ...redisOptions, ...COMMAND_OPTIONS, socketTimeout: COMMAND_SILENCE_LIMIT },
   };
 }
 
-/** Opens a copy of a client for BullMQ's workers or for messages. */
-export function openWorkerCopy(client: RedisClient): RedisClient {
+/** Opens a copy of a client for BullMQ's workers or for messages. @param ofCluster further options of a cluster's client */
+export function openWorkerCopy(client: RedisClient, ofCluster: ClusterOptions = {}): RedisClient {
   if (!('nodes' in client)) return client.duplicate(WORKER_OPTIONS);
   return client.duplicate([], {
     ...CLUSTER_OPTIONS,
+    ...WITH_REPEATS,
+    ...ofCluster,
     lazyConnect: false,
     enableOfflineQueue: true,
     redisOptions: { ...client.options.redisOptions, ...WORKER_OPTIONS, socketTimeout: WORKER_SILENCE_LIMIT },
@@ -148,3 +151,18 @@ const CLUSTER_OPTIONS = {
   keyPrefix: '',
   enableAutoPipelining: false,
 } as const;
+
+/**
+ * A cluster's client for commands does not repeat a command after its node is lost. ioredis would send it after its caller has got an
+ * error; the caller itself repeats the call.
+ */
+const WITHOUT_REPEATS = { retryDelayOnFailover: 0, retryDelayOnClusterDown: 0 } as const;
+
+/** A cluster's client for workers repeats a command until another node has taken over: milliseconds between two attempts. */
+const WITH_REPEATS = { retryDelayOnFailover: 100, retryDelayOnClusterDown: 100 } as const;
+
+/**
+ * A cluster's client receives messages from one node, and moves to another node when the first one leaves. It asks for the nodes every
+ * 10 s, because a frozen node ends no connection.
+ */
+export const SUBSCRIBER_OPTIONS = { slotsRefreshInterval: 10_000 } as const;

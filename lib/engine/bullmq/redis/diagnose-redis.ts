@@ -1,12 +1,19 @@
 import { bytesText, fine, finding, fullness, type Finding } from '../../ports/diagnosis-port.js';
 import { bareMessage } from '../bare-error.js';
 import type { RedisClient } from './client-options.js';
+import { nodeOf } from './redis-client.js';
 
 /** What Redis says about itself, by field. */
 type Info = ReadonlyMap<string, string>;
 
-/** Checks the settings of a Redis or Valkey server by its `INFO`, which every role with `+@dangerous` or `+info` may read. */
-export async function diagnoseRedis(client: RedisClient, address: string): Promise<Finding[]> {
+/**
+ * Checks the settings of a Redis or Valkey server by its `INFO`, which every role with `+@dangerous` or `+info` may read. In a cluster it
+ * checks the node that keeps the queues.
+ *
+ * @param key any key of the queues
+ */
+export async function diagnoseRedis(cluster: RedisClient, address: string, key: string): Promise<Finding[]> {
+  const client = await nodeOf(cluster, key);
   const start = performance.now();
   await client.ping();
   const answered = `${address} answers in ${Math.max(1, Math.round(performance.now() - start))} ms`;

@@ -1,5 +1,7 @@
+import type { Redis } from 'ioredis';
 import { isQueueOfTasks } from '../../task-id.js';
 import type { RedisClient } from './client-options.js';
+import { nodeOf } from './redis-client.js';
 
 /** Stands in the set of the names for the names that were in use before there was such a set. */
 const EARLIER_NAMES = '*';
@@ -12,7 +14,8 @@ const REPEAT_AFTER = 60_000;
 
 /** Where the search for earlier names goes on. */
 interface ScanState {
-  readonly node: number;
+  /** The node of a cluster that was searched. */
+  readonly node: Redis | undefined;
   readonly cursor: string;
 }
 
@@ -20,7 +23,7 @@ interface ScanState {
 export class QueueNames {
   /** The names that this process has stored, and when. */
   private readonly storedAt = new Map<string, number>();
-  private scan: ScanState = { node: 0, cursor: '0' };
+  private scan: ScanState = { node: undefined, cursor: '0' };
   /** Whether the server does not allow this client to look for keys. */
   private isScanRefused = false;
 
@@ -62,20 +65,19 @@ export class QueueNames {
     return [...found];
   }
 
-  /** @returns whether all keys of all nodes were seen */
+  /** Searches the node of a cluster that keeps the queues. @returns whether all its keys were seen */
   private async scanStep(found: Set<string>): Promise<boolean> {
     const { commands, prefix } = this;
-    const nodes = 'nodes' in commands ? commands.nodes('master') : [commands];
-    const node = nodes[this.scan.node];
-    if (!node) return true;
+    const node = await nodeOf(commands, this.key);
+    const start = node === this.scan.node ? this.scan.cursor : '0';
     const pattern = `${prefix.replaceAll(/[\\*?[\]^]/g, String.raw`\$&`)}:*:events`;
-    const [cursor, keys] = await node.scan(this.scan.cursor, 'MATCH', pattern, 'COUNT', SCAN_STEP);
+    const [cursor, keys] = await node.scan(start, 'MATCH', pattern, 'COUNT', SCAN_STEP);
     for (const key of keys) {
       const name = key.slice(prefix.length + 1, -':events'.length);
       if (isQueueOfTasks(name)) found.add(name);
     }
-    this.scan = cursor === '0' ? { node: this.scan.node + 1, cursor } : { ...this.scan, cursor };
-    return this.scan.node >= nodes.length;
+    this.scan = { node, cursor };
+    return cursor === '0';
   }
 
   private get key(): string {

@@ -1,11 +1,11 @@
+import type { Redis } from 'ioredis';
 import { ConfigurationError } from '../../../errors.js';
 import { bareError } from '../bare-error.js';
 import type { RedisClient } from './client-options.js';
 
 /** Whether commands can be sent on the client. */
 export function isUsable(client: RedisClient): boolean {
-  // A cluster can be used in the status `connect` too, a single server only in the status `ready`.
-  return client.status === 'ready' || ('nodes' in client && client.status === 'connect');
+  return client.status === 'ready';
 }
 
 /**
@@ -100,6 +100,10 @@ export const OUTAGE = new RegExp(
     'ClusterAllFailedError',
     'None of startup nodes',
     'Failed to refresh slots cache',
+    'Too many Cluster redirections',
+    "Cluster isn't ready",
+    'Cluster is ended',
+    'No subscriber for the cluster',
     'All sentinels are unreachable',
   ].join('|'),
   'i',
@@ -118,6 +122,38 @@ export function isOutage(error: unknown): boolean {
  */
 export function isForbidden(error: unknown): boolean {
   return /^(?:NOPERM|NOAUTH|WRONGPASS)\b/.test((error as { message?: string }).message ?? '');
+}
+
+/**
+ * The error with its cure, when a single client has connected to a node of a cluster: the keys are on another node, or on several. A
+ * cluster's own client follows MOVED by itself.
+ */
+export function asNodeOfCluster(error: unknown, address: string): ConfigurationError | undefined {
+  if (!/^(MOVED|CROSSSLOT) /.test((error as Error).message)) return undefined;
+  return new ConfigurationError(
+    `${address} is a node of a Redis Cluster. Give the cluster: the URL redis+cluster://host:port, or connection: { nodes: [{ host, port }] }, ` +
+      "and a prefix that is a hash tag: prefix: '{tasks}'.",
+    { cause: bareError(error) },
+  );
+}
+
+/** Whether commands wait for answers of the server. */
+export function owesAnswer({ commandQueue }: Redis): boolean {
+  return commandQueue.length > 0;
+}
+
+/**
+ * The connection of a cluster to the node that keeps a key, for commands that name no key. For any other client the client itself.
+ *
+ * @throws Error when no node is known to keep the key
+ */
+export async function nodeOf(client: RedisClient, key: string): Promise<Redis> {
+  if (!('nodes' in client)) return client;
+  const slot = Number(await client.cluster('KEYSLOT', key));
+  const [address] = client.slots[slot] ?? [];
+  const node = client.nodes('master').find(({ options: { host, port } }) => `${host}:${port}` === address);
+  if (!node) throw new Error('Connection is closed. The node of the cluster that keeps the queues cannot be reached.');
+  return node;
 }
 
 /** Matches the message of an error that another attempt cannot heal. */

@@ -7,6 +7,8 @@ import type {
   RedisQueueBackend,
   Worker,
 } from 'bullmq';
+import type { ClusterOptions } from 'ioredis';
+import { ConfigurationError } from '../../../errors.js';
 import { bullmq } from '../bullmq-package.cjs';
 import { CallDeadline } from '../call-deadline.js';
 import { ServerClock } from '../server-clock.js';
@@ -17,15 +19,17 @@ import { foreignWorkersOnRedis } from './foreign-workers.js';
 import type { Finding } from '../../ports/diagnosis-port.js';
 import type { ForeignWorker } from '../../ports/foreign-workers-port.js';
 import { resetSocket } from '../reset-socket.js';
-import { openWorkerCopy, WORKER_SILENCE_LIMIT, type RedisClient } from './client-options.js';
+import { openWorkerCopy, SUBSCRIBER_OPTIONS, WORKER_SILENCE_LIMIT, type RedisClient } from './client-options.js';
 import {
   asConfigurationError,
+  asNodeOfCluster,
   endClient,
   ignore,
   isForbidden,
   isOutage,
   isUsable,
   nextAttempt,
+  owesAnswer,
 } from './redis-client.js';
 import { cutWhenSilent } from './silence-watchdog.js';
 import { patchDisconnect } from './patched-disconnect.js';
@@ -62,6 +66,12 @@ import { WAKE } from './wake.js';
 import type { MessageBus } from '../message-bus.js';
 import type { JobEntry } from '../jobs/job-data.js';
 import { unreadableOptions } from '../jobs/unreadable-job.js';
+
+/**
+ * Two keys lead the command to the node of a cluster that keeps the queues. A single client of a node gets an error, because the keys are
+ * on another node, or on two.
+ */
+const READ_TIME = `return redis.call('TIME')`;
 
 /** Fields of a page of metadata. */
 const META_PAGE = 1_000;
@@ -103,14 +113,18 @@ export class RedisDriver implements Driver {
   ) {
     commands.on('error', this.report);
     if (ownsCommands) repairKeyTypes(patchScripts(commands), this.reportRemoved);
-    this.clock = new ServerClock({ address, read: () => this.readTime(), isOutage });
+    this.clock = new ServerClock({
+      address,
+      read: () => this.readTime(),
+      isOutage: (error) => error instanceof ConfigurationError || isOutage(error),
+    });
     this.classes = bullmq.withBackend(backendFactory(this.clock));
     this.lists = new RedisLists({ commands, prefix, inOnePacket: (items, send) => this.inOnePacket(items, send) });
     this.bus = new RedisBus(
       prefix,
       commands,
       () => this.workerClient,
-      () => this.openCopy(),
+      () => this.openCopy(SUBSCRIBER_OPTIONS),
     );
   }
 
@@ -128,23 +142,34 @@ export class RedisDriver implements Driver {
     }
   }
 
+  /** Asks the node of a cluster that keeps the queues: a command without a key would go to any node. */
   async ping(): Promise<void> {
     await this.connect();
-    await this.commands.ping();
+    if ('nodes' in this.commands) await this.commands.exists(`${this.prefix}:ping`);
+    else await this.commands.ping();
   }
 
+  /** @throws ConfigurationError when the server is a node of a cluster, and the client does not know that */
   private async readTime(): Promise<number> {
-    const [seconds, microseconds] = await this.commands.time();
-    return Number(seconds) * 1_000 + Number(microseconds) / 1_000;
+    const keys = ['clock', 'time'].map((name) => `${this.prefix}:${name}`);
+    try {
+      const [seconds, microseconds] = (await this.commands.eval(READ_TIME, keys.length, ...keys)) as string[];
+      return Number(seconds) * 1_000 + Number(microseconds) / 1_000;
+    } catch (error) {
+      throw asNodeOfCluster(error, this.address) ?? error;
+    }
   }
 
   abandon(): void {
-    // The application's client may be busy with commands of the application, and a cluster has many connections.
-    if (!this.ownsCommands || 'nodes' in this.commands) return;
-    // A connection that is being made carries no command yet. On an open connection Redis answers in order, so answers
-    // that came meanwhile belong to earlier calls. Redis must not run this call later: its caller has got an error.
-    if (!isUsable(this.commands)) return;
-    resetSocket(this.commands.stream);
+    // The application's client may be busy with commands of the application.
+    if (!this.ownsCommands) return;
+    const { commands } = this;
+    const clients = 'nodes' in commands ? commands.nodes().filter(owesAnswer) : [commands];
+    for (const client of clients) {
+      // A connection that is being made carries no command yet. On an open connection Redis answers in order, so answers
+      // that came meanwhile belong to earlier calls. Redis must not run this call later: its caller has got an error.
+      if (isUsable(client)) resetSocket(client.stream);
+    }
   }
 
   createQueue(name: string, options: Omit<QueueOptions, 'connection' | 'prefix'> = {}): Queue {
@@ -333,7 +358,7 @@ export class RedisDriver implements Driver {
   }
 
   diagnose(): Promise<Finding[]> {
-    return diagnoseRedis(this.commands, this.address);
+    return diagnoseRedis(this.commands, this.address, `${this.prefix}:ping`);
   }
 
   isOutage(error: unknown): boolean {
@@ -368,8 +393,8 @@ export class RedisDriver implements Driver {
   };
 
   /** Opens one more connection, for BullMQ's workers or for messages. */
-  private openCopy(): RedisClient {
-    const copy = patchDisconnect(patchHashReplies(openWorkerCopy(this.commands)));
+  private openCopy(ofCluster?: ClusterOptions): RedisClient {
+    const copy = patchDisconnect(patchHashReplies(openWorkerCopy(this.commands, ofCluster)));
     copy.on('error', this.report);
     this.copies.push(copy);
     return cutWhenSilent(repairKeyTypes(patchScripts(copy), this.reportRemoved), WORKER_SILENCE_LIMIT);

@@ -3,7 +3,7 @@ import { isForbidden, isOutage, OUTAGE } from '../../../../../lib/engine/bullmq/
 
 /** The alternatives, in their order: an error that matches none of them is thrown instead of being tried again. */
 const ALTERNATIVES =
-  "ECONNREFUSED|ECONNRESET|ECONNABORTED|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ENOENT|Connection is closed|ConnectionClosedError|isn't writeable|MaxRetriesPerRequestError|Socket timeout|connect timed out|Command timed out|Command aborted|LOADING|READONLY|CLUSTERDOWN|MASTERDOWN|TRYAGAIN|UNBLOCKED|NOREPLICAS|MISCONF|OOM command not allowed|BUSY Redis|UNKILLABLE|EXECABORT|IOERR|out of memory|max number of clients|limit exceeded|ClusterAllFailedError|None of startup nodes|Failed to refresh slots cache|All sentinels are unreachable";
+  "ECONNREFUSED|ECONNRESET|ECONNABORTED|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ENOENT|Connection is closed|ConnectionClosedError|isn't writeable|MaxRetriesPerRequestError|Socket timeout|connect timed out|Command timed out|Command aborted|LOADING|READONLY|CLUSTERDOWN|MASTERDOWN|TRYAGAIN|UNBLOCKED|NOREPLICAS|MISCONF|OOM command not allowed|BUSY Redis|UNKILLABLE|EXECABORT|IOERR|out of memory|max number of clients|limit exceeded|ClusterAllFailedError|None of startup nodes|Failed to refresh slots cache|Too many Cluster redirections|Cluster isn't ready|Cluster is ended|No subscriber for the cluster|All sentinels are unreachable";
 
 it.each([
   ['NOPERM this user has no permissions to run the command', true],
