@@ -282,18 +282,23 @@ export class SelfWaitError extends TaskQueueError {
    * @param id the awaited task
    * @param run the task that waits
    * @param places how many tasks of the queue this process runs at once
+   * @param kept what the waiting tasks keep, and what else helps; default: the places of the queue
    */
   constructor(
     readonly id: string,
     run: { readonly id: string; readonly name: string; readonly queue: string },
     places: number,
+    kept: { readonly what: string; readonly cure: string } = {
+      what: `places of the queue "${run.queue}"`,
+      cure: 'give the awaited task another queue',
+    },
   ) {
     super(
       id === run.id
         ? `Task ${run.name} (${id}) waits for its own result, which it can never have.`
         : `Task ${run.name} (${run.id}) waits for task ${id}, which can never start: tasks that wait keep all ${places} ` +
-            `places of the queue "${run.queue}", and no other process runs it. Let the task become the other one ` +
-            '(return task.replaceWith(signature)), make them a chain, or give the awaited task another queue.',
+            `${kept.what}, and no other process runs it. Let the task become the other one ` +
+            `(return task.replaceWith(signature)), make them a chain, or ${kept.cure}.`,
     );
   }
 }

@@ -7,6 +7,7 @@ import type { ChildExit } from './child-exit.js';
 import { copyOutput } from './child-output.js';
 import { childProgram } from './child-program.cjs';
 import { ChildServer } from './child-server.js';
+import type { ChildWaits } from './child-waits.js';
 import { inheritedArguments } from './inherited-arguments.js';
 import { ISOLATED_VARIABLE } from './isolated-process.js';
 import type { ChildJob, FromChild, ToChild } from './messages.js';
@@ -20,6 +21,7 @@ export interface ChildOptions {
   readonly job: ChildJob;
   /** The engine with which this process does what the application in the child asks for. */
   readonly engine: Engine;
+  readonly waits: ChildWaits;
   /** The limit of the heap in bytes; `undefined`: that of Node. */
   readonly heap: number | undefined;
 }
@@ -46,7 +48,7 @@ export class ChildProcess {
   private closing: NodeJS.Timeout | undefined;
 
   /** @throws ConfigurationError when there is no program to start */
-  constructor({ job, heap, engine }: ChildOptions) {
+  constructor({ job, heap, engine, waits }: ChildOptions) {
     if (childProgram === undefined) {
       throw new ConfigurationError(
         'Isolated tasks need the files of nestjs-task-queue, and this application is a bundle without them. Leave the package out of ' +
@@ -67,7 +69,7 @@ export class ChildProcess {
     watchdog.on('error', () => undefined);
     const [ready, settle] = deferred<number>();
     this.ready = ready;
-    this.server = new ChildServer({ engine, send: (message) => this.send(message) });
+    this.server = new ChildServer({ engine, waits, send: (message) => this.send(message) });
     this.process.on('message', (received: unknown) => {
       const message = readMessage<FromChild>(received);
       if (!message) return;

@@ -4,6 +4,7 @@ import type { LogLevel } from '../engine/log-line.js';
 import type { TransactionAdapter } from '../engine/ports/transaction-port.js';
 import type { Delivery } from '../engine/ports/worker-port.js';
 import { WorkerLostError } from '../errors.js';
+import type { ChildWaits } from './child-waits.js';
 import type { FromChild, PortCall, SentAdapter, ToChild } from './messages.js';
 import { fromSentError, toSentError } from './sent-error.js';
 import { DELIVERY_METHODS, SERVED_PORTS, TRANSACTION_METHODS } from './served-ports.js';
@@ -11,6 +12,7 @@ import { DELIVERY_METHODS, SERVED_PORTS, TRANSACTION_METHODS } from './served-po
 export interface ChildServerDeps {
   readonly engine: Engine;
   readonly send: (message: ToChild) => void;
+  readonly waits: Pick<ChildWaits, 'begin'>;
 }
 
 type Methods = Readonly<Record<string, ((...args: readonly unknown[]) => unknown) | undefined>>;
@@ -20,6 +22,8 @@ export class ChildServer {
   /** The attempt that the child runs. */
   private current: { readonly run: number; readonly delivery: Delivery } | undefined;
   private readonly watches = new Map<number, () => void>();
+  /** What the attempt waits for. Each promise resolves to what ends the wait. */
+  private readonly waits = new Map<number, Promise<() => void>>();
   private readonly statements = new Map<number, { resolve(rows: unknown): void; reject(error: Error): void }>();
   private lastStatement = 0;
 
@@ -32,6 +36,7 @@ export class ChildServer {
   /** What the child asks for an attempt that has ended is refused from here on. */
   end(): void {
     this.current = undefined;
+    for (const wait of this.waits.keys()) this.endWait(wait);
   }
 
   /** @returns whether the message was a request */
@@ -105,7 +110,20 @@ export class ChildServer {
         return delivery.log(first as string, second as LogLevel);
       case 'completeIn':
         return delivery.completion?.completeIn(this.adapterOf(first as SentAdapter), second as Json | undefined);
+      case 'beginWait': {
+        const begun = this.deps.waits.begin(delivery, second as string);
+        this.waits.set(first as number, begun);
+        await begun;
+        return undefined;
+      }
+      case 'endWait':
+        return this.endWait(first as number);
     }
+  }
+
+  private endWait(wait: number): void {
+    this.waits.get(wait)?.then((end) => end(), ignore);
+    this.waits.delete(wait);
   }
 
   private async performInTransaction(method: string, [sent, ...args]: readonly unknown[]): Promise<unknown> {
@@ -127,3 +145,5 @@ export class ChildServer {
     };
   }
 }
+
+function ignore(): void {}

@@ -7,6 +7,7 @@ import type { TaskDefinition } from '../tasks/task-definition.js';
 import type { TaskRegistry } from '../tasks/task-registry.js';
 import { ChildPool } from './child-pool.js';
 import { ChildProcess } from './child-process.js';
+import { ChildWaits, type ChildWaitsDeps } from './child-waits.js';
 import { ISOLATED_VARIABLE } from './isolated-process.js';
 import { IsolatedTasks, missingApplication } from './isolated-tasks.js';
 import type { ResolvedIsolation } from './isolation-options.js';
@@ -14,7 +15,8 @@ import type { ResolvedIsolation } from './isolation-options.js';
 export interface IsolationDeps {
   readonly engine: Engine;
   readonly instrumentations: Instrumentations;
-  readonly registry: Pick<TaskRegistry, 'isolated' | 'isIsolated'>;
+  readonly registry: Pick<TaskRegistry, 'get' | 'isolated' | 'isIsolated'>;
+  readonly runWaits: ChildWaitsDeps['runWaits'];
   readonly options: ResolvedIsolation;
   /** The queues that this process consumes. */
   readonly queues: () => Iterable<string>;
@@ -25,9 +27,11 @@ export interface IsolationDeps {
 export class Isolation {
   readonly tasks: IsolatedTasks;
   private readonly pool: ChildPool;
+  private readonly waits: ChildWaits;
 
   constructor(private readonly deps: IsolationDeps) {
     const { engine, instrumentations, options } = deps;
+    this.waits = new ChildWaits({ ...deps, processes: options.processes });
     this.pool = new ChildPool({ ...options, fork: () => this.fork() });
     this.tasks = new IsolatedTasks({ engine, instrumentations, pool: this.pool });
   }
@@ -73,6 +77,7 @@ export class Isolation {
     return new ChildProcess({
       job: { ...app, parent: process.pid, clockOffset },
       engine,
+      waits: this.waits,
       heap: heapOf(tasks),
     });
   }

@@ -10,6 +10,9 @@ export interface RunWaitsDeps {
   readonly engine: Pick<Engine, 'find'>;
 }
 
+/** A running task that waits for another one. */
+export type WaitingRun = Pick<TaskRun, 'id' | 'name' | 'queue'>;
+
 /** A queue from which this process takes tasks. */
 export interface ConsumedQueue {
   /** How many of its tasks run at once. */
@@ -26,7 +29,7 @@ export interface ConsumedQueue {
 export class RunWaitsOfProcess implements RunWaits {
   private readonly queues = new Map<string, ConsumedQueue>();
   /** The running tasks that wait, by queue, with the number of their waits. */
-  private readonly waiting = new Map<string, Map<TaskRun, number>>();
+  private readonly waiting = new Map<string, Map<WaitingRun, number>>();
 
   constructor(private readonly deps: RunWaitsDeps) {}
 
@@ -36,9 +39,14 @@ export class RunWaitsOfProcess implements RunWaits {
 
   begin(id: string): RunWait | undefined {
     const run = this.deps.context.current();
-    const queue = run && this.queues.get(run.queue);
-    if (!run || !queue || queueOfTask(id) !== run.queue) return undefined;
-    const runs = this.waiting.get(run.queue) ?? new Map<TaskRun, number>();
+    return run && this.beginFor(run, id);
+  }
+
+  /** The same for a run that may be in a child process. */
+  beginFor(run: WaitingRun, id: string): RunWait | undefined {
+    const queue = this.queues.get(run.queue);
+    if (!queue || queueOfTask(id) !== run.queue) return undefined;
+    const runs = this.waiting.get(run.queue) ?? new Map<WaitingRun, number>();
     this.waiting.set(run.queue, runs.set(run, (runs.get(run) ?? 0) + 1));
     return {
       checked: id === run.id || runs.size >= queue.places ? this.check(id, run, queue) : Promise.resolve(),
@@ -50,7 +58,12 @@ export class RunWaitsOfProcess implements RunWaits {
     };
   }
 
-  private async check(id: string, run: TaskRun, queue: ConsumedQueue): Promise<void> {
+  /** Whether another process runs the tasks of a queue. */
+  async isConsumedElsewhere(queue: string): Promise<boolean> {
+    return (await this.queues.get(queue)?.isConsumedElsewhere()) ?? true;
+  }
+
+  private async check(id: string, run: WaitingRun, queue: ConsumedQueue): Promise<void> {
     if (id !== run.id) {
       const record = await this.deps.engine.find(id);
       if (!record || isFinal(record.state) || record.state === 'running') return;

@@ -111,6 +111,13 @@ describeEachEngine('isolated tasks', (engine) => {
     expect(pids).not.toContain(process.pid);
   }, 60_000);
 
+  it('wait for each other while a child is free, and fail at once when their waits keep all of them', async () => {
+    expect(await run('isolated.nests', 1)).toEqual(expect.any(Number));
+    const error = await run('isolated.nests', 2).catch((thrown: unknown) => thrown);
+    expect((error as Error).message).toMatch(/keep all 2 child processes.*raise isolation\.processes/);
+    expect(await run('isolated.price', 'fig')).toBe(3);
+  });
+
   it('fail for good when their child dies twice', async () => {
     const error = await run('isolated.exits-once').catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(TaskFailedError);

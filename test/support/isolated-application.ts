@@ -22,6 +22,7 @@ import {
   Task,
   TaskContext,
   TaskProcessor,
+  TaskQueue,
   TaskQueueModule,
   type Tasks,
 } from 'nestjs-task-queue';
@@ -78,6 +79,7 @@ export class IsolatedTasks {
     private readonly task: TaskContext,
     private readonly prices: Prices,
     @InjectTasks(PlainTasks) private readonly plain: Tasks<PlainTasks>,
+    private readonly queue: TaskQueue,
   ) {}
 
   @Task('isolated.where')
@@ -159,6 +161,14 @@ export class IsolatedTasks {
       process.send?.(message);
     }
     return 'goes on';
+  }
+
+  /** Waits for tasks that need a child too: this many, one within the other. */
+  @Task('isolated.nests')
+  async nests(depth: number): Promise<number> {
+    if (depth === 0) return process.pid;
+    const inner = await this.queue.of('isolated.nests').enqueue(depth - 1);
+    return (await inner.result({ timeout: '20s' })) as number;
   }
 
   @Task('isolated.fails')

@@ -37,6 +37,7 @@ export class ChildWorker {
     const { run } = sent;
     parent.clockOffset = sent.clockOffset;
     parent.dialects = sent.dialects;
+    parent.run = run;
     link.send({ type: 'begun', run });
     const interruption = new Interruption();
     this.current = { run, interruption };
@@ -46,6 +47,7 @@ export class ChildWorker {
       // Nothing of a task makes the executor reject, but an instrumentation may.
       .catch((error: unknown): RunOutcome => ({ kind: 'failed', failure: toFailure(error) }));
     this.current = undefined;
+    parent.run = undefined;
     link.send({ type: 'ended', run, outcome });
   }
 

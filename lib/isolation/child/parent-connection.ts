@@ -16,6 +16,8 @@ export class ParentConnection {
   dialects: readonly string[] = [];
   /** Milliseconds by which the clock of the store is ahead of that of this computer. */
   clockOffset: number;
+  /** The number of the attempt that runs; `undefined` between two attempts. */
+  run: number | undefined;
   private last = 0;
   private readonly calls = new Map<number, OpenCall>();
   private readonly watches = new Map<number, ChangeListener>();
