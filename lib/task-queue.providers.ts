@@ -17,6 +17,7 @@ import { TaskEvents } from './events/task-events.js';
 import { TaskHttpInterceptor } from './http/task-http.interceptor.js';
 import { checkImportedOnce } from './imported-once.js';
 import { ParentConnection } from './isolation/child/parent-connection.js';
+import { RunWaitsOfChild } from './isolation/child/run-waits-of-child.js';
 import { createChildEngine } from './isolation/child/child-engine.js';
 import { ForwardedJournal } from './isolation/child/forwarded-journal.js';
 import { PARENT_LINK, type ParentLink } from './isolation/isolated-process.js';
@@ -169,9 +170,17 @@ export const PROVIDERS: Provider[] = [
   },
   {
     provide: TaskResults,
-    inject: [ENGINE, RunWaitsOfProcess, RESOLVED_OPTIONS],
-    useFactory: (engine: Engine, runWaits: RunWaitsOfProcess, { queues, topology }: ResolvedOptions) =>
-      new TaskResults(engine, runWaits, (queue) => queues.get(queue)?.rateLimit, topology),
+    inject: [ENGINE, RunWaitsOfProcess, TaskContext, RESOLVED_OPTIONS, ParentConnection],
+    useFactory: (
+      engine: Engine,
+      ofProcess: RunWaitsOfProcess,
+      context: TaskContext,
+      { queues, topology }: ResolvedOptions,
+      parent?: ParentConnection,
+    ) => {
+      const runWaits = parent ? new RunWaitsOfChild({ context, parent }) : ofProcess;
+      return new TaskResults(engine, runWaits, (queue) => queues.get(queue)?.rateLimit, topology);
+    },
   },
   {
     provide: TaskEvents,
@@ -200,6 +209,7 @@ export const PROVIDERS: Provider[] = [
         tasksOfQueues: () => registry.namesByQueue(),
         schedulesSince: () => clock.since,
         version: packageVersion() ?? 'unknown',
+        topology: options.topology,
       }),
   },
   {
@@ -234,11 +244,12 @@ export const PROVIDERS: Provider[] = [
   },
   {
     provide: Isolation,
-    inject: [ENGINE, Instrumentations, TaskRegistry, RESOLVED_OPTIONS, TESTING_SLOT],
+    inject: [ENGINE, Instrumentations, TaskRegistry, RunWaitsOfProcess, RESOLVED_OPTIONS, TESTING_SLOT],
     useFactory: (
       engine: Engine,
       instrumentations: Instrumentations,
       registry: TaskRegistry,
+      runWaits: RunWaitsOfProcess,
       options: ResolvedOptions,
       slot: TestingSlot,
     ) =>
@@ -248,6 +259,7 @@ export const PROVIDERS: Provider[] = [
             engine,
             instrumentations,
             registry,
+            runWaits,
             options: options.isolation,
             queues: () => consumedQueues(options, registry).keys(),
           })
@@ -391,6 +403,7 @@ export const PROVIDERS: Provider[] = [
       options: ResolvedOptions,
     ): ScheduleDeps => ({
       engine,
+      topology: options.topology,
       calls,
       results,
       explorer,

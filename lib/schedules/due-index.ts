@@ -53,24 +53,33 @@ export class DueIndex {
   /**
    * The ticks for which a task has to be enqueued now. The first schedule is a random one: processes that have to handle
    * many ticks then begin with different ones, and ticks that fail do not always come first.
+   *
+   * @param sinceOf the time before which the ticks of a schedule were missed
+   * @param isHeld whether the ticks of a schedule have to wait
    */
-  due(now: number, watchingSince: number): DueTick[] {
+  due(
+    now: number,
+    sinceOf: (schedule: Schedule) => number,
+    isHeld: (schedule: Schedule) => boolean = () => false,
+  ): DueTick[] {
     if (now >= this.firstTime) this.wake(now);
     const due: DueTick[] = [];
     const ready = [...this.ready];
     const first = Math.floor(Math.random() * ready.length);
     for (let index = 0; index < ready.length && due.length < MAX_DUE; index++) {
       const schedule = ready[(first + index) % ready.length] as Schedule;
-      const ticks = schedule.due(now, watchingSince);
+      if (isHeld(schedule)) continue;
+      const ticks = schedule.due(now, sinceOf(schedule));
       if (ticks.length === 0) this.rest(schedule, schedule.upcoming(now, 1)[0] ?? Infinity);
       for (const tick of ticks) due.push({ schedule, tick });
     }
     return due;
   }
 
-  /** The first time at which a tick may be due; `Infinity` when there is none. */
-  next(): number {
-    return this.ready.size > 0 ? -Infinity : this.firstTime;
+  /** The first time at which a tick may be due that need not wait; `Infinity` when there is none. */
+  next(isHeld: (schedule: Schedule) => boolean): number {
+    for (const schedule of this.ready) if (!isHeld(schedule)) return -Infinity;
+    return this.firstTime;
   }
 
   /** Takes the schedules whose time has come for ready. */

@@ -1,5 +1,6 @@
 import type { OnApplicationBootstrap, OnModuleDestroy } from '@nestjs/common';
 import { type Engine } from '../engine/engine.js';
+import { ONE_SHARD, type Topology } from '../engine/shards/topology.js';
 import { EngineUnavailableError } from '../errors.js';
 import { BrokenScheduleLog } from './broken-schedule-log.js';
 import { DueIndex } from './due-index.js';
@@ -8,7 +9,8 @@ import { RunEnds } from './run-ends.js';
 import type { Schedule } from './schedule.js';
 import type { ScheduleReconciler } from './schedule-reconciler.js';
 import { parseKey } from './stored-schedule.js';
-import type { TickRunner } from './tick-runner.js';
+import { TickLanes } from './tick-lanes.js';
+import type { TickRunner, TicksRun } from './tick-runner.js';
 import { PackageLogger } from '../package-logger.js';
 
 /** Milliseconds after which all schedules are read again, in case the announcement of a change was lost. */
@@ -49,6 +51,7 @@ export class ScheduleClock implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly index = new DueIndex();
   private readonly brokenLog = new BrokenScheduleLog();
   private readonly runEnds: RunEnds;
+  private readonly lanes: TickLanes;
   /** The ids of announced schedules that are not read yet. */
   private readonly changed = new Set<string>();
   private watchingSince = Infinity;
@@ -70,8 +73,16 @@ export class ScheduleClock implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly reconciler: ScheduleReconciler,
     /** Whether this process runs tasks. */
     private readonly enabled: boolean,
+    topology: Topology = ONE_SHARD,
   ) {
-    this.runEnds = new RunEnds(engine, book);
+    this.runEnds = new RunEnds(engine, book, topology);
+    this.lanes = new TickLanes({
+      engine,
+      topology,
+      run: (ticks) => this.runInLane(ticks),
+      onEnd: () => void (this.stopped || this.runPass()),
+      onError: (error) => void this.handleError(error),
+    });
   }
 
   async onApplicationBootstrap(): Promise<void> {
@@ -96,7 +107,7 @@ export class ScheduleClock implements OnApplicationBootstrap, OnModuleDestroy {
   watched(): { readonly schedules: Iterable<Schedule>; readonly due: readonly DueTick[] } | undefined {
     const { since } = this;
     if (since === undefined) return undefined;
-    return { schedules: this.index.schedules.values(), due: this.index.due(this.engine.now(), since) };
+    return { schedules: this.index.schedules.values(), due: this.index.due(this.engine.now(), this.sinceOf) };
   }
 
   /** Takes in the schedules of a module that was loaded after the start. */
@@ -156,10 +167,28 @@ export class ScheduleClock implements OnApplicationBootstrap, OnModuleDestroy {
       // At each turn, right before the time is used: after a step of a day, every tick of that day would seem to be due.
       const now = this.detectClockStep();
       if (this.readAllAt === -Infinity) continue;
-      const due = this.index.due(now, this.watchingSince);
+      const due = this.index.due(now, this.sinceOf, this.isHeld);
       if (due.length === 0) return this.timeToNextPass();
-      if (!(await this.runAllUnhandled(due))) return RETRY_DELAY;
+      if (this.lanes.areUsed) this.lanes.start(due);
+      else if (!(await this.runAllUnhandled(due))) return RETRY_DELAY;
     }
+  }
+
+  private readonly sinceOf = (schedule: Schedule): number => Math.max(this.watchingSince, this.lanes.since(schedule));
+
+  private readonly isHeld = (schedule: Schedule): boolean => this.lanes.isHeld(schedule);
+
+  /** Runs the ticks of one shard. Its outage does not concern the schedules of the others. */
+  private async runInLane(due: readonly DueTick[]): Promise<TicksRun> {
+    let isComplete = true;
+    for (let start = 0; start < due.length && !this.stopped; start += TICKS_AT_ONCE) {
+      const unhandled = await this.findUnhandled(due.slice(start, start + TICKS_AT_ONCE));
+      if (unhandled.length === 0) continue;
+      const run = await this.runner.run(unhandled);
+      if (run.outage !== undefined) return run;
+      isComplete &&= run.isComplete;
+    }
+    return { isComplete, outage: undefined };
   }
 
   /** @returns false when a tick could not be run; another attempt may succeed */
@@ -177,12 +206,22 @@ export class ScheduleClock implements OnApplicationBootstrap, OnModuleDestroy {
    * @returns false when a tick could not be run; another attempt may succeed
    */
   private async runUnhandled(due: readonly DueTick[]): Promise<boolean> {
+    const unhandled = await this.findUnhandled(due);
+    if (unhandled.length === 0) return true;
+    return this.callEngine(async () => {
+      const { isComplete, outage } = await this.runner.run(unhandled);
+      if (outage) throw outage;
+      return isComplete;
+    });
+  }
+
+  /** The ticks that no process has handled yet. None when some may count as missed by now: they have to be computed again. */
+  private async findUnhandled(due: readonly DueTick[]): Promise<readonly DueTick[]> {
     const { watchingSince } = this;
     const { unhandled, changed } = await this.callEngine(() => this.book.findUnhandled(due));
-    // Some of these ticks may now count as missed: the due ticks have to be computed again.
-    if (watchingSince !== this.watchingSince) return true;
+    if (watchingSince !== this.watchingSince) return [];
     for (const { id } of changed) this.changed.add(id);
-    return unhandled.length === 0 || this.callEngine(() => this.runner.run(unhandled));
+    return unhandled;
   }
 
   /** Reads all schedules, after they were brought in line with the code, and deletes outdated keys. */
@@ -254,7 +293,7 @@ export class ScheduleClock implements OnApplicationBootstrap, OnModuleDestroy {
 
   private timeToNextPass(): number {
     return Math.max(
-      Math.min(this.index.next() - this.engine.now(), this.readAllAt - performance.now(), LONGEST_PAUSE),
+      Math.min(this.index.next(this.isHeld) - this.engine.now(), this.readAllAt - performance.now(), LONGEST_PAUSE),
       0,
     );
   }

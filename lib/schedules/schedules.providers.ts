@@ -1,5 +1,6 @@
 import type { Provider } from '@nestjs/common';
 import type { Engine } from '../engine/engine.js';
+import type { Topology } from '../engine/shards/topology.js';
 import type { InstrumentedEnqueue } from '../engine/instrumented-enqueue.js';
 import { isAlive } from '../engine/ports/worker-registry.js';
 import type { TaskResults } from '../results/task-results.js';
@@ -17,6 +18,7 @@ import { TickRunner } from './tick-runner.js';
 /** The parts of the application that schedules need. */
 export interface ScheduleDeps {
   readonly engine: Engine;
+  readonly topology: Topology;
   /** Stores the calls of schedules, unless their queue is full. */
   readonly calls: Pick<InstrumentedEnqueue, 'enqueue'>;
   readonly results: TaskResults;
@@ -52,7 +54,7 @@ export const SCHEDULE_PROVIDERS: Provider[] = [
     provide: ScheduleClock,
     inject: [SCHEDULE_DEPS, ScheduleBook, DeclaredSchedules],
     useFactory: (deps: ScheduleDeps, book: ScheduleBook, declared: DeclaredSchedules) => {
-      const { engine, calls, queues, application, tasks, enabled } = deps;
+      const { engine, topology, calls, queues, application, tasks, enabled } = deps;
       const reconciler = new ScheduleReconciler(
         book,
         () => declared.list(),
@@ -61,7 +63,7 @@ export const SCHEDULE_PROVIDERS: Provider[] = [
         () => ({ application, tasks: tasks(), schedules: declared.list().map(({ id }) => id) }),
         async () => (await engine.workers.list()).filter((worker) => isAlive(worker, engine.now())),
       );
-      return new ScheduleClock(engine, book, new TickRunner(engine, book, calls), reconciler, enabled);
+      return new ScheduleClock(engine, book, new TickRunner(engine, book, calls), reconciler, enabled, topology);
     },
   },
   {
@@ -73,7 +75,9 @@ export const SCHEDULE_PROVIDERS: Provider[] = [
   {
     provide: TaskSchedules,
     inject: [SCHEDULE_DEPS, ScheduleBook, DeclaredSchedules],
-    useFactory: ({ engine, calls, results, template }: ScheduleDeps, book: ScheduleBook, declared: DeclaredSchedules) =>
-      new TaskSchedules({ engine, calls, results, book, declared, template }),
+    useFactory: (deps: ScheduleDeps, book: ScheduleBook, declared: DeclaredSchedules) => {
+      const { engine, topology, calls, results, template } = deps;
+      return new TaskSchedules({ engine, topology, calls, results, book, declared, template });
+    },
   },
 ];

@@ -1,6 +1,8 @@
 import { inBatches } from '../concurrency.js';
 import type { Engine } from '../engine/engine.js';
 import type { EnqueuePort } from '../engine/ports/enqueue-port.js';
+import { findReachable } from '../engine/shards/find-reachable.js';
+import type { Topology } from '../engine/shards/topology.js';
 import { newTaskId } from '../engine/task-id.js';
 import { ConfigurationError, ScheduleNotFoundError } from '../errors.js';
 import { TaskHandle } from '../results/task-handle.js';
@@ -33,7 +35,8 @@ export interface ScheduleListOptions {
 
 /** The parts of the application that {@link TaskSchedules} needs. */
 export interface TaskSchedulesDeps {
-  readonly engine: Pick<Engine, 'find' | 'now' | 'schedules'>;
+  readonly engine: Pick<Engine, 'find' | 'missingShards' | 'now' | 'schedules'>;
+  readonly topology: Topology;
   readonly calls: Pick<EnqueuePort, 'enqueue'>;
   readonly results: TaskResults;
   readonly book: ScheduleBook;
@@ -273,7 +276,7 @@ export class TaskSchedules {
 
   async #describe(schedule: Schedule): Promise<ScheduleStatus> {
     const { lastTask } = schedule;
-    const record = lastTask === undefined ? undefined : await this.#deps.engine.find(lastTask);
+    const record = lastTask === undefined ? undefined : await findReachable(lastTask, this.#deps);
     return toScheduleStatus(schedule, record, this.#deps.engine.now());
   }
 }

@@ -7,6 +7,14 @@ import type { Schedule } from './schedule.js';
 import { callOf, idOfTick } from './scheduled-call.js';
 import { PackageLogger } from '../package-logger.js';
 
+/** What became of ticks. */
+export interface TicksRun {
+  /** False when a task could not be enqueued: its tick stays unhandled. */
+  readonly isComplete: boolean;
+  /** The error of an engine that could not be reached; `undefined` when it answered. */
+  readonly outage: EngineUnavailableError | undefined;
+}
+
 /** Milliseconds after which the same failure is logged again. */
 const REPEAT_AFTER = 60_000;
 
@@ -29,10 +37,9 @@ export class TickRunner {
   /**
    * Enqueues the tasks of these ticks and records the ticks as handled.
    *
-   * @returns false when a task could not be enqueued; its tick stays unhandled
-   * @throws EngineUnavailableError
+   * @throws EngineUnavailableError when the store of the schedules cannot be reached
    */
-  async run(ticks: readonly DueTick[]): Promise<boolean> {
+  async run(ticks: readonly DueTick[]): Promise<TicksRun> {
     // Read each time: when the data was lost, all processes have to agree on one secret again.
     this.secret = await this.engine.schedules.secret(this.secret);
     const calls = ticks.map(({ schedule, tick }) => this.call(schedule, tick, this.secret as string));
@@ -62,12 +69,10 @@ export class TickRunner {
       }
     }
     await this.book.recordTicks(handled);
-    const outage = attempts.find(
-      ({ status, reason }: { status: string; reason?: unknown }) =>
-        status === 'rejected' && reason instanceof EngineUnavailableError,
-    );
-    if (outage) throw (outage as PromiseRejectedResult).reason;
-    return handled.length === ticks.length;
+    const outage = attempts
+      .map((attempt) => (attempt.status === 'rejected' ? (attempt.reason as unknown) : undefined))
+      .find((reason) => reason instanceof EngineUnavailableError);
+    return { isComplete: handled.length === ticks.length, outage };
   }
 
   private call(schedule: Schedule, tick: number, secret: string): TaskCall {

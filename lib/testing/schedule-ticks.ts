@@ -55,7 +55,10 @@ export class ScheduleTicks {
     for (let next = this.firstDue(schedules); next; next = this.firstDue(schedules)) {
       const { unhandled, changed } = await book.findUnhandled([next]);
       if (changed.size > 0) return this.runNext();
-      if (unhandled.length > 0) return this.runner.run(unhandled);
+      if (unhandled.length === 0) continue;
+      const { isComplete, outage } = await this.runner.run(unhandled);
+      if (outage) throw outage;
+      return isComplete;
     }
     return false;
   }

@@ -120,7 +120,7 @@ export class ShardedEngine implements Engine {
   }
 
   find(id: string): Promise<TaskRecord | undefined> {
-    return this.ofTask(id).find(id);
+    return this.reach.track(this.reach.topology.shardOf(queueOfTask(id) ?? ''), (engine) => engine.find(id));
   }
 
   countEndedMembers(record: TaskRecord): Promise<number> {

@@ -8,6 +8,8 @@ export interface Topology {
   /** The names of all shards, {@link DEFAULT_SHARD} first. */
   readonly shards: readonly string[];
   shardOf(queue: string): string;
+  /** The queues of a shard that is not the default one: those that name it, and the one that looks after its workflows. */
+  queuesOf(shard: string): readonly string[];
   /** The queue of the tasks that look after the workflows of a queue. They are in the shard of the workflow. */
   workflowQueue(queue: string): string;
 }
@@ -24,6 +26,10 @@ export function topologyOf(names: readonly string[], shardOfQueue: ReadonlyMap<s
   return {
     shards: [DEFAULT_SHARD, ...known],
     shardOf,
+    queuesOf: (shard) => [
+      ...Array.from(shardOfQueue.keys()).filter((queue) => shardOf(queue) === shard),
+      workflowQueueOf(shard),
+    ],
     workflowQueue: (queue) => {
       const shard = shardOf(queue);
       return shard === DEFAULT_SHARD ? WORKFLOW_QUEUE : workflowQueueOf(shard);

@@ -14,6 +14,7 @@ import {
 } from './outbox-database.js';
 import { figuresOf, PolledOutbox } from './polled-outbox.js';
 import { FORMAT } from './outbox-format.js';
+import type { OutboxPart } from './outbox-part.js';
 
 /** Seconds after which the server ends a session of a relay that vanished, and with it its lock. */
 const SESSION_LIMIT = 60;
@@ -24,8 +25,12 @@ export interface MysqlPoolLike {
   readonly promise?: () => unknown;
 }
 
-/** Opens a pool of few connections: one for the relay and one for figures. */
-export async function openMysqlOutbox(connection: string | MysqlPoolLike, table: string): Promise<OutboxDatabase> {
+/** Opens a pool of few connections: one for figures, and one for each part that is moved by itself. */
+export async function openMysqlOutbox(
+  connection: string | MysqlPoolLike,
+  table: string,
+  parts: number,
+): Promise<OutboxDatabase> {
   if (typeof connection !== 'string') {
     const pool = (connection.promise ? connection.promise() : connection) as Pool;
     return new MysqlOutbox(pool, false, 'MySQL (the pool of the application)', table);
@@ -33,7 +38,7 @@ export async function openMysqlOutbox(connection: string | MysqlPoolLike, table:
   const mysql = await loadDriver('mysql2', () => importMysql('mysql2/promise'));
   const pool = mysql.createPool({
     uri: connection.replace(/^mariadb:/i, 'mysql:'),
-    connectionLimit: 2,
+    connectionLimit: 1 + parts,
     connectTimeout: 5_000,
     enableKeepAlive: true,
   });
@@ -62,20 +67,24 @@ class MysqlOutbox extends PolledOutbox implements OutboxDatabase {
     );
   }
 
-  hasRows(store: string): Promise<boolean> {
+  hasRows({ store, condition }: OutboxPart): Promise<boolean> {
     return this.explained(async () => {
       const [found] = await this.pool.query<RowDataPacket[]>(
-        `SELECT 1 FROM ${this.table} WHERE store = ? AND ${WAITING} LIMIT 1`,
+        `SELECT 1 FROM ${this.table} WHERE store = ? AND ${WAITING} ${condition} LIMIT 1`,
         [store],
       );
       return found.length > 0;
     });
   }
 
-  take(store: string, limit: number, move: (rows: readonly OutboxRow[]) => Promise<MovedRows>): Promise<Taken> {
+  take(
+    { store, lock, condition }: OutboxPart,
+    limit: number,
+    move: (rows: readonly OutboxRow[]) => Promise<MovedRows>,
+  ): Promise<Taken> {
     return this.explained(async () => {
-      const waiting = `FROM ${this.table} WHERE store = ? AND ${WAITING}`;
-      return this.locked(store, async (connection) => {
+      const waiting = `FROM ${this.table} WHERE store = ? AND ${WAITING} ${condition}`;
+      return this.locked(lock, async (connection) => {
         const [rows] = await connection.query<RowDataPacket[]>(
           `SELECT CAST(seq AS CHAR) AS seq, payload ${waiting} ORDER BY ${this.table}.seq LIMIT ${limit}`,
           [store],
@@ -112,14 +121,14 @@ FROM ${this.table} WHERE store = ? GROUP BY queue`,
     if (this.ownsPool) await this.pool.end();
   }
 
-  private async locked(store: string, run: (connection: PoolConnection) => Promise<Taken>): Promise<Taken> {
+  private async locked(name: string, run: (connection: PoolConnection) => Promise<Taken>): Promise<Taken> {
     const connection = await this.pool.getConnection();
     let isBroken = true;
     try {
       if (this.ownsPool) await connection.query(`SET SESSION wait_timeout = ${SESSION_LIMIT}`);
       const [[lock]] = await connection.query<RowDataPacket[]>(
         "SELECT GET_LOCK(CONCAT(?, LEFT(SHA1(COALESCE(DATABASE(), '')), 16)), 0) AS locked",
-        [this.lockName(store)],
+        [this.lockName(name)],
       );
       if (Number(lock?.['locked']) !== 1) {
         isBroken = false;
@@ -137,8 +146,8 @@ FROM ${this.table} WHERE store = ? GROUP BY queue`,
   }
 
   /** Locks are named for the whole server, in at most 64 characters. */
-  private lockName(store: string): string {
-    return `task_outbox_${createHash('sha1').update(`${this.table} ${store}`).digest('hex').slice(0, 20)}_`;
+  private lockName(name: string): string {
+    return `task_outbox_${createHash('sha1').update(`${this.table} ${name}`).digest('hex').slice(0, 20)}_`;
   }
 
   private async explained<T>(run: () => Promise<T>): Promise<T> {

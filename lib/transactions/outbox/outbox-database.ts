@@ -1,4 +1,5 @@
 import { FORMAT } from './outbox-format.js';
+import type { OutboxPart } from './outbox-part.js';
 import { DEFAULT_TABLE, type Dialect } from './outbox-table.js';
 
 /** A stored row that waits for a relay. */
@@ -50,13 +51,13 @@ export interface OutboxDatabase {
    * @throws ConfigurationError when another attempt cannot help
    */
   check(): Promise<void>;
-  /** Whether rows of `store` wait. It costs less than {@link take}. */
-  hasRows(store: string): Promise<boolean>;
+  /** Whether rows of a part wait. It costs less than {@link take}. */
+  hasRows(part: OutboxPart): Promise<boolean>;
   /**
-   * Hands the first rows of `store` to `move` and removes those that were moved. One relay at a time does that, so that the
+   * Hands the first rows of a part to `move` and removes those that were moved. One relay at a time does that, so that the
    * order of the rows is kept; the rows of a relay that dies are free at once, or after a few seconds on SQLite.
    */
-  take(store: string, limit: number, move: (rows: readonly OutboxRow[]) => Promise<MovedRows>): Promise<Taken>;
+  take(part: OutboxPart, limit: number, move: (rows: readonly OutboxRow[]) => Promise<MovedRows>): Promise<Taken>;
   figures(store: string): Promise<TableFigures>;
   /** Whether the transaction of this number goes on; false when the database does not tell. */
   isOpen(transaction: string): Promise<boolean>;

@@ -34,8 +34,11 @@ export interface OutboxOptions {
 export interface ResolvedOutbox {
   readonly table: string;
   /** Opens the database; `undefined` in a process that moves nothing. */
-  readonly open: (() => Promise<OutboxDatabase>) | undefined;
+  readonly open: OpenOutbox | undefined;
 }
+
+/** @param parts how many parts of the rows are moved by themselves */
+type OpenOutbox = (parts: number) => Promise<OutboxDatabase>;
 
 const CURE =
   'Give the database of your transactions: postgres://user:password@host:5432/database, mysql://user:password@host:3306/database, ' +
@@ -49,7 +52,7 @@ export function resolveOutbox(options: OutboxOptions | undefined): ResolvedOutbo
   return { table, open: connection === undefined ? undefined : opener(connection, table) };
 }
 
-function opener(connection: NonNullable<OutboxOptions['connection']>, table: string): () => Promise<OutboxDatabase> {
+function opener(connection: NonNullable<OutboxOptions['connection']>, table: string): OpenOutbox {
   if (isMysqlPool(connection)) return openMysql(connection, table);
   if (typeof connection !== 'string') {
     if (typeof connection === 'object' && connection !== null) return openPostgres(connection, table);
@@ -67,11 +70,11 @@ function openPostgres(connection: string | PostgresConnectionOptions | PostgresP
   const parsed = parseConnection(connection);
   if (parsed.kind !== 'postgres')
     throw new ConfigurationError(`outbox.connection is not the database of transactions. ${CURE}`);
-  return async () => (await import('./postgres-outbox.js')).openPostgresOutbox(parsed, table);
+  return async (parts: number) => (await import('./postgres-outbox.js')).openPostgresOutbox(parsed, table, parts);
 }
 
 function openMysql(connection: string | MysqlPoolLike, table: string) {
-  return async () => (await import('./mysql-outbox.js')).openMysqlOutbox(connection, table);
+  return async (parts: number) => (await import('./mysql-outbox.js')).openMysqlOutbox(connection, table, parts);
 }
 
 function openSqlite(url: string, table: string) {

@@ -1,48 +1,37 @@
-import { ConfigurationError, EngineUnavailableError } from '../../errors.js';
-import type { MovedRows, OutboxDatabase, OutboxRow, Taken } from './outbox-database.js';
-import type { MovedBatch } from './outbox-mover.js';
 import { PackageLogger } from '../../package-logger.js';
+import { ConfigurationError } from '../../errors.js';
+import type { OutboxDatabase, OutboxRow } from './outbox-database.js';
+import type { MovedBatch } from './outbox-mover.js';
+import type { OutboxPart } from './outbox-part.js';
+import { RelayLane } from './relay-lane.js';
 
-/** Rows of one batch. */
-const BATCH = 500;
-/** Milliseconds between two looks at a table that is empty, unless the database tells of a commit. */
-const POLL = 1_000;
-/** The pause after rows were moved; it doubles while none follow. Databases that tell of no commit are read soon in this way. */
-const SOON = 10;
-/** Milliseconds for which a relay leaves the table to the relay that is at work. */
-const WHILE_BUSY = 200;
-/** The pause while the table or the engine cannot be reached; it doubles up to the longest. */
-const FAILED = 500;
-const LONGEST_PAUSE = 5_000;
 /** Milliseconds between two checks for rows that no relay of this version takes. */
 const INSPECT_EVERY = 60_000;
 
 export interface OutboxRelayDeps {
-  readonly open: () => Promise<OutboxDatabase>;
+  readonly open: (parts: number) => Promise<OutboxDatabase>;
   readonly store: string;
+  /** See {@link partsOf}. */
+  readonly parts: readonly OutboxPart[];
   readonly move: (rows: readonly OutboxRow[]) => Promise<MovedBatch>;
 }
 
 /**
  * Moves the calls of committed transactions from the outbox to the engine, in every process that knows the database.
  *
- * One relay at a time works on the table, and it takes the rows in the order of their inserts. A transaction becomes visible as
+ * One relay at a time works on a part of the table, and it takes the rows in the order of their inserts. A transaction becomes visible as
  * a whole, so its rows are moved in its order, however long it was open and whatever other transactions have committed before.
- * The rows of two transactions may be moved in the order of their inserts or of their commits.
+ * The rows of two transactions may be moved in the order of their inserts or of their commits. The rows of two shards have no order.
  */
 export class OutboxRelay {
   private readonly logger = new PackageLogger();
   private opened: OutboxDatabase | undefined;
-  private running: Promise<void> | undefined;
+  private lanes: readonly RelayLane[] = [];
   private isStopped = false;
-  private isWoken = false;
-  private endPause: (() => void) | undefined;
-  /** What was logged about the table and not found mended yet. */
-  private problem: string | undefined;
+  /** What went wrong with the table, by part, and is not mended yet. `check` stands for the start. */
+  private readonly problems = new Map<OutboxPart | 'check', string>();
   private inspectedAt = 0;
   private newerRows = 0;
-  /** Milliseconds to the next look at the table. */
-  private soon = SOON;
 
   constructor(private readonly deps: OutboxRelayDeps) {}
 
@@ -52,7 +41,8 @@ export class OutboxRelay {
    * @throws ConfigurationError when another attempt cannot help: the table is missing, or a permission
    */
   async start(): Promise<void> {
-    const database = await this.deps.open();
+    const { open, store, parts, move } = this.deps;
+    const database = await open(parts.length);
     this.opened = database;
     try {
       await database.check();
@@ -61,10 +51,20 @@ export class OutboxRelay {
         await this.stop();
         throw error;
       }
-      this.warn(error);
+      this.warn('check', error);
     }
-    database.listen(this.deps.store, () => this.wake());
-    this.running = this.run(database);
+    this.lanes = parts.map(
+      (part) =>
+        new RelayLane({
+          ...{ database, part, move },
+          onEmpty: () => this.inspect(database),
+          onProblem: (error) => (error === undefined ? this.mended(database, part) : this.warn(part, error)),
+          onRejected: (seq, reason) => this.logRejected(database, seq, reason),
+        }),
+    );
+    database.listen(store, () => {
+      for (const lane of this.lanes) lane.wake();
+    });
   }
 
   /** The database of the outbox; `undefined` before the start. */
@@ -75,81 +75,16 @@ export class OutboxRelay {
   /** This process has stored rows, whose transaction commits soon. Not every database tells of the commit. */
   expectRows(): void {
     if (this.opened?.dialect === 'postgres') return;
-    this.soon = SOON;
-    this.wake();
+    for (const lane of this.lanes) lane.expectRows();
   }
 
-  /** Ends the relay after the batch under way. Safe to call twice. */
+  /** Ends the relay after the batches under way. Safe to call twice. */
   async stop(): Promise<void> {
     this.isStopped = true;
-    this.wake();
-    await this.running;
+    await Promise.all(this.lanes.map((lane) => lane.stop()));
     const { opened } = this;
     this.opened = undefined;
     await opened?.close().catch(() => undefined);
-  }
-
-  private wake(): void {
-    this.isWoken = true;
-    this.endPause?.();
-  }
-
-  private async run(database: OutboxDatabase): Promise<void> {
-    let failed = FAILED;
-    while (!this.isStopped) {
-      const wasWoken = this.isWoken;
-      this.isWoken = false;
-      try {
-        const taken = wasWoken || (await database.hasRows(this.deps.store)) ? await this.takeBatch(database) : 'empty';
-        failed = FAILED;
-        this.mended(database);
-        await this.pauseAfter(database, taken);
-      } catch (error) {
-        // The engine logs its own outages.
-        if (!(error instanceof EngineUnavailableError)) this.warn(error);
-        await this.pause(failed, false);
-        failed = Math.min(failed * 2, LONGEST_PAUSE);
-      }
-    }
-  }
-
-  private async pauseAfter(database: OutboxDatabase, taken: Taken): Promise<void> {
-    if (taken === 'busy') return this.pause(WHILE_BUSY, false);
-    if (taken === 'empty') {
-      await this.inspect(database);
-      this.soon = Math.min(this.soon * 2, POLL);
-      return this.pause(this.soon, true);
-    }
-    this.soon = SOON;
-    // A commit does not end this pause: rows that come one after the other are moved together.
-    if (taken < BATCH) await this.pause(SOON, false);
-    this.isWoken = true;
-  }
-
-  private async takeBatch(database: OutboxDatabase): Promise<Taken> {
-    let interruption: unknown;
-    const taken = await database.take(this.deps.store, BATCH, async (rows): Promise<MovedRows> => {
-      const batch = await this.deps.move(rows);
-      ({ interruption } = batch);
-      for (const { seq, reason } of batch.rejected) this.logRejected(database, seq, reason);
-      return batch;
-    });
-    if (interruption !== undefined) throw interruption;
-    return taken;
-  }
-
-  /** @param isEndable whether the pause ends with a commit that the database tells of */
-  private async pause(milliseconds: number, isEndable: boolean): Promise<void> {
-    if (this.isStopped || (isEndable && this.isWoken)) return;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, milliseconds);
-      this.endPause = () => {
-        if (!isEndable && !this.isStopped) return;
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-    this.endPause = undefined;
   }
 
   private logRejected({ address }: OutboxDatabase, seq: string, reason: string): void {
@@ -173,10 +108,13 @@ export class OutboxRelay {
     this.newerRows = newer;
   }
 
-  private warn(error: unknown): void {
+  /** Logs one line for a problem of the table, however many parts meet it. */
+  private warn(part: OutboxPart | 'check', error: unknown): void {
     const { message } = error as Error;
-    if (this.isStopped || this.problem !== undefined) return;
-    this.problem = message;
+    if (this.isStopped || this.problems.has(part)) return;
+    const isKnown = this.problems.size > 0;
+    this.problems.set(part, message);
+    if (isKnown) return;
     const where = this.opened?.address ?? 'the database';
     this.logger.warn(
       error instanceof ConfigurationError
@@ -185,9 +123,10 @@ export class OutboxRelay {
     );
   }
 
-  private mended({ address }: OutboxDatabase): void {
-    if (this.problem === undefined) return;
-    this.problem = undefined;
-    this.logger.log(`The outbox in ${address} is moved again.`);
+  private mended({ address }: OutboxDatabase, part: OutboxPart): void {
+    if (this.problems.size === 0) return;
+    this.problems.delete('check');
+    this.problems.delete(part);
+    if (this.problems.size === 0) this.logger.log(`The outbox in ${address} is moved again.`);
   }
 }

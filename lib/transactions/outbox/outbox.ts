@@ -5,6 +5,8 @@ import { OutboxEnqueue } from './outbox-enqueue.js';
 import { OutboxFiguresReader, type OutboxFigures } from './outbox-figures.js';
 import { OutboxMover } from './outbox-mover.js';
 import type { ResolvedOutbox } from './outbox-options.js';
+import type { OutboxRow } from './outbox-database.js';
+import { partsOf } from './outbox-part.js';
 import { OutboxRelay } from './outbox-relay.js';
 
 export interface OutboxDeps {
@@ -25,7 +27,9 @@ export class Outbox {
   constructor(private readonly deps: OutboxDeps) {
     const { options, store, engine, resultTtlOf, topology } = deps;
     const mover = new OutboxMover({ engine, resultTtlOf, topology });
-    this.relay = options.open && new OutboxRelay({ open: options.open, store, move: (rows) => mover.move(rows) });
+    const parts = partsOf(store, topology);
+    const move = (rows: readonly OutboxRow[]) => mover.move(rows);
+    this.relay = options.open && new OutboxRelay({ open: options.open, store, parts, move });
     this.reader = new OutboxFiguresReader(() => this.relay?.database, store);
   }
 

@@ -14,6 +14,7 @@ import {
   type Taken,
 } from './outbox-database.js';
 import { FORMAT } from './outbox-format.js';
+import type { OutboxPart } from './outbox-part.js';
 import { CHANNEL } from './outbox-table.js';
 
 /** Milliseconds between the loss of the connection that listens and the next attempt. Polling goes on meanwhile. */
@@ -36,10 +37,11 @@ interface PostgresOutboxDeps {
   readonly table: string;
 }
 
-/** Opens a pool of few connections: one that listens, one for the relay and one for figures. */
+/** Opens a pool of few connections: one that listens, one for figures, and one for each part that is moved by itself. */
 export async function openPostgresOutbox(
   { url, options, pool }: { url?: string; options?: object; pool?: object },
   table: string,
+  parts: number,
 ): Promise<OutboxDatabase> {
   if (pool) {
     return new PostgresOutbox({
@@ -58,7 +60,7 @@ export async function openPostgresOutbox(
     keepAlive: true,
     query_timeout: QUERY_LIMIT,
     ...config,
-    max: 3,
+    max: 2 + parts,
     application_name: config.application_name ?? 'nestjs-task-queue outbox',
   });
   const address = `PostgreSQL at ${connectionString === undefined ? hostAndPort({ host, port }) : withoutPassword(connectionString)}`;
@@ -92,10 +94,10 @@ class PostgresOutbox implements OutboxDatabase {
     }
   }
 
-  async hasRows(store: string): Promise<boolean> {
+  async hasRows({ store, condition }: OutboxPart): Promise<boolean> {
     try {
       const { rows } = await this.deps.pool.query<{ found: string }>(
-        `SELECT (EXISTS (SELECT 1 FROM ${this.deps.table} WHERE store = $1 AND ${WAITING}))::text AS found`,
+        `SELECT (EXISTS (SELECT 1 FROM ${this.deps.table} WHERE store = $1 AND ${WAITING} ${condition}))::text AS found`,
         [store],
       );
       return rows[0]?.found === 'true';
@@ -104,7 +106,11 @@ class PostgresOutbox implements OutboxDatabase {
     }
   }
 
-  async take(store: string, limit: number, move: (rows: readonly OutboxRow[]) => Promise<MovedRows>): Promise<Taken> {
+  async take(
+    { store, lock: name, condition }: OutboxPart,
+    limit: number,
+    move: (rows: readonly OutboxRow[]) => Promise<MovedRows>,
+  ): Promise<Taken> {
     const { pool, table } = this.deps;
     let client: PoolClient | undefined;
     // After an error the connection may lead to a former primary, so it is not used again. Its end rolls back.
@@ -117,9 +123,9 @@ class PostgresOutbox implements OutboxDatabase {
       // what the relay before has removed. Without the lock it reads none.
       const results = (await client.query(
         `${BEGIN};
-SELECT set_config('task_outbox.lock', pg_try_advisory_xact_lock(${this.lockOf(client, store)})::text, true) AS locked;
+SELECT set_config('task_outbox.lock', pg_try_advisory_xact_lock(${this.lockOf(client, name)})::text, true) AS locked;
 SELECT seq::text AS seq, payload FROM ${table}
-WHERE current_setting('task_outbox.lock') = 'true' AND store = ${client.escapeLiteral(store)} AND ${WAITING}
+WHERE current_setting('task_outbox.lock') = 'true' AND store = ${client.escapeLiteral(store)} AND ${WAITING} ${condition}
 ORDER BY ${table}.seq LIMIT ${limit}`,
       )) as unknown as readonly QueryResult[];
       const [lock, found] = results.slice(-2);
@@ -219,10 +225,10 @@ FROM ${this.deps.table} WHERE store = $1 GROUP BY queue`,
     this.retry = setTimeout(() => this.listen(store, wake), LISTEN_AGAIN_AFTER).unref();
   }
 
-  /** The lock of a table and a store. The names of locks are numbers that all programs share in a database. */
-  private lockOf(client: PoolClient, store: string): string {
-    const name = client.escapeLiteral(`nestjs-task-queue outbox ${store} `);
-    return `hashtextextended(${name} || '${this.deps.table}'::regclass::oid::text, 0)`;
+  /** The lock of a table and a part of its rows. The names of locks are numbers that all programs share in a database. */
+  private lockOf(client: PoolClient, name: string): string {
+    const text = client.escapeLiteral(`nestjs-task-queue outbox ${name} `);
+    return `hashtextextended(${text} || '${this.deps.table}'::regclass::oid::text, 0)`;
   }
 
   private explain(error: unknown): unknown {

@@ -11,6 +11,7 @@ import {
 } from './outbox-database.js';
 import { figuresOf, PolledOutbox } from './polled-outbox.js';
 import { FORMAT } from './outbox-format.js';
+import type { OutboxPart } from './outbox-part.js';
 import { openSqlite, unlessBusy, type SqliteConnection } from './open-sqlite.js';
 
 /** Milliseconds for which rows belong to the relay that took them, unless it renews its claim. */
@@ -55,19 +56,25 @@ class SqliteOutbox extends PolledOutbox implements OutboxDatabase {
     );
   }
 
-  async hasRows(store: string): Promise<boolean> {
+  async hasRows({ store, condition }: OutboxPart): Promise<boolean> {
     let found = true;
     const read = () => {
-      const statement = `SELECT 1 FROM ${this.table} WHERE store = ? AND ${WAITING} LIMIT 1`;
+      const statement = `SELECT 1 FROM ${this.table} WHERE store = ? AND ${WAITING} ${condition} LIMIT 1`;
       found = this.connection.all(statement, [store]).length > 0;
     };
     // While another connection writes, it may be writing a row.
     return this.explained(() => !unlessBusy(read) || found);
   }
 
-  async take(store: string, limit: number, move: (rows: readonly OutboxRow[]) => Promise<MovedRows>): Promise<Taken> {
-    const { table, relay } = this;
-    const rows = this.claim(store, limit);
+  async take(
+    part: OutboxPart,
+    limit: number,
+    move: (rows: readonly OutboxRow[]) => Promise<MovedRows>,
+  ): Promise<Taken> {
+    const { table } = this;
+    // The parts of one process claim their rows by themselves.
+    const relay = `${this.relay} ${part.lock}`;
+    const rows = this.claim(part, relay, limit);
     if (typeof rows === 'string') return rows;
     const renewal = setInterval(() => {
       try {
@@ -109,13 +116,17 @@ FROM ${this.table} WHERE store = ? GROUP BY queue`;
     this.connection.close();
   }
 
-  private claim(store: string, limit: number): readonly OutboxRow[] | 'empty' | 'busy' {
-    const { table, relay, connection } = this;
-    const waiting = `FROM ${table} WHERE store = ? AND ${WAITING}`;
+  private claim(
+    { store, condition }: OutboxPart,
+    relay: string,
+    limit: number,
+  ): readonly OutboxRow[] | 'empty' | 'busy' {
+    const { table, connection } = this;
+    const waiting = `FROM ${table} WHERE store = ? AND ${WAITING} ${condition}`;
     return this.explained(() => {
       const rows = connection.write(() => {
         const others = connection.all(
-          `SELECT 1 FROM ${table} WHERE store = ? AND claimed_until > ${NOW} AND claimed_by <> ? LIMIT 1`,
+          `SELECT 1 FROM ${table} WHERE store = ? AND claimed_until > ${NOW} AND claimed_by <> ? ${condition} LIMIT 1`,
           [store, relay],
         );
         if (others.length > 0) return 'busy';
