@@ -1,5 +1,6 @@
 import { finding, type Finding } from '../engine/ports/diagnosis-port.js';
 import type { QueueInfo } from './queue-overview.js';
+import type { ShardInfo } from './shard-info.js';
 import type { WorkerInfo } from './worker-info.js';
 
 /** What {@link problemsOf} has to know of a schedule. */
@@ -13,6 +14,8 @@ export interface StoreState {
   readonly queues: readonly QueueInfo[];
   readonly workers: readonly WorkerInfo[];
   readonly schedules: readonly ScheduleState[];
+  /** Default: none is known to be missing. */
+  readonly shards?: readonly ShardInfo[];
   /** Milliseconds since 1970. */
   readonly now: number;
 }
@@ -24,8 +27,28 @@ const LONG_WAIT = 10 * 60_000;
 
 /** What is wrong right now, in words and with the cure; the worst comes first. An empty list: nothing is. */
 export function problemsOf(state: StoreState): Finding[] {
-  const problems = [...queueProblems(state), ...workerProblems(state), ...scheduleProblems(state)];
+  const problems = [
+    ...shardProblems(state),
+    ...queueProblems(state),
+    ...workerProblems(state),
+    ...scheduleProblems(state),
+  ];
   return problems.toSorted((a, b) => Number(b.level === 'fail') - Number(a.level === 'fail'));
+}
+
+function shardProblems({ shards = [] }: StoreState): Finding[] {
+  return shards.flatMap(({ name, reachable, error }) =>
+    reachable
+      ? []
+      : [
+          finding(
+            'shards',
+            'fail',
+            `The shard ${name} cannot be reached, so its queues are not shown: ${error ?? 'no answer'}`,
+            'Start the server of the shard, or correct its connection. Its tasks wait there meanwhile.',
+          ),
+        ],
+  );
 }
 
 function queueProblems({ queues, now }: StoreState): Finding[] {

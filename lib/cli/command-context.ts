@@ -46,7 +46,9 @@ export class CommandContext {
       const { operator, place } = store;
       const by = flags.by ?? userName();
       const actor = (reason: string | undefined) => ({ by, ...(reason !== undefined && { reason }) });
-      const run = { operator, place, out: this.outputOf(command), terminal: this.terminal, flags, actor };
+      const out = this.outputOf(command);
+      if (store.note !== undefined) out.note(store.note);
+      const run = { operator, place, out, terminal: this.terminal, flags, actor };
       this.exitCode = (await body(run)) ?? EXIT.done;
     } finally {
       await store.close();

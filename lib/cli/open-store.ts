@@ -3,6 +3,9 @@ import { resolve } from 'node:path';
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { withoutPassword, type ConnectionOption } from '../engine/connection.js';
+import type { Engine } from '../engine/engine.js';
+import { ConfigurationError } from '../errors.js';
+import { ENGINE } from '../task-queue-tokens.js';
 import { describePlace } from '../engine/describe-connection.js';
 import type { Operator } from '../operator/operations.js';
 import { OPERATOR } from '../operator/operator.providers.js';
@@ -10,12 +13,15 @@ import { remoteOperator } from '../operator/remote-operator.js';
 import { TaskQueueModule } from '../task-queue.module.js';
 import { resolveOptions, type ResolvedOptions, type TaskQueueOptions } from '../task-queue-options.js';
 import { checkTables } from './check-tables.js';
+import { namedShards, queuesOfShards } from './store-shards.js';
+import { noteOfUnseen, unseenShards } from './unseen-shards.js';
 import { CommandError, EXIT, wrongUsage } from './exit-code.js';
 
 /** Which store the command means. */
 export interface StoreFlags {
   readonly url?: string;
   readonly prefix?: string;
+  readonly shard?: readonly string[];
 }
 
 /** A store that a command uses. */
@@ -23,6 +29,8 @@ export interface OpenStore {
   readonly operator: Operator;
   /** Where the store is, without its password. */
   readonly place: string;
+  /** What the command cannot show; `undefined` when it shows everything. */
+  readonly note?: string | undefined;
   close(): Promise<void>;
 }
 
@@ -70,11 +78,33 @@ export async function openStore(flags: StoreFlags, env: NodeJS.ProcessEnv): Prom
         'Give a server or a folder with --url or TASK_QUEUE_URL: redis://..., postgres://... or pglite:<folder>.',
     );
   }
-  const options = storeOptions(flags, env);
   if (connection.kind === 'postgres') await checkTables(connection, prefix);
+  const options = await withShards(storeOptions(flags, env), flags, env);
   return connection.kind === 'embedded'
     ? openFolder(resolve(connection.folder as string), options, place)
     : openHere(options, place);
+}
+
+/** Adds the shards that the command names, with the queues that are in them. */
+async function withShards(
+  options: TaskQueueOptions,
+  { shard }: StoreFlags,
+  env: NodeJS.ProcessEnv,
+): Promise<TaskQueueOptions> {
+  const shards = namedShards(shard, env);
+  if (Object.keys(shards).length === 0) return options;
+  try {
+    const queues = await queuesOfShards(options, shards, env);
+    const used = new Set(Object.values(queues).map((queue) => queue.shard));
+    return {
+      ...options,
+      queues,
+      shards: Object.fromEntries(Object.entries(shards).filter(([name]) => used.has(name))),
+    };
+  } catch (error) {
+    if (error instanceof ConfigurationError) throw wrongUsage(error.message);
+    throw error;
+  }
 }
 
 /** Opens a folder, or asks the process that has opened it, because one process alone can. */
@@ -97,7 +127,9 @@ async function openHere(options: TaskQueueOptions, place: string): Promise<OpenS
   class CommandLine {}
   try {
     const app = await NestFactory.createApplicationContext(CommandLine, { logger: false, abortOnError: false });
-    return { operator: app.get<Operator>(OPERATOR, { strict: false }), place, close: () => app.close() };
+    const operator = app.get<Operator>(OPERATOR, { strict: false });
+    const note = noteOfUnseen(await unseenShards(app.get<Engine>(ENGINE, { strict: false })));
+    return { operator, place, note, close: () => app.close() };
   } catch (error) {
     throw new CommandError((error as Error).message, EXIT.unreachable);
   }

@@ -19,6 +19,7 @@ import { addStatus } from './commands/status.js';
 import { addWorker } from './commands/worker.js';
 import { addWorkers } from './commands/workers.js';
 import { EXIT, exitCodeOf, type ExitCode } from './exit-code.js';
+import { collect } from './parse-options.js';
 import { printable } from './style.js';
 import type { Terminal } from './terminal.js';
 
@@ -78,6 +79,12 @@ function createProgram(context: CommandContext): Command {
     .description('Shows and controls the tasks of an application: nestjs-task-queue status')
     .option('--url <url>', 'redis://, postgres:// or pglite:<folder>; default: TASK_QUEUE_URL, else pglite:.task-queue')
     .option('--prefix <prefix>', 'the option prefix of the application; default: TASK_QUEUE_PREFIX, else tasks')
+    .option(
+      '--shard <name=url>',
+      'where a shard of the application is: media=redis://second; once for each; default: TASK_QUEUE_SHARDS',
+      collect,
+      [],
+    )
     .option('--json', 'print JSON for programs')
     .option('--reveal', 'show values that are named like secrets (password, token, apiKey …)')
     .option('--by <name>', 'who acts, for those who watch; default: the user of this host')

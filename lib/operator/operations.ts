@@ -6,6 +6,7 @@ import type { TaskFilter } from '../admin/task-filter.js';
 import type { PageOptions } from '../admin/task-lists.js';
 import type { LogOptions, TaskLogLine } from '../admin/task-log-reader.js';
 import type { TaskPage } from '../admin/task-page.js';
+import type { ShardInfo } from '../admin/shard-info.js';
 import type { Engine } from '../engine/engine.js';
 import { findForeignWorkers } from '../engine/foreign-workers.js';
 import type { Finding } from '../engine/ports/diagnosis-port.js';
@@ -15,7 +16,7 @@ import type { WorkerInfo } from '../admin/worker-info.js';
 import type { Json } from '../engine/json.js';
 import { TaskNotFoundError } from '../errors.js';
 import { callOfTask, type CallOfTask } from './call-of-task.js';
-import { queueOfTask } from './queue-of-task.js';
+import { queueOfTask, refuseUnknownShard } from './queue-of-task.js';
 import type { CallChange } from '../producers/call-change.js';
 import type { TaskHandle } from '../results/task-handle.js';
 import type { TaskQueue } from '../producers/task-queue.js';
@@ -28,7 +29,7 @@ import type { TaskSchedules } from '../schedules/task-schedules.js';
 
 /** The parts of the application that operations use. */
 export interface OperationDeps {
-  readonly engine: Pick<Engine, 'diagnose' | 'find' | 'foreignWorkers' | 'workers' | 'now'>;
+  readonly engine: Pick<Engine, 'diagnose' | 'find' | 'foreignWorkers' | 'shards' | 'workers' | 'now'>;
   readonly admin: TaskAdmin;
   readonly schedules: TaskSchedules;
   readonly taskQueue: TaskQueue;
@@ -50,6 +51,8 @@ export const OPERATIONS = {
   queues: ({ admin }): Promise<QueueInfo[]> => admin.queues(),
 
   workers: ({ admin }): Promise<WorkerInfo[]> => admin.workers(),
+
+  shards: ({ admin }): Promise<ShardInfo[]> => admin.shards(),
 
   tasks: ({ admin }, filter: TaskFilter, page: PageOptions): Promise<TaskPage> => admin.tasks(filter, page),
 
@@ -117,8 +120,9 @@ export const OPERATIONS = {
   resume: ({ admin }, queue: string, act: ActOptions): Promise<void> => admin.resume(queue, act),
 
   /** Stores a call. Without a queue, it is that for which live workers declare the task. */
-  enqueue: async ({ admin, taskQueue }, { name, args, options }: CallToEnqueue) => {
+  enqueue: async ({ admin, engine, taskQueue }, { name, args, options }: CallToEnqueue) => {
     const queue = options.queue ?? queueOfTask(name, await admin.queues());
+    await refuseUnknownShard(queue, engine);
     const producer = taskQueue.of(name).with({ ...options, queue });
     const { id, deduplicated, initialState } = await producer.enqueue(...args);
     return { id, name, queue, deduplicated, state: initialState ?? 'queued' };

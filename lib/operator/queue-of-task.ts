@@ -1,4 +1,5 @@
 import type { QueueInfo } from '../admin/queue-overview.js';
+import type { Engine } from '../engine/engine.js';
 import { InvalidArgumentsError } from '../errors.js';
 
 /** Names that an error lists. */
@@ -22,6 +23,20 @@ export function queueOfTask(name: string, queues: readonly QueueInfo[]): string 
   const cure = known.length === 0 ? 'No worker runs at all' : `Live workers declare ${namesText(name, known)}`;
   throw new InvalidArgumentsError(
     `No live worker declares the task "${name.slice(0, 200)}". ${cure}. To store it nevertheless, give its queue.`,
+  );
+}
+
+/**
+ * Refuses a queue of a shard that this process does not know. A call would be stored in another shard, where no worker takes it.
+ *
+ * @throws InvalidArgumentsError
+ */
+export async function refuseUnknownShard(queue: string, engine: Pick<Engine, 'shards' | 'workers'>): Promise<void> {
+  const workers = await engine.workers.list();
+  const shard = workers.map(({ shardOfQueues }) => shardOfQueues?.[queue]).find((name) => name !== undefined);
+  if (shard === undefined || engine.shards.some(({ name }) => name === shard)) return;
+  throw new InvalidArgumentsError(
+    `The queue "${queue}" is in the shard ${shard}, whose place is not given. On the command line: --shard ${shard}=redis://..., or TASK_QUEUE_SHARDS.`,
   );
 }
 

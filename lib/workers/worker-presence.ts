@@ -11,6 +11,8 @@ import {
   type WorkerLoad,
   type WorkerRecord,
 } from '../engine/ports/worker-registry.js';
+import { DEFAULT_SHARD, ONE_SHARD, type Topology } from '../engine/shards/topology.js';
+import { isInternalQueue } from '../engine/task-id.js';
 import { ProcessLoad } from './process-load.js';
 import { sharedQueueWarnings } from './shared-queues.js';
 import { PackageLogger } from '../package-logger.js';
@@ -33,6 +35,7 @@ export interface WorkerPresenceDeps {
   readonly schedulesSince: () => number | undefined;
   /** The version of this package. */
   readonly version: string;
+  readonly topology?: Topology;
 }
 
 /** What this process runs. */
@@ -168,6 +171,7 @@ export class WorkerPresence {
       rateLimits: Object.fromEntries(
         Array.from(queues).flatMap(([name, { rateLimit }]) => (rateLimit ? [[name, rateLimit]] : [])),
       ),
+      ...shardsOf(this.deps.topology),
       ...this.deps.code(),
     };
   }
@@ -217,6 +221,15 @@ export class WorkerPresence {
       schedulesSince: this.deps.schedulesSince(),
     };
   }
+}
+
+/** The shards of queues, for programs that do not know the options of the application. */
+function shardsOf({ shards, queuesOf }: Topology = ONE_SHARD): Pick<WorkerRecord, 'shardOfQueues'> {
+  const queues = shards
+    .filter((shard) => shard !== DEFAULT_SHARD)
+    .flatMap((shard) => queuesOf(shard).map((queue) => [queue, shard] as const))
+    .filter(([queue]) => !isInternalQueue(queue));
+  return queues.length > 0 ? { shardOfQueues: Object.fromEntries(queues) } : {};
 }
 
 function ignore(): void {}

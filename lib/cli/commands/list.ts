@@ -27,7 +27,13 @@ export function addList(program: Command, context: CommandContext): void {
     });
 }
 
-function pageText({ items, cursor, complete }: TaskPage, out: Pick<Output, 'table' | 'style'>, now: number): string {
+function pageText(page: TaskPage, out: Pick<Output, 'table' | 'style'>, now: number): string {
+  const { missingShards = [] } = page;
+  if (missingShards.length === 0) return foundText(page, out, now);
+  return `${foundText(page, out, now)}${out.style.red(`These shards cannot be reached: ${missingShards.join(', ')}`)}\n`;
+}
+
+function foundText({ items, cursor, complete }: TaskPage, out: Pick<Output, 'table' | 'style'>, now: number): string {
   const table = items.length === 0 ? (cursor === null ? 'No task matches.\n' : '') : tasksTable(items, out, now);
   if (cursor === null) return table;
   const why = complete ? 'There are more' : 'Only a part was searched';

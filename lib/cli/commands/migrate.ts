@@ -17,33 +17,40 @@ export function addMigrate(program: Command, context: CommandContext): void {
     .option('--outbox', 'only create the table for calls in transactions, in a database that contains no tasks')
     .option('--table <name>', 'the option outbox.table of the application', DEFAULT_TABLE)
     .action(async (flags: MigrateFlags, command: Command) => {
-      const { checkedOptions } = await import('../open-store.js');
+      const { checkedOptions, storeOptions } = await import('../open-store.js');
+      const { placesOf } = await import('../store-shards.js');
       const { openPostgres } = await import('../../engine/bullmq/postgres/open-postgres.js');
       const { createTable } = await import('../../transactions/outbox/create-table.js');
       const shared = context.flagsOf(command);
-      const { connection, prefix } = checkedOptions(shared, context.terminal.env);
+      const { env } = context.terminal;
+      checkedOptions(shared, env);
+      const places = placesOf(storeOptions(shared, env), shared.shard, env).flatMap(({ connection, prefix }) =>
+        connection.kind === 'postgres' ? [{ connection, prefix }] : [],
+      );
       const table = checkedTable(flags.table);
-      if (connection.kind !== 'postgres') {
+      if (places.length === 0) {
         const url = shared.url ?? context.terminal.env['TASK_QUEUE_URL'] ?? '';
         throw wrongUsage(
           `${withoutPassword(url) || 'The default connection'} has no tables to migrate. Give the URL of a PostgreSQL database with --url.`,
         );
       }
       const out = context.outputOf(command);
-      const driver = await openPostgres(connection, prefix);
-      try {
-        const schema = flags.outbox ? undefined : await migrateSchema(driver, prefix, flags);
-        const outbox = await createTable(connection, table, { isDry: flags.dryRun, grant: flags.grant });
-        if (flags.outbox && outbox.refusal !== undefined) {
-          throw new CommandError(
-            `${driver.address}: the table ${table} cannot be created: ${outbox.refusal}.`,
-            EXIT.failed,
-          );
+      for (const { connection, prefix } of places) {
+        const driver = await openPostgres(connection, prefix);
+        try {
+          const schema = flags.outbox ? undefined : await migrateSchema(driver, prefix, flags);
+          const outbox = await createTable(connection, table, { isDry: flags.dryRun, grant: flags.grant });
+          if (flags.outbox && outbox.refusal !== undefined) {
+            throw new CommandError(
+              `${driver.address}: the table ${table} cannot be created: ${outbox.refusal}.`,
+              EXIT.failed,
+            );
+          }
+          const report = { address: driver.address, ...schema?.report, outbox, applied: !flags.dryRun };
+          out.print(report, () => `${schema?.text ?? ''}${describeOutbox(outbox, driver.address, flags)}`);
+        } finally {
+          await driver.close();
         }
-        const report = { address: driver.address, ...schema?.report, outbox, applied: !flags.dryRun };
-        out.print(report, () => `${schema?.text ?? ''}${describeOutbox(outbox, driver.address, flags)}`);
-      } finally {
-        await driver.close();
       }
       context.exitCode = EXIT.done;
     });

@@ -69,8 +69,10 @@ function intervalOf(text: Duration): number {
 }
 
 async function reportOf(operator: Operator, place: string): Promise<StatusReport> {
-  const [queues, workers, schedules] = await Promise.all([operator.queues(), operator.workers(), operator.schedules()]);
-  return { place, queues, workers, problems: problemsOf({ queues, workers, schedules, now: Date.now() }) };
+  const [shards, queues, workers, schedules] = await Promise.all([
+    ...([operator.shards(), operator.queues(), operator.workers(), operator.schedules()] as const),
+  ]);
+  return { place, queues, workers, problems: problemsOf({ shards, queues, workers, schedules, now: Date.now() }) };
 }
 
 /** @param now milliseconds */
@@ -83,11 +85,21 @@ export function statusText(
   const alive = workers.filter(({ state }) => state === 'alive').length;
   const time = `${new Date(now).toISOString().slice(11, 19)} UTC`;
   const head = `${style.bold(printable(place))}  ${style.dim(`${count(alive, 'worker')}, ${time}`)}\n\n`;
-  const table = queues.length === 0 ? 'There is no queue yet.\n' : out.table(queues, columns(out, now));
+  const table =
+    queues.length === 0
+      ? 'There is no queue yet.\n'
+      : out.table(
+          queues,
+          columns(
+            out,
+            now,
+            queues.some(({ shard }) => shard !== undefined),
+          ),
+        );
   return `${head}${table}\n${problemsText(problems, out)}`;
 }
 
-function columns({ style }: Pick<Output, 'style'>, now: number): Column<QueueInfo>[] {
+function columns({ style }: Pick<Output, 'style'>, now: number, hasShards: boolean): Column<QueueInfo>[] {
   const number = (title: string, value: (queue: QueueInfo) => number, paint?: (text: string) => string) => ({
     title,
     value,
@@ -99,6 +111,7 @@ function columns({ style }: Pick<Output, 'style'>, now: number): Column<QueueInf
   });
   return [
     { title: 'QUEUE', value: ({ name }) => name, shrinks: true },
+    ...(hasShards ? [{ title: 'SHARD', value: ({ shard = '' }: QueueInfo) => shard }] : []),
     {
       title: 'STATE',
       value: stateOf,

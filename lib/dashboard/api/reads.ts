@@ -75,7 +75,8 @@ export class Reads {
       const { admin, engine } = this.deps;
       const [queues, workers, schedules] = await Promise.all([admin.queues(), admin.workers(), this.scheduleStates()]);
       const now = engine.now();
-      const problems = problemsOf({ queues, workers, schedules, now });
+      const shards = engine.missingShards().map((name) => ({ name, reachable: false, error: null }));
+      const problems = problemsOf({ shards, queues, workers, schedules, now });
       return { at: new Date(now).toISOString(), queues, workers, problems };
     });
   }

@@ -97,12 +97,13 @@ function parseWorker(text: string): WorkerRecord | undefined {
   if (typeof pid !== 'number' || typeof startedAt !== 'number' || typeof seenAt !== 'number') return undefined;
   if (!isNames(queues) || !isNames(tasks) || !isNames(schedules)) return undefined;
   if (typeof concurrency !== 'object' || concurrency === null) return undefined;
-  const { tasksOfQueues, rateLimits, load } = value;
+  const { tasksOfQueues, rateLimits, shardOfQueues, load } = value;
   return {
     ...{ id, application, host, pid, version, startedAt, seenAt, queues, tasks, schedules },
     concurrency: concurrency as Record<string, number>,
     ...(isNamesByQueue(tasksOfQueues) && { tasksOfQueues }),
     ...(isLimits(rateLimits) && { rateLimits }),
+    ...(isTexts(shardOfQueues) && { shardOfQueues }),
     ...(isLoad(load) && { load }),
   };
 }
@@ -113,6 +114,10 @@ function isNames(value: unknown): value is string[] {
 
 function isNamesByQueue(value: unknown): value is Record<string, string[]> {
   return typeof value === 'object' && value !== null && Object.values(value).every(isNames);
+}
+
+function isTexts(value: unknown): value is Record<string, string> {
+  return typeof value === 'object' && value !== null && Object.values(value).every((text) => typeof text === 'string');
 }
 
 function isLimits(value: unknown): value is Record<string, RateLimit> {

@@ -19,6 +19,8 @@ export interface WorkerRecord extends DeclaredCode {
   readonly concurrency: Readonly<Record<string, number>>;
   /** The rate limits that the code of the process declares, by queue. Absent in records of earlier versions. */
   readonly rateLimits?: Readonly<Record<string, RateLimit>> | undefined;
+  /** The shard of each queue of the application that is not in the default one. Absent when there is none. */
+  readonly shardOfQueues?: Readonly<Record<string, string>> | undefined;
   /** What the process did at its last sign of life. Absent in records of earlier versions. */
   readonly load?: WorkerLoad | undefined;
 }
