@@ -17,7 +17,7 @@ export const rooms = {
   // A running task may become a workflow, and wait for the result of another task.
   workers: ['tasks', 'engine', 'results', 'workflows', 'transactions'],
   // A child process runs the executor, and the parent makes outcomes of what becomes of the child.
-  isolation: ['tasks', 'engine', 'workflows', 'workers'],
+  isolation: ['tasks', 'engine', 'results', 'workflows', 'workers'],
   schedules: ['tasks', 'engine', 'results'],
   // Its filters name tasks, its methods are called as those of tasks are, and an event has the status of its task.
   events: ['tasks', 'engine', 'results', 'workers'],

@@ -1,6 +1,11 @@
-import type { RedisConnectionOptions } from './connection.js';
-
 const CLUSTER_URL = /^redis(s?)\+cluster:\/\/(?:(.*)@)?([^@/?#]+)(?:\/0?)?$/i;
+
+/** The options of ioredis' `Cluster`, as far as a URL has them. */
+export interface ClusterUrlOptions {
+  readonly nodes: { readonly host: string; readonly port: number }[];
+  readonly redisOptions: { readonly username?: string; readonly password?: string; readonly tls?: object };
+  readonly [option: string]: unknown;
+}
 
 /** Whether a URL means a Redis Cluster. */
 export function isClusterUrl(url: string): boolean {
@@ -13,7 +18,7 @@ export function isClusterUrl(url: string): boolean {
  *
  * @returns `undefined` when the text is no such URL
  */
-export function clusterOptionsOf(url: string): RedisConnectionOptions | undefined {
+export function clusterOptionsOf(url: string): ClusterUrlOptions | undefined {
   const [, tls, credentials, list = ''] = CLUSTER_URL.exec(url) ?? [];
   const nodes = list.split(',').map(nodeOf);
   if (nodes.length === 0 || nodes.includes(undefined)) return undefined;

@@ -63,7 +63,7 @@ export async function startRedisCluster({ primaries = 3, replicas = 0, nodeTimeo
   });
 
   /** The primaries that run, by their clients. */
-  async function running() {
+  async function primariesNow() {
     const roles = await Promise.all(
       nodes.map(async (node) => {
         const answer = await node.client.role().catch(() => ['gone']);
@@ -75,9 +75,9 @@ export async function startRedisCluster({ primaries = 3, replicas = 0, nodeTimeo
 
   /** @param {string} key */
   async function nodeOf(key) {
-    const owners = await running();
-    const slot = await owners[0]?.client.cluster('KEYSLOT', key);
-    for (const node of owners) {
+    const running = await primariesNow();
+    const slot = await running[0]?.client.cluster('KEYSLOT', key);
+    for (const node of running) {
       const lines = String(await node.client.cluster('NODES')).split('\n');
       const own =
         lines
@@ -107,9 +107,9 @@ export async function startRedisCluster({ primaries = 3, replicas = 0, nodeTimeo
       }
       return owners.flatMap(({ id }) => tags.get(id) ?? []);
     },
-    sizes: async () => Promise.all((await running()).map(({ client }) => client.dbsize())),
+    sizes: async () => Promise.all((await primariesNow()).map(({ client }) => client.dbsize())),
     async whenReplicated() {
-      await everywhere(await running(), async ({ client }) => {
+      await everywhere(await primariesNow(), async ({ client }) => {
         const info = await client.info('replication');
         const [, offset] = /master_repl_offset:(\d+)/.exec(info) ?? [];
         return [...info.matchAll(/^slave\d+:.*offset=(\d+)/gm)].every(([, known]) => known === offset);
@@ -146,14 +146,14 @@ async function startNode(nodeTimeout) {
   });
   const client = new Redis(server.url, { maxRetriesPerRequest: 1, retryStrategy: () => 200 });
   client.on('error', () => undefined);
-  const id = String(await client.cluster('MYID'));
+  const id = await client.cluster('MYID');
   // Not a copy of the server, whose pid changes.
   return Object.assign(server, { client, id, place: /** @type {const} */ (['127.0.0.1', port, bus]) });
 }
 
 /** @param {Redis} client */
 async function infoOf(client) {
-  const text = String(await client.cluster('INFO'));
+  const text = await client.cluster('INFO');
   return new Map(text.split('\r\n').map((line) => /** @type {[string, string]} */ (line.split(':'))));
 }
 

@@ -149,7 +149,7 @@ export function owesAnswer({ commandQueue }: Redis): boolean {
  */
 export async function nodeOf(client: RedisClient, key: string): Promise<Redis> {
   if (!('nodes' in client)) return client;
-  const slot = Number(await client.cluster('KEYSLOT', key));
+  const slot = await client.cluster('KEYSLOT', key);
   const [address] = client.slots[slot] ?? [];
   const node = client.nodes('master').find(({ options: { host, port } }) => `${host}:${port}` === address);
   if (!node) throw new Error('Connection is closed. The node of the cluster that keeps the queues cannot be reached.');

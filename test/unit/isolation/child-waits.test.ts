@@ -1,0 +1,47 @@
+import { expect, it } from '@jest/globals';
+import type { TaskRecord } from '../../../lib/engine/task.js';
+import { SelfWaitError } from '../../../lib/errors.js';
+import { ChildWaits } from '../../../lib/isolation/child-waits.js';
+
+const run = (id: string) => ({ id, name: 'isolated.outer', queue: 'isolated' });
+
+function waitsFor(records: Readonly<Record<string, Partial<TaskRecord>>>, isElsewhere = false) {
+  return new ChildWaits({
+    engine: { find: async (id) => records[id] as TaskRecord | undefined },
+    registry: {
+      get: (name) => (name.startsWith('isolated.') ? ({ definition: { isolate: {} } } as never) : undefined),
+    },
+    runWaits: { beginFor: () => undefined, isConsumedElsewhere: async () => isElsewhere },
+    processes: 2,
+  });
+}
+
+const queued = { name: 'isolated.inner', queue: 'isolated', state: 'queued' } as const;
+
+it('the wait that would keep the last child fails, and the ended ones do not count', async () => {
+  const waits = waitsFor({ x: queued, y: queued });
+  const end = await waits.begin(run('a'), 'x');
+  await expect(waits.begin(run('b'), 'y')).rejects.toThrow(SelfWaitError);
+  await expect(waits.begin(run('b'), 'y')).rejects.toThrow('keep all 2 child processes for isolated tasks');
+  end();
+  const again = await waits.begin(run('b'), 'y');
+  again();
+});
+
+it('waits of one task count once, and waits for tasks that need no child do not count', async () => {
+  const waits = waitsFor({ x: queued, y: queued, plain: { ...queued, name: 'plain.add' }, z: queued });
+  await waits.begin(run('a'), 'x');
+  await waits.begin(run('a'), 'y');
+  await waits.begin(run('b'), 'plain');
+  await waits.begin(run('b'), 'unknown');
+  await expect(waits.begin(run('b'), 'z')).rejects.toThrow(SelfWaitError);
+});
+
+it('a task that runs already, or that another process can run, is waited for', async () => {
+  const running = waitsFor({ x: queued, y: { ...queued, state: 'running' } });
+  await running.begin(run('a'), 'x');
+  await running.begin(run('b'), 'y');
+  const elsewhere = waitsFor({ x: queued, y: queued }, true);
+  await elsewhere.begin(run('a'), 'x');
+  await elsewhere.begin(run('b'), 'y');
+});
