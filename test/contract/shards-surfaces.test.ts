@@ -160,7 +160,8 @@ describeEachPair('what shows the tasks of shards', (pair) => {
     expect(await cli(['retry', failed.id], shards)).toMatchObject({ code: 0 });
     const enqueued = await cli(['enqueue', 'Films.cut', '--args', '[3]', '--wait'], shards);
     expect(enqueued.out).toContain('It is succeeded: 3');
-  });
+    // Each command boots an application of its own.
+  }, 120_000);
 
   it('the command line says which shards it does not see, and stores nothing in the wrong one', async () => {
     // The process that has opened a folder answers for all its shards.

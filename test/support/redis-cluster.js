@@ -30,7 +30,7 @@ const SLOTS = 16_384;
  * @param {number} [options.nodeTimeout] milliseconds after which a node that does not answer counts as gone
  * @returns {Promise<RedisCluster>}
  */
-export async function startRedisCluster({ primaries = 3, replicas = 0, nodeTimeout = 2_000 } = {}) {
+export async function startRedisCluster({ primaries = 3, replicas = 0, nodeTimeout = 5_000 } = {}) {
   const nodes = await Promise.all(Array.from({ length: primaries + replicas }, () => startNode(nodeTimeout)));
   const first = /** @type {Node} */ (nodes[0]);
   const owners = nodes.slice(0, primaries);
