@@ -124,27 +124,31 @@ const CODES: readonly [code: string, isOutage: boolean][] = [
 ];
 
 describe('the errors and log lines of a PostgreSQL', () => {
-  it.each(CODES)('that refuses jobs with %s have nothing of a call', async (code, isOutage) => {
-    server = await startPostgres({ password: SECRET });
-    await start({ connection: server.url });
-    const admin = new pg.Client(server.url);
-    await admin.connect();
-    const { error, text } = await refusedCall(async () => {
-      // As PostgreSQL itself does, the error quotes the row in its details, and a value in its message.
-      await admin.query(`
+  it.each(CODES)(
+    'that refuses jobs with %s have nothing of a call',
+    async (code, isOutage) => {
+      server = await startPostgres({ password: SECRET });
+      await start({ connection: server.url });
+      const admin = new pg.Client(server.url);
+      await admin.connect();
+      const { error, text } = await refusedCall(async () => {
+        // As PostgreSQL itself does, the error quotes the row in its details, and a value in its message.
+        await admin.query(`
         CREATE FUNCTION errors.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
           RAISE EXCEPTION 'invalid input: "%"', ${code.startsWith('22') ? 'NEW.data' : "'x'"} USING
             ERRCODE = '${code}', DETAIL = NEW.data::text, HINT = NEW.data::text, TABLE = 'job', CONSTRAINT = 'x';
         END $$;
         CREATE TRIGGER refuse BEFORE INSERT ${isOutage ? 'OR UPDATE' : ''} ON errors.job FOR EACH ROW EXECUTE FUNCTION errors.refuse()`);
-      return async () => void (await admin.query('DROP TRIGGER refuse ON errors.job'));
-    });
-    await admin.end();
-    if (isOutage) expect(error).toMatchObject({ code: 'ENGINE_UNAVAILABLE', cause: { code } });
-    else expect(error).toMatchObject({ code });
-    expect(text).not.toContain(SECRET);
-    expect(logger.lines.join('\n')).not.toContain(SECRET);
-  }, 60_000);
+        return async () => void (await admin.query('DROP TRIGGER refuse ON errors.job'));
+      });
+      await admin.end();
+      if (isOutage) expect(error).toMatchObject({ code: 'ENGINE_UNAVAILABLE', cause: { code } });
+      else expect(error).toMatchObject({ code });
+      expect(text).not.toContain(SECRET);
+      expect(logger.lines.join('\n')).not.toContain(SECRET);
+    },
+    60_000,
+  );
 });
 
 describe('a PostgreSQL that refuses the success of a task for good', () => {

@@ -29,7 +29,7 @@ beforeEach(() => {
   session = new SharedSession(async () => {
     const connection = new Connection();
     connections.push(connection);
-    return connection as unknown as PgPoolClient;
+    return connection;
   });
 });
 
