@@ -62,7 +62,7 @@ describe('orders', () => {
       await tasks.drain();
       await tasks.advance('1s');
     }
-    expect(await handle.status()).toMatchObject({ state: 'queued', attempt: 1 });
+    expect(await handle.status()).toMatchObject({ state: 'retrying', attempt: 0 });
     database.isStopped = false;
     await tasks.drain();
     expect(await handle.status()).toMatchObject({ state: 'succeeded' });
