@@ -1,7 +1,8 @@
 import type { Provider } from '@nestjs/common';
 import { PROPERTY_DEPS_METADATA, SELF_DECLARED_DEPS_METADATA } from '@nestjs/common/constants.js';
-import type { ModulesContainer } from '@nestjs/core';
+import { ModulesContainer } from '@nestjs/core';
 import type { InstanceWrapper } from '@nestjs/core/injector/instance-wrapper.js';
+import { ConfigurationError } from './errors.js';
 import { injectedSources, tokenOfSource, type InjectedSource } from './producers/injected-sources.js';
 import { TaskQueue } from './producers/task-queue.js';
 import type { TaskSource } from './producers/tasks.js';
@@ -19,19 +20,31 @@ export function producersOf({ token, resolve, isForward }: InjectedSource): Prov
   if (source !== undefined) return { provide: token, useExisting: tokenOfSource(source) };
   return {
     provide: token,
-    inject: [TaskQueue],
-    useFactory: (taskQueue: TaskQueue) => taskQueue.of(resolve() as never) as unknown,
+    inject: [TaskQueue, ModulesContainer],
+    useFactory: (taskQueue: TaskQueue, modules: ModulesContainer) => {
+      try {
+        return taskQueue.of(definedSource(resolve)) as unknown;
+      } catch (error) {
+        // The code of the process may have a mistake that does not concern this application, as in a file of tests.
+        if (injectorsIn(modules).has(token)) throw error;
+        return undefined;
+      }
+    },
   };
+}
+
+/** @throws ConfigurationError when the class behind a forward reference is not defined after all files were loaded */
+function definedSource(resolve: InjectedSource['resolve']): never {
+  const source = resolve();
+  if (source !== undefined) return source as never;
+  throw new ConfigurationError(
+    '@InjectTasks(forwardRef(…)) refers to a class that is not defined. Check that its file is loaded without an error and exports it.',
+  );
 }
 
 /** The sources that classes of this application inject, each once. The code of the process may inject further ones. */
 export function producersInjectedIn(modules: ModulesContainer): InjectedProducers[] {
-  const injectors = new Map<unknown, string>();
-  for (const { providers, controllers, injectables } of modules.values()) {
-    for (const wrapper of [...providers.values(), ...controllers.values(), ...injectables.values()]) {
-      for (const token of dependenciesOf(wrapper)) injectors.set(token, String(wrapper.name));
-    }
-  }
+  const injectors = injectorsIn(modules);
   const found = new Map<TaskSource, InjectedProducers>();
   for (const { token, resolve } of injectedSources()) {
     const source = resolve();
@@ -39,6 +52,17 @@ export function producersInjectedIn(modules: ModulesContainer): InjectedProducer
     if (source !== undefined && by !== undefined) found.set(source, { source, by });
   }
   return [...found.values()];
+}
+
+/** The names of the classes and factories of this application, by the tokens that they inject. */
+function injectorsIn(modules: ModulesContainer): ReadonlyMap<unknown, string> {
+  const injectors = new Map<unknown, string>();
+  for (const { providers, controllers, injectables } of modules.values()) {
+    for (const wrapper of [...providers.values(), ...controllers.values(), ...injectables.values()]) {
+      for (const token of dependenciesOf(wrapper)) injectors.set(token, String(wrapper.name));
+    }
+  }
+  return injectors;
 }
 
 /** The tokens that a class or a factory names explicitly, as `@InjectTasks()` does. */

@@ -1,6 +1,8 @@
 import { applicationName } from './application-name.js';
 import type { Duration } from './duration.js';
 import { parseDuration, parseTimerDuration } from './duration.js';
+import { checkObject } from './option-fields.js';
+import { checkOptionNames } from './option-groups.js';
 import { parseConnection, type Connection, type ConnectionOption } from './engine/connection.js';
 import { ConfigurationError } from './errors.js';
 import type { HttpOptions } from './http/http-options.js';
@@ -10,6 +12,7 @@ import { resolveIsolation, type IsolationOptions, type ResolvedIsolation } from 
 import { resolveOutbox, type OutboxOptions, type ResolvedOutbox } from './transactions/outbox/outbox-options.js';
 import type { WorkerSettings } from './workers/worker-process.js';
 import { checkQueueName, DEFAULT_QUEUE, defineFrom } from './tasks/task-definition.js';
+import { refuseOwnOptions } from './tasks/task.decorator.js';
 import type { SharedTaskOptions, TaskOptions } from './tasks/task-options.js';
 import type { TransactionLike } from './transactions/transaction-adapter.js';
 
@@ -69,7 +72,7 @@ export interface TaskQueueOptions {
   /**
    * The server or the database in which tasks are stored:
    *
-   * - a URL: `redis://`, `rediss://` (with TLS), `postgres://` or `postgresql://`
+   * - a URL, as text or as a `URL`: `redis://`, `rediss://` (with TLS), `postgres://` or `postgresql://`
    * - `pglite:<folder>`: the embedded engine, on disk. The folder is relative to the working directory.
    * - `pglite:`: the embedded engine, in memory
    * - `memory:`: an engine in plain JavaScript that stores nothing, for tests. `memory:<name>` is shared by all
@@ -238,30 +241,6 @@ export interface ResolvedOptions {
 
 export const QUEUE_DEFAULTS: ResolvedQueue = { concurrency: 10, priorities: false };
 
-const KNOWN: ReadonlySet<string> = new Set<keyof TaskQueueOptions>([
-  'connection',
-  'prefix',
-  'shards',
-  'migrations',
-  'role',
-  'queues',
-  'consume',
-  'outbox',
-  'isolation',
-  'defaults',
-  'results',
-  'logs',
-  'stats',
-  'http',
-  'enhancers',
-  'maxPayload',
-  'enqueueTimeout',
-  'abandonedAfter',
-  'shutdown',
-  'application',
-  'transaction',
-]);
-
 /**
  * Checks the options and adds defaults and environment variables.
  *
@@ -277,12 +256,7 @@ export function resolveOptions(
   isTest = false,
   isChild = false,
 ): ResolvedOptions {
-  const unknown = Object.keys(options).filter((key) => !KNOWN.has(key));
-  if (unknown.length > 0) {
-    throw new ConfigurationError(
-      `There is no option ${unknown.join(', ')}. The options are: ${[...KNOWN].join(', ')}.`,
-    );
-  }
+  checkOptionNames(options);
   const named = options.connection ?? (env['TASK_QUEUE_URL']?.trim() || undefined);
   const directUrl = env['TASK_QUEUE_DIRECT_URL']?.trim();
   const connection = parseConnection(named ?? defaultConnection(env), directUrl);
@@ -299,6 +273,8 @@ export function resolveOptions(
   const source = worker?.queuesFrom ?? consumeSource(options.consume);
   const defaults = options.defaults ?? {};
   // Checks the values once here, so that an error names `defaults` and not a task that uses them.
+  checkObject(defaults, 'defaults', 'Give the options that all tasks share: defaults: { retries: 3 }.');
+  refuseOwnOptions(defaults, 'defaults');
   defineFrom(defaults, {}, 'defaults');
   return {
     connection,
@@ -324,7 +300,7 @@ export function resolveOptions(
     http: options.http ?? (role === 'worker' || isChild ? false : {}),
     enhancers: { global: resolveGlobal(options.enhancers?.global ?? true) },
     maxPayload: wholeNumber(options.maxPayload ?? 1024 * 1024, 'maxPayload', 'bytes'),
-    enqueueTimeout: parseTimerDuration(options.enqueueTimeout ?? '5s', 'enqueueTimeout'),
+    enqueueTimeout: resolveEnqueueTimeout(options.enqueueTimeout ?? '5s'),
     abandonedAfter: resolveAbandonedAfter(options.abandonedAfter ?? '30s'),
     grace: parseTimerDuration(worker?.grace ?? options.shutdown?.grace ?? defaultGrace(env), 'shutdown.grace'),
     application: resolveApplication(options.application ?? (env['TASK_QUEUE_APPLICATION'] || applicationName())),
@@ -364,6 +340,14 @@ function resolveLogLines(keep: number): number {
 function resolveApplication(name: string | undefined): string | undefined {
   if (name === undefined || (typeof name === 'string' && /^[^\p{Cc}]{1,200}$/u.test(name))) return name;
   throw new ConfigurationError(`application is ${JSON.stringify(name)}. Give a name of 1 to 200 characters.`);
+}
+
+function resolveEnqueueTimeout(value: Duration): number {
+  const milliseconds = parseTimerDuration(value, 'enqueueTimeout');
+  if (milliseconds > 0) return milliseconds;
+  throw new ConfigurationError(
+    `enqueueTimeout is ${JSON.stringify(value)}, so every call would fail. Give at least 1 ms.`,
+  );
 }
 
 function resolveAbandonedAfter(value: Duration): number {
@@ -406,7 +390,7 @@ const PREFIX_RULES: Readonly<Record<Connection['kind'], readonly [pattern: RegEx
 
 function resolvePrefix(prefix: string, { kind }: Connection, option = 'prefix'): string {
   const [pattern, rule] = PREFIX_RULES[kind];
-  if (pattern.test(prefix)) return prefix;
+  if (typeof prefix === 'string' && pattern.test(prefix)) return prefix;
   throw new ConfigurationError(`${option} is ${JSON.stringify(prefix)}. Use ${rule}.`);
 }
 
@@ -445,7 +429,7 @@ function resolveQueues(queues: Readonly<Record<string, QueueOptions>>): Map<stri
     const option = `queues.${name}`;
     resolved.set(name, {
       concurrency: wholeNumber(concurrency, `${option}.concurrency`, 'tasks at once'),
-      priorities,
+      priorities: yesOrNo(priorities, `${option}.priorities`),
       ...(globalConcurrency !== undefined && {
         globalConcurrency: wholeNumber(globalConcurrency, `${option}.globalConcurrency`, 'tasks at once'),
       }),
@@ -503,6 +487,11 @@ function resolveGlobal(global: boolean | GlobalEnhancers): Required<GlobalEnhanc
   throw new ConfigurationError(
     `enhancers.global is ${JSON.stringify(given)}. Use true (default), false, or booleans for the kinds ${kinds.join(', ')}: { guards: false }.`,
   );
+}
+
+function yesOrNo(value: boolean, option: string): boolean {
+  if (typeof value === 'boolean') return value;
+  throw new ConfigurationError(`${option} is ${JSON.stringify(value)}. Give true or false.`);
 }
 
 function wholeNumber(value: number, option: string, unit: string): number {

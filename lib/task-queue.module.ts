@@ -9,10 +9,12 @@ import {
   type Provider,
 } from '@nestjs/common';
 import { DiscoveryModule, ModulesContainer } from '@nestjs/core';
+import { ConfigurationError } from './errors.js';
 import { httpProviders } from './http/http.providers.js';
 import { checkImported } from './imported-once.js';
 import { producersOf } from './injected-producers.js';
 import { listReadLate } from './list-read-late.js';
+import { checkOptions } from './option-groups.js';
 import { injectedSources } from './producers/injected-sources.js';
 import { TaskQueueLifecycle } from './task-queue.lifecycle.js';
 import { type ASYNC_OPTIONS_TYPE, ConfigurableModuleClass } from './task-queue.module-definition.js';
@@ -71,6 +73,7 @@ export class TaskQueueModule
    * @param options every option has a default
    */
   static override forRoot(options: TaskQueueOptions = {}): DynamicModule {
+    checkOptions(options);
     return complete(super.forRoot(options), Object.keys(options.queues ?? {}));
   }
 
@@ -86,6 +89,11 @@ export class TaskQueueModule
    * ```
    */
   static override forRootAsync(options: TaskQueueAsyncOptions): DynamicModule {
+    if (!options.useFactory && !options.useClass && !options.useExisting) {
+      throw new ConfigurationError(
+        "TaskQueueModule.forRootAsync() needs useFactory, useClass or useExisting: forRootAsync({ useFactory: () => ({ connection: 'redis://…' }) }).",
+      );
+    }
     return complete(super.forRootAsync(options), options.queueNames ?? []);
   }
 

@@ -34,6 +34,7 @@ import { SCHEDULE_DEPS, SCHEDULE_PROVIDERS, type ScheduleDeps } from './schedule
 import { TaskSchedules } from './schedules/task-schedules.js';
 import { LIFECYCLE_PROVIDERS } from './task-queue.lifecycle.providers.js';
 import { MODULE_OPTIONS_TOKEN } from './task-queue.module-definition.js';
+import { checkOptions } from './option-groups.js';
 import { resolveOptions, type ResolvedOptions, type TaskQueueOptions } from './task-queue-options.js';
 import { ENGINE, nativeQueueToken, OUTBOX, RESOLVED_OPTIONS } from './task-queue-tokens.js';
 import { TESTING_SLOT, type TestingSlot } from './testing-slot.module.js';
@@ -84,6 +85,7 @@ export const PROVIDERS: Provider[] = [
         RESOLVED_OPTIONS,
         'Tasks that one of them stores would not run in the other. The module is global',
       );
+      checkOptions(options);
       return resolveOptions(
         { ...options, ...slot.options },
         process.env,

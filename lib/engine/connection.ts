@@ -40,6 +40,7 @@ export interface PostgresConnectionOptions {
 /** The values of the option `connection`. */
 export type ConnectionOption =
   | string
+  | URL
   | RedisConnectionOptions
   | PostgresConnectionOptions
   | RedisClientLike
@@ -97,6 +98,8 @@ export function parseConnection(value: ConnectionOption, directUrl?: string): Co
 
 function parseValue(value: ConnectionOption): Connection {
   if (typeof value === 'string') return parseUrl(value);
+  // Its host and port would make it the options of Redis, whatever its protocol is.
+  if (isUrl(value)) return parseUrl(value.href);
   if (typeof value !== 'object' || value === null) {
     throw new ConfigurationError(`connection is ${String(value)}. ${CURE}`);
   }
@@ -111,6 +114,10 @@ function parseValue(value: ConnectionOption): Connection {
   throw new ConfigurationError(
     `connection is an object with ${Object.keys(value).join(', ') || 'no properties'}, which names neither a Redis nor a PostgreSQL server. ${CURE}`,
   );
+}
+
+function isUrl(value: unknown): value is URL {
+  return Object.prototype.toString.call(value) === '[object URL]';
 }
 
 function parseUrl(url: string): Connection {

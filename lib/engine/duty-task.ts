@@ -16,7 +16,9 @@ const WORKERS_FIRST = 100;
  */
 export function dutyTask(duty: Duty, { workflowQueue }: Topology): TaskTree {
   const queue = workflowQueue(queueOfTask(duty.id) ?? '');
-  const id = memberId(duty.id, `${duty.kind}:${duty.reruns}`, queue);
+  // A task expires once, however often a caller runs it again, but its members may expire one after the other.
+  const end = duty.kind === 'expiry' ? `${duty.ofMembers ? 'members:' : ''}${duty.at}` : duty.reruns;
+  const id = memberId(duty.id, `${duty.kind}:${end}`, queue);
   return {
     id,
     name: DUTY_TASKS[duty.kind],
@@ -28,6 +30,48 @@ export function dutyTask(duty: Duty, { workflowQueue }: Topology): TaskTree {
     root: id,
     note: { duty },
   };
+}
+
+/**
+ * The tasks that report what expires in a tree while no worker takes it: its queue is paused, or has no worker. An expiry concerns
+ * the task that waits for the expired one, and the task itself when it has an `onError`.
+ */
+export function expiryDuties(tree: TaskTree, topology: Topology): TaskTree[] {
+  return Array.from(expiriesOf(tree, false), (duty) => expiryDuty(duty, topology));
+}
+
+/** The same for members that are added to a task. */
+export function expiryDutiesOf(id: string, members: readonly TaskTree[], topology: Topology): TaskTree[] {
+  return Array.from(expiriesOfMembers(id, members), (duty) => expiryDuty(duty, topology));
+}
+
+type Expiry = Duty & { readonly at: number };
+
+function expiryDuty(duty: Expiry, topology: Topology): TaskTree {
+  return { ...dutyTask(duty, topology), options: { startAt: duty.at + WORKERS_FIRST } };
+}
+
+function* expiriesOf(tree: TaskTree, isMember: boolean): Generator<Expiry, void, undefined> {
+  const { id, members } = tree;
+  const at = expiryThatMatters(tree, isMember);
+  if (at !== undefined) yield { kind: 'expiry', id, at, reruns: 0 };
+  yield* expiriesOfMembers(id, members);
+}
+
+/** Members without members of their own share one duty for each time, because a group may have thousands. */
+function* expiriesOfMembers(id: string, members: readonly TaskTree[]): Generator<Expiry, void, undefined> {
+  const times = new Set<number>();
+  for (const member of members) {
+    if (member.members.length > 0) yield* expiriesOf(member, true);
+    else times.add(expiryThatMatters(member, true) ?? Infinity);
+  }
+  times.delete(Infinity);
+  for (const at of times) yield { kind: 'expiry', id, at, ofMembers: true, reruns: 0 };
+}
+
+function expiryThatMatters({ options, onFailure, note }: TaskTree, isMember: boolean): number | undefined {
+  const isHeard = (isMember && onFailure !== 'wait') || note?.onError !== undefined;
+  return isHeard ? options.expiresAt : undefined;
 }
 
 /** The task that fails the workflow of a member whose failure is about to be stored; `undefined` when the workflow goes on. */

@@ -64,8 +64,9 @@ const DIGITS = '-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz
 const random = Buffer.alloc(256 * ID_BYTES);
 let nextByte = random.length;
 
+/** Options and stored data may have a value of any type. */
 export function isQueueName(name: string): boolean {
-  return QUEUE_NAME.test(name);
+  return typeof name === 'string' && QUEUE_NAME.test(name);
 }
 
 /**

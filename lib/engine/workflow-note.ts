@@ -53,10 +53,14 @@ export type ItemState = { readonly value: Json } | { readonly member: number };
 export interface Duty {
   /**
    * Enqueue its `onSuccess` or `onError`, cancel its members that have not ended, or fail the tasks that fail because of it, when no
-   * worker takes them.
+   * worker takes them. `expiry`: report that the task, or a member of it, has expired, when no worker takes it.
    */
-  readonly kind: 'callbacks' | 'cancel members' | 'fail wholes';
+  readonly kind: 'callbacks' | 'cancel members' | 'fail wholes' | 'expiry';
   readonly id: string;
+  /** The time at which the task expires, or members of it do. Only of an expiry. */
+  readonly at?: number;
+  /** The members expire at this time, and not the task itself. Only of an expiry. */
+  readonly ofMembers?: true;
   /** The task that fails because of this one. Only of a duty to fail wholes. */
   readonly whole?: string;
   /** See `TaskRecord.reruns`: another run may have another end. */
@@ -92,6 +96,7 @@ export const DUTY_TASKS: Readonly<Record<Duty['kind'], string>> = {
   callbacks: 'workflow callbacks',
   'cancel members': 'workflow cancellation',
   'fail wholes': 'workflow failure',
+  expiry: 'workflow expiry',
 };
 
 const DUTY_NAMES: ReadonlySet<string> = new Set(Object.values(DUTY_TASKS));

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Observable } from 'rxjs';
 import { ConfigurationError } from '../errors.js';
+import { refuseUnknown, type FieldsOf } from '../option-fields.js';
 import type { TaskFailure } from '../engine/task.js';
 import type { TaskStatus } from '../results/task-status.js';
 
@@ -109,14 +110,14 @@ export interface ResolvedHttpOptions {
   readonly closingInterval: number;
 }
 
-const KNOWN: ReadonlySet<string> = new Set<keyof HttpOptions>([
-  'path',
-  'authorize',
-  'exposeErrors',
-  'details',
-  'maxHeld',
-  'maxHeldPerClient',
-]);
+const KNOWN: FieldsOf<HttpOptions> = {
+  path: true,
+  authorize: true,
+  exposeErrors: true,
+  details: true,
+  maxHeld: true,
+  maxHeldPerClient: true,
+};
 
 /** One or more segments of characters that need no escaping in a URL and have no meaning for a router. */
 const PATH = /^[A-Za-z0-9_~-][A-Za-z0-9._~-]*(\/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*$/;
@@ -131,12 +132,7 @@ export function resolveHttpOptions(
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
     throw new ConfigurationError(`http is ${describe(given)}. Give false, or options such as { path: 'tasks' }.`);
   }
-  const unknown = Object.keys(given).filter((key) => !KNOWN.has(key));
-  if (unknown.length > 0) {
-    throw new ConfigurationError(
-      `There is no option http.${unknown.join(', http.')}. The options are: ${[...KNOWN].join(', ')}.`,
-    );
-  }
+  refuseUnknown<HttpOptions>(given, KNOWN, (name) => `http.${name}`);
   const {
     path = 'tasks',
     authorize,

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ConfigurationError } from '../errors.js';
+import { checkFields, type FieldsOf } from '../option-fields.js';
 
 /** How the tasks with the option `isolate` run in child processes. */
 export interface IsolationOptions {
@@ -35,7 +36,7 @@ export interface ResolvedIsolation {
   readonly maxTasks: number;
 }
 
-const KNOWN: ReadonlySet<string> = new Set<keyof IsolationOptions>(['app', 'export', 'processes', 'maxTasks']);
+const KNOWN: FieldsOf<IsolationOptions> = { app: true, export: true, processes: true, maxTasks: true };
 
 /**
  * @param known the application that the worker command runs; the option `app` takes precedence
@@ -47,12 +48,7 @@ export function resolveIsolation(
   known: IsolatedApplication | undefined,
 ): ResolvedIsolation | undefined {
   if (options === false) return undefined;
-  const unknown = Object.keys(options).filter((key) => !KNOWN.has(key));
-  if (unknown.length > 0) {
-    throw new ConfigurationError(
-      `There is no option isolation.${unknown.join(', isolation.')}. The options are: ${[...KNOWN].join(', ')}.`,
-    );
-  }
+  checkFields<IsolationOptions>(options, 'isolation', KNOWN);
   const { app, export: exportName, processes = 2, maxTasks = 100 } = options;
   const named = checkName(exportName);
   return {

@@ -3,6 +3,7 @@ import type { Topology } from '../engine/shards/topology.js';
 import type { CallOptions, Headers } from '../engine/task.js';
 import { sizeBeyond, toJson } from '../engine/json.js';
 import { ConfigurationError, NotSerializableError, PayloadTooLargeError } from '../errors.js';
+import { refuseUnknown, type FieldsOf } from '../option-fields.js';
 import {
   checkPriority,
   checkQueueName,
@@ -18,6 +19,19 @@ const MAX_HEADERS = 16 * 1024;
 
 /** The last time that the stores take. */
 const LAST_TIME = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
+
+const ENQUEUE_OPTIONS: FieldsOf<EnqueueOptions> = {
+  delay: true,
+  expires: true,
+  priority: true,
+  retries: true,
+  backoff: true,
+  timeout: true,
+  queue: true,
+  idempotencyKey: true,
+  idempotencyScope: true,
+  headers: true,
+};
 
 /** Where the options of a call come from. The options of `with()` take precedence over the definition. */
 export interface OptionSource {
@@ -63,6 +77,7 @@ export function refuseOtherShard(source: OptionSource, { shardOf }: Topology): v
  */
 export function callOptions(source: OptionSource, clock: () => number): CallOptions {
   const { definition } = source;
+  refuseUnknown<EnqueueOptions>(source.options, ENQUEUE_OPTIONS, (name) => `with({ ${name} })`);
   const {
     delay,
     retries,

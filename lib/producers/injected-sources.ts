@@ -38,8 +38,19 @@ export function tokenOfSource(source: TaskSource): symbol {
 }
 
 export function tokenOfForward(reference: ForwardReference): symbol {
-  const resolve = reference.forwardRef as () => TaskSource | undefined;
-  return add(reference, { token: Symbol(`Tasks of forwardRef(${String(resolve)})`), resolve, isForward: true });
+  const { forwardRef } = reference as { forwardRef: () => TaskSource | undefined };
+  const resolve = () => unlessUndefined(forwardRef);
+  return add(reference, { token: Symbol(`Tasks of forwardRef(${String(forwardRef)})`), resolve, isForward: true });
+}
+
+/** In an ES module, a class that is not defined yet is an error and not `undefined`. */
+function unlessUndefined(read: () => TaskSource | undefined): TaskSource | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof ReferenceError) return undefined;
+    throw error;
+  }
 }
 
 function add(key: TaskSource | ForwardReference, source: InjectedSource): symbol {

@@ -3,6 +3,7 @@ import type { Json } from '../engine/json.js';
 import type { Topology } from '../engine/shards/topology.js';
 import { newTaskId } from '../engine/task-id.js';
 import { ConfigurationError } from '../errors.js';
+import { checkObject } from '../option-fields.js';
 import { TaskHandle } from '../results/task-handle.js';
 import type { TaskResults } from '../results/task-results.js';
 import { group } from '../workflows/chain-group-chord.js';
@@ -83,11 +84,14 @@ export class TaskProducer<F extends TaskFunction = TaskFunction> {
 
   /**
    * Returns a producer whose calls have these options too; an option that is given again replaces the earlier one, and
-   * headers are merged. This producer does not change. The options are checked when a call is made.
+   * headers are merged. This producer does not change. The options are checked when a call is made, and headers that are no
+   * object at once.
    *
    * @example await reports.build.with({ delay: '10m' }).enqueue('2026-11')
    */
   with(options: EnqueueOptions): TaskProducer<F> {
+    if (options.headers)
+      checkObject(options.headers, 'with({ headers })', "Give texts by their names: { tenant: '7' }.");
     const headers = { ...this.#options.headers, ...options.headers };
     return new TaskProducer<F>(this.#deps, this.#define, { ...this.#options, ...options, headers }, this.#place);
   }

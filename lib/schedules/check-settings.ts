@@ -56,6 +56,26 @@ export function checkScheduleId(id: string, what: string): string {
   throw new ConfigurationError(`${what} has the id ${JSON.stringify(id)}. Give 1 to 200 characters without spaces.`);
 }
 
+/** @throws ConfigurationError when a value is neither a producer nor a text */
+export function checkTask(task: unknown, what: string): void {
+  if (
+    typeof task === 'string' ||
+    typeof (task as { toTemplate?: unknown } | null | undefined)?.toTemplate === 'function'
+  )
+    return;
+  throw new ConfigurationError(
+    `task of ${what} is ${typeof task === 'object' && task !== null ? 'no producer' : String(task)}. Give the producer of one method, such as tasks.digest, or the name of a task.`,
+  );
+}
+
+/** @throws ConfigurationError when the arguments of the runs are no list */
+export function checkArguments(args: unknown, what: string): void {
+  if (Array.isArray(args)) return;
+  throw new ConfigurationError(
+    `args of ${what} is not a list. Give the list of the arguments of each run: args: ['daily'].`,
+  );
+}
+
 function checkChoice(value: string, choices: readonly string[], what: string): void {
   if (choices.includes(value)) return;
   throw new ConfigurationError(

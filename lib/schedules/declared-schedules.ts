@@ -3,9 +3,15 @@ import type { TaskDefinition } from '../tasks/task-definition.js';
 import type { TaskExplorer } from '../tasks/task-explorer.js';
 import type { TaskOptions } from '../tasks/task-options.js';
 import type { TaskTemplate } from '../tasks/task-template.js';
-import { checkScheduleId, checkSettings } from './check-settings.js';
+import { refuseUnknown, type FieldsOf } from '../option-fields.js';
+import { checkArguments, checkScheduleId, checkSettings } from './check-settings.js';
 import type { DeclaredSchedule } from './reconcile.js';
 import { schedulesOf, type ScheduleDeclaration } from './schedule.decorator.js';
+import type { ScheduleOptions } from './schedule-options.js';
+import type { Timing } from './timetable.js';
+
+const TIMING: FieldsOf<Required<Timing>> = { cron: true, every: true };
+const OPTIONS: FieldsOf<ScheduleOptions> = { id: true, timezone: true, args: true, overlap: true, catchUp: true };
 
 /** The schedules that this application declares by `@Schedule()`. */
 export class DeclaredSchedules {
@@ -65,13 +71,16 @@ export class DeclaredSchedules {
     let unnamed = 0;
     for (const { when, options } of declarations) {
       const what = `@Schedule(${JSON.stringify(when)}) of ${origin}`;
+      refuseUnknown<ScheduleOptions>(options, OPTIONS, (name) => `${name} of ${what}`);
       const { id = ++unnamed === 1 ? definition.name : `${definition.name}#${unnamed}`, args = [] } = options;
+      checkArguments(args, what);
       const other = this.byId.get(checkScheduleId(id, what));
       if (other) {
         throw new ConfigurationError(
           `Two schedules have the id "${id}", of ${other.origin} and of ${origin}. Give one of them another id: @Schedule(…, { id }).`,
         );
       }
+      if (typeof when === 'object') refuseUnknown<Timing>(when, TIMING, (name) => `${name} of ${what}`);
       const settings = checkSettings(typeof when === 'object' ? when : { cron: when }, options, what);
       const template = await this.template(definition.name, args).catch((error: Error) => {
         throw new ConfigurationError(`${what}: ${error.message}`, { cause: error });

@@ -8,7 +8,8 @@ import { ConfigurationError, ScheduleNotFoundError } from '../errors.js';
 import { TaskHandle } from '../results/task-handle.js';
 import type { TaskResults } from '../results/task-results.js';
 import type { TaskTemplate } from '../tasks/task-template.js';
-import { checkScheduleId, checkSettings } from './check-settings.js';
+import { refuseUnknown, type FieldsOf } from '../option-fields.js';
+import { checkArguments, checkScheduleId, checkSettings, checkTask } from './check-settings.js';
 import type { DeclaredSchedules } from './declared-schedules.js';
 import { isAlive } from './reconcile.js';
 import { sameTiming } from './stored-schedule.js';
@@ -24,6 +25,16 @@ import { callOf } from './scheduled-call.js';
 const PAGE = 100;
 /** The most runs that `runs()` returns. */
 const MOST_RUNS = 100;
+
+const SETTINGS: FieldsOf<Required<ScheduleSettings>> = {
+  cron: true,
+  every: true,
+  timezone: true,
+  overlap: true,
+  catchUp: true,
+  endsAt: true,
+  limit: true,
+};
 
 /** Which schedules `TaskSchedules.list()` returns. */
 export interface ScheduleListOptions {
@@ -104,6 +115,9 @@ export class TaskSchedules {
     const { book, declared } = this.#deps;
     const what = `Schedule "${id}"`;
     checkScheduleId(id, 'A schedule');
+    refuseUnknown<ScheduleSettings>(settings, SETTINGS, (name) => `${name} of ${what}`);
+    checkTask(task, what);
+    checkArguments(args, what);
     const checked = checkSettings(settings, settings, what);
     const template = await this.#deps.template(task, args);
     const known = await book.get(id);

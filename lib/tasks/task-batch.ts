@@ -1,6 +1,7 @@
 import { parseDuration, type Duration } from '../duration.js';
 import type { Headers } from '../engine/task.js';
 import { ConfigurationError } from '../errors.js';
+import { checkFields, type FieldsOf } from '../option-fields.js';
 
 /** Makes a batch a type of its own, so that no other list of arguments is taken for one. It does not exist at run time. */
 declare const BATCH: unique symbol;
@@ -74,8 +75,12 @@ export interface BatchSettings {
 const LARGEST_BATCH = 10_000;
 const LONGEST_WAIT = 60_000;
 
+const BATCH_OPTIONS: FieldsOf<BatchOptions> = { size: true, wait: true, key: true };
+
 /** @throws ConfigurationError naming the option and its value */
-export function checkBatch({ size, wait, key }: BatchOptions, what: string): BatchSettings {
+export function checkBatch(options: BatchOptions, what: string): BatchSettings {
+  checkFields<BatchOptions>(options, what, BATCH_OPTIONS, (name) => `${name} in ${what}`);
+  const { size, wait, key } = options;
   if (!Number.isInteger(size) || size < 1 || size > LARGEST_BATCH)
     throw new ConfigurationError(`size in ${what} is ${String(size)}. Give a whole number from 1 to ${LARGEST_BATCH}.`);
   const milliseconds = parseDuration(wait, `wait in ${what}`);

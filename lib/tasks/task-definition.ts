@@ -2,6 +2,7 @@ import { parseDuration, type Duration } from '../duration.js';
 import type { Backoff } from '../engine/task.js';
 import { isQueueName } from '../engine/task-id.js';
 import { ConfigurationError } from '../errors.js';
+import { checkFields, refuseUnknown, type FieldsOf } from '../option-fields.js';
 import { checkClassName } from './class-name.js';
 import { checkBatch, type BatchSettings } from './task-batch.js';
 import { checkIsolate, type IsolateSettings } from './task-isolation.js';
@@ -39,6 +40,28 @@ export interface TaskDefinition {
 
 export const DEFAULT_QUEUE = 'default';
 
+const TASK_OPTIONS: FieldsOf<TaskOptions> = {
+  name: true,
+  aliases: true,
+  queue: true,
+  retries: true,
+  backoff: true,
+  timeout: true,
+  isolate: true,
+  slow: true,
+  expires: true,
+  priority: true,
+  retryOn: true,
+  giveUpOn: true,
+  unique: true,
+  schema: true,
+  resultTtl: true,
+  ignoreResult: true,
+  delivery: true,
+  accepts: true,
+  batch: true,
+};
+
 /**
  * Logs show the name and each task stores it, so its length is bounded. BullMQ and Redis set no bound of their own. A
  * leading "$" is reserved for tasks of this package.
@@ -53,9 +76,10 @@ const TASK_NAME = /^(?!\$)[^\s\p{Cc}]{1,200}$/u;
  * @throws ConfigurationError naming the task, the option and the value
  */
 export function defineFrom(options: TaskOptions, defaults: TaskOptions, origin: string): TaskDefinition {
-  const merged = { ...defaults, ...withoutUndefined(options) };
   const name = options.name ?? origin;
   const describe = (option: string) => `${option} of task "${name}"`;
+  refuseUnknown<TaskOptions>(options, TASK_OPTIONS, describe);
+  const merged = { ...defaults, ...withoutUndefined(options) };
   return {
     name: checkTaskName(name, `The name ${JSON.stringify(name)} of ${origin}`),
     aliases: checkAliases(options.aliases ?? [], describe('aliases')).filter((alias) => alias !== name),
@@ -67,7 +91,7 @@ export function defineFrom(options: TaskOptions, defaults: TaskOptions, origin: 
     expires: merged.expires === undefined ? undefined : parseDuration(merged.expires, describe('expires')),
     priority: checkPriority(merged.priority ?? 0, describe('priority')),
     resultTtl: merged.resultTtl === undefined ? undefined : parseDuration(merged.resultTtl, describe('resultTtl')),
-    ignoreResult: merged.ignoreResult ?? false,
+    ignoreResult: checkIgnoreResult(merged.ignoreResult ?? false, describe('ignoreResult')),
     mayRetry: retryFilter(merged.retryOn, merged.giveUpOn, describe),
     unique: merged.unique && checkUnique(merged.unique, describe('unique')),
     schema: merged.schema && checkSchema(merged.schema, describe('schema')),
@@ -111,7 +135,7 @@ function isolationOf(
 }
 
 function checkTaskName(name: string, what: string): string {
-  if (TASK_NAME.test(name)) return name;
+  if (typeof name === 'string' && TASK_NAME.test(name)) return name;
   throw new ConfigurationError(`${what} is no task name: 1 to 200 characters without spaces, not beginning with "$".`);
 }
 
@@ -132,6 +156,11 @@ export function checkQueueName(queue: string, what: string): string {
 function checkDelivery(delivery: string, what: string): TaskDefinition['delivery'] {
   if (delivery === 'at-least-once' || delivery === 'at-most-once') return delivery;
   throw new ConfigurationError(`${what} is ${JSON.stringify(delivery)}. Use 'at-least-once' or 'at-most-once'.`);
+}
+
+function checkIgnoreResult(ignoreResult: boolean, what: string): boolean {
+  if (typeof ignoreResult === 'boolean') return ignoreResult;
+  throw new ConfigurationError(`${what} is ${JSON.stringify(ignoreResult)}. Use true or false.`);
 }
 
 function checkAccepts(accepts: unknown, what: string): boolean {
@@ -155,7 +184,12 @@ export function checkPriority(priority: number, what: string): number {
   throw new ConfigurationError(`${what} is ${String(priority)}. Give a whole number from 0 (default) to 9 (first).`);
 }
 
+type BackoffSettings = Exclude<BackoffOption, string>;
+
+const BACKOFF: FieldsOf<BackoffSettings> = { type: true, delay: true, max: true, jitter: true };
+
 export function parseBackoff(option: BackoffOption, what: string): Backoff {
+  if (typeof option !== 'string') checkFields<BackoffSettings>(option, what, BACKOFF, (name) => `${name} in ${what}`);
   const { type, delay = '1s', max = '10m', jitter = 0.5 } = typeof option === 'string' ? { type: option } : option;
   if (type !== 'fixed' && type !== 'exponential') {
     throw new ConfigurationError(`${what} is ${JSON.stringify(type)}. Use 'fixed' or 'exponential'.`);
@@ -194,7 +228,10 @@ function isErrorClass(value: unknown): value is ErrorClass {
   return typeof value === 'function' && (value === Error || value.prototype instanceof Error);
 }
 
+const UNIQUE: FieldsOf<UniqueOption> = { key: true, while: true };
+
 function checkUnique(unique: UniqueOption, what: string): UniqueOption {
+  if (typeof unique === 'object') refuseUnknown<UniqueOption>(unique, UNIQUE, (name) => `${name} in ${what}`);
   const { while: until, key } = unique;
   if (!['pending', 'running', 'retained'].includes(until) || (key !== undefined && typeof key !== 'function')) {
     throw new ConfigurationError(

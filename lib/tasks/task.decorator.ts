@@ -1,5 +1,6 @@
 import { Injectable, type Type } from '@nestjs/common';
 import { ConfigurationError } from '../errors.js';
+import { checkObject } from '../option-fields.js';
 import type { BatchArguments, BatchOptions, TaskBatch } from './task-batch.js';
 import { isContract, type TaskContract, type TaskFunction } from './task-contract.js';
 import type { SharedTaskOptions, TaskOptions } from './task-options.js';
@@ -13,7 +14,7 @@ export interface TaskDeclaration {
 }
 
 /** The declarations of one prototype, or the misplaced ones of one constructor. */
-type Declarations = Map<PropertyKey, TaskOptions>;
+type Declarations = Map<PropertyKey | undefined, TaskOptions>;
 
 const DECLARATIONS = Symbol('tasks');
 const PROCESSOR = Symbol('task processor');
@@ -68,8 +69,8 @@ type BatchFits<A, B> = [B] extends [never]
  * overrides without `@Task()` stays the task, with the guards, interceptors, pipes, filters and metadata of the inherited
  * method; those that the override has are added.
  *
- * The application does not start when an option is wrong, when the method is static or has a symbol for its name
- * (`ConfigurationError`), or when two methods have the same task name (`DuplicateTaskError`).
+ * The application does not start when an option is wrong, when the method is static, is a property, or has a symbol for
+ * its name (`ConfigurationError`), or when two methods have the same task name (`DuplicateTaskError`).
  *
  * @param nameOrOptions the task's name (default: `ClassName.method`) or its options
  * @example
@@ -118,7 +119,9 @@ export function Task(
   more: Pick<TaskOptions, 'batch'> = {},
 ): (target: object, key: string | symbol) => void {
   return (target, key) => {
-    const options = { ...toOptions(nameOrOptions), ...more };
+    const given = toOptions(nameOrOptions);
+    checkObject(given, `@Task() of ${target.constructor.name}.${String(key)}`, 'Give a name, options or a contract.');
+    const options = { ...given, ...more };
     // Stores the method's name instead of the function, because other decorators may replace the function.
     ownDeclarations(target).set(key, options);
   };
@@ -144,6 +147,11 @@ export function TaskProcessor(queueOrOptions: string | SharedTaskOptions = {}): 
   return (target) => {
     Injectable()(target);
     const options = typeof queueOrOptions === 'string' ? { queue: queueOrOptions } : queueOrOptions;
+    checkObject(
+      options,
+      `@TaskProcessor() of ${target.name}`,
+      "Give the name of a queue, or options: { queue: 'mail' }.",
+    );
     const inherited = Reflect.getMetadata(PROCESSOR, target) as SharedTaskOptions | undefined;
     Reflect.defineMetadata(PROCESSOR, { ...inherited, ...options }, target);
   };
@@ -161,15 +169,20 @@ function toOptions(nameOrOptions: string | TaskOptions | TaskContract): TaskOpti
  */
 export function declarationsOf(target: Type | Function): readonly TaskDeclaration[] {
   const misplaced = Reflect.getMetadata(DECLARATIONS, target) as Declarations | undefined;
-  for (const key of misplaced?.keys() ?? [])
+  for (const key of misplaced?.keys() ?? []) {
+    if (key === undefined)
+      throw new ConfigurationError(`The class ${target.name} has a @Task(). Decorate its methods.`);
     throw refusal(target, key, 'is static, so Nest has no instance to call it on');
+  }
   const merged = new Map<string, TaskDeclaration>();
   const defaults = (Reflect.getMetadata(PROCESSOR, target) ?? {}) as TaskOptions;
+  refuseOwnOptions(defaults, `@TaskProcessor() of ${target.name}`);
   for (const declaredOn of prototypesOf(target.prototype as object)) {
     const declared = Reflect.getOwnMetadata(DECLARATIONS, declaredOn) as Declarations | undefined;
     for (const [method, options] of declared ?? []) {
       if (typeof method !== 'string')
-        throw refusal(target, method, 'has a symbol for its name, which cannot be stored');
+        throw refusal(target, method as symbol, 'has a symbol for its name, which cannot be stored');
+      if (!Object.hasOwn(declaredOn, method)) throw refusal(target, method, 'is a property and no method');
       merged.set(method, { method, options: { ...defaults, ...options }, declaredOn });
     }
   }
@@ -180,6 +193,18 @@ export function declarationsOf(target: Type | Function): readonly TaskDeclaratio
 export function declaringPrototype(target: Type, method: string): object {
   const declaration = declarationsOf(target).find((each) => each.method === method);
   return declaration?.declaredOn ?? (target.prototype as object);
+}
+
+const OWN_OPTIONS = ['name', 'aliases', 'batch', 'accepts'] as const satisfies readonly Exclude<
+  keyof TaskOptions,
+  keyof SharedTaskOptions
+>[];
+
+/** @throws ConfigurationError when options that several tasks share contain one that belongs to a single task */
+export function refuseOwnOptions(shared: TaskOptions, where: string): void {
+  const own = OWN_OPTIONS.find((option) => shared[option] !== undefined);
+  if (own === undefined) return;
+  throw new ConfigurationError(`${where} has the option ${own}, which belongs to a single task. Give it to @Task().`);
 }
 
 function refusal({ name }: Function, key: PropertyKey, reason: string): ConfigurationError {

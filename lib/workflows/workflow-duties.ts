@@ -6,7 +6,7 @@ import { storableText, type Json } from '../engine/json.js';
 import type { Delivery, Outcome } from '../engine/ports/worker-port.js';
 import type { Topology } from '../engine/shards/topology.js';
 import { isFinal, type TaskRecord } from '../engine/task.js';
-import { dutyTask } from '../engine/duty-task.js';
+import { dutyTask, expiryDuties } from '../engine/duty-task.js';
 import { memberId, memberIds } from '../engine/task-id.js';
 import type { Duty, DutyEnd } from '../engine/workflow-note.js';
 import { EngineUnavailableError } from '../errors.js';
@@ -18,6 +18,8 @@ import { PackageLogger } from '../package-logger.js';
 
 /** Members that are cancelled at the same time. */
 export const CANCEL_AT_ONCE = 50;
+/** Members that are looked up at the same time. */
+const FIND_AT_ONCE = 50;
 /** Why members are cancelled, as their errors say. */
 export const MEMBER_FAILED = 'Another member of the workflow failed.';
 /** The pause before a task is looked at again whose end is not stored yet; it doubles each time, up to the longest. */
@@ -50,6 +52,7 @@ export class WorkflowDuties {
     if (delivery.abandoned > DEATHS) return { kind: 'failed', failure: repeatedLoss() };
     try {
       if (duty.kind === 'fail wholes') return (await this.failWholes(delivery, duty)) ? DONE : later(delivery);
+      if (duty.kind === 'expiry') return (await this.endExpired(delivery, duty)) ? DONE : later(delivery);
       const record = await this.find(duty);
       if (record && !isFinal(record.state)) return later(delivery);
       if (duty.kind === 'callbacks') {
@@ -83,7 +86,9 @@ export class WorkflowDuties {
     try {
       const complete = completePlan(plan, input, maxPayload);
       const root = memberId(id, `${end}:${index}`, queueOf(complete, context));
-      await calls.enqueueTree({ ...compilePlan(complete, root, { ...context, root }), isShared: true }, delivery);
+      const tree = compilePlan(complete, root, { ...context, root });
+      for (const expiry of expiryDuties(tree, topology)) await calls.enqueueTree(expiry, delivery);
+      await calls.enqueueTree({ ...tree, isShared: true }, delivery);
     } catch (error) {
       if (error instanceof EngineUnavailableError) throw error;
       // Another attempt would not help: the plan cannot be stored.
@@ -126,6 +131,43 @@ export class WorkflowDuties {
     return true;
   }
 
+  /**
+   * Does what a worker does that takes a task after it has expired, as far as other tasks wait for that. The task itself stays in its
+   * queue until a worker clears it away.
+   *
+   * @returns false while the task may still expire, or an end is not stored yet
+   */
+  private async endExpired(delivery: Delivery, { id, ofMembers }: Duty): Promise<boolean> {
+    const { engine } = this.deps;
+    const record = await engine.find(id);
+    if (!record) return true;
+    // A task that waits for members expires when they end too late.
+    if (!ofMembers) return record.state === 'waiting' ? false : this.endIfExpired(delivery, record);
+    if (isFinal(record.state)) return true;
+    let isComplete = true;
+    await inBatches(memberIds(id, record.members), FIND_AT_ONCE, async (member) => {
+      const found = await engine.find(member);
+      if (found && !(await this.endIfExpired(delivery, found))) isComplete = false;
+    });
+    return isComplete;
+  }
+
+  private async endIfExpired(delivery: Delivery, task: TaskRecord): Promise<boolean> {
+    if (task.state !== 'expired') return true;
+    const { id, whole, reruns = 0 } = task;
+    await this.leaveCallbacks(delivery, task);
+    return whole === undefined || this.failWholes(delivery, { kind: 'fail wholes', id, whole, reruns });
+  }
+
+  /** Stored before the end, as by a worker: this process may die in between. */
+  private async leaveCallbacks(delivery: Delivery, task: TaskRecord): Promise<void> {
+    const { id, reruns = 0, note: { priority } = {} } = task;
+    const end = endOf(task);
+    if (!end || end.callbacks.length === 0) return;
+    const duty: Duty = { kind: 'callbacks', id, reruns, ...(priority !== undefined && { priority }), end };
+    await this.deps.calls.enqueueTree(dutyTask(duty, this.deps.topology), delivery);
+  }
+
   private async failWhole(delivery: Delivery, whole: TaskRecord, member: TaskRecord): Promise<boolean> {
     if (whole.state === 'running') return false;
     const { id, note = {}, reruns = 0 } = whole;
@@ -134,13 +176,7 @@ export class WorkflowDuties {
     const failed = { id: member.id, state: 'failed' as const, task, failure: error ?? removedMember(member.id) };
     const failure = failureOfMember(whole, failed, positionOf(members.indexOf(member.id), note));
     const { calls, engine, topology } = this.deps;
-    const { priority } = note;
-    const end = endOf({ ...whole, state: 'failed', result: null, error: failure });
-    // Stored before the end, as by a worker: this process may die in between.
-    if (end && end.callbacks.length > 0) {
-      const duty: Duty = { kind: 'callbacks', id, reruns, ...(priority !== undefined && { priority }), end };
-      await calls.enqueueTree(dutyTask(duty, topology), delivery);
-    }
+    await this.leaveCallbacks(delivery, { ...whole, state: 'failed', result: null, error: failure });
     if (members.length > 1)
       await calls.enqueueTree(dutyTask({ kind: 'cancel members', id, reruns }, topology), delivery);
     return engine.failWhole(id, { failure, reruns });

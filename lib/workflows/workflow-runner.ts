@@ -7,7 +7,7 @@ import type { Instrumentations } from '../engine/instrumentation.js';
 import type { Delivery, DeliveryHandler, Outcome } from '../engine/ports/worker-port.js';
 import { refuseTwoShards } from '../engine/shards/refuse-spanning-tree.js';
 import type { FailedResult, MemberResult, TaskTree } from '../engine/task.js';
-import { dutyTask } from '../engine/duty-task.js';
+import { dutyTask, expiryDutiesOf } from '../engine/duty-task.js';
 import type { Duty, DutyEnd, ItemState, WorkflowNote } from '../engine/workflow-note.js';
 import { unreadablePlans } from './check-plan.js';
 import { compileMembers, withFailure, type CompileContext } from './compile-plan.js';
@@ -182,6 +182,8 @@ export class WorkflowRunner implements DeliveryHandler {
       const compiled = compileMembers(later, delivery.id, delivery.memberCount, this.contextOf(delivery));
       // Those of a map and of a replaced task are never in a group of their own.
       const members = compiled.map((member) => withFailure(member, note.group?.onFailure));
+      for (const duty of expiryDutiesOf(delivery.id, members, this.deps.topology))
+        await this.deps.calls.enqueueTree(duty, delivery);
       return { kind: 'waiting', members: await this.deps.calls.membersOf(delivery, members), note };
     });
   }

@@ -1,4 +1,5 @@
 import type { Headers } from '../engine/task.js';
+import { expiryDuties } from '../engine/duty-task.js';
 import { toJson } from '../engine/json.js';
 import { refuseTwoShards } from '../engine/shards/refuse-spanning-tree.js';
 import type { Topology } from '../engine/shards/topology.js';
@@ -47,6 +48,8 @@ export class WorkflowStarter implements StartsWorkflows {
     const context = { headers: currentHeaders(), now: port.now(), queue, hasRateLimit, topology };
     const root = newTaskId(queueOf(plan, context));
     const tree = compilePlan(plan, root, { ...context, root });
+    // Before the tree: a duty without its task does nothing, and a process may die in between.
+    for (const duty of expiryDuties(tree, topology)) await port.enqueueTree(duty);
     const { id, deduplicated, state } = await port.enqueueTree(tree);
     const name = 'task' in plan ? tree.name : describePlan(plan);
     return new TaskHandle(results, { id, name, deduplicated, initialState: state, transaction });

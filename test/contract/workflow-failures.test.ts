@@ -171,4 +171,49 @@ describeEachEngine('a workflow whose member fails while its queue stands still',
     providers.bank.gate.open();
     await expect(handle.result({ timeout: '15s' })).resolves.toMatchObject([{ ok: false }, { ok: true, value: 1 }]);
   });
+
+  const soon = { expires: 100 } as const;
+
+  it.each<[what: string, whole: () => Signature]>([
+    ['a member of a group', () => group([nowhere.work.with(soon).signature(1), mail.send.signature(2)])],
+    ['a member in a paused queue', () => group([mail.send.with(soon).signature(1)])],
+    ['a member of a member', () => chord([group([nowhere.work.with(soon).signature(1)])], mail.send.signature())],
+    ['the first step', () => chain(nowhere.work.with(soon).signature(1), mail.send.signature())],
+    ['a later step', () => chain(bank.charge.signature(), nowhere.work.with(soon).signature(), mail.send.signature())],
+    [
+      'a member of a later group',
+      () =>
+        chain(
+          bank.charge.signature(),
+          group([bank.charge.signature().immutable(), nowhere.work.with(soon).signature()]),
+        ),
+    ],
+  ])('fails when a task expires there: %s', async (_, whole) => {
+    providers.bank.isBroke = false;
+    const handle = await whole().onError(alerts.alert.signature()).enqueue();
+    await expect(handle.result({ timeout: '15s' })).rejects.toMatchObject({ cause: { code: 'TASK_EXPIRED' } });
+    await providers.alerts.errors.until(({ length }) => length === 1);
+    expect(providers.alerts.errors.entries).toMatchObject([{ id: handle.id, code: 'WORKFLOW_FAILED' }]);
+  });
+
+  it.each<[what: string, signature: () => Signature]>([
+    ['a single task', () => nowhere.work.with(soon).signature(1).onError(alerts.alert.signature())],
+    [
+      'the last step of a chain',
+      () => chain(bank.charge.signature(), nowhere.work.with(soon).signature()).onError(alerts.alert.signature()),
+    ],
+    [
+      'a member of a group that collects failures',
+      () => group([nowhere.work.with(soon).signature(1).onError(alerts.alert.signature())], { onFailure: 'collect' }),
+    ],
+    [
+      'a task of a callback',
+      () => bank.charge.signature().onSuccess(nowhere.work.with(soon).signature().onError(alerts.alert.signature())),
+    ],
+  ])('runs the onError of %s that expires there', async (_, signature) => {
+    providers.bank.isBroke = false;
+    await signature().enqueue();
+    await providers.alerts.errors.until(({ length }) => length === 1);
+    expect(providers.alerts.errors.entries).toMatchObject([{ code: 'TASK_EXPIRED', task: 'Nowhere.work' }]);
+  });
 });

@@ -5,6 +5,7 @@ import {
   type PostgresPoolLike,
 } from '../../engine/connection.js';
 import { ConfigurationError } from '../../errors.js';
+import { checkFields, type FieldsOf } from '../../option-fields.js';
 import type { MysqlPoolLike } from './mysql-outbox.js';
 import type { OutboxDatabase } from './outbox-database.js';
 import { checkTable, DEFAULT_TABLE } from './outbox-table.js';
@@ -40,6 +41,8 @@ export interface ResolvedOutbox {
 /** @param parts how many parts of the rows are moved by themselves */
 type OpenOutbox = (parts: number) => Promise<OutboxDatabase>;
 
+const KNOWN: FieldsOf<OutboxOptions> = { connection: true, table: true };
+
 const CURE =
   'Give the database of your transactions: postgres://user:password@host:5432/database, mysql://user:password@host:3306/database, ' +
   'sqlite:<file>, options or a pool of pg, or a pool of mysql2.';
@@ -47,6 +50,7 @@ const CURE =
 /** @throws ConfigurationError with the option, the value without its password, and the cure */
 export function resolveOutbox(options: OutboxOptions | undefined): ResolvedOutbox | undefined {
   if (options === undefined) return undefined;
+  checkFields<OutboxOptions>(options, 'outbox', KNOWN);
   const { connection, table: name = DEFAULT_TABLE } = options;
   const table = checkTable(name);
   return { table, open: connection === undefined ? undefined : opener(connection, table) };

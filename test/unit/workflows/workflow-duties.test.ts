@@ -1,11 +1,11 @@
 import { beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { Outcome } from '../../../lib/engine/ports/worker-port.js';
-import type { TaskRecord, TaskState } from '../../../lib/engine/task.js';
+import type { TaskRecord, TaskState, TaskTree } from '../../../lib/engine/task.js';
 import { memberId, memberIds, queueOfTask, WORKFLOW_QUEUE } from '../../../lib/engine/task-id.js';
 import type { Duty } from '../../../lib/engine/workflow-note.js';
 import { EngineUnavailableError } from '../../../lib/errors.js';
 import type { TaskPlan } from '../../../lib/workflows/plan.js';
-import { dutyTask } from '../../../lib/engine/duty-task.js';
+import { dutyTask, expiryDuties } from '../../../lib/engine/duty-task.js';
 import { WorkflowDuties, type WorkflowDutiesDeps } from '../../../lib/workflows/workflow-duties.js';
 import { deliveryOf } from '../../support/delivery.js';
 import { ONE_SHARD } from '../../../lib/engine/shards/topology.js';
@@ -233,5 +233,89 @@ describe('failing the wholes of a member', () => {
     storeTasks(known);
     expect(await handle(DUTY, undefined)).toMatchObject({ kind: 'postponed' });
     expect(failWhole).not.toHaveBeenCalled();
+  });
+});
+
+describe('an expiry', () => {
+  const AT = NOW - 1;
+  const OWN: Duty = { kind: 'expiry', id: ID, at: AT, reruns: 0 };
+  const OF_MEMBERS: Duty = { ...OWN, ofMembers: true };
+  const MEMBERS = [{ queue: 'mail', count: 2 }];
+  const [FIRST, SECOND] = memberIds(ID, MEMBERS) as [string, string];
+
+  function storeMembers(first: Partial<TaskRecord>, second: Partial<TaskRecord> = { state: 'queued' }) {
+    const records = new Map<string, TaskRecord>([
+      [ID, recordOf('waiting', { members: MEMBERS, note: {} })],
+      [FIRST, recordOf('queued', { id: FIRST, whole: ID, note: {}, ...first })],
+      [SECOND, recordOf('queued', { id: SECOND, whole: ID, note: {}, ...second })],
+    ]);
+    find.mockImplementation(async (id) => records.get(id));
+    failWhole.mockResolvedValue(true);
+  }
+
+  it('of a member fails its whole and runs its callbacks', async () => {
+    storeMembers({ state: 'expired', note: LINKS });
+    expect(await handle(OF_MEMBERS, undefined)).toEqual(DONE);
+    expect(failWhole.mock.calls).toMatchObject([[ID, { failure: { member: { id: FIRST, position: 0 } } }]]);
+    expect(enqueueTree.mock.calls.map(([tree]) => tree.note?.duty)).toMatchObject([
+      { kind: 'callbacks', id: FIRST },
+      { kind: 'cancel members', id: ID },
+    ]);
+  });
+
+  it.each<TaskState>(['running', 'retrying', 'succeeded', 'cancelled'])(
+    'of a member that is %s instead changes nothing',
+    async (state) => {
+      storeMembers({ state });
+      expect(await handle(OF_MEMBERS, undefined)).toEqual(DONE);
+      expect(failWhole).not.toHaveBeenCalled();
+      expect(stored()).toEqual([]);
+    },
+  );
+
+  it('waits while a worker has the whole', async () => {
+    storeMembers({ state: 'expired' });
+    find.mockImplementation(async (id) =>
+      recordOf(id === ID ? 'running' : 'expired', {
+        id,
+        whole: id === ID ? undefined : ID,
+        members: MEMBERS,
+        note: {},
+      } as never),
+    );
+    expect(await handle(OF_MEMBERS, undefined)).toMatchObject({ kind: 'postponed' });
+  });
+
+  it('of a task runs its callbacks, once the task no longer waits for members', async () => {
+    expect(await handle(OWN, recordOf('waiting', { members: MEMBERS }))).toMatchObject({ kind: 'postponed' });
+    expect(stored()).toEqual([]);
+    expect(await handle(OWN, recordOf('expired'))).toEqual(DONE);
+    expect(enqueueTree.mock.calls.map(([tree]) => tree.note?.duty)).toMatchObject([{ kind: 'callbacks', id: ID }]);
+  });
+
+  it('of a task that is not stored is none', async () => {
+    find.mockResolvedValue(undefined);
+    expect(await handle(OWN, undefined)).toEqual(DONE);
+  });
+
+  it('has one duty for each time of members, and one for each task with members that fails others or has an onError', () => {
+    const tree = (id: string, expiresAt?: number, known: Partial<TaskTree> = {}): TaskTree => ({
+      ...{ id: `mail.${id.padEnd(22, '-')}`, name: 'Mail.send', queue: 'mail', args: [], headers: {}, members: [] },
+      options: expiresAt === undefined ? {} : { expiresAt },
+      ...known,
+    });
+    const collected = tree('collected', 7, { onFailure: 'wait' });
+    const step = tree('step', 5, { members: [tree('before', 5)] });
+    const whole = tree('whole', 9, { members: [tree('a', 5), tree('b', 5), tree('c', 6), tree('d'), collected, step] });
+    const duties = expiryDuties(whole, ONE_SHARD);
+    expect(duties.map(({ note, options }) => ({ ...note?.duty, waits: (options.startAt ?? 0) > 0 }))).toMatchObject([
+      { id: step.id, at: 5 },
+      { id: step.id, at: 5, ofMembers: true },
+      { id: whole.id, at: 5, ofMembers: true },
+      { id: whole.id, at: 6, ofMembers: true },
+    ]);
+    expect(new Set(duties.map(({ id }) => id)).size).toBe(4);
+    expect(expiryDuties({ ...whole, note: LINKS }, ONE_SHARD)[0]?.note?.duty).toMatchObject({ id: whole.id, at: 9 });
+    expect(expiryDuties(tree('alone', 9), ONE_SHARD)).toEqual([]);
   });
 });

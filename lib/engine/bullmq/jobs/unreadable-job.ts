@@ -1,5 +1,5 @@
 import type { JobsOptions } from 'bullmq';
-import { EARLIER_GROUP_TASK, GROUP_TASK } from '../../workflow-note.js';
+import { DUTY_TASKS, EARLIER_GROUP_TASK, GROUP_TASK } from '../../workflow-note.js';
 import { isQueueOfTasks, MOST_MEMBERS, queueOfTask } from '../../task-id.js';
 
 /**
@@ -173,7 +173,7 @@ const GROUP = checksOf({
 });
 
 const DUTY = checksOf({
-  kind: [(value) => value === 'callbacks' || value === 'cancel members' || value === 'fail wholes', 'a duty'],
+  kind: [(value) => typeof value === 'string' && Object.hasOwn(DUTY_TASKS, value), 'a duty'],
   id: [(value) => typeof value === 'string' && queueOfTask(value) !== undefined, 'the id of a task'],
   reruns: aCount,
 });
