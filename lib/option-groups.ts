@@ -1,5 +1,5 @@
 import { checkFields, checkObject, refuseUnknown, type FieldsOf } from './option-fields.js';
-import type { QueueOptions, TaskQueueOptions } from './task-queue-options.js';
+import type { QueueOptions, TaskQueueOptions } from './module-options.js';
 
 const OPTIONS: FieldsOf<TaskQueueOptions> = {
   connection: true,
@@ -75,5 +75,5 @@ export function checkOptionNames(options: TaskQueueOptions): void {
 }
 
 function checkGroup(options: TaskQueueOptions, name: Group): void {
-  if (options[name] !== undefined) checkFields(options[name], name, GROUPS[name] as FieldsOf<object>);
+  if (options[name] !== undefined) checkFields(options[name], name, GROUPS[name] as FieldsOf<Record<string, unknown>>);
 }

@@ -7,7 +7,12 @@ import { DUTY_TASKS, type Duty } from './workflow-note.js';
  * Milliseconds that the workers have to fail a workflow whose member failed, before a duty does it. They need a few, unless the
  * queue is paused, no worker takes from it, or other tasks wait there before the workflow.
  */
-const WORKERS_FIRST = 100;
+export const WORKERS_FIRST = 100;
+/**
+ * Milliseconds after which an expiry first looks whether its task has ended, so that it does not stay until a distant expiry. Each
+ * further look comes after twice the time.
+ */
+export const FIRST_LOOK = 60_000;
 
 /**
  * The task that does a duty. It is stored before the end of the task that left the duty behind, and does nothing until that
@@ -36,19 +41,20 @@ export function dutyTask(duty: Duty, { workflowQueue }: Topology): TaskTree {
  * The tasks that report what expires in a tree while no worker takes it: its queue is paused, or has no worker. An expiry concerns
  * the task that waits for the expired one, and the task itself when it has an `onError`.
  */
-export function expiryDuties(tree: TaskTree, topology: Topology): TaskTree[] {
-  return Array.from(expiriesOf(tree, false), (duty) => expiryDuty(duty, topology));
+export function expiryDuties(tree: TaskTree, now: number, topology: Topology): TaskTree[] {
+  return Array.from(expiriesOf(tree, false), (duty) => expiryDuty(duty, now, topology));
 }
 
 /** The same for members that are added to a task. */
-export function expiryDutiesOf(id: string, members: readonly TaskTree[], topology: Topology): TaskTree[] {
-  return Array.from(expiriesOfMembers(id, members), (duty) => expiryDuty(duty, topology));
+export function expiryDutiesOf(id: string, members: readonly TaskTree[], now: number, topology: Topology): TaskTree[] {
+  return Array.from(expiriesOfMembers(id, members), (duty) => expiryDuty(duty, now, topology));
 }
 
 type Expiry = Duty & { readonly at: number };
 
-function expiryDuty(duty: Expiry, topology: Topology): TaskTree {
-  return { ...dutyTask(duty, topology), options: { startAt: duty.at + WORKERS_FIRST } };
+function expiryDuty(duty: Expiry, now: number, topology: Topology): TaskTree {
+  const startAt = Math.min(duty.at + WORKERS_FIRST, now + FIRST_LOOK);
+  return { ...dutyTask(duty, topology), options: { startAt } };
 }
 
 function* expiriesOf(tree: TaskTree, isMember: boolean): Generator<Expiry, void, undefined> {

@@ -6,7 +6,7 @@ import { storableText, type Json } from '../engine/json.js';
 import type { Delivery, Outcome } from '../engine/ports/worker-port.js';
 import type { Topology } from '../engine/shards/topology.js';
 import { isFinal, type TaskRecord } from '../engine/task.js';
-import { dutyTask, expiryDuties } from '../engine/duty-task.js';
+import { dutyTask, expiryDuties, FIRST_LOOK, WORKERS_FIRST } from '../engine/duty-task.js';
 import { memberId, memberIds } from '../engine/task-id.js';
 import type { Duty, DutyEnd } from '../engine/workflow-note.js';
 import { EngineUnavailableError } from '../errors.js';
@@ -52,7 +52,7 @@ export class WorkflowDuties {
     if (delivery.abandoned > DEATHS) return { kind: 'failed', failure: repeatedLoss() };
     try {
       if (duty.kind === 'fail wholes') return (await this.failWholes(delivery, duty)) ? DONE : later(delivery);
-      if (duty.kind === 'expiry') return (await this.endExpired(delivery, duty)) ? DONE : later(delivery);
+      if (duty.kind === 'expiry') return await this.awaitExpiry(delivery, duty);
       const record = await this.find(duty);
       if (record && !isFinal(record.state)) return later(delivery);
       if (duty.kind === 'callbacks') {
@@ -87,7 +87,7 @@ export class WorkflowDuties {
       const complete = completePlan(plan, input, maxPayload);
       const root = memberId(id, `${end}:${index}`, queueOf(complete, context));
       const tree = compilePlan(complete, root, { ...context, root });
-      for (const expiry of expiryDuties(tree, topology)) await calls.enqueueTree(expiry, delivery);
+      for (const expiry of expiryDuties(tree, context.now, topology)) await calls.enqueueTree(expiry, delivery);
       await calls.enqueueTree({ ...tree, isShared: true }, delivery);
     } catch (error) {
       if (error instanceof EngineUnavailableError) throw error;
@@ -131,22 +131,31 @@ export class WorkflowDuties {
     return true;
   }
 
+  private async awaitExpiry(delivery: Delivery, duty: Duty): Promise<Outcome> {
+    const { engine } = this.deps;
+    const { id, ofMembers, at = 0 } = duty;
+    const record = await engine.find(id);
+    if (!record || (isFinal(record.state) && (ofMembers || record.state !== 'expired'))) return DONE;
+    const now = engine.now();
+    if (now < at) {
+      const passed = Math.max(now - delivery.enqueuedAt, FIRST_LOOK);
+      return { kind: 'postponed', delay: Math.min(at - now + WORKERS_FIRST, passed) };
+    }
+    return (await this.endExpired(delivery, record, duty)) ? DONE : later(delivery);
+  }
+
   /**
    * Does what a worker does that takes a task after it has expired, as far as other tasks wait for that. The task itself stays in its
    * queue until a worker clears it away.
    *
    * @returns false while the task may still expire, or an end is not stored yet
    */
-  private async endExpired(delivery: Delivery, { id, ofMembers }: Duty): Promise<boolean> {
-    const { engine } = this.deps;
-    const record = await engine.find(id);
-    if (!record) return true;
+  private async endExpired(delivery: Delivery, record: TaskRecord, { ofMembers }: Duty): Promise<boolean> {
     // A task that waits for members expires when they end too late.
     if (!ofMembers) return record.state === 'waiting' ? false : this.endIfExpired(delivery, record);
-    if (isFinal(record.state)) return true;
     let isComplete = true;
-    await inBatches(memberIds(id, record.members), FIND_AT_ONCE, async (member) => {
-      const found = await engine.find(member);
+    await inBatches(memberIds(record.id, record.members), FIND_AT_ONCE, async (member) => {
+      const found = await this.deps.engine.find(member);
       if (found && !(await this.endIfExpired(delivery, found))) isComplete = false;
     });
     return isComplete;

@@ -182,7 +182,7 @@ export class WorkflowRunner implements DeliveryHandler {
       const compiled = compileMembers(later, delivery.id, delivery.memberCount, this.contextOf(delivery));
       // Those of a map and of a replaced task are never in a group of their own.
       const members = compiled.map((member) => withFailure(member, note.group?.onFailure));
-      for (const duty of expiryDutiesOf(delivery.id, members, this.deps.topology))
+      for (const duty of expiryDutiesOf(delivery.id, members, this.deps.engine.now(), this.deps.topology))
         await this.deps.calls.enqueueTree(duty, delivery);
       return { kind: 'waiting', members: await this.deps.calls.membersOf(delivery, members), note };
     });

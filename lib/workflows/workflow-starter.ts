@@ -49,7 +49,7 @@ export class WorkflowStarter implements StartsWorkflows {
     const root = newTaskId(queueOf(plan, context));
     const tree = compilePlan(plan, root, { ...context, root });
     // Before the tree: a duty without its task does nothing, and a process may die in between.
-    for (const duty of expiryDuties(tree, topology)) await port.enqueueTree(duty);
+    for (const duty of expiryDuties(tree, context.now, topology)) await port.enqueueTree(duty);
     const { id, deduplicated, state } = await port.enqueueTree(tree);
     const name = 'task' in plan ? tree.name : describePlan(plan);
     return new TaskHandle(results, { id, name, deduplicated, initialState: state, transaction });

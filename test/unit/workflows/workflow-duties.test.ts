@@ -274,14 +274,10 @@ describe('an expiry', () => {
   );
 
   it('waits while a worker has the whole', async () => {
-    storeMembers({ state: 'expired' });
     find.mockImplementation(async (id) =>
-      recordOf(id === ID ? 'running' : 'expired', {
-        id,
-        whole: id === ID ? undefined : ID,
-        members: MEMBERS,
-        note: {},
-      } as never),
+      id === ID
+        ? recordOf('running', { members: MEMBERS, note: {} })
+        : recordOf('expired', { id, whole: ID, note: {} }),
     );
     expect(await handle(OF_MEMBERS, undefined)).toMatchObject({ kind: 'postponed' });
   });
@@ -291,6 +287,16 @@ describe('an expiry', () => {
     expect(stored()).toEqual([]);
     expect(await handle(OWN, recordOf('expired'))).toEqual(DONE);
     expect(enqueueTree.mock.calls.map(([tree]) => tree.note?.duty)).toMatchObject([{ kind: 'callbacks', id: ID }]);
+  });
+
+  it.each<[what: string, state: TaskState, at: number, enqueuedAt: number, outcome: Outcome]>([
+    ['has ended', 'failed', NOW + 5, NOW, DONE],
+    ['goes on, and expires soon', 'waiting', NOW + 5, NOW, { kind: 'postponed', delay: 105 }],
+    ['goes on, and expires in a year', 'waiting', NOW + 31e9, NOW - 7e6, { kind: 'postponed', delay: 7e6 }],
+  ])('that has not come looks whether its task %s', async (_, state, at, enqueuedAt, outcome) => {
+    const record = recordOf(state, { members: MEMBERS });
+    expect(await handle({ ...OF_MEMBERS, at }, record, { enqueuedAt })).toEqual(outcome);
+    expect(failWhole).not.toHaveBeenCalled();
   });
 
   it('of a task that is not stored is none', async () => {
@@ -307,7 +313,7 @@ describe('an expiry', () => {
     const collected = tree('collected', 7, { onFailure: 'wait' });
     const step = tree('step', 5, { members: [tree('before', 5)] });
     const whole = tree('whole', 9, { members: [tree('a', 5), tree('b', 5), tree('c', 6), tree('d'), collected, step] });
-    const duties = expiryDuties(whole, ONE_SHARD);
+    const duties = expiryDuties(whole, NOW, ONE_SHARD);
     expect(duties.map(({ note, options }) => ({ ...note?.duty, waits: (options.startAt ?? 0) > 0 }))).toMatchObject([
       { id: step.id, at: 5 },
       { id: step.id, at: 5, ofMembers: true },
@@ -315,7 +321,10 @@ describe('an expiry', () => {
       { id: whole.id, at: 6, ofMembers: true },
     ]);
     expect(new Set(duties.map(({ id }) => id)).size).toBe(4);
-    expect(expiryDuties({ ...whole, note: LINKS }, ONE_SHARD)[0]?.note?.duty).toMatchObject({ id: whole.id, at: 9 });
-    expect(expiryDuties(tree('alone', 9), ONE_SHARD)).toEqual([]);
+    expect(expiryDuties({ ...whole, note: LINKS }, NOW, ONE_SHARD)[0]?.note?.duty).toMatchObject({
+      id: whole.id,
+      at: 9,
+    });
+    expect(expiryDuties(tree('alone', 9), NOW, ONE_SHARD)).toEqual([]);
   });
 });
