@@ -20,7 +20,7 @@ import { until } from '../../support/until.js';
 class Mails {
   constructor(private readonly task: TaskContext) {}
 
-  @Task({ queue: 'mail', attempts: 1 } as never)
+  @Task({ queue: 'mail' })
   send(address: string): string {
     if (address.startsWith('no')) throw new Error(`no such address: ${address}, password=abc123`);
     return `sent ${address}`;
