@@ -161,7 +161,8 @@ export function withoutPassword(url: string): string {
 }
 
 /** What a URL begins with, and what a text begins with that is meant to be a URL of a known kind. */
-const SCHEME = /^(?:[a-z][a-z0-9+.-]{0,30}:\/\/|(?:rediss?|postgres(?:ql)?|mysql|mariadb|mongodb|amqps?|memory|pglite):)/i;
+const SCHEME =
+  /^(?:[a-z][a-z0-9+.-]{0,30}:\/\/|(?:rediss?|postgres(?:ql)?|mysql|mariadb|mongodb|amqps?|memory|pglite):)/i;
 const HOST = String.raw`(?:[\w.%-]+|\[[\da-f:.%]+\])(?::(?:\d{1,5}|port)(?=$|[,/]))?`;
 /** Hosts with their ports, and a path. */
 const ADDRESS = new RegExp(String.raw`^(?:${HOST}(?:,${HOST})*)?(?:\/[\w%.~-]*)*`, 'i');
