@@ -89,6 +89,7 @@ describe('signals', () => {
     await until(() => command.recorded('started').length === 1, 'the task has started');
     command.signal('SIGTERM');
     await command.says('SIGTERM: takes no more tasks');
+    await until(() => command.ready.some((pid) => !isAlive(pid)), 'the process without a task has ended');
     const waiting = await enqueue('Work.slow', 1);
     expect(await command.exited).toBe(0);
     expect(await running.result({ timeout: '5s' })).toBe(running.id);

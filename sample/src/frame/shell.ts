@@ -27,7 +27,9 @@ export function shell(request: Request, { title, sentence, content }: Page): str
       <body class="${isSignedIn ? 'administrator' : 'visitor'}">
         <a class="skip" href="#main">To the content</a>
         <aside>
-          <a class="brand" href="/"><img src="/icon.svg" alt="" width="32" height="32" /> <span>The sample</span></a>
+          <a class="brand" href="/" aria-label="The sample"
+            ><img src="/icon.svg" alt="" width="32" height="32" /> <span>The sample</span></a
+          >
           <nav aria-label="Pages">
             <ul>
               ${FEATURES.map((feature) => link(request, `/features/${feature.path}`, feature.title))}
