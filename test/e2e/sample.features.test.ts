@@ -88,7 +88,7 @@ describe('first steps', () => {
 test('a page with two slow parts is answered at once and filled by events', async () => {
   await page.goto(`${sample.url}/features/slow-page`);
   await page.getByText(/^The server answered after \d+ ms\./).waitFor();
-  await page.getByText('Reading the clouds').waitFor();
+  await page.getByText('Reading the clouds', { exact: true }).waitFor();
   // The slower part is still empty when the other one is there.
   await page
     .locator('#weather')

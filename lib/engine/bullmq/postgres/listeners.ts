@@ -24,6 +24,8 @@ export class Listeners implements ListenerPool {
     private readonly sessions: SafePool,
     private readonly polling: PollingListeners,
     private readonly onDeaf: () => void,
+    /** Throws when the pool has no connection left for queries while one listens. */
+    private readonly checkRoom: () => void,
   ) {}
 
   async connect(): Promise<PgPoolClient> {
@@ -45,6 +47,7 @@ export class Listeners implements ListenerPool {
   }
 
   private async open(): Promise<PgPoolClient> {
+    this.checkRoom();
     const client = await this.sessions.connect();
     try {
       this.hears ??= await hasSession(client, this.sessions);

@@ -89,19 +89,14 @@ export function openPools(
 
 /** Uses the application's pool. */
 export function sharePool(pool: Pool, deps: PoolsDeps): PostgresPools {
-  const pools = wrap(pool, pool, deps, 'statement');
-  return {
-    ...pools,
-    reserveListeners: (queues) => {
-      pools.reserveListeners(queues);
-      const max = pool.options.max ?? POOL_SIZE;
-      if (max > 1) return;
-      throw new ConfigurationError(
-        `The pool of the application has ${max} connection, on which the workers listen as long as they run, so none is left for ` +
-          `queries. Give the pool max: ${1 + POOL_SIZE}, or give connection a URL instead of a pool.`,
-      );
-    },
-  };
+  return wrap(pool, pool, deps, 'statement', () => {
+    const max = pool.options.max ?? POOL_SIZE;
+    if (max > 1) return;
+    throw new ConfigurationError(
+      `The pool of the application has ${max} connection, on which the process listens as long as it runs, so none is left for ` +
+        `queries. Give the pool max: ${1 + POOL_SIZE}, or give connection a URL instead of a pool.`,
+    );
+  });
 }
 
 /** The interface of the driver for pools of pg. The application's pool is left as it is: `close` only lets go of it. */
@@ -110,6 +105,7 @@ function wrap(
   listenerPool: Pool,
   { schema, deadline, onDeaf }: PoolsDeps,
   typesOf: TypesOf,
+  checkRoom: () => void = () => undefined,
 ): PostgresPools {
   const statements = new PortableStatements(schema, typesOf);
   const onQuery = (text: string) => polling.statementRan(text);
@@ -117,7 +113,7 @@ function wrap(
   const sessions = safePool({ pool: listenerPool, deadline, statements, onLease: startHeartbeat });
   let consumed: ReadonlySet<string> = new Set();
   const polling = new PollingListeners(queries, () => consumed);
-  const listeners = new Listeners(sessions, polling, onDeaf);
+  const listeners = new Listeners(sessions, polling, onDeaf, checkRoom);
   return {
     queries,
     listeners,
