@@ -50,7 +50,8 @@ test('each feature has a page that shows its code, fits on its screen, and has n
     { colorScheme: 'dark', viewport: { width: 360, height: 740 } },
   ] as const;
   for (const shape of shapes) {
-    const page = await visit(shape);
+    // An element that is still appearing has less contrast.
+    const page = await visit({ ...shape, reducedMotion: 'reduce' });
     const session = await page.context().newCDPSession(page);
     await page.goto(sample.url);
     const links = await page.locator('.features a').evaluateAll((all) => all.map((a) => a.getAttribute('href') ?? ''));
