@@ -148,6 +148,7 @@ describeEachPair('what shows the tasks of shards', (pair) => {
     const shards = [media()];
 
     const status = await cli(['status'], shards);
+    expect(status).toMatchObject({ code: 0, err: '' });
     expect(status.out).toMatch(/films +media/);
     expect(status.out).toMatch(/mail +default/);
     const list = await cli(['list', '--state', 'succeeded', '--json'], shards);

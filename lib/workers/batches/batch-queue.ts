@@ -102,7 +102,7 @@ export class BatchQueue<T extends Batchable> {
       } else this.start(place);
     }
     this.endLate(now);
-    this.startWhenDue();
+    this.startWhenDue(now);
   }
 
   /** Batches that are full or due. */
@@ -117,10 +117,10 @@ export class BatchQueue<T extends Batchable> {
     return count;
   }
 
-  private startWhenDue(): void {
+  /** @param now the time by which the batches that are due were counted. One that is due since then needs a timer */
+  private startWhenDue(now: number): void {
     clearTimeout(this.timer);
     this.wakesAt = Infinity;
-    const now = performance.now();
     // A batch that is due waits for a place and not for a time, unless one of its items must not wait so long.
     for (const { due, until } of this.groups.values()) this.wakeBy(due > now ? due : until);
   }

@@ -85,6 +85,16 @@ describe('BatchQueue', () => {
     expect(batches).toEqual(['ab']);
   });
 
+  it('begins a batch that gets due while the timer, which came too early, is set again', () => {
+    add('a');
+    const due = performance.now() + 100;
+    const clock = jest.spyOn(performance, 'now').mockReturnValueOnce(due - 0.1).mockReturnValue(due + 0.1);
+    jest.advanceTimersByTime(100);
+    jest.advanceTimersByTime(10);
+    clock.mockRestore();
+    expect(batches).toEqual(['a']);
+  });
+
   it('puts items of one turn together when they wait for no time', () => {
     add('ab', { wait: 0 });
     expect(batches).toEqual([]);
