@@ -79,10 +79,12 @@ export async function openStore(flags: StoreFlags, env: NodeJS.ProcessEnv): Prom
     );
   }
   if (connection.kind === 'postgres') await checkTables(connection, prefix);
-  const options = await withShards(storeOptions(flags, env), flags, env);
-  return connection.kind === 'embedded'
-    ? openFolder(resolve(connection.folder as string), options, place)
-    : openHere(options, place);
+  if (connection.kind === 'embedded') {
+    const owner = await ownerOf(resolve(connection.folder as string));
+    // It answers for its shards too.
+    if (owner) return { operator: owner, place, close: async () => undefined };
+  }
+  return openHere(await withShards(storeOptions(flags, env), flags, env), place);
 }
 
 /** Adds the shards that the command names, with the queues that are in them. */
@@ -107,8 +109,8 @@ async function withShards(
   }
 }
 
-/** Opens a folder, or asks the process that has opened it, because one process alone can. */
-async function openFolder(folder: string, options: TaskQueueOptions, place: string): Promise<OpenStore> {
+/** The process that has opened a folder, because one process alone can; `undefined` when none has. */
+async function ownerOf(folder: string): Promise<Operator | undefined> {
   if (!existsSync(folder)) {
     throw wrongUsage(
       `There is no folder ${folder}. Give the store of the application with --url or TASK_QUEUE_URL: ` +
@@ -116,9 +118,8 @@ async function openFolder(folder: string, options: TaskQueueOptions, place: stri
     );
   }
   const { hasOwner, askOwner } = await import('../engine/bullmq/embedded/lock/ask-owner.js');
-  if (!(await hasOwner(folder))) return openHere(options, place);
-  const operator = remoteOperator((request) => askOwner(folder, request));
-  return { operator, place, close: async () => undefined };
+  if (!(await hasOwner(folder))) return undefined;
+  return remoteOperator((request) => askOwner(folder, request));
 }
 
 /** Opens a store in this process, in an application without a line of log. */

@@ -109,7 +109,7 @@ describeEachEngine('health checks', (engine) => {
     const web = await start(place, { role: 'producer' });
     const schedules = web.app.get(TaskSchedules);
     await expect(web.probe('schedules')).resolves.toMatchObject({ status: 200, key: 'tasks.schedules' });
-    await schedules.upsert('often', { task: 'Mails.send', cron: '* * * * * *', queue: 'mail' } as never);
+    await schedules.upsert('often', { task: 'Mails.send', cron: '* * * * * *' } as never);
     const late = async () => (await web.probe('schedules', { maxLag: '1s' })).status === 503;
     await until(late, 'the run is late: no worker is there');
     await expect(web.probe('schedules', { maxLag: '1s' })).resolves.toMatchObject({ detail: { late: ['often'] } });
