@@ -60,8 +60,15 @@ describeEachDatabase('a worker of BullMQ on a queue of this package', (engine) =
     log = new LogLines();
   });
 
-  // No other process can open the embedded engine.
-  if (engine.name === 'embedded') return;
+  if (engine.name === 'embedded') {
+    it('none can be there, because no other process opens the folder', async () => {
+      const app = await start([ours(await engine.place())], [Mails]);
+      await expect(findForeignWorkers(app.get<Engine>(ENGINE))).resolves.toEqual([]);
+      expect(warnings()).toEqual([]);
+      await app.close();
+    });
+    return;
+  }
 
   beforeAll(() => {
     if (engine.name !== 'postgres') return;
