@@ -88,7 +88,10 @@ describe('BatchQueue', () => {
   it('begins a batch that gets due while the timer, which came too early, is set again', () => {
     add('a');
     const due = performance.now() + 100;
-    const clock = jest.spyOn(performance, 'now').mockReturnValueOnce(due - 0.1).mockReturnValue(due + 0.1);
+    const clock = jest
+      .spyOn(performance, 'now')
+      .mockReturnValueOnce(due - 0.1)
+      .mockReturnValue(due + 0.1);
     jest.advanceTimersByTime(100);
     jest.advanceTimersByTime(10);
     clock.mockRestore();
