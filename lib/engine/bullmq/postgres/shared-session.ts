@@ -39,7 +39,8 @@ export class SharedSession {
       // Also on a channel on which another client listens: its statement may not have run yet, or may have failed.
       return this.run(client.session, text);
     }
-    if (this.removeFrom(statement.channel, client)) return this.run(client.session, text);
+    // The client gets nothing of the channel from here on, so it need not wait for a server that may not answer.
+    if (this.removeFrom(statement.channel, client)) this.run(client.session, text).catch(() => undefined);
     return Promise.resolve({ rows: [], rowCount: null });
   }
 
