@@ -1,6 +1,6 @@
 /**
  * Says for each text at most once in a while that it is due, so that a log stays readable. Texts may come from outside in any number, so
- * only so many of them are told apart: once they are used up, no further text is due for a while.
+ * it remembers a limited number of them: when that number is reached, no further text is due for a while.
  */
 export class OnceInAWhile {
   /** The times at which the texts were due last, the oldest first. By `performance.now()`. */

@@ -18,7 +18,7 @@ export interface ConvertOptions {
 
 /**
  * Makes classes with `@Task()` methods of the classes with `@Processor()` in a file. What it does not know stays as it is, comments
- * included. When it cannot convert something, it says so and gives no text: half a processor helps nobody.
+ * included. When it cannot convert something, it reports that and gives no text, because half a processor is of no use.
  */
 export function convertProcessors(ts: TsMorph, file: SourceFile, options: ConvertOptions = {}): Conversion {
   const remarks = new Remarks();

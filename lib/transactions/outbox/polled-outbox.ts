@@ -2,7 +2,7 @@ import { ConfigurationError } from '../../errors.js';
 import { missingTable, type TableFigures } from './outbox-database.js';
 import type { Dialect } from './outbox-table.js';
 
-/** The parts of an outbox in a database that tells nobody of a commit, and says of no transaction whether it goes on. */
+/** The parts of an outbox in a database that sends no message about a commit, and cannot be asked whether a transaction is open. */
 export abstract class PolledOutbox {
   abstract readonly dialect: Dialect;
 

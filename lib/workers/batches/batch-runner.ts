@@ -26,7 +26,7 @@ export interface BatchRunnerDeps {
   readonly now: () => number;
 }
 
-/** A batch begins a part of the time that its calls have before they expire, and at most so many milliseconds, before that. */
+/** A batch begins before its calls expire: earlier by a part of their time, which is at most this many milliseconds. */
 const LONGEST_ASK = 1_000;
 const EARLY = 0.75;
 

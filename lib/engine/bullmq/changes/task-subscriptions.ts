@@ -109,7 +109,7 @@ export class TaskSubscriptions {
     for (const listener of this.watches.get(id)?.listeners ?? []) listener(success);
   }
 
-  /** Calls the listeners of tasks about which news may be lost: of so many at once, and of the others with the next polls. */
+  /** Calls the listeners of tasks whose messages may be lost: some of them at once, and the others with the next polls. */
   private wakeSoon(ids: readonly string[]): void {
     const now = performance.now();
     for (const [index, id] of ids.entries()) {
