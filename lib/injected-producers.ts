@@ -3,7 +3,7 @@ import { PROPERTY_DEPS_METADATA, SELF_DECLARED_DEPS_METADATA } from '@nestjs/com
 import { ModulesContainer } from '@nestjs/core';
 import type { InstanceWrapper } from '@nestjs/core/injector/instance-wrapper.js';
 import { ConfigurationError } from './errors.js';
-import { injectedSources, tokenOfSource, type InjectedSource } from './producers/injected-sources.js';
+import { INJECTED_SOURCES, tokenOfSource, type InjectedSource } from './producers/injected-sources.js';
 import { TaskQueue } from './producers/task-queue.js';
 import type { TaskSource } from './producers/tasks.js';
 
@@ -46,7 +46,7 @@ function definedSource(resolve: InjectedSource['resolve']): never {
 export function producersInjectedIn(modules: ModulesContainer): InjectedProducers[] {
   const injectors = injectorsIn(modules);
   const found = new Map<TaskSource, InjectedProducers>();
-  for (const { token, resolve } of injectedSources()) {
+  for (const { token, resolve } of INJECTED_SOURCES) {
     const source = resolve();
     const by = injectors.get(token);
     if (source !== undefined && by !== undefined) found.set(source, { source, by });
@@ -55,7 +55,7 @@ export function producersInjectedIn(modules: ModulesContainer): InjectedProducer
 }
 
 /** The names of the classes and factories of this application, by the tokens that they inject. */
-function injectorsIn(modules: ModulesContainer): ReadonlyMap<unknown, string> {
+export function injectorsIn(modules: ModulesContainer): ReadonlyMap<unknown, string> {
   const injectors = new Map<unknown, string>();
   for (const { providers, controllers, injectables } of modules.values()) {
     for (const wrapper of [...providers.values(), ...controllers.values(), ...injectables.values()]) {
@@ -68,8 +68,13 @@ function injectorsIn(modules: ModulesContainer): ReadonlyMap<unknown, string> {
 /** The tokens that a class or a factory names explicitly, as `@InjectTasks()` does. */
 function dependenciesOf({ metatype, inject, isAlias }: InstanceWrapper): unknown[] {
   if (isAlias || !metatype) return [];
-  if (inject) return inject;
+  if (inject) return inject.map(tokenOfDependency);
   const parameters = (Reflect.getMetadata(SELF_DECLARED_DEPS_METADATA, metatype) ?? []) as { param: unknown }[];
   const properties = (Reflect.getMetadata(PROPERTY_DEPS_METADATA, metatype) ?? []) as { type: unknown }[];
   return [...parameters.map(({ param }) => param), ...properties.map(({ type }) => type)];
+}
+
+/** @param dependency a token, or `{ token, optional: true }`, which the type of Nest does not name */
+function tokenOfDependency(dependency: unknown): unknown {
+  return typeof dependency === 'object' && dependency !== null && 'token' in dependency ? dependency.token : dependency;
 }

@@ -1,15 +1,19 @@
+import type { Provider } from '@nestjs/common';
 import type { LazyModuleLoader, ModulesContainer } from '@nestjs/core';
 import type { BootReport } from './boot-report.js';
+import type { DeclaredInCode } from './declared-in-code.js';
 import type { Engine } from './engine/engine.js';
 import type { TaskEvents } from './events/task-events.js';
 import type { HttpSetup } from './http/http-setup.js';
 import { producersOf } from './injected-producers.js';
 import { afterEachLoad } from './patched-lazy-module-loader.js';
-import { followSources, injectedSources, type InjectedSource } from './producers/injected-sources.js';
+import { declaredQueue } from './native-queues.js';
+import { INJECTED_SOURCES } from './producers/injected-sources.js';
 import type { TaskResults } from './results/task-results.js';
 import type { DeclaredSchedules } from './schedules/declared-schedules.js';
 import type { ScheduleClock } from './schedules/schedule-clock.js';
-import { ENGINE } from './task-queue-tokens.js';
+import { ENGINE, nativeQueueToken } from './task-queue-tokens.js';
+import { DECLARED_QUEUES } from './tasks/declared-queues.js';
 import type { Outbox } from './transactions/outbox/outbox.js';
 import type { TaskLoader } from './workers/task-loader.js';
 import type { TaskWorkers } from './workers/task-workers.js';
@@ -50,7 +54,7 @@ export class TaskQueueLifecycle {
     const { engine, lazyModules, report, starter } = this.deps;
     try {
       report.warnOfEngine();
-      this.provideLaterSources();
+      this.provideLater();
       afterEachLoad(lazyModules, () => this.loadMore());
       await this.load();
       await engine.start();
@@ -102,16 +106,20 @@ export class TaskQueueLifecycle {
     await this.deps.clock.reload();
   }
 
-  /** Provides what the classes of modules that come later inject with `@InjectTasks()`. */
-  private provideLaterSources(): void {
+  /** Provides what the classes of modules that come later inject with `@InjectTasks()` and `@InjectQueue()`. */
+  private provideLater(): void {
     const own = [...this.deps.modules.values()].find(({ providers }) => providers.has(ENGINE));
     if (!own) return;
-    const provide = (source: InjectedSource) => {
-      if (own.providers.has(source.token)) return;
-      own.addProvider(producersOf(source));
-      own.addExportedProviderOrModule(source.token);
+    const provide = (token: string | symbol, provider: Provider) => {
+      if (own.providers.has(token)) return;
+      own.addProvider(provider);
+      own.addExportedProviderOrModule(token);
     };
-    for (const source of injectedSources()) provide(source);
-    this.onClose.push(followSources(provide));
+    const provideEach = <V>(declared: DeclaredInCode<unknown, V>, provideOne: (value: V) => void) => {
+      for (const each of declared) provideOne(each);
+      this.onClose.push(declared.follow(provideOne));
+    };
+    provideEach(INJECTED_SOURCES, (source) => provide(source.token, producersOf(source)));
+    provideEach(DECLARED_QUEUES, (name) => provide(nativeQueueToken(name), declaredQueue(name)));
   }
 }

@@ -6,7 +6,6 @@ import {
   type NestModule,
   type OnApplicationShutdown,
   type OnModuleInit,
-  type Provider,
 } from '@nestjs/common';
 import { DiscoveryModule, ModulesContainer } from '@nestjs/core';
 import { ConfigurationError } from './errors.js';
@@ -14,21 +13,23 @@ import { httpProviders } from './http/http.providers.js';
 import { checkImported } from './imported-once.js';
 import { producersOf } from './injected-producers.js';
 import { listReadLate } from './list-read-late.js';
+import { declaredQueue, nativeQueue } from './native-queues.js';
 import { checkOptions } from './option-groups.js';
-import { injectedSources } from './producers/injected-sources.js';
+import { INJECTED_SOURCES } from './producers/injected-sources.js';
 import { TaskQueueLifecycle } from './task-queue.lifecycle.js';
 import { type ASYNC_OPTIONS_TYPE, ConfigurableModuleClass } from './task-queue.module-definition.js';
 import type { ResolvedOptions, TaskQueueOptions } from './task-queue-options.js';
-import { EXPORTS, nativeQueues, PROVIDERS } from './task-queue.providers.js';
-import { RESOLVED_OPTIONS } from './task-queue-tokens.js';
+import { EXPORTS, PROVIDERS } from './task-queue.providers.js';
+import { nativeQueueToken, RESOLVED_OPTIONS } from './task-queue-tokens.js';
 import { TestingSlotModule } from './testing-slot.module.js';
+import { DECLARED_QUEUES } from './tasks/declared-queues.js';
 import { DEFAULT_QUEUE } from './tasks/task-definition.js';
 import { TaskWorkersModule } from './workers/task-workers.module.js';
 
 /**
  * The options of `TaskQueueModule.forRootAsync()`: `imports`, `inject`, `useFactory`, `useClass` and `useExisting` as
- * in any module of Nest, and `queueNames`: the queues, besides `default`, that the application injects with
- * `@InjectQueue(name)` of `@nestjs/bullmq`.
+ * in any module of Nest, and `queueNames`: queues that the application injects with `@InjectQueue(name)` of `@nestjs/bullmq`, besides
+ * `default` and those that `@Task()`, `@TaskProcessor()` and `defineTask()` name.
  */
 export type TaskQueueAsyncOptions = typeof ASYNC_OPTIONS_TYPE;
 
@@ -74,7 +75,8 @@ export class TaskQueueModule
    */
   static override forRoot(options: TaskQueueOptions = {}): DynamicModule {
     checkOptions(options);
-    return complete(super.forRoot(options), Object.keys(options.queues ?? {}));
+    const { queues = {}, defaults } = options;
+    return complete(super.forRoot(options), [...Object.keys(queues), ...(defaults?.queue ? [defaults.queue] : [])]);
   }
 
   /**
@@ -117,31 +119,24 @@ function complete(definition: DynamicModule, queueNames: readonly string[]): Dyn
     inject: [RESOLVED_OPTIONS],
     useFactory: ({ http }: ResolvedOptions) => http,
   });
-  const own = [
-    ...(definition.providers ?? []),
-    ...PROVIDERS,
-    ...providers,
-    ...nativeQueues([DEFAULT_QUEUE, ...queueNames]),
-  ];
+  const listed = new Set([DEFAULT_QUEUE, ...queueNames]);
+  const own = [...(definition.providers ?? []), ...PROVIDERS, ...providers, ...Array.from(listed, nativeQueue)];
+  const unlisted = () => [...DECLARED_QUEUES].filter((name) => !listed.has(name));
   return {
     ...definition,
     global: true,
     controllers,
     imports: [...(definition.imports ?? []), DiscoveryModule, TestingSlotModule, TaskWorkersModule],
-    // Read after all classes with `@InjectTasks()` are defined.
-    providers: listReadLate(() => [...own, ...Array.from(injectedSources(), producersOf)]),
+    // Read after all classes with `@Task()` and `@InjectTasks()` are defined.
+    providers: listReadLate(() => [
+      ...own,
+      ...unlisted().map(declaredQueue),
+      ...Array.from(INJECTED_SOURCES, producersOf),
+    ]),
     exports: listReadLate(() => [
       ...EXPORTS,
-      ...own.map(tokenOf).filter(isQueueToken),
-      ...Array.from(injectedSources(), ({ token }) => token),
+      ...[...listed, ...unlisted()].map(nativeQueueToken),
+      ...Array.from(INJECTED_SOURCES, ({ token }) => token),
     ]),
   };
-}
-
-function tokenOf(provider: Provider): unknown {
-  return typeof provider === 'function' ? provider : provider.provide;
-}
-
-function isQueueToken(token: unknown): token is string {
-  return typeof token === 'string';
 }

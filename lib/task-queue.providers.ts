@@ -36,7 +36,7 @@ import { LIFECYCLE_PROVIDERS } from './task-queue.lifecycle.providers.js';
 import { MODULE_OPTIONS_TOKEN } from './task-queue.module-definition.js';
 import { checkOptions } from './option-groups.js';
 import { resolveOptions, type ResolvedOptions, type TaskQueueOptions } from './task-queue-options.js';
-import { ENGINE, nativeQueueToken, OUTBOX, RESOLVED_OPTIONS } from './task-queue-tokens.js';
+import { ENGINE, OUTBOX, RESOLVED_OPTIONS } from './task-queue-tokens.js';
 import { TESTING_SLOT, type TestingSlot } from './testing-slot.module.js';
 import { packageVersion } from './package-location.cjs';
 import type { Outbox } from './transactions/outbox/outbox.js';
@@ -444,15 +444,4 @@ export const EXPORTS = [
 
 function rateLimitsOf(queues: ResolvedOptions['queues']): (queue: string) => boolean {
   return (queue) => queues.get(queue)?.rateLimit !== undefined;
-}
-
-/**
- * Providers of BullMQ's own `Queue` objects, under the tokens that `@InjectQueue(name)` of `@nestjs/bullmq` injects.
- */
-export function nativeQueues(names: readonly string[]): Provider[] {
-  return [...new Set(names)].map((name) => ({
-    provide: nativeQueueToken(name),
-    inject: [ENGINE],
-    useFactory: (engine: Engine) => engine.native(name),
-  }));
 }

@@ -1,4 +1,5 @@
 import type { ForwardReference } from '@nestjs/common';
+import { DeclaredInCode } from '../declared-in-code.js';
 import type { TaskSource } from './tasks.js';
 
 /** A source of producers that a decorator injects. */
@@ -10,28 +11,8 @@ export interface InjectedSource {
   readonly isForward: boolean;
 }
 
-/**
- * Every source that a decorator of the code injects. Like the metadata of decorators it belongs to the code and not to
- * one application: each application creates its own producers from it.
- */
-const SOURCES = new Map<TaskSource | ForwardReference, InjectedSource>();
-
-/** The applications that run, which provide also the sources that come later. */
-const FOLLOWERS = new Set<(source: InjectedSource) => void>();
-
-export function injectedSources(): Iterable<InjectedSource> {
-  return SOURCES.values();
-}
-
-/**
- * Calls the listener for each source that a decorator injects from now on: the code of a module that is loaded later.
- *
- * @returns removes the listener
- */
-export function followSources(listener: (source: InjectedSource) => void): () => void {
-  FOLLOWERS.add(listener);
-  return () => FOLLOWERS.delete(listener);
-}
+/** Every source that a decorator of the code injects. Each application creates its own producers from it. */
+export const INJECTED_SOURCES = new DeclaredInCode<TaskSource | ForwardReference, InjectedSource>();
 
 export function tokenOfSource(source: TaskSource): symbol {
   return add(source, { token: Symbol(`Tasks of ${source.name}`), resolve: () => source, isForward: false });
@@ -54,9 +35,5 @@ function unlessUndefined(read: () => TaskSource | undefined): TaskSource | undef
 }
 
 function add(key: TaskSource | ForwardReference, source: InjectedSource): symbol {
-  const known = SOURCES.get(key);
-  if (known) return known.token;
-  SOURCES.set(key, source);
-  for (const listener of FOLLOWERS) listener(source);
-  return source.token;
+  return INJECTED_SOURCES.add(key, source).token;
 }

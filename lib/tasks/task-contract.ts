@@ -1,3 +1,4 @@
+import { declareQueue } from './declared-queues.js';
 import type { TaskOptions } from './task-options.js';
 
 /** Any method that can be a task. */
@@ -38,6 +39,7 @@ export function defineTask<F extends TaskFunction>(
   name: string,
   options: Omit<TaskOptions, 'name'> = {},
 ): TaskContract<F> {
+  declareQueue(options.queue);
   return new Contract(name, Object.freeze({ ...options }));
 }
 

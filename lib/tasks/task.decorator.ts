@@ -1,6 +1,7 @@
 import { Injectable, type Type } from '@nestjs/common';
 import { ConfigurationError } from '../errors.js';
 import { checkObject } from '../option-fields.js';
+import { declareQueue } from './declared-queues.js';
 import type { BatchArguments, BatchOptions, TaskBatch } from './task-batch.js';
 import { isContract, type TaskContract, type TaskFunction } from './task-contract.js';
 import type { SharedTaskOptions, TaskOptions } from './task-options.js';
@@ -122,6 +123,7 @@ export function Task(
     const given = toOptions(nameOrOptions);
     checkObject(given, `@Task() of ${target.constructor.name}.${String(key)}`, 'Give a name, options or a contract.');
     const options = { ...given, ...more };
+    declareQueue(options.queue);
     // Stores the method's name instead of the function, because other decorators may replace the function.
     ownDeclarations(target).set(key, options);
   };
@@ -152,6 +154,7 @@ export function TaskProcessor(queueOrOptions: string | SharedTaskOptions = {}): 
       `@TaskProcessor() of ${target.name}`,
       "Give the name of a queue, or options: { queue: 'mail' }.",
     );
+    declareQueue(options.queue);
     const inherited = Reflect.getMetadata(PROCESSOR, target) as SharedTaskOptions | undefined;
     Reflect.defineMetadata(PROCESSOR, { ...inherited, ...options }, target);
   };

@@ -6,6 +6,7 @@ import type { Consumer } from '../../engine/ports/worker-port.js';
 import type { WorkerRegistry } from '../../engine/ports/worker-registry.js';
 import type { StatisticsPort } from '../../engine/ports/statistics-port.js';
 import { DEFAULT_SHARD } from '../../engine/shards/topology.js';
+import { standIn } from '../../engine/stand-in.js';
 import { ConfigurationError } from '../../errors.js';
 import { SERVED_PORTS, TRANSACTION_METHODS, type PortName } from '../served-ports.js';
 import type { ParentConnection } from './parent-connection.js';
@@ -76,28 +77,15 @@ function followNothing(): Following {
   return { started: Promise.resolve(), stop: ignore };
 }
 
-/**
- * Stands for a queue of BullMQ. Nest creates every provider at boot and looks for its hooks, so only a use of the queue is refused.
- */
+/** Stands for a queue of BullMQ. The error comes when the task uses the queue. */
 function refuseNative(queue: string): unknown {
-  return new Proxy(
-    {},
-    {
-      get(_target, name) {
-        if (typeof name === 'symbol' || HOOKS.has(name)) return undefined;
-        throw new ConfigurationError(
-          `The queue "${queue}" of BullMQ cannot be used in an isolated task, because its child process has no connection to the store. ` +
-            'Use TaskQueue, the producers or TaskAdmin there.',
-        );
-      },
-    },
-  );
+  return standIn(() => {
+    throw new ConfigurationError(
+      `The queue "${queue}" of BullMQ cannot be used in an isolated task, because its child process has no connection to the store. ` +
+        'Use TaskQueue, the producers or TaskAdmin there.',
+    );
+  });
 }
-
-const HOOKS: ReadonlySet<string> = new Set([
-  ...['then', 'constructor', 'onModuleInit', 'onApplicationBootstrap', 'onModuleDestroy'],
-  ...['beforeApplicationShutdown', 'onApplicationShutdown', 'toJSON'],
-]);
 
 async function doNothing(): Promise<void> {}
 

@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Injectable, Logger } from '@nestjs/common';
+import { Worker } from 'bullmq';
 import { Redis } from 'ioredis';
 import pg from 'pg';
 import { chord, group, Task, TaskAdmin, TaskContext, TaskQueue, TaskSchedules } from 'nestjs-task-queue';
 import { boot, type Booted } from '../../support/boot.js';
 import { commandLine } from '../../support/command-line.js';
+import { documentedAcl } from '../../support/documented-acl.js';
 import { createDatabase, freePrefix } from '../../support/servers.js';
 import { until } from '../../support/until.js';
 
@@ -147,9 +149,8 @@ describe('users of Redis', () => {
 
   beforeAll(async () => {
     admin = new Redis(server);
-    const own = ['resetchannels', `~${prefix}:*`, `&${prefix}:*`, '+@all', '-@dangerous', '+info'];
-    await admin.call('ACL', 'SETUSER', web, 'on', '>secret', ...own, '-@blocking', '-@admin');
-    await admin.call('ACL', 'SETUSER', worker, 'on', '>secret', ...own, '-@admin');
+    await admin.call('ACL', 'SETUSER', web, ...documentedAcl('docs/running.md', 'web', prefix, 'secret'));
+    await admin.call('ACL', 'SETUSER', worker, ...documentedAcl('docs/running.md', 'worker', prefix, 'secret'));
   });
   afterAll(async () => {
     const keys = await admin.keys(`${prefix}:*`);
@@ -165,6 +166,19 @@ describe('users of Redis', () => {
       await usesEverything(serving, running);
     } finally {
       await serving.app.close();
+      await running.app.close();
+    }
+  });
+
+  it.each([web, worker])('doctor, run as %s, names a worker of another kind', async (user) => {
+    const running = await boot({ connection: urlOf(worker), prefix, role: 'worker' }, [Work]);
+    const other = new Worker('default', undefined, { connection: { url: server }, prefix });
+    try {
+      await other.waitUntilReady();
+      const found = async () => (await commandLine(['doctor', '--url', urlOf(user), '--prefix', prefix])).out;
+      await until(async () => (await found()).includes('Two kinds of workers take from the queue "default"'));
+    } finally {
+      await other.close();
       await running.app.close();
     }
   });

@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { Redis } from 'ioredis';
 import { Task, TaskContext, TaskSchedules, type Tasks } from 'nestjs-task-queue';
 import { boot, type Booted } from '../../support/boot.js';
+import { documentedAcl } from '../../support/documented-acl.js';
 import { freePrefix } from '../../support/servers.js';
 
 @Injectable()
@@ -35,13 +36,11 @@ function urlOf({ name, password }: { name: string; password: string }): string {
   return Object.assign(new URL(server), { username: name, password }).href;
 }
 
-/** The rights that SECURITY.md gives to the ACL user of an application. */
 beforeAll(async () => {
   admin = new Redis(server);
-  const rights = ['+@all', '-@dangerous', '+info'];
-  const own = [`~${prefix}:*`, `&${prefix}:*`];
-  await admin.call('ACL', 'SETUSER', app.name, 'on', `>${app.password}`, 'resetchannels', ...own, ...rights);
-  await admin.call('ACL', 'SETUSER', other.name, 'on', `>${other.password}`, 'resetchannels', '~other:*', ...rights);
+  await admin.call('ACL', 'SETUSER', app.name, ...documentedAcl('SECURITY.md', 'app', prefix, app.password));
+  const rights = ['resetchannels', '~other:*', '+@all', '-@dangerous', '+info'];
+  await admin.call('ACL', 'SETUSER', other.name, 'on', `>${other.password}`, ...rights);
   worker = await boot({ connection: urlOf(app), prefix }, [Work]);
   web = await boot({ connection: urlOf(app), prefix, role: 'producer' });
   work = { echo: web.queue.of<Work['echo']>('Work.echo'), endless: web.queue.of<Work['endless']>('Work.endless') };

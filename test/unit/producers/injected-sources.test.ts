@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { forwardRef } from '@nestjs/common';
 import { ConfigurationError, getTasksToken, InjectTasks } from 'nestjs-task-queue';
-import { followSources, injectedSources, type InjectedSource } from '../../../lib/producers/injected-sources.js';
+import { INJECTED_SOURCES, type InjectedSource } from '../../../lib/producers/injected-sources.js';
 
 class Reports {}
 
@@ -9,13 +9,13 @@ describe('the sources that @InjectTasks() injects', () => {
   it('are listed once, with the token that tests override', () => {
     InjectTasks(Reports);
     InjectTasks(Reports);
-    const found = [...injectedSources()].filter(({ resolve }) => resolve() === Reports);
+    const found = [...INJECTED_SOURCES].filter(({ resolve }) => resolve() === Reports);
     expect(found).toMatchObject([{ token: getTasksToken(Reports), isForward: false }]);
   });
 
   it('are told to applications that run, until they stop following', () => {
     const told: InjectedSource[] = [];
-    const unfollow = followSources((source) => told.push(source));
+    const unfollow = INJECTED_SOURCES.follow((source) => told.push(source));
     class Later {}
     InjectTasks(Later);
     unfollow();
@@ -28,7 +28,7 @@ describe('the sources that @InjectTasks() injects', () => {
     let target: typeof Reports | undefined;
     const reference = forwardRef(() => target);
     InjectTasks(reference);
-    const source = [...injectedSources()].at(-1);
+    const source = [...INJECTED_SOURCES].at(-1);
     expect([source?.isForward, source?.resolve()]).toEqual([true, undefined]);
     target = Reports;
     expect(source?.resolve()).toBe(Reports);
