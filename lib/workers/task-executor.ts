@@ -1,7 +1,7 @@
 import { expiry, failureOf } from '../engine/failures.js';
 import { Interruption } from '../engine/interruption.js';
 import type { Json } from '../engine/json.js';
-import type { Delivery, DeliveryHandler, Outcome } from '../engine/ports/worker-port.js';
+import type { Completion, Delivery, DeliveryHandler, Outcome } from '../engine/ports/worker-port.js';
 import type { TaskFailure } from '../engine/task.js';
 import { InvalidArgumentsError, TaskCancelledError, TaskTimeoutError, UnknownTaskError } from '../errors.js';
 import type { TaskDefinition } from '../tasks/task-definition.js';
@@ -73,11 +73,15 @@ export class TaskExecutor implements DeliveryHandler<RunOutcome> {
     this.batches = new BatchRunner({ ...options, context, ends: this.ends });
   }
 
-  async handle(delivery: Delivery): Promise<RunOutcome> {
+  handle(delivery: Delivery): Promise<RunOutcome> {
     const { completion } = delivery;
-    if (completion?.earlier) return { kind: 'succeeded', result: completion.earlier.result };
+    return completion ? this.handleWith(completion, delivery) : this.runOnce(delivery);
+  }
+
+  private async handleWith(completion: Completion, delivery: Delivery): Promise<RunOutcome> {
+    if (completion.earlier) return { kind: 'succeeded', result: completion.earlier.result };
     const outcome = await this.runOnce(delivery);
-    const completed = completion?.isUsed ? await completion.settle() : undefined;
+    const completed = completion.isUsed ? await completion.settle() : undefined;
     if (!completed) return outcome;
     if (outcome.kind !== 'succeeded') this.journal.succeededAnyway(delivery);
     return { kind: 'succeeded', result: completed.result };

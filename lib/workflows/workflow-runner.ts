@@ -57,13 +57,14 @@ export class WorkflowRunner implements DeliveryHandler {
       : this.handleMember(delivery, note ?? {});
   }
 
-  private async handleLoneTask(delivery: Delivery): Promise<Outcome> {
-    if (delivery.abandoned > DEATHS_ALLOWED) return { kind: 'failed', failure: repeatedLoss() };
+  /** Most tasks are handled here, so it makes no more promises than it needs. */
+  private handleLoneTask(delivery: Delivery): Promise<Outcome> {
+    if (delivery.abandoned > DEATHS_ALLOWED) return Promise.resolve({ kind: 'failed', failure: repeatedLoss() });
     const { executor, instrumentations } = this.deps;
-    const outcome = await (instrumentations.ignoresRuns
+    const outcome = instrumentations.ignoresRuns
       ? executor.handle(delivery)
-      : instrumentations.run(delivery, () => executor.handle(delivery)));
-    return outcome.kind === 'replaced' ? this.replace(delivery, {}, outcome.plan) : outcome;
+      : instrumentations.run(delivery, () => executor.handle(delivery));
+    return outcome.then((ended) => (ended.kind === 'replaced' ? this.replace(delivery, {}, ended.plan) : ended));
   }
 
   private async handleMember(delivery: Delivery, note: WorkflowNote): Promise<Outcome> {

@@ -78,9 +78,9 @@ export class Availability {
     for (;;) {
       if (this.closed) throw closedError(what);
       try {
-        const result = await this.driver.deadline.limit(deadline, async (check) => {
-          await this.connect();
-          return call(check);
+        const result = await this.driver.deadline.limit(deadline, (check) => {
+          const connecting = this.connect();
+          return connecting ? connecting.then(() => call(check)) : call(check);
         });
         this.recordSuccess(what);
         return result;
@@ -191,20 +191,23 @@ export class Availability {
     for (const timer of this.retryTimers) clearTimeout(timer);
   }
 
-  private async connect(): Promise<void> {
-    try {
-      await this.connectOnce();
-    } catch (error) {
+  private connect(): Promise<void> | undefined {
+    return this.connectOnce()?.catch((error: unknown) => {
       // Any error means an outage here, because the call has not sent anything yet.
       throw new ConnectFailed(error as Error);
-    }
+    });
   }
 
-  /** The first call on a server, and the first after an outage, also asks the server for its time. */
-  private async connectOnce(): Promise<void> {
-    await this.driver.connect();
+  /**
+   * The first call on a server, and the first after an outage, also asks the server for its time.
+   *
+   * @returns nothing when both are done
+   */
+  private connectOnce(): Promise<void> | undefined {
     const { clock } = this.driver;
-    if (!clock.isTrusted) await clock.measure();
+    const measured = () => (clock.isTrusted ? undefined : clock.measure());
+    const connecting = this.driver.connect();
+    return connecting ? connecting.then(measured) : measured();
   }
 
   private isOutage(error: unknown): boolean {

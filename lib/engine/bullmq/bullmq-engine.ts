@@ -91,6 +91,8 @@ export class BullMQEngine implements Engine {
   private readonly edits: TaskEdits;
   private readonly log: TaskLog;
   private readonly queues = new Map<string, Queue>();
+  /** The queues whose connections are ready. */
+  private readonly ready = new WeakSet<Queue>();
   private readonly consumers = new Map<string, QueueConsumer>();
   private knownSecret: string | undefined;
   private closing: Promise<void> | undefined;
@@ -393,10 +395,15 @@ export class BullMQEngine implements Engine {
     return workers.filter((worker) => worker.queues.includes(queue) && isAlive(worker, this.now()));
   }
 
-  private async readyQueue(name: string): Promise<Queue> {
+  private readyQueue(name: string): Queue | Promise<Queue> {
     const queue = this.native(name);
+    return this.ready.has(queue) ? queue : this.whenReady(name, queue);
+  }
+
+  private async whenReady(name: string, queue: Queue): Promise<Queue> {
     try {
       await queue.waitUntilReady();
+      this.ready.add(queue);
       return queue;
     } catch (error) {
       // A queue whose connection failed at its start stays broken; the next attempt makes another.

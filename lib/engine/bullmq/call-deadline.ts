@@ -28,9 +28,7 @@ export class CallDeadline {
           clearTimeout(timer);
           settle(answer);
         };
-      // A call that throws before it returns a promise is rejected, too.
-      const begin = async () => call(() => refuseLate(deadline));
-      begin().then(inTime(resolve), inTime(reject));
+      begin(call, deadline).then(inTime(resolve), inTime(reject));
     });
   }
 }
@@ -64,6 +62,15 @@ export class PoolDeadline extends CallDeadline {
     const left = Math.max(deadline - performance.now(), 0);
     const timer = setTimeout(end, left - Math.min(early, left / 4));
     return () => clearTimeout(timer);
+  }
+}
+
+/** A call that throws before it returns a promise is rejected, too. */
+function begin<T>(call: (check: CheckDeadline) => Promise<T>, deadline: number): Promise<T> {
+  try {
+    return call(() => refuseLate(deadline));
+  } catch (error) {
+    return Promise.reject(error);
   }
 }
 

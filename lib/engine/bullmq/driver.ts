@@ -55,10 +55,11 @@ export interface Driver {
   /**
    * Resolves once the store can be used. Each call tries once.
    *
+   * @returns nothing when the store can be used already: most calls then make no promise for it
    * @throws ConfigurationError when another attempt cannot help
    * @throws any other error while the store cannot be reached
    */
-  connect(): Promise<void>;
+  connect(): Promise<void> | undefined;
   /** Asks the server for an answer, on a connection that commands use. */
   ping(): Promise<void>;
   /** Drops a connection on which the server does not answer, with the commands that were sent on it. */

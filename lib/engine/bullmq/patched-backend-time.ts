@@ -46,23 +46,20 @@ export function waitByOwnClock<B extends WaitingBackend>(backend: B, clock: Cloc
     const [job, id, limitedFor, dueAt] = next as NextJob;
     return [job, id, limitedFor, toOwn(dueAt)] as N;
   };
-  backend.moveToActive = async (...args) => {
-    if (!clock.isTrusted) await clock.measure();
-    return nextByOwn(await moveToActive.apply(backend, args));
-  };
+  const take = (token: string, name?: string) => moveToActive.call(backend, token, name).then(nextByOwn);
+  // These run for each task, so they make no more promises than they need.
+  backend.moveToActive = (token, name) =>
+    clock.isTrusted ? take(token, name) : clock.measure().then(() => take(token, name));
   const endByOwn = <E extends { result: unknown; finishedOn: number }>(end: E): E =>
     clock.difference === 0
       ? end
       : { ...end, result: nextByOwn(end.result), finishedOn: end.finishedOn + clock.difference };
-  // Both run for each task, so they make no more promises than they need.
   backend.moveToCompleted = (job, value, keep, token, fetchNext) =>
     moveToCompleted.call(backend, job, value, keep, token, fetchNext && clock.isTrusted).then(endByOwn);
   backend.moveToFailed = (job, reason, keep, token, fetchNext, fields) =>
     moveToFailed.call(backend, job, reason, keep, token, fetchNext && clock.isTrusted, fields).then(endByOwn);
   backend.moveToDelayed = async (...args) => nextByOwn(await moveToDelayed.apply(backend, args));
-  backend.waitForJob = async (...args) => {
-    const marker = await waitForJob.apply(backend, args);
-    return marker && { ...marker, score: toOwn(marker.score) as number };
-  };
+  backend.waitForJob = (timeout) =>
+    waitForJob.call(backend, timeout).then((marker) => marker && { ...marker, score: toOwn(marker.score) as number });
   return backend;
 }

@@ -35,14 +35,11 @@ export function answeredAt(backend: object): number {
  */
 function pauseAfterError<B extends WorkerBackend>(backend: B): B {
   const moveToActive = backend.moveToActive.bind(backend);
-  backend.moveToActive = async (...args) => {
-    try {
-      return await moveToActive(...args);
-    } catch (error) {
-      if (bullmq.isNotConnectionError(error as Error)) await new Promise((resolve) => setTimeout(resolve, PAUSE));
-      throw error;
-    }
+  const pause = async (error: unknown): Promise<never> => {
+    if (bullmq.isNotConnectionError(error as Error)) await new Promise((resolve) => setTimeout(resolve, PAUSE));
+    throw error;
   };
+  backend.moveToActive = (token, name) => moveToActive(token, name).catch(pause);
   return backend;
 }
 
@@ -65,19 +62,24 @@ function startImmediately<B extends WorkerBackend>(backend: B): B {
   let justTook = false;
   backend.moveToCompleted = (...args) => (ending = moveToCompleted(...args));
   backend.moveToFailed = (...args) => (ending = moveToFailed(...args));
-  backend.moveToActive = async (...args) => {
-    if (justTook) {
-      justTook = false;
-      const before = ending;
-      await nextTurn();
-      // The answer of an earlier end may be older than a job that was enqueued since.
-      const next = ending === before ? undefined : (await ending?.catch(() => undefined))?.result;
-      if (next && !next[0]) return next;
-    }
-    const [job, id, limitedFor, delayedUntil] = await moveToActive(...args);
+  const taken = ([job, id, limitedFor, delayedUntil]: unknown[]): unknown[] => {
     (backend as { [ANSWERED_AT]?: number })[ANSWERED_AT] = performance.now();
     justTook = Boolean(job);
     return [job, id, limitedFor, justTook ? PAST : delayedUntil];
+  };
+  const take = (token: string, name?: string) => moveToActive(token, name).then(taken);
+  const takeNextTurn = async (token: string, name?: string) => {
+    const before = ending;
+    await nextTurn();
+    // The answer of an earlier end may be older than a job that was enqueued since.
+    const next = ending === before ? undefined : (await ending?.catch(() => undefined))?.result;
+    return next && !next[0] ? next : take(token, name);
+  };
+  // An idle worker starts a job sooner without a further promise.
+  backend.moveToActive = (token, name) => {
+    if (!justTook) return take(token, name);
+    justTook = false;
+    return takeNextTurn(token, name);
   };
   return backend;
 }

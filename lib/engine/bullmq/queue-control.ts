@@ -25,7 +25,7 @@ export interface QueueControlDeps {
   readonly driver: Pick<Driver, 'useQueues' | 'wake' | 'shortenRateWindow' | 'endRateWindow'>;
   readonly availability: Availability;
   /** A queue whose connection is ready. */
-  readonly readyQueue: (name: string) => Promise<Queue>;
+  readonly readyQueue: (name: string) => Queue | Promise<Queue>;
 }
 
 /** Stores the settings of queues where BullMQ's workers look for them. */

@@ -13,7 +13,7 @@ export interface QueueMetaPlaceStoreDeps {
   readonly driver: Pick<Driver, 'replaceMeta' | 'clock'>;
   readonly availability: Availability;
   readonly bus: CheckedBus;
-  readonly readyQueue: (name: string) => Promise<Queue>;
+  readonly readyQueue: (name: string) => Queue | Promise<Queue>;
 }
 
 /** Stores the places of a queue in its metadata, where its settings are. */

@@ -13,7 +13,7 @@ const WRITES = { size: 500, atOnce: 1 };
 export interface QueueMetaDeps {
   readonly driver: Pick<Driver, 'scanMeta'>;
   readonly availability: Availability;
-  readonly queueOf: (name: string) => Promise<Queue>;
+  readonly queueOf: (name: string) => Queue | Promise<Queue>;
 }
 
 /**

@@ -17,11 +17,14 @@ export function waitUntilRoom(worker: Worker): () => void {
   const { waitForRateLimit } = inside;
   // The answer that the limit is reached may be older than the room, and arrive after it.
   let hasRoom = false;
-  inside.waitForRateLimit = async () => {
+  const waited = () => {
+    hasRoom = false;
+  };
+  // The worker calls it before each job, so it makes one promise and no more.
+  inside.waitForRateLimit = () => {
     if (hasRoom) setImmediate(() => inside.abortDelayController?.abort());
     hasRoom = false;
-    await waitForRateLimit.call(worker);
-    hasRoom = false;
+    return waitForRateLimit.call(worker).then(waited);
   };
   return () => {
     hasRoom = true;

@@ -21,12 +21,13 @@ export function handOver(
   ahead: TakenAhead,
 ): void {
   const { moveToActive, waitForJob, close } = backend;
-  backend.moveToActive = async (token, name) => {
+  // A worker calls both before each job, so they make no more promises than they need.
+  backend.moveToActive = (token, name) => {
     const job = ahead.hand(token);
-    return job ? [job[0], job[1], 0, PAST] : moveToActive.call(backend, token, name);
+    return job ? Promise.resolve([job[0], job[1], 0, PAST]) : moveToActive.call(backend, token, name);
   };
-  backend.waitForJob = async (timeout) =>
-    ahead.isEmpty ? waitForJob.call(backend, timeout) : { member: '', score: PAST };
+  backend.waitForJob = (timeout) =>
+    ahead.isEmpty ? waitForJob.call(backend, timeout) : Promise.resolve({ member: '', score: PAST });
   backend.close = async (force) => {
     await ahead.clear();
     return close.call(backend, force);

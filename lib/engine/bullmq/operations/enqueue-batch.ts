@@ -70,37 +70,37 @@ export class EnqueueBatch {
     }
   }
 
-  private async storeTogether(batch: readonly PendingJob[]): Promise<void> {
-    this.behindKeys.add(await this.storeOrReject(batch));
+  private storeTogether(batch: readonly PendingJob[]): Promise<void> {
+    return this.storeOrReject(batch).then((locked) => this.behindKeys.add(locked));
   }
 
   /** @returns the jobs whose keys are locked. All others are stored, or their callers have got an error */
-  private async storeOrReject(batch: readonly PendingJob[]): Promise<readonly PendingJob[]> {
-    try {
-      return await this.store(batch);
-    } catch (error) {
-      if (batch.length === 1 || error instanceof EngineUnavailableError) {
-        for (const { addition } of batch) addition.reject(error);
-        return [];
-      }
-      // One bad job made the whole batch fail, so each is stored by itself and gets its own error. A job that was stored
-      // before the failure has its id already and is not stored twice.
-      const locked = await Promise.all(
-        batch.map((pending) =>
-          this.store([pending]).catch((own: unknown) => {
-            pending.addition.reject(own);
-            return [];
-          }),
-        ),
-      );
-      return locked.flat();
-    }
+  private storeOrReject(batch: readonly PendingJob[]): Promise<readonly PendingJob[]> {
+    return this.store(batch).catch((error: unknown) => this.storeOneByOne(batch, error));
   }
 
-  private async store(batch: readonly PendingJob[]): Promise<readonly PendingJob[]> {
+  private async storeOneByOne(batch: readonly PendingJob[], error: unknown): Promise<readonly PendingJob[]> {
+    if (batch.length === 1 || error instanceof EngineUnavailableError) {
+      for (const { addition } of batch) addition.reject(error);
+      return [];
+    }
+    // One bad job made the whole batch fail, so each is stored by itself and gets its own error. A job that was stored
+    // before the failure has its id already and is not stored twice.
+    const locked = await Promise.all(
+      batch.map((pending) =>
+        this.store([pending]).catch((own: unknown) => {
+          pending.addition.reject(own);
+          return [];
+        }),
+      ),
+    );
+    return locked.flat();
+  }
+
+  private store(batch: readonly PendingJob[]): Promise<readonly PendingJob[]> {
     const onStored: OnStored = (index, id) => setId(batch[index] as PendingJob, id);
-    const locked = await this.deps.store(batch.map(jobOf), onStored);
-    return locked.map((index) => batch[index] as PendingJob);
+    const stored = this.deps.store(batch.map(jobOf), onStored);
+    return stored.then((locked) => locked.map((index) => batch[index] as PendingJob));
   }
 }
 

@@ -19,7 +19,7 @@ export interface EnqueuerDeps {
   readonly flows: MemberFlows;
   readonly lookup: JobLookup;
   /** A queue whose connection is ready. */
-  readonly readyQueue: (name: string) => Promise<Queue>;
+  readonly readyQueue: (name: string) => Queue | Promise<Queue>;
   readonly hasPriorities: (queue: string) => boolean;
   /** Milliseconds that a call may take. */
   readonly timeout: number;
@@ -46,11 +46,12 @@ export class Enqueuer {
     });
     if (changes.wants('enqueued')) await this.emitStored(calls, ids, now);
     else for (const [index, call] of calls.entries()) if (ids[index] === call.id) changes.emitEnqueued(call, now);
-    await Promise.all(
-      duplicates.map(async ({ call, index, id }) => {
+    if (duplicates.length > 0) {
+      const resolve = async ({ call, index, id }: (typeof duplicates)[number]) => {
         receipts[index] = await this.resolveDuplicate(call, id);
-      }),
-    );
+      };
+      await Promise.all(duplicates.map(resolve));
+    }
     return receipts;
   }
 

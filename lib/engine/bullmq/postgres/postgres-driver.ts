@@ -101,6 +101,7 @@ export class PostgresDriver implements Driver {
   readonly tables: PostgresTables;
   readonly transactions: PostgresTransactions | undefined;
   private preparing: Promise<void> | undefined;
+  private isPrepared = false;
   /** Queues in which jobs are stored one by one. */
   private readonly slowQueues = new Set<string>();
   private readonly consumedQueues = new Set<string>();
@@ -132,7 +133,11 @@ export class PostgresDriver implements Driver {
     pools.listeners.on('error', this.report);
   }
 
-  connect(): Promise<void> {
+  connect(): Promise<void> | undefined {
+    return this.isPrepared ? undefined : this.prepareOnce();
+  }
+
+  private prepareOnce(): Promise<void> {
     this.preparing ??= this.prepare().catch((error: unknown) => {
       this.preparing = undefined;
       throw error;
@@ -150,8 +155,9 @@ export class PostgresDriver implements Driver {
 
   /** Checks the tables too: after an outage, another server may answer, perhaps an empty one. */
   async ping(): Promise<void> {
+    this.isPrepared = false;
     this.preparing = undefined;
-    await this.connect();
+    await this.prepareOnce();
   }
 
   /** Drops the idle connections, which may be broken too. A query that takes too long ends its own connection. */
@@ -164,6 +170,7 @@ export class PostgresDriver implements Driver {
     await this.transactions?.prepare(this.mayMigrate);
     await this.pools.load();
     await this.transactions?.sweep();
+    this.isPrepared = true;
   }
 
   createQueue(name: string, options: Omit<QueueOptions, 'connection' | 'prefix'> = {}): Queue {

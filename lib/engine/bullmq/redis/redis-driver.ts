@@ -128,8 +128,11 @@ export class RedisDriver implements Driver {
     );
   }
 
-  async connect(): Promise<void> {
-    if (isUsable(this.commands)) return;
+  connect(): Promise<void> | undefined {
+    return isUsable(this.commands) ? undefined : this.connectAgain();
+  }
+
+  private async connectAgain(): Promise<void> {
     if (this.closing) throw new Error('Connection is closed.');
     if (!this.ownsCommands && this.commands.status === 'end')
       throw new Error('Connection is closed. The application closed its client.');
@@ -190,14 +193,14 @@ export class RedisDriver implements Driver {
     const backend = queue.getBackend();
     const client = await backend.client;
     this.useQueues([queue.name]);
-    await this.inOnePacket(jobs, async ({ job, jobId }, index) => {
-      stored(index, await backend.addJobToTransaction(client, job, jobId));
-    });
+    await this.inOnePacket(jobs, ({ job, jobId }, index) =>
+      backend.addJobToTransaction(client, job, jobId).then((id) => stored(index, id)),
+    );
     return [];
   }
 
   /** Sends a command for each item, all in one packet. */
-  private async inOnePacket<T, R>(items: readonly T[], send: (item: T, index: number) => Promise<R>): Promise<R[]> {
+  private inOnePacket<T, R>(items: readonly T[], send: (item: T, index: number) => Promise<R>): Promise<R[]> {
     // A cluster has a connection for each node and chooses one by itself.
     const stream = 'nodes' in this.commands ? undefined : this.commands.stream;
     stream?.cork();

@@ -1,5 +1,6 @@
-import type { IQueueBackend, JobJson } from 'bullmq';
+import type { JobJson } from 'bullmq';
 import { isObject, unreadableOptions } from '../../jobs/unreadable-job.js';
+import type { End, PlainEnd, Taken } from '../../lane/in-lane.js';
 import type { NextJob } from '../../lane/taken-ahead.js';
 import { toFoundJob } from '../job-rows.js';
 import type { LaneJobRow, LaneRow } from './lane-statement.js';
@@ -15,31 +16,6 @@ const OWN_CALLS_AT_ONCE = 8;
 const CANNOT_RUN = /^42/;
 /** The most jobs in one statement. */
 const MOST_JOBS = 500;
-
-/** What BullMQ's worker gets for an end: the next job, if it asked for one, and the time of the end. */
-export type End = Awaited<ReturnType<IQueueBackend['moveToCompleted']>>;
-
-/** The end of a job that needs nothing but to be stored. */
-export interface PlainEnd {
-  readonly id: string;
-  readonly token: string;
-  /** JSON. */
-  readonly result: string;
-  /** By the clock of this process. */
-  readonly finishedOn: number;
-  /** Whether the worker asks for another job. */
-  readonly wantsNext: boolean;
-  /** Stores the end in BullMQ's own way. */
-  readonly storeAlone: () => Promise<End>;
-}
-
-/** The answer to {@link Lane.take}. */
-export interface Taken {
-  /** By token. */
-  readonly jobs: ReadonlyMap<string, NextJob>;
-  /** The answer for a token that got no job; `undefined`: BullMQ's own function has to answer. */
-  readonly none: NextJob | undefined;
-}
 
 interface Asking {
   readonly tokens: readonly string[];

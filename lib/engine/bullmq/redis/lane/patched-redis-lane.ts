@@ -1,8 +1,8 @@
-import type { Job, RedisQueueBackend, Worker, WorkerOptions } from 'bullmq';
+import type { RedisQueueBackend, Worker, WorkerOptions } from 'bullmq';
 import type { Clock } from '../../clock.js';
 import type { EndMessages } from '../../driver.js';
+import { storeTogether, takeTogether } from '../../lane/in-lane.js';
 import { freePlaces, handOver } from '../../lane/patched-places.js';
-import { RunUp } from '../../lane/run-up.js';
 import { TakenAhead, type NextJob } from '../../lane/taken-ahead.js';
 import { LANE_KEYS, LANE_VERSION, type LaneReply } from './lane-script.js';
 import { MOST_JOBS, RedisLane } from './redis-lane.js';
@@ -72,7 +72,7 @@ export function useRedisLane(
       turnOff(`Redis does not run the script that stores the ends of many tasks (${message}).`),
   });
   const ahead = new TakenAhead((id, token) => backend.moveJobFromActiveToWait(id, token));
-  storeTogether(backend, lane, { isOn: () => laneSwitch.isOn, inside });
+  storeTogether(backend, lane, { isOn: () => laneSwitch.isOn, isClosing: () => inside.queue.closing !== undefined });
   takeTogether(backend, lane, ahead, () => {
     const worker = deps.worker();
     return laneSwitch.isOn && worker ? Math.min(freePlaces(worker), MOST_JOBS - 1) : 0;
@@ -92,50 +92,5 @@ function announceEnds(backend: RedisQueueBackend, ends: Pick<EndMessages, 'endin
   backend.moveToFailed = (job, ...args) => {
     ends.ending(job.id as string);
     return moveToFailed.call(backend, job, ...args);
-  };
-}
-
-function storeTogether(
-  backend: RedisQueueBackend,
-  lane: RedisLane,
-  { isOn, inside }: { isOn: () => boolean; inside: Inside },
-): void {
-  const moveToCompleted = backend.moveToCompleted.bind(backend);
-  backend.moveToCompleted = (job, value, keep, token, fetchNext) => {
-    const storeAlone = () => moveToCompleted(job, value, keep, token, fetchNext);
-    if (keep || !isPlain(job) || !isOn()) return storeAlone();
-    return lane.end({
-      id: job.id as string,
-      token,
-      // As BullMQ writes it.
-      result: JSON.stringify(value) ?? 'null',
-      finishedOn: Date.now(),
-      wantsNext: fetchNext && !inside.queue.closing,
-      storeAlone,
-    });
-  };
-}
-
-/** Whether this process knows of nothing that the end of the job has to change but the job itself. The script checks it again. */
-function isPlain({ parent, parentKey, deduplicationId, repeatJobKey }: Partial<Job>): boolean {
-  return (parent ?? parentKey ?? deduplicationId ?? repeatJobKey) === undefined;
-}
-
-function takeTogether(backend: RedisQueueBackend, lane: RedisLane, ahead: TakenAhead, free: () => number): void {
-  const moveToActive = backend.moveToActive.bind(backend);
-  const runUp = new RunUp();
-  const takeAlone = async (token: string, name: string | undefined): Promise<NextJob> => {
-    const next = await moveToActive(token, name);
-    runUp.took(next[0] ? 1 : 0);
-    return next;
-  };
-  backend.moveToActive = async (token, name) => {
-    const tokens = runUp.tokens(token, free());
-    if (tokens.length === 1) return takeAlone(token, name);
-    const { jobs, none } = await lane.take(tokens);
-    const taken = tokens.filter((one) => jobs.has(one));
-    runUp.took(taken.length);
-    for (const one of taken) if (one !== token) ahead.add(one, jobs.get(one) as NextJob);
-    return jobs.get(token) ?? none ?? takeAlone(token, name);
   };
 }

@@ -1,4 +1,4 @@
-import type { IQueueBackend } from 'bullmq';
+import type { End, PlainEnd, Taken } from '../../lane/in-lane.js';
 import type { NextJob } from '../../lane/taken-ahead.js';
 import type { LaneReply } from './lane-script.js';
 
@@ -6,31 +6,6 @@ import type { LaneReply } from './lane-script.js';
 export const MOST_JOBS = 50;
 /** Scripts under way at the same time. While Redis runs one, this process handles the answer of another. */
 const SCRIPTS_AT_ONCE = 2;
-
-/** What BullMQ's worker gets for an end: the next job, if it asked for one, and the time of the end. */
-export type End = Awaited<ReturnType<IQueueBackend['moveToCompleted']>>;
-
-/** The end of a job that needs nothing but to be stored. */
-export interface PlainEnd {
-  readonly id: string;
-  readonly token: string;
-  /** JSON. */
-  readonly result: string;
-  /** By the clock of this process. */
-  readonly finishedOn: number;
-  /** Whether the worker asks for another job. */
-  readonly wantsNext: boolean;
-  /** Stores the end in BullMQ's own way. */
-  readonly storeAlone: () => Promise<End>;
-}
-
-/** The answer to {@link RedisLane.take}. */
-export interface Taken {
-  /** By token. */
-  readonly jobs: ReadonlyMap<string, NextJob>;
-  /** The answer for a token that got no job; `undefined`: BullMQ's own script has to answer. */
-  readonly none: NextJob | undefined;
-}
 
 interface Waiting extends PlainEnd {
   resolve(end: End | PromiseLike<End>): void;

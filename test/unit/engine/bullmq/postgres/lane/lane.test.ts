@@ -1,6 +1,7 @@
 import { beforeEach, expect, it, jest } from '@jest/globals';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { Lane, type End } from '../../../../../../lib/engine/bullmq/postgres/lane/lane.js';
+import type { End } from '../../../../../../lib/engine/bullmq/lane/in-lane.js';
+import { Lane } from '../../../../../../lib/engine/bullmq/postgres/lane/lane.js';
 import type { LaneRow } from '../../../../../../lib/engine/bullmq/postgres/lane/lane-statement.js';
 import { LaneSwitch } from '../../../../../../lib/engine/bullmq/postgres/lane/lane-switch.js';
 import { Gate } from '../../../../../support/gate.js';

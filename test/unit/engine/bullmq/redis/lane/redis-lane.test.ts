@@ -1,7 +1,8 @@
 import { beforeEach, expect, it, jest } from '@jest/globals';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { LaneReply } from '../../../../../../lib/engine/bullmq/redis/lane/lane-script.js';
-import { MOST_JOBS, RedisLane, type End } from '../../../../../../lib/engine/bullmq/redis/lane/redis-lane.js';
+import type { End } from '../../../../../../lib/engine/bullmq/lane/in-lane.js';
+import { MOST_JOBS, RedisLane } from '../../../../../../lib/engine/bullmq/redis/lane/redis-lane.js';
 
 type Run = (now: number, ends: readonly (readonly string[])[], tokens: readonly string[]) => Promise<LaneReply>;
 
