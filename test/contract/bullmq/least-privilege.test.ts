@@ -1,66 +1,16 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { Injectable, Logger } from '@nestjs/common';
+import { Logger } from '@nestjs/common';
 import { Worker } from 'bullmq';
 import { Redis } from 'ioredis';
 import pg from 'pg';
-import { chord, group, Task, TaskAdmin, TaskContext, TaskQueue, TaskSchedules } from 'nestjs-task-queue';
-import { boot, type Booted } from '../../support/boot.js';
+import { boot } from '../../support/boot.js';
 import { commandLine } from '../../support/command-line.js';
 import { documentedAcl } from '../../support/documented-acl.js';
 import { createDatabase, freePrefix } from '../../support/servers.js';
 import { until } from '../../support/until.js';
+import { usesEverything, workIn } from './everything.js';
 
-@Injectable()
-class Work {
-  constructor(private readonly task: TaskContext) {}
-
-  @Task()
-  async echo(value: number): Promise<number> {
-    await this.task.log(`echoes ${value}`);
-    await this.task.progress(value, 10);
-    return value;
-  }
-
-  @Task()
-  async sum(values: number[]): Promise<number> {
-    return values.reduce((all, one) => all + one, 0);
-  }
-
-  @Task({ unique: { while: 'running' } })
-  async endless(): Promise<void> {
-    await new Promise((_, reject) =>
-      this.task.signal.addEventListener('abort', () => reject(this.task.signal.reason as Error)),
-    );
-  }
-}
-
-/** What the web and the worker of an application do, each with rights of its own. The rights are those of docs/running.md. */
-async function usesEverything(web: Booted, worker: Booted): Promise<void> {
-  const work = web.queue.of(Work);
-  expect(await (await work.echo.enqueue(1)).result({ timeout: '15s' })).toBe(1);
-  const many = await work.echo.enqueueMany(Array.from({ length: 20 }, (_, index) => [index] as const));
-  expect(await Promise.all(many.map((handle) => handle.result({ timeout: '15s' })))).toHaveLength(20);
-  const sum = await chord(group([1, 2, 3].map((value) => work.echo.signature(value))), work.sum.signature()).enqueue();
-  expect(await sum.result({ timeout: '15s' })).toBe(6);
-  const endless = await work.endless.enqueue();
-  await until(async () => (await endless.status()).state === 'running');
-  await endless.cancel();
-  await expect(endless.result({ timeout: '15s' })).rejects.toMatchObject({ code: 'TASK_CANCELLED' });
-  const later = await work.echo.with({ delay: '1h', queue: 'later' }).enqueueMany([[1], [2]]);
-  expect(later).toHaveLength(2);
-  await later[0]?.cancel();
-  const schedules = web.app.get(TaskSchedules);
-  await schedules.upsert('hourly', { task: work.echo, args: [7], every: '1h' });
-  expect(await (await schedules.runNow('hourly')).result({ timeout: '15s' })).toBe(7);
-  await schedules.remove('hourly');
-  const admin = web.app.get(TaskAdmin);
-  await admin.pause('default');
-  await admin.resume('default');
-  expect((await admin.queues()).map(({ name }) => name)).toContain('default');
-  await (await work.echo.enqueue(2)).result({ timeout: '15s' });
-  await (await admin.forgetAll({ queue: 'default', state: 'succeeded' })).result({ timeout: '15s' });
-  expect(worker.app.get(TaskQueue)).toBeDefined();
-}
+const Work = workIn('default');
 
 describe('roles of PostgreSQL', () => {
   const [owner, web, worker] = [freePrefix(), freePrefix(), freePrefix()];
@@ -109,9 +59,9 @@ describe('roles of PostgreSQL', () => {
     const running = await boot({ connection: urlOf(worker), prefix, migrations: 'check', role: 'worker' }, [Work]);
     const serving = await boot({ connection: urlOf(web), prefix, migrations: 'check', role: 'producer' }, [Work]);
     try {
-      await usesEverything(serving, running);
-      // The queue `later` is new, so its sequence is missing.
-      expect(warnings.filter((line) => String(line).includes('"later" are stored one by one'))).toHaveLength(1);
+      await usesEverything(serving, running, Work, 'default');
+      // The queue `default-later` is new, so its sequence is missing.
+      expect(warnings.filter((line) => String(line).includes('"default-later" are stored one by one'))).toHaveLength(1);
     } finally {
       await serving.app.close();
       await running.app.close();
@@ -163,7 +113,7 @@ describe('users of Redis', () => {
     const running = await boot({ connection: urlOf(worker), prefix, role: 'worker' }, [Work]);
     const serving = await boot({ connection: urlOf(web), prefix, role: 'producer' }, [Work]);
     try {
-      await usesEverything(serving, running);
+      await usesEverything(serving, running, Work, 'default');
     } finally {
       await serving.app.close();
       await running.app.close();
