@@ -13,6 +13,9 @@ import { RecentChanges } from './recent-changes.js';
 /** Watched tasks that a process remembers. Watchers of further tasks find their ends by polls. */
 const MOST_WATCHED = 1_000_000;
 
+/** The most tasks of one request whose successes are sent one by one. The watcher of more tasks fetches many with one call. */
+const FEW_TASKS = 10;
+
 /** A process elsewhere that watches a task. */
 interface RemoteWatcher {
   /** The time at which the request is forgotten unless it is repeated. */
@@ -53,7 +56,8 @@ export class ChangePublisher {
   receive(request: WatchRequest | CancelRequest): void {
     if (request.type === 'cancel') return this.onCancelRequest(request.id);
     if (request.inbox === this.ownReplyChannel) return;
-    for (const id of request.ids) this.addWatcher(id, request.inbox, request.endOnly);
+    const isFew = request.ids.length <= FEW_TASKS;
+    for (const id of request.ids) this.addWatcher(id, request.inbox, { endOnly: request.endOnly, isFew });
   }
 
   /** Whether a task changed a moment ago. @param endOnly whether it may have become final a moment ago */
@@ -107,7 +111,11 @@ export class ChangePublisher {
     this.ending.delete(id);
   }
 
-  private addWatcher(id: string, replyChannel: string, endOnly: boolean): void {
+  private addWatcher(
+    id: string,
+    replyChannel: string,
+    { endOnly, isFew }: { readonly endOnly: boolean; readonly isFew: boolean },
+  ): void {
     const known = this.watchers.get(id);
     if (!known && this.watchers.size >= MOST_WATCHED) return;
     const watchers = known ?? new Map<string, RemoteWatcher>();
@@ -120,7 +128,8 @@ export class ChangePublisher {
       told.add(replyChannel);
     } else if (this.hasJustChanged(id, endOnly)) {
       // The task changed after the watcher fetched it and before this request came.
-      this.send(replyChannel, id, undefined);
+      if (isFew && this.bus.publishEnd && this.hasJustChanged(id, true)) this.bus.publishEnd(id, [replyChannel]);
+      else this.send(replyChannel, id, undefined);
     }
   }
 

@@ -170,6 +170,21 @@ describe('the announcement of an end', () => {
     expect(publishEnd.mock.calls).toEqual([['q.1', ['inbox:a']]]);
   });
 
+  it('goes to a watcher that comes right after the end, with what is stored of it', async () => {
+    publisher.changed('q.1', true);
+    watch(['q.1'], { endOnly: true });
+    expect(publishEnd.mock.calls).toEqual([['q.1', ['inbox:a']]]);
+    expect(await sent()).toEqual([]);
+  });
+
+  it('is left out for many tasks, which the watcher fetches with one call', async () => {
+    const ids = Array.from({ length: 20 }, (_, n) => `q.${n}`);
+    for (const id of ids) publisher.changed(id, true);
+    watch(ids, { endOnly: true });
+    expect(publishEnd).not.toHaveBeenCalled();
+    expect(await sent()).toEqual([['inbox:a', { ids }]]);
+  });
+
   it('replaces the message about the end', async () => {
     watch(['q.1']);
     publisher.announceEnd('q.1');
