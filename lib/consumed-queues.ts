@@ -16,7 +16,7 @@ export function consumedQueues(options: ResolvedOptions, registry: TaskRegistry)
       const size = registry.batchSizeOf(name);
       const concurrency = placesIn(name, options, registry) * size;
       const queue = queues.get(name) ?? QUEUE_DEFAULTS;
-      return [name, { ...queue, concurrency, ...(size > 1 && { countsRuns: true }), keep }];
+      return [name, { ...queue, concurrency, ...(size > 1 && { countsRuns: true, batchSize: size }), keep }];
     }),
   );
 }

@@ -504,10 +504,11 @@ function Queue({
   workers: readonly WorkerInfo[];
 }): JSX.Element {
   const { name, counts, paused, oldestQueuedAt, globalConcurrency, rateLimit } = queue;
-  const places = workers
-    .filter(({ state }) => state === 'alive')
-    .reduce((total, { concurrency }) => total + (concurrency[name] ?? 0), 0);
-  const room = globalConcurrency.inForce === null ? places : Math.min(places, globalConcurrency.inForce);
+  const alive = workers.filter(({ state }) => state === 'alive');
+  const places = alive.reduce((total, { concurrency }) => total + (concurrency[name] ?? 0), 0);
+  // A limit counts runs. A run of a batch takes many tasks, and it is tasks that run.
+  const size = Math.max(1, ...alive.map(({ batchSizes }) => batchSizes[name] ?? 1));
+  const room = globalConcurrency.inForce === null ? places : Math.min(places, globalConcurrency.inForce * size);
   const wait = oldestQueuedAt === null ? null : Math.max(now.value - Date.parse(oldestQueuedAt), 0);
   const state = paused
     ? 'paused'
@@ -522,7 +523,7 @@ function Queue({
       <Title>
         <QueueLink name={name} />{' '}
         {globalConcurrency.inForce !== null && (
-          <span class="tag">{`${count(globalConcurrency.inForce)} at once${globalConcurrency.override ? ', set here' : ''}`}</span>
+          <span class="tag">{`${count(globalConcurrency.inForce)} ${size > 1 ? 'runs ' : ''}at once${globalConcurrency.override ? ', set here' : ''}`}</span>
         )}{' '}
         {rateLimit.inForce !== null && (
           <span class="tag">{`${count(rateLimit.inForce.max)} in ${duration(rateLimit.inForce.per)}${rateLimit.override ? ', set here' : ''}`}</span>

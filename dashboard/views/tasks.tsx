@@ -43,6 +43,7 @@ const FILTERS = [
   'queue',
   'state',
   'name',
+  'args',
   'error',
   'since',
   'runningFor',
@@ -171,7 +172,7 @@ function States({ filter }: { filter: Filter }): JSX.Element {
 function conditionsOf(text: string): { readonly id?: string; readonly query: Record<string, string> } {
   const query: Record<string, string> = {};
   for (const word of text.trim().split(/\s+/)) {
-    const [, key, value] = /^(queue|name|state|error|since|header\.[^:]+):(.+)$/.exec(word) ?? [];
+    const [, key, value] = /^(queue|name|args|state|error|since|header\.[^:]+):(.+)$/.exec(word) ?? [];
     if (key && value) query[key] = value;
     else if (/^[\w-]+\.[\w-]{22}$/.test(word)) return { id: word, query };
     else if (word !== '') query['name'] = word;
@@ -198,7 +199,7 @@ function Search({ filter }: { filter: Filter }): JSX.Element {
           data-search
           aria-label="Search tasks"
           list="task-names"
-          placeholder="An id, a name, queue:mail, header.owner:7 …"
+          placeholder="An id, a name, queue:mail, args:ann@example.com …"
           value={text}
           onInput={(event) => setText(event.currentTarget.value)}
         />

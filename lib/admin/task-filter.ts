@@ -1,9 +1,11 @@
 import { parseDuration, type Duration } from '../duration.js';
-import type { StoredList } from '../engine/ports/list-port.js';
+import type { Json } from '../engine/json.js';
+import type { ListEntry, StoredList } from '../engine/ports/list-port.js';
 import type { TaskRecord, TaskState } from '../engine/task.js';
 import { isQueueOfTasks } from '../engine/task-id.js';
 import { InvalidArgumentsError } from '../errors.js';
 import { isFingerprint, shapeOf } from './error-fingerprint.js';
+import { maskSecrets } from './mask-secrets.js';
 import { LISTS_OF_STATE, LISTS_WITH_ERRORS, type TaskOrder } from './lists-of-state.js';
 
 /** Which tasks `TaskAdmin` shows or acts on. All conditions have to hold; a condition that is left out always holds. */
@@ -15,6 +17,11 @@ export interface TaskFilter {
   readonly name?: string | undefined;
   /** Headers with exactly these values, for example `{ owner: '7' }`. */
   readonly header?: Readonly<Record<string, string>> | undefined;
+  /**
+   * Tasks whose arguments contain this text: their JSON, in capitals or not. It reads values that {@link TaskAdmin} masks, such as a
+   * `password`, as `[masked]`. The store has no index of arguments, so a search reads the tasks of the page one by one.
+   */
+  readonly args?: string | undefined;
   /** Tasks that failed, or are retried, because of this error: a fingerprint from `TaskAdmin.errors()`. */
   readonly error?: string | undefined;
   /** Tasks that run, and whose current attempt began at least this long ago. */
@@ -41,13 +48,18 @@ export interface CheckedFilter {
   /** The same text for the same conditions. */
   readonly text: string;
   /** @param now the time of the store's clock */
-  matches(record: TaskRecord, parent: string | undefined, now: number): boolean;
+  matches(task: FilteredTask, now: number): boolean;
 }
 
-type Condition = (record: TaskRecord, parent: string | undefined, now: number) => boolean;
+/** What a filter reads of a stored task. The arguments are parsed only when a condition asks for them. */
+export interface FilteredTask extends Pick<ListEntry, 'parent' | 'args'> {
+  readonly record: TaskRecord;
+}
+
+type Condition = (task: FilteredTask, now: number) => boolean;
 
 const KEYS: ReadonlySet<string> = new Set<keyof TaskFilter>([
-  ...(['queue', 'state', 'name', 'header', 'error', 'runningFor'] as const),
+  ...(['queue', 'state', 'name', 'header', 'args', 'error', 'runningFor'] as const),
   ...(['enqueuedAfter', 'enqueuedBefore', 'root', 'workflow'] as const),
 ]);
 
@@ -69,7 +81,7 @@ export function checkFilter(filter: TaskFilter): CheckedFilter {
   const state = stateOf(filter);
   const values = {
     ...{ queue, state, root: filter.root, name: textOf(filter.name, 'name'), header: headerOf(filter.header) },
-    workflow: filter.workflow,
+    ...{ workflow: filter.workflow, args: textOf(filter.args, 'args') },
     ...{ error: fingerprintOf(filter.error), runningFor: durationOf(filter.runningFor) },
     enqueuedAfter: timeOf(filter.enqueuedAfter, 'enqueuedAfter'),
     enqueuedBefore: timeOf(filter.enqueuedBefore, 'enqueuedBefore'),
@@ -80,7 +92,7 @@ export function checkFilter(filter: TaskFilter): CheckedFilter {
     ...{ queue, root: filter.root === true || filter.workflow === true, lists, order },
     isSelective: conditions.length > (state === undefined ? 0 : 1),
     text: JSON.stringify(values),
-    matches: (record, parent, now) => conditions.every((holds) => holds(record, parent, now)),
+    matches: (task, now) => conditions.every((holds) => holds(task, now)),
   };
 }
 
@@ -88,6 +100,7 @@ interface CheckedValues {
   readonly state: TaskState | undefined;
   readonly name: string | undefined;
   readonly header: readonly (readonly [string, string])[] | undefined;
+  readonly args: string | undefined;
   readonly error: string | undefined;
   readonly runningFor: number | undefined;
   readonly enqueuedAfter: number | undefined;
@@ -97,20 +110,27 @@ interface CheckedValues {
 }
 
 function conditionsOf(values: CheckedValues): Condition[] {
-  const { state, name, header, error, runningFor, enqueuedAfter, enqueuedBefore, root, workflow } = values;
+  const { state, name, header, args, error, runningFor, enqueuedAfter, enqueuedBefore, root, workflow } = values;
   const conditions: Condition[] = [];
-  if (state !== undefined) conditions.push((record) => record.state === state);
-  if (name !== undefined) conditions.push((record) => record.name === name);
-  if (header) conditions.push(({ headers }) => header.every(([key, value]) => headers[key] === value));
+  if (state !== undefined) conditions.push(({ record }) => record.state === state);
+  if (name !== undefined) conditions.push(({ record }) => record.name === name);
+  if (header) conditions.push(({ record }) => header.every(([key, value]) => record.headers[key] === value));
   if (error !== undefined)
-    conditions.push((record) => record.error !== null && shapeOf(record.error).fingerprint === error);
+    conditions.push(({ record }) => record.error !== null && shapeOf(record.error).fingerprint === error);
   if (runningFor !== undefined)
-    conditions.push(({ startedAt }, _, now) => startedAt !== null && now - startedAt >= runningFor);
-  if (enqueuedAfter !== undefined) conditions.push(({ enqueuedAt }) => enqueuedAt >= enqueuedAfter);
-  if (enqueuedBefore !== undefined) conditions.push(({ enqueuedAt }) => enqueuedAt < enqueuedBefore);
-  if (root || workflow) conditions.push((_, parent) => parent === undefined);
-  if (workflow) conditions.push(({ members }) => (members?.length ?? 0) > 0);
+    conditions.push(({ record: { startedAt } }, now) => startedAt !== null && now - startedAt >= runningFor);
+  if (enqueuedAfter !== undefined) conditions.push(({ record }) => record.enqueuedAt >= enqueuedAfter);
+  if (enqueuedBefore !== undefined) conditions.push(({ record }) => record.enqueuedAt < enqueuedBefore);
+  if (root || workflow) conditions.push(({ parent }) => parent === undefined);
+  if (workflow) conditions.push(({ record }) => (record.members?.length ?? 0) > 0);
+  // Last, because it alone parses the arguments.
+  if (args !== undefined) conditions.push((task) => contains(task.args(), args));
   return conditions;
+}
+
+/** A search for parts of a secret must not find the task: each answer would tell more of it. */
+function contains(args: readonly Json[], text: string): boolean {
+  return JSON.stringify(maskSecrets(args)).toLowerCase().includes(text.toLowerCase());
 }
 
 function placesOf(

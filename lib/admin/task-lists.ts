@@ -141,7 +141,7 @@ class Scan {
     for (const [index, { record, parent, args }] of entries.entries()) {
       if (this.items.length === this.limit) return index;
       this.read++;
-      if (record && this.isShown(record) && this.filter.matches(record, parent, this.now))
+      if (record && this.isShown(record) && this.filter.matches({ record, parent, args }, this.now))
         this.items.push({ record, args });
     }
     return entries.length;

@@ -24,6 +24,8 @@ export interface WorkerInfo {
   readonly tasks: readonly string[];
   /** How many tasks of each queue it runs at once. */
   readonly concurrency: Readonly<Record<string, number>>;
+  /** The most tasks that one run of a queue takes, for queues whose tasks run in batches. */
+  readonly batchSizes: Readonly<Record<string, number>>;
   /** The tasks that it ran at its last sign of life, those that had run for longest first: 50 at most. */
   readonly running: readonly { readonly id: string; readonly name: string; readonly since: string }[];
   /** How many tasks it ran at its last sign of life. */
@@ -52,6 +54,7 @@ export function toWorkerInfo(worker: WorkerRecord, now: number): WorkerInfo {
     queues: queues.filter((queue) => !isInternalQueue(queue)),
     tasks,
     concurrency: Object.fromEntries(Object.entries(concurrency).filter(([queue]) => !isInternalQueue(queue))),
+    batchSizes: worker.batchSizes ?? {},
     running: (load?.running ?? []).map((task) => ({ ...task, since: new Date(task.since).toISOString() })),
     runningCount: load?.runningCount ?? 0,
     eventLoopDelay: load?.eventLoopDelay ?? null,

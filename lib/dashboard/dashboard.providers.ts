@@ -42,9 +42,9 @@ export const DASHBOARD_PROVIDERS: readonly Provider[] = [
   },
   {
     provide: Acts,
-    inject: [TaskAdmin, TaskSchedules, AdminActs, Reads, ENGINE],
-    useFactory: (admin: TaskAdmin, schedules: TaskSchedules, acts: AdminActs, reads: Reads, engine: Engine) =>
-      new Acts({ admin, schedules, acts, reads, now: () => engine.now() }),
+    inject: [TaskAdmin, TaskSchedules, AdminActs, Reads],
+    useFactory: (admin: TaskAdmin, schedules: TaskSchedules, acts: AdminActs, reads: Reads) =>
+      new Acts({ admin, schedules, acts, reads }),
   },
   {
     provide: LiveFeed,

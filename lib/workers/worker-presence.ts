@@ -171,6 +171,7 @@ export class WorkerPresence {
       rateLimits: Object.fromEntries(
         Array.from(queues).flatMap(([name, { rateLimit }]) => (rateLimit ? [[name, rateLimit]] : [])),
       ),
+      ...batchSizesOf(queues),
       ...shardsOf(this.deps.topology),
       ...this.deps.code(),
     };
@@ -221,6 +222,11 @@ export class WorkerPresence {
       schedulesSince: this.deps.schedulesSince(),
     };
   }
+}
+
+function batchSizesOf(queues: ReadonlyMap<string, ConsumerOptions>): Pick<WorkerRecord, 'batchSizes'> {
+  const sizes = [...queues].flatMap(([name, { batchSize }]) => (batchSize === undefined ? [] : [[name, batchSize]]));
+  return sizes.length > 0 ? { batchSizes: Object.fromEntries(sizes) as Record<string, number> } : {};
 }
 
 /** The shards of queues, for programs that do not know the options of the application. */

@@ -209,6 +209,19 @@ describeEachEngine('TaskAdmin.tasks()', (engine) => {
     ]);
   });
 
+  it('finds a text in arguments, and no part of a secret', async () => {
+    const queue = 'idle-args';
+    const work = booted.queue.of<(order: object) => void>('Work.order');
+    const one = await work.with({ queue }).enqueue({ customer: 'Ann@Example.com', password: 'hunter2' });
+    const two = await work.with({ queue }).enqueue({ customer: 'bob@example.com', lines: [{ article: 'A-17' }] });
+    const of = async (args: string) => idsOf((await admin.tasks({ queue, args })).items);
+    expect(await of('ann@example')).toEqual([one.id]);
+    expect(await of('a-17')).toEqual([two.id]);
+    expect(new Set(await of('example.com'))).toEqual(new Set([one.id, two.id]));
+    expect(await of('hunter')).toEqual([]);
+    expect(await of('nothing like this')).toEqual([]);
+  });
+
   it('shows a workflow as one task with `root`', async () => {
     const handle = await group([tasks.echo.signature(1), tasks.echo.signature(2)]).enqueue();
     await handle.result();

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { Injectable, Module, type INestApplicationContext } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { Task, TaskAdmin, TaskQueue, TaskQueueModule } from 'nestjs-task-queue';
+import { Task, TaskAdmin, TaskQueue, TaskQueueModule, type TaskBatch } from 'nestjs-task-queue';
 import { WorkerPresence } from '../../lib/workers/worker-presence.js';
 import { Gate } from '../support/boot.js';
 import { describeEachEngine } from '../support/engines.js';
@@ -10,6 +10,9 @@ import { describeEachEngine } from '../support/engines.js';
 class Reports {
   static started = new Gate();
   static gate = new Gate();
+
+  @Task({ queue: 'rows', batch: { size: 10, wait: '10ms' } })
+  store(_rows: TaskBatch<[number]>): void {}
 
   @Task({ queue: 'reports' })
   build(): number {
@@ -29,7 +32,13 @@ describeEachEngine('TaskAdmin.workers()', (engine) => {
   beforeAll(async () => {
     const place = await engine.place();
     @Module({
-      imports: [TaskQueueModule.forRoot({ ...place, application: 'shop', queues: { reports: { concurrency: 3 } } })],
+      imports: [
+        TaskQueueModule.forRoot({
+          ...place,
+          application: 'shop',
+          queues: { reports: { concurrency: 3 }, rows: { concurrency: 2 } },
+        }),
+      ],
       providers: [Reports],
     })
     class App {}
@@ -44,9 +53,11 @@ describeEachEngine('TaskAdmin.workers()', (engine) => {
       pid: process.pid,
       application: 'shop',
       state: 'alive',
-      queues: ['reports'],
-      tasks: ['Reports.build', 'Reports.held'],
-      concurrency: { reports: 3 },
+      queues: expect.arrayContaining(['reports', 'rows']),
+      tasks: ['Reports.build', 'Reports.held', 'Reports.store'],
+      // Of a batch, the tasks of all runs.
+      concurrency: { reports: 3, rows: 20 },
+      batchSizes: { rows: 10 },
     });
     expect(Date.parse(worker?.seenAt ?? '')).toBeGreaterThanOrEqual(Date.parse(worker?.startedAt ?? ''));
   });

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { NestFactory } from '@nestjs/core';
 import { Module, type INestApplication } from '@nestjs/common';
-import { TaskAdmin, TaskQueue, TaskQueueModule, TaskSchedules } from 'nestjs-task-queue';
+import { Task, TaskAdmin, TaskQueue, TaskQueueModule, TaskSchedules, type TaskBatch } from 'nestjs-task-queue';
 import { TaskDashboardModule } from 'nestjs-task-queue/dashboard';
 import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -10,6 +10,7 @@ import { type Browser, type BrowserContext, chromium, type Page } from 'playwrig
 import { CHROMIUM_FLAGS } from '../support/chromium.js';
 import { fillDashboard, Holds, MailTasks, ReportTasks } from '../support/dashboard-data.js';
 import { describeEachDatabase } from '../support/engines.js';
+import { Gate } from '../support/gate.js';
 import { findChromium } from '../support/programs.js';
 import { until } from '../support/until.js';
 
@@ -189,10 +190,11 @@ describeEachDatabase('the dashboard', (engine) => {
     await page.keyboard.press('t');
     await page.getByRole('heading', { name: 'Tasks', exact: true }).waitFor();
     await page.keyboard.press('/');
-    await page.keyboard.type('queue:mail state:failed');
+    await page.keyboard.type('queue:mail state:failed args:9000');
     await page.keyboard.press('Enter');
     await page.waitForURL(/queue=mail/);
     expect(new URL(page.url()).searchParams.get('state')).toBe('failed');
+    expect(new URL(page.url()).searchParams.get('args')).toBe('9000');
     await page
       .getByRole('row', { name: /MailTasks.receipt/ })
       .first()
@@ -311,6 +313,40 @@ describeEachDatabase('the dashboard', (engine) => {
       .getByText('Consumed')
       .waitFor();
     problems = problems.filter((one) => !one.includes('net::ERR'));
+  });
+});
+
+describe('the dashboard of a queue with batches', () => {
+  test('compares the tasks that run with the tasks that may run, and not with runs', async () => {
+    const gate = new Gate();
+    const full = new Gate();
+    class Rows {
+      @Task({ queue: 'rows', batch: { size: 10, wait: '10s' } })
+      async store(rows: TaskBatch<[number]>): Promise<void> {
+        if (rows.length === 10) full.open();
+        await gate.opened;
+      }
+    }
+    const queues = { rows: { concurrency: 3, globalConcurrency: 2 } };
+    @Module({
+      imports: [TaskQueueModule.forRoot({ connection: 'memory:', queues }), TaskDashboardModule.forRoot()],
+      providers: [Rows],
+    })
+    class App {}
+    const app = await NestFactory.create(App, { logger: false });
+    await app.listen(0, '127.0.0.1');
+    const tasks = Array.from({ length: 10 }, (_, row) => [row] as const);
+    await app.get(TaskQueue).of(Rows).store.enqueueMany(tasks);
+    await full.opened;
+    const page = await browser.newPage();
+    page.setDefaultTimeout(PATIENCE);
+    await page.goto(`${await app.getUrl()}/admin/tasks`);
+    const row = page.getByRole('row', { name: /rows/ });
+    await row.getByLabel('10 of 20 places').waitFor();
+    await row.getByText('2 runs at once').waitFor();
+    await page.close();
+    gate.open();
+    await app.close();
   });
 });
 

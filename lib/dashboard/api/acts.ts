@@ -10,7 +10,7 @@ import type { ScheduleSettings } from '../../schedules/schedule-options.js';
 import type { TaskSchedules } from '../../schedules/task-schedules.js';
 import type { Reads } from './reads.js';
 import type { ActAnswer } from './api-types.js';
-import { filterOf, type Query } from './query.js';
+import type { Query } from './query.js';
 
 /** The body of a request. Every value is checked where it is used. */
 export type ActBody = Readonly<Record<string, unknown>>;
@@ -19,8 +19,7 @@ export interface ActsDeps {
   readonly admin: TaskAdmin;
   readonly schedules: TaskSchedules;
   readonly acts: AdminActs;
-  readonly reads: Pick<Reads, 'row'>;
-  readonly now: () => number;
+  readonly reads: Pick<Reads, 'row' | 'filter'>;
 }
 
 type Act = (body: ActBody, options: ActOptions) => Promise<ActAnswer>;
@@ -113,7 +112,7 @@ export class Acts {
       throw new InvalidArgumentsError(
         'filter has a value that is no text. Give the parameters of the address of a list.',
       );
-    return filterOf(query as Query, this.deps.now());
+    return this.deps.reads.filter(query as Query);
   }
 }
 

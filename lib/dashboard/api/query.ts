@@ -16,7 +16,7 @@ export function queryOf(query: unknown): Query {
   );
 }
 
-const TEXTS = ['queue', 'state', 'name', 'error', 'runningFor', 'enqueuedAfter', 'enqueuedBefore'] as const;
+const TEXTS = ['queue', 'state', 'name', 'args', 'error', 'runningFor', 'enqueuedAfter', 'enqueuedBefore'] as const;
 const AGO = /^(\d+)([mhd])$/;
 const UNITS = { m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 

@@ -3,6 +3,7 @@ import { TaskLists } from '../../admin/task-lists.js';
 import { shapeOf } from '../../admin/error-fingerprint.js';
 import { maskText } from '../../admin/mask-secrets.js';
 import { problemsOf } from '../../admin/problems.js';
+import type { TaskFilter } from '../../admin/task-filter.js';
 import type { TaskStats } from '../../admin/task-stats.js';
 import { inBatches } from '../../concurrency.js';
 import type { Engine } from '../../engine/engine.js';
@@ -101,10 +102,22 @@ export class Reads {
     });
   }
 
+  /**
+   * The filter of an address. A search in arguments would find what `redact` hides, so there is none beside it.
+   *
+   * @throws InvalidArgumentsError
+   */
+  filter(query: Query): TaskFilter {
+    if (query['args'] === undefined || !this.deps.redact) return filterOf(query, this.now());
+    throw new InvalidArgumentsError(
+      'args: arguments cannot be searched, because the option redact of TaskDashboardModule hides some of them. Search by name, header or time.',
+    );
+  }
+
   async tasks(query: Query): Promise<TaskRows> {
     const { cursor, ...others } = query;
     const limit = numberOf(query, 'limit', [1, 200]) ?? PAGE_SIZE;
-    const filter = filterOf(others, this.now());
+    const filter = this.filter(others);
     const key = JSON.stringify(['tasks', query]);
     return this.deps.shared.get(key, async () => {
       const { redact } = this.deps;

@@ -97,11 +97,12 @@ function parseWorker(text: string): WorkerRecord | undefined {
   if (typeof pid !== 'number' || typeof startedAt !== 'number' || typeof seenAt !== 'number') return undefined;
   if (!isNames(queues) || !isNames(tasks) || !isNames(schedules)) return undefined;
   if (typeof concurrency !== 'object' || concurrency === null) return undefined;
-  const { tasksOfQueues, rateLimits, shardOfQueues, load } = value;
+  const { tasksOfQueues, batchSizes, rateLimits, shardOfQueues, load } = value;
   return {
     ...{ id, application, host, pid, version, startedAt, seenAt, queues, tasks, schedules },
     concurrency: concurrency as Record<string, number>,
     ...(isNamesByQueue(tasksOfQueues) && { tasksOfQueues }),
+    ...(isSizes(batchSizes) && { batchSizes }),
     ...(isLimits(rateLimits) && { rateLimits }),
     ...(isTexts(shardOfQueues) && { shardOfQueues }),
     ...(isLoad(load) && { load }),
@@ -118,6 +119,14 @@ function isNamesByQueue(value: unknown): value is Record<string, string[]> {
 
 function isTexts(value: unknown): value is Record<string, string> {
   return typeof value === 'object' && value !== null && Object.values(value).every((text) => typeof text === 'string');
+}
+
+function isSizes(value: unknown): value is Record<string, number> {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    Object.values(value).every((size) => typeof size === 'number' && size > 0)
+  );
 }
 
 function isLimits(value: unknown): value is Record<string, RateLimit> {

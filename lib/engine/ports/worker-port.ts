@@ -131,6 +131,8 @@ export interface ConsumerOptions {
    * counts the tasks that workers take.
    */
   readonly countsRuns?: boolean;
+  /** The most tasks that one run takes. Default: 1. */
+  readonly batchSize?: number;
   /** All workers of the queue together start at most `max` tasks in `per` milliseconds. */
   readonly rateLimit?: { readonly max: number; readonly per: number };
   /** A further limit of the tasks at once in this process, which changes while the consumer runs. Default: none. */

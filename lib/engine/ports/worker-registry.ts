@@ -17,6 +17,8 @@ export interface WorkerRecord extends DeclaredCode {
   readonly tasksOfQueues?: Readonly<Record<string, readonly string[]>> | undefined;
   /** How many tasks of each queue the process runs at once. */
   readonly concurrency: Readonly<Record<string, number>>;
+  /** The most tasks of one run, for queues whose tasks run in batches. Absent when there is none, and in records of earlier versions. */
+  readonly batchSizes?: Readonly<Record<string, number>> | undefined;
   /** The rate limits that the code of the process declares, by queue. Absent in records of earlier versions. */
   readonly rateLimits?: Readonly<Record<string, RateLimit>> | undefined;
   /** The shard of each queue of the application that is not in the default one. Absent when there is none. */

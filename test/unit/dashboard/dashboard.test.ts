@@ -235,6 +235,8 @@ describe.each(platforms)('the dashboard on %s', (platform) => {
     expect((await rows('state=succeeded'))[0]?.args).toBe(
       `{"format":"xlsx","apiToken":"[masked]","email":"[masked]","long":"${'x'.repeat(60)}…"}`,
     );
+    const search = await get('/admin/tasks/api/tasks?args=b.c');
+    expect([search.status, await search.json()]).toMatchObject([400, { detail: expect.stringContaining('redact') }]);
     const many = await report.enqueue(Object.fromEntries(Array.from({ length: 10_000 }, (_, at) => [`key${at}`, at])));
     await many.result();
     expect((await rows('limit=1&name=Mails.report'))[0]?.args).toMatch(/^\{"key0":0,.{140,160}…$/);
