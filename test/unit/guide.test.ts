@@ -1,21 +1,32 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import * as errors from '../../lib/errors.js';
 
-/** The pages whose snippets stand in `docs/examples/<page>.ts`, and run in `test/contract/guide.test.ts`. */
-const PAGES = ['getting-started', 'tasks', 'producing', 'results', 'retries', 'enhancers', 'schedules', 'from-bullmq'];
+/** Where the code of a page is that does not stand in `docs/examples/<page>.ts`, `<page>.main.ts` and their like. */
+const ELSEWHERE: Readonly<Record<string, readonly string[]>> = {
+  'README.md': ['docs/examples/getting-started.ts', 'docs/examples/readme.ts'],
+  'batches.md': ['docs/batches.example.ts'],
+  'monitoring.md': ['test/support/monitoring/health.controller.ts'],
+  'other-tools.md': ['test/support/board.module.ts'],
+  'running.md': ['docs/examples/configure-app.ts'],
+  'testing.md': ['test/unit/testing/guide.test.ts', 'test/matrix/support/programs.ts'],
+};
+const PAGES = ['README.md', ...readdirSync('docs').filter((name) => name.endsWith('.md') && name !== 'README.md')];
 
-describe.each(PAGES)('docs/%s.md', (page) => {
-  const text = readFileSync(`docs/${page}.md`, 'utf8');
-  const examples = ['', '.main']
-    .map((kind) => `docs/examples/${page}${kind}.ts`)
-    .filter((path) => existsSync(path))
-    .map((path) => unindented(readFileSync(path, 'utf8')));
+describe.each(PAGES)('%s', (page) => {
+  const text = readFileSync(page === 'README.md' ? page : `docs/${page}`, 'utf8');
+  const snippets = Array.from(text.matchAll(/^```ts\n([^]*?)^```/gm), ([, code = '']) => code);
+  if (snippets.length === 0) return;
 
   it('shows code that is compiled', () => {
-    const snippets = Array.from(text.matchAll(/^```ts\n([^]*?)^```/gm), ([, code = '']) => unindented(code));
-    expect(snippets.length).toBeGreaterThan(0);
-    const unknown = snippets.filter((snippet) => !examples.some((example) => example.includes(snippet)));
+    const name = page.replace('.md', '');
+    const examples = readdirSync('docs/examples')
+      .filter((file) => file.startsWith(`${name}.`))
+      .map((file) => `docs/examples/${file}`)
+      .concat(ELSEWHERE[page] ?? [])
+      .map((path) => unindented(readFileSync(path, 'utf8')));
+    const paragraphs = snippets.flatMap((code) => code.split(/\n(?:[ ]*\n)+/).map(unindented));
+    const unknown = paragraphs.filter((paragraph) => !examples.some((example) => example.includes(paragraph)));
     expect(unknown).toEqual([]);
   });
 });

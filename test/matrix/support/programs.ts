@@ -100,6 +100,7 @@ describe('the testing kit', () => {
 /** Declares the matchers to Vitest, as docs/testing.md says. */
 export const VITEST_MATCHERS = `
 declare module 'vitest' {
+  // with @jest/globals: 'expect', and Matchers<R, T> extends TaskMatchers<R>
   interface Matchers<T> extends TaskMatchers<T> {}
 }
 `;

@@ -1,0 +1,2 @@
+// app.module.ts
+export { configureApp as configureWorker } from './configure-app.js';
