@@ -6,6 +6,7 @@ import type { Delivery } from '../engine/ports/worker-port.js';
 import { WorkerLostError } from '../errors.js';
 import type { ChildWaits } from './child-waits.js';
 import type { FromChild, PortCall, SentAdapter, ToChild } from './messages.js';
+import { toSentAnswer } from './sent-answers.js';
 import { fromSentError, toSentError } from './sent-error.js';
 import { DELIVERY_METHODS, SERVED_PORTS, TRANSACTION_METHODS } from './served-ports.js';
 
@@ -95,7 +96,7 @@ export class ChildServer {
       throw new Error(`No child calls ${port}.${method}.`);
     const { engine } = this.deps;
     const target = (port === 'engine' ? engine : engine[port]) as unknown as Methods;
-    return target[method]?.(...args);
+    return toSentAnswer(port, method, await target[method]?.(...args));
   }
 
   private async performOfDelivery(method: string, args: readonly unknown[], run: number | undefined): Promise<unknown> {

@@ -19,6 +19,8 @@ import type { SentRun } from './messages.js';
 const DIALECTS = ['postgres', 'mysql', 'sqlite'] as const;
 /** How many children in a row may end before they have taken a task. */
 const UNTAKEN_ALLOWED = 3;
+/** The outcome of an attempt whose child has committed the success of the task, and then ended. */
+const COMMITTED: RunOutcome = { kind: 'succeeded', result: undefined };
 
 export interface IsolatedTasksDeps {
   readonly engine: Engine;
@@ -59,6 +61,8 @@ export class IsolatedTasks implements IsolatedRuns {
       if (end.kind === 'ended') return ends.journal.ended(delivery, end.outcome);
       if (end.kind === 'stopped')
         return ends.threw({ delivery, definition, thrown: end.reason, interruption: end.reason });
+      // The executor settles it again, and takes the stored success in place of this outcome.
+      if (delivery.completion?.isUsed && (await delivery.completion.settle())) return COMMITTED;
       const error = new WorkerLostError(`The child process ${child.pid} of the task ${end.how}.`);
       if (end.hasBegun) deaths++;
       else untaken++;

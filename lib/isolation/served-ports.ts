@@ -24,7 +24,7 @@ export const SERVED_PORTS = {
   statistics: ['read'],
   snapshots: ['get', 'set'],
   workers: ['list', 'requestShutdown', 'shutdownRequest'],
-  lists: ['queueNames', 'list', 'figures', 'details'],
+  lists: ['queueNames', 'list', 'figures', 'countQueued', 'details'],
   control: ['settings', 'pause', 'resume', 'setGlobalConcurrency', 'setRateLimit'],
 } as const satisfies { readonly engine: readonly (keyof Engine)[] } & {
   readonly [P in SubPort]: readonly (keyof Engine[P])[];

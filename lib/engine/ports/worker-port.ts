@@ -72,7 +72,7 @@ export interface Completion {
    * @throws WorkerLostError when this attempt has ended, or another has stored a success
    */
   completeIn(transaction: TransactionAdapter, result: Json | undefined): Promise<void>;
-  /** Waits until the transactions have ended. @returns the success, if it was committed */
+  /** Waits until the transactions so far have ended. @returns the success, if it was committed */
   settle(): Promise<CompletedTask | undefined>;
 }
 

@@ -1,18 +1,14 @@
 import type { Engine } from '../../engine/engine.js';
-import type { Following, ScheduleStore } from '../../engine/ports/schedule-store.js';
+import type { Following } from '../../engine/ports/schedule-store.js';
 import type { ChangeListener, WatchOptions } from '../../engine/ports/query-port.js';
 import type { TransactionAdapter, TransactionEnqueue } from '../../engine/ports/transaction-port.js';
 import type { Consumer } from '../../engine/ports/worker-port.js';
-import type { WorkerRegistry } from '../../engine/ports/worker-registry.js';
-import type { StatisticsPort } from '../../engine/ports/statistics-port.js';
 import { DEFAULT_SHARD } from '../../engine/shards/topology.js';
 import { standIn } from '../../engine/stand-in.js';
 import { ConfigurationError } from '../../errors.js';
+import { fromSentAnswer } from '../sent-answers.js';
 import { SERVED_PORTS, TRANSACTION_METHODS, type PortName } from '../served-ports.js';
 import type { ParentConnection } from './parent-connection.js';
-
-/** The methods of the engine itself that the parent answers. */
-type Asked = Pick<Engine, (typeof SERVED_PORTS)['engine'][number]>;
 
 /**
  * The engine of a child process. It opens no connection: the parent process does everything with its own engine, which therefore may be
@@ -21,24 +17,24 @@ type Asked = Pick<Engine, (typeof SERVED_PORTS)['engine'][number]>;
 export type ChildEngine = Engine;
 
 export function createChildEngine(parent: ParentConnection): ChildEngine {
-  const asked = remote<Asked>(parent, 'engine', SERVED_PORTS.engine);
+  const asked = remote<Engine, (typeof SERVED_PORTS)['engine'][number]>(parent, 'engine', SERVED_PORTS.engine);
   return {
     ...asked,
     // The parent knows the shards, and sends each call to the right one.
     shards: [{ name: DEFAULT_SHARD, ping: () => asked.ping() }],
     missingShards: () => [],
-    schedules: { ...remote<ScheduleStore>(parent, 'schedules', SERVED_PORTS.schedules), follow: followNothing },
-    statistics: { ...remote<StatisticsPort>(parent, 'statistics', SERVED_PORTS.statistics), merge: doNothing },
-    snapshots: remote<Engine['snapshots']>(parent, 'snapshots', SERVED_PORTS.snapshots),
+    schedules: { ...portOf(parent, 'schedules'), follow: followNothing },
+    statistics: { ...portOf(parent, 'statistics'), merge: doNothing },
+    snapshots: portOf(parent, 'snapshots'),
     workers: {
-      ...remote<WorkerRegistry>(parent, 'workers', SERVED_PORTS.workers),
+      ...portOf(parent, 'workers'),
       publish: doNothing,
       withdraw: doNothing,
       follow: () => ignore,
     },
-    lists: remote<Engine['lists']>(parent, 'lists', SERVED_PORTS.lists),
+    lists: portOf(parent, 'lists'),
     control: {
-      ...remote<Engine['control']>(parent, 'control', SERVED_PORTS.control),
+      ...portOf(parent, 'control'),
       declareGlobalConcurrency: doNothing,
     },
     // The parent takes the place of a run before it sends the run to its child.
@@ -58,10 +54,24 @@ export function createChildEngine(parent: ParentConnection): ChildEngine {
   };
 }
 
-/** A port whose methods are those of the parent. */
-function remote<P extends object>(parent: ParentConnection, port: PortName, methods: readonly string[]): P {
-  const entries = methods.map((method) => [method, (...args: unknown[]) => parent.call(port, method, args)]);
-  return Object.fromEntries(entries) as P;
+/** The methods of a port that are those of the parent. The compiler finds a method of the port that is missing in {@link SERVED_PORTS}. */
+function portOf<P extends Exclude<keyof typeof SERVED_PORTS, 'engine'>>(
+  parent: ParentConnection,
+  port: P,
+): Pick<Engine[P], (typeof SERVED_PORTS)[P][number] & keyof Engine[P]> {
+  return remote(parent, port, SERVED_PORTS[port] as readonly string[] as never);
+}
+
+function remote<P extends object, M extends string & keyof P>(
+  parent: ParentConnection,
+  port: PortName,
+  methods: readonly M[],
+): Pick<P, M> {
+  const entries = methods.map((method) => [
+    method,
+    async (...args: unknown[]) => fromSentAnswer(port, method, await parent.call(port, method, args)),
+  ]);
+  return Object.fromEntries(entries) as Pick<P, M>;
 }
 
 function enqueueIn(parent: ParentConnection, transaction: TransactionAdapter): TransactionEnqueue {
@@ -69,7 +79,7 @@ function enqueueIn(parent: ParentConnection, transaction: TransactionAdapter): T
     method,
     (...args: unknown[]) => parent.callIn(transaction, (sent) => parent.call('transaction', method, [sent, ...args])),
   ]);
-  return Object.fromEntries(entries) as TransactionEnqueue;
+  return Object.fromEntries(entries) as Pick<TransactionEnqueue, (typeof TRANSACTION_METHODS)[number]>;
 }
 
 /** No schedule runs here. */

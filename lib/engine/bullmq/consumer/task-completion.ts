@@ -61,6 +61,7 @@ export class TaskCompletion implements Completion {
       );
     if ('transaction' in answer) this.transactions.push(answer.transaction);
     this.until = until;
+    this.settling = undefined;
   }
 
   settle(): Promise<CompletedTask | undefined> {
