@@ -5,6 +5,12 @@ import { ConfigurationError } from '../errors.js';
 import { OpenTransaction } from './open-transaction.js';
 import { adapterOf, type TransactionLike } from './transaction-adapter.js';
 
+const NAMES: Readonly<Record<TransactionAdapter['dialect'], string>> = {
+  postgres: 'PostgreSQL',
+  mysql: 'MySQL',
+  sqlite: 'SQLite',
+};
+
 /** Where the calls of one producer or signature are stored. */
 export interface CallStore {
   readonly port: EnqueuePort & ClockPort;
@@ -21,8 +27,11 @@ export interface CallStoresDeps {
   /** Stores through the port of a transaction, in the same way: under the same limits, and observed. */
   readonly through: (store: EnqueuePort) => EnqueuePort & ClockPort;
   readonly engine: TransactionPort;
-  /** Stores in the outbox of the application, which says by it that its transactions are in another database than the tasks. */
-  readonly outbox?: ((transaction: TransactionAdapter) => TransactionEnqueue) | undefined;
+  /**
+   * Stores in the outbox of the application, which says by it that its transactions are in another database than the tasks. `undefined`
+   * for a transaction that cannot be in the database of the outbox.
+   */
+  readonly outbox?: ((transaction: TransactionAdapter) => TransactionEnqueue | undefined) | undefined;
   /** The transaction that is open where the call is made, for calls that name none. */
   readonly current: () => TransactionLike | undefined;
   /** Default: {@link adapterOf}. */
@@ -54,6 +63,12 @@ export class CallStores {
     const adapter = adapt(transaction);
     const store = outbox?.(adapter) ?? engine.enqueueIn(adapter);
     if (store) return { port: through(store), transaction: new OpenTransaction(transaction, store) };
+    if (outbox) {
+      throw new ConfigurationError(
+        `.in() got a transaction of ${NAMES[adapter.dialect]}, but the option outbox names a database of another kind, and the tasks are ` +
+          'not in the database of the transaction either. Pass a transaction of the database that outbox.connection names.',
+      );
+    }
     throw new ConfigurationError(
       'The tasks are not stored in a database that this process shares with its transactions, so .in(tx) needs an outbox: ' +
         'a table in the database of the transaction. Set the option outbox: { connection } of TaskQueueModule.forRoot().',

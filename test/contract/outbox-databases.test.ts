@@ -138,6 +138,19 @@ describe.each(['postgres', 'mysql', 'sqlite', 'sqlite without a log'] as const)(
   }
 });
 
+test('a transaction of another kind of database goes to the tasks themselves, when they are in its database', async () => {
+  const [outbox, own] = [await createOutbox('sqlite'), await createOutbox('postgres')];
+  const booted = await boot({ connection: own.url, outbox: { connection: outbox.url } }, [Work]);
+  const { ordered } = booted.queue.of(Work);
+  const handle = await transact(own, (tx) => ordered.in(tx).enqueue('directly'));
+  // Neither place is asked to store it in a table that no relay reads.
+  expect(await own.query('SELECT queue FROM task_outbox')).toEqual([]);
+  await expect(handle.result({ timeout: '20s' })).resolves.toBe('directly');
+  await (await transact(outbox, (tx) => ordered.in(tx).enqueue('by the outbox'))).result({ timeout: '20s' });
+  await booted.app.close();
+  await Promise.all([outbox.close(), own.close()]);
+});
+
 test('without the option connection, a process puts calls in and moves none', async () => {
   const database = await createOutbox('postgres');
   const place = `memory:${freePrefix()}`;

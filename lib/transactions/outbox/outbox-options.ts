@@ -8,7 +8,7 @@ import { ConfigurationError } from '../../errors.js';
 import { checkFields, type FieldsOf } from '../../option-fields.js';
 import type { MysqlPoolLike } from './mysql-outbox.js';
 import type { OutboxDatabase } from './outbox-database.js';
-import { checkTable, DEFAULT_TABLE } from './outbox-table.js';
+import { checkTable, DEFAULT_TABLE, type Dialect } from './outbox-table.js';
 
 /** The option `outbox` of `TaskQueueModule.forRoot()`. */
 export interface OutboxOptions {
@@ -34,6 +34,8 @@ export interface OutboxOptions {
 /** The option `outbox`, checked. */
 export interface ResolvedOutbox {
   readonly table: string;
+  /** The kind of its database; `undefined` in a process that does not know the database. */
+  readonly dialect: Dialect | undefined;
   /** Opens the database; `undefined` in a process that moves nothing. */
   readonly open: OpenOutbox | undefined;
 }
@@ -53,10 +55,15 @@ export function resolveOutbox(options: OutboxOptions | undefined): ResolvedOutbo
   checkFields<OutboxOptions>(options, 'outbox', KNOWN);
   const { connection, table: name = DEFAULT_TABLE } = options;
   const table = checkTable(name);
-  return { table, open: connection === undefined ? undefined : opener(connection, table) };
+  return { table, ...(connection === undefined ? { dialect: undefined, open: undefined } : opener(connection, table)) };
 }
 
-function opener(connection: NonNullable<OutboxOptions['connection']>, table: string): OpenOutbox {
+interface Opener {
+  readonly dialect: Dialect;
+  readonly open: OpenOutbox;
+}
+
+function opener(connection: NonNullable<OutboxOptions['connection']>, table: string): Opener {
   if (isMysqlPool(connection)) return openMysql(connection, table);
   if (typeof connection !== 'string') {
     if (typeof connection === 'object' && connection !== null) return openPostgres(connection, table);
@@ -70,25 +77,31 @@ function opener(connection: NonNullable<OutboxOptions['connection']>, table: str
   throw new ConfigurationError(`outbox.connection is "${withoutPassword(connection)}". ${CURE}`);
 }
 
-function openPostgres(connection: string | PostgresConnectionOptions | PostgresPoolLike, table: string) {
+function openPostgres(connection: string | PostgresConnectionOptions | PostgresPoolLike, table: string): Opener {
   const parsed = parseConnection(connection);
   if (parsed.kind !== 'postgres')
     throw new ConfigurationError(`outbox.connection is not the database of transactions. ${CURE}`);
-  return async (parts: number) => (await import('./postgres-outbox.js')).openPostgresOutbox(parsed, table, parts);
+  return {
+    dialect: 'postgres',
+    open: async (parts) => (await import('./postgres-outbox.js')).openPostgresOutbox(parsed, table, parts),
+  };
 }
 
-function openMysql(connection: string | MysqlPoolLike, table: string) {
-  return async (parts: number) => (await import('./mysql-outbox.js')).openMysqlOutbox(connection, table, parts);
+function openMysql(connection: string | MysqlPoolLike, table: string): Opener {
+  return {
+    dialect: 'mysql',
+    open: async (parts) => (await import('./mysql-outbox.js')).openMysqlOutbox(connection, table, parts),
+  };
 }
 
-function openSqlite(url: string, table: string) {
+function openSqlite(url: string, table: string): Opener {
   const file = url.replace(/^(sqlite|file):(\/\/)?/i, '');
   if (file === '' || file === ':memory:') {
     throw new ConfigurationError(
       `outbox.connection is "${url}". A database in memory belongs to one connection, so give a file: sqlite:./app.db`,
     );
   }
-  return async () => (await import('./sqlite-outbox.js')).openSqliteOutbox(file, table);
+  return { dialect: 'sqlite', open: async () => (await import('./sqlite-outbox.js')).openSqliteOutbox(file, table) };
 }
 
 function isMysqlPool(value: unknown): value is MysqlPoolLike {

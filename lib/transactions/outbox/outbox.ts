@@ -47,9 +47,14 @@ export class Outbox {
     await this.relay?.stop();
   }
 
-  /** Stores calls in a transaction of the application. */
-  enqueueIn(transaction: TransactionAdapter): OutboxEnqueue {
+  /**
+   * Stores calls in a transaction of the application.
+   *
+   * @returns `undefined` for a transaction of another kind of database: no relay would find the calls there
+   */
+  enqueueIn(transaction: TransactionAdapter): OutboxEnqueue | undefined {
     const { options, store, engine } = this.deps;
+    if (options.dialect !== undefined && options.dialect !== transaction.dialect) return undefined;
     return new OutboxEnqueue({
       transaction,
       table: options.table,

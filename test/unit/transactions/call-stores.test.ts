@@ -12,7 +12,7 @@ import { FakeEngine } from '../../support/fake-engine.js';
 import { ONE_SHARD } from '../../../lib/engine/shards/topology.js';
 
 /** Producers of an application. `stored` has for each call the name of the transaction in which it was stored. */
-function application({ hasOutbox = true }: { hasOutbox?: boolean } = {}) {
+function application({ hasOutbox = true, refuses = false }: { hasOutbox?: boolean; refuses?: boolean } = {}) {
   const engine = new FakeEngine();
   const stored: string[] = [];
   let current: object | undefined;
@@ -34,7 +34,7 @@ function application({ hasOutbox = true }: { hasOutbox?: boolean } = {}) {
     engine,
     direct: limited,
     through: (store) => limited.through(store),
-    outbox: hasOutbox ? outbox : undefined,
+    outbox: hasOutbox ? (open) => (refuses ? undefined : outbox(open)) : undefined,
     current: () => current,
   });
   const shared = {
@@ -99,4 +99,12 @@ describe('CallStores', () => {
     await expect(wrong.enqueue(1)).rejects.toThrow('an object of the class Database');
     await expect(task.signature(1).in({}).enqueue()).rejects.toThrow(ConfigurationError);
   });
+});
+
+test('an outbox in another kind of database refuses the transaction, and the error says what to pass', async () => {
+  const { task, stored } = application({ refuses: true });
+  const call = task.in(transaction('tx')).enqueue(1);
+  await expect(call).rejects.toThrow(ConfigurationError);
+  await expect(call).rejects.toThrow(/got a transaction of PostgreSQL.*outbox\.connection/);
+  expect(stored).toEqual([]);
 });
