@@ -32,11 +32,11 @@ export function setText(element, text) {
 export const post = (url, body) => send('POST', url, body);
 
 /** Sends a form, a JSON body or nothing; an answer that says no becomes an error with its reason. */
-export async function send(method, url, body) {
+export async function send(method, url, body, headers = {}) {
   const isJson = body !== undefined && !(body instanceof FormData);
   const response = await fetch(url, {
     method,
-    headers: isJson ? { 'Content-Type': 'application/json' } : {},
+    headers: { ...headers, ...(isJson && { 'Content-Type': 'application/json' }) },
     body: isJson ? JSON.stringify(body) : body,
   }).catch(() => {
     throw new Error('The server cannot be reached. Try again in a moment.');

@@ -6,7 +6,6 @@ import { TaskTesting } from 'nestjs-task-queue/testing';
 import { FirstStepsController } from '../src/first-steps/first-steps.controller.js';
 import { FirstStepsModule } from '../src/first-steps/first-steps.module.js';
 import { FirstSteps } from '../src/first-steps/first-steps.tasks.js';
-import { DailyTasks } from '../src/schedules/daily.tasks.js';
 
 describe('the first steps', () => {
   let moduleRef: TestingModule;
@@ -15,7 +14,7 @@ describe('the first steps', () => {
 
   beforeEach(async () => {
     const imports = [TaskQueueModule.forRoot(), FirstStepsModule];
-    const builder = Test.createTestingModule({ imports, providers: [DailyTasks] });
+    const builder = Test.createTestingModule({ imports });
     moduleRef = await TaskTesting.configure(builder).compile();
     tasks = moduleRef.get(TaskTesting);
     controller = moduleRef.get(FirstStepsController);
@@ -62,14 +61,6 @@ describe('the first steps', () => {
     const [first, second] = [await once.enqueue(1, 1), await once.enqueue(1, 1)];
     expect(second).toMatchObject({ id: first.id, deduplicated: true });
     expect(tasks.enqueued(FirstSteps, 'add')).toHaveLength(1);
-  });
-
-  it('the quote of the day is due on the next working day, and may fail', async () => {
-    tasks.failNext(DailyTasks, 'quote', new Error('no quotes today'), { times: 4 });
-    await tasks.drain();
-    tasks.expectNothingEnqueued(DailyTasks, 'quote');
-    await tasks.advance('4d');
-    await expect(tasks.drain()).rejects.toThrow('no quotes today');
   });
 
   it('a nap ends when its signal is aborted', async () => {

@@ -52,8 +52,49 @@ export const SCENES: readonly Scene[] = [
     path: '/features/slow-page',
     act: (page) => page.locator('#weather .answer:not(:empty)').waitFor(),
   },
-  { name: 'schedules', path: '/features/schedules', isForAdministrators: true, colorScheme: 'dark' },
-  { name: 'schedules-visitor', path: '/features/schedules' },
+  {
+    name: 'posts',
+    path: '/features/posts',
+    async act(page) {
+      await page.getByLabel('Name on the network').fill('Ada');
+      await page.getByRole('button', { name: 'Connect' }).click();
+      await page.getByRole('button', { name: 'Post five at once' }).click();
+      await page.getByRole('status').filter({ hasText: 'Done' }).first().waitFor();
+    },
+  },
+  {
+    name: 'reviews',
+    path: '/features/reviews',
+    async act(page) {
+      for (const [name, email] of [
+        ['Ada', 'ada@example.org'],
+        ['Grace', 'nobody@example.org'],
+      ] as const) {
+        await page.getByLabel('Name').fill(name);
+        await page.getByLabel('E-mail address').fill(email);
+        await page.getByLabel('Review', { exact: true }).fill('Nothing here makes me wait.');
+        await page.getByRole('button', { name: 'Send', exact: true }).click();
+        await page
+          .getByRole('status')
+          .filter({ hasText: name === 'Ada' ? 'Mail sent' : 'No mail' })
+          .waitFor();
+      }
+    },
+  },
+  {
+    name: 'quotes',
+    path: '/features/quotes',
+    async act(page) {
+      await page.getByLabel('E-mail address').fill('ada@example.org');
+      await page.getByRole('button', { name: 'Subscribe' }).click();
+      await page.getByRole('button', { name: 'The method never ends' }).click();
+      await page.getByRole('status').filter({ hasText: 'Failed' }).waitFor();
+      await page.getByRole('button', { name: 'Fetch it now' }).click();
+      await page.locator('#quote blockquote:not(:empty)').waitFor();
+    },
+  },
+  { name: 'counters', path: '/features/counters', isForAdministrators: true, colorScheme: 'dark' },
+  { name: 'counters-visitor', path: '/features/counters' },
   { name: 'sign-in', path: '/sign-in' },
   {
     name: 'code',

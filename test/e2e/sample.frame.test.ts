@@ -106,18 +106,18 @@ describe('administrators', () => {
     await page.context().close();
   });
 
-  test('a visitor sees the schedules and changes none of them', async () => {
+  test('a visitor sees the counters and changes none of them', async () => {
     const page = await visit();
-    await page.goto(`${sample.url}/features/schedules`);
-    await page.getByRole('heading', { name: 'quote-of-the-day' }).waitFor();
-    await page.getByRole('heading', { name: 'Only administrators change schedules' }).waitFor();
+    await page.goto(`${sample.url}/features/counters`);
+    await page.getByRole('heading', { name: 'posts', exact: true }).waitFor();
+    await page.getByRole('heading', { name: 'Only administrators change counters' }).waitFor();
     expect(await page.locator('main button:visible').count()).toBe(0);
     await page.context().close();
     for (const [method, path] of [
-      ['POST', '/schedules'],
-      ['POST', '/schedules/quote-of-the-day/runs'],
-      ['POST', '/schedules/quote-of-the-day/pause'],
-      ['DELETE', '/schedules/quote-of-the-day'],
+      ['POST', '/counters'],
+      ['POST', '/counters/posts/runs'],
+      ['POST', '/counters/posts/pause'],
+      ['DELETE', '/counters/posts'],
     ] as const) {
       const { status } = await fetch(sample.url + path, { method });
       expect([path, status]).toEqual([path, 401]);
@@ -177,7 +177,7 @@ describe('answers', () => {
     expect(await post({ 'sec-fetch-site': 'same-origin' })).toBe(202);
   });
 
-  test.each(['/features/../main', '/features/constructor', '/pages/schedules.html', '/src/main.ts', '/..%2fREADME.md'])(
+  test.each(['/features/../main', '/features/constructor', '/pages/counters.html', '/src/main.ts', '/..%2fREADME.md'])(
     'no request reads the file %s',
     async (path) => {
       expect((await fetch(sample.url + path)).status).toBe(404);

@@ -34,6 +34,8 @@ export interface Sample {
    * Stops the process by SIGTERM, as a service manager does. Resolves to its exit code, or to the signal that ended it.
    */
   stop(): Promise<number | NodeJS.Signals>;
+  /** Kills the process by SIGKILL, so that it can do nothing any more. */
+  kill(): Promise<void>;
 }
 
 /** Starts the built sample in a process of its own. Resolves once the sample is ready. */
@@ -44,6 +46,12 @@ export async function startSample(env: {
   NODE_ENV?: string;
   SAMPLE_ADMIN_PASSWORD?: string | undefined;
   SAMPLE_DATABASE_URL?: string | undefined;
+  /** The addresses of the services outside; without them the sample starts its stand-ins. */
+  NETWORK_URL?: string;
+  QUOTES_URL?: string;
+  SMTP_URL?: string;
+  /** After this time without a sign of life, another process runs the tasks of this one: `2s`. */
+  SAMPLE_ABANDONED_AFTER?: string;
 }): Promise<Sample> {
   const child = spawn(process.execPath, ['--enable-source-maps', main], {
     // Not the environment of the tests: with NODE_ENV=test, for example, the default engine is another one.
@@ -72,6 +80,11 @@ export async function startSample(env: {
       child.kill();
       const [code, signal] = await ended;
       return code ?? signal ?? 0;
+    },
+    async kill() {
+      process.off('exit', killIt);
+      killIt();
+      await ended;
     },
   };
 }

@@ -1,14 +1,9 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { databaseUrl } from '../database/database-url.js';
 import { EmbeddedDatabase } from './embedded-database.js';
 import { CREATE, type NamedOrder, writeOrder, writeOrders } from './order-statements.js';
 import { PostgresDatabase } from './postgres-database.js';
 import type { Pressure, SqlConnections, SqlDatabase, SqlTransaction } from './sql-database.js';
-
-/** The address of the orders' database; `undefined` for the embedded one. By default the tasks' database, if that is PostgreSQL. */
-export function databaseUrl(env: NodeJS.ProcessEnv = process.env): string | undefined {
-  const { SAMPLE_DATABASE_URL: own, TASK_QUEUE_URL: tasks } = env;
-  return own ?? (tasks !== undefined && /^postgres(ql)?:/.test(tasks) ? tasks : undefined);
-}
 
 /** The one database that all shops write to. */
 @Injectable()

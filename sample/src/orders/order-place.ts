@@ -1,4 +1,4 @@
-import { databaseUrl } from './order-database.js';
+import { databaseUrl } from '../database/database-url.js';
 
 /** Where orders and tasks are, so that the page says what it compares. */
 export interface OrderPlace {
@@ -19,10 +19,4 @@ export function placeOfOrders(orders: string, env: NodeJS.ProcessEnv = process.e
   const obstacle =
     'Web and worker are two processes here, and need a database that both reach: set SAMPLE_DATABASE_URL.';
   return { orders, tasks, isServer, obstacle };
-}
-
-/** The outbox takes the calls of transactions to tasks that are in another place than the orders. */
-export function outboxOfOrders(env: NodeJS.ProcessEnv = process.env): { outbox?: { connection: string } } {
-  const url = databaseUrl(env);
-  return url === undefined || url === env['TASK_QUEUE_URL'] ? {} : { outbox: { connection: url } };
 }

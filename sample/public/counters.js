@@ -1,11 +1,11 @@
 import { attempt, send } from './tasks.js';
-import { editSchedule } from './schedule-form.js';
-import { scheduleCard } from './schedule-card.js';
+import { editCounter } from './counter-form.js';
+import { counterCard } from './counter-card.js';
 
-/** Runs begin by themselves: the page asks again after so many milliseconds. */
+/** Milliseconds between two questions: runs begin by themselves. */
 const PAUSE = 2000;
 
-const section = document.getElementById('schedules');
+const section = document.getElementById('counters');
 const list = section.querySelector('.tasks');
 const title = section.querySelector('h2');
 const cards = new Map();
@@ -16,9 +16,9 @@ const actions = {
   run: ({ id }) => send('POST', `${path(id)}/runs`),
   pause: ({ id }) => send('POST', `${path(id)}/pause`),
   resume: ({ id }) => send('POST', `${path(id)}/resume`),
-  edit: (schedule) => editSchedule(schedule),
+  edit: (counter) => editCounter(counter),
   async remove({ id }) {
-    if (!confirm(`Remove the schedule “${id}”? What it has started already goes on.`)) return;
+    if (!confirm(`Remove the counter “${id}”?`)) return;
     await send('DELETE', path(id));
     title.focus();
   },
@@ -28,24 +28,24 @@ document.getElementById('editor').addEventListener('saved', () => void refresh()
 document.addEventListener('visibilitychange', () => void refresh());
 void refresh();
 
-/** Shows what is there now, and goes on doing so as long as somebody looks. */
+/** Shows the counters, and repeats that for as long as the page is visible. */
 async function refresh() {
   clearTimeout(timer);
   if (document.hidden) return;
   const question = ++lastQuestion;
-  const schedules = await load();
-  // Who asked later knows better.
+  const counters = await load();
+  // A later question has the newer answer.
   if (question !== lastQuestion) return;
-  if (schedules) show(schedules);
+  if (counters) show(counters);
   timer = setTimeout(() => void refresh(), PAUSE);
 }
 
 async function load() {
   const error = section.querySelector(':scope > .error');
   try {
-    const schedules = await send('GET', '/schedules');
+    const counters = await send('GET', '/counters');
     error.hidden = true;
-    return schedules;
+    return counters;
   } catch (reason) {
     error.textContent = reason.message;
     error.hidden = false;
@@ -53,33 +53,33 @@ async function load() {
   }
 }
 
-/** Cards stay who they are, so that nobody loses the button that has the focus. */
-function show(schedules) {
-  const ids = new Set(schedules.map(({ id }) => id));
+/** Cards are kept, so that a button with the focus keeps it. */
+function show(counters) {
+  const ids = new Set(counters.map(({ id }) => id));
   for (const [id, card] of cards) {
     if (ids.has(id)) continue;
     card.element.remove();
     cards.delete(id);
   }
-  for (const [index, schedule] of schedules.entries()) {
-    const card = cards.get(schedule.id) ?? scheduleCard((...press) => void act(...press));
-    cards.set(schedule.id, card);
-    card.show(schedule);
+  for (const [index, counter] of counters.entries()) {
+    const card = cards.get(counter.id) ?? counterCard((...press) => void act(...press));
+    cards.set(counter.id, card);
+    card.show(counter);
     if (list.children[index] !== card.element) list.insertBefore(card.element, list.children[index] ?? null);
   }
 }
 
-async function act(name, schedule, element, button) {
+async function act(name, counter, element, button) {
   await attempt(element, button, async () => {
-    await actions[name](schedule);
+    await actions[name](counter);
     await refresh();
   });
-  // A button that cannot be pressed loses the focus, also to the one that takes its place.
+  // A disabled button loses the focus; so does one that another button replaces.
   if (document.activeElement !== document.body) return;
   const other = element.querySelector(`[data-action=${name === 'pause' ? 'resume' : 'pause'}]`);
   (button.hidden ? other : button).focus();
 }
 
 function path(id) {
-  return `/schedules/${encodeURIComponent(id)}`;
+  return `/counters/${encodeURIComponent(id)}`;
 }

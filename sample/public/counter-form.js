@@ -5,9 +5,9 @@ const title = editor.querySelector('h2');
 const form = editor.querySelector('form');
 const [save, reset] = form.querySelectorAll('button');
 const said = form.querySelector('output');
-const { id, task, args, kind, when, timezone, overlap, catchUp, endsAt, limit } = form.elements;
+const { id, counts, kind, when, timezone, overlap, catchUp, endsAt, limit } = form.elements;
 const ownZone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-/** Of the schedule that is edited; a new one has none. */
+/** The name of the counter that is edited; `undefined` while a new one is filled in. */
 let edited;
 
 const zones = ['UTC', ...Intl.supportedValuesOf('timeZone')].map((value) =>
@@ -15,10 +15,6 @@ const zones = ['UTC', ...Intl.supportedValuesOf('timeZone')].map((value) =>
 );
 document.getElementById('zones').append(...zones);
 
-task.addEventListener('change', () => {
-  args.value = task.selectedOptions[0].dataset.args;
-  explain();
-});
 kind.addEventListener('change', () => {
   when.value = '';
   explain();
@@ -33,8 +29,8 @@ form.addEventListener('submit', (event) => {
   void attempt(form, save, async () => {
     const settings = read();
     const name = id.value.trim();
-    if (edited) await send('PUT', `/schedules/${encodeURIComponent(edited)}`, settings);
-    else await send('POST', '/schedules', { id: name, ...settings });
+    if (edited) await send('PUT', `/counters/${encodeURIComponent(edited)}`, settings);
+    else await send('POST', '/counters', { id: name, ...settings });
     form.reset();
     said.textContent = edited ? 'Saved.' : 'Created.';
     editor.dispatchEvent(new Event('saved'));
@@ -43,30 +39,28 @@ form.addEventListener('submit', (event) => {
 begin();
 enable(form);
 
-/** Fills the form with a schedule that is there. */
-export function editSchedule(schedule) {
-  edited = schedule.id;
+/** Fills the form with a counter. */
+export function editCounter(counter) {
+  edited = counter.id;
   form.querySelector('.error').hidden = true;
   said.textContent = '';
-  id.value = schedule.id;
-  task.value = schedule.task;
-  args.value = JSON.stringify(schedule.args);
-  kind.value = schedule.cron ? 'cron' : 'every';
-  when.value = schedule.cron ?? schedule.expression.replace('every ', '');
-  timezone.value = schedule.timezone;
-  overlap.value = schedule.overlap;
-  catchUp.value = schedule.catchUp;
-  endsAt.value = schedule.endsAt ? localText(new Date(schedule.endsAt)) : '';
-  limit.value = schedule.limit ?? '';
+  id.value = counter.id;
+  counts.value = counter.args[0];
+  kind.value = counter.cron ? 'cron' : 'every';
+  when.value = counter.cron ?? counter.expression.replace('every ', '');
+  timezone.value = counter.timezone;
+  overlap.value = counter.overlap;
+  catchUp.value = counter.catchUp;
+  endsAt.value = counter.endsAt ? localText(new Date(counter.endsAt)) : '';
+  limit.value = counter.limit ?? '';
   explain();
   editor.scrollIntoView({ block: 'nearest' });
-  args.focus();
+  counts.focus();
 }
 
 function begin() {
   edited = undefined;
-  // Who was faster than this script keeps what is typed in already.
-  args.value ||= task.selectedOptions[0].dataset.args;
+  // A visitor who was faster than this script keeps what is typed in.
   timezone.value ||= ownZone;
   form.querySelector('.error').hidden = true;
   explain();
@@ -74,7 +68,6 @@ function begin() {
 
 function explain() {
   setEditing(edited !== undefined);
-  document.getElementById('args-hint').textContent = task.selectedOptions[0].dataset.hint;
   document.getElementById('when-hint').textContent = kind.selectedOptions[0].dataset.hint;
   const isCron = kind.value === 'cron';
   form.querySelector('[for=when]').textContent = isCron ? 'Cron expression' : 'Every';
@@ -84,7 +77,7 @@ function explain() {
 }
 
 function setEditing(isEditing) {
-  title.textContent = isEditing ? `Edit “${edited}”` : 'New schedule';
+  title.textContent = isEditing ? `Edit “${edited}”` : 'New counter';
   save.textContent = isEditing ? 'Save' : 'Create';
   id.readOnly = isEditing;
   reset.hidden = !isEditing;
@@ -92,8 +85,7 @@ function setEditing(isEditing) {
 
 function read() {
   return {
-    task: task.value,
-    args: readArguments(),
+    counts: counts.value,
     when: { [kind.value]: when.value.trim() },
     ...(kind.value === 'cron' && { timezone: timezone.value.trim() }),
     overlap: overlap.value,
@@ -101,16 +93,6 @@ function read() {
     ...(endsAt.value && { endsAt: new Date(endsAt.value).toISOString() }),
     ...(limit.value && { limit: limit.valueAsNumber }),
   };
-}
-
-function readArguments() {
-  try {
-    const list = JSON.parse(args.value);
-    if (Array.isArray(list)) return list;
-  } catch {
-    // Said below.
-  }
-  throw new Error(`The arguments have to be a JSON list, such as ${task.selectedOptions[0].dataset.args}.`);
 }
 
 /** As the field wants it: the time of this clock, without a zone. */

@@ -7,7 +7,7 @@ import { ConfigurationError, ScheduleNotFoundError } from 'nestjs-task-queue';
 export class ScheduleErrorsFilter implements ExceptionFilter<ConfigurationError | ScheduleNotFoundError> {
   catch(error: ConfigurationError | ScheduleNotFoundError, host: ArgumentsHost): void {
     const response = host.switchToHttp().getResponse<Response>();
-    if (error instanceof ScheduleNotFoundError) response.status(404).json({ message: 'There is no such schedule.' });
+    if (error instanceof ScheduleNotFoundError) response.status(404).json({ message: 'There is no such counter.' });
     else response.status(400).json({ message: error.message });
   }
 }
