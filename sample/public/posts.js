@@ -94,10 +94,11 @@ function card({ id, text }) {
       if (url) return update({ state: 'succeeded', result: url });
       if (followed === task) return;
       followed = task;
-      follow(task, (status) => {
+      const change = (status) => {
         update(status);
         if (status.state === 'succeeded') void refresh();
-      });
+      };
+      follow(task, change, { throughOutbox: true });
     },
   };
 }

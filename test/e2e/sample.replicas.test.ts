@@ -74,7 +74,7 @@ async function administrator({ url }: Sample) {
       ...(body && { body: JSON.stringify(body) }),
     });
     if (!answer.ok) throw new Error(`${method} ${path} was answered with ${answer.status}.`);
-    return (await answer.json()) as unknown;
+    return answer.json();
   };
 }
 

@@ -75,9 +75,9 @@ class SocialNetwork {
     const wait = this.waitOf(token);
     if (wait > 0)
       return { status: 429, headers: { 'retry-after': String(wait) }, body: { problem: 'Too many calls.' } };
-    this.calls += 1;
+    const call = ++this.calls;
     await setTimeout(delay);
-    if (failsEvery > 0 && this.calls % failsEvery === 0) return { status: 503, body: { problem: 'Out of order.' } };
+    if (failsEvery > 0 && call % failsEvery === 0) return { status: 503, body: { problem: 'Out of order.' } };
     this.memory
       .prepare('INSERT INTO message (key, name, text, at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING')
       .run(key, member.name, text, new Date().toISOString());

@@ -25,6 +25,8 @@ export class PostTasks {
       .where('post.id', '=', id)
       .executeTakeFirstOrThrow();
 
+    // What an earlier attempt was told by the network is over.
+    await this.task.progress({});
     const answer = await this.network.publish({ token, text, key: id }, this.task.signal);
     if (answer.status === 429) return this.comeBack(answer.headers.get('retry-after') ?? '5');
     if (answer.status === 401) this.task.fail('The network no longer accepts your token. Connect your account again.');
