@@ -47,7 +47,8 @@ describe('counters', () => {
     await tasks.drain();
     expect(await countsOf('reviews')).toHaveLength(1);
 
-    await counters.change('reviews', { ...form, when: { every: '1m' } });
+    const { id, ...settings } = form;
+    await counters.change(id, { ...settings, when: { every: '1m' } });
     await tasks.advance('1m');
     await tasks.drain();
     expect(await countsOf('reviews')).toHaveLength(2);
