@@ -33,7 +33,11 @@ const browser = await chromium.launch({ executablePath: findChromium(), args: CH
 try {
   for (const [shape, options] of Object.entries(SHAPES)) {
     for (const { name, path, isForAdministrators = false, act, colorScheme } of SCENES) {
-      const context = await browser.newContext({ ...options, ...(!isAll && colorScheme && { colorScheme }) });
+      const context = await browser.newContext({
+        reducedMotion: 'reduce',
+        ...options,
+        ...(!isAll && colorScheme && { colorScheme }),
+      });
       context.setDefaultTimeout(60_000);
       const page: Page = await context.newPage();
       if (isForAdministrators) await signIn(page, sample, path);

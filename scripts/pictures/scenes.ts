@@ -94,7 +94,6 @@ export const SCENES: readonly Scene[] = [
     },
   },
   { name: 'counters', path: '/features/counters', isForAdministrators: true, colorScheme: 'dark' },
-  { name: 'counters-visitor', path: '/features/counters' },
   { name: 'sign-in', path: '/sign-in' },
   {
     name: 'code',
