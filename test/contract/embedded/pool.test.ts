@@ -199,5 +199,5 @@ describe('the pool of an embedded database', () => {
     const { rows } = await pool.query<{ pages: number }>("SELECT pg_relation_size('note')::int / 8192 AS pages");
     // 3,000 dead rows would fill 430 pages.
     expect(rows[0]!.pages).toBeLessThan(300);
-  });
+  }, 120_000);
 });
