@@ -218,12 +218,12 @@ function reasonNotToRun(
   return undefined;
 }
 
-/** The failure of a job that a foreign client stored, or something changed. */
 /** `undefined` when the job was not enqueued as a task, and the task does not accept other jobs. */
 function argumentsOf(delivery: Delivery, { acceptsJobs }: TaskDefinition): readonly Json[] | undefined {
   return acceptsJobs && delivery.data !== undefined ? [delivery.data] : delivery.args;
 }
 
+/** The failure of a job that a foreign client stored, or something changed. */
 function noTask({ name }: Delivery): TaskFailure {
   return failureOf(
     new InvalidArgumentsError(
