@@ -49,7 +49,7 @@ async function start(options: TaskQueueOptions): Promise<Booted> {
   Work.started = new Gate();
   Work.gate = new Gate();
   Logger.overrideLogger(logger);
-  booted = await boot({ prefix: 'errors', enqueueTimeout: '500ms', ...options }, [Work]);
+  booted = await boot({ prefix: 'errors', enqueueTimeout: '1s', ...options }, [Work]);
   booted.app.useLogger(logger);
   return booted;
 }

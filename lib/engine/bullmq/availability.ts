@@ -75,6 +75,8 @@ export class Availability {
    */
   async withRetries<T>(what: string, call: (check: CheckDeadline) => Promise<T>): Promise<T> {
     const deadline = performance.now() + this.timeout;
+    /** What the store said in the last attempt that got an answer. It tells more than that a later attempt got none. */
+    let answer: Error | undefined;
     for (;;) {
       if (this.closed) throw closedError(what);
       try {
@@ -93,12 +95,14 @@ export class Availability {
         if (reason instanceof ConfigurationError)
           throw new EngineUnavailableError(`${what}: ${reason.message}`, { cause: bareError(reason) });
         if (this.closed) throw closedError(what, bareError(reason));
+        if (!(reason instanceof TooLateError)) answer = reason;
         if (performance.now() + TRY_AGAIN_AFTER >= deadline) {
           // A store that answers pings and refused the call all the time is an outage too.
           if (!(error instanceof TooLateError)) this.reportOutage(reason, what);
+          const told = answer ?? reason;
           throw new EngineUnavailableError(
-            `${what}: ${this.driver.address} cannot be reached (${reasonOf(reason)}, tried for ${this.timeout} ms).`,
-            { cause: bareError(reason) },
+            `${what}: ${this.driver.address} cannot be reached (${reasonOf(told)}, tried for ${this.timeout} ms).`,
+            { cause: bareError(told) },
           );
         }
         await new Promise((resolve) => setTimeout(resolve, TRY_AGAIN_AFTER));

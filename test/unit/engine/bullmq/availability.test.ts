@@ -124,6 +124,18 @@ describe('withRetries', () => {
     expect(clock.doubt).toHaveBeenCalled();
   });
 
+  it('tells what the store said, although its last attempt got no answer in time', async () => {
+    const call = callThatThrows(...Array.from({ length: 9 }, refused)).mockReturnValueOnce(NEVER);
+    const { error, after } = await endOf(availability.withRetries('find', call));
+    expect(error).toMatchObject({
+      code: 'ENGINE_UNAVAILABLE',
+      message: expect.stringContaining('ECONNREFUSED') as unknown,
+      cause: { message: 'connect ECONNREFUSED' },
+    });
+    expect(after).toBe(TIMEOUT);
+    expect(call).toHaveBeenCalledTimes(10);
+  });
+
   it('does not run the call while it cannot connect, whatever the error', async () => {
     store.connect.mockRejectedValueOnce(refused()).mockRejectedValueOnce(new Error('something else'));
     const call = callThatThrows();
