@@ -32,5 +32,14 @@ export const LISTS_OF_STATE: Readonly<Record<TaskState | 'any', Places>> = {
   any: { lists: ['running', ...READY, 'delayed', 'waiting', 'failed', 'succeeded'], order: 'mixed' },
 };
 
+/**
+ * The lists of whole workflows that failed. One that fails while its queue is paused, full or without a worker stays in its queue
+ * until a worker clears it away. (A list of all failed tasks leaves these out: it would read all tasks that wait in the queues.)
+ */
+export const LISTS_OF_FAILED_WORKFLOWS: Places = {
+  lists: ['failed', 'waiting', 'delayed', ...READY],
+  order: 'mixed',
+};
+
 /** The lists of tasks that have an error, because they failed or are retried. */
 export const LISTS_WITH_ERRORS: Places = { lists: ['failed', 'delayed', ...READY, 'running'], order: 'mixed' };

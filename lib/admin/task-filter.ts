@@ -6,7 +6,7 @@ import { isQueueOfTasks } from '../engine/task-id.js';
 import { InvalidArgumentsError } from '../errors.js';
 import { isFingerprint, shapeOf } from './error-fingerprint.js';
 import { maskSecrets } from './mask-secrets.js';
-import { LISTS_OF_STATE, LISTS_WITH_ERRORS, type TaskOrder } from './lists-of-state.js';
+import { LISTS_OF_FAILED_WORKFLOWS, LISTS_OF_STATE, LISTS_WITH_ERRORS, type TaskOrder } from './lists-of-state.js';
 
 /** Which tasks `TaskAdmin` shows or acts on. All conditions have to hold; a condition that is left out always holds. */
 export interface TaskFilter {
@@ -87,7 +87,7 @@ export function checkFilter(filter: TaskFilter): CheckedFilter {
     enqueuedBefore: timeOf(filter.enqueuedBefore, 'enqueuedBefore'),
   };
   const conditions = conditionsOf(values);
-  const { lists, order } = placesOf(state, values.error);
+  const { lists, order } = placesOf(values);
   return {
     ...{ queue, root: filter.root === true || filter.workflow === true, lists, order },
     isSelective: conditions.length > (state === undefined ? 0 : 1),
@@ -133,10 +133,11 @@ function contains(args: readonly Json[], text: string): boolean {
   return JSON.stringify(maskSecrets(args)).toLowerCase().includes(text.toLowerCase());
 }
 
-function placesOf(
-  state: TaskState | undefined,
-  error: string | undefined,
-): { lists: readonly StoredList[]; order: TaskOrder } {
+function placesOf({ state, error, workflow }: Pick<CheckedValues, 'state' | 'error' | 'workflow'>): {
+  lists: readonly StoredList[];
+  order: TaskOrder;
+} {
+  if (state === 'failed' && workflow) return LISTS_OF_FAILED_WORKFLOWS;
   if (state !== undefined) return LISTS_OF_STATE[state];
   return error === undefined ? LISTS_OF_STATE.any : LISTS_WITH_ERRORS;
 }

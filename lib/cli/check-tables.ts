@@ -1,5 +1,5 @@
 import { openPostgres } from '../engine/bullmq/postgres/open-postgres.js';
-import { bareMessage } from '../engine/bullmq/bare-error.js';
+import { bareMessage } from '../engine/bare-error.js';
 import type { DatabaseConnection } from '../engine/connection.js';
 import { ConfigurationError } from '../errors.js';
 import { CommandError, EXIT } from './exit-code.js';

@@ -108,12 +108,27 @@ export class IsolatedTasks implements IsolatedRuns {
 
   private sentRun(delivery: Delivery, memory: number | undefined): SentRun {
     const { engine, instrumentations } = this.deps;
-    const { id, name, queue, args, headers, options, attempt, starts, abandoned, reruns, enqueuedAt, root } = delivery;
+    const { id, name, queue, args, headers, options, attempt, starts, returns, abandoned, reruns, enqueuedAt, root } =
+      delivery;
     const canStoreIn = (dialect: (typeof DIALECTS)[number]) =>
       engine.enqueueIn({ dialect, query: async () => [] }) !== undefined;
     return {
       run: ++this.lastRun,
-      delivery: { id, name, queue, args, headers, options, attempt, starts, abandoned, reruns, enqueuedAt, root },
+      delivery: {
+        id,
+        name,
+        queue,
+        args,
+        headers,
+        options,
+        attempt,
+        starts,
+        returns,
+        abandoned,
+        reruns,
+        enqueuedAt,
+        root,
+      },
       clockOffset: engine.now() - Date.now(),
       memory,
       dialects: DIALECTS.filter(canStoreIn),

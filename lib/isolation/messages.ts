@@ -25,6 +25,7 @@ export interface SentDelivery extends Pick<
   | 'options'
   | 'attempt'
   | 'starts'
+  | 'returns'
   | 'abandoned'
   | 'reruns'
   | 'enqueuedAt'

@@ -54,6 +54,7 @@ export function deliveryOf(
     options: {},
     attempt: 1,
     starts: 1,
+    returns: 0,
     abandoned: 0,
     reruns: 0,
     enqueuedAt: now,

@@ -89,11 +89,12 @@ export class TaskExecutor implements DeliveryHandler<RunOutcome> {
 
   private async runOnce(delivery: Delivery): Promise<RunOutcome> {
     const task = this.registry.get(delivery.name);
+    if (hasExpired(delivery, this.options.now))
+      return this.journal.ended(delivery, { kind: 'failed', failure: expiry() });
     if (!task) return this.journal.ended(delivery, await this.handleUnknown(delivery));
     const args = argumentsOf(delivery, task.definition);
     if (!args) return this.journal.ended(delivery, { kind: 'failed', failure: noTask(delivery) });
-    const refusal = reasonNotToRun(delivery, task.definition, this.options.now);
-    if (refusal) return this.journal.ended(delivery, { kind: 'failed', failure: refusal });
+    if (isLost(delivery, task.definition)) return this.journal.ended(delivery, { kind: 'failed', failure: lost() });
     if (isBatchTask(task)) return this.batches.handle({ ...delivery, args }, task);
     const { places } = this.options;
     if (!places.counts(delivery.queue)) return this.runTask(delivery, task, args);
@@ -187,8 +188,7 @@ export class TaskExecutor implements DeliveryHandler<RunOutcome> {
    * under way. As long as a worker of the queue declares it, it is put back however often this process has taken it.
    */
   private async handleUnknown(delivery: Delivery): Promise<Outcome> {
-    const { name, queue } = delivery;
-    const returns = delivery.starts - delivery.attempt;
+    const { name, queue, returns } = delivery;
     const isDeclared = await this.options.isDeclaredElsewhere(queue, name);
     if (isDeclared || returns < this.options.unknownTaskReturns) {
       const [first, longest] = isDeclared
@@ -205,17 +205,18 @@ export class TaskExecutor implements DeliveryHandler<RunOutcome> {
   }
 }
 
-/** Why a delivery must not be run at all; `undefined` when it may. A task that has started once never expires. */
-function reasonNotToRun(
-  { options, abandoned, starts }: Delivery,
-  { delivery }: TaskDefinition,
-  now: () => number,
-): TaskFailure | undefined {
-  if (starts <= 1 && options.expiresAt !== undefined && options.expiresAt <= now()) return expiry();
-  if (delivery === 'at-most-once' && abandoned > 0) {
-    return lostAtMostOnce('The process that ran the task died or lost its connection.');
-  }
-  return undefined;
+/** A task that has started once never expires. */
+function hasExpired({ options: { expiresAt }, starts }: Delivery, now: () => number): boolean {
+  return starts <= 1 && expiresAt !== undefined && expiresAt <= now();
+}
+
+/** Whether a task that runs at most once has run in a process that did not tell its end. */
+function isLost({ abandoned }: Delivery, { delivery }: TaskDefinition): boolean {
+  return delivery === 'at-most-once' && abandoned > 0;
+}
+
+function lost(): TaskFailure {
+  return lostAtMostOnce('The process that ran the task died or lost its connection.');
 }
 
 /** `undefined` when the job was not enqueued as a task, and the task does not accept other jobs. */

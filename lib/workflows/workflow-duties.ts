@@ -199,8 +199,8 @@ export class WorkflowDuties {
 }
 
 /** The task is looked at again after a pause, which doubles each time. */
-function later({ starts }: Delivery): Outcome {
-  return { kind: 'postponed', delay: Math.min(LOOK_AGAIN_AFTER * 2 ** (starts - 1), LONGEST_PAUSE) };
+function later({ returns }: Delivery): Outcome {
+  return { kind: 'postponed', delay: Math.min(LOOK_AGAIN_AFTER * 2 ** returns, LONGEST_PAUSE) };
 }
 
 /** The task as far as its callbacks need it: a record, or a delivery with what the task is about to store. */

@@ -102,4 +102,13 @@ describeEachEngine('TaskAdmin and workflows', (engine) => {
     await expect(admin.statsBy('task' as never)).rejects.toThrow(InvalidArgumentsError);
     await expect(admin.statsBy('name', { limit: 0 })).rejects.toThrow(InvalidArgumentsError);
   });
+
+  it('a workflow that failed while its queue is paused is among the failed ones', async () => {
+    await admin.pause('work');
+    const whole = await chain(work.fail.signature(), work.add.signature() as never).enqueue();
+    await expect(whole.result({ timeout: '10s' })).rejects.toThrow('no');
+    const failed = await admin.tasks({ workflow: true, state: 'failed' });
+    expect(failed.items.map((task) => task.id)).toContain(whole.id);
+    await admin.resume('work');
+  });
 });

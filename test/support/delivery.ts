@@ -12,6 +12,7 @@ export function deliveryOf(known: Partial<Delivery> = {}): Delivery {
     options: {},
     attempt: 1,
     starts: 1,
+    returns: 0,
     abandoned: 0,
     reruns: 0,
     enqueuedAt: Date.UTC(2026, 0, 1),

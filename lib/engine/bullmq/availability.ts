@@ -1,6 +1,6 @@
 import { ConfigurationError, EngineUnavailableError } from '../../errors.js';
 import { closedError } from '../closed-error.js';
-import { bareError, bareMessage } from './bare-error.js';
+import { bareError, bareMessage } from '../bare-error.js';
 import { TooLateError, type CheckDeadline } from './call-deadline.js';
 import type { Driver } from './driver.js';
 import { OnceInAWhile } from '../../once-in-a-while.js';

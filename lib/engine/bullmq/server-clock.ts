@@ -1,4 +1,4 @@
-import { bareMessage } from './bare-error.js';
+import { bareMessage } from '../bare-error.js';
 import type { Clock } from './clock.js';
 import { PackageLogger } from '../../package-logger.js';
 

@@ -28,8 +28,10 @@ export interface StoredTask extends HeapItem {
   attempts: number;
   /** How often a worker took the task. */
   starts: number;
-  /** How often a worker took it and did not call its method, because members or a delay were not over yet. */
+  /** How often a worker took it and did not call its method: members or a delay were not over yet, or it gave the task back. */
   looks: number;
+  /** How many of the looks gave the task back. */
+  returns: number;
   /** How often a caller ran the task again after its end. */
   reruns: number;
   /** How often a worker gave the task up while it ran. */
@@ -89,6 +91,7 @@ export function toStoredTask(call: TaskCall | TaskTree, now: number): StoredTask
     attempts: 0,
     starts: 0,
     looks: 0,
+    returns: 0,
     reruns: 0,
     abandoned: 0,
     startedAt: null,

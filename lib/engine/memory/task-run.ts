@@ -43,6 +43,7 @@ export function toDelivery(
     options: task.options,
     attempt: task.attempts + 1 + (note?.tried ?? 0),
     starts: task.starts - task.looks,
+    returns: task.returns + Math.max(task.starts - task.looks - task.attempts - 1, 0),
     abandoned: task.abandoned,
     reruns: task.reruns,
     enqueuedAt: task.enqueuedAt,
@@ -88,9 +89,10 @@ export function storeOutcome(store: TaskStore, task: StoredTask, outcome: Outcom
   if (outcome.kind === 'retry') {
     task.attempts++;
     task.failure = storable(outcome.failure);
-  } else if (outcome.note) {
-    (task.workflow ??= workflowPart()).note = JSON.stringify(outcome.note);
+  } else {
+    if (outcome.note) (task.workflow ??= workflowPart()).note = JSON.stringify(outcome.note);
     if (!hasStarted) task.looks++;
+    if (!hasStarted && !outcome.note) task.returns++;
   }
   if (outcome.kind === 'waiting') return store.waitForMembers(task, outcome.members, outcome.note);
   if (outcome.delay > 0) return store.delay(task, outcome.delay);

@@ -218,7 +218,7 @@ export class TaskStore {
     if (workflow?.parent?.workflow) workflow.parent.workflow.unended++;
     const holder = unique && this.keys.get(unique.key);
     if (unique && (!holder || (unique.while !== 'retained' && hasEnded(holder)))) this.keys.set(unique.key, task);
-    Object.assign(task, { attempts: 0, starts: 0, looks: 0, abandoned: 0, finishedAt: null });
+    Object.assign(task, { attempts: 0, starts: 0, looks: 0, returns: 0, abandoned: 0, finishedAt: null });
     task.reruns++;
     task.failure = task.cancelled = undefined;
     this.queue(task, 'back');

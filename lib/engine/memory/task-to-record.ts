@@ -29,7 +29,7 @@ export function toRecord(task: StoredTask, retention: Retention, now: number): T
     attempt: (state === 'running' ? task.attempts + 1 : task.attempts) + (note?.tried ?? 0),
     maxAttempts: Math.max(options.attempts ?? 1, 1),
     enqueuedAt: task.enqueuedAt,
-    startedAt: task.starts > task.looks ? task.startedAt : null,
+    startedAt: task.starts > task.looks - task.returns ? task.startedAt : null,
     finishedAt,
     expiresAt,
     headers: task.headers,
@@ -43,8 +43,9 @@ export function toRecord(task: StoredTask, retention: Retention, now: number): T
 
 export function stateOf(task: StoredTask, now: number): TaskState {
   switch (task.place) {
-    case 'succeeded':
     case 'running':
+      return wasTakenExpired(task) ? 'expired' : 'running';
+    case 'succeeded':
     case 'waiting':
       return task.place;
     case 'failed':
@@ -65,12 +66,19 @@ function waitingState(task: StoredTask, now: number): TaskState {
   if (gathers && task.workflow?.members.length && task.attempts === 0) return 'waiting';
   if (starts > looks) return 'retrying';
   if (hasExpiredUnstarted(task, now)) return 'expired';
+  // It was shown as running while the worker had it, and a state never goes back to an earlier one.
+  if (task.returns > 0 && !note && !task.workflow?.members.length) return 'retrying';
   if (place !== 'delayed' || task.due <= now) return 'queued';
   return looks === 0 || note?.delay !== undefined ? 'scheduled' : 'waiting';
 }
 
 function noteOf({ workflow }: StoredTask): WorkflowNote | undefined {
   return workflow?.note === undefined ? undefined : (JSON.parse(workflow.note) as WorkflowNote);
+}
+
+/** A worker that takes a task after it expired ends it without running it. */
+function wasTakenExpired({ starts, looks, startedAt, options: { expiresAt } }: StoredTask): boolean {
+  return expiresAt !== undefined && startedAt !== null && starts - looks <= 1 && startedAt >= expiresAt;
 }
 
 /** Whether the task has expired before a worker took it. A worker then only clears it away. */

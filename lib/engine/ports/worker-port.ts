@@ -20,9 +20,11 @@ export interface Delivery {
   readonly attempt: number;
   /**
    * How often a worker took the task, this time included: more than `attempt` when it was postponed or abandoned. A worker
-   * that only looked whether members or a delay are over does not count.
+   * that did not call the method does not count: it looked whether members or a delay are over, or gave the task back.
    */
   readonly starts: number;
+  /** How often a worker gave the task back without having called its method, or the method put the task off. */
+  readonly returns: number;
   /** How often a process that ran the task died or lost its lock on it, since a caller ran it again. */
   readonly abandoned: number;
   /** How often a caller ran the task again after its end. */

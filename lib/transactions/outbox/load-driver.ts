@@ -1,3 +1,4 @@
+import { bareError } from '../../engine/bare-error.js';
 import { ConfigurationError } from '../../errors.js';
 
 /**
@@ -13,7 +14,7 @@ export async function loadDriver<T>(name: string, load: () => Promise<T>): Promi
     if (code !== 'ERR_MODULE_NOT_FOUND' && code !== 'MODULE_NOT_FOUND') throw error;
     throw new ConfigurationError(
       `outbox.connection needs the package ${name}, which is not installed. Run: npm install ${name}`,
-      { cause: error },
+      { cause: bareError(error) },
     );
   }
 }

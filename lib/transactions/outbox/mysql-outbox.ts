@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Pool, PoolConnection, ResultSetHeader, RowDataPacket } from 'mysql2/promise';
+import { bareError, bareMessage } from '../../engine/bare-error.js';
 import { withoutPassword } from '../../engine/connection.js';
 import { ConfigurationError } from '../../errors.js';
 import { loadDriver } from './load-driver.js';
@@ -159,16 +160,16 @@ FROM ${this.table} WHERE store = ? GROUP BY queue`,
   }
 
   private explain(error: unknown): unknown {
-    const { code = '', message = '' } = error as { code?: string; message?: string };
+    const { code = '' } = error as { code?: string };
     const { table, address } = this;
     if (code === 'ER_NO_SUCH_TABLE') return this.tableIsMissing(error);
     if (code === 'ER_BAD_FIELD_ERROR') {
-      return this.isAnotherTable(message, error);
+      return this.isAnotherTable(error);
     }
     if (/ACCESS_DENIED|TABLEACCESS_DENIED|ER_BAD_DB_ERROR|ER_NO_DB_ERROR/.test(code)) {
       return new ConfigurationError(
-        `${address} cannot be used: ${message}. Check outbox: { connection }, and that its user may select, insert, update and delete in ${table}.`,
-        { cause: error },
+        `${address} cannot be used: ${bareMessage(error)}. Check outbox: { connection }, and that its user may select, insert, update and delete in ${table}.`,
+        { cause: bareError(error) },
       );
     }
     return error;

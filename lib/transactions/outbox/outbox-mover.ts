@@ -1,3 +1,4 @@
+import { bareMessage } from '../../engine/bare-error.js';
 import { answerId, deduplicatedAnswer, refusedAnswer } from '../../engine/call-answer.js';
 import type { Engine } from '../../engine/engine.js';
 import type { Topology } from '../../engine/shards/topology.js';
@@ -51,7 +52,7 @@ export class OutboxMover {
       try {
         items.push(...this.itemsOf(seq, payload));
       } catch (error) {
-        rejected.set(seq, (error as Error).message);
+        rejected.set(seq, bareMessage(error));
       }
     }
     const refusals: Refusal[] = [];
@@ -71,7 +72,7 @@ export class OutboxMover {
     }
     // When nothing at all could be stored, the reason is hardly in the calls.
     if (stored === 0 && refusals.length > 0) interruption ??= refusals[0]?.error;
-    else for (const { seq, error } of refusals) rejected.set(seq, (error as Error).message);
+    else for (const { seq, error } of refusals) rejected.set(seq, bareMessage(error));
     // A row that is stored in part is moved once more.
     const open = new Set([...items.slice(next), ...(stored === 0 ? refusals : [])].map(({ seq }) => seq));
     const moved = rows.flatMap(({ seq }) => (rejected.has(seq) || open.has(seq) ? [] : [seq]));

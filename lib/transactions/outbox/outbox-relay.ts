@@ -1,4 +1,5 @@
 import { PackageLogger } from '../../package-logger.js';
+import { bareMessage } from '../../engine/bare-error.js';
 import { ConfigurationError } from '../../errors.js';
 import type { OutboxDatabase, OutboxRow } from './outbox-database.js';
 import type { MovedBatch } from './outbox-mover.js';
@@ -110,9 +111,9 @@ export class OutboxRelay {
 
   /** Logs one line for a problem of the table, however many parts meet it. */
   private warn(part: OutboxPart | 'check', error: unknown): void {
-    const { message } = error as Error;
     if (this.isStopped || this.problems.has(part)) return;
     const isKnown = this.problems.size > 0;
+    const message = bareMessage(error);
     this.problems.set(part, message);
     if (isKnown) return;
     const where = this.opened?.address ?? 'the database';

@@ -1,3 +1,4 @@
+import { bareError, bareMessage } from '../../engine/bare-error.js';
 import { ConfigurationError } from '../../errors.js';
 import { missingTable, type TableFigures } from './outbox-database.js';
 import type { Dialect } from './outbox-table.js';
@@ -20,15 +21,15 @@ export abstract class PolledOutbox {
     // Polling finds the rows.
   }
 
-  protected tableIsMissing(cause: unknown): ConfigurationError {
-    return new ConfigurationError(missingTable(this.table, this.address, this.dialect), { cause });
+  protected tableIsMissing(error: unknown): ConfigurationError {
+    return new ConfigurationError(missingTable(this.table, this.address, this.dialect), { cause: bareError(error) });
   }
 
-  /** @param message what the database says of its columns */
-  protected isAnotherTable(message: string, cause: unknown): ConfigurationError {
+  /** @param error tells what the database says of its columns */
+  protected isAnotherTable(error: unknown): ConfigurationError {
     return new ConfigurationError(
-      `The table ${this.table} in ${this.address} is not that of this package: ${message}. Give another name with outbox: { table }.`,
-      { cause },
+      `The table ${this.table} in ${this.address} is not that of this package: ${bareMessage(error)}. Give another name with outbox: { table }.`,
+      { cause: bareError(error) },
     );
   }
 }

@@ -1,4 +1,5 @@
 import type { Pool, PoolClient, PoolConfig, QueryResult } from 'pg';
+import { bareError, bareMessage } from '../../engine/bare-error.js';
 import { withoutPassword } from '../../engine/connection.js';
 import { hostAndPort } from '../../engine/describe-connection.js';
 import { ConfigurationError } from '../../errors.js';
@@ -235,17 +236,17 @@ FROM ${this.deps.table} WHERE store = $1 GROUP BY queue`,
     const { code = '', message = '' } = error as { code?: string; message?: string };
     const { address, table } = this.deps;
     if (code === '42P01' || code === '3F000')
-      return new ConfigurationError(missingTable(table, address, 'postgres'), { cause: error });
+      return new ConfigurationError(missingTable(table, address, 'postgres'), { cause: bareError(error) });
     if (code === '42703') {
       return new ConfigurationError(
-        `The table ${table} in ${address} is not that of this package: ${message}. Give another name with outbox: { table }.`,
-        { cause: error },
+        `The table ${table} in ${address} is not that of this package: ${bareMessage(error)}. Give another name with outbox: { table }.`,
+        { cause: bareError(error) },
       );
     }
     if (code === '42501') {
       return new ConfigurationError(
-        `${address}: the role of the outbox may not use the table ${table} (${message}). Grant it: GRANT SELECT, INSERT, UPDATE, DELETE ON ${table} TO <role>`,
-        { cause: error },
+        `${address}: the role of the outbox may not use the table ${table} (${bareMessage(error)}). Grant it: GRANT SELECT, INSERT, UPDATE, DELETE ON ${table} TO <role>`,
+        { cause: bareError(error) },
       );
     }
     if (
@@ -253,8 +254,8 @@ FROM ${this.deps.table} WHERE store = $1 GROUP BY queue`,
       code === '3D000' ||
       /password must be a string|SASL|does not support SSL/i.test(message)
     ) {
-      return new ConfigurationError(`${address} cannot be used: ${message}. Check outbox: { connection }.`, {
-        cause: error,
+      return new ConfigurationError(`${address} cannot be used: ${bareMessage(error)}. Check outbox: { connection }.`, {
+        cause: bareError(error),
       });
     }
     return error;

@@ -177,7 +177,7 @@ FROM ${this.table} WHERE store = ? GROUP BY queue`;
       return this.tableIsMissing(error);
     }
     if (/no such column/i.test(message)) {
-      return this.isAnotherTable(message, error);
+      return this.isAnotherTable(error);
     }
     return error;
   }

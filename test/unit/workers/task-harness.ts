@@ -87,6 +87,7 @@ export class TaskHarness {
       options: {},
       attempt: 1,
       starts: 1,
+      returns: 0,
       abandoned: 0,
       reruns: 0,
       enqueuedAt: Date.now(),

@@ -26,7 +26,7 @@ const executor = (isDeclaredElsewhere: boolean) =>
   });
 
 /** A task that was given back so many times. */
-const returned = (times: number, name = 'unknown') => deliveryOf({ name, attempt: 1, starts: 1 + times });
+const returned = (times: number, name = 'unknown') => deliveryOf({ name, returns: times });
 
 it('a task that no worker declares is put back twelve times, and then fails', async () => {
   const unknown = executor(false);
@@ -48,6 +48,11 @@ it('a task that another worker declares never fails, and is put back for a secon
   ] as const) {
     await expect(elsewhere.handle(returned(times))).resolves.toEqual({ kind: 'postponed', delay });
   }
+});
+
+it('a task that expired while it was put back has expired, and is not unknown', async () => {
+  const expired = { ...returned(12), options: { expiresAt: Date.now() - 1 } };
+  await expect(executor(false).handle(expired)).resolves.toMatchObject({ failure: { code: 'TASK_EXPIRED' } });
 });
 
 it('many tasks of an unknown name make one line in the log', async () => {

@@ -132,11 +132,11 @@ describe('callbacks', () => {
   });
 
   it.each([
-    [1, 25],
-    [4, 200],
-    [40, 30_000],
-  ])('wait for the end: after %d looks for %d ms', async (starts, delay) => {
-    expect(await handle(CALLBACKS, recordOf('running'), { starts })).toEqual({ kind: 'postponed', delay });
+    [0, 25],
+    [3, 200],
+    [39, 30_000],
+  ])('wait for the end: after %d looks for %d ms', async (returns, delay) => {
+    expect(await handle(CALLBACKS, recordOf('running'), { returns })).toEqual({ kind: 'postponed', delay });
     expect(stored()).toEqual([]);
   });
 

@@ -36,6 +36,7 @@ export function toDelivery(
     options: readOptions(job.opts),
     attempt: job.attemptsMade + 1 + (data?.note?.tried ?? 0),
     starts: job.attemptsStarted - (data?.looks ?? 0),
+    returns: returnsOf(job, data),
     abandoned: job.stalledCounter - (data?.rerun?.abandoned ?? 0),
     reruns: data?.rerun?.count ?? 0,
     enqueuedAt: job.timestamp,
@@ -52,4 +53,9 @@ export function toDelivery(
     log,
     ...(completion && { completion }),
   };
+}
+
+/** Workers of version 0.1.0 count only the start of a job that they give back. */
+function returnsOf({ attemptsStarted, attemptsMade }: Job, { looks = 0, returns = 0 }: Partial<JobData> = {}): number {
+  return returns + Math.max(attemptsStarted - looks - attemptsMade - 1, 0);
 }

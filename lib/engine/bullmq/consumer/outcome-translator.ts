@@ -8,12 +8,13 @@ import { bullmq } from '../bullmq-package.cjs';
 import type { ChangeFeed } from '../changes/change-feed.js';
 import type { Driver } from '../driver.js';
 import { shortenStacks } from '../jobs/job-attempts.js';
-import { attemptOf } from '../jobs/job-data.js';
+import { attemptOf, readData, type JobData } from '../jobs/job-data.js';
+import { formatOf, FORMAT } from '../jobs/unreadable-job.js';
 import { writeFailure } from '../jobs/job-failure.js';
 import type { MemberFlows } from '../operations/member-flows.js';
 import type { CancelPoll } from './cancel-poll.js';
 import type { JobChanges } from './job-changes.js';
-import { waitForMembers, withLook, type JobRun } from './wait-for-members.js';
+import { waitForMembers, withLook, withReturn, type JobRun } from './wait-for-members.js';
 
 /** The pause before a task reads its members again, when BullMQ has not counted the last of them yet. */
 const READ_MEMBERS_AGAIN_AFTER = 500;
@@ -98,14 +99,16 @@ export class OutcomeTranslator {
     return writeFailure(failure, hasStarted ? attempt : null);
   }
 
-  private async postpone({ job, token, hasStarted }: JobRun, delay: number, note?: WorkflowNote): Promise<never> {
+  private async postpone(run: JobRun, delay: number, note?: WorkflowNote): Promise<never> {
+    const { job, token, hasStarted } = run;
+    const data = dataAfter(run, note);
     await this.giveBack(async () => {
-      if (note) await job.updateData(withLook({ ...job.data, note }, hasStarted));
+      if (data) await job.updateData(data);
       await (delay > 0 ? job.moveToDelayed(Date.now() + delay, token) : job.moveToWait(token));
     });
     if (hasStarted) this.changes.retrying(job);
     // A mark that a caller set meanwhile was overwritten by the data.
-    if (note) await this.cancelIfRequested(job);
+    if (data) await this.cancelIfRequested(job);
     this.deps.feed.changed(job.id as string);
     throw delay > 0 ? new bullmq.DelayedError() : new bullmq.WaitingError();
   }
@@ -129,6 +132,14 @@ export class OutcomeTranslator {
       }
     }
   }
+}
+
+/** What a postponed job has to store, if it is more than before. What another version stored stays as it is. */
+function dataAfter({ job, hasStarted }: JobRun, note: WorkflowNote | undefined): JobData | undefined {
+  if (note) return withLook({ ...job.data, note }, hasStarted);
+  if (hasStarted || formatOf(job.data) > FORMAT) return undefined;
+  const data = readData(job.data);
+  return data && withReturn(data);
 }
 
 /** Whether an error tells BullMQ the outcome of a run. Any other error is a fault. */

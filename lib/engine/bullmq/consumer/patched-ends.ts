@@ -1,6 +1,6 @@
 import type { IQueueBackend, Job } from 'bullmq';
 import type { TaskFailure } from '../../task.js';
-import { bareError } from '../bare-error.js';
+import { bareError } from '../../bare-error.js';
 import { bullmq } from '../bullmq-package.cjs';
 import { isLockLoss } from './lock-loss-detector.js';
 

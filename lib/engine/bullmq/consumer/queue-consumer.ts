@@ -8,7 +8,7 @@ import { writeLogLine } from '../../log-line.js';
 import type { TaskCounter } from '../../statistics/task-counter.js';
 import type { TaskFailure } from '../../task.js';
 import type { CompletedTask, ConsumerOptions, Delivery, DeliveryHandler, Outcome } from '../../ports/worker-port.js';
-import { bareError } from '../bare-error.js';
+import { bareError } from '../../bare-error.js';
 import { bullmq } from '../bullmq-package.cjs';
 import type { Driver } from '../driver.js';
 import { renewLocksByTimer } from '../patched-lock-renewal.js';

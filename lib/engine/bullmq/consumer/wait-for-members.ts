@@ -50,3 +50,8 @@ export async function waitForMembers(
 export function withLook(data: JobData, hasStarted: boolean): JobData {
   return hasStarted ? data : { ...data, looks: (data.looks ?? 0) + 1 };
 }
+
+/** The data of a job that a worker gives back without having called its method. */
+export function withReturn(data: JobData): JobData {
+  return { ...withLook(data, false), returns: (data.returns ?? 0) + 1 };
+}

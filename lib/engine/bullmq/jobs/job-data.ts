@@ -23,8 +23,10 @@ export interface JobData {
   readonly adding?: true;
   /** The process that stored the job, where several processes may store it at the same time. */
   readonly by?: string;
-  /** How often a worker took the task and did not call its method, because members or a delay were not over yet. */
+  /** How often a worker took the task and did not call its method: members or a delay were not over yet, or it gave the task back. */
   readonly looks?: number;
+  /** How many of the looks gave the task back: the worker did not know its name, had no place for it, or closed. */
+  readonly returns?: number;
   /** How often a caller ran the task again after its end, and how often its processes had died before that. */
   readonly rerun?: {
     readonly count: number;

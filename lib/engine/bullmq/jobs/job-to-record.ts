@@ -79,7 +79,7 @@ function readableRecord(
     maxAttempts: Math.max(opts.attempts ?? 1, 1),
     enqueuedAt: json.timestamp,
     // A worker that only looked at the members has not started the task.
-    startedAt: json.attemptsStarted > (data?.looks ?? 0) ? (json.processedOn ?? null) : null,
+    startedAt: json.attemptsStarted > (data?.looks ?? 0) - (data?.returns ?? 0) ? (json.processedOn ?? null) : null,
     finishedAt,
     expiresAt,
     headers: readHeaders(data),
@@ -168,7 +168,8 @@ function taskState(
   if (jobState === 'failed' || facts.failure) return stateOfFailure(facts.failure);
   switch (jobState) {
     case 'active':
-      return wasTakenAfter(json, facts.cancelled) ? 'cancelled' : 'running';
+      if (wasTakenAfter(json, facts.cancelled)) return 'cancelled';
+      return wasTakenExpired(json, facts) ? 'expired' : 'running';
     case 'waiting-children':
       return facts.cancelled === undefined ? 'waiting' : 'cancelled';
     default:
@@ -183,12 +184,14 @@ function waitingState(
   jobState: JobState,
   { data, expiresAt, now }: { data: JobData | undefined; expiresAt: number | undefined; now: number },
 ): TaskState {
-  const { members, note, looks = 0 } = data ?? {};
+  const { members, note, looks = 0, returns = 0 } = data ?? {};
   // The members ended, and the task gathers their results soon.
   const gathers = members !== undefined && (note?.group !== undefined || note?.replaced === true);
   if (gathers && json.attemptsStarted > 0 && !(json.attemptsMade > 0)) return 'waiting';
   if (json.attemptsStarted > looks) return 'retrying';
   if (expiresAt !== undefined && expiresAt <= now) return 'expired';
+  // It was shown as running while the worker had it, and a state never goes back to an earlier one.
+  if (returns > 0 && !note && !members) return 'retrying';
   if (looks === 0) return jobState === 'delayed' ? 'scheduled' : 'queued';
   if (jobState !== 'delayed') return 'queued';
   // The task waits for its time, or looks at its members again soon.
@@ -203,6 +206,15 @@ function wasTakenAfter(json: JobJson, cancelled: CancelMark | undefined): boolea
   if (!cancelled) return false;
   if (cancelled.starts === undefined) return (json.processedOn ?? 0) >= cancelled.at;
   return json.attemptsStarted > cancelled.starts;
+}
+
+/** A worker that takes a task after it expired ends it without running it. Both times are those of the clock of the store. */
+function wasTakenExpired(
+  { attemptsStarted, processedOn }: JobJson,
+  { data, expiresAt }: { data: JobData | undefined; expiresAt: number | undefined },
+): boolean {
+  if (expiresAt === undefined || processedOn === undefined) return false;
+  return attemptsStarted - (data?.looks ?? 0) <= 1 && processedOn >= expiresAt;
 }
 
 /** Cancelled and expired tasks are failed jobs to BullMQ; their failures tell them apart. */

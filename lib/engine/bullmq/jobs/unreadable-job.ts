@@ -140,6 +140,7 @@ const DATA = checksOf({
   note: anObject,
   adding: aBoolean,
   looks: aCount,
+  returns: aCount,
   rerun: anObject,
 });
 

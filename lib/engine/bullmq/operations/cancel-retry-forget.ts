@@ -231,7 +231,7 @@ function anotherRun({ rerun }: JobData): JobData['rerun'] {
 
 /** The data of a job that runs again: its callbacks run again too, and earlier deaths of its processes do not count. */
 function rerunOf(data: JobData, { json, record }: FoundTask, { dropsStacks }: Pick<Driver, 'dropsStacks'>): JobData {
-  const { looks: _looks, ...rest } = data;
+  const { looks: _looks, returns: _returns, ...rest } = data;
   const rerun = { count: (record.reruns ?? 0) + 1, abandoned: json.stalledCounter ?? 0 };
   return { ...rest, rerun: dropsStacks ? { ...rerun, stacks: shortenStacks(stacksOf(json)) } : rerun };
 }

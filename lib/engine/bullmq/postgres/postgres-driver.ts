@@ -10,7 +10,7 @@ import type {
   Worker,
 } from 'bullmq';
 import { inBatches } from '../../../concurrency.js';
-import { bareError } from '../bare-error.js';
+import { bareError } from '../../bare-error.js';
 import { bullmq } from '../bullmq-package.cjs';
 import type { PoolDeadline } from '../call-deadline.js';
 import type { Clock } from '../clock.js';

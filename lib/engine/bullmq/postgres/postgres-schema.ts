@@ -1,5 +1,5 @@
 import type { PgQueryable } from 'bullmq';
-import { bareError } from '../bare-error.js';
+import { bareError } from '../../bare-error.js';
 import { bullmq } from '../bullmq-package.cjs';
 import { CONTROL_QUEUE, WORKFLOW_QUEUE } from '../../task-id.js';
 import { ConfigurationError } from '../../../errors.js';

@@ -1,5 +1,5 @@
 import { bytesText, fine, finding, fullness, type Finding } from '../../ports/diagnosis-port.js';
-import { bareMessage } from '../bare-error.js';
+import { bareMessage } from '../../bare-error.js';
 import type { RedisClient } from './client-options.js';
 import { nodeOf } from './redis-client.js';
 

@@ -1,5 +1,5 @@
 import type { BackendFactory, JobJson, RedisQueueBackend } from 'bullmq';
-import { bareError } from '../bare-error.js';
+import { bareError } from '../../bare-error.js';
 import { bullmq } from '../bullmq-package.cjs';
 import { decodableFields, decodableHash, unreadableHash } from './decodable-hash.js';
 import { WORKER_SILENCE_LIMIT, type RedisClient } from './client-options.js';

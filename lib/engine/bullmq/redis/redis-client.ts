@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { ConfigurationError } from '../../../errors.js';
-import { bareError } from '../bare-error.js';
+import { bareError } from '../../bare-error.js';
 import type { RedisClient } from './client-options.js';
 
 /** Whether commands can be sent on the client. */

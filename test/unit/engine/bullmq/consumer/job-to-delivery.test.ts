@@ -57,6 +57,7 @@ describe('the delivery of a job', () => {
       options: { attempts: 3, timeout: 100 },
       attempt: 2,
       starts: 4,
+      returns: 2,
       abandoned: 1,
       reruns: 0,
       enqueuedAt: NOW,
@@ -85,6 +86,12 @@ describe('the delivery of a job', () => {
   it('does not count looks at members, nor what was before a caller ran the task again', () => {
     const data: JobData = { args: [], looks: 3, rerun: { count: 2, abandoned: 1 } };
     expect(deliveryOf(data)).toMatchObject({ starts: 1, reruns: 2, abandoned: 0 });
+  });
+
+  it('tells how often the task was given back, by workers of every version', () => {
+    expect(deliveryOf({ args: [], looks: 2, returns: 2 })).toMatchObject({ starts: 2, returns: 2 });
+    expect(deliveryOf({ args: [], looks: 1 })).toMatchObject({ starts: 3, returns: 1 });
+    expect(deliveryOf({ args: [], looks: 3 })).toMatchObject({ starts: 1, returns: 0 });
   });
 
   it('counts the attempts that it used up as a part of another task', () => {

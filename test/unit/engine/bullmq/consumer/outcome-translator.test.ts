@@ -23,6 +23,7 @@ const move = {
   toWait: jest.fn<(token?: string) => Promise<void>>(),
   toWaitingChildren: jest.fn<(token: string) => Promise<boolean>>(),
 };
+const updateData = jest.fn<(data: object) => Promise<void>>();
 const changed = jest.fn<(id: string) => void>();
 const cancel = jest.fn<(id: string, reason: string | undefined) => Promise<unknown>>();
 const reasonFor = jest.fn<(id: string) => Promise<string | undefined>>();
@@ -36,6 +37,7 @@ beforeEach(() => {
   move.toWaitingChildren.mockResolvedValue(true);
   cancel.mockResolvedValue(undefined);
   reasonFor.mockResolvedValue(undefined);
+  updateData.mockResolvedValue();
   job = {
     id: 'q.1',
     data: { args: [] },
@@ -44,7 +46,7 @@ beforeEach(() => {
     moveToDelayed: move.toDelayed,
     moveToWait: move.toWait,
     moveToWaitingChildren: move.toWaitingChildren,
-    updateData: async () => undefined,
+    updateData,
     getDependenciesCount: async () => ({}),
   } as unknown as Job;
   const deps = {
@@ -116,6 +118,25 @@ describe('postponed', () => {
     expect(isOutcomeError(thrown)).toBe(true);
     expect(moved.mock.calls).toEqual([args]);
     expect(changed.mock.calls).toEqual([['q.1']]);
+  });
+
+  it.each<[what: string, data: object, hasStarted: boolean, stored: object[]]>([
+    ['does not change the data of a task whose method was called', { args: [] }, true, []],
+    [
+      'counts a task whose method was not called',
+      { args: [1], looks: 2 },
+      false,
+      [{ args: [1], looks: 3, returns: 1 }],
+    ],
+    ['leaves a job as it is that a newer version stored', { args: [], v: 99 }, false, []],
+    ['leaves a job as it is that is no task', { to: 'ada' }, false, []],
+  ])('%s', async (_what, data, hasStarted, stored) => {
+    job.data = data;
+    await translator
+      .translate({ kind: 'postponed', delay: 0 }, { job, token: TOKEN, hasStarted })
+      .catch(() => undefined);
+    expect(updateData.mock.calls).toEqual(stored.map((one) => [one]));
+    expect(move.toWait).toHaveBeenCalledTimes(1);
   });
 
   it('tries again until the server can be reached', async () => {

@@ -70,6 +70,37 @@ describe('the state of a task', () => {
     ['queued', 'it expires later', 'waiting', { opts: expiresAt(NOW + 1) }, {}],
     ['queued', 'the members of a workflow that never ran have ended', 'waiting', { data: { members: MEMBERS } }, {}],
 
+    [
+      'retrying',
+      'a worker had it and gave it back without a call of its method',
+      'delayed',
+      { ...taken(NOW - 5), data: { looks: 1, returns: 1 } },
+      { attempt: 0, startedAt: NOW - 5 },
+    ],
+    [
+      'expired',
+      'it expires before a worker takes it again',
+      'delayed',
+      { ...taken(NOW - 5), data: { looks: 1, returns: 1 }, opts: expiresAt(NOW - 1) },
+      { attempt: 0 },
+    ],
+
+    [
+      'expired',
+      'a worker has just taken it to clear it away',
+      'active',
+      { ...taken(NOW - 5), opts: expiresAt(NOW - 6) },
+      { attempt: 0, finishedAt: NOW - 6 },
+    ],
+    ['running', 'a worker took it in time', 'active', { ...taken(NOW - 5), opts: expiresAt(NOW - 4) }, { attempt: 1 }],
+    [
+      'running',
+      'it has started before it expired',
+      'active',
+      { ...taken(NOW - 5), attemptsStarted: 2, opts: expiresAt(NOW - 6) },
+      { attempt: 1 },
+    ],
+
     ['waiting', 'its members run', 'waiting-children', { data: { members: MEMBERS } }, { attempt: 0, error: null }],
     [
       'waiting',

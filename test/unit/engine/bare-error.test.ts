@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
-import { bareError, bareMessage } from '../../../../lib/engine/bullmq/bare-error.js';
-import { EngineUnavailableError } from '../../../../lib/errors.js';
+import { bareError, bareMessage } from '../../../lib/engine/bare-error.js';
+import { EngineUnavailableError } from '../../../lib/errors.js';
 
 function errorWith(message: string, properties: object = {}): Error {
   return Object.assign(new Error(message), properties);
@@ -40,6 +40,12 @@ describe('a bare error', () => {
       errorWith('duplicate key value violates unique constraint "job_pkey"', { code: '23505' }),
       'duplicate key value violates unique constraint "job_pkey"',
     ],
+    [
+      errorWith("Incorrect integer value: 'secret' for column 'a' at row 1"),
+      "Incorrect integer value: '…' for column 'a' at row 1",
+    ],
+    [errorWith("Duplicate entry 'sec'ret' for key 'PRIMARY'"), "Duplicate entry '…' for key 'PRIMARY'"],
+    [errorWith("You have an error near 'secret' at line 1"), "You have an error near '…' at line 1"],
     [new SyntaxError('Unexpected token \'s\', "secret" is not valid JSON'), 'A text is not JSON.'],
     [errorWith('connect to redis://me:secret@host:1 failed'), 'connect to redis://…@host:1 failed'],
     [errorWith('getaddrinfo ENOTFOUND redis://me:se@cret/x@host'), 'getaddrinfo ENOTFOUND redis://…@host'],

@@ -1,4 +1,4 @@
-import { TaskQueueError } from '../../errors.js';
+import { TaskQueueError } from '../errors.js';
 
 /** Characters of a message that are kept. */
 const LONGEST_MESSAGE = 2_000;
@@ -42,6 +42,9 @@ export function bareMessage(error: unknown): string {
     withoutValues
       // Redis: a command that the server does not know.
       .replace(/,? with args beginning with:[\s\S]*$/, '')
+      // MySQL and MariaDB: a value that does not fit its column or is there already, and a part of a statement.
+      .replace(/\b(entry|value:?) '[\s\S]*'(?= for (?:key|column) )/gi, "$1 '…'")
+      .replace(/\bnear '[\s\S]*'(?= at line )/g, "near '…'")
       // The user and password of a URL.
       .replace(/\/\/\S*@/g, '//…@')
   );
