@@ -17,25 +17,12 @@ const PAGES = [
 ];
 const PAGES_FOR_USERS = [
   'README.md',
-  'docs/workflows.md',
-  'docs/events.md',
-  'docs/batches.md',
-  'docs/isolation.md',
-  'docs/dashboard.md',
-  'docs/faults.md',
-  'docs/speed.md',
-  'docs/testing.md',
-  'docs/transactions.md',
-  'docs/monitoring.md',
-  'docs/operating.md',
-  'docs/running.md',
-  'docs/deployment.md',
-  'docs/scale.md',
+  'CHANGELOG.md',
+  ...readdirSync('docs')
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`)
+    .filter((page) => !PAGES.includes(page)),
   ...['', 'docker/', 'kubernetes/', 'systemd/', 'supervisor/', 'processes/'].map((form) => `deploy/${form}README.md`),
-  'docs/shards.md',
-  'docs/other-tools.md',
-  'docs/tour.md',
-  'docs/tracing.md',
   'sample/README.md',
 ];
 

@@ -49,6 +49,55 @@ it('troubleshooting has the code and the class of every error', () => {
   expect(new Set(rows)).toEqual(new Set(declared));
 });
 
+/** What of the public API a page has to name, so that its reader finds everything that there is. */
+const COMPLETE: readonly (readonly [page: string, type: string])[] = [
+  ['options.md', 'TaskQueueOptions'],
+  ['options.md', 'QueueOptions'],
+  ['options.md', 'HttpOptions'],
+  ['options.md', 'IsolationOptions'],
+  ['tasks.md', 'TaskOptions'],
+  ['tasks.md', 'TaskContext'],
+  ['producing.md', 'EnqueueOptions'],
+  ['results.md', 'TaskHandle'],
+  ['schedules.md', 'TaskSchedules'],
+  ['schedules.md', 'ScheduleOptions'],
+  ['schedules.md', 'SchedulePolicy'],
+  ['schedules.md', 'ScheduleSettings'],
+];
+
+it.each(COMPLETE)('%s names every member of %s', (page, type) => {
+  const api = readFileSync('api/main.api.md', 'utf8');
+  const [, body = ''] =
+    new RegExp(`^export (?:interface|class|type) ${type}\\b[^]*?\\{\\n([^]*?)^\\}`, 'm').exec(api) ?? [];
+  const members = Array.from(body.matchAll(/^ {4}(?:readonly |get )?(\w+)\??[:(]/gm), ([, name = '']) => name);
+  expect(members.length).toBeGreaterThan(0);
+  const code = codeOf(readFileSync(`docs/${page}`, 'utf8'));
+  expect(members.filter((name) => name !== 'constructor' && !new RegExp(`\\b${name}\\b`).test(code))).toEqual([]);
+});
+
+it('the pages have every environment variable, and none that nothing reads', () => {
+  const inCode = new Set(
+    readdirSync('lib', { recursive: true, encoding: 'utf8' })
+      .filter((path) => /\.c?ts$/.test(path))
+      .flatMap((path) => variablesOf(readFileSync(`lib/${path}`, 'utf8'))),
+  );
+  const inPages = new Set(
+    ['options.md', 'running.md'].flatMap((page) => variablesOf(readFileSync(`docs/${page}`, 'utf8'))),
+  );
+  expect([...inPages].toSorted()).toEqual([...inCode].toSorted());
+});
+
+function variablesOf(text: string): string[] {
+  return Array.from(text.matchAll(/\bTASK_QUEUE_[A-Z_]+\b/g), ([name]) => name);
+}
+
+/** The code of a page: its snippets, and what stands in backticks. */
+function codeOf(page: string): string {
+  const snippets = Array.from(page.matchAll(/^```\w*\n([^]*?)^```/gm), ([, code = '']) => code);
+  const inText = Array.from(page.replaceAll(/^```[^]*?^```/gm, '').matchAll(/`([^`]+)`/g), ([, code = '']) => code);
+  return [...snippets, ...inText].join('\n');
+}
+
 /** The lines without their indentation: an example may stand in a method. */
 function unindented(code: string): string {
   return code
