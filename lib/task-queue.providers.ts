@@ -172,16 +172,17 @@ export const PROVIDERS: Provider[] = [
   },
   {
     provide: TaskResults,
-    inject: [ENGINE, RunWaitsOfProcess, TaskContext, RESOLVED_OPTIONS, ParentConnection],
+    inject: [ENGINE, RunWaitsOfProcess, TaskContext, RESOLVED_OPTIONS, OUTBOX, ParentConnection],
     useFactory: (
       engine: Engine,
       ofProcess: RunWaitsOfProcess,
       context: TaskContext,
       { queues, topology }: ResolvedOptions,
+      outbox: Outbox | undefined,
       parent?: ParentConnection,
     ) => {
       const runWaits = parent ? new RunWaitsOfChild({ context, parent }) : ofProcess;
-      return new TaskResults(engine, runWaits, (queue) => queues.get(queue)?.rateLimit, topology);
+      return new TaskResults(engine, runWaits, (queue) => queues.get(queue)?.rateLimit, topology, outbox?.waitingCalls);
     },
   },
   {

@@ -7,18 +7,26 @@ import type { TaskRecord } from '../engine/task.js';
 /** What handles ask of an engine. */
 export type TaskEngine = Pick<Engine, 'find' | 'watch' | 'countEndedMembers' | 'cancel' | 'retry' | 'forget'>;
 
+/** Calls that are committed, and that the engine does not know yet. */
+export type WaitingCalls = Pick<TaskEngine, 'find'>;
+
+/** Milliseconds between two look-ups of a call that waits in an outbox. Nobody tells its watchers that it was moved. */
+const LOOK_AGAIN_AFTER = 100;
+
 /** One watch of a call, and of the task that stands for it once that is known. */
 interface Watch {
   readonly listener: ChangeListener;
   readonly options: WatchOptions;
   readonly ends: (() => void)[];
   isFollowing: boolean;
+  /** Set while the call waits in an outbox. */
+  again?: NodeJS.Timeout;
 }
 
 /**
  * Leads from the id of a call to the task that stands for it. A call that was stored in an outbox has its id before the engine
- * decides whether an earlier task has the same key; see call-answer.ts. Only an id that the engine does not know costs a second
- * look-up.
+ * decides whether an earlier task has the same key; see call-answer.ts. Until then, its status is read from the outbox. Only an id
+ * that the engine does not know costs more than one look-up.
  */
 export class AnsweredTasks implements TaskEngine {
   private readonly watches = new Map<string, Set<Watch>>();
@@ -26,10 +34,16 @@ export class AnsweredTasks implements TaskEngine {
   constructor(
     private readonly engine: TaskEngine,
     private readonly topology: Topology = ONE_SHARD,
+    private readonly waitingCalls?: WaitingCalls,
   ) {}
 
   async find(id: string): Promise<TaskRecord | undefined> {
-    return (await this.engine.find(id)) ?? (await this.answered(id, (task) => this.engine.find(task)));
+    const known = await this.findStored(id);
+    if (known || !this.waitingCalls) return known;
+    const waiting = await this.waitingCalls.find(id);
+    if (waiting) this.lookAgain(id);
+    // The call may have been moved between the two look-ups.
+    return waiting ?? (await this.findStored(id));
   }
 
   watch(id: string, listener: ChangeListener, options: WatchOptions): () => void {
@@ -39,6 +53,7 @@ export class AnsweredTasks implements TaskEngine {
     return () => {
       ofId.delete(watch);
       if (ofId.size === 0 && this.watches.get(id) === ofId) this.watches.delete(id);
+      clearTimeout(watch.again);
       for (const end of watch.ends) end();
     };
   }
@@ -60,6 +75,17 @@ export class AnsweredTasks implements TaskEngine {
   /** Forgets the task itself. One that stands for the call belongs to others too, so it is left alone. */
   async forget(id: string): Promise<boolean> {
     return (await this.engine.forget(id)) || this.engine.forget(answerId(id, this.topology));
+  }
+
+  private async findStored(id: string): Promise<TaskRecord | undefined> {
+    return (await this.engine.find(id)) ?? (await this.answered(id, (task) => this.engine.find(task)));
+  }
+
+  private lookAgain(id: string): void {
+    for (const watch of this.watches.get(id) ?? []) {
+      clearTimeout(watch.again);
+      watch.again = setTimeout(() => watch.listener(), LOOK_AGAIN_AFTER).unref();
+    }
   }
 
   private async answered(

@@ -2,7 +2,7 @@ import type { Engine } from '../engine/engine.js';
 import type { RateLimit } from '../engine/ports/control-port.js';
 import { ONE_SHARD, type Topology } from '../engine/shards/topology.js';
 import type { TaskRecord } from '../engine/task.js';
-import { AnsweredTasks } from './answered-tasks.js';
+import { AnsweredTasks, type WaitingCalls } from './answered-tasks.js';
 import { BlockedTasks } from './blocked-tasks.js';
 import { childrenOf, type Child } from './children.js';
 import type { RunWaits } from './run-waits.js';
@@ -21,9 +21,10 @@ export class TaskResults {
     private readonly runWaits?: RunWaits,
     rateLimitOf: (queue: string) => RateLimit | undefined = () => undefined,
     topology: Topology = ONE_SHARD,
+    waitingCalls?: WaitingCalls,
   ) {
     this.blocked = new BlockedTasks({ engine, rateLimitOf });
-    this.tasks = new AnsweredTasks(engine, topology);
+    this.tasks = new AnsweredTasks(engine, topology, waitingCalls);
     this.watcher = new TaskWatcher(this.tasks);
   }
 

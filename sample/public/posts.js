@@ -98,7 +98,7 @@ function card({ id, text }) {
         update(status);
         if (status.state === 'succeeded') void refresh();
       };
-      follow(task, change, { throughOutbox: true });
+      follow(task, change);
     },
   };
 }

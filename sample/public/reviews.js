@@ -74,7 +74,7 @@ function card({ id, name, stars, text }) {
       if (mailedAt) return update({ state: 'succeeded' }, email);
       if (followed === task) return;
       followed = task;
-      follow(task, (status) => update(status, email), { throughOutbox: true });
+      follow(task, (status) => update(status, email));
     },
   };
 }

@@ -50,18 +50,12 @@ function reasonOf({ detail, message }, { status }) {
   return [detail ?? message ?? `The server answered ${status}.`].flat().join(' ');
 }
 
-/** Milliseconds in which a call that waits in an outbox becomes a task. Until then the server does not know its id. */
-const MOVED_WITHIN = 10_000;
-
 /**
  * Calls `show` with the task's status now and at every change, the last one final: through server-sent events, or by
  * asking again and again where those do not come through.
- *
- * @param throughOutbox whether the call may wait in an outbox, so that its id is not known at once
  */
-export function follow(id, show, { throughOutbox = false } = {}) {
-  const unknownUntil = throughOutbox ? performance.now() + MOVED_WITHIN : 0;
-  if (streams >= MAX_STREAMS) return void poll(id, show, unknownUntil);
+export function follow(id, show) {
+  if (streams >= MAX_STREAMS) return void poll(id, show);
   const stream = new EventSource(`/tasks/${id}`);
   streams += 1;
   const close = () => {
@@ -71,7 +65,7 @@ export function follow(id, show, { throughOutbox = false } = {}) {
   };
   const giveUp = () => {
     close();
-    void poll(id, show, unknownUntil);
+    void poll(id, show);
   };
   const patience = setTimeout(giveUp, 3000);
   stream.addEventListener('status', ({ data }) => {
@@ -86,14 +80,12 @@ export function follow(id, show, { throughOutbox = false } = {}) {
   });
 }
 
-async function poll(id, show, unknownUntil) {
+async function poll(id, show) {
   for (;;) {
     let pause = 2;
     try {
       const response = await fetch(`/tasks/${id}`);
-      const isUnknown = response.status === 404;
-      if (isUnknown && performance.now() > unknownUntil) return show({ id, state: 'gone' });
-      if (isUnknown) pause = 0.2;
+      if (response.status === 404) return show({ id, state: 'gone' });
       if (response.ok) {
         const status = await response.json();
         show(status);

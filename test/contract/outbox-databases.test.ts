@@ -1,9 +1,12 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it, test } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, jest, test } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
-import { Task, TaskAdmin, type TaskQueueOptions, type Tasks } from 'nestjs-task-queue';
+import { Task, TaskAdmin, TaskNotFoundError, type TaskQueueOptions, type Tasks } from 'nestjs-task-queue';
+import { newTaskId } from '../../lib/engine/task-id.js';
+import { OutboxMover } from '../../lib/transactions/outbox/outbox-mover.js';
 import { boot, type Booted } from '../support/boot.js';
 import { commandLine } from '../support/command-line.js';
 import { createOutbox, transact, type TestDatabase } from '../support/outbox-database.js';
+import { Gate } from '../support/gate.js';
 import { LogLines } from '../support/log-lines.js';
 import { Recorder } from '../support/recorder.js';
 import { createDatabase, freePrefix } from '../support/servers.js';
@@ -57,6 +60,38 @@ describe.each(['postgres', 'mysql', 'sqlite', 'sqlite without a log'] as const)(
     await expect(handle.result({ timeout: '20s' })).resolves.toBe('kept');
     await until(isEmpty);
     expect(ran.entries).toEqual(['kept']);
+  });
+
+  it('shows a call that is not moved yet as queued, and then tells its end', async () => {
+    const gate = new Gate();
+    const { move } = OutboxMover.prototype;
+    const moving = jest.spyOn(OutboxMover.prototype, 'move').mockImplementation(async function (
+      this: OutboxMover,
+      batch,
+    ) {
+      await gate.opened;
+      return move.call(this, batch);
+    });
+    const before = Date.now();
+    const mentioned = newTaskId('ordered');
+    const handles = await transact(database, (transaction) =>
+      work.ordered.in(transaction).enqueueMany([['first'], [{ id: mentioned } as never]]),
+    );
+    await until(() => moving.mock.calls.length > 0);
+    for (const { id } of handles) {
+      const status = await booted.queue.handle(id).status();
+      expect(status).toMatchObject({ id, name: 'Work.ordered', queue: 'ordered', state: 'queued', attempt: 0 });
+      expect(Math.abs(Date.parse(status.enqueuedAt) - before)).toBeLessThan(60_000);
+    }
+    await expect(booted.queue.handle(mentioned).status()).rejects.toThrow(TaskNotFoundError);
+    await expect(booted.queue.handle('"no id').status()).rejects.toThrow(TaskNotFoundError);
+    // A handle by id, which does not know that the call went through an outbox.
+    const results = Promise.all(handles.map(({ id }) => booted.queue.handle(id).result({ timeout: '20s' })));
+    await new Promise((resolve) => setTimeout(resolve, 250));
+    gate.open();
+    await expect(results).resolves.toEqual(['first', { id: mentioned }]);
+    moving.mockRestore();
+    await until(isEmpty);
   });
 
   it('keeps every character, and the order of the transaction', async () => {

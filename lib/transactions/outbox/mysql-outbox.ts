@@ -6,12 +6,15 @@ import { ConfigurationError } from '../../errors.js';
 import { loadDriver } from './load-driver.js';
 import {
   cutReason,
-  WAITING,
+  FOUND_ROWS,
+  type FoundRow,
   type MovedRows,
   type OutboxDatabase,
   type OutboxRow,
+  SEARCHED_ROWS,
   type TableFigures,
   type Taken,
+  WAITING,
 } from './outbox-database.js';
 import { figuresOf, PolledOutbox } from './polled-outbox.js';
 import { FORMAT } from './outbox-format.js';
@@ -102,6 +105,18 @@ class MysqlOutbox extends PolledOutbox implements OutboxDatabase {
         }
         return moved.length + rejected.length;
       });
+    });
+  }
+
+  findRows(store: string, text: string): Promise<readonly FoundRow[]> {
+    return this.explained(async () => {
+      const [rows] = await this.pool.query<RowDataPacket[]>(
+        `SELECT payload, UNIX_TIMESTAMP(created_at) * 1000 AS created
+FROM (SELECT payload, created_at FROM ${this.table} WHERE store = ? AND ${WAITING} ORDER BY seq DESC LIMIT ${SEARCHED_ROWS}) newest
+WHERE INSTR(payload, BINARY ?) > 0 LIMIT ${FOUND_ROWS}`,
+        [store, text],
+      );
+      return rows.map(({ payload, created }) => ({ payload: String(payload), createdAt: Math.trunc(Number(created)) }));
     });
   }
 

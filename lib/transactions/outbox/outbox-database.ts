@@ -16,6 +16,13 @@ export interface MovedRows {
   readonly rejected: readonly { readonly seq: string; readonly reason: string }[];
 }
 
+/** A row that was found by its text. */
+export interface FoundRow {
+  readonly payload: string;
+  /** Milliseconds since 1970, by the clock of the database. */
+  readonly createdAt: number;
+}
+
 /**
  * - `empty`: no row waits.
  * - `busy`: another relay is at work, so this one must not take the rows behind.
@@ -58,6 +65,12 @@ export interface OutboxDatabase {
    * order of the rows is kept; the rows of a relay that dies are free at once, or after a few seconds on SQLite.
    */
   take(part: OutboxPart, limit: number, move: (rows: readonly OutboxRow[]) => Promise<MovedRows>): Promise<Taken>;
+  /**
+   * Looks for rows that wait and whose payloads contain `text`, among the {@link SEARCHED_ROWS} newest.
+   *
+   * @throws the error of the driver when the database cannot be reached
+   */
+  findRows(store: string, text: string): Promise<readonly FoundRow[]>;
   figures(store: string): Promise<TableFigures>;
   /** Whether the transaction of this number goes on; false when the database does not tell. */
   isOpen(transaction: string): Promise<boolean>;
@@ -69,6 +82,12 @@ export interface OutboxDatabase {
 
 /** Which rows a relay of this version takes. */
 export const WAITING = `failed_at IS NULL AND format <= ${FORMAT}`;
+
+/** A search reads the payloads, which have no index, so it reads no more rows than gather in some seconds. */
+export const SEARCHED_ROWS = 1_000;
+
+/** A text that stands in more rows is no id. */
+export const FOUND_ROWS = 10;
 
 /** The longest reason that is stored with a row. */
 const REASON_LENGTH = 1_000;

@@ -65,6 +65,11 @@ export function readContent(payload: string): OutboxContent {
   throw new Error('the payload contains neither calls nor a workflow');
 }
 
+/** How the id of a call stands in a payload. The same text may stand in the arguments of other calls. */
+export function textOfId(id: string): string {
+  return toAscii(JSON.stringify({ id })).slice(1, -1);
+}
+
 /** JSON without characters that the character set of a connection or a table could change. */
 function toAscii(json: string): string {
   return json.replaceAll(/[\u007f-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);

@@ -8,6 +8,7 @@ import type { ResolvedOutbox } from './outbox-options.js';
 import type { OutboxRow } from './outbox-database.js';
 import { partsOf } from './outbox-part.js';
 import { OutboxRelay } from './outbox-relay.js';
+import { WaitingCalls } from './waiting-calls.js';
 
 export interface OutboxDeps {
   readonly options: ResolvedOutbox;
@@ -23,6 +24,7 @@ export interface OutboxDeps {
 export class Outbox {
   private readonly relay: OutboxRelay | undefined;
   private readonly reader: OutboxFiguresReader;
+  private readonly waiting: WaitingCalls;
 
   constructor(private readonly deps: OutboxDeps) {
     const { options, store, engine, resultTtlOf, topology } = deps;
@@ -30,7 +32,9 @@ export class Outbox {
     const parts = partsOf(store, topology);
     const move = (rows: readonly OutboxRow[]) => mover.move(rows);
     this.relay = options.open && new OutboxRelay({ open: options.open, store, parts, move });
-    this.reader = new OutboxFiguresReader(() => this.relay?.database, store);
+    const database = () => this.relay?.database;
+    this.reader = new OutboxFiguresReader(database, store);
+    this.waiting = new WaitingCalls({ database, store, now: () => engine.now() });
   }
 
   /**
@@ -63,6 +67,11 @@ export class Outbox {
       onStored: () => this.relay?.expectRows(),
       isOpen: async (number) => (await this.relay?.database?.isOpen(number)) ?? false,
     });
+  }
+
+  /** The calls that no relay has moved yet; `undefined` in a process that moves nothing, and so cannot read them. */
+  get waitingCalls(): Pick<WaitingCalls, 'find'> | undefined {
+    return this.relay && this.waiting;
   }
 
   /**

@@ -6,13 +6,16 @@ import { ConfigurationError } from '../../errors.js';
 import { loadDriver } from './load-driver.js';
 import {
   cutReason,
+  FOUND_ROWS,
+  type FoundRow,
   missingTable,
-  WAITING,
   type MovedRows,
   type OutboxDatabase,
   type OutboxRow,
+  SEARCHED_ROWS,
   type TableFigures,
   type Taken,
+  WAITING,
 } from './outbox-database.js';
 import { FORMAT } from './outbox-format.js';
 import type { OutboxPart } from './outbox-part.js';
@@ -151,6 +154,21 @@ ORDER BY ${table}.seq LIMIT ${limit}`,
       client?.off('error', ignore);
       client?.release(isBroken);
     }
+  }
+
+  async findRows(store: string, text: string): Promise<readonly FoundRow[]> {
+    const { pool, table } = this.deps;
+    const { rows } = await pool
+      .query<{ payload: string; created: string }>(
+        `SELECT payload, (extract(epoch FROM created_at) * 1000)::text AS created
+FROM (SELECT payload, created_at FROM ${table} WHERE store = $1 AND ${WAITING} ORDER BY seq DESC LIMIT ${SEARCHED_ROWS}) newest
+WHERE strpos(payload, $2::text) > 0 LIMIT ${FOUND_ROWS}`,
+        [store, text],
+      )
+      .catch((error: unknown) => {
+        throw this.explain(error);
+      });
+    return rows.map(({ payload, created }) => ({ payload, createdAt: Math.trunc(Number(created)) }));
   }
 
   async figures(store: string): Promise<TableFigures> {

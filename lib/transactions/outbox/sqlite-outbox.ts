@@ -2,12 +2,15 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import {
   cutReason,
-  WAITING,
+  FOUND_ROWS,
+  type FoundRow,
   type MovedRows,
   type OutboxDatabase,
   type OutboxRow,
+  SEARCHED_ROWS,
   type TableFigures,
   type Taken,
+  WAITING,
 } from './outbox-database.js';
 import { figuresOf, PolledOutbox } from './polled-outbox.js';
 import { FORMAT } from './outbox-format.js';
@@ -99,6 +102,15 @@ class SqliteOutbox extends PolledOutbox implements OutboxDatabase {
         relay,
       ]).catch(() => undefined);
     }
+  }
+
+  async findRows(store: string, text: string): Promise<readonly FoundRow[]> {
+    let rows: readonly Readonly<Record<string, unknown>>[] = [];
+    const statement = `SELECT payload, created_at FROM (SELECT payload, created_at FROM ${this.table}
+WHERE store = ? AND ${WAITING} ORDER BY seq DESC LIMIT ${SEARCHED_ROWS}) WHERE instr(payload, ?) > 0 LIMIT ${FOUND_ROWS}`;
+    const read = () => void (rows = this.connection.all(statement, [store, text]));
+    await this.repeated(() => this.explained(() => unlessBusy(read)));
+    return rows.map((row) => ({ payload: String(row['payload']), createdAt: Number(row['created_at']) }));
   }
 
   async figures(store: string): Promise<TableFigures> {
