@@ -10,6 +10,8 @@ const LONGEST_STACK = 16_384;
 const INNER_ERRORS_KEPT = 5;
 /** Errors of an AggregateError whose messages become part of its message. */
 const MESSAGES_JOINED = 100;
+/** Levels of errors inside errors whose messages become part of the message. */
+const INNER_LEVELS = 2;
 
 const UNREADABLE = 'The task threw a value that cannot be read: one of its properties throws.';
 
@@ -31,7 +33,7 @@ export function toFailure(thrown: unknown): TaskFailure {
 
 function failureOfError(error: Error): TaskFailure {
   const name = textIn(() => error.name) || 'Error';
-  const code = readable(() => (error as { code?: unknown }).code);
+  const code = codeOf(error);
   const stack = readable(() => stackOf(error));
   return {
     name: cut(name, 200),
@@ -42,22 +44,41 @@ function failureOfError(error: Error): TaskFailure {
   };
 }
 
+/** The code of an error; else the one that Nest's exceptions take as the option `errorCode`. */
+function codeOf(error: Error): unknown {
+  const code = readable(() => (error as { code?: unknown }).code);
+  if (code !== undefined || !(error instanceof HttpException)) return code;
+  return readable(() => (error as { errorCode?: unknown }).errorCode);
+}
+
 function failureOfValue(thrown: unknown): TaskFailure {
   const message = typeof thrown === 'string' && thrown !== '' ? thrown : `${inspect(thrown, { depth: 2 })} was thrown`;
   return { name: 'Error', message: cut(message, LONGEST_MESSAGE) };
 }
 
-function messageOf(error: Error): string | undefined {
-  if (error instanceof HttpException) return messageOfResponse(error.getResponse()) ?? ownMessage(error);
-  const inner = aggregated(error);
+/** What was wrong, also where an error keeps it outside of its own message. @param depth levels of errors inside errors */
+function messageOf(error: Error, depth = INNER_LEVELS): string | undefined {
+  const body = bodyOf(error);
+  if (body !== undefined) return messageOfBody(body) ?? ownMessage(error);
+  const inner = depth > 0 ? aggregated(error) : [];
   if (inner.length === 0) return ownMessage(error);
-  const texts = inner.slice(0, MESSAGES_JOINED).map((one) => readable(() => messageOfInner(one)) ?? UNREADABLE);
+  const texts = inner
+    .slice(0, MESSAGES_JOINED)
+    .map((one) => readable(() => messageOfInner(one, depth - 1)) ?? UNREADABLE);
   const more = inner.length > MESSAGES_JOINED ? [`and ${inner.length - MESSAGES_JOINED} more`] : [];
   return `${ownMessage(error) || `${inner.length} errors`}: ${[...texts, ...more].join('; ')}`;
 }
 
-function messageOfInner(inner: unknown): string {
-  return isErrorLike(inner) ? (ownMessage(inner) ?? UNREADABLE) : String(inner);
+function messageOfInner(inner: unknown, depth: number): string {
+  return isErrorLike(inner) ? messageOf(inner, depth) || textIn(() => inner.name) || UNREADABLE : String(inner);
+}
+
+/** What an exception of Nest tells its caller; `undefined` for any other error. */
+function bodyOf(error: Error): unknown {
+  if (error instanceof HttpException) return error.getResponse();
+  const { getError } = error as { getError?: unknown };
+  const isOfOtherTransport = isA(error, 'RpcException') || isA(error, 'WsException');
+  return isOfOtherTransport && typeof getError === 'function' ? (getError.call(error) as unknown) : undefined;
 }
 
 /** An application may assign something else than a text. `undefined` when the message cannot be read. */
@@ -68,14 +89,35 @@ function ownMessage(error: Error): string | undefined {
   });
 }
 
-/** What the body of an HTTP error says: its message or messages, else the body itself. */
-function messageOfResponse(response: unknown): string | undefined {
-  if (typeof response === 'string') return response;
-  if (typeof response !== 'object' || response === null) return undefined;
-  const { message } = response as { message?: unknown };
+/** What the body of an exception says: its message or messages and its other details, or the body as a whole. */
+function messageOfBody(body: unknown): string | undefined {
+  if (typeof body === 'string') return body;
+  if (typeof body !== 'object' || body === null) return undefined;
+  const { message, ...rest } = body as Readonly<Record<string, unknown>>;
+  if (message === undefined) return jsonOf(body);
+  const text = messagesOf(message);
+  const details = detailsOf(rest);
+  return details === undefined || !text ? text || details : `${text}: ${details}`;
+}
+
+function messagesOf(message: unknown): string | undefined {
   if (typeof message === 'string') return message;
   if (Array.isArray(message)) return message.map((one) => (typeof one === 'string' ? one : jsonOf(one))).join('; ');
-  return jsonOf(message ?? response);
+  return jsonOf(message);
+}
+
+/** The rest of a body as JSON, without what Nest itself adds: the status, its name, and the code, which a failure has by itself. */
+function detailsOf({
+  statusCode,
+  error,
+  errorCode: _code,
+  ...details
+}: Readonly<Record<string, unknown>>): string | undefined {
+  const kept = {
+    ...(error !== undefined && !(typeof error === 'string' && statusCode !== undefined) && { error }),
+    ...details,
+  };
+  return Object.keys(kept).length > 0 ? jsonOf(kept) : undefined;
 }
 
 /** A body may contain what JSON cannot represent: a cycle, or a BigInt. */
@@ -101,7 +143,11 @@ function stackOf(error: Error): string | undefined {
 
 function stackOfInner(inner: unknown): string {
   if (!isErrorLike(inner)) return inspect(inner, { depth: 2 });
-  return textIn(() => inner.stack) || messageOfInner(inner);
+  const message = messageOfInner(inner, 0);
+  const stack = textIn(() => inner.stack);
+  if (stack === '') return message;
+  // A stack begins with the error's own message, which may be less than what was wrong.
+  return stack.includes(message) ? stack : `${message}\n${stack}`;
 }
 
 function innerErrors(error: Error): unknown[] {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import {
+  BadRequestException,
   type ArgumentsHost,
   Catch,
   type ExceptionFilter,
@@ -80,6 +81,16 @@ class Work {
   @Task()
   async manyErrors(): Promise<void> {
     throw new AggregateError([new Error('first host refused'), new Error('second host refused')], 'no host answered');
+  }
+
+  @Task()
+  async refusedInside(): Promise<void> {
+    const refusal = new BadRequestException({
+      statusCode: 400,
+      message: 'Validation failed',
+      errors: ['no such month'],
+    });
+    throw new AggregateError([refusal], 'one of three');
   }
 
   @Task()
@@ -199,6 +210,13 @@ describeEachEngine('the outcome of a task', (engine) => {
     const handle = await work.manyErrors.enqueue();
     const message = 'no host answered: first host refused; second host refused';
     await expect(handle.result({ timeout: '10s' })).rejects.toThrow(message);
+  });
+
+  it('names the details of an exception inside an AggregateError', async () => {
+    const handle = await work.refusedInside.enqueue();
+    const message = 'one of three: Validation failed: {"errors":["no such month"]}';
+    await expect(handle.result({ timeout: '10s' })).rejects.toThrow(message);
+    expect((await handle.status()).error?.message).toBe(message);
   });
 
   it('is a failure also when the error cannot be read', async () => {

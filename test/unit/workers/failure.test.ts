@@ -4,6 +4,17 @@ import { runInNewContext } from 'node:vm';
 import { TaskTimeoutError } from '../../../lib/errors.js';
 import { toFailure } from '../../../lib/workers/failure.js';
 
+/** As `@nestjs/microservices` has it. */
+class RpcException extends Error {
+  constructor(private readonly error: object) {
+    super('Rpc Exception');
+  }
+
+  getError(): object {
+    return this.error;
+  }
+}
+
 class Declined extends Error {
   override readonly name = 'Declined';
 }
@@ -47,6 +58,11 @@ describe('the failure of an error', () => {
       'an HttpException, which is written for callers',
       new BadRequestException('no'),
       { name: 'BadRequestException', message: 'no', exposable: true },
+    ],
+    [
+      'an HttpException with an error code',
+      Object.assign(new BadRequestException({ message: 'no', errorCode: 'NO_MONTH' }), { errorCode: 'NO_MONTH' }),
+      { name: 'BadRequestException', message: 'no', code: 'NO_MONTH', exposable: true },
     ],
   ])('has name, message and code of %s', (_, error, failure) => {
     const { stack: _stack, ...rest } = toFailure(error);
@@ -113,8 +129,35 @@ describe('the details of an error', () => {
     ],
     [
       'a message of the response',
-      new BadRequestException({ message: 'no such month', hint: 'use 1 to 12' }),
+      new BadRequestException({ statusCode: 400, message: 'no such month', error: 'Bad Request' }),
       'no such month',
+    ],
+    [
+      'the details beside a message of the response',
+      new BadRequestException({ statusCode: 400, message: 'Validation failed', errors: [{ path: ['month'] }] }),
+      'Validation failed: {"errors":[{"path":["month"]}]}',
+    ],
+    [
+      'an error beside a message of the response',
+      new BadRequestException({ message: 'refused', error: 'card_expired' }),
+      'refused: {"error":"card_expired"}',
+    ],
+    ['a response with an empty message', new BadRequestException({ message: [], field: 'month' }), '{"field":"month"}'],
+    [
+      'the response of an HttpException in an AggregateError',
+      new AggregateError([new BadRequestException(['a must be b'])], 'one failed'),
+      'one failed: a must be b',
+    ],
+    [
+      'the errors of an AggregateError in an AggregateError',
+      new AggregateError([new AggregateError([new Error('one'), new Error('two')], 'first host')], 'no host answered'),
+      'no host answered: first host: one; two',
+    ],
+    ['an error without a message in an AggregateError', new AggregateError([new TypeError()], 'no'), 'no: TypeError'],
+    [
+      'what an exception of a microservice says',
+      new RpcException({ message: 'refused', details: ['no such month'] }),
+      'refused: {"details":["no such month"]}',
     ],
     ['a response without a message', new BadRequestException({ field: 'month' }), '{"field":"month"}'],
     ['a message of its own', new BadRequestException('no such month'), 'no such month'],
@@ -137,6 +180,17 @@ describe('the details of an error', () => {
       'Caused by: Error: cannot write',
       'Caused by: Error: the disk is full',
     ]);
+  });
+
+  it('are in its stack: the fields that the cause refused', () => {
+    const { stack } = toFailure(new Error('not invited', { cause: new BadRequestException(['a must be b']) }));
+    expect(stack).toContain('Caused by: a must be b\nBadRequestException: Bad Request Exception');
+  });
+
+  it('are in its message also when errors contain each other', () => {
+    const error = new AggregateError([], 'round');
+    error.errors.push(error);
+    expect(toFailure(error).message).toBe('round: round: round');
   });
 
   it.each([
