@@ -1,4 +1,5 @@
 import { describePlace } from './engine/describe-connection.js';
+import { DEFAULT_SHARD } from './engine/shards/topology.js';
 import type { InjectedProducers } from './injected-producers.js';
 import type { ResolvedOptions } from './task-queue-options.js';
 import type { TaskSource } from './producers/tasks.js';
@@ -35,16 +36,15 @@ export class BootReport {
 
   /** To be called once the consumers have started. */
   onStarted(): void {
-    const { connection, prefix, role, isChild } = this.deps.options;
+    const { role, isChild } = this.deps.options;
     // Its parent has logged all of this.
     if (isChild) return;
     const queues = [...this.deps.queues()];
-    const place = describePlace(connection, prefix);
-    if (queues.length > 0) this.logger.log(`Running ${named(queues)} on ${place}.`);
-    else if (role === 'producer')
-      this.logger.log(`Enqueuing on ${place}. This process runs no tasks, because its role is producer.`);
-    else
-      this.logger.log(`Enqueuing on ${place}. This process runs no tasks, because none of its providers declares one.`);
+    if (queues.length > 0) this.logger.log(`Running ${this.placed(queues)}.`);
+    else {
+      const why = role === 'producer' ? 'its role is producer' : 'none of its providers declares one';
+      this.logger.log(`Enqueuing on ${this.places()}. This process runs no tasks, because ${why}.`);
+    }
     if (role === 'producer') return;
     this.warnOfQueues(queues);
     this.warnOfUndeclaredTasks(new Set(queues));
@@ -52,7 +52,24 @@ export class BootReport {
 
   /** A module that was loaded later has tasks of further queues. */
   onMoreStarted(queues: readonly string[]): void {
-    this.logger.log(`Running ${named(queues)} too.`);
+    this.logger.log(`Also running ${this.placed(queues)}.`);
+  }
+
+  /** The queues with the places of their tasks: `the queue mail on Redis at a, prefix tasks; the queue media on PostgreSQL at b` */
+  private placed(queues: readonly string[]): string {
+    const { connection, prefix, shards, topology } = this.deps.options;
+    return [{ name: DEFAULT_SHARD, connection, prefix }, ...shards]
+      .map((shard) => ({ ...shard, queues: queues.filter((queue) => topology.shardOf(queue) === shard.name) }))
+      .filter((shard) => shard.queues.length > 0)
+      .map((shard) => `${named(shard.queues)} on ${describePlace(shard.connection, shard.prefix)}`)
+      .join('; ');
+  }
+
+  /** All places into which this process may enqueue. */
+  private places(): string {
+    const { connection, prefix, shards } = this.deps.options;
+    const ofShards = shards.map((shard) => `on ${describePlace(shard.connection, shard.prefix)} (shard ${shard.name})`);
+    return [describePlace(connection, prefix), ...ofShards].join('; ');
   }
 
   /** Warns of queues that this process consumes although it has no task of them. */

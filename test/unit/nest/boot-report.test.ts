@@ -59,6 +59,11 @@ class Reports {
   }
 }
 
+const SHARDED: TaskQueueOptions = {
+  shards: { media: { connection: 'memory:media', prefix: 'media' } },
+  queues: { mail: { shard: 'media' } },
+};
+
 describe('an application that starts', () => {
   let close: (() => Promise<void>) | undefined;
   afterEach(async () => {
@@ -95,6 +100,24 @@ describe('an application that starts', () => {
       {},
       [],
       'Enqueuing on the memory engine, prefix tasks. This process runs no tasks, because none of its providers declares one.',
+    ],
+    [
+      'the queues of each shard',
+      { ...SHARDED, connection: 'memory:boot-report' },
+      [Reports, SmtpMailer],
+      'Running the queue default on the memory engine "boot-report", prefix tasks; the queue mail on the memory engine "media", prefix media.',
+    ],
+    [
+      'the queue of a shard alone',
+      { ...SHARDED, connection: 'memory:boot-report', consume: ['mail'] },
+      [Reports, SmtpMailer],
+      'Running the queue mail on the memory engine "media", prefix media.',
+    ],
+    [
+      'that it only enqueues in several shards',
+      { ...SHARDED, connection: 'memory:boot-report', role: 'producer' },
+      [Reports],
+      'Enqueuing on the memory engine "boot-report", prefix tasks; on the memory engine "media", prefix media (shard media). This process runs no tasks, because its role is producer.',
     ],
   ])('logs %s and the place of its tasks in one line', async (_, options, providers, line) => {
     const { logged, warned } = await start(options, providers);
