@@ -1,5 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
@@ -14,6 +15,9 @@ import { tableScript } from '../../lib/transactions/outbox/outbox-table.js';
 
 /** The lock of a relay that moves rows. */
 const RELAY_AT_WORK = `SELECT 1 FROM pg_locks WHERE locktype = 'advisory'`;
+
+/** How long the tasks cannot be reached, in seconds. `OUTAGE_SECONDS=60` makes it a minute on each engine. */
+const OUTAGE_SECONDS = Number(process.env['OUTAGE_SECONDS'] ?? 0);
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 const ran = new Recorder<string>();
@@ -110,25 +114,30 @@ describe.each(['redis', 'postgres'] as const)('the outbox in front of %s', (engi
     expect(ran.entries.toSorted()).toEqual(texts.toSorted());
   }, 60_000);
 
-  it('calls wait while the tasks cannot be reached, and callers notice nothing', async () => {
-    const log = new LogLines();
-    const relay = await boot({ ...options, role: 'producer', enqueueTimeout: '500ms' }, [], log);
-    await enqueue(['before']);
-    await ran.until((entries) => entries.includes('before'));
-    await until(isEmpty);
-    await store.stop();
-    const texts = names(50);
-    await enqueue(texts);
-    // The relay tries, and the rows are still there.
-    await until(async () => (await database.query(RELAY_AT_WORK)).length > 0);
-    expect(await database.query('SELECT count(*)::text AS rows FROM task_outbox')).toEqual([{ rows: '50' }]);
-    await store.restart();
-    await ran.until((entries) => entries.length >= 51);
-    await until(isEmpty);
-    expect(ran.entries.toSorted()).toEqual([...texts, 'before'].toSorted());
-    expect(log.lines.filter((line) => line.includes('outbox'))).toEqual([]);
-    await relay.app.close();
-  });
+  it(
+    'calls wait while the tasks cannot be reached, and callers notice nothing',
+    async () => {
+      const log = new LogLines();
+      const relay = await boot({ ...options, role: 'producer', enqueueTimeout: '500ms' }, [], log);
+      await enqueue(['before']);
+      await ran.until((entries) => entries.includes('before'));
+      await until(isEmpty);
+      await store.stop();
+      const texts = names(50);
+      await enqueue(texts);
+      // The relay tries, and the rows are still there.
+      await until(async () => (await database.query(RELAY_AT_WORK)).length > 0);
+      expect(await database.query('SELECT count(*)::text AS rows FROM task_outbox')).toEqual([{ rows: '50' }]);
+      await sleep(OUTAGE_SECONDS * 1_000);
+      await store.restart();
+      await ran.until((entries) => entries.length >= 51);
+      await until(isEmpty);
+      expect(ran.entries.toSorted()).toEqual([...texts, 'before'].toSorted());
+      expect(log.lines.filter((line) => line.includes('outbox'))).toEqual([]);
+      await relay.app.close();
+    },
+    60_000 + OUTAGE_SECONDS * 1_000,
+  );
 
   it('survives a restart of its database with one line for the end and one for the return', async () => {
     const log = new LogLines();
