@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { getQueueToken } from '@nestjs/bullmq';
 import { Injectable } from '@nestjs/common';
-import type { Job, Queue } from 'bullmq';
+import { FlowProducer, QueueEvents, type Job, type Queue } from 'bullmq';
 import { ConfigurationError, Task, TaskContext } from 'nestjs-task-queue';
 import { boot, type Booted } from '../../support/boot.js';
 import { describeEachDatabase } from '../../support/engines.js';
+import { startRedis } from '../../support/servers.js';
 import { until } from '../../support/until.js';
 
 @Injectable()
@@ -26,6 +27,11 @@ class Mails {
     if (this.hasFailed) return data.n;
     this.hasFailed = true;
     throw new Error('once');
+  }
+
+  @Task({ name: 'gather', accepts: 'job' })
+  async gather(_data: unknown): Promise<string> {
+    return this.task.id;
   }
 
   @Task('strict')
@@ -93,4 +99,21 @@ it('another value of accepts is refused at the start', async () => {
     async run(): Promise<void> {}
   }
   await expect(boot({ connection: 'memory:' }, [Wrong])).rejects.toThrow(ConfigurationError);
+});
+
+it('the jobs of a flow of BullMQ run: the children first, then the job above them, which finds their results', async () => {
+  const server = await startRedis();
+  const { app } = await boot({ connection: server.url, prefix: 'bull' }, [Mails]);
+  const flows = new FlowProducer({ connection: { url: server.url } });
+  const events = new QueueEvents('default', { connection: { url: server.url } });
+  await events.waitUntilReady();
+  const child = (n: number) => ({ name: 'welcome', queueName: 'default', data: { n } });
+  const { job } = await flows.add({ ...child(0), name: 'gather', children: [child(1), child(2)] });
+  const id = (await job.waitUntilFinished(events, 10_000)) as string;
+  const stored = await app.get<Queue>(getQueueToken('default')).getJob(id);
+  expect(Object.values((await stored?.getChildrenValues()) ?? {})).toEqual(
+    expect.arrayContaining([{ n: 1 }, { n: 2 }]),
+  );
+  await Promise.all([flows.close(), events.close(), app.close()]);
+  await server.close();
 });
