@@ -112,8 +112,8 @@ export interface TaskQueueOptions {
   /**
    * The database of the application's transactions, for `.in(tx)` where tasks are stored elsewhere: in Redis, in an embedded
    * folder, or in another PostgreSQL database. A call in a transaction is stored in the table `task_outbox` of that database,
-   * and the processes with this option move it to the tasks after the commit. `npx nestjs-task-queue outbox` prints the table.
-   * Default: none.
+   * and the processes with this option move it to the tasks after the commit. `npx nestjs-task-queue outbox` prints the
+   * statements that create it. Default: none.
    *
    * @example outbox: { connection: 'postgres://app:password@localhost:5432/shop' }
    */

@@ -1,4 +1,4 @@
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { packageVersion } from '../package-location.cjs';
 import { CommandContext } from './command-context.js';
 import { addCodemod } from './commands/codemod.js';
@@ -79,11 +79,10 @@ function createProgram(context: CommandContext): Command {
     .description('Shows and controls the tasks of an application: nestjs-task-queue status')
     .option('--url <url>', 'redis://, postgres:// or pglite:<folder>; default: TASK_QUEUE_URL, else pglite:.task-queue')
     .option('--prefix <prefix>', 'the option prefix of the application; default: TASK_QUEUE_PREFIX, else tasks')
-    .option(
-      '--shard <name=url>',
-      'where a shard of the application is: media=redis://second; once for each; default: TASK_QUEUE_SHARDS',
-      collect,
-      [],
+    .addOption(
+      new Option('--shard <name=url>', 'where a shard of the application is: media=redis://second; once for each')
+        .argParser(collect)
+        .default([], 'TASK_QUEUE_SHARDS'),
     )
     .option('--json', 'print JSON for programs')
     .option('--reveal', 'show values that are named like secrets (password, token, apiKey …)')

@@ -36,7 +36,7 @@ export function alertRules(): AlertRule[] {
     rule('TaskQueueBehind', 'warning', '5m', `${ofStore('oldestAge')} > 600 unless ${ofStore('paused')} == 1`, {
       summary: 'Queue {{ $labels.queue }} is behind.',
       description:
-        'Its first task has been waiting for {{ $value | humanizeDuration }}. Add workers, or raise concurrency.',
+        'Its first task has been waiting for {{ $value | humanizeDuration }}. See `npx nestjs-task-queue status`, then add workers or raise concurrency.',
     }),
     rule(
       'TaskQueueSaturated',
@@ -70,7 +70,7 @@ export function alertRules(): AlertRule[] {
     rule('TaskOutboxStuck', 'critical', '5m', `${ofStore('outboxAge')} > 300`, {
       summary: 'Calls for queue {{ $labels.queue }} stay in the outbox.',
       description:
-        'The first has been waiting for {{ $value | humanizeDuration }}. See `npx nestjs-task-queue outbox`.',
+        'The first has been waiting for {{ $value | humanizeDuration }}. See whether a process with the option outbox runs, and its log.',
     }),
   ];
 }

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
-import { TaskContext, Task, TaskProcessor } from 'nestjs-task-queue';
+import { chain, TaskContext, Task, TaskProcessor } from 'nestjs-task-queue';
 import { randomUUID } from 'node:crypto';
 import { boot, Gate, type Booted } from '../support/boot.js';
 import { commandsOn, stable } from '../support/command-line.js';
@@ -67,6 +67,20 @@ describeEachDatabase('the command line', (engine) => {
     const { code, out } = await cli(`enqueue ReportTasks.build --args '["2026-11"]' --wait`);
     expect(stable(out)).toBe('Task ReportTasks.build (reports.<id>) is queued.\nIt is succeeded: "2026-11.pdf"\n');
     expect(code).toBe(0);
+  });
+
+  test('list --workflow has whole workflows only, also one that failed while its queue is paused', async () => {
+    const plain = await failed('alone');
+    await cli('pause paused');
+    const step = (method: string) =>
+      booted.queue.of(`ReportTasks.${method}`).with({ queue: 'paused' }).signature('no paper') as never;
+    const whole = await chain(booted.queue.of('ReportTasks.fail').signature('first') as never, step('build')).enqueue();
+    await whole.result().catch(() => undefined);
+    const { out } = await cli('list --workflow --state failed --json');
+    const ids = (JSON.parse(out) as { items: { id: string }[] }).items.map(({ id }) => id);
+    expect(ids).toContain(whole.id);
+    expect(ids).not.toContain(plain);
+    await cli('resume paused');
   });
 
   test('enqueue --wait has exit code 1 when the task failed', async () => {

@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import type { Duration } from '../../duration.js';
 import { isFinal } from '../../engine/task.js';
 import type { CommandContext } from '../command-context.js';
@@ -24,7 +24,9 @@ export function addEnqueue(program: Command, context: CommandContext): void {
     .option('--args <json>', 'the arguments, a JSON list', '[]')
     .option('--delay <duration>', 'start later: 10s, 5m, 2h')
     .option('--queue <queue>', 'the queue; default: the one for which live workers declare the task')
-    .option('--header <name=value>', 'a header; may be given again', collect, [])
+    .addOption(
+      new Option('--header <name=value>', 'a header; may be given again').argParser(collect).default([], 'none'),
+    )
     .option('--wait', 'wait for the end: exit code 0 when the task succeeded, else 1')
     .action(async (name: string, flags: EnqueueFlags, command: Command) => {
       const args = parseArgs(flags.args);

@@ -35,7 +35,8 @@ interface Act {
 const ACTS: readonly Act[] = [
   {
     command: 'retry',
-    description: 'run a failed or cancelled task again, under its id; or all failed tasks that match the options',
+    description:
+      'run a task again that failed, expired or was cancelled, under its id; or all failed tasks that match the options',
     bulk: 'retryAll',
     one: retryOne,
     done: 'run again',
