@@ -18,8 +18,8 @@ export interface TaskFilter {
   /** Headers with exactly these values, for example `{ owner: '7' }`. */
   readonly header?: Readonly<Record<string, string>> | undefined;
   /**
-   * Tasks whose arguments contain this text: their JSON, in capitals or not. It reads values that {@link TaskAdmin} masks, such as a
-   * `password`, as `[masked]`. The store has no index of arguments, so a search reads the tasks of the page one by one.
+   * Tasks whose arguments contain this text: their JSON, in capitals or not. It reads values that the dashboard and the command
+   * line mask, such as a `password`, as `[masked]`. The store has no index of arguments, so a search reads the tasks of the page one by one.
    */
   readonly args?: string | undefined;
   /** Tasks that failed, or are retried, because of this error: a fingerprint from `TaskAdmin.errors()`. */

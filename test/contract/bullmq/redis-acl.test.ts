@@ -38,7 +38,7 @@ function urlOf({ name, password }: { name: string; password: string }): string {
 
 beforeAll(async () => {
   admin = new Redis(server);
-  await admin.call('ACL', 'SETUSER', app.name, ...documentedAcl('SECURITY.md', 'app', prefix, app.password));
+  await admin.call('ACL', 'SETUSER', app.name, ...documentedAcl('docs/running.md', 'worker', prefix, app.password));
   const rights = ['resetchannels', '~other:*', '+@all', '-@dangerous', '+info'];
   await admin.call('ACL', 'SETUSER', other.name, 'on', `>${other.password}`, ...rights);
   worker = await boot({ connection: urlOf(app), prefix }, [Work]);
