@@ -66,6 +66,38 @@ it('docs/batches.md shows an example that compiles', () => {
   expect(readFileSync('docs/batches.md', 'utf8')).toContain(readFileSync('docs/batches.example.ts', 'utf8'));
 });
 
+describe('docs/scale.md', () => {
+  const [rows = []] = tablesWithHead(readFileSync('docs/scale.md', 'utf8'), [
+    'Name',
+    'Figure',
+    'Redis',
+    'PostgreSQL',
+    'Command',
+  ]);
+  const sections = new Map(
+    readFileSync('bench/RESULTS.md', 'utf8')
+      .split(/^## /m)
+      .map((section) => [section.split('\n')[0] ?? '', section] as const),
+  );
+
+  it.each(rows)(
+    'the figure %s (%s) is about what its command has printed',
+    (_name, _figure, redis = '', postgres = '', command = '') => {
+      const name = /`npm run bench -- ([a-z-]+)`/.exec(command)?.[1] ?? '';
+      const printed = Array.from(
+        (sections.get(name) ?? '').matchAll(/\| ([\d,]+) (?:tasks\/s|bytes) +\|/g),
+        ([, figure = '']) => numberOf(figure),
+      );
+      for (const figure of [redis, postgres].map(numberOf))
+        expect(printed.some((other) => Math.abs(other - figure) <= figure / 4)).toBe(true);
+    },
+  );
+});
+
+function numberOf(figure: string): number {
+  return Number(figure.replaceAll(',', ''));
+}
+
 describe('docs/architecture.md', () => {
   const page = readFileSync('docs/architecture.md', 'utf8');
 
