@@ -3,6 +3,7 @@ import type { Backoff } from '../engine/task.js';
 import { isQueueName } from '../engine/task-id.js';
 import { ConfigurationError } from '../errors.js';
 import { checkFields, refuseUnknown, type FieldsOf } from '../option-fields.js';
+import { notAPromise } from '../not-a-promise.js';
 import { checkClassName } from './class-name.js';
 import { checkBatch, type BatchSettings } from './task-batch.js';
 import { checkIsolate, type IsolateSettings } from './task-isolation.js';
@@ -216,7 +217,10 @@ function retryFilter(
 }
 
 function errorMatcher(filter: ErrorFilter, what: string): (error: unknown) => boolean {
-  if (typeof filter === 'function' && !isErrorClass(filter)) return filter as (error: unknown) => boolean;
+  if (typeof filter === 'function' && !isErrorClass(filter)) {
+    const decides = filter as (error: unknown) => boolean;
+    return (error) => notAPromise(decides(error), what);
+  }
   const classes: readonly unknown[] = Array.isArray(filter) ? filter : [filter];
   for (const item of classes) {
     if (!isErrorClass(item)) throw new ConfigurationError(`${what} contains ${String(item)}, which is no error class.`);

@@ -6,6 +6,12 @@ import { describeEachEngine } from '../support/engines.js';
 import { Gate } from '../support/gate.js';
 import { until } from '../support/until.js';
 
+/** Returns more than the types allow. */
+function groupOf(what: string): unknown {
+  if (what === 'a promise') return Promise.reject(new Error('no tenant'));
+  return what === 'an object' ? { tenant: 1 } : what;
+}
+
 @Injectable()
 class Rows {
   runs: number[][] = [];
@@ -26,6 +32,11 @@ class Rows {
   @Task({ queue: 'limited', batch: { size: 10, wait: '50ms' } })
   async limited(calls: TaskBatch<[number]>): Promise<void> {
     this.runs.push(calls.map(({ args: [value] }) => value));
+  }
+
+  @Task({ queue: 'grouped', batch: { size: 10, wait: '50ms', key: groupOf as (what: string) => string } })
+  async grouped(calls: TaskBatch<[string]>): Promise<string[]> {
+    return calls.map(({ args: [what] }) => what);
   }
 
   @Task({ queue: 'transactional', batch: { size: 10, wait: '10ms' } })
@@ -85,6 +96,17 @@ describeEachEngine('the rules of batches', (engine) => {
     const runs = await Promise.all(['one', 'two', 'three'].map((id) => schedules.runNow(id)));
     await Promise.all(runs.map((handle) => handle.result()));
     expect(provider.runs).toEqual([[7, 7, 7]]);
+  });
+
+  it('lets a call fail alone whose key is no text', async () => {
+    const handles = await rows.grouped.enqueueMany([['a promise'], ['an object'], ['a text']]);
+    const ends = await Promise.allSettled(handles.map((handle) => handle.result({ timeout: '10s' })));
+    const told = ends.map((end) => (end.status === 'fulfilled' ? end.value : (end.reason as Error).message));
+    expect(told).toEqual([
+      expect.stringContaining('key in batch of task "Rows.grouped" returned a promise'),
+      expect.stringContaining('key in batch of task "Rows.grouped" returned an object. Return a text.'),
+      'a text',
+    ]);
   });
 
   it('refuses completeIn()', async () => {

@@ -32,6 +32,11 @@ class Invitation {
 /** Written for errors of an HTTP client, which carry a response. */
 const isClientError = (error: unknown) => (error as { response: { status: number } }).response.status < 500;
 
+/** Asynchronous, which the types forbid. */
+const asksFirst = async () => {
+  throw new Error('the service that knows cannot be reached');
+};
+
 @Injectable()
 class Work {
   static runs = 0;
@@ -45,6 +50,12 @@ class Work {
 
   @Task({ retries: 2, backoff: { type: 'fixed', delay: 1 }, giveUpOn: isClientError })
   async undecided(): Promise<void> {
+    Work.runs++;
+    throw new Error('connect ECONNREFUSED');
+  }
+
+  @Task({ retries: 2, backoff: { type: 'fixed', delay: 1 }, giveUpOn: asksFirst as unknown as () => boolean })
+  async undecidedLater(): Promise<void> {
     Work.runs++;
     throw new Error('connect ECONNREFUSED');
   }
@@ -187,6 +198,12 @@ describeEachEngine('the outcome of a task', (engine) => {
       message: expect.stringContaining('"Work.single" is unique, so it cannot be part of a workflow'),
     });
     expect(Work.runs).toBe(0);
+  });
+
+  it('is the error of the method when giveUpOn returns a promise, and its rejection ends no process', async () => {
+    const handle = await work.undecidedLater.enqueue();
+    await expect(handle.result({ timeout: '10s' })).rejects.toThrow('connect ECONNREFUSED');
+    expect(Work.runs).toBe(3);
   });
 
   it('is a failure at once when a task wants to become a unique task', async () => {

@@ -1,4 +1,5 @@
 import type { Json } from '../../engine/json.js';
+import { notAPromise } from '../../not-a-promise.js';
 import { isSecretName, MASK, maskText } from '../../admin/mask-secrets.js';
 
 /** How much of a value leaves at once. */
@@ -99,7 +100,7 @@ export class ValueView {
   private redacted(value: Json, path: string): Json | undefined {
     if (!this.redact) return value;
     try {
-      const told = this.redact(path, value);
+      const told = notAPromise(this.redact(path, value), 'redact');
       return told === value ? value : toJson(told);
     } catch {
       return undefined;

@@ -7,6 +7,7 @@ import type { BatchSettings } from '../../tasks/task-batch.js';
 import type { RegisteredTask } from '../../tasks/task-registry.js';
 import { validateArguments } from '../../tasks/validate-arguments.js';
 import type { RunOutcome } from '../../workflows/run-outcome.js';
+import { notAPromise } from '../../not-a-promise.js';
 import { attemptsOf } from '../error-to-outcome.js';
 import { openRun } from '../open-run.js';
 import type { RunEnds } from '../run-ends.js';
@@ -109,14 +110,14 @@ export class BatchRunner {
   }
 
   private waiting(member: BatchMember, { definition }: BatchTask): Waiting {
-    const { size, wait, key } = definition.batch;
+    const { size, wait } = definition.batch;
     const { delivery, args } = member;
     const { expiresAt } = delivery.options;
     // A task that has started once never expires.
     const within = expiresAt === undefined || delivery.starts > 1 ? Infinity : Math.max(expiresAt - this.deps.now(), 0);
     return {
       member,
-      group: key ? String(key(...args)) : '',
+      group: groupOf(definition, args),
       most: mostOf(size, delivery.attempt, attemptsOf(delivery, definition)),
       // Other processes may have to be asked for a place.
       wait: Math.min(wait, Math.max(within - LONGEST_ASK, within * EARLY)),
@@ -175,6 +176,24 @@ export class BatchRunner {
       slowRun?.end();
     }
   }
+}
+
+/**
+ * The text that a call has in common with the others of its batch.
+ *
+ * @throws ConfigurationError when the function `key` returns what has no text of its own: different calls would come into one batch
+ */
+function groupOf({ name, batch: { key } }: BatchTask['definition'], args: readonly unknown[]): string {
+  if (!key) return '';
+  const what = `key in batch of task "${name}"`;
+  const group = notAPromise(key(...args), what);
+  if ((typeof group !== 'object' || group === null) && typeof group !== 'function') return String(group);
+  throw new ConfigurationError(`${what} returned ${kindOf(group)}. Return a text.`);
+}
+
+function kindOf(value: unknown): string {
+  if (Array.isArray(value)) return 'a list';
+  return typeof value === 'function' ? 'a function' : 'an object';
 }
 
 /** The run of a batch, in which `TaskContext` has what its calls have in common. */
