@@ -62,7 +62,7 @@ describe.each(['redis', 'postgres'] as const)('connections to %s', (engine) => {
       [Work],
     );
 
-  it('an application opens as many connections as the README says, and closes all of them', async () => {
+  it('an application opens as many connections as docs/engines.md says, and closes all of them', async () => {
     // The first start makes the tables, on one more connection.
     await (await start({})).app.close();
     const producer = await start({ role: 'producer' });
