@@ -59,6 +59,40 @@ describe('timetableOf', () => {
     ]);
   });
 
+  it.each([
+    'Europe/Berlin',
+    'Europe/Lisbon',
+    'America/New_York',
+    'America/Havana',
+    'America/Santiago',
+    'America/St_Johns',
+    'Africa/Cairo',
+    'Asia/Beirut',
+    'Asia/Kathmandu',
+    'Australia/Lord_Howe',
+    'Pacific/Chatham',
+    'Pacific/Auckland',
+  ])('gives a daily expression one tick on each day of the calendar in %s', (timezone) => {
+    const dayOf = new Intl.DateTimeFormat('sv-SE', { timeZone: timezone, dateStyle: 'short' });
+    const days = Array.from({ length: 730 }, (_, day) =>
+      new Date(Date.UTC(2026, 0, 2 + day)).toISOString().slice(0, 10),
+    );
+    for (const cron of [
+      '0 0 * * *',
+      '30 0 * * *',
+      '30 1 * * *',
+      '15 2 * * *',
+      '45 2 * * *',
+      '30 3 * * *',
+      '59 23 * * *',
+    ]) {
+      // Noon of the first of January is in the same day everywhere.
+      const found = ticks(cron, timezone, '2026-01-01T00:00Z', 740).map((tick) => dayOf.format(new Date(`${tick}Z`)));
+      const first = found.indexOf('2026-01-02');
+      expect({ cron, days: found.slice(first, first + days.length) }).toEqual({ cron, days });
+    }
+  });
+
   it('has a tick on the 29th of February every four years, but not in 2100', () => {
     expect(ticks('0 0 29 2 *', 'UTC', '2095-01-01T00:00Z', 2)).toEqual(['2096-02-29T00:00', '2104-02-29T00:00']);
   });
