@@ -69,20 +69,6 @@ describeEachDatabase('the command line', (engine) => {
     expect(code).toBe(0);
   });
 
-  test('list --workflow has whole workflows only, also one that failed while its queue is paused', async () => {
-    const plain = await failed('alone');
-    await cli('pause paused');
-    const step = (method: string) =>
-      booted.queue.of(`ReportTasks.${method}`).with({ queue: 'paused' }).signature('no paper') as never;
-    const whole = await chain(booted.queue.of('ReportTasks.fail').signature('first') as never, step('build')).enqueue();
-    await whole.result().catch(() => undefined);
-    const { out } = await cli('list --workflow --state failed --json');
-    const ids = (JSON.parse(out) as { items: { id: string }[] }).items.map(({ id }) => id);
-    expect(ids).toContain(whole.id);
-    expect(ids).not.toContain(plain);
-    await cli('resume paused');
-  });
-
   test('enqueue --wait has exit code 1 when the task failed', async () => {
     const { code, out } = await cli(`enqueue ReportTasks.fail --queue reports --args '["no paper"]' --wait`);
     expect(out).toContain('It failed: TypeError: no paper\n');
@@ -412,5 +398,19 @@ describeEachDatabase('the command line', (engine) => {
     expect(await cli(`cancel ${handle.id}`)).toMatchObject({ code: 1 });
     expect(await cli('forget reports.nothing')).toMatchObject({ code: 1 });
     expect(await cli('retry nothing')).toMatchObject({ code: 1, err: expect.stringContaining('no task "nothing"') });
+  });
+
+  test('list --workflow has whole workflows only, also one that failed while its queue is paused', async () => {
+    const plain = await failed('alone');
+    await cli('pause paused');
+    const step = (method: string) =>
+      booted.queue.of(`ReportTasks.${method}`).with({ queue: 'paused' }).signature('no paper') as never;
+    const whole = await chain(booted.queue.of('ReportTasks.fail').signature('first') as never, step('build')).enqueue();
+    await whole.result().catch(() => undefined);
+    const { out } = await cli('list --workflow --state failed --json');
+    const ids = (JSON.parse(out) as { items: { id: string }[] }).items.map(({ id }) => id);
+    expect(ids).toContain(whole.id);
+    expect(ids).not.toContain(plain);
+    await cli('resume paused');
   });
 });
