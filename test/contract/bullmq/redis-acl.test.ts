@@ -2,7 +2,10 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
 import { Redis } from 'ioredis';
 import { Task, TaskContext, TaskSchedules, type Tasks } from 'nestjs-task-queue';
+import type { Engine } from '../../../lib/engine/engine.js';
+import { ENGINE } from '../../../lib/task-queue-tokens.js';
 import { boot, type Booted } from '../../support/boot.js';
+import { commandLine } from '../../support/command-line.js';
 import { documentedAcl } from '../../support/documented-acl.js';
 import { freePrefix } from '../../support/servers.js';
 
@@ -64,6 +67,18 @@ it('an ACL user with the keys and channels of the prefix can do all that an appl
   await schedules.upsert('hourly', { task: 'Work.echo', args: ['x'], every: '1h' });
   expect(await (await schedules.runNow('hourly')).result({ timeout: '15s' })).toBe('x');
   await schedules.remove('hourly');
+});
+
+it('doctor names the right that a user needs to see workers of BullMQ', async () => {
+  const doctor = async () => (await commandLine(['doctor', '--url', urlOf(app), '--prefix', prefix])).out;
+  expect(await doctor()).not.toContain('cannot be seen');
+  await admin.call('ACL', 'SETUSER', app.name, '-client|list');
+  expect(await doctor()).toMatch(
+    /warn +other workers +Workers of BullMQ .* cannot be seen: NOPERM[\s\S]*\+client\|list/,
+  );
+  // Workers look for others too: without the right they see none, and the server is not taken for unreachable.
+  await expect(worker.app.get<Engine>(ENGINE).foreignWorkers(['default'])).resolves.toEqual([]);
+  await admin.call('ACL', 'SETUSER', app.name, '+client|list');
 });
 
 it('a user without them can neither receive nor send messages', async () => {

@@ -1,3 +1,4 @@
+import type { Redis } from 'ioredis';
 import { bytesText, fine, finding, fullness, type Finding } from '../../ports/diagnosis-port.js';
 import { bareMessage } from '../../bare-error.js';
 import type { RedisClient } from './client-options.js';
@@ -17,12 +18,14 @@ export async function diagnoseRedis(cluster: RedisClient, address: string, key: 
   const start = performance.now();
   await client.ping();
   const answered = `${address} answers in ${Math.max(1, Math.round(performance.now() - start))} ms`;
+  const others = await otherWorkers(client);
   let info: Info;
   try {
     info = readInfo(await client.info());
   } catch (error) {
     return [
       fine('engine', answered),
+      ...others,
       finding(
         'settings',
         'warn',
@@ -38,7 +41,25 @@ export async function diagnoseRedis(cluster: RedisClient, address: string, key: 
     persistence(info),
     memory(info),
     connections(info),
+    ...others,
   ];
+}
+
+/** Nothing is wrong without this right, but the workers of BullMQ that take from the queues too stay unseen. */
+async function otherWorkers(client: Redis): Promise<Finding[]> {
+  try {
+    await client.call('CLIENT', 'LIST', 'ID', '1');
+    return [];
+  } catch (error) {
+    return [
+      finding(
+        'other workers',
+        'warn',
+        `Workers of BullMQ that take from the queues of this package cannot be seen: ${bareMessage(error)}`,
+        'Let the user list the connections: ACL SETUSER <user> +client|list.',
+      ),
+    ];
+  }
 }
 
 /** @param text lines `field:value` under headings that begin with `#` */

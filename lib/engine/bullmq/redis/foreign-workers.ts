@@ -1,5 +1,6 @@
 import type { ForeignWorker } from '../../ports/foreign-workers-port.js';
 import type { RedisClient } from './client-options.js';
+import { isForbidden } from './redis-client.js';
 
 /** The workers of this package are named by the ids of their processes. */
 const OWN_NAME = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/;
@@ -23,8 +24,14 @@ export async function foreignWorkersOnRedis(
   return [...new Map(workers.map((worker) => [JSON.stringify(worker), worker])).values()];
 }
 
-function listOf(client: { client(subcommand: 'LIST'): Promise<unknown> }): Promise<string> {
-  return client.client('LIST').then(String);
+/** @returns nothing for a user that may not list the connections: see `otherWorkers` in diagnose-redis.ts */
+async function listOf(client: { client(subcommand: 'LIST'): Promise<unknown> }): Promise<string> {
+  try {
+    return String(await client.client('LIST'));
+  } catch (error) {
+    if (isForbidden(error)) return '';
+    throw error;
+  }
 }
 
 interface Connection {
