@@ -127,7 +127,8 @@ export class TaskHandle<R = unknown> {
   }
 
   /**
-   * Runs a failed or cancelled task again under its id, with all its attempts. Any other task does not change.
+   * Runs a failed or cancelled task again under its id, with all its attempts. Any other task does not change. A run that still ends
+   * because it was cancelled is waited for, up to 2 seconds; so are those of the members of a workflow.
    *
    * @returns the status after the request
    * @throws RetryRefusedError when the task is unique and an equal task has not ended

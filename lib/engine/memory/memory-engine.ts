@@ -17,6 +17,7 @@ import type { TransactionEnqueue } from '../ports/transaction-port.js';
 import type { Consumer, ConsumerOptions, DeliveryHandler } from '../ports/worker-port.js';
 import type { Retention } from '../retention.js';
 import { isFinal, type Receipt, type TaskCall, type TaskRecord, type TaskTree } from '../task.js';
+import { CANCELLED_WITHIN } from '../cancelled-within.js';
 import { systemClock, type Clock } from '../clock.js';
 import { SharedPlaces } from '../places/shared-places.js';
 import { TaskChanges } from '../task-changes.js';
@@ -252,6 +253,7 @@ export class MemoryEngine implements Engine {
   async retry(id: string): Promise<TaskRecord | undefined> {
     const task = this.openPlace('retry').store.find(id);
     if (!task) return undefined;
+    await this.afterCancels(task);
     this.retryAll(task);
     await this.onStored([id]);
     return this.recordOf(task);
@@ -412,6 +414,13 @@ export class MemoryEngine implements Engine {
     }
   }
 
+  /** Waits for the ends of cancelled runs: until then a task cannot run again, and its workflow would fail because of it. */
+  private async afterCancels(root: StoredTask): Promise<void> {
+    const giveUp = performance.now() + CANCELLED_WITHIN;
+    while (isEnding(root) && performance.now() < giveUp)
+      await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_AFTER));
+  }
+
   /** Members first: the task reads their results as soon as it runs. */
   private retryAll(task: StoredTask): void {
     const state = stateOf(task, this.now());
@@ -436,4 +445,12 @@ export class MemoryEngine implements Engine {
     if (this.isClosed) throw closedError(what);
     return this.place;
   }
+}
+
+/** The pause before a task is looked at again, in milliseconds. */
+const LOOK_AGAIN_AFTER = 5;
+
+/** Whether the task or one of its members was cancelled and still runs. */
+function isEnding({ run, cancelled, workflow }: StoredTask): boolean {
+  return (run !== undefined && cancelled !== undefined) || (workflow?.members.some(isEnding) ?? false);
 }

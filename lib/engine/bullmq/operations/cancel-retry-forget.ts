@@ -4,6 +4,7 @@ import { inBatches } from '../../../concurrency.js';
 import { type UnreadableTaskError, RetryRefusedError } from '../../../errors.js';
 import { storableText } from '../../json.js';
 import type { TaskChanges } from '../../task-changes.js';
+import { CANCELLED_WITHIN } from '../../cancelled-within.js';
 import { isFinal, type TaskRecord, type TaskState } from '../../task.js';
 import { memberIds } from '../../task-id.js';
 import type { Availability } from '../availability.js';
@@ -21,7 +22,7 @@ import type { FoundTask, JobLookup } from './job-lookup.js';
 const MEMBERS_AT_ONCE = 100;
 /** How long a worker may take to end a task that was cancelled before it started. */
 const END_WITHIN = 1_000;
-/** The pause before the state of a job is read again. */
+/** The pause before the state of a job is read again, also in {@link END_WITHIN} and {@link CANCELLED_WITHIN}. */
 const READ_AGAIN_AFTER = 20;
 
 export interface TaskCommandsDeps {
@@ -113,7 +114,7 @@ export class TaskCommands {
   }
 
   async retry(id: string): Promise<TaskRecord | undefined> {
-    const found = await this.deps.lookup.find(id);
+    const found = await this.afterCancel(id);
     if (!found || (found.record.state !== 'failed' && found.record.state !== 'cancelled')) return found?.record;
     // It counts as failed already, and the worker that takes it next fails it.
     if (isUnreadable(found.record) && !found.json.finishedOn) return found.record;
@@ -136,6 +137,20 @@ export class TaskCommands {
       await this.deps.feed.changedByRequest([id]);
     });
     return (await this.deps.lookup.find(id))?.record;
+  }
+
+  /**
+   * Finds a task. Waits for the worker that runs it when it was cancelled: until then it cannot run again, and a workflow that is run
+   * again would fail because of it.
+   */
+  private async afterCancel(id: string): Promise<FoundTask | undefined> {
+    const giveUp = performance.now() + CANCELLED_WITHIN;
+    for (;;) {
+      const found = await this.deps.lookup.find(id);
+      const isEnding = found?.record.state === 'running' && readData(parse(found.json.data))?.cancelled !== undefined;
+      if (!isEnding || performance.now() > giveUp) return found;
+      await new Promise((resolve) => setTimeout(resolve, READ_AGAIN_AFTER));
+    }
   }
 
   /**
