@@ -6,6 +6,7 @@ import {
   NotSerializableError,
   PayloadTooLargeError,
   QueueFullError,
+  RetryRefusedError,
   TaskNotFoundError,
 } from '../errors.js';
 
@@ -72,6 +73,8 @@ export function problemOf(error: unknown): Problem | undefined {
   if (error instanceof IdempotencyConflictError) {
     return problem(409, 'Conflict', 'This idempotency key was used before, with other arguments.', error);
   }
+  if (error instanceof RetryRefusedError)
+    return problem(409, 'Conflict', 'The task is unique, and an equal task has not ended.', error);
   if (error instanceof PayloadTooLargeError) {
     const detail = `The task's arguments are ${error.size} bytes of JSON, the limit is ${error.limit}.`;
     return problem(413, 'Content Too Large', detail, error);

@@ -26,6 +26,7 @@ import {
   NotSerializableError,
   PayloadTooLargeError,
   QueueFullError,
+  RetryRefusedError,
   TaskNotFoundError,
   TaskQueueError,
 } from '../../../lib/errors.js';
@@ -38,6 +39,7 @@ const ERRORS = {
   invalid: new InvalidArgumentsError('Reports.build: month is wrong', [{ path: 'args[0]', message: 'no month' }]),
   unserializable: new NotSerializableError('args[0].when', 'is a Map, which JSON cannot hold.'),
   conflict: new IdempotencyConflictError('key-1', 'default.of-another-caller'),
+  refused: new RetryRefusedError('default.x', 'Reports.build', 'default.of-another-caller'),
   large: new PayloadTooLargeError('The arguments of Reports.build', 2048, 1024),
   unavailable: new EngineUnavailableError('redis://:secret@host does not answer'),
   full: new QueueFullError('mail', 100, 100, 1),
@@ -236,6 +238,15 @@ describe.each(platforms)('handlers of the application on %s', (platform) => {
         status: 409,
         detail: 'This idempotency key was used before, with other arguments.',
         code: 'IDEMPOTENCY_CONFLICT',
+      },
+    ],
+    [
+      'refused',
+      {
+        title: 'Conflict',
+        status: 409,
+        detail: 'The task is unique, and an equal task has not ended.',
+        code: 'RETRY_REFUSED',
       },
     ],
     [
