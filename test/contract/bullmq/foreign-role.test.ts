@@ -7,7 +7,7 @@ import { PostgresBus } from '../../../lib/engine/bullmq/postgres/postgres-bus.js
 import { SUCCESS_FIELDS } from '../../../lib/engine/bullmq/jobs/job-success.js';
 import { boot, type Booted } from '../../support/boot.js';
 import { Gate } from '../../support/gate.js';
-import { freePrefix } from '../../support/servers.js';
+import { createDatabase, freePrefix } from '../../support/servers.js';
 import { until } from '../../support/until.js';
 
 /** A part of every argument, header, progress, result, reason and name, and of no name of this package. */
@@ -39,7 +39,8 @@ interface Heard {
   readonly payload: string;
 }
 
-const admin = process.env['TEST_POSTGRES_URL'] ?? '';
+/** Its own: a role hears the messages of all applications of a database, and other tests run beside this one. */
+let database: Awaited<ReturnType<typeof createDatabase>>;
 const prefix = freePrefix();
 const role = `${prefix}_foreign`;
 const channels = new Set<string>();
@@ -53,8 +54,9 @@ let work: Tasks<Work>;
 /** On PostgreSQL a role without any privilege but CONNECT can listen on every channel, and notify on it. */
 beforeAll(async () => {
   jest.spyOn(Logger.prototype, 'warn').mockImplementation((line: string) => void warnings.push(line));
+  database = await createDatabase(process.env['TEST_POSTGRES_URL'] as string);
   await asAdmin(`CREATE ROLE ${role} LOGIN PASSWORD 'foreign'`);
-  const url = new URL(admin);
+  const url = new URL(database.url);
   Object.assign(url, { username: role, password: 'foreign' });
   foreign = new pg.Client(url.href);
   await foreign.connect();
@@ -72,7 +74,7 @@ beforeAll(async () => {
   const namespace = createHash('sha1').update(prefix).digest('base64url').slice(0, 8);
   const guessed = ['workers', 'watchers', 'schedules'].map((name) => `task_queue_${namespace}_${name}`);
   for (const channel of [...guessed, 'bullmq_jobs', 'bullmq_events']) await foreign.query(`LISTEN "${channel}"`);
-  const options = { connection: admin, prefix };
+  const options = { connection: database.url, prefix };
   worker = await boot(options, [Work]);
   web = await boot({ ...options, role: 'producer' });
   work = {
@@ -89,12 +91,12 @@ afterAll(async () => {
   jest.restoreAllMocks();
   await Promise.all([web?.app.close(), worker?.app.close()]);
   await foreign?.end();
-  await asAdmin(`DROP SCHEMA IF EXISTS ${prefix} CASCADE`);
   await asAdmin(`DROP ROLE IF EXISTS ${role}`);
+  await database.drop();
 });
 
 async function asAdmin(sql: string): Promise<void> {
-  const client = new pg.Client(admin);
+  const client = new pg.Client(database.url);
   await client.connect();
   try {
     await client.query(sql);
