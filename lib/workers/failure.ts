@@ -70,7 +70,10 @@ function messageOf(error: Error, depth = INNER_LEVELS): string | undefined {
 }
 
 function messageOfInner(inner: unknown, depth: number): string {
-  return isErrorLike(inner) ? messageOf(inner, depth) || textIn(() => inner.name) || UNREADABLE : String(inner);
+  if (!isErrorLike(inner)) return String(inner);
+  const message = messageOf(inner, depth);
+  // An error without a message has a name. One whose message cannot be read says so.
+  return message === undefined ? UNREADABLE : message || textIn(() => inner.name) || UNREADABLE;
 }
 
 /** What an exception of Nest tells its caller; `undefined` for any other error. */

@@ -81,7 +81,7 @@ const VALUES: Readonly<Record<string, readonly [make: () => unknown, says: RegEx
   'a DOMException': [() => new DOMException('aborted by hand', 'AbortError'), /^aborted by hand$/],
   'errors inside of errors': [
     () => new AggregateError([new AggregateError([new Error('deep')], 'inner'), withGetter('message')], 'outer'),
-    /^outer: inner; .*cannot be read/,
+    /^outer: inner: deep; .*cannot be read/,
   ],
   'a class of its own for several errors': [
     () => new Failures([new Error('one'), new Error('two')], 'both'),

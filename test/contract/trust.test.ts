@@ -305,7 +305,7 @@ describeEachEngine('retries, cancellation and uniqueness', (engine) => {
   });
 
   it('unique while pending: an equal call gets the first task until that starts', async () => {
-    const first = await work.onceWhilePending.with({ delay: 100 }).enqueue('pending');
+    const first = await work.onceWhilePending.with({ delay: 1_000 }).enqueue('pending');
     const second = await work.onceWhilePending.enqueue('pending');
     expect(second).toMatchObject({ id: first.id, deduplicated: true });
     await reaches(first, 'running');
