@@ -1,8 +1,8 @@
 import { ConfigurationError } from './errors.js';
 
 /**
- * The answer of a function of the application that has to answer at once. A promise in its place counts as true in JavaScript, whatever
- * it resolves with, and ends the process when it rejects and nobody waits for it.
+ * The answer of a function of the application that has to answer at once. JavaScript takes a promise in its place for true, whatever
+ * the promise resolves with, and a rejection that no code handles ends the process.
  *
  * @param what names the function
  * @throws ConfigurationError when the answer is a promise, whose rejection is then handled

@@ -10,7 +10,7 @@ export type TaskEngine = Pick<Engine, 'find' | 'watch' | 'countEndedMembers' | '
 /** Calls that are committed, and that the engine does not know yet. */
 export type WaitingCalls = Pick<TaskEngine, 'find'>;
 
-/** Milliseconds between two look-ups of a call that waits in an outbox. Nobody tells its watchers that it was moved. */
+/** Milliseconds between two look-ups of a call that waits in an outbox. No message tells its watchers that a relay has moved it. */
 const LOOK_AGAIN_AFTER = 100;
 
 /** One watch of a call, and of the task that stands for it once that is known. */

@@ -52,6 +52,7 @@ describeEachEngine('a task that a worker gave back before it called the method',
     const isTaken = async () => (await admin.tasks({ state: 'running' })).items.length === 1;
     await until(isTaken, 'a worker has the call');
     await booted.app.close();
+    // The task has to expire while no process runs.
     await new Promise((resolve) => setTimeout(resolve, 2_000));
     await start();
     const handle = booted.queue.handle(call.id);

@@ -87,6 +87,7 @@ describe.each(['postgres', 'mysql', 'sqlite', 'sqlite without a log'] as const)(
     await expect(booted.queue.handle('"no id').status()).rejects.toThrow(TaskNotFoundError);
     // A handle by id, which does not know that the call went through an outbox.
     const results = Promise.all(handles.map(({ id }) => booted.queue.handle(id).result({ timeout: '20s' })));
+    // The waiting callers look again every 100 ms while the call is not moved.
     await new Promise((resolve) => setTimeout(resolve, 250));
     gate.open();
     await expect(results).resolves.toEqual(['first', { id: mentioned }]);
