@@ -127,8 +127,10 @@ export class TaskHandle<R = unknown> {
   }
 
   /**
-   * Runs a failed or cancelled task again under its id, with all its attempts. Any other task does not change. A run that still ends
-   * because it was cancelled is waited for, up to 2 seconds; so are those of the members of a workflow.
+   * Runs a failed or cancelled task again under its id, with all its attempts. Any other task does not change.
+   *
+   * A cancelled run may not have ended yet. The call waits for its end, up to 2 seconds; after that the status is `running`, and the
+   * task runs again as soon as that run ends. So do the members of a workflow.
    *
    * @returns the status after the request
    * @throws RetryRefusedError when the task is unique and an equal task has not ended

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
-import { group, Task, type TaskHandle, type Tasks } from 'nestjs-task-queue';
+import { chain, group, Task, TaskCancelledError, type TaskHandle, type Tasks } from 'nestjs-task-queue';
 import { boot, type Booted } from '../support/boot.js';
 import { describeEachEngine } from '../support/engines.js';
 import { until } from '../support/until.js';
@@ -8,12 +8,19 @@ import { until } from '../support/until.js';
 @Injectable()
 class Work {
   static fails = true;
+  static runs = 0;
 
   /** Ignores its signal: its cancelled attempt ends 250 ms after the cancel. */
   @Task()
   async deaf(): Promise<string> {
+    Work.runs++;
     await new Promise((resolve) => setTimeout(resolve, 800));
     return 'heard nothing';
+  }
+
+  @Task()
+  async echo(text: string): Promise<string> {
+    return text;
   }
 
   @Task()
@@ -22,6 +29,12 @@ class Work {
     if (Work.fails) throw new Error('the first time');
     return 'good';
   }
+}
+
+/** Stops everything in this process, so that a cancelled run ends later than a retry waits for it. */
+function blockEventLoop(): void {
+  const end = performance.now() + 2_300;
+  while (performance.now() < end);
 }
 
 describeEachEngine('a retry while a cancelled run still ends', (engine) => {
@@ -61,4 +74,48 @@ describeEachEngine('a retry while a cancelled run still ends', (engine) => {
     await handle.retry();
     await expect(handle.result({ timeout: '10s' })).resolves.toEqual(['heard nothing', ['heard nothing']]);
   });
+
+  it('runs the task again after a run that ends much later', async () => {
+    const handle = await work.deaf.enqueue();
+    await running(handle);
+    await handle.cancel();
+    const before = Work.runs;
+    const retried = handle.retry();
+    blockEventLoop();
+    expect(['running', 'queued']).toContain((await retried).state);
+    await expect(handle.result({ timeout: '10s' })).resolves.toBe('heard nothing');
+    expect(Work.runs).toBe(before + 1);
+    expect(await handle.status()).toMatchObject({ state: 'succeeded', attempt: 1 });
+    // The task has ended: nothing runs it once more.
+    await expect((await work.echo.enqueue('next')).result({ timeout: '10s' })).resolves.toBe('next');
+    expect(Work.runs).toBe(before + 1);
+  }, 30_000);
+
+  it('runs a workflow again whose other members end much later', async () => {
+    Work.fails = true;
+    const members = [
+      work.failing.signature(),
+      work.deaf.signature(),
+      chain(work.deaf.signature(), work.echo.signature()),
+    ];
+    const handle = await group(members).enqueue();
+    await expect(handle.result({ timeout: '10s' })).rejects.toThrow('the first time');
+    Work.fails = false;
+    const retried = handle.retry();
+    blockEventLoop();
+    await retried;
+    await expect(handle.result({ timeout: '15s' })).resolves.toEqual(['good', 'heard nothing', 'heard nothing']);
+  }, 30_000);
+
+  it('lets the task be cancelled again before the earlier run has ended', async () => {
+    const handle = await work.deaf.enqueue();
+    await running(handle);
+    await handle.cancel();
+    const retried = handle.retry();
+    blockEventLoop();
+    await retried;
+    await handle.cancel('after all');
+    await expect(handle.result({ timeout: '10s' })).rejects.toThrow(TaskCancelledError);
+    expect((await handle.status()).state).toBe('cancelled');
+  }, 30_000);
 });

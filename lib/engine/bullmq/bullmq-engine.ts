@@ -27,7 +27,7 @@ import { CheckedBus } from './checked-bus.js';
 import { QueueConsumer } from './consumer/queue-consumer.js';
 import type { TaskCompletionDeps } from './consumer/task-completion.js';
 import type { Driver } from './driver.js';
-import { TaskCommands } from './operations/cancel-retry-forget.js';
+import { TaskCommands } from './operations/cancel-forget.js';
 import { FailedWholes } from './operations/failed-wholes.js';
 import { Enqueuer } from './operations/enqueuer.js';
 import { JobLookup } from './operations/job-lookup.js';
@@ -35,6 +35,7 @@ import { TaskLists } from './operations/task-lists.js';
 import { readAttempts } from './jobs/job-attempts.js';
 import { MemberFlows } from './operations/member-flows.js';
 import { QueueBlocks } from './operations/queue-blocks.js';
+import { TaskRetries } from './operations/retries.js';
 import { TaskEdits } from './operations/task-edits.js';
 import { TaskLog } from './operations/task-log.js';
 import { TransactionEnqueuer } from './operations/transaction-enqueuer.js';
@@ -87,6 +88,7 @@ export class BullMQEngine implements Engine {
   private readonly blocks: QueueBlocks;
   private readonly enqueuer: Enqueuer;
   private readonly commands: TaskCommands;
+  private readonly retries: TaskRetries;
   private readonly wholes: FailedWholes;
   private readonly edits: TaskEdits;
   private readonly log: TaskLog;
@@ -149,6 +151,13 @@ export class BullMQEngine implements Engine {
       lookup: this.lookup,
       feed: this.feed,
       changes: this.changes,
+      availability: this.availability,
+      queueNamed,
+    });
+    this.retries = new TaskRetries({
+      driver,
+      lookup: this.lookup,
+      feed: this.feed,
       availability: this.availability,
       queueNamed,
     });
@@ -241,7 +250,7 @@ export class BullMQEngine implements Engine {
   }
 
   retry(id: string): Promise<TaskRecord | undefined> {
-    return this.commands.retry(id);
+    return this.retries.retry(id);
   }
 
   promote(id: string): Promise<TaskRecord | undefined> {
@@ -362,6 +371,7 @@ export class BullMQEngine implements Engine {
       log: this.log,
       counter: this.statistics.counter,
       cancel: (id, reason) => this.cancel(id, reason),
+      retryIfAsked: (id) => this.retries.retryIfAsked(id),
       wholes: this.wholes,
       abandonedAfter: this.options.abandonedAfter,
       completion: this.completionDeps(),

@@ -99,6 +99,12 @@ export interface Driver {
    */
   cancel(queue: Queue, cancels: readonly CancelOfJob[]): Promise<(FoundJob | undefined)[]>;
   /**
+   * Notes in the mark of a cancelled job that has not ended that it has to run again after its end, or removes the note, in one step.
+   *
+   * @returns the job after it; `undefined` when there is none
+   */
+  runAgainAfterEnd(job: JobRef, again: boolean): Promise<FoundJob | undefined>;
+  /**
    * Stores the mark of a failed member in a job that waits, in one step.
    *
    * @returns the job with its mark; `undefined` when a worker has it, it has ended or has a mark, or a caller has run it again

@@ -4,7 +4,7 @@ import type { CountedEvent } from '../statistics/figures.js';
 import type { CountedTimes, TaskCounter } from '../statistics/task-counter.js';
 import type { Retention } from '../retention.js';
 import { failureDuty } from '../duty-task.js';
-import { failsByItself } from '../failures.js';
+import { cancellation, failsByItself } from '../failures.js';
 import type { Topology } from '../shards/topology.js';
 import type { TaskChanges } from '../task-changes.js';
 import { isFinal, type TaskCall, type TaskFailure, type TaskRecord, type TaskTree } from '../task.js';
@@ -66,12 +66,23 @@ export class MemoryChanges {
     const members = outcome.kind === 'waiting' ? outcome.members : [];
     const times = this.timesOf(task, hasStarted);
     const added = members.filter(({ id }) => !store.find(id));
+    if (task.cancelled?.again && outcome.kind !== 'succeeded') this.tellCancelled(task, times);
     storeOutcome(store, task, outcome, retention);
     for (const member of added) changes.emitEnqueued(member, now());
     if (hasEnded(task) || outcome.kind === 'retry') this.count(task, times);
     if (hasEnded(task)) this.emitEnd(task);
     else if (outcome.kind === 'retry' || (outcome.kind === 'postponed' && hasStarted)) this.emit('retrying', task);
     if (outcome.kind === 'failed' && failsByItself(task.id, outcome.failure)) this.failWhole(task);
+  }
+
+  /** The cancelled run of a task has ended that a caller has asked to run again: the task is never final in between. */
+  private tellCancelled(task: StoredTask, times: CountedTimes): void {
+    const { changes, counter, now, recordOf } = this.deps;
+    counter?.count('cancelled', task.queue, task.name, now(), times);
+    const record = changes.wants('cancelled') ? recordOf(task) : undefined;
+    if (!record) return;
+    const ended = { state: 'cancelled', error: cancellation(task.cancelled?.reason), finishedAt: now() } as const;
+    changes.emit({ type: 'cancelled', record: { ...record, ...ended }, dueAt: dueAtOf(task), at: now() });
   }
 
   /** The worker gives the task up, which goes on there. */
@@ -114,6 +125,10 @@ export class MemoryChanges {
     const { changes, recordOf, now } = this.deps;
     const record = changes.wants(type) ? recordOf(task) : undefined;
     if (!record) return;
-    changes.emit({ type, record, dueAt: Math.max(task.options.startAt ?? 0, task.enqueuedAt), at: now() });
+    changes.emit({ type, record, dueAt: dueAtOf(task), at: now() });
   }
+}
+
+function dueAtOf({ options, enqueuedAt }: StoredTask): number {
+  return Math.max(options.startAt ?? 0, enqueuedAt);
 }

@@ -414,7 +414,7 @@ export class MemoryEngine implements Engine {
     }
   }
 
-  /** Waits for the ends of cancelled runs: until then a task cannot run again, and its workflow would fail because of it. */
+  /** Waits for the ends of cancelled runs: until then a task cannot run again. */
   private async afterCancels(root: StoredTask): Promise<void> {
     const giveUp = performance.now() + CANCELLED_WITHIN;
     while (isEnding(root) && performance.now() < giveUp)
@@ -424,10 +424,13 @@ export class MemoryEngine implements Engine {
   /** Members first: the task reads their results as soon as it runs. */
   private retryAll(task: StoredTask): void {
     const state = stateOf(task, this.now());
-    if (state !== 'failed' && state !== 'cancelled') return;
+    const isStillRunning = hasCancelledRun(task);
+    if (state !== 'failed' && state !== 'cancelled' && !isStillRunning) return;
     for (const member of task.workflow?.members ?? []) if (member.place !== 'removed') this.retryAll(member);
     this.refuseSecond(task);
-    this.place.store.revive(task);
+    // The end of that run then queues the task again.
+    if (isStillRunning) task.cancelled = { reason: task.cancelled?.reason, again: true };
+    else this.place.store.revive(task);
   }
 
   /** @throws RetryRefusedError when an equal task has not ended */
@@ -451,6 +454,10 @@ export class MemoryEngine implements Engine {
 const LOOK_AGAIN_AFTER = 5;
 
 /** Whether the task or one of its members was cancelled and still runs. */
-function isEnding({ run, cancelled, workflow }: StoredTask): boolean {
-  return (run !== undefined && cancelled !== undefined) || (workflow?.members.some(isEnding) ?? false);
+function isEnding(task: StoredTask): boolean {
+  return hasCancelledRun(task) || (task.workflow?.members.some(isEnding) ?? false);
+}
+
+function hasCancelledRun({ run, cancelled }: StoredTask): boolean {
+  return run !== undefined && cancelled !== undefined;
 }

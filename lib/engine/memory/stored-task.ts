@@ -49,8 +49,8 @@ export interface StoredTask extends HeapItem {
   run: RunningTask | undefined;
   /** See `Delivery.mark`. */
   mark: string | undefined;
-  /** A caller cancelled the task while it ran. */
-  cancelled: { readonly reason: string | undefined } | undefined;
+  /** A caller cancelled the task while it ran. `again`: and then asked to run it again, once that run has ended. */
+  cancelled: { readonly reason: string | undefined; readonly again?: true } | undefined;
   /** Only of tasks that belong to a workflow. */
   workflow: WorkflowPart | undefined;
   /** `undefined` when the task has written no line. */

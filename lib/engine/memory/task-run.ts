@@ -83,6 +83,7 @@ export function storeOutcome(store: TaskStore, task: StoredTask, outcome: Outcom
   const at = store.now();
   if (hasStarted) remember(task, outcome, at);
   if (outcome.kind === 'succeeded') return store.succeed(task, outcome.result, retention, at);
+  if (task.cancelled?.again) return store.revive(task);
   if (outcome.kind === 'failed') return store.fail(task, storable(outcome.failure), retention, at);
   // The request came after the run had ended, and interrupted nothing.
   if (task.cancelled) return store.cancel(task, task.cancelled.reason, retention);

@@ -212,10 +212,10 @@ export class TaskStore {
     else this.queue(task, 'front');
   }
 
-  /** Queues a final task again, with all its attempts. */
+  /** Queues a task again that is final, or whose cancelled run has just ended, with all its attempts. */
   revive(task: StoredTask): void {
     const { unique, workflow } = task;
-    if (workflow?.parent?.workflow) workflow.parent.workflow.unended++;
+    if (workflow?.parent?.workflow && hasEnded(task)) workflow.parent.workflow.unended++;
     const holder = unique && this.keys.get(unique.key);
     if (unique && (!holder || (unique.while !== 'retained' && hasEnded(holder)))) this.keys.set(unique.key, task);
     Object.assign(task, { attempts: 0, starts: 0, looks: 0, returns: 0, abandoned: 0, finishedAt: null });

@@ -96,7 +96,8 @@ export class OutcomeTranslator {
       lost: job.stalledCounter,
       ...(mark !== undefined && { mark }),
     };
-    return writeFailure(failure, hasStarted ? attempt : null);
+    const run = isCancellation(failure) ? (readData(job.data)?.rerun?.count ?? 0) : undefined;
+    return writeFailure(failure, hasStarted ? attempt : null, run);
   }
 
   private async postpone(run: JobRun, delay: number, note?: WorkflowNote): Promise<never> {

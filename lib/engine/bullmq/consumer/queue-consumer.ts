@@ -1,7 +1,7 @@
 import type { Job, Worker } from 'bullmq';
 import { endsWithin } from '../../../concurrency.js';
 import { EngineUnavailableError, TaskCancelledError, WorkerClosingError, WorkerLostError } from '../../../errors.js';
-import { cancellation, DEATHS_ALLOWED, failsByItself } from '../../failures.js';
+import { cancellation, DEATHS_ALLOWED, failsByItself, isCancellation } from '../../failures.js';
 import { GracePeriod } from '../../grace-period.js';
 import type { Json } from '../../json.js';
 import { writeLogLine } from '../../log-line.js';
@@ -12,8 +12,8 @@ import { bareError } from '../../bare-error.js';
 import { bullmq } from '../bullmq-package.cjs';
 import type { Driver } from '../driver.js';
 import { renewLocksByTimer } from '../patched-lock-renewal.js';
-import { readData, type FailureMark, type JobData, type JobOptions } from '../jobs/job-data.js';
-import { isAbandonment } from '../jobs/job-failure.js';
+import { parse, readData, type FailureMark, type JobData, type JobOptions } from '../jobs/job-data.js';
+import { isAbandonment, readStack } from '../jobs/job-failure.js';
 import { writeSuccess } from '../jobs/job-success.js';
 import { wholeOf } from '../jobs/whole-of-job.js';
 import type { FailedWholes } from '../operations/failed-wholes.js';
@@ -60,6 +60,8 @@ export interface QueueConsumerDeps extends OutcomeTranslatorDeps, JobChangesDeps
   readonly driver: Driver;
   readonly log: Pick<TaskLog, 'add'>;
   readonly wholes: Pick<FailedWholes, 'expect'>;
+  /** Runs a task again whose cancelled run has ended, if a caller has asked for that. */
+  readonly retryIfAsked: (id: string) => Promise<void>;
   /** `undefined` where the application has no transactions in the store. */
   readonly completion: TaskCompletionDeps | undefined;
   readonly counter: Pick<TaskCounter, 'count'> | undefined;
@@ -89,6 +91,8 @@ export class QueueConsumer {
   private stopping: Promise<void> | undefined;
   /** The tasks whose successes were committed before their ends are stored. */
   private readonly completed = new Set<string>();
+  /** The looks whether a task has to run again whose cancelled run has ended. */
+  private readonly looks = new Set<Promise<void>>();
   /** By `performance.now()`. */
   private runsSince = -Infinity;
   /** The last time at which an end was stored. The answer has the next job, so a busy worker does not ask for it. */
@@ -110,7 +114,10 @@ export class QueueConsumer {
       driver,
       feed,
       log: this.lostTasks,
-      onFound: (id, job) => this.changes.foundEnd(id, job),
+      onFound: (id, job) => {
+        this.changes.foundEnd(id, job);
+        if (readData(parse(job.json.data))?.cancelled?.again) this.retryIfAsked(id);
+      },
     });
     this.jobCheck = new JobCheck(queue, driver, this.logger);
     this.worker = patchCreateJob(this.createWorker(options));
@@ -212,6 +219,7 @@ export class QueueConsumer {
     }
     this.translator.abandon();
     await endsWithin(closed, CLOSE_GRACE);
+    await endsWithin(Promise.allSettled(this.looks), CLOSE_GRACE);
     this.eventLoop.stop();
     this.lostTasks.flush();
   }
@@ -360,6 +368,15 @@ export class QueueConsumer {
     if (!isKnown) this.counts.failed(job);
     this.announceToRoot(job);
     if (isAbandonment(error.message)) this.lostTasks.addGivenUp(id, job.name);
+    if (job.finishedOn !== undefined && mayRunAgain(job, error)) this.retryIfAsked(id);
+  }
+
+  private retryIfAsked(id: string): void {
+    const look = this.deps
+      .retryIfAsked(id)
+      .catch((error: unknown) => this.handleError(error as Error))
+      .finally(() => this.looks.delete(look));
+    this.looks.add(look);
   }
 
   private onStalled(id: string): void {
@@ -408,4 +425,13 @@ export class QueueConsumer {
         'Work that takes so long without a pause belongs in a child process: @Task({ isolate: true }).',
     );
   }
+}
+
+/**
+ * Whether the job was cancelled while it ran. A caller cannot have asked to run one again that had the mark when this worker took it:
+ * before that, the job could be run again at once.
+ */
+function mayRunAgain({ data }: Job, error: Error): boolean {
+  const mark = readData(data)?.cancelled;
+  return isCancellation(readStack(error.stack ?? '').failure) && (!mark || mark.again === true);
 }

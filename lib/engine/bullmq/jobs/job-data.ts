@@ -45,6 +45,8 @@ export interface CancelMark {
   readonly running?: boolean;
   /** The request that set the mark. Several may come at the same time, and one of them sets it. */
   readonly by?: string;
+  /** A caller has asked to run the task again while its cancelled run had not ended. See operations/retries.ts. */
+  readonly again?: true;
 }
 
 export interface FailureMark {

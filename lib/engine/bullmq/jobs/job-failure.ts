@@ -25,15 +25,17 @@ export interface FailedAttempt {
  * JSON behind the stack.
  *
  * @param attempt `null`, the default, when a worker ended the task without calling its method
+ * @param run how often a caller had run the task again when this run began; it is kept with the failure of a cancelled run
  */
 export function writeFailure(
   failure: TaskFailure,
   attempt: Omit<FailedAttempt, 'message'> | null = null,
+  run?: number,
 ): { message: string; stack: string } {
   const { name, code, exposable, member } = failure;
   const message = storableText(failure.message);
   const stack = storableText(failure.stack ?? `${name}: ${message}`);
-  const kept = { name, code, exposable, member, attempt: attempt && { ...attempt, message } };
+  const kept = { name, code, exposable, member, run, attempt: attempt && { ...attempt, message } };
   return { message, stack: `${stack}\n${JSON.stringify(kept)}` };
 }
 
@@ -44,11 +46,22 @@ export function readFailure(json: JobJson): TaskFailure {
 
 /** The failure that {@link writeFailure} stored last; `null` when there is none. */
 export function lastFailure(json: JobJson): TaskFailure | null {
-  const stacks = parse(json.stacktrace);
-  const last: unknown = Array.isArray(stacks) ? stacks.at(-1) : undefined;
-  if (typeof last !== 'string' || !json.failedReason || isAbandonment(json.failedReason)) return null;
+  const last = lastStack(json);
+  if (last === undefined || !json.failedReason || isAbandonment(json.failedReason)) return null;
   const { failure, isOwn } = readStack(last);
   return isOwn ? { ...failure, message: json.failedReason } : null;
+}
+
+/** The run in which a task was cancelled, as {@link writeFailure} stored it; `undefined` when the failure does not tell. */
+export function runOfFailure(json: JobJson): number | undefined {
+  const last = lastStack(json);
+  return last === undefined ? undefined : readStack(last).run;
+}
+
+function lastStack({ stacktrace }: JobJson): string | undefined {
+  const stacks = parse(stacktrace);
+  const last: unknown = Array.isArray(stacks) ? stacks.at(-1) : undefined;
+  return typeof last === 'string' ? last : undefined;
 }
 
 /** A stack that a job keeps. */
@@ -56,6 +69,8 @@ interface ReadStack {
   readonly failure: TaskFailure;
   /** `undefined` when the stack does not tell, `null` when the method was not called. */
   readonly attempt: FailedAttempt | null | undefined;
+  /** See {@link runOfFailure}. */
+  readonly run?: number;
   /** Whether this package wrote it. */
   readonly isOwn: boolean;
 }
@@ -66,11 +81,12 @@ export function readStack(text: string): ReadStack {
   const kept = parse(text.slice(end + 1));
   if (!isKept(kept))
     return { failure: { name: 'Error', ...messageIn(text), stack: text }, attempt: undefined, isOwn: false };
-  const { attempt, ...fields } = kept;
+  const { attempt, run, ...fields } = kept;
   const stack = text.slice(0, end);
   return {
     failure: { ...fields, message: messageIn(stack).message, stack },
     attempt: attempt === null || isAttempt(attempt) ? attempt : undefined,
+    ...(typeof run === 'number' && { run }),
     isOwn: true,
   };
 }
@@ -82,7 +98,10 @@ function messageIn(stack: string): { name?: string; message: string } {
 }
 
 /** The fields of a failure that the line of JSON behind its stack holds, and the attempt that failed. */
-type Kept = Pick<TaskFailure, 'name' | 'code' | 'exposable' | 'member'> & { readonly attempt?: unknown };
+type Kept = Pick<TaskFailure, 'name' | 'code' | 'exposable' | 'member'> & {
+  readonly attempt?: unknown;
+  readonly run?: unknown;
+};
 
 function isAttempt(value: unknown): value is FailedAttempt {
   if (!isObject(value)) return false;

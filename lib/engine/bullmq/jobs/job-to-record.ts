@@ -5,6 +5,7 @@ import { cancellation, expiry, isCancellation, isExpiry, unreadable } from '../.
 import { timeToLive, type Retention } from '../../retention.js';
 import { lastFailure, readFailure } from './job-failure.js';
 import { parse, readData, readHeaders, type CancelMark, type JobData, type JobOptions } from './job-data.js';
+import { runsAgain } from './run-again.js';
 import { FORMAT, formatOf, isTime, UNKNOWN_NAME, unreadableReason } from './unreadable-job.js';
 import { wholeOf } from './whole-of-job.js';
 
@@ -19,7 +20,12 @@ export function toRecord(
 ): TaskRecord | undefined {
   const stored = parse(json.data);
   const reason = whyUnreadable(json, stored, jobState);
-  if (reason === undefined) return readableRecord(id, json, readData(stored), { queue, jobState, retention, now });
+  if (reason === undefined) {
+    const data = readData(stored);
+    return jobState === 'failed' && runsAgain(json, data, now)
+      ? readableRecord(id, asQueued(json), data && dataOfQueued(data), { queue, jobState: 'waiting', retention, now })
+      : readableRecord(id, json, data, { queue, jobState, retention, now });
+  }
   const isNewer = formatOf(stored) > FORMAT;
   return isNewer
     ? readableRecord(id, withoutOwnFields(json), bareData(stored), { queue, jobState, retention, now })
@@ -90,6 +96,16 @@ function readableRecord(
     ...(data?.rerun && { reruns: data.rerun.count }),
     ...(opts.priority && { isOrdered: true as const }),
   };
+}
+
+/** A job that is about to be queued again, with all its attempts. */
+function asQueued(json: JobJson): JobJson {
+  const { finishedOn: _finished, processedOn: _processed, ...rest } = json;
+  return { ...rest, attemptsMade: 0, attemptsStarted: 0 };
+}
+
+function dataOfQueued({ cancelled: _cancelled, looks: _looks, returns: _returns, ...data }: JobData): JobData {
+  return data;
 }
 
 /** Why a job that was found cannot be read; `undefined` when it can. @param data of the job, parsed */

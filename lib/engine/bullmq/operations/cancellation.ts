@@ -13,7 +13,8 @@
  * This order leaves no gap: a job becomes active either before step 1, which then reports it as active, or after step 1,
  * and then with the mark. Only a task that begins to wait for new members writes its data anew, without the mark: it
  * reads the field afterwards, and step 3 is followed by a look-up that cancels such a task again. The worker removes the
- * field when it ends the task, and `retry` removes mark and field. The members of a workflow are cancelled after the task
+ * field when it ends the task, and `retry` removes mark and field. A `retry` that comes while the run still ends puts the note `again`
+ * into the mark instead: the worker that has stored the end reads it, and then runs the task again (retries.ts). The members of a workflow are cancelled after the task
  * itself, which would otherwise take them for failures.
  */
 import type { IQueueBackend } from 'bullmq';

@@ -10,10 +10,16 @@ import { parse, type JobData } from '../jobs/job-data.js';
 import { readSuccess, type JobSuccess } from '../jobs/job-success.js';
 import { toRecord } from '../jobs/job-to-record.js';
 
+/** How long a worker may take to end a task that was cancelled before it started. */
+const END_WITHIN = 1_000;
+/** The pause before the state of a job is read again, in {@link END_WITHIN}. */
+const READ_AGAIN_AFTER = 20;
+
 /** A stored task, and the job that stores it. */
 export interface FoundTask {
   readonly record: TaskRecord;
   readonly json: JobJson;
+  readonly state: JobState;
 }
 
 /** Looks tasks up by id. A task whose time to live is over is not found, even while the engine still stores it. */
@@ -36,13 +42,23 @@ export class JobLookup {
     const found = await this.finds.call({ queue, id });
     if (!found) return undefined;
     const record = this.recordOf(id, found.json, queue, found.state);
-    return record && { record, json: found.json };
+    return record && { record, ...found };
   }
 
   /** The state of the job at this moment, without a second attempt. */
   async stateOf({ id, queue }: TaskRecord): Promise<JobState | undefined> {
     const [found] = await this.driver.find([{ queue, id }]);
     return found?.state;
+  }
+
+  /** The state of a job. Waits for a worker that has just taken the job in order to end it. */
+  async stateAfterEnd(record: TaskRecord): Promise<JobState | undefined> {
+    const giveUp = performance.now() + END_WITHIN;
+    for (;;) {
+      const state = await this.stateOf(record);
+      if (state !== 'active' || performance.now() > giveUp) return state;
+      await new Promise((resolve) => setTimeout(resolve, READ_AGAIN_AFTER));
+    }
   }
 
   recordOf(id: string, json: JobJson, queue: string, state: JobState): TaskRecord | undefined {

@@ -5,9 +5,10 @@ import type { FailedMemberResult } from '../../ports/worker-port.js';
 import type { MemberRange, MemberResult } from '../../task.js';
 import { memberIds, queueOfTask } from '../../task-id.js';
 import type { Driver, FoundJob, JobRef } from '../driver.js';
-import { parse } from '../jobs/job-data.js';
+import { parse, readData } from '../jobs/job-data.js';
 import { readFailure } from '../jobs/job-failure.js';
 import { whyUnreadable } from '../jobs/job-to-record.js';
+import { runsAgain } from '../jobs/run-again.js';
 import { FORMAT, formatOf, UNKNOWN_NAME } from '../jobs/unreadable-job.js';
 
 /** Members that are read in one round trip. */
@@ -26,7 +27,7 @@ export class MemberReader {
   private children: Promise<Children> | undefined;
 
   constructor(
-    private readonly driver: Pick<Driver, 'find' | 'isOutage'>,
+    private readonly driver: Pick<Driver, 'find' | 'isOutage' | 'clock'>,
     private readonly job: Pick<Job, 'id' | 'getDependencies'>,
     private readonly ranges: readonly MemberRange[],
   ) {}
@@ -59,7 +60,8 @@ export class MemberReader {
       this.driver,
       ids.map((id) => ({ queue: queueOfTask(id) as string, id })),
     );
-    return new Map(ids.map((id, index) => [id, resultOf(id, found[index])]));
+    const now = this.driver.clock.now();
+    return new Map(ids.map((id, index) => [id, resultOf(id, found[index], now)]));
   }
 
   private memberIds(): readonly string[] {
@@ -96,7 +98,7 @@ export async function fetchJobs(
   return found;
 }
 
-function resultOf(id: string, found: FoundJob | undefined): MemberResult {
+function resultOf(id: string, found: FoundJob | undefined, now: number): MemberResult {
   if (!found) return { id, state: 'failed', task: 'that was removed', failure: removedMember(id) };
   const { json, state } = found;
   const data = parse(json.data);
@@ -104,7 +106,8 @@ function resultOf(id: string, found: FoundJob | undefined): MemberResult {
   if (reason !== undefined && formatOf(data) <= FORMAT)
     return { id, state: 'failed', task: json.name || UNKNOWN_NAME, failure: unreadable(reason) };
   if (state === 'completed') return { id, state: 'succeeded', value: (parse(json.returnvalue) ?? null) as Json };
-  if (state === 'failed') return { id, state: 'failed', task: json.name, failure: readFailure(json) };
+  if (state === 'failed' && !runsAgain(json, readData(data), now))
+    return { id, state: 'failed', task: json.name, failure: readFailure(json) };
   return { id, state: 'unfinished' };
 }
 

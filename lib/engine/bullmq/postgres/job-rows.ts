@@ -68,6 +68,16 @@ WHERE queue = $1 AND id = $2 AND state NOT IN ('completed', 'failed', 'active')
   AND COALESCE(data #>> '{rerun,count}', '0') = $4::integer::text
 RETURNING *`;
 
+/**
+ * Puts a note into the mark of the cancelled job $2 of the queue $1, unless it has ended, or removes it: $3 tells which.
+ */
+export const RUN_AGAIN = `
+UPDATE job SET data = CASE WHEN $3::boolean THEN jsonb_set(data, '{cancelled,again}', 'true'::jsonb)
+  ELSE data #- '{cancelled,again}' END
+WHERE queue = $1 AND id = $2 AND jsonb_typeof(data) = 'object' AND jsonb_typeof(data -> 'cancelled') = 'object'
+  AND (NOT $3::boolean OR state NOT IN ('completed', 'failed'))
+RETURNING *`;
+
 /** Promotes the delayed jobs $2 of the queue $1, except those that another transaction has just locked. */
 export const PROMOTE_JOBS = `
 SELECT promote($1, id) FROM (

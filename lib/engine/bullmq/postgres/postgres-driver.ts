@@ -19,6 +19,7 @@ import {
   CANCEL_FREE_JOBS,
   CANCEL_JOB,
   FAIL_JOB,
+  RUN_AGAIN,
   EDIT_JOB,
   HOLD_KEY,
   PROMOTE_JOBS,
@@ -280,6 +281,11 @@ export class PostgresDriver implements Driver {
     const others = left.filter((id) => !found.has(id));
     const ended = others.length > 0 ? await this.find(others.map((id) => ({ queue: name, id }))) : [];
     return ids.map((id) => found.get(id) ?? ended[others.indexOf(id)]);
+  }
+
+  async runAgainAfterEnd(job: JobRef, again: boolean): Promise<FoundJob | undefined> {
+    const { rows } = await this.pools.queries.query<JobRow>(RUN_AGAIN, [job.queue, job.id, again]);
+    return rows[0] ? toFoundJob(rows[0]) : (await this.find([job]))[0];
   }
 
   async fail({ queue, id }: JobRef, { reruns, ...mark }: FailureOfJob): Promise<FoundJob | undefined> {

@@ -61,6 +61,22 @@ if rest and not redis.call('HGET', KEYS[1], 'finishedOn') and not hasMark(rest) 
 end
 ${READ_JOB}`;
 
+/**
+ * Puts a note into the mark of the cancelled job KEYS[1], unless it has ended, or removes it, and reads the job in the same step. ARGV[1]
+ * is 1 for a note. The mark is the beginning of the text, as {@link CANCEL_JOB} has put it there.
+ */
+export const RUN_AGAIN = `
+local note = '"again":true,'
+local data = redis.call('HGET', KEYS[1], 'data')
+local mark = data and string.match(data, '^%s*{%s*"cancelled":{(.*)$')
+local isNoted = mark and string.sub(mark, 1, string.len(note)) == note
+if mark and ARGV[1] == '1' and not isNoted and not redis.call('HGET', KEYS[1], 'finishedOn') then
+  redis.call('HSET', KEYS[1], 'data', '{"cancelled":{' .. note .. mark)
+elseif isNoted and ARGV[1] ~= '1' then
+  redis.call('HSET', KEYS[1], 'data', '{"cancelled":{' .. string.sub(mark, string.len(note) + 1))
+end
+${READ_JOB}`;
+
 /** The JSON text of the mark up to the value of `starts`. */
 export function beginningOfMark({ at, reason, by }: CancelOfJob): string {
   return `${JSON.stringify({ at, reason, by }).slice(0, -1)},"starts":`;

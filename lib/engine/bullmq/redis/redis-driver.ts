@@ -35,7 +35,16 @@ import { cutWhenSilent } from './silence-watchdog.js';
 import { patchDisconnect } from './patched-disconnect.js';
 import { patchHashReplies } from './patched-hash-replies.js';
 import { patchSendCommand } from './patched-send-command.js';
-import { beginningOfMark, CANCEL_JOB, FAIL_JOB, keysOfJob, READ_JOB, toFoundJob, type JobReply } from './job-hash.js';
+import {
+  beginningOfMark,
+  CANCEL_JOB,
+  FAIL_JOB,
+  keysOfJob,
+  READ_JOB,
+  RUN_AGAIN,
+  toFoundJob,
+  type JobReply,
+} from './job-hash.js';
 import { ADD_LOG_LINES, keysOfLog, READ_LOG_LINES } from './job-log.js';
 import { laneOn } from './lane/lane-on-client.js';
 import { repairKeyTypes } from './patched-key-types.js';
@@ -251,6 +260,11 @@ export class RedisDriver implements Driver {
     // A promotion fails when the job's own time came meanwhile.
     await this.inOnePacket(delayed, ({ id }) => backend.promote(id).catch(ignore));
     return found;
+  }
+
+  async runAgainAfterEnd({ queue, id }: JobRef, again: boolean): Promise<FoundJob | undefined> {
+    const keys = keysOfJob(`${this.prefix}:${queue}:${id}`);
+    return toFoundJob((await this.commands.eval(RUN_AGAIN, keys.length, ...keys, again ? 1 : 0)) as JobReply);
   }
 
   async fail({ queue, id }: JobRef, { reruns, ...mark }: FailureOfJob): Promise<FoundJob | undefined> {

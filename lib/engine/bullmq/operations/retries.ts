@@ -1,0 +1,178 @@
+import type { Queue } from 'bullmq';
+import { inBatches } from '../../../concurrency.js';
+import { RetryRefusedError, type UnreadableTaskError } from '../../../errors.js';
+import { CANCELLED_WITHIN } from '../../cancelled-within.js';
+import { isFinal, type TaskRecord } from '../../task.js';
+import { memberIds } from '../../task-id.js';
+import type { Availability } from '../availability.js';
+import type { ChangeFeed } from '../changes/change-feed.js';
+import type { Driver } from '../driver.js';
+import { shortenStacks, stacksOf } from '../jobs/job-attempts.js';
+import { parse, readData, type JobData } from '../jobs/job-data.js';
+import { runsAgain } from '../jobs/run-again.js';
+import { removeCancelRequest, withoutMark } from './cancellation.js';
+import type { FoundTask, JobLookup } from './job-lookup.js';
+
+/** Members that are retried at the same time. */
+const MEMBERS_AT_ONCE = 100;
+/** The pause before a task is read again, in {@link CANCELLED_WITHIN}. */
+const READ_AGAIN_AFTER = 20;
+
+export interface TaskRetriesDeps {
+  readonly driver: Driver;
+  readonly lookup: JobLookup;
+  readonly feed: ChangeFeed;
+  readonly availability: Availability;
+  readonly queueNamed: (name: string) => Queue;
+}
+
+/**
+ * Runs failed and cancelled tasks again; of a workflow, its members too.
+ *
+ * A task that was cancelled may still run, and cannot run a second time until its worker has stored the end. A caller waits for that for
+ * a moment ({@link CANCELLED_WITHIN}), and then leaves a mark: the worker runs the task again as soon as its end is stored. Readers
+ * report such an end as no end ({@link runsAgain}), so it fails no workflow and no caller who waits for the result.
+ */
+export class TaskRetries {
+  constructor(private readonly deps: TaskRetriesDeps) {}
+
+  async retry(id: string): Promise<TaskRecord | undefined> {
+    const found = await this.afterCancel(id);
+    if (!found) return undefined;
+    if (isEnding(found)) return this.retryAfterEnd(found);
+    return this.canRunAgain(found) ? this.retryNow(found) : found.record;
+  }
+
+  /** Called by a worker that has stored the end of a cancelled run: a caller may have asked to run the task again. */
+  async retryIfAsked(id: string): Promise<void> {
+    const found = await this.deps.lookup.find(id);
+    if (!found || !this.isAskedFor(found)) return;
+    try {
+      await this.retryOne(found);
+    } catch (error) {
+      if (!(error instanceof RetryRefusedError)) throw error;
+      // An equal task was enqueued in the moment between the end and this call. The task stays cancelled.
+      const { queue } = found.record;
+      await this.deps.availability.withRetries('retry', () => this.deps.driver.runAgainAfterEnd({ queue, id }, false));
+      await this.deps.feed.changedByRequest([id]);
+    }
+  }
+
+  private canRunAgain(found: FoundTask): boolean {
+    const { record, json } = found;
+    // It counts as failed already, and the worker that takes it next fails it.
+    if (isUnreadable(record) && !json.finishedOn) return false;
+    return record.state === 'failed' || record.state === 'cancelled' || this.isAskedFor(found);
+  }
+
+  /** Whether the task has ended and a caller has asked to run it again, which its worker has not done yet. */
+  private isAskedFor({ json, state }: FoundTask): boolean {
+    return state === 'failed' && runsAgain(json, readData(parse(json.data)), this.deps.driver.clock.now());
+  }
+
+  private async retryNow(found: FoundTask): Promise<TaskRecord | undefined> {
+    const { id } = found.record;
+    // Members first: the task reads their results as soon as it runs.
+    await this.retryMembers(found.record);
+    await this.retryOne(found);
+    return (await this.deps.lookup.find(id))?.record;
+  }
+
+  private async retryMembers({ id, members }: TaskRecord): Promise<void> {
+    await inBatches(memberIds(id, members), MEMBERS_AT_ONCE, (member) => this.retry(member));
+  }
+
+  private async retryOne(found: FoundTask): Promise<void> {
+    const { availability, driver, feed, lookup, queueNamed } = this.deps;
+    const { id, queue } = found.record;
+    await availability.withRetries('retry', async () => {
+      const job = lookup.jobOf(found);
+      const unmarked = withoutMark(job.data);
+      const isAsked = this.isAskedFor(found);
+      if (unmarked) {
+        // A task that is asked for again keeps its mark until the step below, so that no reader takes it for cancelled.
+        if (!isAsked) await job.updateData(job.data.failed ? { ...unmarked, rerun: anotherRun(unmarked) } : unmarked);
+        await removeCancelRequest(queueNamed(queue).getBackend(), id);
+      }
+      if ((await lookup.stateAfterEnd(found.record)) === 'failed') {
+        await this.takeKeyBack(found);
+        // Data that is none of a task stays as it is.
+        const data = readData(unmarked ?? job.data);
+        if (data) await job.updateData(rerunOf(data, found, driver));
+        await job.retry('failed', { resetAttemptsMade: true, resetAttemptsStarted: true });
+      }
+      await feed.changedByRequest([id]);
+    });
+  }
+
+  /** Asks the worker that still runs the task to run it again. */
+  private async retryAfterEnd(found: FoundTask): Promise<TaskRecord | undefined> {
+    const { availability, driver, feed, lookup } = this.deps;
+    const { id, queue } = found.record;
+    await this.retryMembers(found.record);
+    const marked = await availability.withRetries('retry', async () => {
+      await this.takeKeyBack(found);
+      return driver.runAgainAfterEnd({ queue, id }, true);
+    });
+    if (!marked) return undefined;
+    // The worker has stored the end meanwhile.
+    if (marked.json.finishedOn !== undefined) return this.retry(id);
+    await feed.changedByRequest([id]);
+    return lookup.recordOf(id, marked.json, queue, marked.state);
+  }
+
+  /**
+   * Finds a task. Waits for the worker that runs it when it was cancelled: until then it cannot run again, and a workflow that is run
+   * again would fail because of it.
+   */
+  private async afterCancel(id: string): Promise<FoundTask | undefined> {
+    const giveUp = performance.now() + CANCELLED_WITHIN;
+    for (;;) {
+      const found = await this.deps.lookup.find(id);
+      if (!found || !isEnding(found) || performance.now() > giveUp) return found;
+      await new Promise((resolve) => setTimeout(resolve, READ_AGAIN_AFTER));
+    }
+  }
+
+  /**
+   * Makes a unique task stand for later equal calls again.
+   *
+   * @throws RetryRefusedError when an equal task stands for them and has not ended
+   */
+  private async takeKeyBack({ record: { id, queue, name }, json }: FoundTask): Promise<void> {
+    const { driver, lookup, queueNamed } = this.deps;
+    const key = json.deduplicationId;
+    // A key that is kept after the end of its task stays with it anyway.
+    if (!key || json.opts.deduplication?.ttl !== undefined) return;
+    for (;;) {
+      const holder = await driver.holdKey(queue, key, id);
+      if (holder === id) return;
+      const other = holder === '' ? undefined : await lookup.find(holder);
+      if (other && !isFinal(other.record.state)) throw new RetryRefusedError(id, name, holder);
+      if (holder !== '') await queueNamed(queue).getBackend().removeDeduplicationKey(key, holder);
+    }
+  }
+}
+
+/** Whether a worker still runs the task, although it was cancelled, and will store its end. */
+function isEnding({ record, json }: FoundTask): boolean {
+  return record.state === 'running' && readData(parse(json.data))?.cancelled !== undefined;
+}
+
+const UNREADABLE: UnreadableTaskError['code'] = 'UNREADABLE_TASK';
+
+export function isUnreadable({ error }: TaskRecord): boolean {
+  return error?.code === UNREADABLE;
+}
+
+/** Another run of a job that failed before a worker took it: its callbacks run again too. */
+function anotherRun({ rerun }: JobData): JobData['rerun'] {
+  return { abandoned: 0, ...rerun, count: (rerun?.count ?? 0) + 1 };
+}
+
+/** The data of a job that runs again: its callbacks run again too, and earlier deaths of its processes do not count. */
+function rerunOf(data: JobData, { json, record }: FoundTask, { dropsStacks }: Pick<Driver, 'dropsStacks'>): JobData {
+  const { looks: _looks, returns: _returns, ...rest } = data;
+  const rerun = { count: (record.reruns ?? 0) + 1, abandoned: json.stalledCounter ?? 0 };
+  return { ...rest, rerun: dropsStacks ? { ...rerun, stacks: shortenStacks(stacksOf(json)) } : rerun };
+}

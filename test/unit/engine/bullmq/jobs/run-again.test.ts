@@ -1,0 +1,40 @@
+import { expect, it } from '@jest/globals';
+import type { JobJson } from 'bullmq';
+import type { JobData } from '../../../../../lib/engine/bullmq/jobs/job-data.js';
+import { writeFailure } from '../../../../../lib/engine/bullmq/jobs/job-failure.js';
+import { runsAgain } from '../../../../../lib/engine/bullmq/jobs/run-again.js';
+import { cancellation } from '../../../../../lib/engine/failures.js';
+
+const ENDED = 1_000_000;
+const SOON = ENDED + 10;
+const LATER = ENDED + 60_000;
+
+function failedJob(run: number | undefined, failure = cancellation('enough')): JobJson {
+  const { message, stack } = writeFailure(failure, null, run);
+  return { failedReason: message, stacktrace: JSON.stringify([stack]), finishedOn: ENDED } as JobJson;
+}
+
+function dataOf(data: Partial<JobData>): JobData {
+  return { args: [], ...data };
+}
+
+const again = dataOf({ cancelled: { at: 1, again: true } });
+const rerun = dataOf({ rerun: { count: 2, abandoned: 0 } });
+
+it.each([
+  ['its mark asks for another run', failedJob(0), again],
+  ['a caller has run it again since', failedJob(1), rerun],
+])('the end of a cancelled run is no end when %s', (_, json, data) => {
+  expect(runsAgain(json, data, SOON)).toBe(true);
+});
+
+it.each([
+  ['nobody asks for another run', failedJob(0), dataOf({ cancelled: { at: 1 } }), SOON],
+  ['it is the end of the last run', failedJob(2), rerun, SOON],
+  ['the failure does not tell its run, as those of version 0.1.0', failedJob(undefined), rerun, SOON],
+  ['the run failed by itself', failedJob(undefined, { name: 'Error', message: 'no' }), again, SOON],
+  ['the worker that had to run it again is gone', failedJob(0), again, LATER],
+  ['it has not ended', { ...failedJob(0), finishedOn: undefined }, again, SOON],
+])('it counts when %s', (_, json, data, now) => {
+  expect(runsAgain(json, data, now)).toBe(false);
+});
