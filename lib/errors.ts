@@ -286,19 +286,27 @@ export class SelfWaitError extends TaskQueueError {
    */
   constructor(
     readonly id: string,
-    run: { readonly id: string; readonly name: string; readonly queue: string },
+    run: {
+      readonly id: string;
+      readonly name: string;
+      readonly queue: string;
+      readonly calls?: ReadonlySet<string> | undefined;
+    },
     places: number,
     kept: { readonly what: string; readonly cure: string } = {
       what: `places of the queue "${run.queue}"`,
       cure: 'give the awaited task another queue',
     },
   ) {
+    // A batch cannot become another task.
+    const cure = run.calls
+      ? `Do not wait in the batch: make both a chain, or ${kept.cure}.`
+      : `Let the task become the other one (return task.replaceWith(signature)), make them a chain, or ${kept.cure}.`;
     super(
-      id === run.id
+      (run.calls?.has(id) ?? id === run.id)
         ? `Task ${run.name} (${id}) waits for its own result, which it can never have.`
         : `Task ${run.name} (${run.id}) waits for task ${id}, which can never start: tasks that wait keep all ${places} ` +
-            `${kept.what}, and no other process runs it. Let the task become the other one ` +
-            `(return task.replaceWith(signature)), make them a chain, or ${kept.cure}.`,
+            `${kept.what}, and no other process runs it. ${cure}`,
     );
   }
 }

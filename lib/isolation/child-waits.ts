@@ -1,8 +1,12 @@
 import type { Engine } from '../engine/engine.js';
-import { isFinal } from '../engine/task.js';
+import { memberIds } from '../engine/task-id.js';
+import { isFinal, type TaskRecord } from '../engine/task.js';
 import { SelfWaitError } from '../errors.js';
 import type { TaskRegistry } from '../tasks/task-registry.js';
 import type { RunWaitsOfProcess, WaitingRun } from '../workers/run-waits-of-process.js';
+
+/** The most tasks of a workflow that are looked at. */
+const MOST_LOOKS = 50;
 
 export interface ChildWaitsDeps {
   readonly engine: Pick<Engine, 'find'>;
@@ -34,11 +38,11 @@ export class ChildWaits {
     const end = () => ends.splice(0).forEach((one) => one());
     try {
       await inQueue?.checked;
-      const record = await this.deps.engine.find(id);
-      if (!record || isFinal(record.state) || !this.isIsolated(record.name)) return end;
+      const isolated = await this.isolatedIn(id);
+      if (!isolated) return end;
       this.waiting.set(run.id, (this.waiting.get(run.id) ?? 0) + 1);
       ends.push(() => this.endOne(run.id));
-      if (record.state !== 'running') await this.check(run, id, record.queue);
+      if (isolated.state !== 'running') await this.check(run, id, isolated.queue);
       return end;
     } catch (error) {
       end();
@@ -53,6 +57,24 @@ export class ChildWaits {
       what: 'child processes for isolated tasks',
       cure: 'raise isolation.processes',
     });
+  }
+
+  /** An isolated task that the awaited one is or needs, and that has not ended: one that has not started before one that runs. */
+  private async isolatedIn(id: string): Promise<TaskRecord | undefined> {
+    const ids = [id];
+    let running: TaskRecord | undefined;
+    // The list grows while it is walked through.
+    for (const [place, each] of ids.entries()) {
+      if (place === MOST_LOOKS) break;
+      const record = await this.deps.engine.find(each);
+      if (!record || isFinal(record.state)) continue;
+      if (this.isIsolated(record.name)) {
+        if (record.state !== 'running') return record;
+        running ??= record;
+      }
+      ids.push(...memberIds(each, record.members).slice(0, MOST_LOOKS));
+    }
+    return running;
   }
 
   private endOne(run: string): void {

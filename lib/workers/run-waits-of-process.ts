@@ -11,12 +11,14 @@ export interface RunWaitsDeps {
 }
 
 /** A running task that waits for another one. */
-export type WaitingRun = Pick<TaskRun, 'id' | 'name' | 'queue'>;
+export type WaitingRun = Pick<TaskRun, 'id' | 'name' | 'queue' | 'calls'>;
 
 /** A queue from which this process takes tasks. */
 export interface ConsumedQueue {
-  /** How many of its tasks run at once. */
+  /** How many of its tasks run at once; of a queue with batches, how many batches. */
   readonly places: number;
+  /** Whether a task that the worker has taken may wait there for a place, as the calls of batches do. */
+  readonly holdsTasks: boolean;
   /** Whether a worker in another process takes tasks from it too. */
   readonly isConsumedElsewhere: () => Promise<boolean>;
 }
@@ -49,7 +51,7 @@ export class RunWaitsOfProcess implements RunWaits {
     const runs = this.waiting.get(run.queue) ?? new Map<WaitingRun, number>();
     this.waiting.set(run.queue, runs.set(run, (runs.get(run) ?? 0) + 1));
     return {
-      checked: id === run.id || runs.size >= queue.places ? this.check(id, run, queue) : Promise.resolve(),
+      checked: isOwn(id, run) || runs.size >= queue.places ? this.check(id, run, queue) : Promise.resolve(),
       end() {
         const count = (runs.get(run) ?? 1) - 1;
         if (count > 0) runs.set(run, count);
@@ -64,11 +66,18 @@ export class RunWaitsOfProcess implements RunWaits {
   }
 
   private async check(id: string, run: WaitingRun, queue: ConsumedQueue): Promise<void> {
-    if (id !== run.id) {
+    if (!isOwn(id, run)) {
       const record = await this.deps.engine.find(id);
-      if (!record || isFinal(record.state) || record.state === 'running') return;
+      if (!record || isFinal(record.state)) return;
+      // Otherwise it runs in one of the places, and all of those wait, or it is held and gets none.
+      if (record.state === 'running' && !queue.holdsTasks) return;
       if (await queue.isConsumedElsewhere()) return;
     }
     throw new SelfWaitError(id, run, queue.places);
   }
+}
+
+/** Whether a run waits for itself. */
+function isOwn(id: string, run: WaitingRun): boolean {
+  return run.calls?.has(id) ?? id === run.id;
 }

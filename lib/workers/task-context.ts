@@ -24,8 +24,8 @@ export interface TaskRun {
   readonly headers: Headers;
   readonly interruption: Interruption;
   readonly deadline: Date | undefined;
-  /** The run of a batch: what belongs to one call is not here. */
-  readonly isBatch?: true;
+  /** Of the run of a batch, the ids of its calls: what belongs to one call is not here. */
+  readonly calls?: ReadonlySet<string>;
   /** Called when the method has thrown, before the exception filters run: their time does not count against the timeout. */
   methodHasEnded?(): void;
   progress(value: unknown): Promise<void>;
@@ -294,7 +294,7 @@ export class TaskContext {
   }
 
   #refuseInBatch(member: string): void {
-    if (!this.current()?.isBatch) return;
+    if (!this.current()?.calls) return;
     throw new Error(
       `TaskContext.${member} belongs to one call, and a batch of calls runs here. Read it from the calls that the method gets; TaskContext has signal and log.`,
     );

@@ -162,7 +162,8 @@ export class TaskWorkers {
       const consumer = engine.consume(queue, { ...options, worker: presence.id, ...(places && { places }) }, handler);
       this.consumers.set(queue, consumer);
       runWaits.addQueue(queue, {
-        places: options.concurrency,
+        places: options.concurrency / (options.batchSize ?? 1),
+        holdsTasks: options.batchSize !== undefined,
         isConsumedElsewhere: () => presence.isConsumedElsewhere(queue),
       });
       return consumer;

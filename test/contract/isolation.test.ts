@@ -1,3 +1,6 @@
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { chain, group, TaskAdmin, TaskCancelledError, TaskFailedError, type IsolationOptions } from 'nestjs-task-queue';
@@ -101,6 +104,17 @@ describeEachEngine('isolated tasks', (engine) => {
     expect(await run('isolated.price', 'pear')).toBe(4);
   }, 60_000);
 
+  it('run again after a cancel, also when their process has to be killed first', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'isolated-'));
+    const file = join(folder, 'runs');
+    const handle = await booted.queue.of('isolated.blocks-once').enqueue(file);
+    await until(() => existsSync(file));
+    await handle.cancel();
+    await handle.retry();
+    expect(await handle.result({ timeout: '25s' })).toBe('ran again');
+    rmSync(folder, { recursive: true });
+  }, 60_000);
+
   it('keep no other task of their queue waiting', async () => {
     const blocked = await Promise.all(Array.from({ length: 4 }, () => booted.queue.of('mixed.blocks').enqueue(1_500)));
     await until(async () => (await blocked[0]?.status())?.state === 'running');
@@ -117,6 +131,14 @@ describeEachEngine('isolated tasks', (engine) => {
     expect((error as Error).message).toContain('keep all 2 places of the queue "isolated"');
     expect(await run('isolated.price', 'fig')).toBe(3);
   });
+
+  it('have the results of workflows while a child is free, and fail at once when nothing can run their members', async () => {
+    expect(await run('isolated.gathers', 0)).toEqual([2, 4]);
+    const error = await run('isolated.gathers', 1).catch((thrown: unknown) => thrown);
+    expect((error as Error).message).toMatch(/waits for task .*, which can never start/);
+    await expect(run('isolated.waits-for-itself')).rejects.toMatchObject({ cause: { code: 'SELF_WAIT' } });
+    expect(await run('isolated.price', 'fig')).toBe(3);
+  }, 60_000);
 
   it('fail for good when their child dies twice', async () => {
     const error = await run('isolated.exits-once').catch((thrown: unknown) => thrown);

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
-import { Task, TaskContext, TaskQueue, type Tasks } from 'nestjs-task-queue';
+import { Task, TaskContext, TaskQueue, type TaskBatch, type Tasks } from 'nestjs-task-queue';
 import { boot, type Booted } from '../support/boot.js';
 import { describeEachEngine } from '../support/engines.js';
 
@@ -40,6 +40,19 @@ class Work {
     return await (await this.queue.of(Work).waitsInWide.enqueue(depth - 1)).result();
   }
 
+  /** Waits for the call whose id it gets, for a new call of the same task, or for nothing. */
+  @Task({ queue: 'batched', batch: { size: 10, wait: '200ms' } })
+  async inBatch(calls: TaskBatch<[string]>): Promise<string[]> {
+    for (const { id, args } of calls) {
+      const [awaited] = args;
+      const other = calls.find((call) => call.id !== id)?.id ?? id;
+      if (awaited === 'other') await this.queue.handle(other).result();
+      if (awaited === 'next') await (await this.queue.of(Work).inBatch.enqueue('nothing')).result();
+      if (awaited === 'leaf') await (await this.queue.of(Work).leaf.enqueue()).result();
+    }
+    return calls.map(() => 'done');
+  }
+
   @Task({ queue: 'wide' })
   async waitsForNarrow(): Promise<string> {
     return await (await this.queue.of(Work).leaf.enqueue()).result();
@@ -52,7 +65,10 @@ describeEachEngine('a task that waits for another one', (engine) => {
 
   beforeAll(async () => {
     const options = await engine.place();
-    booted = await boot({ ...options, queues: { narrow: { concurrency: 1 }, wide: { concurrency: 2 } } }, [Work]);
+    booted = await boot(
+      { ...options, queues: { narrow: { concurrency: 1 }, wide: { concurrency: 2 }, batched: { concurrency: 1 } } },
+      [Work],
+    );
     work = booted.queue.of(Work);
   });
   afterAll(() => booted.app.close());
@@ -80,5 +96,15 @@ describeEachEngine('a task that waits for another one', (engine) => {
     await expect(handle.result({ timeout: '15s' })).rejects.toMatchObject({
       message: expect.stringContaining('all 2 places'),
     });
+  });
+
+  it('fails in a batch that waits for one of its calls, or for a call of a later batch', async () => {
+    const both = await work.inBatch.enqueueMany([['nothing'], ['other']]);
+    for (const handle of both)
+      await expect(handle.result({ timeout: '15s' })).rejects.toMatchObject({ cause: { code: 'SELF_WAIT' } });
+    const next = await work.inBatch.enqueue('next');
+    const message = expect.stringMatching(/keep all 1 places of the queue "batched".*Do not wait in the batch/);
+    await expect(next.result({ timeout: '15s' })).rejects.toMatchObject({ cause: { code: 'SELF_WAIT' }, message });
+    expect(await (await work.inBatch.enqueue('leaf')).result({ timeout: '15s' })).toBe('done');
   });
 });

@@ -18,6 +18,7 @@ import {
 import { map } from 'rxjs';
 import {
   getTaskContext,
+  group,
   InjectTasks,
   Task,
   TaskContext,
@@ -171,6 +172,22 @@ export class IsolatedTasks {
     return (await inner.result({ timeout: '20s' })) as number;
   }
 
+  /** Waits for itself. */
+  @Task('isolated.waits-for-itself')
+  async waitsForItself(): Promise<unknown> {
+    return this.queue.handle(this.task.id).result({ timeout: '20s' });
+  }
+
+  /** Waits for a group of tasks that need a child, in as many tasks at once as `depth` says. */
+  @Task('isolated.gathers')
+  async gathers(depth: number): Promise<number[]> {
+    const { double, gathers } = this.queue.of(IsolatedTasks);
+    if (depth === 0)
+      return (await group([double.signature(1), double.signature(2)]).enqueue()).result({ timeout: '20s' });
+    const inner = await group([gathers.signature(depth - 1)]).enqueue();
+    return (await inner.result({ timeout: '20s' })).flat();
+  }
+
   @Task('isolated.fails')
   fails(message: string): never {
     throw new TypeError(message);
@@ -241,6 +258,14 @@ export class IsolatedTasks {
     note(`blocks ${process.pid}`);
     compute(milliseconds);
     return process.pid;
+  }
+
+  /** Blocks its process the first time that it runs. */
+  @Task('isolated.blocks-once')
+  blocksOnce(file: string): string {
+    appendFileSync(file, `${process.pid}\n`);
+    if (runsIn(file) === 1) compute(60_000);
+    return 'ran again';
   }
 
   /** Computes a little, and records its begin and its end. */

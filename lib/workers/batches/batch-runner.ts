@@ -204,7 +204,7 @@ function runOfBatch(members: readonly BatchMember[], { interruption, deadline }:
     name,
     queue,
     enqueuedAt,
-    isBatch: true,
+    calls: new Set(members.map(({ delivery }) => delivery.id)),
     attempt: 1,
     maxAttempts: 1,
     headers: {},

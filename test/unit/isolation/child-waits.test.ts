@@ -1,4 +1,5 @@
 import { expect, it } from '@jest/globals';
+import { memberId } from '../../../lib/engine/task-id.js';
 import type { TaskRecord } from '../../../lib/engine/task.js';
 import { SelfWaitError } from '../../../lib/errors.js';
 import { ChildWaits } from '../../../lib/isolation/child-waits.js';
@@ -44,4 +45,21 @@ it('a task that runs already, or that another process can run, is waited for', a
   const elsewhere = waitsFor({ x: queued, y: queued }, true);
   await elsewhere.begin(run('a'), 'x');
   await elsewhere.begin(run('b'), 'y');
+});
+
+it('a workflow is waited for with the children that its members need', async () => {
+  const id = (index: number) => memberId('flow', index, 'isolated');
+  const flow = {
+    name: '$group',
+    queue: 'isolated',
+    state: 'waiting',
+    members: [{ queue: 'isolated', count: 3 }],
+  } as const;
+  const begun = { [id(0)]: { ...queued, state: 'succeeded' }, [id(1)]: { ...queued, name: 'plain.add' } } as const;
+  const waits = waitsFor({ flow, ...begun, [id(2)]: queued, x: queued });
+  await waits.begin(run('a'), 'x');
+  await expect(waits.begin(run('b'), 'flow')).rejects.toThrow(SelfWaitError);
+  const without = waitsFor({ flow, ...begun, x: queued });
+  await without.begin(run('a'), 'x');
+  await without.begin(run('b'), 'flow');
 });

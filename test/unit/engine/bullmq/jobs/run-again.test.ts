@@ -35,6 +35,6 @@ it.each([
   ['the run failed by itself', failedJob(undefined, { name: 'Error', message: 'no' }), again, SOON],
   ['the worker that had to run it again is gone', failedJob(0), again, LATER],
   ['it has not ended', { ...failedJob(0), finishedOn: undefined }, again, SOON],
-])('it counts when %s', (_, json, data, now) => {
+])('the end of a run is an end when %s', (_, json, data, now) => {
   expect(runsAgain(json, data, now)).toBe(false);
 });
