@@ -1,4 +1,4 @@
-import { describePlace } from './engine/describe-connection.js';
+import { describePlace, describePlaces } from './engine/describe-connection.js';
 import { DEFAULT_SHARD } from './engine/shards/topology.js';
 import type { InjectedProducers } from './injected-producers.js';
 import type { ResolvedOptions } from './task-queue-options.js';
@@ -43,7 +43,7 @@ export class BootReport {
     if (queues.length > 0) this.logger.log(`Running ${this.placed(queues)}.`);
     else {
       const why = role === 'producer' ? 'its role is producer' : 'none of its providers declares one';
-      this.logger.log(`Enqueuing on ${this.places()}. This process runs no tasks, because ${why}.`);
+      this.logger.log(`Enqueuing on ${describePlaces(this.deps.options)}. This process runs no tasks, because ${why}.`);
     }
     if (role === 'producer') return;
     this.warnOfQueues(queues);
@@ -63,13 +63,6 @@ export class BootReport {
       .filter((shard) => shard.queues.length > 0)
       .map((shard) => `${named(shard.queues)} on ${describePlace(shard.connection, shard.prefix)}`)
       .join('; ');
-  }
-
-  /** All places into which this process may enqueue. */
-  private places(): string {
-    const { connection, prefix, shards } = this.deps.options;
-    const ofShards = shards.map((shard) => `on ${describePlace(shard.connection, shard.prefix)} (shard ${shard.name})`);
-    return [describePlace(connection, prefix), ...ofShards].join('; ');
   }
 
   /** Warns of queues that this process consumes although it has no task of them. */

@@ -21,6 +21,7 @@ import { RunWaitsOfChild } from './isolation/child/run-waits-of-child.js';
 import { createChildEngine } from './isolation/child/child-engine.js';
 import { ForwardedJournal } from './isolation/child/forwarded-journal.js';
 import { PARENT_LINK, type ParentLink } from './isolation/isolated-process.js';
+import { setupOf } from './isolation/application-setup.js';
 import { Isolation } from './isolation/isolation.js';
 import { CHILD_PROVIDERS } from './isolation/isolation.providers.js';
 import { OPERATOR_PROVIDERS } from './operator/operator.providers.js';
@@ -239,7 +240,8 @@ export const PROVIDERS: Provider[] = [
         }),
         progressInterval,
         unknownTaskReturns: UNKNOWN_TASK_RETURNS,
-        isDeclaredElsewhere: (queue, task) => presence.isDeclaredElsewhere(queue, task),
+        // The parent declares what it sends.
+        isDeclaredElsewhere: async (queue, task) => !parent && presence.isDeclaredElsewhere(queue, task),
         now: () => engine.now(),
         isolated: isolation?.tasks,
         ...(parent && { isChild: true, journal: new ForwardedJournal(parent) }),
@@ -264,6 +266,7 @@ export const PROVIDERS: Provider[] = [
             registry,
             runWaits,
             options: options.isolation,
+            setup: () => setupOf(options, registry),
             queues: () => consumedQueues(options, registry).keys(),
           })
         : undefined,

@@ -9,6 +9,18 @@ export function describePlace(connection: Connection, prefix: string): string {
   return `${describeConnection(connection)}, ${namespace} ${prefix}`;
 }
 
+/** Where tasks are stored by an application with shards, without credentials. */
+export function describePlaces({ connection, prefix, shards }: StoredIn): string {
+  const ofShards = shards.map((shard) => `on ${describePlace(shard.connection, shard.prefix)} (shard ${shard.name})`);
+  return [describePlace(connection, prefix), ...ofShards].join('; ');
+}
+
+interface StoredIn {
+  readonly connection: Connection;
+  readonly prefix: string;
+  readonly shards: readonly { readonly name: string; readonly connection: Connection; readonly prefix: string }[];
+}
+
 function describeConnection(connection: Connection): string {
   switch (connection.kind) {
     case 'memory':

@@ -57,6 +57,11 @@ export class ChildPool {
     return this.starting;
   }
 
+  /** Boots the children for a task that is here already. When they do not boot, the reason is logged and another attempt follows. */
+  startNow(): Promise<void> {
+    return this.start().catch((error: unknown) => this.bootLater(error));
+  }
+
   get isStarted(): boolean {
     return this.starting !== undefined;
   }
@@ -182,13 +187,15 @@ export class ChildPool {
         this.pause = 0;
         this.fill();
       },
-      (error: unknown) => {
-        if (this.isStopped) return;
-        const pause = this.fillLater();
-        this.logger.error(
-          `A child process for isolated tasks did not boot; another attempt follows in ${pause} ms: ${(error as Error).message}`,
-        );
-      },
+      (error: unknown) => this.bootLater(error),
+    );
+  }
+
+  private bootLater(error: unknown): void {
+    if (this.isStopped) return;
+    const pause = this.fillLater();
+    this.logger.error(
+      `A child process for isolated tasks did not boot; another attempt follows in ${pause} ms: ${(error as Error).message}`,
     );
   }
 

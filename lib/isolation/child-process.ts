@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import type { Engine } from '../engine/engine.js';
 import { ConfigurationError } from '../errors.js';
 import { readMessage, toMessage } from '../process-message.js';
+import type { ApplicationSetup } from './application-setup.js';
 import type { ChildExit } from './child-exit.js';
 import { copyOutput } from './child-output.js';
 import { childProgram } from './child-program.cjs';
@@ -24,6 +25,8 @@ export interface ChildOptions {
   readonly waits: ChildWaits;
   /** The limit of the heap in bytes; `undefined`: that of Node. */
   readonly heap: number | undefined;
+  /** Why a child that has booted with this setup cannot be used; `undefined` when it can. */
+  readonly refusalOf: (setup: ApplicationSetup | undefined) => string | undefined;
 }
 
 /** Gets each message of the child that is neither about its boot nor a request to this process. */
@@ -48,7 +51,7 @@ export class ChildProcess {
   private closing: NodeJS.Timeout | undefined;
 
   /** @throws ConfigurationError when there is no program to start */
-  constructor({ job, heap, engine, waits }: ChildOptions) {
+  constructor({ job, heap, engine, waits, refusalOf }: ChildOptions) {
     if (childProgram === undefined) {
       throw new ConfigurationError(
         'Isolated tasks need the files of nestjs-task-queue, and this application is a bundle without them. Leave the package out of ' +
@@ -73,8 +76,12 @@ export class ChildProcess {
     this.process.on('message', (received: unknown) => {
       const message = readMessage<FromChild>(received);
       if (!message) return;
-      if (message.type === 'ready') settle.resolve(message.memory);
-      else if (message.type === 'failed') this.failure = message.message;
+      if (message.type === 'ready') {
+        this.failure = refusalOf(message.setup);
+        // The reason comes once it has closed what it opened.
+        if (this.failure !== undefined) this.close();
+        else settle.resolve(message.memory);
+      } else if (message.type === 'failed') this.failure = message.message;
       else if (!this.server.handle(message)) this.listener(message);
     });
     this.gone = this.endOf(this.process);

@@ -50,7 +50,7 @@ export class IsolatedTasks implements IsolatedRuns {
     const { pool } = this.deps;
     const { interruption, queue } = delivery;
     const { definition } = task;
-    if (!pool.isStarted) await pool.start().catch(() => undefined);
+    if (!pool.isStarted) await pool.startNow();
     let child = pool.take(queue);
     if (!child) return this.giveBack(delivery);
     this.givenBack.remove(delivery.id);

@@ -5,6 +5,7 @@ import { ConfigurationError } from '../errors.js';
 import { memoryText } from '../memory-size.js';
 import type { TaskDefinition } from '../tasks/task-definition.js';
 import type { TaskRegistry } from '../tasks/task-registry.js';
+import { differenceOf, type ApplicationSetup } from './application-setup.js';
 import { ChildPool } from './child-pool.js';
 import { ChildProcess } from './child-process.js';
 import { ChildWaits, type ChildWaitsDeps } from './child-waits.js';
@@ -18,6 +19,8 @@ export interface IsolationDeps {
   readonly registry: Pick<TaskRegistry, 'get' | 'isolated' | 'isIsolated'>;
   readonly runWaits: ChildWaitsDeps['runWaits'];
   readonly options: ResolvedIsolation;
+  /** What this process declares now. */
+  readonly setup: () => ApplicationSetup;
   /** The queues that this process consumes. */
   readonly queues: () => Iterable<string>;
   readonly env?: NodeJS.ProcessEnv;
@@ -28,6 +31,8 @@ export class Isolation {
   readonly tasks: IsolatedTasks;
   private readonly pool: ChildPool;
   private readonly waits: ChildWaits;
+  /** What the children must have in common with this process. A module that is loaded later has tasks that they cannot know. */
+  private setup: ApplicationSetup | undefined;
 
   constructor(private readonly deps: IsolationDeps) {
     const { engine, instrumentations, options } = deps;
@@ -74,11 +79,13 @@ export class Isolation {
     const tasks = registry.isolated();
     if (!app) throw missingApplication(tasks[0] as TaskDefinition);
     const clockOffset = engine.now() - Date.now();
+    const setup = (this.setup ??= this.deps.setup());
     return new ChildProcess({
       job: { ...app, parent: process.pid, clockOffset },
       engine,
       waits: this.waits,
       heap: heapOf(tasks),
+      refusalOf: (child) => differenceOf(setup, child),
     });
   }
 

@@ -2,6 +2,7 @@ import type { WatchOptions } from '../engine/ports/query-port.js';
 import type { Delivery } from '../engine/ports/worker-port.js';
 import type { TaskRecord } from '../engine/task.js';
 import type { RunOutcome } from '../workflows/run-outcome.js';
+import type { ApplicationSetup } from './application-setup.js';
 import type { IsolatedApplication } from './isolation-options.js';
 import type { PortName } from './served-ports.js';
 import type { SentError } from './sent-error.js';
@@ -85,8 +86,8 @@ export interface PortCall {
 
 /** What a child process sends to its parent. */
 export type FromChild =
-  /** The application has booted. `memory` is its resident memory in bytes. */
-  | { readonly type: 'ready'; readonly memory: number }
+  /** The application has booted. `memory` is its resident memory in bytes. An older version of this package tells no setup. */
+  | { readonly type: 'ready'; readonly memory: number; readonly setup?: ApplicationSetup | undefined }
   | { readonly type: 'failed'; readonly message: string }
   /** The child has got the run. From here on its timeout counts. */
   | { readonly type: 'begun'; readonly run: number }

@@ -199,7 +199,9 @@ export class TaskExecutor implements DeliveryHandler<RunOutcome> {
       return { kind: 'postponed', delay };
     }
     const error = new UnknownTaskError(
-      `No process that runs the queue "${queue}" declares the task "${name}". Declare it with @Task('${name}'), or check the name where it is enqueued.`,
+      this.options.isChild
+        ? `The child process for isolated tasks does not declare the task "${name}", because its parent has loaded the module of the task later. Import it in the module that isolation.app names.`
+        : `No process that runs the queue "${queue}" declares the task "${name}". Declare it with @Task('${name}'), or check the name where it is enqueued.`,
     );
     return { kind: 'failed', failure: failureOf(error) };
   }

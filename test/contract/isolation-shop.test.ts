@@ -8,7 +8,7 @@ import type { TaskQueueOptions } from 'nestjs-task-queue';
 import { tableStatements } from '../../lib/transactions/outbox/outbox-table.js';
 import { boot, type Booted } from '../support/boot.js';
 import { describeEachEngine } from '../support/engines.js';
-import { childEnvironment } from '../support/isolated-children.js';
+import { childEnvironment, childrenStoreIn } from '../support/isolated-children.js';
 import { SHOP_PROVIDERS, shopOptions, type Ending } from '../support/isolated-shop.js';
 import { LogLines } from '../support/log-lines.js';
 import { createDatabase, freePrefix } from '../support/servers.js';
@@ -52,8 +52,9 @@ const stored = async (order: number) => (await client.query('SELECT FROM orders 
 
 let booted: Booted | undefined;
 let logger: LogLines;
-const start = async (options: TaskQueueOptions) => {
+const start = async (options: TaskQueueOptions & { readonly connection: string }) => {
   logger = new LogLines();
+  childrenStoreIn(options);
   booted = await boot(
     { isolation: { app, processes: 2 }, ...shopOptions(process.env), ...options },
     SHOP_PROVIDERS,
@@ -64,7 +65,6 @@ afterEach(async () => {
   await booted?.app.close();
   booted = undefined;
   delete process.env['SHOP_OUTBOX'];
-  delete process.env['TASK_QUEUE_PREFIX'];
 });
 const run = async (name: string, ...args: unknown[]): Promise<unknown> =>
   (await (booted as Booted).queue.of(name).enqueue(...args)).result({ timeout: '40s' });
@@ -128,10 +128,9 @@ describe('in a transaction of the database that contains the tasks', () => {
 });
 
 it('calls with .in(tx) of an isolated task go to the outbox, which the parent moves', async () => {
-  // The children inherit them: a relay moves only the calls of its own prefix.
+  // The children inherit it.
   process.env['SHOP_OUTBOX'] = database.url;
-  process.env['TASK_QUEUE_PREFIX'] = freePrefix();
-  await start({ connection: process.env['TEST_REDIS_URL'] });
+  await start({ connection: process.env['TEST_REDIS_URL'] as string, prefix: freePrefix() });
   const { number, result } = await order('commit');
   const handles = (result as string).split(' ').map((id) => (booted as Booted).queue.handle(id));
   await until(() =>
@@ -152,8 +151,9 @@ describeEachEngine('an isolated task', (engine) => {
     (await shop.queue.of(name).enqueue(...args)).result({ timeout: '40s' });
 
   beforeAll(async () => {
-    const isolation = { app, processes: 1 };
-    shop = await boot({ ...(await engine.place()), ...shopOptions({}), isolation }, SHOP_PROVIDERS);
+    const place = await engine.place();
+    childrenStoreIn(place);
+    shop = await boot({ ...place, ...shopOptions({}), isolation: { app, processes: 1 } }, SHOP_PROVIDERS);
   }, 60_000);
   afterAll(() => shop.app.close());
 

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { chain, group, TaskAdmin, TaskCancelledError, TaskFailedError, type IsolationOptions } from 'nestjs-task-queue';
 import { boot, type Booted } from '../support/boot.js';
 import { describeEachEngine, type Place } from '../support/engines.js';
-import { childEnvironment } from '../support/isolated-children.js';
+import { childEnvironment, childrenStoreIn } from '../support/isolated-children.js';
 import { ISOLATED_PROVIDERS, IsolatedTasks } from '../support/isolated-application.js';
 import { LogLines } from '../support/log-lines.js';
 import { until } from '../support/until.js';
@@ -25,6 +25,7 @@ describeEachEngine('isolated tasks', (engine) => {
 
   beforeAll(async () => {
     place = await engine.place();
+    childrenStoreIn(place);
     booted = await start();
   }, 60_000);
   afterAll(async () => {

@@ -3,10 +3,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { ConfigurationError, type IsolationOptions } from 'nestjs-task-queue';
+import type { Provider } from '@nestjs/common';
+import {
+  ConfigurationError,
+  Task,
+  TaskProcessor,
+  type IsolationOptions,
+  type TaskQueueOptions,
+} from 'nestjs-task-queue';
 import { boot, type Booted } from '../support/boot.js';
 import { ISOLATED_PROVIDERS } from '../support/isolated-application.js';
-import { childEnvironment } from '../support/isolated-children.js';
+import { childEnvironment, childrenStoreIn } from '../support/isolated-children.js';
 import { LogLines } from '../support/log-lines.js';
 import { freePrefix } from '../support/servers.js';
 import { until } from '../support/until.js';
@@ -24,6 +31,7 @@ beforeEach(() => {
   journal = join(folder, 'journal');
   writeFileSync(journal, '');
   process.env['JOURNAL'] = journal;
+  childrenStoreIn({ connection: 'memory:' });
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -148,11 +156,24 @@ describe('with children of this process', () => {
   }, 120_000);
 });
 
+/** The application of the children does not know it. */
+@TaskProcessor({ queue: 'isolated', isolate: true })
+class MoreTasks {
+  @Task('isolated.more')
+  more(): void {}
+}
+
 describe('the boot', () => {
   const refused = async (isolation?: false | IsolationOptions) =>
     boot({ connection: 'memory:', ...(isolation !== undefined && { isolation }) }, ISOLATED_PROVIDERS).catch(
       (error: unknown) => error,
     );
+  const refusedWith = async (options: TaskQueueOptions, ...more: Provider[]) => {
+    const whole = { connection: 'memory:', isolation: { app }, ...options };
+    const error = await boot(whole, [...ISOLATED_PROVIDERS, ...more]).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(ConfigurationError);
+    return (error as Error).message;
+  };
 
   it('names the option when nothing names the application', async () => {
     const error = await refused();
@@ -171,6 +192,33 @@ describe('the boot', () => {
     expect(broken).toBeInstanceOf(ConfigurationError);
     expect((broken as Error).message).toContain('no configuration');
   }, 120_000);
+
+  it('refuses an application with another prefix, another store or other tasks, and names both', async () => {
+    const ofChild =
+      'did not boot .*isolated-application.ts: it would store tasks in the memory engine, prefix tasks, and';
+    expect(await refusedWith({ prefix: 'orders' })).toMatch(
+      new RegExp(
+        `${ofChild} this process stores them in the memory engine, prefix orders\\. Give forRoot\\(\\) the same`,
+      ),
+    );
+    expect(await refusedWith({ connection: 'memory:here' })).toMatch(
+      new RegExp(`${ofChild} this process stores them in the memory engine "here", prefix tasks`),
+    );
+    expect(await refusedWith({}, MoreTasks)).toMatch(
+      /it declares the isolated tasks .*"mixed\.blocks", and this process declares "isolated\.more" too\. Name the root module/,
+    );
+  }, 120_000);
+
+  it('a task that came into another queue waits, and the log tells why no child boots for it', async () => {
+    const logger = new LogLines();
+    const booted = await boot({ connection: 'memory:', consume: ['plain'] }, ISOLATED_PROVIDERS, logger);
+    const handle = await booted.queue.of('isolated.where').with({ queue: 'plain' }).enqueue();
+    const reason =
+      /^ERROR A child process for isolated tasks did not boot; another attempt .*nothing names the application/;
+    await until(() => logger.lines.some((line) => reason.test(line)));
+    expect((await handle.status()).state).not.toBe('failed');
+    await booted.app.close();
+  });
 
   it('isolation: false runs the tasks in the process', async () => {
     const booted = (await refused(false)) as Booted;

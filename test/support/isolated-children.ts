@@ -11,3 +11,16 @@ export function childEnvironment(): void {
   process.env['NODE_OPTIONS'] = `--import ${loader}`;
   process.env['TASK_QUEUE_PACKAGE'] = PACKAGE;
 }
+
+/** Sets where the children of isolated tasks store their tasks, which has to be the place of their parent. */
+export function childrenStoreIn({
+  connection,
+  prefix,
+}: {
+  readonly connection: string;
+  readonly prefix?: string;
+}): void {
+  process.env['TASK_QUEUE_URL'] = connection;
+  if (prefix === undefined) delete process.env['TASK_QUEUE_PREFIX'];
+  else process.env['TASK_QUEUE_PREFIX'] = prefix;
+}

@@ -5,6 +5,7 @@ import type { TransactionAdapter } from '../../engine/ports/transaction-port.js'
 import type { Completion, Delivery, DeliveryHandler } from '../../engine/ports/worker-port.js';
 import { toFailure } from '../../workers/failure.js';
 import type { RunOutcome } from '../../workflows/run-outcome.js';
+import type { ApplicationSetup } from '../application-setup.js';
 import type { ParentLink } from '../isolated-process.js';
 import type { SentRun, ToChild } from '../messages.js';
 import { fromSentError } from '../sent-error.js';
@@ -15,6 +16,7 @@ export interface ChildWorkerDeps {
   readonly parent: ParentConnection;
   readonly executor: DeliveryHandler<RunOutcome>;
   readonly instrumentations: Pick<Instrumentations, 'resume'>;
+  readonly setup: () => ApplicationSetup;
 }
 
 /** Runs the attempts that the parent process sends, one at a time, and sends their outcomes. */
@@ -23,6 +25,11 @@ export class ChildWorker {
 
   constructor(private readonly deps: ChildWorkerDeps) {
     deps.link.onMessage((message) => this.handle(message));
+  }
+
+  /** What this process declares now, for the parent to compare with its own. */
+  setup(): ApplicationSetup {
+    return this.deps.setup();
   }
 
   private handle(message: ToChild): void {

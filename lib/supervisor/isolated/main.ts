@@ -1,4 +1,6 @@
 import { setPriority } from 'node:os';
+import type { ChildWorker } from '../../isolation/child/child-worker.js';
+import { ISOLATED_WORKER } from '../../isolation/isolated-process.js';
 import type { FromChild, ToChild } from '../../isolation/messages.js';
 import { readMessage, toMessage } from '../../process-message.js';
 import { bootChild } from './boot-child.js';
@@ -42,7 +44,9 @@ async function boot(job: Extract<ToChild, { type: 'boot' }>['job']): Promise<voi
     });
     closeApplication = () => app.close();
     lowerPriority();
-    send({ type: 'ready', memory: process.memoryUsage.rss() });
+    // The worker of an older version of this package has no setup.
+    const worker = app.get<Partial<Pick<ChildWorker, 'setup'>>>(ISOLATED_WORKER, { strict: false });
+    send({ type: 'ready', memory: process.memoryUsage.rss(), setup: worker.setup?.() });
   } catch (error) {
     await sendLast({
       type: 'failed',

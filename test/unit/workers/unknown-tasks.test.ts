@@ -16,13 +16,14 @@ beforeEach(() => {
 afterEach(() => void jest.restoreAllMocks());
 
 /** A process that declares no task. */
-const executor = (isDeclaredElsewhere: boolean) =>
+const executor = (isDeclaredElsewhere: boolean, isChild = false) =>
   new TaskExecutor(new TaskRegistry(), new TaskContext(), {
     maxPayload: 1e6,
     unknownTaskReturns: 12,
     places: new RunPlaces({ concurrency: () => 10, shared: () => undefined }),
     isDeclaredElsewhere: async () => isDeclaredElsewhere,
     now: () => Date.now(),
+    isChild,
   });
 
 /** A task that was given back so many times. */
@@ -35,6 +36,15 @@ it('a task that no worker declares is put back twelve times, and then fails', as
   await expect(unknown.handle(returned(12))).resolves.toMatchObject({
     kind: 'failed',
     failure: { code: 'UNKNOWN_TASK', message: expect.stringContaining('@Task(') },
+  });
+});
+
+it('in a child process, the failure tells where to import the module', async () => {
+  await expect(executor(false, true).handle(returned(12))).resolves.toMatchObject({
+    failure: {
+      code: 'UNKNOWN_TASK',
+      message: expect.stringMatching(/child process .*Import it in the module that isolation\.app names/),
+    },
   });
 });
 
