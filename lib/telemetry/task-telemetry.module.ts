@@ -7,6 +7,7 @@ import { checkImportedOnce } from '../imported-once.js';
 import { packageVersion } from '../package-location.cjs';
 import { hasTracerProvider } from './has-tracer-provider.js';
 import { SYSTEM } from './semantic-conventions.js';
+import { SpanFlush } from './span-flush.js';
 import { metricsProvider } from './task-telemetry-metrics.js';
 import { TaskTracing, type ParentOption } from './task-tracing.js';
 import { PackageLogger } from '../package-logger.js';
@@ -58,18 +59,18 @@ export class TaskTelemetryModule {
       inject: [ModulesContainer, { token: Instrumentations, optional: true }],
       useFactory: (modules: ModulesContainer, instrumentations?: Instrumentations) => {
         checkImportedOnce(modules, TRACING, 'Each attempt would have two spans');
-        return addTracing(instrumentations, options);
+        return new SpanFlush(addTracing(instrumentations, options));
       },
     };
     return { module: TaskTelemetryModule, providers: [tracing, metricsProvider(options.meterProvider)] };
   }
 }
 
-/** @returns whether the application has traces */
+/** @returns the provider of the spans; `undefined` when the application has no traces */
 function addTracing(
   instrumentations: Instrumentations | undefined,
   { parent = 'link', tracerProvider }: TaskTelemetryOptions,
-): boolean {
+): TracerProvider | undefined {
   if (!instrumentations) {
     throw new ConfigurationError(
       'TaskTelemetryModule is imported without TaskQueueModule. Import TaskQueueModule.forRoot() too, in the root module.',
@@ -84,9 +85,9 @@ function addTracing(
     new PackageLogger().debug(
       'No provider of OpenTelemetry traces is registered, so tasks have no spans. Start the SDK before the application boots.',
     );
-    return false;
+    return undefined;
   }
-  const tracer = (tracerProvider ?? trace.getTracerProvider()).getTracer(SYSTEM, packageVersion());
-  instrumentations.add(new TaskTracing(tracer, parent));
-  return true;
+  const provider = tracerProvider ?? trace.getTracerProvider();
+  instrumentations.add(new TaskTracing(provider.getTracer(SYSTEM, packageVersion()), parent));
+  return provider;
 }

@@ -1,13 +1,19 @@
 /**
  * Starts the SDK of OpenTelemetry as an application does it: before everything else, with its instrumentation of HTTP. Each span that
- * ends is sent to the parent process.
+ * ends is sent to the parent process. With `SPANS`, spans are collected and appended to that file instead, each as a line.
  */
+import { appendFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { SpanKind } from '@opentelemetry/api';
 import { ExportResultCode } from '@opentelemetry/core';
 import { registerInstrumentations } from '@opentelemetry/instrumentation';
 import { HttpInstrumentation } from '@opentelemetry/instrumentation-http';
-import { SimpleSpanProcessor, type ReadableSpan, type SpanExporter } from '@opentelemetry/sdk-trace-base';
+import {
+  BatchSpanProcessor,
+  SimpleSpanProcessor,
+  type ReadableSpan,
+  type SpanExporter,
+} from '@opentelemetry/sdk-trace-base';
 import { NodeTracerProvider } from '@opentelemetry/sdk-trace-node';
 
 /** A span as the parent process gets it. */
@@ -23,13 +29,20 @@ export interface SentSpan {
 
 const placeOf = ({ traceId, spanId }: { traceId: string; spanId: string }) => `${traceId}-${spanId}`;
 
+const file = process.env['SPANS'];
+
+function send(span: SentSpan): void {
+  if (file === undefined) process.send?.(span);
+  else appendFileSync(file, `${JSON.stringify(span)}\n`);
+}
+
 const exporter: SpanExporter = {
   export(spans, done) {
     for (const span of spans) {
-      process.send?.({
-        process: process.env['NAME'],
+      send({
+        process: process.env['NAME'] ?? '',
         name: span.name,
-        kind: SpanKind[span.kind],
+        kind: SpanKind[span.kind] as SentSpan['kind'],
         place: placeOf(span.spanContext()),
         parent: span.parentSpanContext && placeOf(span.parentSpanContext),
         links: span.links.map(({ context }) => placeOf(context)),
@@ -41,7 +54,8 @@ const exporter: SpanExporter = {
   shutdown: async () => undefined,
 };
 
-new NodeTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] }).register();
+const Processor = file === undefined ? SimpleSpanProcessor : BatchSpanProcessor;
+new NodeTracerProvider({ spanProcessors: [new Processor(exporter)] }).register();
 registerInstrumentations({ instrumentations: [new HttpInstrumentation()] });
 // The instrumentation changes the module when CommonJS loads it.
 createRequire(import.meta.url)('node:http');

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { Injectable, Module, type ModuleMetadata } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { diag, propagation, trace } from '@opentelemetry/api';
+import { BatchSpanProcessor, InMemorySpanExporter } from '@opentelemetry/sdk-trace-base';
 import { NodeTracerProvider } from '@opentelemetry/sdk-trace-node';
 import { Task, TaskContext, TaskQueueModule } from 'nestjs-task-queue';
 import { TaskTelemetryModule, type TaskTelemetryOptions } from 'nestjs-task-queue/telemetry';
@@ -82,6 +83,28 @@ describe('a provider of traces', () => {
     await other.run(handle.id);
     await second.app.close();
     expect([one.all(), first.app.get(Instrumentations).ignoresCalls]).toEqual([[], false]);
+  });
+});
+
+describe('spans that wait in a batch', () => {
+  it('are exported before the application has closed', async () => {
+    const exporter = new InMemorySpanExporter();
+    new NodeTracerProvider({ spanProcessors: [new BatchSpanProcessor(exporter)] }).register();
+    const { app, queue } = await start();
+    await (await queue.of(Work).headers.enqueue()).result();
+    expect(exporter.getFinishedSpans()).toEqual([]);
+    await app.close();
+    const names = exporter.getFinishedSpans().map(({ name }) => name);
+    expect(names.toSorted()).toEqual(['enqueue Work.headers', 'run Work.headers']);
+  });
+
+  it.each<[string, () => Promise<void>]>([
+    ['fails', () => Promise.reject(new Error('no collector'))],
+    ['does not end', () => new Promise(() => undefined)],
+  ])('do not keep an application open whose export %s', async (_, forceFlush) => {
+    const provider = Object.assign(new Spans().provider, { forceFlush });
+    const { app } = await start({ tracerProvider: provider });
+    await app.close();
   });
 });
 
