@@ -13,6 +13,7 @@ export function notAPromise<T>(answer: T, what: string): T {
   throw new ConfigurationError(`${what} returned a promise. It has to answer at once: make the function synchronous.`);
 }
 
-function isThenable(value: unknown): value is PromiseLike<unknown> {
+/** Whether a value is a promise, of whatever library or realm. */
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
 }

@@ -1,3 +1,5 @@
+import { isThenable } from '../not-a-promise.js';
+
 type Listener = ((event: Event) => unknown) | { handleEvent(event: Event): unknown };
 type Options = Parameters<AbortSignal['addEventListener']>[2];
 
@@ -5,7 +7,7 @@ type Options = Parameters<AbortSignal['addEventListener']>[2];
  * Keeps an error that a listener of a signal throws away from the process: Node reports it as an uncaught exception, which
  * ends the worker with all its tasks. `onError` gets it instead, also when the listener returns a promise that rejects.
  *
- * Only `addEventListener` and `onabort` of this one signal are changed.
+ * Only `addEventListener` and `onabort` of this one signal are changed; see contained-abort.ts for those that are derived from it.
  */
 export function containListeners(signal: AbortSignal, onError: (error: unknown) => void): AbortSignal {
   const contained = new WeakMap<object, (event: Event) => void>();
@@ -16,7 +18,7 @@ export function containListeners(signal: AbortSignal, onError: (error: unknown) 
         try {
           const returned: unknown =
             typeof listener === 'function' ? listener.call(signal, event) : listener.handleEvent(event);
-          if (returned instanceof Promise) returned.catch(onError);
+          if (isThenable(returned)) Promise.resolve(returned).catch(onError);
         } catch (error) {
           onError(error);
         }

@@ -1,3 +1,4 @@
+import { abortContained } from './contained-abort.js';
 import { containListeners } from './contained-signal.js';
 
 /**
@@ -9,7 +10,10 @@ export class Interruption {
   private controller: AbortController | undefined;
   private requested: { readonly reason: unknown } | undefined;
 
-  /** @param onListenerError called with an error that a listener of the signal throws; default: Node reports it as uncaught */
+  /**
+   * @param onListenerError called with an error that a listener of the signal, or of one that is derived from it, throws; default:
+   * Node reports it as uncaught
+   */
   constructor(private readonly onListenerError?: (error: unknown) => void) {}
 
   get isRequested(): boolean {
@@ -35,7 +39,9 @@ export class Interruption {
     if (this.requested) return;
     this.requested = { reason };
     for (const listener of this.listeners) listener();
-    this.controller?.abort(reason);
+    if (!this.controller) return;
+    if (this.onListenerError) abortContained(this.controller, reason, this.onListenerError);
+    else this.controller.abort(reason);
   }
 
   /**

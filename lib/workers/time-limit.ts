@@ -15,7 +15,7 @@ const LATE_BY = 100;
 export interface TimeLimitListener {
   /** Milliseconds that the method may go on after its signal was aborted; `Infinity`: until it ends. Default: {@link ABORT_GRACE}. */
   readonly abortGrace?: number;
-  /** Called with an error that a listener of the task's signal throws. */
+  /** Called with an error that a listener of the task's signal, or of one that is derived from it, throws. */
   readonly onListenerError?: (error: unknown) => void;
   /**
    * Called once when the timeout took effect late, because the event loop was blocked.

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { setTimeout as wait } from 'node:timers/promises';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it, jest } from '@jest/globals';
 import { containListeners } from '../../../lib/engine/contained-signal.js';
 
@@ -54,6 +55,15 @@ describe('the listeners of a contained signal', () => {
     controller.abort();
     await Promise.resolve();
     await Promise.resolve();
+    expect(onError.mock.calls).toEqual([[failure]]);
+  });
+
+  it('hand a rejection of a promise that is none of this realm to onError', async () => {
+    const { controller, onError, signal } = create();
+    const rejectElsewhere = runInNewContext('(error) => Promise.reject(error)') as (error: Error) => unknown;
+    signal.addEventListener('abort', () => rejectElsewhere(failure));
+    controller.abort();
+    await new Promise(setImmediate);
     expect(onError.mock.calls).toEqual([[failure]]);
   });
 
