@@ -48,6 +48,9 @@ export interface CallToEnqueue {
  * an operation can also be asked of another process, the one that has opened an embedded folder.
  */
 export const OPERATIONS = {
+  /** The time of the store, in milliseconds since 1970: the clock of the operator's computer may be wrong. */
+  now: async ({ engine }): Promise<number> => engine.now(),
+
   queues: ({ admin }): Promise<QueueInfo[]> => admin.queues(),
 
   workers: ({ admin }): Promise<WorkerInfo[]> => admin.workers(),

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
 import { chain, TaskContext, Task, TaskProcessor } from 'nestjs-task-queue';
 import { randomUUID } from 'node:crypto';
@@ -399,6 +399,24 @@ describeEachDatabase('the command line', (engine) => {
     expect(await cli('forget reports.nothing')).toMatchObject({ code: 1 });
     expect(await cli('retry nothing')).toMatchObject({ code: 1, err: expect.stringContaining('no task "nothing"') });
   });
+
+  // An embedded store is in a process of the same computer, whose clock counts.
+  if (engine.name !== 'embedded') {
+    test('ages are those of the store, whatever the clock of the operator says', async () => {
+      const id = await failed('late');
+      await enqueue('build', '2026-10').then((handle) => handle.result());
+      const now = Date.now.bind(Date);
+      const spy = jest.spyOn(Date, 'now').mockImplementation(() => now() + 2 * 3_600_000);
+      try {
+        for (const command of ['workers', 'list --state failed', `show ${id}`, 'errors', 'status', 'doctor']) {
+          const { out } = await cli(command);
+          expect([command, out.match(/\b[12]h\b|is behind|for \d+ minutes/g)]).toEqual([command, null]);
+        }
+      } finally {
+        spy.mockRestore();
+      }
+    });
+  }
 
   test('list --workflow has whole workflows only, also one that failed while its queue is paused', async () => {
     const plain = await failed('alone');

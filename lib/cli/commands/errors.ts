@@ -20,7 +20,9 @@ export function addErrors(program: Command, context: CommandContext): void {
     .option('--limit <errors>', 'the most errors', wholeNumber, 20)
     .action(({ queue, since, limit }: ErrorsFlags, command: Command) =>
       context.withStore(command, async ({ operator, out }) => {
-        out.print(await operator.errors({ queue, since, limit }), (groups) => groupsText(groups, out, Date.now()));
+        const found = await operator.errors({ queue, since, limit });
+        const now = await operator.now();
+        out.print(found, (groups) => groupsText(groups, out, now));
       }),
     );
 }

@@ -22,7 +22,8 @@ export function addList(program: Command, context: CommandContext): void {
       const { limit, cursor } = flags;
       return context.withStore(command, async ({ operator, out }) => {
         const page = await operator.tasks(filter, { limit, ...(cursor !== undefined && { cursor }) });
-        out.print(page, (shown) => pageText(shown, out, Date.now()));
+        const now = await operator.now();
+        out.print(page, (shown) => pageText(shown, out, now));
       });
     });
 }

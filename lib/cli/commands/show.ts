@@ -27,7 +27,9 @@ export function addShow(program: Command, context: CommandContext): void {
     .description('one task with everything that is stored of it')
     .action((id: string, _options: unknown, command: Command) =>
       context.withStore(command, async ({ operator, out }) => {
-        out.print(await operator.task(id), (details) => detailsText(details, out, Date.now()));
+        const found = await operator.task(id);
+        const now = await operator.now();
+        out.print(found, (details) => detailsText(details, out, now));
       }),
     );
 }

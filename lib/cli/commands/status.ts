@@ -42,10 +42,10 @@ export function addStatus(program: Command, context: CommandContext): void {
       const interval = intervalOf(flags.interval);
       return context.withStore(command, async ({ operator, place, out, terminal }) => {
         const show = async () => {
-          const report = await reportOf(operator, place);
+          const { report, now } = await reportOf(operator, place);
           if (flags.watch && !out.isJson && out.width !== undefined) out.write(CLEAR);
           if (flags.watch && out.isJson) out.write(`${JSON.stringify(out.masked(report))}\n`);
-          else out.print(report, (shown) => statusText(shown, out, Date.now()));
+          else out.print(report, (shown) => statusText(shown, out, now));
         };
         if (!flags.watch) return show();
         return terminal.untilInterrupted(async (signal) => {
@@ -68,11 +68,16 @@ function intervalOf(text: Duration): number {
   throw wrongUsage(`--interval is ${text}. Give at least 100ms.`);
 }
 
-async function reportOf(operator: Operator, place: string): Promise<StatusReport> {
+async function reportOf(
+  operator: Operator,
+  place: string,
+): Promise<{ readonly report: StatusReport; readonly now: number }> {
   const [shards, queues, workers, schedules] = await Promise.all([
     ...([operator.shards(), operator.queues(), operator.workers(), operator.schedules()] as const),
   ]);
-  return { place, queues, workers, problems: problemsOf({ shards, queues, workers, schedules, now: Date.now() }) };
+  const now = await operator.now();
+  const problems = problemsOf({ shards, queues, workers, schedules, now });
+  return { report: { place, queues, workers, problems }, now };
 }
 
 /** @param now milliseconds */

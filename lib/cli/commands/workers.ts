@@ -12,7 +12,9 @@ export function addWorkers(program: Command, context: CommandContext): void {
     .description('the processes that run tasks, also those that were lost in the last ten minutes')
     .action((_options: unknown, command: Command) =>
       context.withStore(command, async ({ operator, out }) => {
-        out.print(await operator.workers(), (workers) => workersText(workers, out, Date.now()));
+        const found = await operator.workers();
+        const now = await operator.now();
+        out.print(found, (workers) => workersText(workers, out, now));
       }),
     );
   program
