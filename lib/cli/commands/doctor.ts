@@ -31,21 +31,18 @@ async function examine(context: CommandContext, command: Command): Promise<Findi
     });
   } catch (error) {
     if (error instanceof CommandError && error.exitCode === EXIT.usage) throw error;
-    findings.push(
-      finding(
-        'engine',
-        'fail',
-        (error as Error).message,
-        'Start the engine, or correct --url, --prefix and TASK_QUEUE_URL.',
-      ),
-    );
+    const isExplained = findings.some(({ level }) => level === 'fail');
+    const cure = isExplained
+      ? 'Mend what failed above first.'
+      : 'Start the engine, or correct --url, --prefix and TASK_QUEUE_URL.';
+    findings.push(finding('engine', 'fail', (error as Error).message, cure));
   }
   return findings;
 }
 
 async function examineTasks(operator: Operator): Promise<Finding[]> {
   const [queues, workers, schedules] = await Promise.all([operator.queues(), operator.workers(), operator.schedules()]);
-  const problems = problemsOf({ queues, workers, schedules, now: Date.now() });
+  const problems = problemsOf({ queues, workers, schedules, now: await operator.now() });
   const isFine = (check: string) => !problems.some((problem) => problem.check === check);
   const alive = workers.filter(({ state }) => state === 'alive').length;
   return [

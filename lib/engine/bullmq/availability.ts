@@ -17,9 +17,9 @@ const DOUBT_LIMIT = 2_000;
 /** Milliseconds without a failure after which an outage is over, if the store answers pings until then. */
 const STEADY_FOR = 5_000;
 /**
- * The same for an outage that began soon after another, and for a store that has failed again after it had answered. The
- * latter answers pings and refuses calls, for example because it is read-only: {@link STEADY_FOR} applies to it as soon
- * as every kind of call that failed has succeeded.
+ * The same for an outage that began soon after another, for a store that refuses what this process may not do, and for one that
+ * has failed again after it had answered. The latter answers pings and refuses calls, for example because it is read-only:
+ * {@link STEADY_FOR} applies to it as soon as every kind of call that failed has succeeded.
  */
 const STEADY_AFTER_RELAPSE = 30_000;
 /** Milliseconds after which the same warning is logged again. */
@@ -27,9 +27,14 @@ const REPEAT_AFTER = 60_000;
 /** Different warnings in that time. An error of a store may name a task. */
 const MOST_WARNINGS = 100;
 
+/** Why calls fail: the store cannot be reached or cannot serve anybody, or it refuses what this process may not do. */
+type Trouble = 'outage' | 'refusal';
+
 /** An outage that was logged and is not over. */
 interface Outage {
   readonly since: number;
+  /** What was logged of it. */
+  readonly told: Set<Trouble>;
   /** Whether the outage before ended less than {@link REPEAT_AFTER} earlier. */
   readonly isRecurrence: boolean;
   lastFailure: number;
@@ -92,18 +97,13 @@ export class Availability {
         if (error instanceof TooLateError) this.driver.abandon();
         if (error instanceof ConnectFailed) this.reportOutage(reason, what);
         else this.reportError(reason, what);
-        if (reason instanceof ConfigurationError)
-          throw new EngineUnavailableError(`${what}: ${reason.message}`, { cause: bareError(reason) });
+        if (reason instanceof ConfigurationError) throw this.failure(what, reason);
         if (this.closed) throw closedError(what, bareError(reason));
         if (!(reason instanceof TooLateError)) answer = reason;
         if (performance.now() + TRY_AGAIN_AFTER >= deadline) {
           // A store that answers pings and refused the call all the time is an outage too.
           if (!(error instanceof TooLateError)) this.reportOutage(reason, what);
-          const told = answer ?? reason;
-          throw new EngineUnavailableError(
-            `${what}: ${this.driver.address} cannot be reached (${reasonOf(told)}, tried for ${this.timeout} ms).`,
-            { cause: bareError(told) },
-          );
+          throw this.failure(what, answer ?? reason, `, tried for ${this.timeout} ms`);
         }
         await new Promise((resolve) => setTimeout(resolve, TRY_AGAIN_AFTER));
       }
@@ -121,10 +121,7 @@ export class Availability {
     try {
       await this.pinging;
     } catch (error) {
-      throw new EngineUnavailableError(
-        `ping: ${this.driver.address} cannot be reached (${reasonOf(error as Error)}).`,
-        { cause: bareError(error) },
-      );
+      throw this.failure('ping', error as Error);
     }
     const { hasRelapsed, failing } = this.outage ?? {};
     if (hasRelapsed && failing && failing.size > 0) {
@@ -175,7 +172,9 @@ export class Availability {
       this.warnOnce(`${this.driver.address}: ${bareMessage(error)}`);
       return;
     }
-    if (this.outage) return this.recordFailure(this.outage, what);
+    // The store has answered, so it need not be asked if it can be reached.
+    if (this.driver.isForbidden(error)) return this.reportOutage(error, what);
+    if (this.outage?.told.has('outage')) return this.recordFailure(this.outage, what);
     if (this.isInDoubt) return;
     this.isInDoubt = true;
     this.pingWithin(DOUBT_LIMIT)
@@ -226,24 +225,53 @@ export class Availability {
     this.retryTimers.add(timer);
   }
 
-  /** Logs one line for each outage, however many calls and connections notice it, and begins to ping the store. */
+  /** Logs one line for each outage and each {@link Trouble}, however many calls and connections notice it, and pings the store. */
   private reportOutage(error: Error, what?: string): void {
     if (this.closed) return;
-    if (!this.outage) {
-      const now = performance.now();
-      this.outage = {
-        since: now,
-        isRecurrence: now - this.lastOutageEnd < REPEAT_AFTER,
-        lastFailure: now,
-        answeredAt: undefined,
-        hasRelapsed: false,
-        failing: new Set(),
-      };
-      this.logger.error(`${this.driver.address} cannot be reached: ${reasonOf(error)}. Trying again until it can.`);
-      this.probeLater();
+    const trouble = this.driver.isForbidden(error) ? 'refusal' : 'outage';
+    const outage = (this.outage ??= this.beginOutage());
+    if (!outage.told.has(trouble)) {
+      outage.told.add(trouble);
+      this.logger.error(this.beginning(error, what));
     }
-    this.recordFailure(this.outage, what);
-    this.driver.clock.doubt();
+    this.recordFailure(outage, what);
+    if (trouble === 'outage') this.driver.clock.doubt();
+  }
+
+  private beginOutage(): Outage {
+    const now = performance.now();
+    this.probeLater();
+    return {
+      since: now,
+      told: new Set(),
+      isRecurrence: now - this.lastOutageEnd < REPEAT_AFTER,
+      lastFailure: now,
+      answeredAt: undefined,
+      hasRelapsed: false,
+      failing: new Set(),
+    };
+  }
+
+  private beginning(error: Error, what = 'a call'): string {
+    const { address } = this.driver;
+    // The message has the address, and may end with a command to run.
+    if (error instanceof ConfigurationError) return `Trying again until the tasks can be used: ${error.message}`;
+    if (this.driver.isForbidden(error)) {
+      return (
+        `${address} refuses ${what}: ${reasonOf(error)}. Trying again until this process may do that: ` +
+        '"Roles and rights" in docs/running.md has the rights that it needs.'
+      );
+    }
+    return `${address} cannot be reached: ${reasonOf(error)}. Trying again until it can.`;
+  }
+
+  /** The error of a call. @param tried what was tried until then */
+  private failure(what: string, error: Error, tried = ''): EngineUnavailableError {
+    const { address } = this.driver;
+    const problem = this.driver.isForbidden(error) ? 'refuses it' : 'cannot be reached';
+    const text =
+      error instanceof ConfigurationError ? error.message : `${address} ${problem} (${reasonOf(error)}${tried}).`;
+    return new EngineUnavailableError(`${what}: ${text}`, { cause: bareError(error) });
   }
 
   private recordFailure(outage: Outage, what?: string): void {
@@ -284,14 +312,20 @@ export class Availability {
   /** Logs one line when the store has answered for a while without a failure. */
   private reportRecovery(): void {
     if (!this.outage || this.closed) return;
-    const { since, isRecurrence, lastFailure, answeredAt, hasRelapsed, failing } = this.outage;
-    const steadyFor = isRecurrence || (hasRelapsed && failing.size > 0) ? STEADY_AFTER_RELAPSE : STEADY_FOR;
+    const { since, told, isRecurrence, lastFailure, answeredAt, hasRelapsed, failing } = this.outage;
+    const isSlow = isRecurrence || told.has('refusal') || (hasRelapsed && failing.size > 0);
+    const steadyFor = isSlow ? STEADY_AFTER_RELAPSE : STEADY_FOR;
     const now = performance.now();
     if (answeredAt === undefined || now - lastFailure < steadyFor) return;
     this.outage = undefined;
     this.lastOutageEnd = now;
     const seconds = ((answeredAt - since) / 1000).toFixed(1);
-    this.logger.log(`${this.driver.address} can be reached again, after ${seconds} s.`);
+    // That a store answers pings says nothing about a right, and perhaps no call has needed it since.
+    this.logger.log(
+      told.has('outage')
+        ? `${this.driver.address} can be reached again, after ${seconds} s.`
+        : `${this.driver.address} has refused nothing for ${steadyFor / 1_000} s.`,
+    );
   }
 
   /** Logs a warning at most once in {@link REPEAT_AFTER}, so that the log stays readable. */

@@ -119,7 +119,9 @@ export class BullMQEngine implements Engine {
     const warnings = new RareWarnings();
     const sealed = () =>
       new SealedBus(driver.bus, { secret: () => this.schedules.secret(), clock: driver.clock, warnings });
-    const bus = new CheckedBus(driver.bus.isPublic ? sealed() : driver.bus, warnings);
+    const bus = new CheckedBus(driver.bus.isPublic ? sealed() : driver.bus, warnings, (error) => {
+      if (driver.isForbidden(error)) this.availability.reportError(error as Error);
+    });
     this.feed = new ChangeFeed(bus);
     this.flows = new MemberFlows(driver, hasPriorities, this.changes);
     this.lookup = new JobLookup(driver, this.availability, queueNamed, retention);
@@ -312,7 +314,7 @@ export class BullMQEngine implements Engine {
       await driver.connect();
       // A user without this permission, or a server without this command, is no reason to fail.
       return driver.foreignWorkers(queues).catch((error: unknown) => {
-        if (driver.isOutage(error)) throw error;
+        if (driver.isOutage(error) && !driver.isForbidden(error)) throw error;
         return [];
       });
     });

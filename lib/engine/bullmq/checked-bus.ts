@@ -29,6 +29,8 @@ export class CheckedBus {
   constructor(
     private readonly bus: MessageBus,
     private readonly warnings: RareWarnings,
+    /** Called with an error of the bus: callers mostly do without a message, because polls take its place. */
+    private readonly onError: (error: unknown) => void = () => undefined,
   ) {}
 
   get publishEnd(): MessageBus['publishEnd'] {
@@ -44,7 +46,7 @@ export class CheckedBus {
   }
 
   publish(channel: string, message: object): Promise<void> {
-    return this.bus.publish(channel, writeMessage(message));
+    return this.bus.publish(channel, writeMessage(message)).catch(this.reported);
   }
 
   /** See {@link MessageBus.prepare}. */
@@ -69,7 +71,7 @@ export class CheckedBus {
       if (message === undefined) return dropped('it does not have the form of a message of this package');
       return subscriber.receive(message);
     };
-    return this.bus.subscribe(channel, (text) => {
+    const subscribed = this.bus.subscribe(channel, (text) => {
       try {
         const answer = receive(text);
         if (answer instanceof Promise) answer.catch(reportError);
@@ -77,7 +79,13 @@ export class CheckedBus {
         reportError(error);
       }
     });
+    return subscribed.catch(this.reported);
   }
+
+  private readonly reported = (error: unknown): never => {
+    this.onError(error);
+    throw error;
+  };
 }
 
 /** The text of a message: its fields behind the number of the format. */

@@ -152,7 +152,11 @@ export interface Driver {
   addLogLines(lines: readonly LineOfJob[], keep: number): Promise<void>;
   /** The lines behind the first `after` lines that the job has ever had, at most `limit`. */
   readLogLines(job: JobRef, after: number, limit: number): Promise<JobLines>;
-  /** The workers of BullMQ that are connected and not of this package. @throws any error when the server lists no connections */
+  /**
+   * The workers of BullMQ that are connected and not of this package.
+   *
+   * @throws any error when the server lists no connections, or not to this process
+   */
   foreignWorkers(queues: readonly string[]): Promise<ForeignWorker[]>;
   /** Checks the server and its settings. Changes nothing. */
   diagnose(): Promise<Finding[]>;
@@ -168,8 +172,16 @@ export interface Driver {
   shortenRateWindow(queue: string, per: number): Promise<void>;
   /** Ends the current window of the queue's rate limit. */
   endRateWindow(queue: string): Promise<void>;
-  /** Whether an error means that the store cannot be reached, so that another attempt may help. */
+  /**
+   * Whether an error means that the store cannot be reached, or serves this process no longer ({@link isForbidden}), so that another
+   * attempt may help.
+   */
   isOutage(error: unknown): boolean;
+  /**
+   * Whether the store answers and does not let this process do that: it lacks a right, or its password is no longer valid. Both are
+   * changed while processes run, so such an error is an outage too.
+   */
+  isForbidden(error: unknown): boolean;
   /** Calls `listener` when a connection breaks outside of any call. */
   onError(listener: (error: Error) => void): void;
   /** Closes what this driver opened. Safe to call twice, and when the server is gone. */

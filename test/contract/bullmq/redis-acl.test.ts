@@ -7,6 +7,7 @@ import { ENGINE } from '../../../lib/task-queue-tokens.js';
 import { boot, type Booted } from '../../support/boot.js';
 import { commandLine } from '../../support/command-line.js';
 import { documentedAcl } from '../../support/documented-acl.js';
+import { LogLines } from '../../support/log-lines.js';
 import { freePrefix } from '../../support/servers.js';
 
 @Injectable()
@@ -29,7 +30,7 @@ class Work {
 const prefix = freePrefix();
 const server = process.env['TEST_REDIS_URL'] ?? '';
 const user = (name: string) => ({ name: `${prefix}_${name}`, password: `${prefix}-${name}` });
-const [app, other] = [user('app'), user('other')];
+const [app, other, deaf] = [user('app'), user('other'), user('deaf')];
 let admin: Redis;
 let worker: Booted;
 let web: Booted;
@@ -52,7 +53,7 @@ afterAll(async () => {
   await Promise.all([web?.app.close(), worker?.app.close()]);
   const keys = await admin.keys(`${prefix}:*`);
   if (keys.length > 0) await admin.unlink(keys);
-  await admin.call('ACL', 'DELUSER', app.name, other.name);
+  await admin.call('ACL', 'DELUSER', app.name, other.name, deaf.name);
   await admin.quit();
 });
 
@@ -69,6 +70,30 @@ it('an ACL user with the keys and channels of the prefix can do all that an appl
   await schedules.remove('hourly');
 });
 
+it('a user that lacks a right: the caller and the log say which, and nothing has to be started again', async () => {
+  const log = new LogLines();
+  const own = await boot({ connection: urlOf(app), prefix, enqueueTimeout: '1s', role: 'producer' }, [], log);
+  const refused = own.queue.of<Work['echo']>('Work.echo');
+  log.lines.length = 0;
+  await admin.call('ACL', 'SETUSER', app.name, '-@scripting');
+  try {
+    await expect(refused.enqueue('refused')).rejects.toMatchObject({
+      code: 'ENGINE_UNAVAILABLE',
+      message: expect.stringMatching(
+        /^enqueue to "default": Redis at \S+ refuses it \(NOPERM .*, tried for 1000 ms\)\.$/,
+      ),
+    });
+  } finally {
+    await admin.call('ACL', 'SETUSER', app.name, '+@scripting');
+  }
+  expect(await (await refused.enqueue('allowed')).result({ timeout: '15s' })).toBe('allowed');
+  const lines = log.lines.filter((line) => line.startsWith('ERROR Redis at '));
+  expect(lines).toEqual([
+    expect.stringMatching(/^ERROR Redis at \S+ refuses .*NOPERM .*"Roles and rights" in docs\/running\.md/),
+  ]);
+  await own.app.close();
+});
+
 it('doctor names the right that a user needs to see workers of BullMQ', async () => {
   const doctor = async () => (await commandLine(['doctor', '--url', urlOf(app), '--prefix', prefix])).out;
   expect(await doctor()).not.toContain('cannot be seen');
@@ -79,6 +104,18 @@ it('doctor names the right that a user needs to see workers of BullMQ', async ()
   // Workers look for others too: without the right they see none, and the server is not taken for unreachable.
   await expect(worker.app.get<Engine>(ENGINE).foreignWorkers(['default'])).resolves.toEqual([]);
   await admin.call('ACL', 'SETUSER', app.name, '+client|list');
+});
+
+it('a user without the channels of the prefix gets its results later, and the log says why', async () => {
+  const log = new LogLines();
+  await admin.call('ACL', 'SETUSER', deaf.name, ...documentedAcl('docs/running.md', 'web', prefix, deaf.password));
+  await admin.call('ACL', 'SETUSER', deaf.name, 'resetchannels');
+  const own = await boot({ connection: urlOf(deaf), prefix, role: 'producer' }, [], log);
+  const handle = await own.queue.of<Work['echo']>('Work.echo').enqueue('late');
+  expect(await handle.result({ timeout: '15s' })).toBe('late');
+  const lines = log.lines.filter((line) => line.startsWith('ERROR Redis at '));
+  expect(lines).toEqual([expect.stringMatching(/^ERROR Redis at \S+ refuses .*NOPERM .*channel/)]);
+  await own.app.close();
 });
 
 it('a user without them can neither receive nor send messages', async () => {

@@ -36,7 +36,7 @@ describeEachDatabase('the retention sweep', (engine) => {
 
   it('the sweep also removes tasks from a queue that gets no new tasks', async () => {
     const queue = await quietQueueAfter(1);
-    const stop = sweepRegularly(driver(), 'quiet', { succeeded: 100, failed: 100 }, 50);
+    const stop = sweepRegularly(driver(), 'quiet', { succeeded: 100, failed: 100 }, { interval: 50 });
     try {
       await until(async () => (await queue.getJobCounts('completed'))['completed'] === 0, 'the task is removed', 5_000);
     } finally {

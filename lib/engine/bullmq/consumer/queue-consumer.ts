@@ -134,7 +134,7 @@ export class QueueConsumer {
     });
     const onRoom = waitUntilRoom(this.worker);
     this.unusedStarts = new UnusedStarts({ queue, backend, driver, window: options.rateLimit?.per, onRoom });
-    this.stopSweeping = sweepRegularly(driver, queue, options.keep);
+    this.stopSweeping = sweepRegularly(driver, queue, options.keep, { onForbidden: deps.onError });
   }
 
   async start(): Promise<void> {

@@ -2,7 +2,14 @@ import type { ConsumerOptions } from '../../ports/worker-port.js';
 import type { Driver } from '../driver.js';
 
 type Keep = ConsumerOptions['keep'];
-type Store = Pick<Driver, 'removeEnded' | 'clock'>;
+type Store = Pick<Driver, 'removeEnded' | 'clock' | 'isForbidden'>;
+
+export interface SweepOptions {
+  /** Milliseconds. Default: it follows from how long tasks are kept. */
+  readonly interval?: number;
+  /** Called with an error of a process that may remove nothing. */
+  readonly onForbidden?: (error: Error) => void;
+}
 
 /** Milliseconds between two sweeps: a quarter of the shortest time that tasks are kept, within these bounds. */
 const LONGEST_INTERVAL = 60_000;
@@ -17,7 +24,12 @@ const SWEEP_AT_ONCE = 500;
  *
  * @returns stops the sweeps
  */
-export function sweepRegularly(store: Store, queue: string, keep: Keep, interval = intervalFor(keep)): () => void {
+export function sweepRegularly(
+  store: Store,
+  queue: string,
+  keep: Keep,
+  { interval = intervalFor(keep), onForbidden }: SweepOptions = {},
+): () => void {
   const stopped = new AbortController();
   let sweeping = false;
   const timer = setInterval(() => {
@@ -25,7 +37,9 @@ export function sweepRegularly(store: Store, queue: string, keep: Keep, interval
     sweeping = true;
     sweep(store, queue, keep, { signal: stopped.signal })
       // The sweep was stopped, or the store cannot be reached: the next sweep removes the rest.
-      .catch(() => undefined)
+      .catch((error: unknown) => {
+        if (store.isForbidden(error)) onForbidden?.(error as Error);
+      })
       .finally(() => (sweeping = false));
   }, interval).unref();
   return () => {

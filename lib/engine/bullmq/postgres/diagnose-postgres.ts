@@ -1,6 +1,8 @@
 import type { PgQueryable } from 'bullmq';
+import { bareMessage } from '../../bare-error.js';
 import { fine, finding, fullness, type Finding } from '../../ports/diagnosis-port.js';
 import type { IndexState } from './delayed-index.js';
+import { lacksRight } from './outage.js';
 import type { PostgresTables } from './postgres-tables.js';
 
 /** Connections that one process opens: its pool, and one that listens. */
@@ -12,9 +14,11 @@ SELECT current_setting('server_version') AS version,
        current_setting('synchronous_commit') AS "synchronousCommit",
        current_setting('max_connections')::int::text AS "mostConnections",
        current_setting('superuser_reserved_connections')::int::text AS reserved,
-       (SELECT count(*)::text FROM pg_stat_activity WHERE backend_type IS NULL OR backend_type = 'client backend') AS connections,
        pg_is_in_recovery()::text AS "isReplica",
        current_user::text AS role`;
+
+const CONNECTIONS = `
+SELECT count(*)::text AS connections FROM pg_stat_activity WHERE backend_type IS NULL OR backend_type = 'client backend'`;
 
 const PRIVILEGES = `
 SELECT has_schema_privilege($1, 'USAGE')::text AS usage,
@@ -30,7 +34,6 @@ interface Settings {
   readonly synchronousCommit: string;
   readonly mostConnections: string;
   readonly reserved: string;
-  readonly connections: string;
   readonly isReplica: string;
   readonly role: string;
 }
@@ -60,7 +63,7 @@ export async function diagnosePostgres(
     migrations(schema, installed, latest, index),
     rights(schema, settings.role, privileges),
     persistence(settings),
-    connections(settings),
+    await connections(client, settings),
   ];
 }
 
@@ -125,8 +128,23 @@ function persistence({ fsync, synchronousCommit }: Settings): Finding {
   return fine('persistence', 'Each commit is written to the disk.');
 }
 
-function connections({ connections: text, mostConnections, reserved }: Settings): Finding {
-  const used = Number(text);
+/** Nothing is wrong without this right, but neither full servers nor the workers of BullMQ that take from the queues are seen. */
+async function connections(client: PgQueryable, settings: Settings): Promise<Finding> {
+  try {
+    const { rows } = await client.query<{ connections: string }>(CONNECTIONS);
+    return room(Number(rows[0]?.connections), settings);
+  } catch (error) {
+    if (!lacksRight(error)) throw error;
+    return finding(
+      'connections',
+      'warn',
+      `The connections of the server, and workers of BullMQ that take from the queues of this package, cannot be seen: ${bareMessage(error)}`,
+      `Let the role read them: GRANT SELECT ON pg_stat_activity TO ${settings.role}`,
+    );
+  }
+}
+
+function room(used: number, { mostConnections, reserved }: Settings): Finding {
   const most = Number(mostConnections) - Number(reserved);
   const cure =
     'Raise max_connections, put a pooler in front of the server, or lower max of the pool (connection: { connectionString, max }).';

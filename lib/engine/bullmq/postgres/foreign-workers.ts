@@ -26,25 +26,22 @@ SELECT quote_ident(n.nspname) AS quoted, n.nspname AS name
  ORDER BY n.nspname
  LIMIT 20`;
 
-const NOT_PERMITTED = '42501';
-
 interface ConnectionRow {
   readonly name: string;
   readonly host: string | null;
   readonly port: string | null;
 }
 
-/** The workers of BullMQ that are connected and not of this package. */
+/**
+ * The workers of BullMQ that are connected and not of this package. Not every role may read the connections: see `connections` in
+ * diagnose-postgres.ts.
+ */
 export async function foreignWorkersOnPostgres(
   client: PgQueryable,
   schema: string,
   queues: readonly string[],
 ): Promise<ForeignWorker[]> {
-  const { rows } = await client.query<ConnectionRow>(CONNECTIONS).catch((error: { code?: string }) => {
-    // A role that may not read the connections sees no other workers.
-    if (error.code === NOT_PERMITTED) return { rows: [] };
-    throw error;
-  });
+  const { rows } = await client.query<ConnectionRow>(CONNECTIONS);
   const found = rows.flatMap(({ name, host, port }) => {
     const queue = queues.find((each) => cut(each) === name || name.startsWith(`${each}:w:`));
     if (queue === undefined) return [];

@@ -5,6 +5,16 @@ export function isOutage(error: unknown): boolean {
   return OUTAGE_CODE.test(code) || OUTAGE_MESSAGE.test(message);
 }
 
+/** Whether the server answers and does not let the role of this process do that: it lacks a right, or may not connect any more. */
+export function isForbidden(error: unknown): boolean {
+  return lacksRight(error) || /^28...$/.test((error as { code?: string }).code ?? '');
+}
+
+/** Whether the role lacks a right. */
+export function lacksRight(error: unknown): boolean {
+  return (error as { code?: string }).code === '42501';
+}
+
 /**
  * SQLSTATE codes, mostly by their class, because a class says who has to do something:
  *

@@ -40,7 +40,7 @@ import { passServerTime } from './patched-postgres-time.js';
 import { readReplaced, REPLACE_META, type ReplacedRow } from './replace-meta.js';
 import { PostgresLists } from './postgres-lists.js';
 import { claimStatement, patchClaims, readClaim } from './patched-claims.js';
-import { isOutage } from './outage.js';
+import { isForbidden, isOutage, lacksRight } from './outage.js';
 import { LaneSwitch } from './lane/lane-switch.js';
 import { useLane } from './lane/patched-lane.js';
 import { LANE_STATEMENT, type LaneRow } from './lane/lane-statement.js';
@@ -77,9 +77,6 @@ import { PackageLogger } from '../../../package-logger.js';
  * in which a connection that broke silently would go unnoticed. Without a delayed job BullMQ asks every five seconds.
  */
 const LONGEST_WAIT = 10;
-
-/** The code of PostgreSQL for what a role may not do. */
-const NOT_PERMITTED = '42501';
 
 /**
  * The driver for PostgreSQL, and for PGlite behind the interface of a pool. All queues of a process share one pool; by
@@ -190,7 +187,7 @@ export class PostgresDriver implements Driver {
         jobs.length === 1 && first ? [await backend.addJob(first.job, first.jobId)] : await backend.addJobs([...jobs]);
       ids.forEach((id, index) => stored(index, id));
     } catch (error) {
-      if (jobs.length === 1 || (error as { code?: string }).code !== NOT_PERMITTED) throw error;
+      if (jobs.length === 1 || !lacksRight(error)) throw error;
       await this.addEach(queue, jobs, stored);
     }
     return [];
@@ -376,6 +373,10 @@ export class PostgresDriver implements Driver {
 
   isOutage(error: unknown): boolean {
     return isOutage(error);
+  }
+
+  isForbidden(error: unknown): boolean {
+    return isForbidden(error);
   }
 
   onError(listener: (error: Error) => void): void {

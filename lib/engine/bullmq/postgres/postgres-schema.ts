@@ -3,6 +3,7 @@ import { bareError } from '../../bare-error.js';
 import { bullmq } from '../bullmq-package.cjs';
 import { CONTROL_QUEUE, WORKFLOW_QUEUE } from '../../task-id.js';
 import { ConfigurationError } from '../../../errors.js';
+import { lacksRight } from './outage.js';
 
 /**
  * Whether BullMQ's tables in `schema` are missing, or older than this version of BullMQ needs.
@@ -99,7 +100,7 @@ export async function asConfigurationError(
 ): Promise<ConfigurationError | undefined> {
   const { code = '', message = '' } = error as { code?: string; message?: string };
   const name = nameOf(error);
-  if (code === '42501') {
+  if (lacksRight(error)) {
     const role = await currentRole(client);
     return new ConfigurationError(
       `${address}: the role ${role ?? 'of this application'} may not use or change the schema "${schema}" (${message}). ` +

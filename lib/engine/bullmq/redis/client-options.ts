@@ -1,4 +1,5 @@
 import type { Cluster, ClusterOptions, Redis, RedisOptions } from 'ioredis';
+import { isReadOnly } from './answer-code.js';
 
 export type RedisClient = Redis | Cluster;
 
@@ -25,7 +26,7 @@ const OWN_OPTIONS = {
   retryStrategy,
   // After a failover the old primary takes no more writes. ioredis keeps the connection to it; connecting again (1)
   // finds the new primary.
-  reconnectOnError: ({ message }: Error) => (message.startsWith('READONLY') ? 1 : false),
+  reconnectOnError: (error: Error) => (isReadOnly(error) ? 1 : false),
   sentinelRetryStrategy: retryStrategy,
   // `cutWhenSilent` does this work.
   socketTimeout: undefined,
@@ -61,7 +62,7 @@ const COMMAND_OPTIONS = {
 const WORKER_OPTIONS = {
   ...OWN_OPTIONS,
   // ioredis connects again and repeats the command (2) on the new primary.
-  reconnectOnError: ({ message }: Error) => (message.startsWith('READONLY') ? 2 : false),
+  reconnectOnError: (error: Error) => (isReadOnly(error) ? 2 : false),
   lazyConnect: false,
   maxRetriesPerRequest: null,
   enableOfflineQueue: true,

@@ -1,6 +1,5 @@
 import type { ForeignWorker } from '../../ports/foreign-workers-port.js';
 import type { RedisClient } from './client-options.js';
-import { isForbidden } from './redis-client.js';
 
 /** The workers of this package are named by the ids of their processes. */
 const OWN_NAME = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/;
@@ -9,7 +8,8 @@ const WORKER = ':w:';
 
 /**
  * The workers of BullMQ that are connected and not of this package, by the names that BullMQ gives to their connections:
- * `<prefix>:<queue in base64>`, and `:w:<name>` behind it when the worker has a name.
+ * `<prefix>:<queue in base64>`, and `:w:<name>` behind it when the worker has a name. Not every user may list the connections: see
+ * `otherWorkers` in diagnose-redis.ts.
  */
 export async function foreignWorkersOnRedis(
   client: RedisClient,
@@ -24,14 +24,8 @@ export async function foreignWorkersOnRedis(
   return [...new Map(workers.map((worker) => [JSON.stringify(worker), worker])).values()];
 }
 
-/** @returns nothing for a user that may not list the connections: see `otherWorkers` in diagnose-redis.ts */
 async function listOf(client: { client(subcommand: 'LIST'): Promise<unknown> }): Promise<string> {
-  try {
-    return String(await client.client('LIST'));
-  } catch (error) {
-    if (isForbidden(error)) return '';
-    throw error;
-  }
+  return String(await client.client('LIST'));
 }
 
 interface Connection {

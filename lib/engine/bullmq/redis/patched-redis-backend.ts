@@ -3,7 +3,8 @@ import { bareError } from '../../bare-error.js';
 import { bullmq } from '../bullmq-package.cjs';
 import { decodableFields, decodableHash, unreadableHash } from './decodable-hash.js';
 import { WORKER_SILENCE_LIMIT, type RedisClient } from './client-options.js';
-import { endWaiting, ignore, isForbidden, isOutage } from './redis-client.js';
+import { isForbidden } from './answer-code.js';
+import { endWaiting, ignore, isOutage } from './redis-client.js';
 import { patchDisconnect } from './patched-disconnect.js';
 import { repairKeyTypes } from './patched-key-types.js';
 import { cutWhenSilent } from './silence-watchdog.js';
@@ -24,14 +25,17 @@ const LONGEST_WAIT = 5;
  * describes. A worker's backend differs from BullMQ's own in further points:
  *
  * - A server that refuses writes is an outage for it, so it tries again to store an end. BullMQ would take a finished job
- *   for a failed one.
+ *   for a failed one. A refusal for lack of a right is reported, because BullMQ emits no error for an outage.
  * - It can be closed while the server is gone. BullMQ's `disconnectBlocking` waits for ioredis to end the blocking
  *   client, which ioredis never does between two attempts to connect.
  * - It waits for a job for {@link LONGEST_WAIT} seconds at most.
  * - It takes jobs as {@link patchWorkerBackend} describes, and knows the clock ({@link waitByOwnClock}).
  * - With `inLane`, jobs end and are taken together.
  */
-export function backendFactory(clock: Clock, inLane: InLane = alone): BackendFactory<RedisQueueBackend> {
+export function backendFactory(
+  clock: Clock,
+  { inLane = alone, onForbidden = ignore }: BackendOptions = {},
+): BackendFactory<RedisQueueBackend> {
   return (name, options, kind) => {
     const backend = readDefensively(passServerTime(bullmq.createRedisBackend(name, options, kind), clock));
     if (!kind?.withBlockingConnection) return backend;
@@ -42,8 +46,14 @@ export function backendFactory(clock: Clock, inLane: InLane = alone): BackendFac
       await disconnectBlocking(wait);
     };
     Object.defineProperty(backend, 'maximumBlockTimeout', { value: LONGEST_WAIT });
-    return inLane(backend, (one) => patchWorkerBackend(refusalIsOutage(waitByOwnClock(one, clock))));
+    return inLane(backend, (one) => patchWorkerBackend(refusalIsOutage(waitByOwnClock(one, clock), onForbidden)));
   };
+}
+
+export interface BackendOptions {
+  readonly inLane?: InLane;
+  /** Called with an error of a worker that lacks a right. */
+  readonly onForbidden?: (error: Error) => void;
 }
 
 /** Puts the ends of many jobs into one script, below the further changes of a worker's backend. */
@@ -58,9 +68,11 @@ const alone: InLane = (backend, patch) => patch(backend);
  * BullMQ's worker waits and tries again, also to store how a job ended, only when an error says ECONNREFUSED. So an error
  * of a server that cannot take writes for now gets this code.
  */
-function refusalIsOutage(backend: RedisQueueBackend): RedisQueueBackend {
+function refusalIsOutage(backend: RedisQueueBackend, onForbidden: (error: Error) => void): RedisQueueBackend {
   const asOutage = (error: unknown): never => {
-    if (!(isOutage(error) || isForbidden(error)) || !bullmq.isNotConnectionError(error as Error)) throw error;
+    const isRefused = isForbidden(error);
+    if (!(isOutage(error) || isRefused) || !bullmq.isNotConnectionError(error as Error)) throw error;
+    if (isRefused) onForbidden(error as Error);
     throw Object.assign(bareError(error), { code: 'ECONNREFUSED' });
   };
   const { moveToActive, moveToCompleted, moveToFailed } = backend;

@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import { isQueueOfTasks } from '../../task-id.js';
+import { isForbidden } from './answer-code.js';
 import type { RedisClient } from './client-options.js';
 import { nodeOf } from './redis-client.js';
 
@@ -57,7 +58,7 @@ export class QueueNames {
     try {
       while (!isOver && performance.now() < end) isOver = await this.scanStep(found);
     } catch (error) {
-      if (!(error as Error).message.startsWith('NOPERM')) throw error;
+      if (!isForbidden(error)) throw error;
       this.isScanRefused = true;
     }
     const names = isOver ? [...found, EARLIER_NAMES] : [...found];

@@ -117,14 +117,6 @@ export function isOutage(error: unknown): boolean {
 }
 
 /**
- * Whether the server does not let the user of this process run a command. Passwords and rights are changed while processes run, so another
- * attempt may succeed.
- */
-export function isForbidden(error: unknown): boolean {
-  return /^(?:NOPERM|NOAUTH|WRONGPASS)\b/.test((error as { message?: string }).message ?? '');
-}
-
-/**
  * The error with its cure, when a single client has connected to a node of a cluster: the keys are on another node, or on several. A
  * cluster's own client follows MOVED by itself.
  */

@@ -19,13 +19,13 @@ import { foreignWorkersOnRedis } from './foreign-workers.js';
 import type { Finding } from '../../ports/diagnosis-port.js';
 import type { ForeignWorker } from '../../ports/foreign-workers-port.js';
 import { resetSocket } from '../reset-socket.js';
+import { isForbidden, lacksRight } from './answer-code.js';
 import { openWorkerCopy, SUBSCRIBER_OPTIONS, WORKER_SILENCE_LIMIT, type RedisClient } from './client-options.js';
 import {
   asConfigurationError,
   asNodeOfCluster,
   endClient,
   ignore,
-  isForbidden,
   isOutage,
   isUsable,
   nextAttempt,
@@ -234,7 +234,7 @@ export class RedisDriver implements Driver {
     const { workerClient, clock } = this;
     let worker: Worker | undefined;
     const inLane = laneOn(workerClient, { clock, ends, worker: () => worker });
-    const classes = bullmq.withBackend(backendFactory(clock, inLane));
+    const classes = bullmq.withBackend(backendFactory(clock, { inLane, onForbidden: this.report }));
     worker = new classes.Worker(name, processor, { ...options, connection: workerClient, prefix: this.prefix });
     return worker;
   }
@@ -382,6 +382,10 @@ export class RedisDriver implements Driver {
     return isOutage(error) || isForbidden(error);
   }
 
+  isForbidden(error: unknown): boolean {
+    return isForbidden(error);
+  }
+
   onError(listener: (error: Error) => void): void {
     this.listeners.push(listener);
   }
@@ -397,7 +401,8 @@ export class RedisDriver implements Driver {
 
   private readonly report = (error: Error): void => {
     if (this.closing) return;
-    const reported = asConfigurationError(error, this.address) ?? error;
+    // A right that a command needs is nothing that the connection is refused for.
+    const reported = lacksRight(error) ? error : (asConfigurationError(error, this.address) ?? error);
     for (const listener of this.listeners) listener(reported);
   };
 

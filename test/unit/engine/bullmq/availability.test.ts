@@ -12,6 +12,7 @@ const TIMEOUT = 1_000;
 const STEADY = 7_000;
 const NEVER = new Promise<never>(() => undefined);
 const refused = () => new Error('connect ECONNREFUSED');
+const forbidden = () => new Error("NOPERM this user has no permissions to run the 'xadd' command");
 const wrongPassword = () => new ConfigurationError('The password is wrong.');
 
 /** A store that can be reached or not, as the test decides. Its outages say ECONNREFUSED. */
@@ -43,7 +44,8 @@ beforeEach(() => {
     address: ADDRESS,
     clock: clock as Partial<Clock> as Clock,
     deadline: new CallDeadline(),
-    isOutage: (error) => error instanceof Error && error.message.includes('ECONNREFUSED'),
+    isOutage: (error) => error instanceof Error && /ECONNREFUSED|NOPERM/.test(error.message),
+    isForbidden: (error) => error instanceof Error && error.message.includes('NOPERM'),
     onError: (listener) => void (reportBrokenConnection = listener),
   };
   availability = new Availability(driver as Driver, TIMEOUT);
@@ -303,7 +305,7 @@ describe('the log of an outage', () => {
   it('has the reason of a ConfigurationError, which may heal', async () => {
     store.connect.mockRejectedValueOnce(wrongPassword());
     await endOf(availability.withRetries('find', callThatThrows()));
-    expect(logged).toEqual([['error', expect.stringContaining('The password is wrong')]]);
+    expect(logged).toEqual([['error', 'Trying again until the tasks can be used: The password is wrong.']]);
     await advance(STEADY);
     expect(levels()).toEqual(['error', 'log']);
   });
@@ -425,6 +427,70 @@ describe('a store that answers at times', () => {
       await advance(1_000);
     }
     expect(levels()).toEqual(['error']);
+  });
+});
+
+describe('a store that refuses what this process may not do', () => {
+  const enqueue = jest.fn<() => Promise<string>>();
+  const tryToEnqueue = () => endOf(availability.withRetries('enqueue', enqueue));
+
+  beforeEach(() => void enqueue.mockReset().mockRejectedValue(forbidden()));
+
+  it('is not said to be out of reach, neither to the caller nor in the log', async () => {
+    const { error, after } = await tryToEnqueue();
+    expect(error).toBeInstanceOf(EngineUnavailableError);
+    expect(error).toMatchObject({
+      message: `enqueue: ${ADDRESS} refuses it (${forbidden().message}, tried for ${TIMEOUT} ms).`,
+      cause: forbidden(),
+    });
+    expect(after).toBe(900);
+    expect(logged).toEqual([
+      ['error', expect.stringContaining(`${ADDRESS} refuses enqueue: ${forbidden().message}. `)],
+    ]);
+    expect(clock.doubt).not.toHaveBeenCalled();
+  });
+
+  it('has one line, however many calls and connections it refuses, and one when it refuses nothing any more', async () => {
+    for (let time = 0; time < 10; time++) {
+      await tryToEnqueue();
+      reportBrokenConnection(forbidden());
+      await advance(5_000);
+    }
+    expect(levels()).toEqual(['error']);
+    enqueue.mockResolvedValue('stored');
+    expect(await tryToEnqueue()).toMatchObject({ value: 'stored' });
+    await advance(20_000);
+    expect(levels()).toEqual(['error']);
+    await advance(12_000);
+    expect(logged[1]).toEqual(['log', `${ADDRESS} has refused nothing for 30 s.`]);
+    expect(jest.getTimerCount()).toBe(0);
+  });
+
+  it('has a line of its own when it cannot be reached either, and then one for the end', async () => {
+    await tryToEnqueue();
+    breakDown();
+    reportBrokenConnection(refused());
+    await advance(0);
+    expect(logged.map(([level, line]) => [level, line.includes('cannot be reached')])).toEqual([
+      ['error', false],
+      ['error', true],
+    ]);
+    comeBack();
+    await advance(35_000);
+    expect(logged[2]).toEqual(['log', expect.stringContaining('can be reached again')]);
+    expect(jest.getTimerCount()).toBe(0);
+  });
+
+  it('keeps a broken connection a warning', async () => {
+    await tryToEnqueue();
+    reportBrokenConnection(refused());
+    await advance(0);
+    expect(levels()).toEqual(['error', 'warn']);
+  });
+
+  it('fails a ping with the same words', async () => {
+    store.ping.mockRejectedValue(forbidden());
+    await expect(availability.ping()).rejects.toThrow(`ping: ${ADDRESS} refuses it (${forbidden().message}).`);
   });
 });
 

@@ -1,18 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
-import { isForbidden, isOutage, OUTAGE } from '../../../../../lib/engine/bullmq/redis/redis-client.js';
+import { isOutage, OUTAGE } from '../../../../../lib/engine/bullmq/redis/redis-client.js';
 
 /** The alternatives, in their order: an error that matches none of them is thrown instead of being tried again. */
 const ALTERNATIVES =
   "ECONNREFUSED|ECONNRESET|ECONNABORTED|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ENOENT|Connection is closed|ConnectionClosedError|isn't writeable|MaxRetriesPerRequestError|Socket timeout|connect timed out|Command timed out|Command aborted|LOADING|READONLY|CLUSTERDOWN|MASTERDOWN|TRYAGAIN|UNBLOCKED|NOREPLICAS|MISCONF|OOM command not allowed|BUSY Redis|UNKILLABLE|EXECABORT|IOERR|out of memory|max number of clients|limit exceeded|ClusterAllFailedError|None of startup nodes|Failed to refresh slots cache|Too many Cluster redirections|Cluster isn't ready|Cluster is ended|No subscriber for the cluster|All sentinels are unreachable";
-
-it.each([
-  ['NOPERM this user has no permissions to run the command', true],
-  ['NOAUTH Authentication required.', true],
-  ['WRONGPASS invalid username-password pair', true],
-  ['ERR user said NOPERM', false],
-])('isForbidden: %s', (message, expected) => {
-  expect(isForbidden(new Error(message))).toBe(expected);
-});
 
 describe('isOutage', () => {
   it('the expression consists of the listed alternatives and ignores case', () => {

@@ -1,0 +1,27 @@
+import { describe, expect, it } from '@jest/globals';
+import { isForbidden, isOutage, lacksRight } from '../../../../../lib/engine/bullmq/postgres/outage.js';
+
+const withCode = (code: string) => Object.assign(new Error('no'), { code });
+
+describe('an error of PostgreSQL', () => {
+  it.each([
+    ['42501', { outage: true, forbidden: true, right: true }],
+    ['28P01', { outage: true, forbidden: true, right: false }],
+    ['28000', { outage: true, forbidden: true, right: false }],
+    ['25006', { outage: true, forbidden: false, right: false }],
+    ['57P01', { outage: true, forbidden: false, right: false }],
+    ['ECONNREFUSED', { outage: true, forbidden: false, right: false }],
+    ['23505', { outage: false, forbidden: false, right: false }],
+    ['22P02', { outage: false, forbidden: false, right: false }],
+  ])('with the code %s', (code, { outage, forbidden, right }) => {
+    const error = withCode(code);
+    expect([isOutage(error), isForbidden(error), lacksRight(error)]).toEqual([outage, forbidden, right]);
+  });
+
+  it('without a code is no refusal, whatever it says', () => {
+    expect([isForbidden(new Error('permission denied for table job')), lacksRight(new Error('42501'))]).toEqual([
+      false,
+      false,
+    ]);
+  });
+});
