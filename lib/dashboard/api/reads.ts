@@ -242,7 +242,9 @@ export class Reads {
   row({ progress, error, ...status }: TaskStatus): TaskRow {
     const short = error && { ...error, message: maskText(error.message).slice(0, SHORT_MESSAGE) };
     const { redact } = this.deps;
-    const shown = progress === null || !redact ? progress : ValueView.of('progress', progress, redact).value;
+    // A copy: the application's own handles have the same progress, and a function may change what it gets.
+    const shown =
+      progress === null || !redact ? progress : ValueView.of('progress', structuredClone(progress), redact).value;
     return { ...status, error: short, progress: progressOf(shown), result: undefined };
   }
 

@@ -16,7 +16,10 @@ interface Limits {
 
 /** What a page gets at once; it fetches longer texts when a reader asks for them. */
 const OF_PAGE: Limits = { text: 2_000, values: 2_000, depth: 60, mark: '' };
-const UNLIMITED: Limits = { text: Infinity, values: Infinity, depth: Infinity, mark: '' };
+/** No stored value is so deep. */
+const WHOLE: Limits = { text: Infinity, values: Infinity, depth: 1_000, mark: '' };
+/** Values inside of those that the function `redact` returned. It may return ever more of them. */
+const MOST_MADE = 10_000;
 /** What a row of a list has. */
 const OF_ROW: Limits = { text: 60, values: 24, depth: 3, mark: '…' };
 /** Letters behind the end of a text that is cut off. */
@@ -35,11 +38,23 @@ export interface ShownValue {
 
 type Redact = (path: string, value: unknown) => unknown;
 
+/** Where a value is. */
+interface At {
+  /** `undefined` in a list. */
+  readonly name: string | undefined;
+  readonly pointer: string;
+  readonly path: string;
+  readonly depth: number;
+  /** Whether it is inside of a value that `redact` returned in place of another. */
+  readonly isMade: boolean;
+}
+
 /** Decides what of a value leaves: masks secrets, asks the option `redact`, and cuts off what is too large. */
 export class ValueView {
   private readonly masked: string[] = [];
   private readonly cut: Record<string, number> = {};
   private values = 0;
+  private made = 0;
 
   private constructor(
     private readonly redact: Redact | undefined,
@@ -51,7 +66,7 @@ export class ValueView {
    * @param whole nothing is cut off
    */
   static of(what: string, value: Json, redact: Redact | undefined, whole = false): ShownValue {
-    return ValueView.within(whole ? UNLIMITED : OF_PAGE, what, value, redact);
+    return ValueView.within(whole ? WHOLE : OF_PAGE, what, value, redact);
   }
 
   /** The arguments of a task as one short line: JSON without the outer brackets. */
@@ -63,19 +78,19 @@ export class ValueView {
 
   private static within(limits: Limits, what: string, value: Json, redact: Redact | undefined): ShownValue {
     const view = new ValueView(redact, limits);
-    const shown = view.show(value, { name: undefined, pointer: '', path: what, depth: 0 });
+    const shown = view.show(value, { name: undefined, pointer: '', path: what, depth: 0, isMade: false });
     return { value: shown, masked: view.masked, cut: view.cut };
   }
 
-  private show(
-    value: Json,
-    at: { readonly name: string | undefined; readonly pointer: string; readonly path: string; readonly depth: number },
-  ): Json {
+  private show(value: Json, at: At): Json {
     if (at.name !== undefined && isSecretName(at.name, value)) return this.mask(at.pointer);
+    if (at.isMade && ++this.made > MOST_MADE) return this.mask(at.pointer);
     const told = this.redacted(value, at.path);
     if (told === undefined) return this.mask(at.pointer);
     if (typeof told === 'string') return this.text(told, at.pointer);
-    if (typeof told !== 'object' || told === null) return told;
+    if (typeof told === 'number' || typeof told === 'boolean' || told === null) return told;
+    // The function has put something into the value that is not JSON.
+    if (typeof told !== 'object') return this.mask(at.pointer);
     const entries = Object.entries(told as Record<string, Json>);
     const shown: [string, Json][] = [];
     for (const [name, entry] of entries) {
@@ -90,6 +105,7 @@ export class ValueView {
           pointer: `${at.pointer}/${pointerPart(name)}`,
           path: `${at.path}.${name}`,
           depth: at.depth + 1,
+          isMade: at.isMade || told !== value,
         }),
       ]);
     }
