@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { EngineUnavailableError } from '../errors.js';
 import { answerId, readAnswer, refusedRecord } from '../engine/call-answer.js';
 import type { Engine } from '../engine/engine.js';
 import type { ChangeListener, WatchOptions } from '../engine/ports/query-port.js';
@@ -12,6 +14,8 @@ export type WaitingCalls = Pick<TaskEngine, 'find'>;
 
 /** Milliseconds between two look-ups of a call that waits in an outbox. No message tells its watchers that a relay has moved it. */
 const LOOK_AGAIN_AFTER = 100;
+/** Milliseconds for which a cancel waits until a relay has moved the call. */
+const CANCEL_WITHIN = 2_000;
 
 /** One watch of a call, and of the task that stands for it once that is known. */
 interface Watch {
@@ -62,10 +66,25 @@ export class AnsweredTasks implements TaskEngine {
     return this.engine.countEndedMembers(record);
   }
 
+  /**
+   * Cancels the task. A call that waits in an outbox is cancelled as soon as a relay has moved it.
+   *
+   * @throws EngineUnavailableError when no relay moves it soon
+   */
   async cancel(id: string, reason?: string): Promise<TaskRecord | undefined> {
-    return (
-      (await this.engine.cancel(id, reason)) ?? (await this.answered(id, (task) => this.engine.cancel(task, reason)))
-    );
+    const deadline = performance.now() + CANCEL_WITHIN;
+    for (;;) {
+      const cancelled = await this.cancelStored(id, reason);
+      if (cancelled || !this.waitingCalls) return cancelled;
+      // The call may have been moved between the two look-ups.
+      if (!(await this.waitingCalls.find(id))) return this.cancelStored(id, reason);
+      if (performance.now() > deadline) {
+        throw new EngineUnavailableError(
+          `cancel: the call ${id} still waits in the outbox, because no relay has moved it. Cancel it again later.`,
+        );
+      }
+      await sleep(LOOK_AGAIN_AFTER);
+    }
   }
 
   async retry(id: string): Promise<TaskRecord | undefined> {
@@ -75,6 +94,12 @@ export class AnsweredTasks implements TaskEngine {
   /** Forgets the task itself. One that stands for the call belongs to others too, so it is left alone. */
   async forget(id: string): Promise<boolean> {
     return (await this.engine.forget(id)) || this.engine.forget(answerId(id, this.topology));
+  }
+
+  private async cancelStored(id: string, reason: string | undefined): Promise<TaskRecord | undefined> {
+    return (
+      (await this.engine.cancel(id, reason)) ?? (await this.answered(id, (task) => this.engine.cancel(task, reason)))
+    );
   }
 
   private async findStored(id: string): Promise<TaskRecord | undefined> {
