@@ -154,6 +154,23 @@ describe('lists of very many tasks on PostgreSQL', () => {
     await driver.close();
   });
 
+  it('the index may take longer to build than a heartbeat of a connection', async () => {
+    const { tables, ...driver } = await openDriver();
+    const other = new pg.Client(database.url);
+    await other.connect();
+    await client.query('DROP INDEX IF EXISTS task_queue_delayed_idx');
+    // The builder waits for the transactions that are open.
+    await other.query(`BEGIN; LOCK TABLE ${prefix}.job IN ROW EXCLUSIVE MODE`);
+    const built = tables.buildIndex();
+    await new Promise((resolve) => setTimeout(resolve, 12_000));
+    expect(await tables.indexState()).toBe('building');
+    await other.query('COMMIT');
+    await expect(built).resolves.toBe(true);
+    expect(await tables.indexState()).toBe('valid');
+    await other.end();
+    await driver.close();
+  }, 40_000);
+
   async function openDriver() {
     const driver = await openPostgres({ kind: 'postgres', url: database.url }, prefix);
     return { tables: driver.tables, close: () => driver.close() };

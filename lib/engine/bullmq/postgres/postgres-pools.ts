@@ -74,7 +74,7 @@ export function openPools(
       // One listens, one may migrate or build an index meanwhile, and one finds out whether LISTEN works.
       max: 4,
       idleTimeoutMillis: 1_000,
-      // A migration takes as long as it takes, and a heartbeat limits the time of a connection that listens.
+      // A migration takes as long as it takes, and a heartbeat finds out whether a connection that listens is alive.
       query_timeout: undefined,
     }),
   );
@@ -111,6 +111,8 @@ function wrap(
   const onQuery = (text: string) => polling.statementRan(text);
   const queries = safePool({ pool: queryPool, deadline, statements, onQuery });
   const sessions = safePool({ pool: listenerPool, deadline, statements, onLease: startHeartbeat });
+  // A heartbeat would wait behind a statement that takes long, and then end the connection.
+  const unlimited = safePool({ pool: listenerPool, deadline, statements });
   let consumed: ReadonlySet<string> = new Set();
   const polling = new PollingListeners(queries, () => consumed);
   const listeners = new Listeners(sessions, polling, onDeaf, checkRoom);
@@ -118,7 +120,7 @@ function wrap(
     queries,
     listeners,
     deadline,
-    connect: () => sessions.connect(),
+    connect: () => unlimited.connect(),
     load: () => statements.load(queries),
     reserveListeners: (queues) => (consumed = queues),
     dropIdle: () => undefined,
@@ -126,6 +128,7 @@ function wrap(
       listeners.close();
       queries.close();
       sessions.close();
+      unlimited.close();
     },
   };
 }

@@ -104,9 +104,13 @@ class StatementLimit {
   }
 }
 
+/** Whether the server takes no writes. */
+const ASK_READ_ONLY = `SELECT current_setting('transaction_read_only') AS "readOnly"`;
+
 /**
- * Sends a query at intervals and cuts the connection when no answer comes. A connection that only listens would not
- * notice for many minutes that the server is gone: by itself, BullMQ relies on the keepalive of TCP.
+ * Sends a query at intervals and cuts the connection when no answer comes, or when the server takes no writes: after a failover the
+ * connection leads to the former primary, which nobody notifies. A connection that only listens would not notice for many minutes that
+ * the server is gone: by itself, BullMQ relies on the keepalive of TCP.
  *
  * @returns stops the heartbeat
  */
@@ -119,7 +123,10 @@ export function startHeartbeat(client: PoolClient): () => void {
   const timer = setInterval(() => {
     if (limit) return;
     limit = setTimeout(() => cut(client), HEARTBEAT).unref();
-    client.query('SELECT 1').then(clearLimit, clearLimit);
+    client.query<{ readOnly: string }>(ASK_READ_ONLY).then(({ rows }) => {
+      clearLimit();
+      if (rows[0]?.readOnly === 'on') cut(client);
+    }, clearLimit);
   }, HEARTBEAT).unref();
   return () => {
     clearInterval(timer);
