@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
 import { Task, TaskAdmin, type TaskBatch, type Tasks } from 'nestjs-task-queue';
 import { boot, type Booted } from '../support/boot.js';
-import { describeEachEngine } from '../support/engines.js';
+import { describeEachEngine, type Place } from '../support/engines.js';
 import { Gate } from '../support/gate.js';
 import { until } from '../support/until.js';
 
@@ -35,13 +35,23 @@ class Rows {
   }
 }
 
+/** The same task as it was before it took batches. */
+@Injectable()
+class SingleRows {
+  @Task({ name: 'Rows.store', queue: 'rows' })
+  async store(_row: number): Promise<void> {
+    await run(1);
+  }
+}
+
 describeEachEngine('places for batches', (engine) => {
+  let place: Place;
   let booted: Booted[];
   let rows: Tasks<Rows>;
   let admin: TaskAdmin;
 
   beforeAll(async () => {
-    const place = await engine.place();
+    place = await engine.place();
     const queues = { rows: { concurrency: 3, globalConcurrency: 2 }, alone: { concurrency: 2 } };
     // Only one application can use the embedded engine.
     const applications = engine.name === 'embedded' ? 1 : 2;
@@ -117,6 +127,35 @@ describeEachEngine('places for batches', (engine) => {
     expect(runs.most).toBeGreaterThanOrEqual(2);
     expect(runs.most).toBeLessThanOrEqual(2 * booted.length);
   });
+
+  it('no more run than there are places while a worker of an earlier deploy runs them one by one', async () => {
+    // Only one application can use the embedded engine.
+    if (engine.name === 'embedded') return;
+    const queues = { rows: { concurrency: 10, globalConcurrency: 2 } };
+    const earlier = await boot({ ...place, queues }, [SingleRows]);
+    // It starts last, and does not take the limit away from the earlier one.
+    const later = await boot({ ...place, queues }, [Rows]);
+    const handles = await rows.store.enqueueMany(numbers(40));
+    // The two calls that may be taken can come into one batch.
+    await until(() => runs.now > 0);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    runs.gate.open();
+    await Promise.all(handles.map((handle) => handle.result()));
+    expect(runs.most).toBeLessThanOrEqual(2);
+    expect(runs.sizes.reduce((sum, size) => sum + size)).toBe(40);
+    await earlier.app.close();
+    await until(
+      async () => {
+        runs.sizes = [];
+        const more = await rows.store.enqueueMany(numbers(40));
+        await Promise.all(more.map((handle) => handle.result()));
+        return Math.max(...runs.sizes) > 2;
+      },
+      'the places count runs again',
+      20_000,
+    );
+    await later.app.close();
+  }, 60_000);
 
   it('a single task that waits for one can be cancelled', async () => {
     const blocking = await rows.one.with({ queue: 'rows' }).enqueueMany([[], []]);

@@ -45,6 +45,7 @@ import { QueueControl } from './queue-control.js';
 import { Statistics } from '../statistics/statistics.js';
 import { QueueMeta } from './queue-meta.js';
 import { QueueMetaPlaceStore } from './queue-meta-place-store.js';
+import { RunCounting } from './run-counting.js';
 import { QueueMetaScheduleStore } from './queue-meta-schedule-store.js';
 import { QueueMetaWorkerRegistry } from './queue-meta-worker-registry.js';
 import { RareWarnings } from './rare-warnings.js';
@@ -96,6 +97,8 @@ export class BullMQEngine implements Engine {
   /** The queues whose connections are ready. */
   private readonly ready = new WeakSet<Queue>();
   private readonly consumers = new Map<string, QueueConsumer>();
+  /** Of the queues whose tasks this process runs in batches. */
+  private readonly runCountings = new Map<string, RunCounting>();
   private knownSecret: string | undefined;
   private closing: Promise<void> | undefined;
 
@@ -292,6 +295,7 @@ export class BullMQEngine implements Engine {
       silentFor: () => (stopped ? Infinity : (this.consumers.get(queue)?.silentFor() ?? Infinity)),
       stop: async (grace) => {
         stopped = true;
+        this.runCountings.get(queue)?.stop();
         await this.consumers.get(queue)?.stop(grace);
       },
     };
@@ -381,18 +385,26 @@ export class BullMQEngine implements Engine {
     });
     this.consumers.set(queue, consumer);
     try {
-      if (!isInternalQueue(queue))
-        await this.control.declareGlobalConcurrency(
-          queue,
-          options.globalConcurrency ?? null,
-          options.countsRuns ?? false,
-        );
+      if (!isInternalQueue(queue)) await this.declareGlobalConcurrency(queue, options);
       await consumer.start();
     } catch (error) {
       // A worker whose connection failed at its start stays broken; the next attempt makes another.
       await consumer.stop(0);
       throw error;
     }
+  }
+
+  private async declareGlobalConcurrency(queue: string, options: ConsumerOptions): Promise<void> {
+    const { globalConcurrency = null, countsRuns = false } = options;
+    if (!countsRuns) return this.control.declareGlobalConcurrency(queue, globalConcurrency, false);
+    this.runCountings.get(queue)?.stop();
+    const counting = new RunCounting(queue, {
+      workers: () => this.workersOf(queue),
+      countRuns: (counts) => this.control.countRuns(queue, counts),
+    });
+    this.runCountings.set(queue, counting);
+    await this.control.declareGlobalConcurrency(queue, globalConcurrency, await counting.canCountRuns());
+    counting.start();
   }
 
   /** A message says that a caller of any process cancelled the task. The consumer that runs it reads the request. */
@@ -428,6 +440,7 @@ export class BullMQEngine implements Engine {
     await this.statistics.close();
     await endsWithin(this.places.close(), PLACES_GRACE);
     this.availability.close();
+    for (const counting of this.runCountings.values()) counting.stop();
     await Promise.all([...this.consumers.values()].map((consumer) => consumer.stop(0)));
     await this.feed.close();
     // Connections first: a queue that never reached its server would wait for it before it closes.

@@ -77,6 +77,13 @@ export class QueueControl implements ControlPort {
     );
   }
 
+  /** Stores whether the global concurrency counts runs, whatever the number is and whoever has set it. */
+  async countRuns(name: string, countsRuns: boolean): Promise<void> {
+    await this.withQueue('declare what the global concurrency counts', name, (queue) =>
+      this.changeConcurrency(queue, (current) => ({ ...current, countsRuns })),
+    );
+  }
+
   private async changeConcurrency(
     queue: Queue,
     change: (current: QueueConcurrency) => QueueConcurrency,

@@ -21,6 +21,8 @@ export interface Runner {
  */
 export class Dispatcher {
   private readonly consumers = new Map<string, Runner[]>();
+  /** Consumers that take no more tasks, and perhaps still run some. */
+  private readonly leaving = new Set<Runner>();
   private readonly windows = new Map<string, RateWindow>();
   /** Queues that have perhaps something to hand out. */
   private readonly woken = new Set<string>();
@@ -47,10 +49,17 @@ export class Dispatcher {
   }
 
   remove(consumer: Runner): void {
+    this.leaving.add(consumer);
     const rest = (this.consumers.get(consumer.queue) ?? []).filter((other) => other !== consumer);
     if (rest.length > 0) this.consumers.set(consumer.queue, rest);
     else this.consumers.delete(consumer.queue);
     this.setTimer();
+  }
+
+  /** A consumer that was removed runs nothing any more. */
+  hasLeft(consumer: Runner): void {
+    this.leaving.delete(consumer);
+    this.wake(consumer.queue);
   }
 
   /** Called when a queue has got a task, or a consumer of it a free place. */
@@ -113,14 +122,19 @@ export class Dispatcher {
     return globalConcurrency?.value ?? declaredConcurrency ?? undefined;
   }
 
-  /** Whether the global concurrency counts runs, which take places of their own. */
+  /**
+   * Whether the global concurrency counts runs, which take places of their own: not while one of the consumers runs tasks one by one,
+   * without places.
+   */
   countsRuns(queue: string): boolean {
-    return this.settings.get(queue)?.countsRuns ?? false;
+    for (const consumer of this.leaving) if (consumer.queue === queue && !consumer.options.countsRuns) return false;
+    return this.consumers.get(queue)?.every(({ options }) => options.countsRuns) ?? false;
   }
 
   /** Whether as many tasks run as the global concurrency allows. */
   isMaxed(queue: string): boolean {
-    return !this.countsRuns(queue) && this.store.countRunning(queue) >= (this.limitOf(queue) ?? Infinity);
+    const limit = this.limitOf(queue);
+    return limit !== undefined && this.store.countRunning(queue) >= limit && !this.countsRuns(queue);
   }
 
   /** Whether the settings of the queue let another task start. */

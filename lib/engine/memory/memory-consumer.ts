@@ -56,7 +56,7 @@ export class MemoryConsumer implements Consumer, Runner {
 
   stop(grace: number): Promise<void> {
     this.grace.limit(grace);
-    this.stopping ??= this.drain();
+    this.stopping ??= this.drain().finally(() => this.place.dispatcher.hasLeft(this));
     return this.stopping;
   }
 

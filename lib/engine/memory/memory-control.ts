@@ -1,20 +1,14 @@
 import type { ControlPort, QueueSettings, RateLimit, Reason } from '../ports/control-port.js';
 
-export interface MemoryQueueSettings extends QueueSettings {
-  /** Whether the global concurrency counts runs, and not tasks. */
-  readonly countsRuns: boolean;
-}
-
 /** The settings of the queues of one place that have some. */
-export type SettingsByQueue = Map<string, MemoryQueueSettings>;
+export type SettingsByQueue = Map<string, QueueSettings>;
 
-export const NO_SETTINGS: MemoryQueueSettings = {
+export const NO_SETTINGS: QueueSettings = {
   paused: false,
   pausedBy: null,
   globalConcurrency: null,
   declaredConcurrency: null,
   rateLimit: null,
-  countsRuns: false,
 };
 
 export interface MemoryControlDeps {
@@ -30,10 +24,7 @@ export class MemoryControl implements ControlPort {
 
   async settings(queues: readonly string[]): Promise<QueueSettings[]> {
     const settings = this.deps.open();
-    return queues.map((queue) => {
-      const { countsRuns: _, ...ofQueue } = settings.get(queue) ?? NO_SETTINGS;
-      return ofQueue;
-    });
+    return queues.map((queue) => settings.get(queue) ?? NO_SETTINGS);
   }
 
   async pause(queue: string, reason: Reason): Promise<void> {
@@ -48,17 +39,17 @@ export class MemoryControl implements ControlPort {
     this.change(queue, { globalConcurrency: value === null ? null : { value, by: reason } });
   }
 
-  async declareGlobalConcurrency(queue: string, value: number | null, countsRuns: boolean): Promise<void> {
+  /** What the number counts, the dispatcher sees by its consumers. */
+  async declareGlobalConcurrency(queue: string, value: number | null): Promise<void> {
     const known = this.deps.open().get(queue) ?? NO_SETTINGS;
-    if (value !== known.declaredConcurrency || countsRuns !== known.countsRuns)
-      this.change(queue, { declaredConcurrency: value, countsRuns });
+    if (value !== known.declaredConcurrency) this.change(queue, { declaredConcurrency: value });
   }
 
   async setRateLimit(queue: string, limit: RateLimit | null, reason: Reason): Promise<void> {
     this.change(queue, { rateLimit: limit && { value: limit, by: reason } });
   }
 
-  private change(queue: string, change: Partial<MemoryQueueSettings>): void {
+  private change(queue: string, change: Partial<QueueSettings>): void {
     const settings = this.deps.open();
     settings.set(queue, { ...(settings.get(queue) ?? NO_SETTINGS), ...change });
     this.deps.changed(queue, change.rateLimit === null);

@@ -319,7 +319,7 @@ export class MemoryEngine implements Engine {
   consume(queue: string, options: ConsumerOptions, handler: DeliveryHandler): Consumer {
     const place = this.openPlace('consume');
     place.store.useQueue(queue);
-    void this.control.declareGlobalConcurrency(queue, options.globalConcurrency ?? null, options.countsRuns ?? false);
+    void this.control.declareGlobalConcurrency(queue, options.globalConcurrency ?? null);
     const consumer = new MemoryConsumer(queue, options, handler, place, this.changes, this.logLines);
     this.consumers.add(consumer);
     return consumer;

@@ -88,6 +88,7 @@ export async function poisonousCall(world: World): Promise<void> {
 
 /** The most batches of a queue that may run at once, in all processes. */
 const AT_ONCE = 2;
+const PLACES_IN_DEPLOY = 4;
 
 /** Workers are killed in the middle of batches, again and again. There are never more runs than places, and all places come back. */
 export async function killedWithPlaces(world: World, { kills }: { kills: number }): Promise<void> {
@@ -110,6 +111,56 @@ export async function killedWithPlaces(world: World, { kills }: { kills: number 
   }
   assert.equal(runsIn(world.entries()).most, AT_ONCE);
   assert.equal(world.counts().lost, 0);
+}
+
+/**
+ * A deploy gives a task batches, and is taken back: workers of both kinds run side by side while producers of both kinds enqueue. Each
+ * call runs once in the shape that its worker declares, and there are never more runs than places.
+ */
+export async function deployedAndTakenBack(world: World, { calls }: { calls: number }): Promise<void> {
+  const [single, batched] = [{ single: true }, { batched: true }] as const;
+  const webs = [await world.start({ role: 'producer' }, single), await world.start({ role: 'producer' }, batched)];
+  const limited = { rows: { concurrency: 10, globalConcurrency: PLACES_IN_DEPLOY } };
+  const options = { role: 'worker', consume: ['rows'], queues: limited, shutdown: { grace: '10s' } } as const;
+  const start = (kind: typeof single | typeof batched) => world.start({ ...options, abandonedAfter: '8s' }, kind);
+  const load = async () => {
+    for (const web of webs) await world.enqueueMany(web, 'row', [50], calls);
+  };
+  /** Enqueues until each of these workers has run calls that came from here on. */
+  const shared = async (...workers: readonly { readonly pid: number }[]) => {
+    const before = world.entries().length;
+    const ran = () =>
+      new Set(
+        world
+          .entries()
+          .slice(before)
+          .flatMap(({ event, pid }) => (event === 'ended' ? [pid] : [])),
+      );
+    await world.until(async () => {
+      // All workers are idle then, so that each of them gets some.
+      if (world.counts().lost === 0) await load();
+      return workers.every(({ pid }) => ran().has(pid));
+    }, 'each of the workers has run calls');
+  };
+
+  const earlier = await start(single);
+  await shared(earlier);
+  const later = await start(batched);
+  await shared(earlier, later);
+  await earlier.stop();
+  await shared(later);
+  const again = await start(single);
+  await shared(again, later);
+  await later.stop();
+  await shared(again);
+
+  await world.finished();
+  for (const { state, attempt } of await world.finalStates(webs[1] as (typeof webs)[0]))
+    assert.equal(`${state} in attempt ${attempt}`, 'succeeded in attempt 1');
+  const { lost, duplicated } = world.counts();
+  assert.deepEqual({ lost, duplicated }, { lost: 0, duplicated: 0 });
+  const { most } = runsIn(world.entries());
+  assert(most <= PLACES_IN_DEPLOY, `${most} runs went on at the same time, and there are ${PLACES_IN_DEPLOY} places`);
 }
 
 /** The most runs that went on at the same time, and those that go on after the last line, by process. */

@@ -1,5 +1,6 @@
 import type { EngineName, World } from '../support/world.js';
 import {
+  deployedAndTakenBack,
   killedAgainAndAgain,
   killedWhileSettling,
   killedWithBatches,
@@ -64,6 +65,8 @@ export function scenarios(size: 'quick' | 'full'): Scenario[] {
       'workers with batches are killed and closed again and again': (world) =>
         killedAgainAndAgain(world, { kills: full ? 10 : 3 }),
       'a call makes its batch throw': poisonousCall,
+      'a deploy gives a task batches, and is taken back': (world) =>
+        deployedAndTakenBack(world, { calls: full ? 20 : 6 }),
       // It starts a dozen processes one after the other, for which a busy machine takes minutes.
       ...(full && {
         'workers are killed while batches run, of which so many may run at once': (world: World) =>

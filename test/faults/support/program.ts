@@ -1,7 +1,7 @@
 /**
  * One process of an application. The environment configures it: the journal file in `JOURNAL`, the options of the
- * module in `OPTIONS`, decorated schedules when `SCHEDULED` is set, and a task with
- * batches when `BATCHED` is set. With `KILL_BEFORE_TICK`, it kills itself before that
+ * module in `OPTIONS`, decorated schedules when `SCHEDULED` is set, a task with
+ * batches when `BATCHED` is set, and the same task without batches when `SINGLE` is set. With `KILL_BEFORE_TICK`, it kills itself before that
  * command that concerns a tick of the schedule `made`. With `HTTP`, it serves `/tasks/:id`. Its parent calls its methods through messages.
  * The process runs until it is closed, stopped by a signal or killed, or until its parent has ended.
  */
@@ -24,6 +24,7 @@ import { SHAPE_LISTENER, ShapeTasks, signatureOf } from '../../support/shape-tas
 import type { Shape } from '../../support/workflow-shapes.js';
 import { BatchWork } from './batch-work.js';
 import { SHAPE_JOURNAL } from './shape-journal.js';
+import { SingleWork } from './single-work.js';
 import { TimedWork } from './timed-work.js';
 import { Work } from './work.js';
 
@@ -43,6 +44,7 @@ if (KILL_BEFORE_TICK) {
     ...[Work, ShapeTasks, { provide: SHAPE_LISTENER, useValue: SHAPE_JOURNAL }],
     ...(process.env['SCHEDULED'] ? [TimedWork] : []),
     ...(process.env['BATCHED'] ? [BatchWork] : []),
+    ...(process.env['SINGLE'] ? [SingleWork] : []),
   ],
 })
 class App {}

@@ -51,6 +51,8 @@ export class TestProcess {
     env: {
       JOURNAL: string;
       SCHEDULED?: string;
+      BATCHED?: string;
+      SINGLE?: string;
       HTTP?: string;
       TASK_QUEUE_PACKAGE?: string;
       CLOCK_AHEAD?: string;

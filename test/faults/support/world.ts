@@ -42,6 +42,8 @@ interface StartOptions {
   readonly scheduled?: boolean;
   /** The process has a task with batches. */
   readonly batched?: boolean;
+  /** The process has the same task without batches. */
+  readonly single?: boolean;
   /** The process serves `/tasks/:id`. */
   readonly http?: boolean;
   /** Milliseconds by which the clock of the process is ahead of that of this host; negative when it is behind. */
@@ -98,7 +100,15 @@ export class World {
   /** Starts a process. Its times are short, so that a process counts as dead after seconds and not after a minute. */
   async start(
     options: TaskQueueOptions = {},
-    { scheduled = false, batched = false, http = false, clockAhead, killBeforeTick, version }: StartOptions = {},
+    {
+      scheduled = false,
+      batched = false,
+      single = false,
+      http = false,
+      clockAhead,
+      killBeforeTick,
+      version,
+    }: StartOptions = {},
   ): Promise<TestProcess> {
     const process = await TestProcess.start(
       {
@@ -113,6 +123,7 @@ export class World {
         JOURNAL: this.journal,
         ...(scheduled && { SCHEDULED: 'yes' }),
         ...(batched && { BATCHED: 'yes' }),
+        ...(single && { SINGLE: 'yes' }),
         ...(http && { HTTP: 'yes' }),
         ...(clockAhead !== undefined && { CLOCK_AHEAD: `${clockAhead}` }),
         ...(killBeforeTick !== undefined && { KILL_BEFORE_TICK: `${killBeforeTick}` }),
