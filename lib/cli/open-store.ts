@@ -13,8 +13,8 @@ import { remoteOperator } from '../operator/remote-operator.js';
 import { TaskQueueModule } from '../task-queue.module.js';
 import { resolveOptions, type ResolvedOptions, type TaskQueueOptions } from '../task-queue-options.js';
 import { checkTables } from './check-tables.js';
-import { namedShards, queuesOfShards } from './store-shards.js';
-import { noteOfUnseen, unseenShards } from './unseen-shards.js';
+import { namedShards, placesOf, queuesOfShards } from './store-shards.js';
+import { noteOfUnknown, noteOfUnseen, unseenShards } from './unseen-shards.js';
 import { CommandError, EXIT, wrongUsage } from './exit-code.js';
 
 /** Which store the command means. */
@@ -87,22 +87,29 @@ export async function openStore(flags: StoreFlags, env: NodeJS.ProcessEnv): Prom
   return openHere(await withShards(storeOptions(flags, env), flags, env), place);
 }
 
+/** The options of a store with its shards. */
+interface ShardedStore {
+  readonly options: TaskQueueOptions;
+  /** What is not shown of the shards that the command names. */
+  readonly note?: string | undefined;
+}
+
 /** Adds the shards that the command names, with the queues that are in them. */
 async function withShards(
   options: TaskQueueOptions,
   { shard }: StoreFlags,
   env: NodeJS.ProcessEnv,
-): Promise<TaskQueueOptions> {
+): Promise<ShardedStore> {
   const shards = namedShards(shard, env);
-  if (Object.keys(shards).length === 0) return options;
+  if (Object.keys(shards).length === 0) return { options };
+  for (const { name, connection, prefix } of placesOf(options, shard, env))
+    if (name !== undefined && connection.kind === 'postgres') await checkTables(connection, prefix, name);
   try {
-    const queues = await queuesOfShards(options, shards, env);
+    const { queues, away } = await queuesOfShards(options, shards, env);
     const used = new Set(Object.values(queues).map((queue) => queue.shard));
-    return {
-      ...options,
-      queues,
-      shards: Object.fromEntries(Object.entries(shards).filter(([name]) => used.has(name))),
-    };
+    const shown = Object.fromEntries(Object.entries(shards).filter(([name]) => used.has(name)));
+    const unknown = Object.keys(shards).filter((name) => !used.has(name));
+    return { options: { ...options, queues, shards: shown }, note: noteOfUnknown(unknown, away) };
   } catch (error) {
     if (error instanceof ConfigurationError) throw wrongUsage(error.message);
     throw error;
@@ -123,14 +130,15 @@ async function ownerOf(folder: string): Promise<Operator | undefined> {
 }
 
 /** Opens a store in this process, in an application without a line of log. */
-async function openHere(options: TaskQueueOptions, place: string): Promise<OpenStore> {
+async function openHere({ options, note: unknown }: ShardedStore, place: string): Promise<OpenStore> {
   @Module({ imports: [TaskQueueModule.forRoot(options)] })
   class CommandLine {}
   try {
     const app = await NestFactory.createApplicationContext(CommandLine, { logger: false, abortOnError: false });
     const operator = app.get<Operator>(OPERATOR, { strict: false });
-    const note = noteOfUnseen(await unseenShards(app.get<Engine>(ENGINE, { strict: false })));
-    return { operator, place, note, close: () => app.close() };
+    const unseen = noteOfUnseen(await unseenShards(app.get<Engine>(ENGINE, { strict: false })));
+    const notes = [unknown, unseen].filter((note) => note !== undefined);
+    return { operator, place, ...(notes.length > 0 && { note: notes.join('\n') }), close: () => app.close() };
   } catch (error) {
     throw new CommandError((error as Error).message, EXIT.unreachable);
   }

@@ -9,6 +9,16 @@ import { wrongUsage } from './exit-code.js';
 /** Shards by their names. */
 export type NamedShards = Readonly<Record<string, ShardOptions>>;
 
+/** Where a shard is. */
+export type ShardPlace = Pick<ResolvedShard, 'connection' | 'prefix'> & { readonly name?: string };
+
+/** What is known of the shards that a command names. */
+export interface KnownShards {
+  readonly queues: QueuesOfShards;
+  /** The names of those that cannot be reached. */
+  readonly away: readonly string[];
+}
+
 /** The option of the application for each queue that is in a shard. */
 export type QueuesOfShards = Readonly<Record<string, { readonly shard: string }>>;
 
@@ -34,12 +44,12 @@ export function namedShards(given: readonly string[] | undefined, env: NodeJS.Pr
   );
 }
 
-/** The places of all shards, that of the default one first. @throws CommandError */
+/** The places of all shards, that of the default one first, which has no name. @throws CommandError */
 export function placesOf(
   options: Pick<TaskQueueOptions, 'connection' | 'prefix'>,
   given: readonly string[] | undefined,
   env: NodeJS.ProcessEnv,
-): Pick<ResolvedShard, 'connection' | 'prefix'>[] {
+): ShardPlace[] {
   try {
     const { connection, prefix, shards } = withAnyQueue(options, namedShards(given, env), env);
     return [{ connection, prefix }, ...shards];
@@ -65,7 +75,8 @@ export async function queuesOfShards(
   options: TaskQueueOptions,
   shards: NamedShards,
   env: NodeJS.ProcessEnv,
-): Promise<QueuesOfShards> {
+): Promise<KnownShards> {
+  const away: string[] = [];
   const names = Object.keys(shards);
   const placed = withAnyQueue(options, shards, env);
   const places = [{ ...placed, name: undefined }, ...placed.shards];
@@ -84,10 +95,11 @@ export async function queuesOfShards(
     } catch (error) {
       // The other places may know its queues.
       if (!(error instanceof EngineUnavailableError)) throw error;
+      if (name !== undefined) away.push(name);
     } finally {
       await engine.close();
     }
   }
   const all = Object.entries({ ...found, ...told });
-  return Object.fromEntries(all.filter(([, { shard }]) => names.includes(shard)));
+  return { queues: Object.fromEntries(all.filter(([, { shard }]) => names.includes(shard))), away };
 }

@@ -12,6 +12,22 @@ export async function unseenShards(
   return new Map(Array.from(unseen, ([shard, queues]) => [shard, [...queues].toSorted()]));
 }
 
+/**
+ * A note for people about shards that the command was told of and does not show, or `undefined` when there is none.
+ *
+ * @param away the names of shards that cannot be reached
+ */
+export function noteOfUnknown(unknown: readonly string[], away: readonly string[]): string | undefined {
+  if (unknown.length === 0) return undefined;
+  return unknown
+    .map((shard) =>
+      away.includes(shard)
+        ? `The shard ${shard} is not shown: it cannot be reached, and no worker has told which queues it has.`
+        : `The shard ${shard} is not shown: no queue of it is known, neither there nor by a worker. Check the place in --shard ${shard}=...`,
+    )
+    .join('\n');
+}
+
 /** A note for people, or `undefined` when the command sees all shards. */
 export function noteOfUnseen(unseen: ReadonlyMap<string, readonly string[]>): string | undefined {
   if (unseen.size === 0) return undefined;

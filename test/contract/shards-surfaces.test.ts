@@ -15,6 +15,7 @@ import { TaskDashboardModule } from 'nestjs-task-queue/dashboard';
 import { TaskQueueHealthIndicator, TaskQueueHealthModule } from 'nestjs-task-queue/health';
 import { TaskMetricsModule } from 'nestjs-task-queue/metrics';
 import type { AddressInfo } from 'node:net';
+import pg from 'pg';
 import { commandLine, type CommandResult } from '../support/command-line.js';
 import { describeEachPair, type ShardedPlace } from '../support/engines.js';
 import { request } from '../support/http-client.js';
@@ -173,5 +174,33 @@ describeEachPair('what shows the tasks of shards', (pair) => {
     const enqueued = await cli(['enqueue', 'Films.cut', '--args', '[3]']);
     expect(enqueued.code).not.toBe(0);
     expect(enqueued.err).toContain('The queue "films" is in the shard media');
+  });
+
+  it('the command line names a shard that it was told of and cannot show', async () => {
+    if (pair.name.startsWith('embedded')) return;
+    const shards = [media(), 'other=redis://127.0.0.1:1'];
+    // A shard of a cluster may only be on the same cluster.
+    if (pair.name.includes('Cluster')) shards.pop();
+    const { code, err, out } = await cli(['status'], shards);
+    expect(code).toBe(0);
+    expect(out).toMatch(/films +media/);
+    expect(err).toBe(
+      shards.length === 1
+        ? ''
+        : 'The shard other is not shown: it cannot be reached, and no worker has told which queues it has.\n',
+    );
+  }, 60_000);
+
+  it('the command line makes no tables for a shard whose prefix is wrong', async () => {
+    if (pair.name !== 'redis and postgres') return;
+    const { connection } = place.shards.media;
+    const { code, err } = await cli(['status'], [`media=${connection}#no_films`]);
+    expect(code).toBe(3);
+    expect(err).toMatch(/The schema "no_films" of .* has no tables\. Correct --shard \(or TASK_QUEUE_SHARDS\)/);
+    const client = new pg.Client(connection);
+    await client.connect();
+    const { rows } = await client.query(`SELECT FROM pg_namespace WHERE nspname = 'no_films'`);
+    await client.end();
+    expect(rows).toEqual([]);
   });
 });
