@@ -4,12 +4,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
+import pg from 'pg';
 import { Task, type TaskQueueOptions, type Tasks } from 'nestjs-task-queue';
 import { boot, type Booted } from '../support/boot.js';
 import { LogLines } from '../support/log-lines.js';
 import { postgresAt, transact, type TestDatabase } from '../support/outbox-database.js';
 import { Recorder } from '../support/recorder.js';
 import { freePrefix, startPostgres, startRedis, type Server } from '../support/servers.js';
+import { makePostgresReadOnly } from './support/refusals.js';
+import { startProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/until.js';
 import { tableScript } from '../../lib/transactions/outbox/outbox-table.js';
 
@@ -164,6 +167,24 @@ describe.each(['redis', 'postgres'] as const)('the outbox in front of %s', (engi
     await until(async () => (await connections()) === 0);
   });
 
+  it('goes on with new connections when the network has forgotten those of a pool of the application', async () => {
+    const proxy = await startProxy(databaseServer.port);
+    const url = Object.assign(new URL(databaseServer.url), { port: `${proxy.port}` }).href;
+    // Without any limit for the time of a statement, as pg's pools are by themselves.
+    const pool = new pg.Pool({ connectionString: url, max: 5 });
+    pool.on('error', () => undefined);
+    const relay = await boot({ ...options, outbox: { connection: pool }, role: 'producer' }, []);
+    await enqueue(['before']);
+    await ran.until((entries) => entries.includes('before'));
+    await until(isEmpty);
+    proxy.forget();
+    await enqueue(['after']);
+    await until(() => ran.entries.includes('after'), 'the call is moved', 45_000);
+    await relay.app.close();
+    void pool.end();
+    await proxy.close();
+  }, 60_000);
+
   it('uses three connections at most', async () => {
     const relay = await boot({ ...options, role: 'producer' }, []);
     for (let start = 0; start < 10; start++) await enqueue(names(30));
@@ -180,4 +201,38 @@ describe.each(['redis', 'postgres'] as const)('the outbox in front of %s', (engi
     );
     return Number(row?.['count']);
   }
+});
+
+describe('a relay whose database has failed over', () => {
+  it.each(['its own pool', 'a pool of the application'])(
+    'leaves the former primary, which still answers and takes no writes, with %s',
+    async (kind) => {
+      const [former, next] = await Promise.all([startPostgres(), startPostgres()]);
+      for (const server of [former, next]) {
+        const database = postgresAt(server.url);
+        await database.query(tableScript('postgres'));
+        await database.close();
+      }
+      const proxy = await startProxy(former.port);
+      const url = Object.assign(new URL(former.url), { port: `${proxy.port}` }).href;
+      const pool = new pg.Pool({ connectionString: url, max: 5 });
+      pool.on('error', () => undefined);
+      const booted = await boot(
+        { connection: `memory:${freePrefix()}`, outbox: { connection: kind === 'its own pool' ? url : pool } },
+        [Work],
+      );
+      const allow = await makePostgresReadOnly(former);
+      proxy.leadNewTo(next.port);
+      const database = postgresAt(next.url);
+      await transact(database, (tx) => booted.queue.of(Work).note.in(tx).enqueue(kind));
+      await ran.until((entries) => entries.includes(kind));
+      await booted.app.close();
+      await pool.end();
+      await database.close();
+      await proxy.close();
+      await allow();
+      await Promise.all([former.close(), next.close()]);
+    },
+    60_000,
+  );
 });

@@ -1,10 +1,12 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { LogLines } from '../support/log-lines.js';
+import { postgresAt, transact } from '../support/outbox-database.js';
 import { startPgBouncer } from '../support/front-servers.js';
-import { startPostgres, type Server } from '../support/servers.js';
+import { freePrefix, startPostgres, type Server } from '../support/servers.js';
 import { until } from '../support/until.js';
 import { bootLife, LifeTasks, liveWholeLife } from '../support/whole-life.js';
+import { tableScript } from '../../lib/transactions/outbox/outbox-table.js';
 
 let server: Server;
 let pooler: Server;
@@ -78,6 +80,25 @@ describe.each(['session', 'transaction'] as const)('a PgBouncer in %s mode', (mo
     await liveWholeLife(booted);
     await booted.app.close();
     await pool.end();
+  });
+
+  it('calls in an outbox behind the pooler are moved, and other clients of the pooler hear of no commit', async () => {
+    pooler = await startPgBouncer(server, { mode, poolSize: 30 });
+    const database = postgresAt(server.url);
+    await database.query(`DROP TABLE IF EXISTS task_outbox; ${tableScript('postgres')}`);
+    const logger = new LogLines();
+    await withOtherClients(async () => {
+      const connection = `memory:${freePrefix()}`;
+      const booted = await bootLife({ connection, outbox: { connection: pooler.url } }, logger);
+      const { add } = booted.queue.of(LifeTasks);
+      for (let number = 0; number < 3; number++) {
+        const handle = await transact(database, (tx) => add.in(tx).enqueue(number, 1));
+        await expect(handle.result({ timeout: '10s' })).resolves.toBe(number + 1);
+      }
+      await booted.app.close();
+    });
+    await database.close();
+    expect(logger.lines.filter((line) => line.includes('outbox'))).toEqual([]);
   });
 
   it('tasks that one process enqueues run in another, and are cancelled from there', async () => {

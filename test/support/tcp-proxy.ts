@@ -83,8 +83,12 @@ export async function startProxy(target: number) {
     },
     /** New connections lead to another port, as after a failover. Open ones are reset. */
     leadTo(otherPort: number): void {
-      port = otherPort;
+      this.leadNewTo(otherPort);
       this.cut();
+    },
+    /** New connections lead to another port, and open ones stay with the server that they have. */
+    leadNewTo(otherPort: number): void {
+      port = otherPort;
     },
     async close(): Promise<void> {
       for (const line of [...lines]) drop(line);

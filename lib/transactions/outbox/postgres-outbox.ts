@@ -1,7 +1,8 @@
-import type { Pool, PoolClient, PoolConfig, QueryResult } from 'pg';
+import type { Pool, PoolClient, PoolConfig, QueryConfig, QueryResult } from 'pg';
 import { bareError, bareMessage } from '../../engine/bare-error.js';
 import { withoutPassword } from '../../engine/connection.js';
 import { hostAndPort } from '../../engine/describe-connection.js';
+import { hasSession } from '../../engine/session-pooling.js';
 import { ConfigurationError } from '../../errors.js';
 import { loadDriver } from './load-driver.js';
 import {
@@ -30,6 +31,9 @@ const QUERY_LIMIT = 10_000;
 
 /** A relay that vanished without closing its connection keeps the lock for no longer than this. */
 const BEGIN = `BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = '60s'`;
+
+/** Whether the server takes no writes. A relay that only reads would not notice that a failover has left it with the former primary. */
+const READ_ONLY = `current_setting('transaction_read_only') AS "readOnly"`;
 
 const ignore = () => undefined;
 
@@ -80,6 +84,8 @@ class PostgresOutbox implements OutboxDatabase {
   readonly address: string;
   private listener: PoolClient | undefined;
   private retry: NodeJS.Timeout | undefined;
+  /** Whether a connection that listens would hear something; `undefined`: not known yet. */
+  private hears: boolean | undefined;
   private isClosed = false;
 
   constructor(private readonly deps: PostgresOutboxDeps) {
@@ -91,7 +97,7 @@ class PostgresOutbox implements OutboxDatabase {
   async check(): Promise<void> {
     try {
       await this.deps.pool.query(
-        `SELECT seq, store, queue, calls, format, payload, failed_at FROM ${this.deps.table} LIMIT 0`,
+        this.limited(`SELECT seq, store, queue, calls, format, payload, failed_at FROM ${this.deps.table} LIMIT 0`),
       );
     } catch (error) {
       throw this.explain(error);
@@ -99,14 +105,26 @@ class PostgresOutbox implements OutboxDatabase {
   }
 
   async hasRows({ store, condition }: OutboxPart): Promise<boolean> {
+    const { pool, table } = this.deps;
+    let client: PoolClient | undefined;
+    let isBroken = true;
     try {
-      const { rows } = await this.deps.pool.query<{ found: string }>(
-        `SELECT (EXISTS (SELECT 1 FROM ${this.deps.table} WHERE store = $1 AND ${WAITING} ${condition}))::text AS found`,
-        [store],
+      client = await pool.connect();
+      client.on('error', ignore);
+      const { rows } = await client.query<{ found: string; readOnly: string }>(
+        this.limited(
+          `SELECT (EXISTS (SELECT 1 FROM ${table} WHERE store = $1 AND ${WAITING} ${condition}))::text AS found, ${READ_ONLY}`,
+          [store],
+        ),
       );
+      checkWritable(rows[0]);
+      isBroken = false;
       return rows[0]?.found === 'true';
     } catch (error) {
       throw this.explain(error);
+    } finally {
+      client?.off('error', ignore);
+      client?.release(isBroken);
     }
   }
 
@@ -126,24 +144,31 @@ class PostgresOutbox implements OutboxDatabase {
       // Several statements in one round trip. The rows are read by a statement of their own, after the lock: only then it sees
       // what the relay before has removed. Without the lock it reads none.
       const results = (await client.query(
-        `${BEGIN};
-SELECT set_config('task_outbox.lock', pg_try_advisory_xact_lock(${this.lockOf(client, name)})::text, true) AS locked;
+        this.limited(`${BEGIN};
+SELECT set_config('task_outbox.lock', pg_try_advisory_xact_lock(${this.lockOf(client, name)})::text, true) AS locked, ${READ_ONLY};
 SELECT seq::text AS seq, payload FROM ${table}
 WHERE current_setting('task_outbox.lock') = 'true' AND store = ${client.escapeLiteral(store)} AND ${WAITING} ${condition}
-ORDER BY ${table}.seq LIMIT ${limit}`,
+ORDER BY ${table}.seq LIMIT ${limit}`),
       )) as unknown as readonly QueryResult[];
       const [lock, found] = results.slice(-2);
+      checkWritable(lock?.rows[0] as { readOnly?: string } | undefined);
       const rows = (found?.rows ?? []) as OutboxRow[];
       const isLocked = (lock?.rows[0] as { locked?: string } | undefined)?.locked === 'true';
       const { moved, rejected } = isLocked && rows.length > 0 ? await move(rows) : { moved: [], rejected: [] };
       for (const { seq, reason } of rejected) {
         await client.query(
-          `UPDATE ${table} SET failed_at = clock_timestamp(), error = $2::text WHERE seq = $1::bigint`,
-          [seq, cutReason(reason)],
+          this.limited(`UPDATE ${table} SET failed_at = clock_timestamp(), error = $2::text WHERE seq = $1::bigint`, [
+            seq,
+            cutReason(reason),
+          ]),
         );
       }
       await client.query(
-        moved.length > 0 ? `DELETE FROM ${table} WHERE seq = ANY('{${moved.join(',')}}'::bigint[]); COMMIT` : 'COMMIT',
+        this.limited(
+          moved.length > 0
+            ? `DELETE FROM ${table} WHERE seq = ANY('{${moved.join(',')}}'::bigint[]); COMMIT`
+            : 'COMMIT',
+        ),
       );
       isBroken = false;
       if (!isLocked) return 'busy';
@@ -160,10 +185,12 @@ ORDER BY ${table}.seq LIMIT ${limit}`,
     const { pool, table } = this.deps;
     const { rows } = await pool
       .query<{ payload: string; created: string }>(
-        `SELECT payload, (extract(epoch FROM created_at) * 1000)::text AS created
+        this.limited(
+          `SELECT payload, (extract(epoch FROM created_at) * 1000)::text AS created
 FROM (SELECT payload, created_at FROM ${table} WHERE store = $1 AND ${WAITING} ORDER BY seq DESC LIMIT ${SEARCHED_ROWS}) newest
 WHERE strpos(payload, $2::text) > 0 LIMIT ${FOUND_ROWS}`,
-        [store, text],
+          [store, text],
+        ),
       )
       .catch((error: unknown) => {
         throw this.explain(error);
@@ -174,11 +201,13 @@ WHERE strpos(payload, $2::text) > 0 LIMIT ${FOUND_ROWS}`,
   async figures(store: string): Promise<TableFigures> {
     const { rows } = await this.deps.pool
       .query<{ queue: string | null; calls: string; age: string; rejected: string; newer: string }>(
-        `SELECT queue, (coalesce(sum(calls) FILTER (WHERE failed_at IS NULL), 0))::text AS calls,
+        this.limited(
+          `SELECT queue, (coalesce(sum(calls) FILTER (WHERE failed_at IS NULL), 0))::text AS calls,
   (coalesce(extract(epoch FROM clock_timestamp() - min(created_at) FILTER (WHERE failed_at IS NULL)) * 1000, 0))::text AS age,
   count(failed_at)::text AS rejected, (count(*) FILTER (WHERE failed_at IS NULL AND format > ${FORMAT}))::text AS newer
 FROM ${this.deps.table} WHERE store = $1 GROUP BY queue`,
-        [store],
+          [store],
+        ),
       )
       .catch((error: unknown) => {
         throw this.explain(error);
@@ -193,9 +222,9 @@ FROM ${this.deps.table} WHERE store = $1 GROUP BY queue`,
   }
 
   async isOpen(transaction: string): Promise<boolean> {
-    const { rows } = await this.deps.pool.query<{ status: string | null }>('SELECT txid_status($1::bigint) AS status', [
-      transaction,
-    ]);
+    const { rows } = await this.deps.pool.query<{ status: string | null }>(
+      this.limited('SELECT txid_status($1::bigint) AS status', [transaction]),
+    );
     return rows[0]?.status === 'in progress';
   }
 
@@ -213,8 +242,10 @@ FROM ${this.deps.table} WHERE store = $1 GROUP BY queue`,
   }
 
   private async openListener(store: string, wake: () => void): Promise<void> {
-    const client = await this.deps.pool.connect();
+    const { pool } = this.deps;
+    const client = await pool.connect();
     if (this.isClosed) return client.release(true);
+    if (!(await this.canListen(client))) return;
     this.listener = client;
     let heartbeat: NodeJS.Timeout | undefined;
     const end = () => {
@@ -230,18 +261,41 @@ FROM ${this.deps.table} WHERE store = $1 GROUP BY queue`,
       if (channel === CHANNEL && payload === store) wake();
     });
     try {
-      await client.query(`LISTEN ${CHANNEL}`);
+      await client.query(this.limited(`LISTEN ${CHANNEL}`));
       // What was committed before that is found now.
       wake();
     } catch {
       return end();
     }
-    heartbeat = setInterval(() => void client.query('SELECT 1').catch(end), HEARTBEAT).unref();
+    const ask = async () => checkWritable((await client.query(this.limited(`SELECT ${READ_ONLY}`))).rows[0] as object);
+    heartbeat = setInterval(() => void ask().catch(end), HEARTBEAT).unref();
+  }
+
+  /** Releases the client when it cannot. Behind a pooler that gives its session to other clients, these would hear the notifications. */
+  private async canListen(client: PoolClient): Promise<boolean> {
+    client.on('error', ignore);
+    try {
+      this.hears ??= await hasSession(client, client, () => this.deps.pool.connect());
+    } catch (error) {
+      client.release(true);
+      throw error;
+    } finally {
+      client.off('error', ignore);
+    }
+    if (this.isClosed || !this.hears) client.release(this.isClosed);
+    return !this.isClosed && this.hears;
   }
 
   private listenLater(store: string, wake: () => void): void {
     if (this.isClosed) return;
     this.retry = setTimeout(() => this.listen(store, wake), LISTEN_AGAIN_AFTER).unref();
+  }
+
+  /** The statement with a limit for its time: a pool of the application mostly has none, and a server that vanished sends no answer. */
+  private limited(text: string, values?: readonly unknown[]): QueryConfig {
+    const { pool, ownsPool } = this.deps;
+    const limit = ownsPool ? undefined : ((pool as { options?: PoolConfig }).options?.query_timeout ?? QUERY_LIMIT);
+    return { text, ...(values && { values: [...values] }), ...(limit !== undefined && { query_timeout: limit }) };
   }
 
   /** The lock of a table and a part of its rows. The names of locks are numbers that all programs share in a database. */
@@ -278,4 +332,9 @@ FROM ${this.deps.table} WHERE store = $1 GROUP BY queue`,
     }
     return error;
   }
+}
+
+/** @throws Error, behind which the connection is not used again */
+function checkWritable(row: { readonly readOnly?: string } | undefined): void {
+  if (row?.readOnly === 'on') throw new Error('The server takes no writes: it is not the primary, or read-only');
 }

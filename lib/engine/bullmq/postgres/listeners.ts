@@ -1,7 +1,7 @@
 import type { PgPool, PgPoolClient } from 'bullmq';
 import type { PollingListeners } from './polling-listeners.js';
+import { hasSession } from '../../session-pooling.js';
 import type { SafePool } from './safe-pool.js';
-import { hasSession } from './session-pooling.js';
 import { SharedSession } from './shared-session.js';
 
 /** Gives out the clients that listen. */
@@ -50,7 +50,7 @@ export class Listeners implements ListenerPool {
     this.checkRoom();
     const client = await this.sessions.connect();
     try {
-      this.hears ??= await hasSession(client, this.sessions);
+      this.hears ??= await hasSession(client, client.raw, () => this.sessions.connect());
       return client;
     } catch (error) {
       client.release(true);
