@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
 import { Redis } from 'ioredis';
 import pg from 'pg';
-import { Task, type Tasks } from 'nestjs-task-queue';
+import { Task, TaskAdmin, type Tasks } from 'nestjs-task-queue';
 import { boot, type Booted } from '../support/boot.js';
 import { freePrefix } from '../support/servers.js';
 
@@ -13,6 +13,11 @@ class Work {
   @Task()
   async echo(value: number): Promise<number> {
     return value;
+  }
+
+  @Task()
+  async fail(): Promise<void> {
+    throw new Error('no');
   }
 }
 
@@ -62,4 +67,21 @@ describe.each([
     expect(performance.now() - start).toBeLessThan(20_000);
     expect(ends.every(({ state }) => state === 'cancelled')).toBe(true);
   });
+
+  it(`run ${COUNT} failed tasks again at once, and forget them at once, each within a minute`, async () => {
+    const handles = await work.fail.enqueueMany(Array.from({ length: COUNT }, () => []));
+    await Promise.all(handles.map((handle) => handle.result({ timeout: '50s' }).catch(() => undefined)));
+    await booted.app.get(TaskAdmin).pause('default');
+    let start = performance.now();
+    const again = await Promise.all(handles.map((handle) => handle.retry()));
+    expect(performance.now() - start).toBeLessThan(60_000);
+    expect(again.filter(({ state }) => state !== 'queued')).toEqual([]);
+    // The worker has its connections meanwhile.
+    await booted.app.get(TaskAdmin).resume('default');
+    await Promise.all(handles.map((handle) => handle.result({ timeout: '50s' }).catch(() => undefined)));
+    start = performance.now();
+    const forgotten = await Promise.all(handles.map((handle) => handle.forget()));
+    expect(performance.now() - start).toBeLessThan(60_000);
+    expect(forgotten.filter((isGone) => !isGone)).toEqual([]);
+  }, 180_000);
 });

@@ -10,6 +10,7 @@ import type { ChangeFeed } from '../changes/change-feed.js';
 import type { CheckDeadline } from '../call-deadline.js';
 import type { CancelOfJob, Driver, FoundJob, JobRef } from '../driver.js';
 import { Gatherer } from '../gatherer.js';
+import { CHANGES_AT_ONCE, Turns } from '../turns.js';
 import { parse, readData, type CancelMark } from '../jobs/job-data.js';
 import { requestCancels } from './cancellation.js';
 import type { FailedWholes } from './failed-wholes.js';
@@ -35,6 +36,7 @@ type Cancel = CancelOfJob & JobRef;
 /** Cancels and forgets stored tasks; of a workflow, its members too. */
 export class TaskCommands {
   private readonly cancels: Gatherer<Cancel, FoundJob | undefined>;
+  private readonly turns = new Turns(CHANGES_AT_ONCE);
 
   constructor(private readonly deps: TaskCommandsDeps) {
     const { availability, driver } = deps;
@@ -121,10 +123,15 @@ export class TaskCommands {
     return whole !== undefined && !isFinal(whole.record.state);
   }
 
+  /** Changes one task by several commands, when its turn has come. */
+  private change<T>(what: string, call: () => Promise<T>): Promise<T> {
+    return this.turns.take(() => this.deps.availability.withRetries(what, call));
+  }
+
   async discard(id: string): Promise<boolean> {
     const found = await this.deps.lookup.find(id);
     if (!found || !WAITING.has(found.record.state)) return false;
-    return this.deps.availability.withRetries('discard', async () => {
+    return this.change('discard', async () => {
       try {
         await this.deps.lookup.jobOf(found).remove();
       } catch (error) {
@@ -143,7 +150,7 @@ export class TaskCommands {
     const { record, json } = found;
     if (!json.finishedOn && !isUnreadable(record)) return false;
     if (await this.isNeeded(json)) return false;
-    return this.deps.availability.withRetries('forget', async () => {
+    return this.change('forget', async () => {
       // A task that cannot be read counts as failed although no worker has ended it yet. One may be about to.
       if (isUnreadable(record)) {
         if ((await this.deps.lookup.stateAfterEnd(record)) === 'active') return false;

@@ -6,6 +6,7 @@ import type { Availability } from '../availability.js';
 import { bullmq } from '../bullmq-package.cjs';
 import type { Driver, FoundJob, JobRef } from '../driver.js';
 import { Gatherer } from '../gatherer.js';
+import { Turns } from '../turns.js';
 import { parse, type JobData } from '../jobs/job-data.js';
 import { readSuccess, type JobSuccess } from '../jobs/job-success.js';
 import { toRecord } from '../jobs/job-to-record.js';
@@ -25,6 +26,7 @@ export interface FoundTask {
 /** Looks tasks up by id. A task whose time to live is over is not found, even while the engine still stores it. */
 export class JobLookup {
   private readonly finds: Gatherer<JobRef, FoundJob | undefined>;
+  private readonly counts: Turns;
 
   constructor(
     private readonly driver: Driver,
@@ -33,6 +35,7 @@ export class JobLookup {
     private readonly retention: Retention,
   ) {
     this.finds = new Gatherer((jobs) => availability.withRetries('find', () => driver.find(jobs)), driver.lookupLimits);
+    this.counts = new Turns(driver.lookupLimits.atOnce);
   }
 
   /** @throws EngineUnavailableError when the store does not answer in time */
@@ -88,8 +91,10 @@ export class JobLookup {
 
   /** @throws EngineUnavailableError when the store does not answer in time */
   async countEndedMembers({ id, queue }: TaskRecord): Promise<number> {
-    const counts = await this.availability.withRetries('find', () =>
-      this.queueNamed(queue).getBackend().getDependencyCounts(id, ['processed', 'ignored', 'failed']),
+    const counts = await this.counts.take(() =>
+      this.availability.withRetries('find', () =>
+        this.queueNamed(queue).getBackend().getDependencyCounts(id, ['processed', 'ignored', 'failed']),
+      ),
     );
     return counts.reduce((sum, count) => sum + count, 0);
   }

@@ -10,6 +10,7 @@ import type { Driver } from '../driver.js';
 import { shortenStacks, stacksOf } from '../jobs/job-attempts.js';
 import { parse, readData, type JobData } from '../jobs/job-data.js';
 import { runsAgain } from '../jobs/run-again.js';
+import { CHANGES_AT_ONCE, Turns } from '../turns.js';
 import { removeCancelRequest, withoutMark } from './cancellation.js';
 import type { FoundTask, JobLookup } from './job-lookup.js';
 
@@ -34,6 +35,8 @@ export interface TaskRetriesDeps {
  * report such an end as no end ({@link runsAgain}), so it fails no workflow and no caller who waits for the result.
  */
 export class TaskRetries {
+  private readonly turns = new Turns(CHANGES_AT_ONCE);
+
   constructor(private readonly deps: TaskRetriesDeps) {}
 
   async retry(id: string): Promise<TaskRecord | undefined> {
@@ -85,24 +88,26 @@ export class TaskRetries {
   private async retryOne(found: FoundTask): Promise<void> {
     const { availability, driver, feed, lookup, queueNamed } = this.deps;
     const { id, queue } = found.record;
-    await availability.withRetries('retry', async () => {
-      const job = lookup.jobOf(found);
-      const unmarked = withoutMark(job.data);
-      const isAsked = this.isAskedFor(found);
-      if (unmarked) {
-        // A task that is asked for again keeps its mark until the step below, so that no reader takes it for cancelled.
-        if (!isAsked) await job.updateData(job.data.failed ? { ...unmarked, rerun: anotherRun(unmarked) } : unmarked);
-        await removeCancelRequest(queueNamed(queue).getBackend(), id);
-      }
-      if ((await lookup.stateAfterEnd(found.record)) === 'failed') {
-        await this.takeKeyBack(found);
-        // Data that is none of a task stays as it is.
-        const data = readData(unmarked ?? job.data);
-        if (data) await job.updateData(rerunOf(data, found, driver));
-        await job.retry('failed', { resetAttemptsMade: true, resetAttemptsStarted: true });
-      }
-      await feed.changedByRequest([id]);
-    });
+    const retry = () =>
+      availability.withRetries('retry', async () => {
+        const job = lookup.jobOf(found);
+        const unmarked = withoutMark(job.data);
+        const isAsked = this.isAskedFor(found);
+        if (unmarked) {
+          // A task that is asked for again keeps its mark until the step below, so that no reader takes it for cancelled.
+          if (!isAsked) await job.updateData(job.data.failed ? { ...unmarked, rerun: anotherRun(unmarked) } : unmarked);
+          await removeCancelRequest(queueNamed(queue).getBackend(), id);
+        }
+        if ((await lookup.stateAfterEnd(found.record)) === 'failed') {
+          await this.takeKeyBack(found);
+          // Data that is none of a task stays as it is.
+          const data = readData(unmarked ?? job.data);
+          if (data) await job.updateData(rerunOf(data, found, driver));
+          await job.retry('failed', { resetAttemptsMade: true, resetAttemptsStarted: true });
+        }
+        await feed.changedByRequest([id]);
+      });
+    await this.turns.take(retry);
   }
 
   /** Asks the worker that still runs the task to run it again. */
