@@ -13,9 +13,15 @@ import type { Timing } from './timetable.js';
 const TIMING: FieldsOf<Required<Timing>> = { cron: true, every: true };
 const OPTIONS: FieldsOf<ScheduleOptions> = { id: true, timezone: true, args: true, overlap: true, catchUp: true };
 
+interface Declared {
+  readonly origin: string;
+  readonly schedule: DeclaredSchedule;
+  readonly formerIds: readonly string[];
+}
+
 /** The schedules that this application declares by `@Schedule()`. */
 export class DeclaredSchedules {
-  private readonly byId = new Map<string, { readonly origin: string; readonly schedule: DeclaredSchedule }>();
+  private readonly byId = new Map<string, Declared>();
   /** The methods whose schedules are read, by the provider of their class. */
   private readonly read = new WeakMap<object, Set<string>>();
 
@@ -63,6 +69,11 @@ export class DeclaredSchedules {
     return this.byId.has(id);
   }
 
+  /** The ids that a schedule without an id of its own had under the earlier names of its task. */
+  formerIdsOf(id: string): readonly string[] {
+    return this.byId.get(id)?.formerIds ?? [];
+  }
+
   private async add(
     definition: TaskDefinition,
     declarations: readonly ScheduleDeclaration[],
@@ -72,7 +83,10 @@ export class DeclaredSchedules {
     for (const { when, options } of declarations) {
       const what = `@Schedule(${JSON.stringify(when)}) of ${origin}`;
       refuseUnknown<ScheduleOptions>(options, OPTIONS, (name) => `${name} of ${what}`);
-      const { id = ++unnamed === 1 ? definition.name : `${definition.name}#${unnamed}`, args = [] } = options;
+      const { args = [] } = options;
+      const place = options.id === undefined ? ++unnamed : 0;
+      const id = options.id ?? idOf(definition.name, place);
+      const formerIds = options.id === undefined ? definition.aliases.map((alias) => idOf(alias, place)) : [];
       checkArguments(args, what);
       const other = this.byId.get(checkScheduleId(id, what));
       if (other) {
@@ -85,7 +99,12 @@ export class DeclaredSchedules {
       const template = await this.template(definition.name, args).catch((error: Error) => {
         throw new ConfigurationError(`${what}: ${error.message}`, { cause: error });
       });
-      this.byId.set(id, { origin, schedule: { id, source: 'decorator', ...settings, template } });
+      this.byId.set(id, { origin, schedule: { id, source: 'decorator', ...settings, template }, formerIds });
     }
   }
+}
+
+/** The id of a schedule that names none. @param place its place among those of its task, from 1 */
+function idOf(task: string, place: number): string {
+  return place === 1 ? task : `${task}#${place}`;
 }

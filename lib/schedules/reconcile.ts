@@ -31,8 +31,16 @@ export interface ReconcileInput {
   readonly now: number;
   /** When this process stored its versions for the first time; `undefined` before that. */
   readonly presentSince: number | undefined;
+  /** The ids that a declared schedule had under the earlier names of its task. Default: none. */
+  readonly formerIds?: (id: string) => readonly string[];
   /** When this process last loaded a module with further schedules; `undefined` when it did not. */
   readonly grownAt?: number | undefined;
+}
+
+/** A schedule whose task has another name now, so that its id has changed. */
+export interface RenamedSchedule {
+  readonly from: string;
+  readonly to: string;
 }
 
 /** An id that somebody else uses: another application, or a schedule that was created at run time. */
@@ -47,6 +55,8 @@ export interface ReconcilePlan {
   /** The pauses of schedules in `put` whose records are lost. */
   readonly pauses: readonly (StoredPause & { readonly id: string })[];
   readonly remove: ReadonlySet<string>;
+  /** Schedules in `put` that take over what is stored about one in `remove`: its pause and its last runs. */
+  readonly renamed: readonly RenamedSchedule[];
   /** The versions of this process, one for each of its queues, with a new sign of life. */
   readonly versions: readonly KnownVersion[];
   /** Versions without a sign of life for a day. */
@@ -71,6 +81,9 @@ export interface ReconcilePlan {
  *
  * The schedules of a queue without a consumer for a day are removed too: the queue has no task any more.
  *
+ * A schedule whose task got another name, and which has no id of its own, gets another id with it. It goes on as before: paused or
+ * not, and after its last tick.
+ *
  * When the stored data was lost, a process puts its schedules again as it remembers them.
  */
 export function reconcile(input: ReconcileInput): ReconcilePlan {
@@ -86,10 +99,21 @@ export function reconcile(input: ReconcileInput): ReconcilePlan {
   const put: StoredSchedule[] = [];
   const pauses: ReconcilePlan['pauses'][number][] = [];
   const remove = new Set<string>();
+  const renamed: RenamedSchedule[] = [];
   const versions: KnownVersion[] = [];
   const taken: TakenId[] = [];
   const others = workers.filter((worker) => !isSameApplication(worker, code));
   const knownApplications = new Set(snapshot.versions.filter(isRemembered).map((version) => version.code?.application));
+  /** Whether this application has put a schedule of a decorator, and no running worker of another one declares it. */
+  const isOwn = (known: StoredSchedule) => {
+    const isForeign = differ(known.application, code.application) && knownApplications.has(known.application);
+    return known.source === 'decorator' && !isForeign && !others.some((other) => owns(other, known));
+  };
+  const declaredIds = new Set(declared.map(({ id }) => id));
+  const formerOf = (id: string) => {
+    const former = (input.formerIds?.(id) ?? []).map((each) => stored.get(each));
+    return former.find((each) => each && !declaredIds.has(each.id) && isOwn(each));
+  };
   for (const queue of queues) {
     const mine = declared.filter(({ template }) => template.queue === queue);
     const version = currentVersion(queue, mine, input);
@@ -110,23 +134,27 @@ export function reconcile(input: ReconcileInput): ReconcilePlan {
       }
       // Another application declares the same schedule: the version that appeared last decides, as within one application.
       if (known && newerVersions.some((other) => other.code?.schedules.includes(schedule.id))) continue;
-      const lost = known ? undefined : remembered.get(schedule.id);
+      const former = known ? undefined : formerOf(schedule.id);
+      const lost = known || former ? undefined : remembered.get(schedule.id);
       const { application } = code;
       const wanted = {
         ...schedule,
         ...(application !== undefined && { application }),
-        since: Math.min(beginningOf(schedule, known, lost) ?? now, now),
+        since: Math.min(beginningOf(schedule, known ?? former, lost) ?? now, now),
       };
       stored.set(schedule.id, wanted);
       if (isDeepStrictEqual(known, wanted)) continue;
       put.push(wanted);
+      if (former) {
+        renamed.push({ from: former.id, to: schedule.id });
+        remove.add(former.id);
+        stored.delete(former.id);
+      }
       if (lost?.pause && !snapshot.schedules.has(schedule.id)) pauses.push({ id: schedule.id, ...lost.pause });
     }
     for (const known of stored.values()) {
-      const { id, source, template, application } = known;
-      if (source !== 'decorator' || template.queue !== queue || mine.some((own) => own.id === id)) continue;
-      const isForeign = differ(application, code.application) && knownApplications.has(application);
-      if (!isForeign && !others.some((other) => owns(other, known))) remove.add(id);
+      const { id, template } = known;
+      if (template.queue === queue && !mine.some((own) => own.id === id) && isOwn(known)) remove.add(id);
     }
   }
   // After a long pause of the whole application, this process may be the first of many to start: the consumers of the
@@ -140,11 +168,13 @@ export function reconcile(input: ReconcileInput): ReconcilePlan {
   // A schedule that moved to another queue is put for its new queue, so it must not be removed for the old one.
   for (const { id } of put) remove.delete(id);
   const forget = snapshot.versions.filter((version) => !isRemembered(version));
+  const takenOver = new Set(renamed.map(({ from }) => from));
   const contested = [...remove].flatMap((id) => {
+    if (takenOver.has(id)) return [];
     const by = workers.find(({ schedules }) => schedules.includes(id));
     return by ? [{ id, by }] : [];
   });
-  return { put, pauses, remove, versions, forget, taken, contested };
+  return { put, pauses, remove, renamed, versions, forget, taken, contested };
 }
 
 /**

@@ -171,6 +171,17 @@ export class ScheduleBook {
     await this.store.set(Object.fromEntries(schedules.map((stored) => [keys.schedule(stored.id), textOf(stored)])));
   }
 
+  /** Gives a schedule what is stored about another one, except its settings: its pause and its last runs. */
+  async inherit(id: string, from: string): Promise<void> {
+    const parts = PARTS.filter((part) => part !== 'schedule');
+    const texts = await this.store.get(parts.map((part) => keys[part](from)));
+    const known = parts.flatMap((part, place) => {
+      const text = texts[place];
+      return text === undefined ? [] : [[keys[part](id), text] as const];
+    });
+    if (known.length > 0) await this.store.set(Object.fromEntries(known));
+  }
+
   async putPause(id: string, pause: StoredPause): Promise<void> {
     await this.store.set({ [keys.pause(id)]: textOf(pause) });
   }

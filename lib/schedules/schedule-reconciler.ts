@@ -32,6 +32,8 @@ export class ScheduleReconciler {
     private readonly code: () => DeclaredCode,
     /** The workers that run now. */
     private readonly workers: () => Promise<readonly DeclaredCode[]>,
+    /** The ids that a declared schedule had under the earlier names of its task. */
+    private readonly formerIds: (id: string) => readonly string[] = () => [],
   ) {}
 
   /**
@@ -59,6 +61,7 @@ export class ScheduleReconciler {
       workers: [],
       presentSince: this.presentSince,
       grownAt: this.grownAt,
+      formerIds: this.formerIds,
     };
     let plan = reconcile(input);
     // Only a change can concern another application. The workers are read after the schedules: one that has put a schedule
@@ -78,18 +81,25 @@ export class ScheduleReconciler {
     return changed;
   }
 
-  private async apply({ put, pauses, remove }: ReconcilePlan, schedules: Schedules): Promise<readonly string[]> {
+  private async apply(
+    { put, pauses, remove, renamed }: ReconcilePlan,
+    schedules: Schedules,
+  ): Promise<readonly string[]> {
     const changed = [...put.map(({ id }) => id), ...remove];
     if (changed.length === 0) return changed;
     for (const { id, ...pause } of pauses) await this.book.putPause(id, pause);
+    for (const { from, to } of renamed) await this.book.inherit(to, from);
     await this.book.put(put);
     await this.book.remove([...remove].flatMap((id) => schedules.get(id) ?? []));
+    const known = new Set(renamed.flatMap(({ from, to }) => [from, to]));
+    const others = (ids: readonly string[]) => ids.filter((id) => !known.has(id));
     const parts = [
+      ...list('set', others(put.map(({ id }) => id))),
+      ...list('removed', others([...remove])),
       ...list(
-        'set',
-        put.map(({ id }) => id),
+        'renamed',
+        renamed.map(({ from, to }) => `${from} to ${to}`),
       ),
-      ...list('removed', [...remove]),
     ];
     this.logger.log(`Schedules: ${parts.join('; ')}.`);
     await this.book.announce(changed);

@@ -62,6 +62,7 @@ export const SCHEDULE_PROVIDERS: Provider[] = [
         () => engine.now(),
         () => ({ application, tasks: tasks(), schedules: declared.list().map(({ id }) => id) }),
         async () => (await engine.workers.list()).filter((worker) => isAlive(worker, engine.now())),
+        (id) => declared.formerIdsOf(id),
       );
       return new ScheduleClock(engine, book, new TickRunner(engine, book, calls), reconciler, enabled, topology);
     },

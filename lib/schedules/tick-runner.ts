@@ -1,5 +1,5 @@
 import type { Engine } from '../engine/engine.js';
-import type { TaskCall } from '../engine/task.js';
+import { isFinal, type TaskCall } from '../engine/task.js';
 import type { InstrumentedEnqueue } from '../engine/instrumented-enqueue.js';
 import { EngineUnavailableError, QueueFullError } from '../errors.js';
 import type { DueTick, HandledTick, ScheduleBook } from './schedule-book.js';
@@ -29,7 +29,7 @@ export class TickRunner {
   private readonly loggedAt = new Map<string, number>();
 
   constructor(
-    private readonly engine: Pick<Engine, 'schedules' | 'now'>,
+    private readonly engine: Pick<Engine, 'find' | 'schedules' | 'now'>,
     private readonly book: ScheduleBook,
     private readonly calls: Pick<InstrumentedEnqueue, 'enqueue'>,
   ) {}
@@ -42,13 +42,22 @@ export class TickRunner {
   async run(ticks: readonly DueTick[]): Promise<TicksRun> {
     // Read each time: when the data was lost, all processes have to agree on one secret again.
     this.secret = await this.engine.schedules.secret(this.secret);
+    const earlier = await Promise.all(ticks.map(({ schedule }) => this.runBeforeChange(schedule)));
     const calls = ticks.map(({ schedule, tick }) => this.call(schedule, tick, this.secret as string));
-    const attempts = await Promise.allSettled(calls.map((call) => this.calls.enqueue([call], 'schedule')));
+    const attempts = await Promise.allSettled(
+      calls.map(async (call, index) => (earlier[index] ? [] : this.calls.enqueue([call], 'schedule'))),
+    );
     const handled: HandledTick[] = [];
     const counts = new Map<Schedule, number>();
     const at = this.engine.now();
     for (const [index, attempt] of attempts.entries()) {
       const { schedule, tick } = ticks[index] as DueTick;
+      const running = earlier[index];
+      if (running !== undefined) {
+        handled.push({ schedule, skip: { tick, because: running, at } });
+        this.logSkip(schedule, tick, running, `task ${running} has not ended.`);
+        continue;
+      }
       if (attempt.status === 'rejected') {
         if (attempt.reason instanceof QueueFullError) {
           handled.push({ schedule, skip: { tick, because: attempt.reason.code, at } });
@@ -73,6 +82,18 @@ export class TickRunner {
       .map((attempt) => (attempt.status === 'rejected' ? (attempt.reason as unknown) : undefined))
       .find((reason) => reason instanceof EngineUnavailableError);
     return { isComplete: handled.length === ticks.length, outage };
+  }
+
+  /**
+   * The run that keeps a schedule with `overlap: 'skip'` from another one, although the engine does not know that: the schedule had another
+   * id or queue when the run was enqueued.
+   */
+  private async runBeforeChange({ stored, run }: Schedule): Promise<string | undefined> {
+    if (stored.overlap !== 'skip' || !run || run.task === idOfTick(stored, run.tick, this.secret as string))
+      return undefined;
+    // A shard that cannot be reached must not hold up the others. Without an answer, the run counts as ended.
+    const record = await this.engine.find(run.task).catch(() => undefined);
+    return record && !isFinal(record.state) ? run.task : undefined;
   }
 
   private call(schedule: Schedule, tick: number, secret: string): TaskCall {

@@ -14,9 +14,11 @@ export interface TaskOptions {
    */
   readonly name?: string;
   /**
-   * Earlier names of the task. A worker runs what waits under one of them, and `taskQueue.of('old.name')` gives the
-   * producer of this task. Calls are stored under `name`. An alias that is the name or an alias of another task makes the
-   * start of the application fail with `DuplicateTaskError`. Default: none.
+   * Earlier names of the task, the first one first. A worker runs what waits under one of them, and `taskQueue.of('old.name')`
+   * gives the producer of this task. Calls are stored under `name`. Keys (`unique`, `idempotencyKey`) count under the first name,
+   * and a `@Schedule()` without an id of its own keeps its pause and its last run. So an alias may be removed once nothing is stored
+   * under it, nor under a key. An alias that is the name or an alias of another task makes the start of the application fail with
+   * `DuplicateTaskError`. Default: none.
    *
    * @example
    * @Task({ aliases: ['OldReports.build'] })

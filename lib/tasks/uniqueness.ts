@@ -12,14 +12,15 @@ type CallKey = Pick<EnqueueOptions, 'idempotencyKey' | 'idempotencyScope'>;
 const MAX_KEY = 255;
 
 /**
- * The rule by which this call and later equal calls share one task; `undefined` when each call is a task of its own.
+ * The rule by which this call and later equal calls share one task; `undefined` when each call is a task of its own. Keys count under the
+ * first name that the task ever had, so that a call meets those which an earlier version of the code stored.
  *
  * @throws ConfigurationError when both the task and the call have a rule
  * @throws InvalidArgumentsError when a key or a scope is not a text of 1 to 255 characters without NUL. The key often
  * comes from a client, as the arguments do
  */
 export function uniquenessOf(
-  { name, unique }: TaskDefinition,
+  { name, aliases: [firstName = name], unique }: TaskDefinition,
   args: readonly Json[],
   { idempotencyKey, idempotencyScope }: CallKey = {},
 ): Uniqueness | undefined {
@@ -29,7 +30,7 @@ export function uniquenessOf(
         `Task "${name}" is unique, so with({ idempotencyKey }) cannot be used with it: the two rules could disagree. Leave out one of them.`,
       );
     }
-    const parts = [name, checkKey(idempotencyKey, 'idempotencyKey', `The idempotencyKey of task "${name}"`)];
+    const parts = [firstName, checkKey(idempotencyKey, 'idempotencyKey', `The idempotencyKey of task "${name}"`)];
     if (idempotencyScope !== undefined) {
       parts.push(checkKey(idempotencyScope, 'idempotencyScope', `The idempotencyScope of task "${name}"`));
     }
@@ -37,7 +38,7 @@ export function uniquenessOf(
   }
   if (!unique) return undefined;
   const key = unique.key ? keyOf(unique.key, args, name) : canonical(args);
-  return { key: digest('unique', name, key), while: unique.while };
+  return { key: digest('unique', firstName, key), while: unique.while };
 }
 
 /** The value depends on the arguments, so every wrong value is an error of the arguments. */

@@ -32,7 +32,12 @@ class World {
   workers: DeclaredCode[] = [];
 
   /** A process. @returns lets the process reconcile once; `load` lets it load a module with further schedules */
-  process(declared: DeclaredSchedule[], queues = ['default'], code: Partial<DeclaredCode> = {}) {
+  process(
+    declared: DeclaredSchedule[],
+    queues = ['default'],
+    code: Partial<DeclaredCode> = {},
+    formerIds: (id: string) => readonly string[] = () => [],
+  ) {
     let presentSince: number | undefined;
     let grownAt: number | undefined;
     const run = () => {
@@ -46,6 +51,7 @@ class World {
         now: this.now,
         presentSince,
         grownAt,
+        formerIds,
       });
       for (const schedule of plan.put) this.stored.set(schedule.id, schedule);
       for (const id of plan.remove) this.stored.delete(id);
@@ -399,5 +405,46 @@ describe('a module that a process loads later', () => {
     again.load(declare('lazy'));
     world.pass(5, second, again);
     expect(world.ids).toEqual(['known', 'lazy']);
+  });
+});
+
+describe('a schedule whose task got another name', () => {
+  const formerIds = (id: string) => (id === 'new' ? ['older', 'old'] : []);
+
+  it('goes on under its new id, also while workers of the earlier version run', () => {
+    const world = new World();
+    const old = world.process([declare('old')]);
+    old();
+    const since = world.stored.get('old')?.since;
+    world.pass(5, old);
+    world.workers = [world.codeOf([declare('old')])];
+    const plan = world.process([declare('new')], ['default'], {}, formerIds)();
+    expect(plan).toMatchObject({ renamed: [{ from: 'old', to: 'new' }], contested: [] });
+    expect([...world.stored.keys()]).toEqual(['new']);
+    expect(world.stored.get('new')?.since).toBe(since);
+    expect(old().put).toEqual([]);
+  });
+
+  it('begins anew with another timing, and takes over nothing that is declared, made at run time or of another application', () => {
+    const world = new World();
+    world.process([declare('old')])();
+    world.now += MINUTE;
+    world.process([declare('new', { every: 2 * MINUTE })], ['default'], {}, formerIds)();
+    expect(world.stored.get('new')?.since).toBe(world.now);
+
+    const both = new World();
+    both.process([declare('old')])();
+    both.now += MINUTE;
+    expect(both.process([declare('old'), declare('new')], ['default'], {}, formerIds)().renamed).toEqual([]);
+
+    const runtime = new World();
+    runtime.stored.set('old', { ...declare('old'), source: 'runtime', since: runtime.now });
+    expect(runtime.process([declare('new')], ['default'], {}, formerIds)().renamed).toEqual([]);
+
+    const foreign = new World();
+    foreign.stored.set('old', { ...declare('old'), since: foreign.now });
+    foreign.workers = [{ application: 'other', tasks: ['old'], schedules: ['old'] }];
+    const own = { application: 'own', tasks: ['common'] };
+    expect(foreign.process([declare('new')], ['default'], own, formerIds)().renamed).toEqual([]);
   });
 });
