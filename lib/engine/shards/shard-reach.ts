@@ -1,5 +1,6 @@
 import { EngineUnavailableError } from '../../errors.js';
 import type { Engine } from '../engine.js';
+import { ShardTimes } from './shard-times.js';
 import { DEFAULT_SHARD, type Topology } from './topology.js';
 
 /** Milliseconds that an answer of all shards waits for one that did not answer the last time. It may answer again by now. */
@@ -9,11 +10,17 @@ const PATIENCE = 500;
 export class ShardReach {
   /** The shards that did not answer the last time. */
   private readonly missing = new Set<string>();
+  private readonly times: ReadonlyMap<string, ShardTimes>;
 
   constructor(
     readonly engines: ReadonlyMap<string, Engine>,
     readonly topology: Topology,
-  ) {}
+  ) {
+    const storeNow = () => this.default.now();
+    this.times = new Map(
+      Array.from(engines, ([name, engine]) => [name, new ShardTimes(storeNow, () => engine.now())] as const),
+    );
+  }
 
   get default(): Engine {
     return this.engines.get(DEFAULT_SHARD) as Engine;
@@ -26,6 +33,11 @@ export class ShardReach {
   /** The engine of a queue. */
   of(queue: string): Engine {
     return this.engines.get(this.topology.shardOf(queue)) ?? this.default;
+  }
+
+  /** The times of a shard, in the clock of the store. */
+  timesOf(shard: string): ShardTimes {
+    return this.times.get(shard) ?? (this.times.get(DEFAULT_SHARD) as ShardTimes);
   }
 
   /** Items by the shard of their queue, in their order. */
@@ -44,16 +56,31 @@ export class ShardReach {
    * Asks several shards at once, and leaves out those that cannot be reached. One that did not answer the last time gets less
    * time, so that an outage makes only the first answer slow.
    *
+   * @param patience milliseconds that the other shards have after the first answer, where one answer has all that matters; default: as
+   * long as they take
    * @returns the answers by shard
    * @throws the first error, when no shard answers; any error that does not mean an outage
    */
-  async ask<T>(shards: Iterable<string>, call: (engine: Engine, shard: string) => Promise<T>): Promise<Map<string, T>> {
+  async ask<T>(
+    shards: Iterable<string>,
+    call: (engine: Engine, shard: string) => Promise<T>,
+    patience = Infinity,
+  ): Promise<Map<string, T>> {
     const names = [...shards];
     const isAlone = names.length === 1 || names.every((name) => this.missing.has(name));
+    const asked = names.map((name) => ({
+      name,
+      hasTime: isAlone || !this.missing.has(name),
+      answer: this.track(name, call),
+    }));
+    const first = Promise.any(asked.map(({ answer }) => answer));
+    first.catch(() => undefined);
     const answers = await Promise.allSettled(
-      names.map((name) => {
-        const answer = this.track(name, call);
-        return isAlone || !this.missing.has(name) ? answer : within(answer, PATIENCE, name);
+      asked.map(({ name, hasTime, answer }) => {
+        if (!hasTime) return within(answer, PATIENCE, name);
+        return patience === Infinity
+          ? answer
+          : Promise.race([answer, first.then(() => within(answer, patience, name))]);
       }),
     );
     const found = new Map<string, T>();
@@ -68,8 +95,8 @@ export class ShardReach {
   }
 
   /** Asks all shards. See {@link ask}. */
-  askAll<T>(call: (engine: Engine, shard: string) => Promise<T>): Promise<Map<string, T>> {
-    return this.ask(this.engines.keys(), call);
+  askAll<T>(call: (engine: Engine, shard: string) => Promise<T>, patience?: number): Promise<Map<string, T>> {
+    return this.ask(this.engines.keys(), call, patience);
   }
 
   /** Asks one shard after the other until one answers, those first that answered the last time. */

@@ -21,6 +21,7 @@ import type { Receipt, TaskCall, TaskRecord, TaskTree } from '../task.js';
 import { queueOfTask } from '../task-id.js';
 import { refuseSpanningTree } from './refuse-spanning-tree.js';
 import { ShardReach } from './shard-reach.js';
+import type { ShardTimes } from './shard-times.js';
 import { ShardedControl } from './sharded-control.js';
 import { ShardedLists } from './sharded-lists.js';
 import { ShardedTransaction } from './sharded-transaction.js';
@@ -31,7 +32,8 @@ import type { Topology } from './topology.js';
  * Several engines as one. A call about one task or one queue goes to the engine of its shard and to no other: an id names its
  * queue, and the options say in which shard a queue is. Calls about everything go to all shards at once.
  *
- * Schedules are stored in the default shard, and so is the secret of the store; the default shard's clock is the clock.
+ * Schedules are stored in the default shard, and so is the secret of the store. The default shard's clock is the clock: times on the way to
+ * another shard and back are converted, because its server may have another one.
  */
 export class ShardedEngine implements Engine {
   readonly schedules: ScheduleStore;
@@ -54,7 +56,14 @@ export class ShardedEngine implements Engine {
     this.control = new ShardedControl(reach, this.lists);
     this.places = { take: (queue) => reach.of(queue).places.take(queue) };
     this.statistics = {
-      read: async (from, to) => [...(await reach.askAll((engine) => engine.statistics.read(from, to))).values()].flat(),
+      read: async (from, to) => {
+        const slices = await reach.askAll(async (engine, shard) => {
+          const times = reach.timesOf(shard);
+          const ofShard = await engine.statistics.read(times.timeToShard(from), times.timeToShard(to));
+          return ofShard.map((slice) => ({ ...slice, at: times.toStore(slice.at) }));
+        });
+        return [...slices.values()].flat();
+      },
       merge: async () => void (await reach.askAll((engine) => engine.statistics.merge())),
     };
     this.snapshots = {
@@ -91,12 +100,11 @@ export class ShardedEngine implements Engine {
   async enqueue(calls: readonly TaskCall[]): Promise<Receipt[]> {
     const groups = this.reach.group(calls, ({ queue }) => queue);
     const [only] = groups.keys();
-    if (groups.size <= 1)
-      return this.reach.track(only ?? this.reach.topology.shardOf(''), (each) => each.enqueue(calls));
+    if (groups.size <= 1) return this.enqueueInto(only ?? this.reach.topology.shardOf(''), calls);
     const receipts = new Map<TaskCall, Receipt>();
     const stored = await Promise.allSettled(
       Array.from(groups, async ([shard, group]) => {
-        const ofShard = await this.reach.track(shard, (engine) => engine.enqueue(group));
+        const ofShard = await this.enqueueInto(shard, group);
         for (const [index, call] of group.entries()) receipts.set(call, ofShard[index] as Receipt);
       }),
     );
@@ -108,7 +116,14 @@ export class ShardedEngine implements Engine {
 
   async enqueueTree(tree: TaskTree): Promise<Receipt> {
     refuseSpanningTree(tree, this.reach.topology);
-    return this.reach.track(this.reach.topology.shardOf(tree.queue), (engine) => engine.enqueueTree(tree));
+    const shard = this.reach.topology.shardOf(tree.queue);
+    return this.reach.track(shard, (engine) => engine.enqueueTree(this.reach.timesOf(shard).treeToShard(tree)));
+  }
+
+  private enqueueInto(shard: string, calls: readonly TaskCall[]): Promise<Receipt[]> {
+    const times = this.reach.timesOf(shard);
+    const own = times.ahead === 0 ? calls : calls.map((call) => toShard(call, times));
+    return this.reach.track(shard, (engine) => engine.enqueue(own));
   }
 
   isStored(call: TaskCall): Promise<boolean> {
@@ -120,7 +135,11 @@ export class ShardedEngine implements Engine {
   }
 
   find(id: string): Promise<TaskRecord | undefined> {
-    return this.reach.track(this.reach.topology.shardOf(queueOfTask(id) ?? ''), (engine) => engine.find(id));
+    const shard = this.shardOf(id);
+    return this.recordOf(
+      id,
+      this.reach.track(shard, (engine) => engine.find(id)),
+    );
   }
 
   countEndedMembers(record: TaskRecord): Promise<number> {
@@ -128,11 +147,12 @@ export class ShardedEngine implements Engine {
   }
 
   watch(id: string, listener: ChangeListener, options: WatchOptions): () => void {
-    return this.ofTask(id).watch(id, listener, options);
+    const times = this.reach.timesOf(this.shardOf(id));
+    return this.ofTask(id).watch(id, (record) => listener(record && times.recordToStore(record)), options);
   }
 
   cancel(id: string, reason: string | undefined, withWhole?: boolean): Promise<TaskRecord | undefined> {
-    return this.ofTask(id).cancel(id, reason, withWhole);
+    return this.recordOf(id, this.ofTask(id).cancel(id, reason, withWhole));
   }
 
   failWhole(id: string, failed: FailureOfWhole): Promise<boolean> {
@@ -140,15 +160,18 @@ export class ShardedEngine implements Engine {
   }
 
   retry(id: string): Promise<TaskRecord | undefined> {
-    return this.ofTask(id).retry(id);
+    return this.recordOf(id, this.ofTask(id).retry(id));
   }
 
   promote(id: string): Promise<TaskRecord | undefined> {
-    return this.ofTask(id).promote(id);
+    return this.recordOf(id, this.ofTask(id).promote(id));
   }
 
   update(id: string, change: TaskEdit): Promise<TaskRecord | undefined> {
-    return this.ofTask(id).update(id, change);
+    const { startAt } = change;
+    const times = this.reach.timesOf(this.shardOf(id));
+    const own = startAt === undefined ? change : { ...change, startAt: times.timeToShard(startAt) };
+    return this.recordOf(id, this.ofTask(id).update(id, own));
   }
 
   discard(id: string): Promise<boolean> {
@@ -159,16 +182,20 @@ export class ShardedEngine implements Engine {
     return this.ofTask(id).forget(id);
   }
 
-  readLog(id: string, after: number, limit: number): Promise<LogPage | undefined> {
-    return this.ofTask(id).readLog(id, after, limit);
+  async readLog(id: string, after: number, limit: number): Promise<LogPage | undefined> {
+    const times = this.reach.timesOf(this.shardOf(id));
+    const page = await this.ofTask(id).readLog(id, after, limit);
+    return page && { ...page, lines: page.lines.map((line) => ({ ...line, at: times.toStore(line.at) })) };
   }
 
-  attempts(id: string): Promise<AttemptRecord[] | undefined> {
-    return this.ofTask(id).attempts(id);
+  async attempts(id: string): Promise<AttemptRecord[] | undefined> {
+    const times = this.reach.timesOf(this.shardOf(id));
+    return (await this.ofTask(id).attempts(id))?.map((attempt) => times.attemptToStore(attempt));
   }
 
   consume(queue: string, options: ConsumerOptions, handler: DeliveryHandler): Consumer {
-    return this.reach.of(queue).consume(queue, options, handler);
+    const times = this.reach.timesOf(this.reach.topology.shardOf(queue));
+    return this.reach.of(queue).consume(queue, options, times.handlerFor(handler));
   }
 
   blockOf(queue: string, declared: RateLimit | undefined): Promise<QueueBlock> {
@@ -177,7 +204,10 @@ export class ShardedEngine implements Engine {
 
   onTaskChange(types: Iterable<TaskChangeType>, listener: TaskChangeListener): () => void {
     const wanted = [...types];
-    const ends = Array.from(this.reach.engines.values(), (engine) => engine.onTaskChange(wanted, listener));
+    const ends = Array.from(this.reach.engines, ([shard, engine]) => {
+      const times = this.reach.timesOf(shard);
+      return engine.onTaskChange(wanted, (change) => listener(times.changeToStore(change)));
+    });
     return () => {
       for (const end of ends) end();
     };
@@ -222,4 +252,18 @@ export class ShardedEngine implements Engine {
   private ofTask(id: string): Engine {
     return this.reach.of(queueOfTask(id) ?? '');
   }
+
+  private shardOf(id: string): string {
+    return this.reach.topology.shardOf(queueOfTask(id) ?? '');
+  }
+
+  private async recordOf(id: string, found: Promise<TaskRecord | undefined>): Promise<TaskRecord | undefined> {
+    const record = await found;
+    return record && this.reach.timesOf(this.shardOf(id)).recordToStore(record);
+  }
+}
+
+/** A tree of one task comes the same way as a call. */
+function toShard(call: TaskCall, times: ShardTimes): TaskCall {
+  return 'members' in call ? times.treeToShard(call as TaskTree) : times.toShard(call);
 }

@@ -26,20 +26,41 @@ export class ShardedLists implements ListPort {
 
   async list(request: ListRequest): Promise<ListEntry[]> {
     const groups = this.reach.group(request.queues, (queue) => queue);
-    if (groups.size <= 1) return this.reach.of(request.queues[0] ?? '').lists.list(request);
+    const [only] = groups.keys();
+    if (groups.size <= 1) {
+      const entries = await this.reach.of(request.queues[0] ?? '').lists.list(request);
+      return only === undefined ? entries : this.toStore(only, entries);
+    }
     return isOrderedByTime(request.list) ? this.listByTime(request, groups) : this.listByQueue(request, groups);
   }
 
   async figures(queues: readonly string[]): Promise<(QueueFigures | undefined)[]> {
-    return this.ofQueues(queues, (shard, names) => this.reach.engines.get(shard)?.lists.figures(names));
+    return this.ofQueues(queues, async (shard, names) => {
+      const times = this.reach.timesOf(shard);
+      const figures = (await this.reach.engines.get(shard)?.lists.figures(names)) ?? [];
+      return figures.map((each) => each && { ...each, queuedSince: times.toStore(each.queuedSince) });
+    });
   }
 
   async countQueued(queue: string, most: number): Promise<number> {
     return this.reach.of(queue).lists.countQueued(queue, most);
   }
 
-  details(id: string): Promise<StoredCall | undefined> {
-    return this.reach.of(queueOfTask(id) ?? '').lists.details(id);
+  async details(id: string): Promise<StoredCall | undefined> {
+    const queue = queueOfTask(id) ?? '';
+    const found = await this.reach.of(queue).lists.details(id);
+    const times = this.reach.timesOf(this.reach.topology.shardOf(queue));
+    return found && { ...found, record: times.recordToStore(found.record) };
+  }
+
+  private toStore(shard: string, entries: readonly ListEntry[]): ListEntry[] {
+    const times = this.reach.timesOf(shard);
+    if (times.ahead === 0) return [...entries];
+    return entries.map((entry) => ({
+      ...entry,
+      record: entry.record && times.recordToStore(entry.record),
+      time: entry.time === 0 ? 0 : times.toStore(entry.time),
+    }));
   }
 
   /** Asks each shard for its own queues. @returns the answers in the order of the queues; `undefined` of a shard that is missing */
@@ -66,7 +87,7 @@ export class ShardedLists implements ListPort {
     );
     const direction = list === 'delayed' ? 1 : -1;
     return Array.from(lists)
-      .flatMap(([shard, entries]) => entries.map((entry) => ({ shard, entry })))
+      .flatMap(([shard, entries]) => this.toStore(shard, entries).map((entry) => ({ shard, entry })))
       .toSorted((one, other) => direction * (one.entry.time - other.entry.time))
       .slice(0, count)
       .map(({ shard, entry }) => {
@@ -86,7 +107,7 @@ export class ShardedLists implements ListPort {
       if (queues.length === 0) return [];
       return engine.lists.list({ list, queues, after: queues[0] === first ? after : undefined, count });
     });
-    return Array.from(lists.values())
+    return Array.from(lists, ([shard, entries]) => this.toStore(shard, entries))
       .flat()
       .toSorted((one, other) => compare(one.position[0] ?? '', other.position[0] ?? ''))
       .slice(0, count);

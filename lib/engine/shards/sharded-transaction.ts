@@ -26,15 +26,18 @@ export class ShardedTransaction implements TransactionEnqueue {
     // Refused before the first statement.
     for (const group of groups.values()) this.portOf((group[0] as TaskCall).queue);
     const receipts = new Map<TaskCall, Receipt>();
-    for (const group of groups.values()) {
-      const stored = await this.portOf((group[0] as TaskCall).queue).enqueue(group);
+    for (const [shard, group] of groups) {
+      const times = this.reach.timesOf(shard);
+      const own = group.map((call) => times.toShard(call));
+      const stored = await this.portOf((group[0] as TaskCall).queue).enqueue(own);
       for (const [index, call] of group.entries()) receipts.set(call, stored[index] as Receipt);
     }
     return calls.map((call) => receipts.get(call) as Receipt);
   }
 
   enqueueTree(tree: TaskTree): Promise<Receipt> {
-    return this.portOf(tree.queue).enqueueTree(tree);
+    const times = this.reach.timesOf(this.reach.topology.shardOf(tree.queue));
+    return this.portOf(tree.queue).enqueueTree(times.treeToShard(tree));
   }
 
   isStored(call: TaskCall): Promise<boolean> {

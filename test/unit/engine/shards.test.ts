@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { ConfigurationError, EngineUnavailableError } from 'nestjs-task-queue';
+import { systemClock } from '../../../lib/engine/clock.js';
 import type { Engine } from '../../../lib/engine/engine.js';
 import { MemoryEngine } from '../../../lib/engine/memory/memory-engine.js';
 import type { ListPosition } from '../../../lib/engine/ports/list-port.js';
@@ -7,6 +8,7 @@ import { ShardedEngine } from '../../../lib/engine/shards/sharded-engine.js';
 import { topologyOf } from '../../../lib/engine/shards/topology.js';
 import { memberId, newTaskId } from '../../../lib/engine/task-id.js';
 import type { TaskCall } from '../../../lib/engine/task.js';
+import { until } from '../../support/until.js';
 
 const topology = topologyOf(
   ['media'],
@@ -213,4 +215,59 @@ it('a worker is published in every shard, and listed once', async () => {
   expect(await engine.workers.shutdownRequest('w')).toMatchObject({ by: 'ada' });
   await engine.workers.withdraw('w');
   expect(await engine.workers.list()).toEqual([]);
+});
+
+it('the list of workers does not wait for a shard that gives no answer', async () => {
+  const worker = {
+    ...{ id: 'w', host: 'h', pid: 1, version: '1', startedAt: 1, queues: ['mail'], concurrency: {} },
+    ...{ application: 'shop', tasks: [], schedules: [] },
+  };
+  jest.spyOn(media.workers, 'publish').mockImplementation(() => new Promise(() => undefined));
+  jest.spyOn(media.workers, 'list').mockImplementation(() => new Promise(() => undefined));
+  await engine.workers.publish(worker);
+  expect(await engine.workers.list()).toMatchObject([{ id: 'w' }]);
+}, 3_000);
+
+describe('a shard whose clock is another one', () => {
+  const HOUR = 3_600_000;
+
+  it.each([HOUR, -HOUR])('by %i ms begins and expires its tasks on time', async (ahead) => {
+    const skewed = new MemoryEngine({ retention, clock: { ...systemClock, now: () => Date.now() + ahead } });
+    const both = new ShardedEngine(
+      new Map([
+        ['default', first],
+        ['media', skewed],
+      ]),
+      topology,
+    );
+    const begun = Date.now();
+    const expiresAt = begun + 60_000;
+    const delayed = call('films', { options: { startAt: begun + 400 } });
+    const expiring = call('films', { options: { expiresAt } });
+    const root = call('films');
+    const member = { ...call('films', { id: memberId(root.id, 0, 'films'), options: { expiresAt } }), members: [] };
+    await both.enqueue([delayed, expiring]);
+    await both.enqueueTree({ ...root, members: [member] });
+    expect(await both.find(delayed.id)).toMatchObject({ state: 'scheduled' });
+    expect(await both.find(expiring.id)).toMatchObject({ state: 'queued' });
+    expect(Math.abs(((await both.find(expiring.id))?.enqueuedAt ?? 0) - begun)).toBeLessThan(1_000);
+    const ran: { id: string; at: number; expiresAt: number | undefined }[] = [];
+    both.consume(
+      'films',
+      { concurrency: 9, keep: { succeeded: 60_000, failed: 60_000 } },
+      {
+        handle: async ({ id, options }) => {
+          ran.push({ id, at: Date.now(), expiresAt: options.expiresAt });
+          return { kind: 'succeeded', result: undefined };
+        },
+      },
+    );
+    await until(() => ran.length === 4);
+    const of = (id: string) => ran.find((run) => run.id === id);
+    expect(of(delayed.id)?.at).toBeGreaterThanOrEqual(begun + 380);
+    for (const { id } of [expiring, member]) expect(Math.abs((of(id)?.expiresAt ?? 0) - expiresAt)).toBeLessThan(500);
+    const [entry] = await both.lists.list({ list: 'succeeded', queues: ['films'], after: undefined, count: 1 });
+    expect(Math.abs((entry?.record?.finishedAt ?? 0) - Date.now())).toBeLessThan(5_000);
+    await both.close();
+  });
 });
