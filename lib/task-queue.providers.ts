@@ -274,11 +274,12 @@ export const PROVIDERS: Provider[] = [
   ...CHILD_PROVIDERS,
   {
     provide: WorkflowRunner,
-    inject: [ENGINE, Instrumentations, TaskExecutor, RESOLVED_OPTIONS],
+    inject: [ENGINE, Instrumentations, TaskExecutor, TaskRegistry, RESOLVED_OPTIONS],
     useFactory: (
       engine: Engine,
       instrumentations: Instrumentations,
       executor: TaskExecutor,
+      registry: TaskRegistry,
       { maxPayload, queues, topology }: ResolvedOptions,
     ) =>
       new WorkflowRunner({
@@ -287,6 +288,7 @@ export const PROVIDERS: Provider[] = [
         calls: new InstrumentedEnqueue(engine, instrumentations),
         instrumentations,
         executor,
+        itemsAtOnce: (task) => registry.get(task)?.definition.batch?.size ?? 1,
         maxPayload,
         hasRateLimit: rateLimitsOf(queues),
         topology,

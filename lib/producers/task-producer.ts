@@ -190,7 +190,10 @@ export class TaskProducer<F extends TaskFunction = TaskFunction> {
     return this.#signature(this.#json(args), {});
   }
 
-  /** Returns one task that runs the method for each item, one after the other. Its result is the list of results. */
+  /**
+   * Returns one task that runs the method for each item, one after the other; a method that takes batches gets the items as batches. Its
+   * result is the list of results.
+   */
   map(list: readonly ArgumentsOf<F>[0][]): Signature<unknown, ResultOfTask<F>[]> {
     return this.starmap(list.map((item) => [item] as unknown as Parameters<F>));
   }

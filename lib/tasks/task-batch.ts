@@ -8,7 +8,7 @@ declare const BATCH: unique symbol;
 
 /** One call of a batch. Its task has a handle, a result and attempts of its own. */
 export interface BatchCall<A extends readonly unknown[] = readonly unknown[]> {
-  /** The id of the call's task. */
+  /** The id of the call's task. Of an item of a `map()`: the id of that task, and the number of the item behind it, `mail.x7:3`. */
   readonly id: string;
   /** The arguments of the call, as its guards, pipes and schema left them. */
   readonly args: A;

@@ -17,6 +17,8 @@ export interface TaskInvoker {
 export interface RegisteredTask {
   readonly definition: TaskDefinition;
   readonly invoker: TaskInvoker;
+  /** What runs it. A provider behind a token has the tasks of both classes, under two names. Default: nothing else runs by it. */
+  readonly runs?: { readonly provider: object; readonly method: string };
 }
 
 /** The tasks that one application can run, by name. A task is also found by its aliases. */
@@ -66,8 +68,9 @@ export class TaskRegistry {
 
   /** @throws ConfigurationError when a queue has a task that takes batches, and another task */
   checkBatches(): void {
-    for (const { definition } of this.tasks.values()) {
-      const other = definition.batch && this.inQueue(definition.queue).find((task) => task.definition !== definition);
+    for (const task of this.tasks.values()) {
+      const { definition } = task;
+      const other = definition.batch && this.inQueue(definition.queue).find((each) => !isSame(each, task));
       if (!other) continue;
       throw new ConfigurationError(
         `The task "${definition.name}" of ${definition.origin} takes batches, and its queue "${definition.queue}" has the task ` +
@@ -100,4 +103,12 @@ export class TaskRegistry {
     const known = this.get(name);
     if (known) throw new DuplicateTaskError(name, known.definition.origin, definition.origin);
   }
+}
+
+/** Whether two tasks are one method under two names. */
+function isSame(one: RegisteredTask, other: RegisteredTask): boolean {
+  if (one === other) return true;
+  return (
+    one.runs?.provider === other.runs?.provider && one.runs?.method === other.runs?.method && one.runs !== undefined
+  );
 }

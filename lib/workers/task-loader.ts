@@ -30,11 +30,12 @@ export class TaskLoader {
   async load(): Promise<void> {
     const { explorer, registry, invokers, defaults, register = (task) => task } = this.deps;
     for (const task of explorer.explore(defaults)) {
-      const { definition, provider } = task;
+      const { definition, provider, method } = task;
       const names = this.loaded.get(provider) ?? new Set();
       if (names.has(definition.name)) continue;
       this.loaded.set(provider, names.add(definition.name));
-      registry.add(register({ definition, invoker: await invokers.create(task) }));
+      const invoker = await invokers.create(task);
+      registry.add(register({ definition, invoker, runs: { provider, method } }));
     }
     registry.checkBatches();
   }

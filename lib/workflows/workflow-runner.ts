@@ -23,6 +23,8 @@ export interface WorkflowRunnerDeps extends WorkflowDutiesDeps {
   /** Runs the method of a task. */
   readonly executor: DeliveryHandler<RunOutcome>;
   readonly instrumentations: Instrumentations;
+  /** How many items of a map the method of a task takes at once: those of one batch. */
+  readonly itemsAtOnce: (task: string) => number;
 }
 
 type Succeeded = Extract<MemberResult, { state: 'succeeded' }>;
@@ -143,7 +145,8 @@ export class WorkflowRunner implements DeliveryHandler {
   }
 
   private async runEach(delivery: Delivery, note: WorkflowNote, results: readonly MemberResult[]): Promise<RunOutcome> {
-    const run = await runItems(delivery, note.items ?? [], this.deps.executor);
+    const { executor, itemsAtOnce } = this.deps;
+    const run = await runItems(delivery, executor, { known: note.items ?? [], atOnce: itemsAtOnce(delivery.name) });
     if (run.kind === 'failed') return run;
     const tooLarge = this.refuseLarge(run.items.map((item) => (item && 'value' in item ? item.value : null)));
     if (tooLarge) return tooLarge;

@@ -12,6 +12,8 @@ export interface Delivery {
   readonly queue: string;
   /** `undefined` when the stored job does not have the form `{ args: [...], headers: {...} }`. */
   readonly args: readonly Json[] | undefined;
+  /** The place of the item whose arguments these are, when the task runs its method for a list of items. No engine sets it. */
+  readonly item?: number;
   /** All data of the stored job, when it does not have both `args` and `headers`: another producer may have stored it. */
   readonly data?: Json;
   readonly headers: Headers;

@@ -80,11 +80,12 @@ export class BatchMember {
   }
 
   private toCall(): BatchCall {
-    const { id, headers, attempt } = this.delivery;
+    const { id, headers, attempt, item } = this.delivery;
     const args = () => this.args;
     const signal = () => this.limit.interruption.signal;
     return {
-      id,
+      // The items of a map are calls of one task, and a method may store their rows under their ids.
+      id: item === undefined ? id : `${id}:${item}`,
       headers,
       attempt,
       get args() {

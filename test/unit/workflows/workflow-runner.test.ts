@@ -63,6 +63,7 @@ function run(note: WorkflowNote | undefined, members: readonly MemberResult[] = 
     calls: { enqueueTree, membersOf: (_, trees) => trees },
     instrumentations,
     executor: { handle: execute },
+    itemsAtOnce: () => 1,
     maxPayload: 200,
     hasRateLimit: () => false,
     topology: ONE_SHARD,
@@ -317,7 +318,7 @@ describe('a task that runs for each list of arguments', () => {
       .mockResolvedValueOnce({ kind: 'succeeded', result: 1 })
       .mockResolvedValueOnce({ kind: 'replaced', plan: a })
       .mockResolvedValueOnce({ kind: 'postponed', delay: 0 });
-    const items = [{ value: 1 }, null];
+    const items = [{ value: 1 }, null, null];
     expect(await run(each, [], { args: [[1], [2], [3]] })).toEqual({
       kind: 'postponed',
       delay: 0,
