@@ -29,7 +29,25 @@ export function readAttempts(json: JobJson, record: TaskRecord): AttemptRecord[]
   }
   addLost(json.stalledCounter ?? 0, isOpen(record) ? record.attempt : record.attempt + 1);
   if (isOpen(record)) attempts.push(lastAttempt(json, record));
-  return attempts.slice(-ATTEMPTS_KEPT);
+  return inOneOrder(attempts.slice(-ATTEMPTS_KEPT));
+}
+
+/**
+ * The server says when an attempt started, and the worker when it ended. Their clocks are known to agree up to some milliseconds
+ * only, so an attempt that seems to start before the one before it has ended gets the later time.
+ */
+function inOneOrder(attempts: readonly AttemptRecord[]): AttemptRecord[] {
+  let earliest = 0;
+  const later = (time: number | null) => {
+    if (time === null) return null;
+    earliest = Math.max(earliest, time);
+    return earliest;
+  };
+  return attempts.map(({ startedAt, endedAt, ...attempt }) => ({
+    ...attempt,
+    startedAt: later(startedAt),
+    endedAt: later(endedAt),
+  }));
 }
 
 /** The stacks of a job before another is added: the earlier ones become short. */

@@ -97,6 +97,19 @@ describe('the attempts that a job stores', () => {
     expect(() => readAttempts(json, { state: 'failed', attempt: 1 } as TaskRecord)).not.toThrow();
   });
 
+  it('follow each other, although the clock of the worker differs from that of the server', () => {
+    const stacktrace = [
+      stackOf('one', { started: 110, ended: 131 }),
+      stackOf('two', { number: 2, started: 128, ended: 129 }),
+    ] as never;
+    const read = attempts({ stacktrace }, { state: 'running', attempt: 3, startedAt: 130 });
+    expect(read.map(({ startedAt, endedAt }) => [startedAt, endedAt])).toEqual([
+      [110, 131],
+      [131, 131],
+      [131, null],
+    ]);
+  });
+
   it('have short stacks, but for the last ones', () => {
     const failure = { name: 'TypeError', message: 'x', stack: `TypeError: x\n${'    at y.ts:1\n'.repeat(500)}` };
     const long = writeFailure(failure, RUN).stack;
