@@ -77,7 +77,7 @@ export class QueueControl implements ControlPort {
     );
   }
 
-  /** Stores whether the global concurrency counts runs, whatever the number is and whoever has set it. */
+  /** Stores whether the global concurrency counts runs. It does not depend on the number, nor on who has set it. */
   async countRuns(name: string, countsRuns: boolean): Promise<void> {
     await this.withQueue('declare what the global concurrency counts', name, (queue) =>
       this.changeConcurrency(queue, (current) => ({ ...current, countsRuns })),

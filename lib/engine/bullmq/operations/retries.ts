@@ -32,7 +32,7 @@ export interface TaskRetriesDeps {
  *
  * A task that was cancelled may still run, and cannot run a second time until its worker has stored the end. A caller waits for that for
  * a moment ({@link CANCELLED_WITHIN}), and then leaves a mark: the worker runs the task again as soon as its end is stored. Readers
- * report such an end as no end ({@link runsAgain}), so it fails no workflow and no caller who waits for the result.
+ * report such an end as no end ({@link runsAgain}), so no workflow fails by it, and callers go on to wait for the result.
  */
 export class TaskRetries {
   private readonly turns = new Turns(CHANGES_AT_ONCE);

@@ -109,7 +109,7 @@ const ASK_READ_ONLY = `SELECT current_setting('transaction_read_only') AS "readO
 
 /**
  * Sends a query at intervals and cuts the connection when no answer comes, or when the server takes no writes: after a failover the
- * connection leads to the former primary, which nobody notifies. A connection that only listens would not notice for many minutes that
+ * connection still leads to the former primary, and no notification reaches it there. A connection that only listens would not notice for many minutes that
  * the server is gone: by itself, BullMQ relies on the keepalive of TCP.
  *
  * @returns stops the heartbeat
