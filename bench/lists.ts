@@ -23,7 +23,7 @@ const DUE = 20_000;
 const FAR_PAGE = 1_000;
 
 /** Copies the only job of a queue until there are `count`, as fast as the server can, and lets them fail if they should. */
-async function multiply(
+export async function multiply(
   { store, connection, prefix }: Place,
   queue: string,
   count: number,
@@ -78,37 +78,6 @@ for n = tonumber(ARGV[2]), tonumber(ARGV[3]) - 1 do
     redis.call('LPUSH', list, id)
   end
 end`;
-
-/** Fails the jobs of a queue as a worker would, without running them. */
-export async function failAll({ store, connection, prefix }: Place, queue: string): Promise<void> {
-  if (store === 'redis') {
-    const redis = new Redis(connection);
-    while (Number(await redis.eval(FAIL_JOBS, 0, `${prefix}:${queue}:`, AT_ONCE, Date.now())) > 0);
-    redis.disconnect();
-    return;
-  }
-  const client = new pg.Client(connection);
-  await client.connect();
-  await client.query(
-    `UPDATE ${prefix}.job SET state = 'failed', finished_at_ms = added_at_ms + seq % 1000, attempts_made = 1,
-       failed_reason = 'Order ' || seq || ' was refused' WHERE queue = $1`,
-    [queue],
-  );
-  await client.query(`VACUUM ANALYZE ${prefix}.job`);
-  await client.end();
-}
-
-const FAIL_JOBS = `
-local moved = 0
-for count = 1, tonumber(ARGV[2]) do
-  local id = redis.call('RPOP', ARGV[1] .. 'wait')
-  if not id then break end
-  local at = tonumber(ARGV[3]) - count % 1000
-  redis.call('HSET', ARGV[1] .. id, 'finishedOn', at, 'failedReason', 'Order ' .. count .. ' was refused', 'atm', 1)
-  redis.call('ZADD', ARGV[1] .. 'failed', at, id)
-  moved = moved + 1
-end
-return moved`;
 
 export const contenders: Contenders = {
   async TaskAdmin(place, count) {

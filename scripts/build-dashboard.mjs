@@ -36,10 +36,23 @@ const { metafile } = await build({
 writeNotices(root, Object.keys(metafile.inputs));
 const outputs = Object.keys(metafile.outputs).map((path) => basename(path));
 const find = (pattern) => outputs.find((name) => pattern.test(name));
+const script = find(/^app-.*\.js$/);
 const icon = readFileSync(join(source, 'icon.svg'));
 const iconName = `icon-${createHash('sha256').update(icon).digest('hex').slice(0, 8)}.svg`;
 writeFileSync(join(target, iconName), icon);
 writeFileSync(
   join(target, 'names.json'),
-  `${JSON.stringify({ script: find(/^app-.*\.js$/), style: find(/^style-.*\.css$/), icon: iconName })}\n`,
+  `${JSON.stringify({ script, parts: partsOf(script), style: find(/^style-.*\.css$/), icon: iconName })}\n`,
 );
+
+/** The files that a script cannot start without, and those that they cannot start without. */
+function partsOf(name, found = new Set()) {
+  const [, { imports }] = Object.entries(metafile.outputs).find(([path]) => basename(path) === name);
+  for (const { path, kind } of imports) {
+    const part = basename(path);
+    if (kind !== 'import-statement' || found.has(part)) continue;
+    found.add(part);
+    partsOf(part, found);
+  }
+  return [...found];
+}

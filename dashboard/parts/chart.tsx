@@ -1,5 +1,5 @@
 import type { JSX } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import uPlot from 'uplot';
 import { dayAndHour, dayOf, hourOf } from '../format.js';
 import { Copy } from './bits.js';
@@ -46,7 +46,7 @@ export function Chart({ title, times, series, format, sentence, isLong, marks }:
   latest.current = { series, format, marks };
   const shape = series.map(({ name, kind }) => name + kind).join();
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     const element = box.current;
     if (!element) return undefined;
     const color = (name: string) => resolved(element, `--${name}`);
@@ -131,7 +131,7 @@ export function Chart({ title, times, series, format, sentence, isLong, marks }:
     };
   }, [shape, theme.value, isLong]);
 
-  useEffect(() => plot.current?.setData(data), [times, series, marks]);
+  useLayoutEffect(() => plot.current?.setData(data), [times, series, marks]);
 
   const id = title.replaceAll(/\W+/g, '-').toLowerCase();
   return (

@@ -1,5 +1,5 @@
 import type { ComponentChildren, JSX } from 'preact';
-import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
+import { useCallback, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { read, type ApiError } from '../api.js';
 import { exact } from '../format.js';
 import { changes } from './changes.js';
@@ -33,7 +33,8 @@ export function useResource<T>(
   const current = useRef(key);
   current.current = key;
   const changed = changes.value;
-  useEffect(() => {
+  // An effect would begin to read only after the browser has painted the page without the data.
+  useLayoutEffect(() => {
     const abort = new AbortController();
     let timer: number | undefined;
     void (async () => {

@@ -20,6 +20,8 @@ export interface Asset {
 /** The names of the files that the page loads first. */
 export interface AssetNames {
   readonly script: string;
+  /** Scripts that {@link script} cannot start without. */
+  readonly parts: readonly string[];
   readonly style: string;
   readonly icon: string;
 }

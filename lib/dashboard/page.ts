@@ -12,8 +12,11 @@ export interface PageSettings {
   readonly version: string | null;
 }
 
-/** The HTML of every view: the script draws the view that the address names. */
-export function pageOf(settings: PageSettings, { script, style, icon }: AssetNames): string {
+/**
+ * The HTML of every view: the script draws the view that the address names. The browser loads the parts of the script with the
+ * script; by itself it would learn of them only when it has read the script.
+ */
+export function pageOf(settings: PageSettings, { script, parts, style, icon }: AssetNames): string {
   const { root, title } = settings;
   const asset = (name: string) => escaped(`${root}/assets/${name}`);
   return `<!doctype html>
@@ -27,7 +30,7 @@ export function pageOf(settings: PageSettings, { script, style, icon }: AssetNam
 <title>${escaped(title)}</title>
 <link rel="icon" href="${asset(icon)}" type="image/svg+xml">
 <link rel="stylesheet" href="${asset(style)}">
-<script type="module" src="${asset(script)}"></script>
+${parts.map((part) => `<link rel="modulepreload" href="${asset(part)}">\n`).join('')}<script type="module" src="${asset(script)}"></script>
 </head>
 <body>
 <div id="app"></div>

@@ -35,11 +35,11 @@ export async function startDashboard(platform: Platform, setting: DashboardSetti
   })
   class App {}
   const folder = mkdtempSync(join(tmpdir(), 'task-dashboard-'));
-  for (const name of ['app-1.js', 'style-1.css', 'icon-1.svg'])
+  for (const name of ['app-1.js', 'view-1.js', 'style-1.css', 'icon-1.svg'])
     writeFileSync(join(folder, name), `/* ${name} */`.repeat(50));
   writeFileSync(
     join(folder, 'names.json'),
-    JSON.stringify({ script: 'app-1.js', style: 'style-1.css', icon: 'icon-1.svg' }),
+    JSON.stringify({ script: 'app-1.js', parts: ['view-1.js'], style: 'style-1.css', icon: 'icon-1.svg' }),
   );
   const builder = Test.createTestingModule({ imports: [App] }).setLogger(log);
   if (!setting.built) builder.overrideProvider(Assets).useValue(new Assets(folder));

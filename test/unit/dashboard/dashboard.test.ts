@@ -134,6 +134,7 @@ describe.each(platforms)('the dashboard on %s', (platform) => {
     await start({ options: { publicPath: '/jobs/' } });
     const html = await (await get('/admin/tasks/workers')).text();
     expect(settingsOf(html).root).toBe('/jobs');
+    expect(html).toContain('<link rel="modulepreload" href="/jobs/assets/view-1.js">');
     expect(html).toContain('src="/jobs/assets/app-1.js"');
   });
 
