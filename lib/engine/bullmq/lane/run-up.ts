@@ -3,9 +3,6 @@ const AT_ONCE = 10;
 /** With fewer jobs, a call of BullMQ's own function is faster. */
 const FEWEST_JOBS = 4;
 
-/** The tokens with which BullMQ's worker asks: its id and a number that it counts up. */
-const NUMBERED = /^(?<worker>.*):(?<number>\d+)$/;
-
 /**
  * Decides how many jobs a worker takes at once while it fills its places. BullMQ's worker asks for one at a time, a hundred times
  * for a hundred places. From the third job on it gets twice as many each time: a process that takes all that it has places for
@@ -21,16 +18,17 @@ export class RunUp {
    * @returns the tokens to take jobs for, beginning with this one
    */
   tokens(token: string, free: number): string[] {
-    const { worker, number } = NUMBERED.exec(token)?.groups ?? {};
-    const place = Number(number);
+    // BullMQ's worker asks with its id, a colon, and a number that it counts up.
+    const colon = token.lastIndexOf(':');
+    const place = Number(token.slice(colon + 1));
     // The worker reuses a token for the next job of a place, and then counts on from another.
     const isNew = place > this.lastNumber;
-    if (number === undefined || !isNew) return [token];
+    if (colon === -1 || !isNew) return [token];
     this.lastNumber = place;
     if (performance.now() - this.lastAt > AT_ONCE) this.inARow = 0;
     const most = Math.min(1 + free, 2 * this.inARow);
     if (most < FEWEST_JOBS) return [token];
-    const tokens = Array.from({ length: most }, (_, ahead) => `${worker}:${place + ahead}`);
+    const tokens = Array.from({ length: most }, (_, ahead) => `${token.slice(0, colon + 1)}${place + ahead}`);
     this.lastNumber += most - 1;
     return tokens;
   }
