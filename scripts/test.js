@@ -20,6 +20,9 @@ const matrixTimeout = 30 * 60_000;
  */
 const WHOLE_FAULTS_UNTIL = 50;
 
+/** The daily run, which has half an hour, opens one page of the sample, and leaves the files of `deploy/` to CI. */
+const DAILY_E2E = '/e2e/(?!sample\\.(?!frame)|deploy\\.|driver-options\\.|isolation-commonjs)[^/]*\\.test\\.ts$';
+
 /** The faults of the daily run, which has less time than CI. */
 const DAILY_FAULTS =
   '/(?:batches|delivery|driver-errors|lane|outbox|refused-writes|sabotage|servers|versions)\\.test\\.ts$';
@@ -38,7 +41,7 @@ const phases = {
   // A phase of its own: these tests measure times, so nothing else may run beside them.
   limits: () => jest('limits', { timeout, repeats: true }),
   types: () => jest('types', { timeout }),
-  e2e: () => jest('e2e', { timeout, repeats: true }),
+  e2e: () => jest('e2e', { timeout, files: isWhole('e2e') ? undefined : DAILY_E2E, repeats: true }),
   package: async () => [await jest('package', { timeout }), await check(['scripts/api-report.js', '--check'])],
   // Applications as users have them. The daily run takes two of them, CI and `npm test -- matrix` take all.
   matrix: () =>
