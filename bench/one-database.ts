@@ -26,7 +26,7 @@ export const about =
   `${PRODUCERS} producers in ${PROCESSES} processes write rows with an index and two of 10 counters each into one PostgreSQL, as fast as they can (--rows=100000): ` +
   `in transactions of their own, as a task for each row (concurrency ${WRITERS}), and as a task with batches of ${SIZE} (${BATCHES} at once). ` +
   'The rate counts until all rows are in the table, and a call is the transaction, or enqueue(). ' +
-  'Transactions change their counters in the order of the ids, so that none ends in a deadlock; the lines "not sorted" show a hundredth of the rows without that. The time that a batch waits for rows counts too.';
+  'Transactions change their counters in the order of the ids, so that none ends in a deadlock; the lines "not sorted" show a hundredth of the rows without that, and the line with 400 connections a tenth of the rows, because the server refuses most of them. The time that a batch waits for rows counts too.';
 
 /** What the processes of one measurement need to know. */
 interface Setting extends Place {
@@ -149,9 +149,15 @@ type Way = Pick<Setting, 'callers' | 'sorted'> & { readonly task?: Setting['task
 
 /** Rows that are written in no order: deadlocks, which PostgreSQL ends after a second each, leave only a few a second. */
 const UNSORTED_SHARE = 0.01;
+/** Rows that callers write who have more connections than the server allows: they wait for a connection most of the time. */
+const REFUSED_SHARE = 0.1;
+/** The connections that the server of the tests allows. */
+const ALLOWED = 200;
 
 async function measure(course: Course, store: 'redis' | 'postgres', { task, ...way }: Way): Promise<Measured> {
-  const all = course.option('rows', 100_000) * (way.sorted ? 1 : UNSORTED_SHARE);
+  const isRefused = task === undefined && PRODUCERS * way.callers > ALLOWED;
+  const part = (way.sorted ? 1 : UNSORTED_SHARE) * (isRefused ? REFUSED_SHARE : 1);
+  const all = course.option('rows', 100_000) * part;
   const rows = Math.round(all / PROCESSES);
   const database = await course.server('postgres');
   await createTables(database);

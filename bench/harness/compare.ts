@@ -14,8 +14,8 @@ export interface Row {
   readonly met: boolean | undefined;
 }
 
-/** The limit of a ratio. */
-export type Target = { readonly atLeast: number } | { readonly atMost: number };
+/** The limit of a ratio: of each unit that the contender measures, or of one of them. The ratios of others are only printed. */
+export type Target = ({ readonly atLeast: number } | { readonly atMost: number }) & { readonly unit?: string };
 
 /** What a comparison gets from main.ts. */
 export interface Course {
@@ -33,7 +33,7 @@ export interface Course {
 export interface Entry {
   readonly name: string;
   readonly variant?: number;
-  /** The limit of the ratio of each unit. Without a target, the ratio is only printed. */
+  /** Without a target, the ratio is only printed. */
   readonly target?: Target;
 }
 
@@ -98,13 +98,14 @@ class Team {
   }
 
   rowsAgainst(peer: Team): Row[] {
-    const { target, name } = this.entry;
+    const { target: limit, name } = this.entry;
     const cpu = median(this.cpu.map((value, round) => value / peer.cpu[round]));
     return Object.keys(this.results[0]).map((unit) => {
       const own = this.results.map((figures) => figures[unit]);
       const others = peer.results.map((figures) => figures[unit]);
       const ratios = own.map((value, round) => value / others[round]);
       const ratio = median(ratios);
+      const target = limit?.unit === undefined || limit.unit === unit ? limit : undefined;
       return {
         what: `${this.match.what}: ${name}`,
         ours: `${readable(median(own))} ${unit}`,
