@@ -112,7 +112,11 @@ describe('the errors and log lines of a Redis', () => {
 /** SQLSTATE, and whether another attempt may help. */
 const CODES: readonly [code: string, isOutage: boolean][] = [
   ['25006', true],
+  ['40001', true],
+  ['40P01', true],
   ['53100', true],
+  ['53200', true],
+  ['55P03', true],
   ['57014', true],
   ['58030', true],
   ['XX000', true],

@@ -1,3 +1,5 @@
+import { mkdirSync, rmdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import pg from 'pg';
 import { until } from '../../support/until.js';
@@ -6,9 +8,23 @@ import type { Server } from './world.js';
 /** Ends a refusal. */
 export type Allow = () => Promise<void>;
 
-/** A Redis that answers and takes no writes: too few replicas, no memory left, or rights that an administrator has taken away. */
-export async function refuseRedisWrites(server: Server, kind: 'NOREPLICAS' | 'OOM' | 'NOPERM'): Promise<Allow> {
+export type RedisRefusal = 'NOREPLICAS' | 'OOM' | 'NOPERM' | 'READONLY' | 'BUSY' | 'MISCONF';
+
+/**
+ * A Redis that answers and takes no writes: too few replicas, no memory left, rights that an administrator has taken away, a primary that
+ * became a replica, a script that does not end, or a disk that takes no snapshot.
+ */
+export async function refuseRedisWrites(server: Server, kind: RedisRefusal): Promise<Allow> {
   const admin = new Redis(server.url);
+  if (kind === 'READONLY') {
+    await admin.replicaof('127.0.0.1', 1);
+    return async () => {
+      await admin.replicaof('NO', 'ONE');
+      admin.disconnect();
+    };
+  }
+  if (kind === 'BUSY') return blockByScript(server, admin);
+  if (kind === 'MISCONF') return refuseSnapshots(admin);
   if (kind === 'NOPERM') {
     await admin.call('ACL', 'SETUSER', 'default', '-@scripting');
     return async () => {
@@ -21,6 +37,46 @@ export async function refuseRedisWrites(server: Server, kind: 'NOREPLICAS' | 'OO
   await admin.config('SET', option, refuse);
   return async () => {
     await admin.config('SET', option, allow);
+    admin.disconnect();
+  };
+}
+
+/** Another client runs a script without an end: every command is answered by BUSY. */
+async function blockByScript(server: Server, admin: Redis): Promise<Allow> {
+  await admin.config('SET', 'lua-time-limit', '50');
+  const other = new Redis(server.url);
+  const script = other.eval('while true do end', 0).catch(() => undefined);
+  await until(() =>
+    admin.ping().then(
+      () => false,
+      ({ message }: Error) => message.startsWith('BUSY'),
+    ),
+  );
+  return async () => {
+    await admin.script('KILL');
+    await script;
+    other.disconnect();
+    admin.disconnect();
+  };
+}
+
+/** The last snapshot could not be written: a folder has its name. */
+async function refuseSnapshots(admin: Redis): Promise<Allow> {
+  const [, folder = ''] = (await admin.config('GET', 'dir')) as string[];
+  const [, file = ''] = (await admin.config('GET', 'dbfilename')) as string[];
+  const snapshot = async (status: 'ok' | 'err') => {
+    await admin.bgsave();
+    await until(async () => {
+      const info = await admin.info('persistence');
+      return info.includes('rdb_bgsave_in_progress:0') && info.includes(`rdb_last_bgsave_status:${status}`);
+    });
+  };
+  mkdirSync(join(folder, file));
+  await admin.config('SET', 'save', '3600 1');
+  await snapshot('err');
+  return async () => {
+    rmdirSync(join(folder, file));
+    await snapshot('ok');
     admin.disconnect();
   };
 }

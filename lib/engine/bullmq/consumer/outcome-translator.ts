@@ -1,5 +1,6 @@
 import type { Job } from 'bullmq';
 import { ATTEMPTS_KEPT } from '../../attempt.js';
+import { EngineUnavailableError } from '../../../errors.js';
 import { isCancellation } from '../../failures.js';
 import type { Outcome } from '../../ports/worker-port.js';
 import type { TaskFailure } from '../../task.js';
@@ -18,8 +19,8 @@ import { waitForMembers, withLook, withReturn, type JobRun } from './wait-for-me
 
 /** The pause before a task reads its members again, when BullMQ has not counted the last of them yet. */
 const READ_MEMBERS_AGAIN_AFTER = 500;
-/** The pause between two attempts to give a task back while the server cannot be reached. */
-const GIVE_BACK_AGAIN_AFTER = 500;
+/** The pause between two attempts to store an outcome while the server cannot be reached, or takes no writes. */
+const STORE_AGAIN_AFTER = 500;
 
 export interface OutcomeTranslatorDeps {
   readonly driver: Pick<Driver, 'isOutage' | 'clock'>;
@@ -64,7 +65,7 @@ export class OutcomeTranslator {
       case 'postponed':
         return this.postpone(run, outcome.delay, outcome.note);
       case 'waiting':
-        if (await waitForMembers(run, outcome, this.deps.flows)) {
+        if (await waitForMembers(run, outcome, this.deps.flows, (step) => this.untilStored(step, run))) {
           await this.cancelIfRequested(job);
           this.deps.feed.changed(job.id as string);
           throw new bullmq.WaitingChildrenError();
@@ -103,10 +104,10 @@ export class OutcomeTranslator {
   private async postpone(run: JobRun, delay: number, note?: WorkflowNote): Promise<never> {
     const { job, token, hasStarted } = run;
     const data = dataAfter(run, note);
-    await this.giveBack(async () => {
+    await this.untilStored(async () => {
       if (data) await job.updateData(data);
       await (delay > 0 ? job.moveToDelayed(Date.now() + delay, token) : job.moveToWait(token));
-    });
+    }, run);
     if (hasStarted) this.changes.retrying(job);
     // A mark that a caller set meanwhile was overwritten by the data.
     if (data) await this.cancelIfRequested(job);
@@ -121,15 +122,15 @@ export class OutcomeTranslator {
     if (reason !== undefined) await this.deps.cancel(id, reason || undefined);
   }
 
-  /** Tries until the server can be reached, or the process ends. */
-  private async giveBack(move: () => Promise<unknown>): Promise<void> {
+  /** Runs a step of storing an outcome until the store takes it, this process loses its lock on the job, or it ends. */
+  async untilStored<T>(step: () => Promise<T>, { isLost }: Pick<JobRun, 'isLost'>): Promise<T> {
     for (;;) {
       try {
-        await move();
-        return;
+        return await step();
       } catch (error) {
-        if (this.isAbandoning || !this.deps.driver.isOutage(error)) throw error;
-        await new Promise((resolve) => setTimeout(resolve, GIVE_BACK_AGAIN_AFTER));
+        const isOutage = error instanceof EngineUnavailableError || this.deps.driver.isOutage(error);
+        if (this.isAbandoning || !isOutage || isLost?.()) throw error;
+        await new Promise((resolve) => setTimeout(resolve, STORE_AGAIN_AFTER));
       }
     }
   }

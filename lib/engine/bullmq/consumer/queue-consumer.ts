@@ -228,6 +228,7 @@ export class QueueConsumer {
   private async process(job: Job, token: string | undefined): Promise<Json | undefined> {
     const task = this.running.add(job.id as string, job.name);
     const { name, processedOn, attemptsMade } = job;
+    const isLost = () => task.lost;
     try {
       const outcome = await this.outcomeOf(job, task, token);
       this.eventLoop.measure();
@@ -235,10 +236,14 @@ export class QueueConsumer {
       if (task.lost) throw new bullmq.WaitingError();
       if (outcome.kind !== 'postponed' && outcome.kind !== 'waiting')
         this.lockLoss.willStoreEnd(task.id, { name, processedOn, attemptsMade });
-      if (outcome.kind === 'failed') await this.expectFailedWhole(job, outcome.failure);
+      if (outcome.kind === 'failed') {
+        const { failure } = outcome;
+        await this.translator.untilStored(() => this.expectFailedWhole(job, failure), { isLost });
+      }
       if (!task.hasStarted) await this.unusedStarts.giveBack(task.takenAt);
       if (outcome.kind === 'succeeded') return outcome.result;
-      return await this.translator.translate(outcome, { job, token, hasStarted: task.hasStarted, mark: task.mark });
+      const { hasStarted, mark } = task;
+      return await this.translator.translate(outcome, { job, token, hasStarted, mark, isLost });
     } catch (error) {
       if (isOutcomeError(error)) throw error;
       // The outcome could not be stored. That is not the task's fault, so the job stays and runs again.

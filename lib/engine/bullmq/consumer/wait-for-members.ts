@@ -12,6 +12,8 @@ export interface JobRun {
   readonly hasStarted: boolean;
   /** See `Delivery.mark`. */
   readonly mark?: string | undefined;
+  /** Whether this process has lost its lock on the job: it must store nothing more. */
+  readonly isLost?: () => boolean;
 }
 
 /**
@@ -21,29 +23,39 @@ export interface JobRun {
  * process that dies in between leaves a job with the mark: the next run gives the same outcome, and only the missing
  * members are stored. (BullMQ would wait for ever for a member that is stored a second time after it ended.)
  *
+ * @param untilStored runs one step until the store takes it. Each step may be repeated
  * @returns false when there is nothing left to wait for: the task has to run again at once
  */
 export async function waitForMembers(
   { job, token, hasStarted }: JobRun,
   { members, note }: Extract<Outcome, { kind: 'waiting' }>,
   flows: MemberFlows,
+  untilStored: <T>(step: () => Promise<T>) => Promise<T>,
 ): Promise<boolean> {
+  const before = job.data;
+  const setData = (data: JobData) => untilStored(() => job.updateData(data));
   if (members.length > 0) {
-    const { adding, ...data } = job.data;
-    if (!adding) await job.updateData({ ...data, adding: true });
-    await flows.addTo(job, adding ? await flows.missing(members) : members);
+    const { adding, ...data } = before;
+    if (!adding) await setData({ ...data, adding: true });
+    let mayBeStored = adding === true;
+    await untilStored(async () => {
+      const some = mayBeStored ? await flows.missing(members) : members;
+      mayBeStored = true;
+      await flows.addTo(job, some);
+    });
     const ranges = rangesOf(
       members.map(({ queue }) => queue),
       data.members,
     );
-    await job.updateData(withLook({ ...data, note, members: ranges }, hasStarted));
+    await setData(withLook({ ...data, note, members: ranges }, hasStarted));
     // A member that failed before the parent waited could not make it run.
-    const { ignored = 0, failed = 0 } = await job.getDependenciesCount({ ignored: true, failed: true });
+    const counts = await untilStored(() => job.getDependenciesCount({ ignored: true, failed: true }));
+    const { ignored = 0, failed = 0 } = counts;
     if (ignored + failed > 0 && members.some(({ onFailure }) => onFailure !== 'wait')) return false;
   } else {
-    await job.updateData(withLook(job.data, hasStarted));
+    await setData(withLook(before, hasStarted));
   }
-  return job.moveToWaitingChildren(token as string);
+  return untilStored(() => job.moveToWaitingChildren(token as string));
 }
 
 /** The data of a job after a run, which was only a look if the method was not called. */

@@ -1,4 +1,5 @@
 import type { FlowJob, FlowProducer, Job } from 'bullmq';
+import { EngineUnavailableError } from '../../../errors.js';
 import type { MemberRange, TaskTree } from '../../task.js';
 import type { TaskChanges } from '../../task-changes.js';
 import type { Driver } from '../driver.js';
@@ -45,7 +46,8 @@ export class MemberFlows {
       );
       // BullMQ does not report a failed bulk. It stores all or none, so the last member shows whether it did.
       const last = some.at(-1) as TaskTree;
-      if (!(await this.driver.find([last]))[0]) throw new Error(`The members of task ${link.id} could not be stored.`);
+      if (!(await this.driver.find([last]))[0])
+        throw new EngineUnavailableError(`The members of task ${link.id} could not be stored.`);
       for (const member of some) this.changes.emitEnqueued(member, now);
     }
   }

@@ -75,10 +75,13 @@ function refusalIsOutage(backend: RedisQueueBackend, onForbidden: (error: Error)
     if (isRefused) onForbidden(error as Error);
     throw Object.assign(bareError(error), { code: 'ECONNREFUSED' });
   };
-  const { moveToActive, moveToCompleted, moveToFailed } = backend;
+  const { moveToActive, moveToCompleted, moveToFailed, moveToDelayed, retryJob } = backend;
   backend.moveToActive = (...args) => moveToActive.apply(backend, args).catch(asOutage);
   backend.moveToCompleted = (...args) => moveToCompleted.apply(backend, args).catch(asOutage);
   backend.moveToFailed = (...args) => moveToFailed.apply(backend, args).catch(asOutage);
+  // These store the end of an attempt that another one follows.
+  backend.moveToDelayed = (...args) => moveToDelayed.apply(backend, args).catch(asOutage);
+  backend.retryJob = (...args) => retryJob.apply(backend, args).catch(asOutage);
   return backend;
 }
 

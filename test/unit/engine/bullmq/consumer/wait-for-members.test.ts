@@ -9,6 +9,8 @@ type Counts = { ignored?: number; failed?: number };
 /** The steps in the order in which they reached the store. */
 const steps: unknown[] = [];
 let counts: Required<Counts>;
+/** How often the store refuses the next steps. */
+let refusals = 0;
 const moveToWaitingChildren = jest.fn<(token: string) => Promise<boolean>>();
 const missing = jest.fn<(members: readonly TaskTree[]) => Promise<TaskTree[]>>();
 
@@ -17,26 +19,47 @@ const member = (id: string, queue: string, onFailure?: 'run' | 'wait') =>
 const MEMBERS = [member('a.1', 'a'), member('b.2', 'b'), member('b.3', 'b')];
 const NOTE = { group: {} };
 
+function refuse(): void {
+  if (refusals-- > 0) throw new Error('NOREPLICAS');
+}
+
 beforeEach(() => {
   steps.length = 0;
+  refusals = 0;
   counts = { ignored: 0, failed: 0 };
   moveToWaitingChildren.mockReset().mockResolvedValue(true);
   missing.mockReset();
 });
 
+/** Repeats a step that fails. */
+async function untilStored<T>(step: () => Promise<T>): Promise<T> {
+  return step().catch(() => untilStored(step));
+}
+
 function waitFor(members: readonly TaskTree[], data: Partial<JobData> = {}, hasStarted = true): Promise<boolean> {
   const job = {
     data: { args: [1], ...data },
-    updateData: async (stored: JobData) => void steps.push(stored),
+    // As BullMQ's: the job has the data also when the store has refused it.
+    updateData: async (stored: JobData) => {
+      job.data = stored;
+      refuse();
+      steps.push(stored);
+    },
     getDependenciesCount: async (types: Record<keyof Counts, boolean>): Promise<Counts> => ({
       ...(types.ignored && { ignored: counts.ignored }),
       ...(types.failed && { failed: counts.failed }),
     }),
     moveToWaitingChildren,
   } as unknown as Job<JobData>;
-  const flows = { addTo: async (_: Job, added: TaskTree[]) => void steps.push(added.map(({ id }) => id)), missing };
+  const flows = {
+    addTo: async (_: Job, added: TaskTree[]) => {
+      refuse();
+      steps.push(added.map(({ id }) => id));
+    },
+    missing,
+  };
   const run = { job, token: 'token', hasStarted };
-  return waitForMembers(run, { kind: 'waiting', members, note: NOTE }, flows as never);
+  return waitForMembers(run, { kind: 'waiting', members, note: NOTE }, flows as never, untilStored);
 }
 
 describe('new members', () => {
@@ -54,6 +77,24 @@ describe('new members', () => {
         ],
       },
     ]);
+  });
+
+  it.each([1, 2, 3, 5])('are stored once, and named once, by a store that refuses %i steps', async (count) => {
+    refusals = count;
+    missing.mockResolvedValue(MEMBERS);
+    expect(await waitFor(MEMBERS, { members: [{ queue: 'a', count: 5 }] })).toBe(true);
+    expect(steps).toMatchObject([
+      { adding: true },
+      ['a.1', 'b.2', 'b.3'],
+      {
+        note: NOTE,
+        members: [
+          { queue: 'a', count: 6 },
+          { queue: 'b', count: 2 },
+        ],
+      },
+    ]);
+    expect(steps[2]).not.toHaveProperty('adding');
   });
 
   it('come after those that the task has', async () => {
