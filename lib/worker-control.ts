@@ -1,10 +1,10 @@
-import { BoundedReads, NoAnswerError } from './bounded-reads.js';
+import { BoundedReads } from './bounded-reads.js';
 import { consumedQueues } from './consumed-queues.js';
+import { problemOfEngine } from './engine-problem.js';
 import { describePlace } from './engine/describe-connection.js';
 import type { Engine } from './engine/engine.js';
 import type { Instrumentations } from './engine/instrumentation.js';
 import { SILENCE_LIMIT } from './engine/ports/worker-registry.js';
-import { EngineUnavailableError } from './errors.js';
 import type { ResolvedOptions } from './task-queue-options.js';
 import type { TaskRegistry } from './tasks/task-registry.js';
 import { problemHere } from './workers/consumption.js';
@@ -55,9 +55,9 @@ export function workerControl(
         await reads.read('ping', PING_LIMIT, () => engine.ping());
         return undefined;
       } catch (error) {
-        if (error instanceof NoAnswerError) return error.message;
-        if (error instanceof EngineUnavailableError) return 'The engine cannot be reached.';
-        throw error;
+        const problem = problemOfEngine(error);
+        if (problem === undefined) throw error;
+        return problem;
       }
     },
     running: () => workers.running().length,

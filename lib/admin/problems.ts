@@ -44,8 +44,8 @@ function shardProblems({ shards = [] }: StoreState): Finding[] {
           finding(
             'shards',
             'fail',
-            `The shard ${name} cannot be reached, so its queues are not shown: ${error ?? 'no answer'}`,
-            'Start the server of the shard, or correct its connection. Its tasks wait there meanwhile.',
+            `The queues of the shard ${name} are not shown: ${error ?? 'it does not answer.'}`,
+            'Start the server of the shard, or correct its connection or its rights. Its tasks wait there meanwhile.',
           ),
         ],
   );

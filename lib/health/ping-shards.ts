@@ -1,6 +1,6 @@
 import type { Shard } from '../engine/ports/shard-port.js';
-import { ConfigurationError, EngineUnavailableError } from '../errors.js';
-import { NoAnswerError } from '../bounded-reads.js';
+import { problemOfEngine } from '../engine-problem.js';
+import { ConfigurationError } from '../errors.js';
 
 /**
  * Asks shards for an answer, all at once.
@@ -29,9 +29,8 @@ async function stateOf(shard: Shard, ping: (shard: Shard) => Promise<void>): Pro
     await ping(shard);
     return 'up';
   } catch (error) {
-    if (error instanceof NoAnswerError) return error.message;
-    // The message of this error has the address of the server, and probes are often public.
-    if (error instanceof EngineUnavailableError) return 'The engine cannot be reached.';
-    throw error;
+    const problem = problemOfEngine(error);
+    if (problem === undefined) throw error;
+    return problem;
   }
 }

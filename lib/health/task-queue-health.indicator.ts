@@ -1,11 +1,12 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { HealthIndicatorService, type HealthIndicatorResult } from '@nestjs/terminus';
-import { BoundedReads, NoAnswerError } from '../bounded-reads.js';
-import { parseDuration, type Duration } from '../duration.js';
+import { BoundedReads } from '../bounded-reads.js';
+import { parseDuration, parseTimerDuration, type Duration } from '../duration.js';
+import { problemOfEngine } from '../engine-problem.js';
 import type { Engine } from '../engine/engine.js';
 import { SILENCE_LIMIT } from '../engine/ports/worker-registry.js';
 import { isInternalQueue, isQueueName } from '../engine/task-id.js';
-import { ConfigurationError, EngineUnavailableError } from '../errors.js';
+import { ConfigurationError } from '../errors.js';
 import { ScheduleLag } from '../schedules/schedule-lag.js';
 import { ENGINE } from '../task-queue-tokens.js';
 import { problemElsewhere, problemHere, type Problem } from '../workers/consumption.js';
@@ -113,8 +114,8 @@ export class TaskQueueHealthIndicator {
       const problems = new Map(names.map((name) => [name, problemHere(silence.get(name) ?? 0, limit)]));
       if (isLiveness) {
         if (this.#deps.workers.isClosing) return { queues: statesOf(problems), message: 'The application closes.' };
-        if (hasProblem(problems) && !(await this.#isReachable(timeout)))
-          return { queues: statesOf(problems), message: 'The engine cannot be reached: a restart would not help.' };
+        const outage = hasProblem(problems) ? await this.#outage(timeout) : undefined;
+        if (outage !== undefined) return { queues: statesOf(problems), message: `${outage} A restart would not help.` };
         const since = performance.now() - this.#unreachableAt;
         for (const name of names) problems.set(name, problemHere(Math.min(silence.get(name) ?? 0, since), limit));
       }
@@ -180,14 +181,14 @@ export class TaskQueueHealthIndicator {
   /** Runs a check, and makes a result of what it returns or throws. */
   async #probe(defaultKey: string, options: ProbeOptions, check: (timeout: number) => Promise<Data>): Promise<Result> {
     const indicator = this.#deps.indicators.check(options.key ?? defaultKey);
-    const timeout = durationOf(options.timeout ?? DEFAULT_TIMEOUT, 'The probe', 'timeout');
+    const timeout = parseTimerDuration(options.timeout ?? DEFAULT_TIMEOUT, 'timeout of the probe');
     try {
       return indicator.up(await check(timeout));
     } catch (error) {
       if (error instanceof Unhealthy) return indicator.down(error.data);
-      if (error instanceof NoAnswerError) return indicator.down(error.message);
-      if (error instanceof EngineUnavailableError) return indicator.down('The engine cannot be reached.');
-      throw error;
+      const problem = problemOfEngine(error);
+      if (problem === undefined) throw error;
+      return indicator.down(problem);
     }
   }
 
@@ -202,18 +203,20 @@ export class TaskQueueHealthIndicator {
       const workers = await this.#reads.read('workers', timeout, () => engine.workers.list());
       for (const queue of queues) problems.set(queue, problemElsewhere(queue, workers, engine.now()));
     } catch (error) {
-      if (!isLiveness || !isOutage(error)) throw error;
+      if (!isLiveness || problemOfEngine(error) === undefined) throw error;
     }
   }
 
-  async #isReachable(timeout: number): Promise<boolean> {
+  /** Why the engine serves nobody, or not this process; `undefined` when it does. */
+  async #outage(timeout: number): Promise<string | undefined> {
     try {
       await this.#ping(timeout);
-      return true;
+      return undefined;
     } catch (error) {
-      if (!isOutage(error)) throw error;
+      const problem = problemOfEngine(error);
+      if (problem === undefined) throw error;
       this.#unreachableAt = performance.now();
-      return false;
+      return problem;
     }
   }
 
@@ -229,10 +232,6 @@ class Unhealthy extends Error {
   }
 }
 
-function isOutage(error: unknown): boolean {
-  return error instanceof NoAnswerError || error instanceof EngineUnavailableError;
-}
-
 function hasProblem(problems: ReadonlyMap<string, Problem>): boolean {
   return [...problems.values()].some((problem) => problem !== undefined);
 }
@@ -244,7 +243,7 @@ function statesOf(problems: ReadonlyMap<string, Problem>): Record<string, string
 }
 
 function durationOf(value: Duration, method: string, option: string): number {
-  return parseDuration(value, `${option} of ${method === 'The probe' ? 'the probe' : `${method}()`}`);
+  return parseDuration(value, `${option} of ${method}()`);
 }
 
 function invalid(method: string, option: string, value: unknown, expected: string): ConfigurationError {

@@ -12,7 +12,7 @@ export type Problem = string | undefined;
 export function problemHere(silence: number, limit: number): Problem {
   if (silence <= limit) return undefined;
   if (silence === Infinity) return 'This process does not take tasks.';
-  return `This process has had no answer to its requests for a task for ${Math.round(silence / 1_000)} s.`;
+  return `No request of this process for a task has succeeded for ${Math.round(silence / 1_000)} s.`;
 }
 
 /**

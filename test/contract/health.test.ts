@@ -125,5 +125,7 @@ describeEachEngine('health checks', (engine) => {
     await expect(probe('backlog', { queue: 'mail' })).resolves.toMatchObject({ status: 500 });
     await expect(probe('consuming', { within: 'soon' })).resolves.toMatchObject({ status: 500 });
     await expect(probe('schedules', { maxLag: -1 })).resolves.toMatchObject({ status: 500 });
+    // A timer of Node would fire at once.
+    await expect(probe('engine', { timeout: '25d' })).resolves.toMatchObject({ status: 500 });
   });
 });

@@ -7,6 +7,7 @@ import { boot, type Booted } from '../support/boot.js';
 import { startPostgres, startRedis, type Server } from '../support/servers.js';
 import { startProxy, type TcpProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/until.js';
+import { makePostgresReadOnly } from './support/refusals.js';
 
 @Injectable()
 class Work {
@@ -47,8 +48,8 @@ afterEach(async () => {
   jest.restoreAllMocks();
 });
 
-const begins = () => lines.filter((line) => line.includes('cannot be reached'));
-const ends = () => lines.filter((line) => line.includes('can be reached again'));
+const begins = () => lines.filter((line) => /cannot be reached|answers and refuses/.test(line));
+const ends = () => lines.filter((line) => /(can be reached|takes calls) again/.test(line));
 
 /** Calls the engine all the time, as an application does, whether the calls succeed or not. */
 async function callUntil(end: number): Promise<void> {
@@ -88,13 +89,25 @@ describe.each([
   });
 });
 
+describe('the log of an application on PostgreSQL', () => {
+  it('has one line for the begin and one for the end when the server is read-only', async () => {
+    await start(startPostgres);
+    const allow = await makePostgresReadOnly(server);
+    await callUntil(Date.now() + FAULT);
+    expect(begins()).toEqual([expect.stringContaining('answers and refuses')]);
+    expect(ends()).toEqual([]);
+    await allow();
+    await endsOnce();
+  });
+});
+
 describe('the log of an application on Redis', () => {
   it('has one line for the begin and one for the end when the server is read-only', async () => {
     await start(startRedis);
     const admin = new Redis(server.url);
     await admin.replicaof('127.0.0.1', 1);
     await callUntil(Date.now() + FAULT);
-    expect(begins()).toHaveLength(1);
+    expect(begins()).toEqual([expect.stringContaining('answers and refuses')]);
     expect(ends()).toEqual([]);
     await admin.replicaof('NO', 'ONE');
     admin.disconnect();

@@ -26,7 +26,7 @@ describe('whether a queue is consumed', () => {
 
   it('here: an answer of the engine in time', () => {
     expect(problemHere(10, 10)).toBeUndefined();
-    expect(problemHere(45_400, 30_000)).toBe('This process has had no answer to its requests for a task for 45 s.');
+    expect(problemHere(45_400, 30_000)).toBe('No request of this process for a task has succeeded for 45 s.');
     expect(problemHere(Infinity, 30_000)).toBe('This process does not take tasks.');
   });
 });

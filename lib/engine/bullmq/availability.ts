@@ -1,6 +1,7 @@
 import { ConfigurationError, EngineUnavailableError } from '../../errors.js';
 import { closedError } from '../closed-error.js';
 import { bareError, bareMessage } from '../bare-error.js';
+import { withRefusal, type Refusal } from '../refusal.js';
 import { TooLateError, type CheckDeadline } from './call-deadline.js';
 import type { Driver } from './driver.js';
 import { OnceInAWhile } from '../../once-in-a-while.js';
@@ -35,6 +36,8 @@ interface Outage {
   readonly since: number;
   /** What was logged of it. */
   readonly told: Set<Trouble>;
+  /** Whether the log says that the store was reached, and took no calls. */
+  isAnswered: boolean;
   /** Whether the outage before ended less than {@link REPEAT_AFTER} earlier. */
   readonly isRecurrence: boolean;
   lastFailure: number;
@@ -123,11 +126,12 @@ export class Availability {
     } catch (error) {
       throw this.failure('ping', error as Error);
     }
-    const { hasRelapsed, failing } = this.outage ?? {};
+    const { hasRelapsed, failing, told } = this.outage ?? {};
     if (hasRelapsed && failing && failing.size > 0) {
-      throw new EngineUnavailableError(
+      const error = new EngineUnavailableError(
         `ping: ${this.driver.address} answers, but refuses other calls (${[...failing].join(', ')}).`,
       );
+      throw withRefusal(error, told?.has('outage') ? 'refuses' : 'forbidden');
     }
   }
 
@@ -181,7 +185,12 @@ export class Availability {
       .then(
         () => {
           this.driver.clock.doubt();
-          this.warnOnce(`A connection to ${this.driver.address} broke (${reasonOf(error)}). A new one is made.`);
+          const { address } = this.driver;
+          this.warnOnce(
+            this.driver.isAnswer(error)
+              ? `${address} has refused ${what ?? 'a call'} (${reasonOf(error)}). It is tried again.`
+              : `A connection to ${address} broke (${reasonOf(error)}). A new one is made.`,
+          );
         },
         () => this.reportOutage(error, what),
       )
@@ -232,6 +241,7 @@ export class Availability {
     const outage = (this.outage ??= this.beginOutage());
     if (!outage.told.has(trouble)) {
       outage.told.add(trouble);
+      if (trouble === 'outage') outage.isAnswered = this.driver.isAnswer(error);
       this.logger.error(this.beginning(error, what));
     }
     this.recordFailure(outage, what);
@@ -244,6 +254,7 @@ export class Availability {
     return {
       since: now,
       told: new Set(),
+      isAnswered: false,
       isRecurrence: now - this.lastOutageEnd < REPEAT_AFTER,
       lastFailure: now,
       answeredAt: undefined,
@@ -262,16 +273,28 @@ export class Availability {
         '"Roles and rights" in docs/running.md has the rights that it needs.'
       );
     }
+    if (this.driver.isAnswer(error))
+      return `${address} answers and refuses ${what}: ${reasonOf(error)}. Trying again until it takes calls.`;
     return `${address} cannot be reached: ${reasonOf(error)}. Trying again until it can.`;
   }
 
   /** The error of a call. @param tried what was tried until then */
   private failure(what: string, error: Error, tried = ''): EngineUnavailableError {
     const { address } = this.driver;
-    const problem = this.driver.isForbidden(error) ? 'refuses it' : 'cannot be reached';
+    const problem = this.driver.isForbidden(error) || this.driver.isAnswer(error) ? 'refuses it' : 'cannot be reached';
     const text =
       error instanceof ConfigurationError ? error.message : `${address} ${problem} (${reasonOf(error)}${tried}).`;
-    return new EngineUnavailableError(`${what}: ${text}`, { cause: bareError(error) });
+    return withRefusal(
+      new EngineUnavailableError(`${what}: ${text}`, { cause: bareError(error) }),
+      this.refusalOf(error),
+    );
+  }
+
+  private refusalOf(error: Error): Refusal | undefined {
+    if (this.driver.isForbidden(error)) return 'forbidden';
+    if (!(error instanceof ConfigurationError)) return this.driver.isAnswer(error) ? 'refuses' : undefined;
+    // Its cause is what the store said, for example that a password is wrong.
+    return this.driver.isForbidden(error.cause ?? error) ? 'forbidden' : 'refuses';
   }
 
   private recordFailure(outage: Outage, what?: string): void {
@@ -312,7 +335,7 @@ export class Availability {
   /** Logs one line when the store has answered for a while without a failure. */
   private reportRecovery(): void {
     if (!this.outage || this.closed) return;
-    const { since, told, isRecurrence, lastFailure, answeredAt, hasRelapsed, failing } = this.outage;
+    const { since, told, isAnswered, isRecurrence, lastFailure, answeredAt, hasRelapsed, failing } = this.outage;
     const isSlow = isRecurrence || told.has('refusal') || (hasRelapsed && failing.size > 0);
     const steadyFor = isSlow ? STEADY_AFTER_RELAPSE : STEADY_FOR;
     const now = performance.now();
@@ -323,7 +346,7 @@ export class Availability {
     // That a store answers pings says nothing about a right, and perhaps no call has needed it since.
     this.logger.log(
       told.has('outage')
-        ? `${this.driver.address} can be reached again, after ${seconds} s.`
+        ? `${this.driver.address} ${isAnswered ? 'takes calls' : 'can be reached'} again, after ${seconds} s.`
         : `${this.driver.address} has refused nothing for ${steadyFor / 1_000} s.`,
     );
   }

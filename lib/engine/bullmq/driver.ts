@@ -182,6 +182,11 @@ export interface Driver {
    * changed while processes run, so such an error is an outage too.
    */
   isForbidden(error: unknown): boolean;
+  /**
+   * Whether an error is an answer of the store. An outage that is one ({@link isOutage}) is that of a store which was reached and takes no
+   * such calls: it is read-only, full or busy, or a lock is kept for too long.
+   */
+  isAnswer(error: unknown): boolean;
   /** Calls `listener` when a connection breaks outside of any call. */
   onError(listener: (error: Error) => void): void;
   /** Closes what this driver opened. Safe to call twice, and when the server is gone. */

@@ -1,11 +1,13 @@
-import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, expect, it, jest } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
 import pg from 'pg';
 import { Task, type TaskQueueOptions, type Tasks } from 'nestjs-task-queue';
 import type { Engine } from '../../../lib/engine/engine.js';
+import { PostgresDriver } from '../../../lib/engine/bullmq/postgres/postgres-driver.js';
 import { ENGINE } from '../../../lib/task-queue-tokens.js';
 import { boot, type Booted } from '../../support/boot.js';
 import { commandLine } from '../../support/command-line.js';
+import { startHealthApp } from '../../support/health-app.js';
 import { LogLines } from '../../support/log-lines.js';
 import { createDatabase, freePrefix } from '../../support/servers.js';
 import { until } from '../../support/until.js';
@@ -115,6 +117,34 @@ it('a role that may not store tasks: the caller, the log and doctor say what it 
   expect(linesOfServer()).toHaveLength(1);
 });
 
+it('a health check says that a right is missing, and nothing of the server', async () => {
+  await start();
+  const web = await startHealthApp({ connection: urlOf(role), prefix, migrations: 'check', enqueueTimeout: '1s' }, [
+    Work,
+  ]);
+  await take('INSERT', `${prefix}.job`);
+  const probe = () => web.probe('engine');
+  const refused = async () => {
+    await web.queue
+      .of(Work)
+      .echo.enqueue('refused')
+      .catch(() => undefined);
+    return (await probe()).status === 503;
+  };
+  await until(refused, 'the engine is unhealthy', 30_000);
+  expect((await probe()).detail).toEqual({
+    status: 'down',
+    message: expect.stringMatching(/^The engine refuses what this process asks: a right is missing/),
+  });
+  const { status, detail } = await web.probe('consuming', { probe: 'liveness', within: 0 });
+  expect(status).toBe(200);
+  expect(detail['message'] ?? 'all queues are consumed').not.toContain('cannot be reached');
+  await restore();
+  expect(await (await web.queue.of(Work).echo.enqueue('allowed')).result({ timeout: '15s' })).toBe('allowed');
+  await expect(probe()).resolves.toMatchObject({ status: 200 });
+  await web.app.close();
+}, 60_000);
+
 it('a worker that may not take tasks: the log has one line, and the tasks run once it may', async () => {
   await start();
   await take('UPDATE', `${prefix}.job`);
@@ -133,7 +163,11 @@ it('a worker that may not remove tasks whose time is over: the log has one line'
   await start({ results: { ttl: '1s', failedTtl: '1s' } });
   await take('DELETE', `${prefix}.job`);
   await until(() => linesOfServer().length > 0, 'the refusal is logged');
-  await new Promise((resolve) => setTimeout(resolve, 2_500));
+  // Further sweeps are refused too. A sweep begins with the tasks that succeeded, once a second.
+  const sweeps = jest.spyOn(PostgresDriver.prototype, 'removeEnded');
+  await until(() => sweeps.mock.results.length > 2, 'further sweeps were refused', 15_000);
+  await Promise.allSettled(sweeps.mock.results.map(({ value }) => value as Promise<unknown>));
+  sweeps.mockRestore();
   expect(linesOfServer()).toEqual([
     expect.stringMatching(/^ERROR PostgreSQL at \S+ refuses .*permission denied for table job/),
   ]);

@@ -7,8 +7,10 @@ import { ENGINE } from '../../../lib/task-queue-tokens.js';
 import { boot, type Booted } from '../../support/boot.js';
 import { commandLine } from '../../support/command-line.js';
 import { documentedAcl } from '../../support/documented-acl.js';
+import { startHealthApp } from '../../support/health-app.js';
 import { LogLines } from '../../support/log-lines.js';
 import { freePrefix } from '../../support/servers.js';
+import { until } from '../../support/until.js';
 
 @Injectable()
 class Work {
@@ -93,6 +95,30 @@ it('a user that lacks a right: the caller and the log say which, and nothing has
   ]);
   await own.app.close();
 });
+
+it('a health check says that a right is missing, and nothing of the server', async () => {
+  const own = await startHealthApp({ connection: urlOf(app), prefix, enqueueTimeout: '1s', role: 'producer' });
+  await admin.call('ACL', 'SETUSER', app.name, '-@scripting');
+  try {
+    const refused = async () => {
+      await own.queue
+        .of('Work.echo')
+        .enqueue('refused')
+        .catch(() => undefined);
+      return (await own.probe('engine')).status === 503;
+    };
+    await until(refused, 'the engine is unhealthy', 30_000);
+    expect((await own.probe('engine')).detail).toEqual({
+      status: 'down',
+      message: expect.stringMatching(/^The engine refuses what this process asks: a right is missing/),
+    });
+  } finally {
+    await admin.call('ACL', 'SETUSER', app.name, '+@scripting');
+  }
+  expect(await (await own.queue.of('Work.echo').enqueue('allowed')).result({ timeout: '15s' })).toBe('allowed');
+  await expect(own.probe('engine')).resolves.toMatchObject({ status: 200 });
+  await own.app.close();
+}, 60_000);
 
 it('doctor names the right that a user needs to see workers of BullMQ', async () => {
   const doctor = async () => (await commandLine(['doctor', '--url', urlOf(app), '--prefix', prefix])).out;

@@ -10,6 +10,12 @@ export function isForbidden(error: unknown): boolean {
   return lacksRight(error) || /^28...$/.test((error as { code?: string }).code ?? '');
 }
 
+/** Whether the server has answered. A fatal answer ends the connection, or is the only one on it: the server starts, stops or is full. */
+export function isAnswer(error: unknown): boolean {
+  const { severity = 'FATAL' } = error as { severity?: string };
+  return severity !== 'FATAL' && severity !== 'PANIC';
+}
+
 /** Whether the role lacks a right. */
 export function lacksRight(error: unknown): boolean {
   return (error as { code?: string }).code === '42501';

@@ -40,7 +40,7 @@ import { passServerTime } from './patched-postgres-time.js';
 import { readReplaced, REPLACE_META, type ReplacedRow } from './replace-meta.js';
 import { PostgresLists } from './postgres-lists.js';
 import { claimStatement, patchClaims, readClaim } from './patched-claims.js';
-import { isForbidden, isOutage, lacksRight } from './outage.js';
+import { isAnswer, isForbidden, isOutage, lacksRight } from './outage.js';
 import { LaneSwitch } from './lane/lane-switch.js';
 import { useLane } from './lane/patched-lane.js';
 import { LANE_STATEMENT, type LaneRow } from './lane/lane-statement.js';
@@ -377,6 +377,10 @@ export class PostgresDriver implements Driver {
 
   isForbidden(error: unknown): boolean {
     return isForbidden(error);
+  }
+
+  isAnswer(error: unknown): boolean {
+    return isAnswer(error);
   }
 
   onError(listener: (error: Error) => void): void {

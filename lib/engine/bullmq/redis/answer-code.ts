@@ -16,6 +16,11 @@ export const isForbidden = hasCode('NOPERM', 'NOAUTH', 'WRONGPASS');
 /** The user of this process lacks a right. */
 export const lacksRight = hasCode('NOPERM');
 
+/** The server has answered. The error is recognised by its name: the application may bring an ioredis of its own. */
+export function isAnswer(error: unknown): boolean {
+  return (error as { name?: string }).name === 'ReplyError';
+}
+
 /** @returns whether an error is an answer of Redis with one of the codes, with which the text begins */
 function hasCode(...codes: readonly string[]): (error: unknown) => boolean {
   const expression = new RegExp(`^${IN_SCRIPT}(?:${codes.join('|')})\\b`);

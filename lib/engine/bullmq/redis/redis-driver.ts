@@ -19,7 +19,7 @@ import { foreignWorkersOnRedis } from './foreign-workers.js';
 import type { Finding } from '../../ports/diagnosis-port.js';
 import type { ForeignWorker } from '../../ports/foreign-workers-port.js';
 import { resetSocket } from '../reset-socket.js';
-import { isForbidden, lacksRight } from './answer-code.js';
+import { isAnswer, isForbidden, lacksRight } from './answer-code.js';
 import { openWorkerCopy, SUBSCRIBER_OPTIONS, WORKER_SILENCE_LIMIT, type RedisClient } from './client-options.js';
 import {
   asConfigurationError,
@@ -384,6 +384,10 @@ export class RedisDriver implements Driver {
 
   isForbidden(error: unknown): boolean {
     return isForbidden(error);
+  }
+
+  isAnswer(error: unknown): boolean {
+    return isAnswer(error);
   }
 
   onError(listener: (error: Error) => void): void {

@@ -4,6 +4,7 @@ import { Availability } from '../../../../lib/engine/bullmq/availability.js';
 import { CallDeadline, TooLateError, type CheckDeadline } from '../../../../lib/engine/bullmq/call-deadline.js';
 import type { Clock } from '../../../../lib/engine/bullmq/clock.js';
 import type { Driver } from '../../../../lib/engine/bullmq/driver.js';
+import { problemOfEngine } from '../../../../lib/engine-problem.js';
 import { ConfigurationError, EngineUnavailableError } from '../../../../lib/errors.js';
 
 const ADDRESS = 'redis://store:6379';
@@ -13,6 +14,7 @@ const STEADY = 7_000;
 const NEVER = new Promise<never>(() => undefined);
 const refused = () => new Error('connect ECONNREFUSED');
 const forbidden = () => new Error("NOPERM this user has no permissions to run the 'xadd' command");
+const full = () => new Error('MISCONF Errors writing to the AOF file: No space left on device.');
 const wrongPassword = () => new ConfigurationError('The password is wrong.');
 
 /** A store that can be reached or not, as the test decides. Its outages say ECONNREFUSED. */
@@ -44,8 +46,9 @@ beforeEach(() => {
     address: ADDRESS,
     clock: clock as Partial<Clock> as Clock,
     deadline: new CallDeadline(),
-    isOutage: (error) => error instanceof Error && /ECONNREFUSED|NOPERM/.test(error.message),
+    isOutage: (error) => error instanceof Error && /ECONNREFUSED|NOPERM|MISCONF/.test(error.message),
     isForbidden: (error) => error instanceof Error && error.message.includes('NOPERM'),
+    isAnswer: (error) => error instanceof Error && /^(MISCONF|NOPERM)/.test(error.message),
     onError: (listener) => void (reportBrokenConnection = listener),
   };
   availability = new Availability(driver as Driver, TIMEOUT);
@@ -492,6 +495,78 @@ describe('a store that refuses what this process may not do', () => {
     store.ping.mockRejectedValue(forbidden());
     await expect(availability.ping()).rejects.toThrow(`ping: ${ADDRESS} refuses it (${forbidden().message}).`);
   });
+
+  it('is told as what it is by a probe, without its address, also while the store answers pings', async () => {
+    await expect(problemOfPing()).resolves.toBeUndefined();
+    for (let round = 0; round < 2; round++) {
+      await tryToEnqueue();
+      // The store answers the ping of the availability.
+      await advance(1_500);
+    }
+    await expect(problemOfPing()).resolves.toMatch(/^The engine refuses what this process asks: a right is missing/);
+    store.ping.mockRejectedValue(forbidden());
+    await expect(problemOfPing()).resolves.toMatch(/^The engine refuses what this process asks: a right is missing/);
+  });
+});
+
+describe('a store that answers and takes no calls', () => {
+  const call = () => endOf(availability.withRetries('enqueue', () => Promise.reject(full())));
+
+  it('is not said to be out of reach, neither to the caller, nor in the log, nor by a probe', async () => {
+    const { error } = await call();
+    expect(error).toMatchObject({
+      message: `enqueue: ${ADDRESS} refuses it (${full().message.replace(/\.$/, '')}, tried for ${TIMEOUT} ms).`,
+    });
+    expect(problemOfEngine(error)).toBe('The engine answers, and refuses calls. The log says why.');
+    expect(logged.filter(([level]) => level === 'error')).toEqual([
+      ['error', expect.stringContaining(`${ADDRESS} answers and refuses enqueue: MISCONF Errors writing`)],
+    ]);
+    expect(clock.doubt).toHaveBeenCalled();
+    await advance(STEADY);
+    expect(logged.at(-1)).toEqual(['log', expect.stringMatching(/takes calls again, after \d/)]);
+    expect(JSON.stringify(logged)).not.toContain('reached');
+  });
+
+  it('has one warning for what it refuses for a moment', async () => {
+    const passing = jest.fn<() => Promise<string>>().mockResolvedValue('done').mockRejectedValueOnce(full());
+    expect(await endOf(availability.withRetries('enqueue', passing))).toEqual({ value: 'done', after: 100 });
+    expect(logged).toEqual([['warn', expect.stringContaining(`${ADDRESS} has refused enqueue (MISCONF Errors`)]]);
+  });
+});
+
+/** What a probe says about the store now. */
+async function problemOfPing(): Promise<string | undefined> {
+  return availability.ping().then(
+    () => undefined,
+    (error: unknown) => problemOfEngine(error),
+  );
+}
+
+describe('a probe', () => {
+  it('says that a store without an answer cannot be reached', async () => {
+    store.ping.mockRejectedValue(refused());
+    await expect(problemOfPing()).resolves.toBe('The engine cannot be reached.');
+  });
+
+  it('says that a password is no longer valid', async () => {
+    store.ping.mockRejectedValue(new ConfigurationError('The password is wrong.', { cause: forbidden() }));
+    await expect(problemOfPing()).resolves.toMatch(/the password is no longer valid/);
+  });
+
+  it('says that a store answers which cannot be used as it is', async () => {
+    store.ping.mockRejectedValue(new ConfigurationError('The tables are those of a later version.'));
+    await expect(problemOfPing()).resolves.toBe('The engine answers, and refuses calls. The log says why.');
+  });
+
+  it('says that the application closes', async () => {
+    availability.close();
+    await expect(problemOfPing()).resolves.toBe('The application closes.');
+  });
+
+  it('leaves errors that say nothing about the engine to its caller', () => {
+    expect(problemOfEngine(new ConfigurationError('shards of engine() names "x"'))).toBeUndefined();
+    expect(problemOfEngine(new TypeError('a mistake'))).toBeUndefined();
+  });
 });
 
 describe('an error of a connection', () => {
@@ -684,6 +759,7 @@ describe('ping()', () => {
       await jest.advanceTimersByTimeAsync(1_500);
     }
     await expect(availability.ping()).rejects.toThrow('answers, but refuses other calls (enqueue)');
+    await expect(problemOfPing()).resolves.toBe('The engine answers, and refuses calls. The log says why.');
     await availability.withRetries('enqueue', async () => undefined);
     await expect(availability.ping()).resolves.toBeUndefined();
   });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { isForbidden, isOutage, lacksRight } from '../../../../../lib/engine/bullmq/postgres/outage.js';
+import { isAnswer, isForbidden, isOutage, lacksRight } from '../../../../../lib/engine/bullmq/postgres/outage.js';
 
 const withCode = (code: string) => Object.assign(new Error('no'), { code });
 
@@ -16,6 +16,12 @@ describe('an error of PostgreSQL', () => {
   ])('with the code %s', (code, { outage, forbidden, right }) => {
     const error = withCode(code);
     expect([isOutage(error), isForbidden(error), lacksRight(error)]).toEqual([outage, forbidden, right]);
+  });
+
+  it('is an answer of a server that was reached, unless it is fatal', () => {
+    const answer = (severity: string) => Object.assign(withCode('53100'), { severity });
+    expect(['ERROR', 'FATAL', 'PANIC'].map((severity) => isAnswer(answer(severity)))).toEqual([true, false, false]);
+    expect(isAnswer(withCode('ECONNREFUSED'))).toBe(false);
   });
 
   it('without a code is no refusal, whatever it says', () => {

@@ -1,5 +1,6 @@
 import { expect, it } from '@jest/globals';
-import { isForbidden, isReadOnly } from '../../../../../lib/engine/bullmq/redis/answer-code.js';
+import { ReplyError } from 'ioredis';
+import { isAnswer, isForbidden, isReadOnly } from '../../../../../lib/engine/bullmq/redis/answer-code.js';
 import { commandOptions } from '../../../../../lib/engine/bullmq/redis/client-options.js';
 
 /** As Redis 6.2 writes the answer to a command inside of a script. */
@@ -34,4 +35,10 @@ it.each([
   ['ERR user said NOPERM', false],
 ])('isForbidden: %s', (message, expected) => {
   expect(isForbidden(new Error(message))).toBe(expected);
+});
+
+it('isAnswer: an error that the server has sent, and no other one', () => {
+  expect(isAnswer(new ReplyError(READONLY))).toBe(true);
+  expect(isAnswer(new Error(READONLY))).toBe(false);
+  expect(isAnswer(Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' }))).toBe(false);
 });
