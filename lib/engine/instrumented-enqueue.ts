@@ -22,6 +22,10 @@ export class InstrumentedEnqueue implements EnqueuePort, ClockPort {
     return this.next.isStored(call);
   }
 
+  untilTimeKnown(): Promise<void> | undefined {
+    return this.next.untilTimeKnown?.();
+  }
+
   /** @param cause why this package stores the calls by itself; absent when the application does */
   enqueue(calls: readonly TaskCall[], cause?: Cause): Promise<Receipt[]> {
     return this.instrumentations.ignoresCalls ? this.next.enqueue(calls) : this.storeCalls(calls, cause);

@@ -35,6 +35,7 @@ export class LimitedEnqueue implements EnqueuePort, ClockPort {
           enqueue: (calls) => port.enqueue(calls),
           enqueueTree: (tree) => port.enqueueTree(tree),
           isStored: (call) => port.isStored(call),
+          untilTimeKnown: () => port.untilTimeKnown?.(),
         },
       },
       this.rooms,
@@ -47,6 +48,10 @@ export class LimitedEnqueue implements EnqueuePort, ClockPort {
 
   isStored(call: TaskCall): Promise<boolean> {
     return this.deps.engine.isStored(call);
+  }
+
+  untilTimeKnown(): Promise<void> | undefined {
+    return this.deps.engine.untilTimeKnown?.();
   }
 
   enqueue(calls: readonly TaskCall[]): Promise<Receipt[]> {

@@ -143,13 +143,10 @@ export class TaskProducer<F extends TaskFunction = TaskFunction> {
     ...args: ArgumentsOf<F>
   ): Promise<TaskHandle<ResultOfTask<F>>> {
     const store = this.#store();
-    const call = this.#call(
-      args,
-      callOptions(this.#source, () => store.port.now()),
-      this.#headers(),
-    );
+    const call = this.#call(args, this.#callOptions(store), this.#headers());
     if (this.#definition.schema) await validateArguments(this.#definition, call.args);
-    const [receipt] = await store.port.enqueue([this.#withUniqueness(call)]);
+    const calls = await this.#byTimeOfStore([this.#withUniqueness(call)], store);
+    const [receipt] = await store.port.enqueue(calls);
     return this.#handle(receipt as Receipt, store);
   }
 
@@ -167,11 +164,12 @@ export class TaskProducer<F extends TaskFunction = TaskFunction> {
     list: readonly ArgumentList<F>[],
   ): Promise<TaskHandle<ResultOfTask<F>>[]> {
     const store = this.#store();
-    const options = callOptions(this.#source, () => store.port.now());
+    const options = this.#callOptions(store);
     const headers = this.#headers();
     const calls = list.map((args, index) => this.#call(args, options, headers, index));
     if (this.#definition.schema) await Promise.all(calls.map((call) => validateArguments(this.#definition, call.args)));
-    const receipts = await store.port.enqueue(calls.map((call) => this.#withUniqueness(call)));
+    const unique = calls.map((call) => this.#withUniqueness(call));
+    const receipts = await store.port.enqueue(await this.#byTimeOfStore(unique, store));
     return receipts.map((receipt) => this.#handle(receipt, store));
   }
 
@@ -265,6 +263,21 @@ export class TaskProducer<F extends TaskFunction = TaskFunction> {
       initialState: state,
       // An earlier task exists already.
       ...(!deduplicated && { transaction }),
+    });
+  }
+
+  #callOptions({ port }: CallStore): CallOptions {
+    return callOptions(this.#source, () => port.now());
+  }
+
+  /** The calls with the times of the store. In a process that has not reached its store yet, they were computed by its own clock. */
+  #byTimeOfStore(calls: readonly TaskCall[], store: CallStore): readonly TaskCall[] | Promise<readonly TaskCall[]> {
+    const { delay, expires = this.#definition.expires } = this.#options;
+    const known = delay === undefined && expires === undefined ? undefined : store.port.untilTimeKnown?.();
+    if (!known) return calls;
+    return known.then(() => {
+      const options = this.#callOptions(store);
+      return calls.map((call) => ({ ...call, options }));
     });
   }
 

@@ -44,6 +44,7 @@ export class WorkflowStarter implements StartsWorkflows {
     refuseLoneTasks(plan);
     refuseTwoShards(placedTasks([plan]), topology);
     await this.#validate(plan);
+    await port.untilTimeKnown?.();
     const queue = firstQueueOf(plan) ?? WORKFLOW_QUEUE;
     const context = { headers: currentHeaders(), now: port.now(), queue, hasRateLimit, topology };
     const root = newTaskId(queueOf(plan, context));

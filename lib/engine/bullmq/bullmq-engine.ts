@@ -216,6 +216,10 @@ export class BullMQEngine implements Engine {
     return this.enqueuer.isStored(call);
   }
 
+  untilTimeKnown(): Promise<void> | undefined {
+    return this.enqueuer.untilTimeKnown();
+  }
+
   enqueueIn(transaction: TransactionAdapter): TransactionEnqueue | undefined {
     const { driver, options } = this;
     if (!driver.transactions || transaction.dialect !== 'postgres') return undefined;

@@ -6,6 +6,8 @@ export interface Clock {
   now(): number;
   /** What has to be added to `Date.now()`, in milliseconds: positive when the clock of this process is behind. */
   readonly difference: number;
+  /** Whether the store has never told its time to this process, whose own clock counts until then. */
+  readonly isUnknown: boolean;
   /** Whether {@link difference} was measured, and nothing has happened since that may have changed it. */
   readonly isTrusted: boolean;
   /** Measures the difference. Rejects when the store cannot be reached. */
@@ -19,6 +21,7 @@ export interface Clock {
 export const OWN_CLOCK: Clock = {
   now: () => Date.now(),
   difference: 0,
+  isUnknown: false,
   isTrusted: true,
   measure: async () => undefined,
   doubt: () => undefined,

@@ -38,6 +38,7 @@ export class ServerClock implements Clock {
   private readonly monotonic: () => number;
   private known = 0;
   private trusted = false;
+  private unknown = true;
   /** The system clock minus the time that passed, at the last use. */
   private offset: number;
   private latest = -Infinity;
@@ -45,6 +46,8 @@ export class ServerClock implements Clock {
   private measuring: Promise<void> | undefined;
   private timer: NodeJS.Timeout | undefined;
   private isUnreadable = false;
+  /** The server has never told its time, and refuses to: the clock of this process counts, and may be changed. */
+  private isOwn = false;
   private closed = false;
 
   constructor(private readonly deps: ServerClockDeps) {
@@ -65,6 +68,10 @@ export class ServerClock implements Clock {
   get difference(): number {
     this.noticeLeap();
     return this.known;
+  }
+
+  get isUnknown(): boolean {
+    return this.unknown;
   }
 
   get isTrusted(): boolean {
@@ -110,12 +117,17 @@ export class ServerClock implements Clock {
       return { ahead: time - (askedAt + took / 2), took };
     } catch (error) {
       if (this.deps.isOutage(error)) throw error;
+      if (this.unknown) {
+        this.isOwn = true;
+        this.known = 0;
+      }
+      const counts = this.isOwn ? 'the clock of this process' : 'the difference that was measured before';
       if (!this.isUnreadable)
         this.logger.warn(
-          `${this.deps.address} does not tell its time (${bareMessage(error)}), so the clock of this process counts. Keep it right with NTP.`,
+          `${this.deps.address} does not tell its time (${bareMessage(error)}), so ${counts} counts. Keep the clock of this host right with NTP.`,
         );
       this.isUnreadable = this.trusted = true;
-      this.known = 0;
+      this.unknown = false;
       return undefined;
     }
   }
@@ -126,6 +138,7 @@ export class ServerClock implements Clock {
     // A known difference that the measurement does not contradict is kept, so that the time makes no small steps.
     if (Math.abs(measured - this.known) > took / 2 + ROUNDING) this.known = Math.round(measured);
     this.trusted = true;
+    this.unknown = this.isOwn = false;
     this.report();
   }
 
@@ -133,7 +146,7 @@ export class ServerClock implements Clock {
     const offset = wall - this.monotonic();
     const leap = offset - this.offset;
     this.offset = offset;
-    if (Math.abs(leap) <= LEAP || this.isUnreadable) return;
+    if (Math.abs(leap) <= LEAP || this.isOwn) return;
     this.known -= Math.round(leap);
     this.doubt();
     if (Math.abs(leap) < CONSIDERABLE) return;

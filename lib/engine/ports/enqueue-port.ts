@@ -23,4 +23,12 @@ export interface EnqueuePort {
    * @throws EngineUnavailableError when the engine does not answer in time
    */
   isStored(call: TaskCall): Promise<boolean>;
+  /**
+   * Resolves once the time of the store is known, from which the delay and the expiry time of a call count. A process that has not reached
+   * its store yet knows its own clock only. A port without this method need not be waited for.
+   *
+   * @returns `undefined` when the time is known
+   * @throws EngineUnavailableError when the engine does not answer in time
+   */
+  untilTimeKnown?(): Promise<void> | undefined;
 }

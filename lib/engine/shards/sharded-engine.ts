@@ -18,6 +18,7 @@ import type { StatisticsPort } from '../ports/statistics-port.js';
 import type { TransactionAdapter, TransactionEnqueue } from '../ports/transaction-port.js';
 import type { Consumer, ConsumerOptions, DeliveryHandler } from '../ports/worker-port.js';
 import type { Receipt, TaskCall, TaskRecord, TaskTree } from '../task.js';
+import { refusalOf, withRefusal } from '../refusal.js';
 import { queueOfTask } from '../task-id.js';
 import { refuseSpanningTree } from './refuse-spanning-tree.js';
 import { ShardReach } from './shard-reach.js';
@@ -117,13 +118,18 @@ export class ShardedEngine implements Engine {
   async enqueueTree(tree: TaskTree): Promise<Receipt> {
     refuseSpanningTree(tree, this.reach.topology);
     const shard = this.reach.topology.shardOf(tree.queue);
-    return this.reach.track(shard, (engine) => engine.enqueueTree(this.reach.timesOf(shard).treeToShard(tree)));
+    return this.reach.track(shard, async (engine) => {
+      await engine.untilTimeKnown?.();
+      return engine.enqueueTree(this.reach.timesOf(shard).treeToShard(tree));
+    });
   }
 
   private enqueueInto(shard: string, calls: readonly TaskCall[]): Promise<Receipt[]> {
-    const times = this.reach.timesOf(shard);
-    const own = times.ahead === 0 ? calls : calls.map((call) => toShard(call, times));
-    return this.reach.track(shard, (engine) => engine.enqueue(own));
+    return this.reach.track(shard, async (engine) => {
+      await engine.untilTimeKnown?.();
+      const times = this.reach.timesOf(shard);
+      return engine.enqueue(times.ahead === 0 ? calls : calls.map((call) => toShard(call, times)));
+    });
   }
 
   isStored(call: TaskCall): Promise<boolean> {
@@ -221,9 +227,14 @@ export class ShardedEngine implements Engine {
   async ping(): Promise<void> {
     const pings = await Promise.allSettled(this.shards.map((shard) => shard.ping()));
     const failed = pings.flatMap((ping, index) =>
-      ping.status === 'rejected' ? [`shard ${this.shards[index]?.name}: ${(ping.reason as Error).message}`] : [],
+      ping.status === 'rejected'
+        ? [{ shard: this.shards[index]?.name, error: ping.reason as EngineUnavailableError }]
+        : [],
     );
-    if (failed.length > 0) throw new EngineUnavailableError(failed.join(' '));
+    if (failed.length === 0) return;
+    const texts = failed.map(({ shard, error }) => `shard ${shard}: ${error.message}`);
+    const [refusal, ...others] = new Set(failed.map(({ error }) => refusalOf(error)));
+    throw withRefusal(new EngineUnavailableError(texts.join(' ')), others.length === 0 ? refusal : undefined);
   }
 
   async diagnose(): Promise<Finding[]> {

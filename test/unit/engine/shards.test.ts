@@ -1,9 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { ConfigurationError, EngineUnavailableError } from 'nestjs-task-queue';
+import { problemOfEngine } from '../../../lib/engine-problem.js';
 import { systemClock } from '../../../lib/engine/clock.js';
 import type { Engine } from '../../../lib/engine/engine.js';
 import { MemoryEngine } from '../../../lib/engine/memory/memory-engine.js';
 import type { ListPosition } from '../../../lib/engine/ports/list-port.js';
+import { withRefusal, type Refusal } from '../../../lib/engine/refusal.js';
 import { ShardedEngine } from '../../../lib/engine/shards/sharded-engine.js';
 import { topologyOf } from '../../../lib/engine/shards/topology.js';
 import { memberId, newTaskId } from '../../../lib/engine/task-id.js';
@@ -174,6 +176,16 @@ describe('a shard that cannot be reached', () => {
     expect(await engine.lists.queueNames()).toEqual(['films', 'mail']);
     expect(engine.missingShards()).toEqual([]);
     await engine.ping();
+  });
+
+  it('is told by a probe as what it is, if all that fail have the same reason', async () => {
+    const fail = (each: MemoryEngine, refusal: Refusal | undefined) =>
+      jest.spyOn(each, 'ping').mockRejectedValue(withRefusal(new EngineUnavailableError('no'), refusal));
+    const problem = async () => problemOfEngine(await engine.ping().catch((error: unknown) => error));
+    fail(media, 'forbidden');
+    expect(await problem()).toMatch(/a right is missing/);
+    fail(first, undefined);
+    expect(await problem()).toBe('The engine cannot be reached.');
   });
 
   it('does not keep calls from other shards', async () => {

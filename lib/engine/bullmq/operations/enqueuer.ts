@@ -35,6 +35,7 @@ export class Enqueuer {
 
   async enqueue(calls: readonly TaskCall[]): Promise<Receipt[]> {
     const { changes, driver } = this.deps;
+    if (driver.clock.isUnknown && calls[0]) await this.untilTimeKnown(`enqueue to "${calls[0].queue}"`);
     const now = driver.clock.now();
     const ids = await this.store(calls, now);
     const receipts = calls.map(({ id, options }): Receipt => {
@@ -70,6 +71,12 @@ export class Enqueuer {
     });
     this.deps.changes.emitEnqueued(tree, driver.clock.now());
     return { id: tree.id, deduplicated: false, state: 'waiting' };
+  }
+
+  /** The first contact with the store tells its time. @returns `undefined` when it is known */
+  untilTimeKnown(what = 'enqueue'): Promise<void> | undefined {
+    const { availability, driver } = this.deps;
+    return driver.clock.isUnknown ? availability.withRetries(what, async () => undefined) : undefined;
   }
 
   async isStored({ id, queue, unique, isShared }: TaskCall): Promise<boolean> {

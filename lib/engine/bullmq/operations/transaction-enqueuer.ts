@@ -51,6 +51,10 @@ export class TransactionEnqueuer implements TransactionEnqueue {
     return this.deps.isStored(call);
   }
 
+  untilTimeKnown(): Promise<void> | undefined {
+    return this.deps.driver.clock.isUnknown ? this.contact() : undefined;
+  }
+
   async isOpen(): Promise<boolean> {
     const { isOpen } = this.transaction;
     if (isOpen && !isOpen.call(this.transaction)) return false;
@@ -60,11 +64,15 @@ export class TransactionEnqueuer implements TransactionEnqueue {
     return availability.withRetries('find', () => transactions.isOpen(name)).catch(() => false);
   }
 
-  /** The time of the store. The first call of a process connects to it, on a connection of its own. */
+  /** The time of the store. */
   private async prepare(): Promise<number> {
-    const { availability, driver } = this.deps;
-    await availability.withRetries('enqueue', async () => undefined);
-    return driver.clock.now();
+    await this.contact();
+    return this.deps.driver.clock.now();
+  }
+
+  /** The first call of a process connects to the store, on a connection of its own. */
+  private contact(): Promise<void> {
+    return this.deps.availability.withRetries('enqueue', async () => undefined);
   }
 
   /** @param calls the calls that the receipts are for, each the first of its jobs */

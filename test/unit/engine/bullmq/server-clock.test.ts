@@ -73,6 +73,17 @@ describe('a measurement', () => {
     expect(clock.isTrusted).toBe(true);
   });
 
+  it('makes the time known once and for all, as far as that goes', async () => {
+    answers = [OUTAGE];
+    await clock.measure().catch(() => undefined);
+    expect(clock.isUnknown).toBe(true);
+    await clock.measure();
+    expect(clock.isUnknown).toBe(false);
+    clock.doubt();
+    ownAhead += HOUR;
+    expect([clock.isTrusted, clock.isUnknown]).toEqual([false, false]);
+  });
+
   it('takes the middle of the round trip', async () => {
     serverAhead = HOUR;
     trips = [[40, 40]];
@@ -127,11 +138,26 @@ describe('a measurement', () => {
     answers = [refusal(), refusal()];
     await clock.measure();
     await clock.measure();
-    expect(clock.isTrusted).toBe(true);
+    expect([clock.isTrusted, clock.isUnknown]).toEqual([true, false]);
     ownAhead = HOUR;
     expect(clock.now()).toBe(NOON + passed + HOUR);
     expect(clock.isTrusted).toBe(true);
     expect(lines).toEqual([expect.stringContaining('Redis at store:6379 does not tell its time (NOPERM')]);
+  });
+
+  it('keeps the known difference while the server refuses to tell its time, also when the clock of the process is changed', async () => {
+    serverAhead = 24 * HOUR;
+    await clock.measure();
+    answers = [new Error("NOPERM this user has no permissions to run the 'time' command")];
+    await clock.measure();
+    expect([clock.difference, clock.isTrusted]).toEqual([24 * HOUR, true]);
+    ownAhead += HOUR;
+    expect(clock.now()).toBe(serverNow());
+    await clock.measure();
+    expect(clock.now()).toBe(serverNow());
+    expect(lines.filter((line) => line.includes('does not tell its time'))).toEqual([
+      expect.stringContaining('so the difference that was measured before counts'),
+    ]);
   });
 });
 
