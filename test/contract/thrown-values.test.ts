@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import { Injectable, UseGuards, type CanActivate } from '@nestjs/common';
 import { HttpException } from '@nestjs/common';
-import { Task, type Tasks } from 'nestjs-task-queue';
+import { Task, type TaskBatch, type Tasks } from 'nestjs-task-queue';
 import { boot, type Booted } from '../support/boot.js';
 import { describeEachEngine } from '../support/engines.js';
 
@@ -93,6 +93,9 @@ const VALUES: Readonly<Record<string, readonly [make: () => unknown, says: RegEx
   'half a character and NUL': [() => Object.assign(new Error('a\0b\ud800c'), { code: 'E\0\ud800' }), /^ab\ufffdc$/],
 };
 
+/** A call of a batch in which all others fail. */
+const GOOD = 'good';
+
 class Anyone implements CanActivate {
   canActivate(): boolean {
     return true;
@@ -113,6 +116,12 @@ class Work {
   async enhanced(what: string): Promise<void> {
     Work.runs++;
     throw VALUES[what]![0]();
+  }
+
+  @Task({ queue: 'rows', batch: { size: 100, wait: '50ms' } })
+  async inBatch(calls: TaskBatch<[string]>): Promise<string[]> {
+    for (const call of calls) if (call.args[0] !== GOOD) call.fail(VALUES[call.args[0]]![0]());
+    return calls.map(() => GOOD);
   }
 }
 
@@ -145,5 +154,20 @@ describeEachEngine('a task that throws', (engine) => {
     }));
     expect(ends).toEqual([...expected, ...expected]);
     expect(Work.runs).toBe(2 * values.length);
+  }, 90_000);
+
+  it('anything for one call of a batch fails that call, and no other one', async () => {
+    // Of a text that was given on purpose, nothing is made but the message.
+    const values = Object.keys(VALUES).filter((what) => what !== 'an empty text');
+    const handles = await work.inBatch.enqueueMany([...values, GOOD].map((what) => [what]));
+    const ends = await Promise.all(
+      handles.map(async (handle) => {
+        await handle.result({ timeout: '60s' }).catch(() => undefined);
+        const { state, error } = await handle.status();
+        return state === 'failed' ? error?.message : state;
+      }),
+    );
+    const expected = values.map((what) => expect.stringMatching(VALUES[what]![1]) as unknown);
+    expect(ends).toEqual([...expected, 'succeeded']);
   }, 90_000);
 });

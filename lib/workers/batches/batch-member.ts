@@ -1,6 +1,7 @@
 import { parseDuration } from '../../duration.js';
 import type { Delivery } from '../../engine/ports/worker-port.js';
 import type { BatchCall } from '../../tasks/task-batch.js';
+import { thrownText } from '../../thrown-text.js';
 import { NoMoreAttempts, RunAgainLater } from '../run-decisions.js';
 import { RunLog } from '../run-log.js';
 import { TimeLimit } from '../time-limit.js';
@@ -96,7 +97,9 @@ export class BatchMember {
       },
       fail: (error) => {
         this.decision ??= {
-          error: typeof error === 'string' ? new NoMoreAttempts(error) : new NoMoreAttempts(String(error), { error }),
+          // One call must not make its batch fail, whatever its error does when it is looked at.
+          error:
+            typeof error === 'string' ? new NoMoreAttempts(error) : new NoMoreAttempts(thrownText(error), { error }),
         };
       },
       retry: ({ in: delay }) => {
