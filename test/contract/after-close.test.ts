@@ -6,6 +6,7 @@ import {
   group,
   Schedule,
   Task,
+  TaskAdmin,
   TaskSchedules,
   TaskQueue,
   type TaskHandle,
@@ -41,6 +42,7 @@ async function errorOf(call: () => Promise<unknown>, limit = AT_ONCE): Promise<u
 describeEachEngine('a closed application', (engine) => {
   let queue: TaskQueue;
   let schedules: TaskSchedules;
+  let admin: TaskAdmin;
   let work: Tasks<Work>;
   let finished: TaskHandle<number>;
   let delayed: TaskHandle<number>;
@@ -54,6 +56,7 @@ describeEachEngine('a closed application', (engine) => {
     const booted = await boot(await engine.place(), [Work]);
     queue = booted.queue;
     schedules = booted.app.get(TaskSchedules);
+    admin = booted.app.get(TaskAdmin);
     work = queue.of(Work);
     finished = await work.echo.enqueue(1);
     delayed = await work.echo.with({ delay: '1h' }).enqueue(1);
@@ -100,6 +103,23 @@ describeEachEngine('a closed application', (engine) => {
     ['schedules.resume()', () => schedules.resume('yearly')],
     ['schedules.remove()', () => schedules.remove('yearly')],
     ['schedules.runNow()', () => schedules.runNow('yearly')],
+    ['schedules.runs()', () => schedules.runs('yearly')],
+    ['admin.tasks()', () => admin.tasks({ state: 'scheduled' })],
+    ['admin.task()', () => admin.task(delayed.id)],
+    ['admin.workflow()', () => admin.workflow(workflow.id)],
+    ['admin.logs()', () => admin.logs(finished.id)],
+    ['admin.followLogs()', () => admin.followLogs(delayed.id)[Symbol.asyncIterator]().next()],
+    ['admin.queues()', () => admin.queues()],
+    ['admin.workers()', () => admin.workers()],
+    ['admin.errors()', () => admin.errors()],
+    ['admin.stats()', () => admin.stats({})],
+    ['admin.pause()', () => admin.pause('default')],
+    ['admin.retry()', () => admin.retry(finished.id)],
+    ['admin.promote()', () => admin.promote(delayed.id)],
+    ['admin.update()', () => admin.update(delayed.id, { delay: 0 })],
+    ['admin.cancelAll()', () => admin.cancelAll({ state: 'scheduled' })],
+    ['admin.purge()', () => admin.purge('default')],
+    ['admin.shutdown()', () => admin.shutdown('any')],
   ])('%s is rejected at once', async (_, call) => {
     const error = await errorOf(call);
     expect(error).toBeInstanceOf(EngineUnavailableError);

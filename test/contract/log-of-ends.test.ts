@@ -149,7 +149,7 @@ describeEachEngine('the log of tasks that did not succeed', (engine) => {
     const holder = await work.hold.enqueue();
     await running(holder);
     const handle = await work.next.with({ expires: 100 }).enqueue();
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await until(async () => (await handle.status()).state === 'expired', 'the expiry time has passed');
     Work.gate.open();
     await expect(handle.result({ timeout: '15s' })).rejects.toMatchObject({ code: 'TASK_EXPIRED' });
     expect(await logged(handle)).toEqual([

@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { Task, TaskAdmin, TaskNotFoundError, type TaskQueueOptions, type Tasks } from 'nestjs-task-queue';
 import { newTaskId } from '../../lib/engine/task-id.js';
 import { OutboxMover } from '../../lib/transactions/outbox/outbox-mover.js';
+import { WaitingCalls } from '../../lib/transactions/outbox/waiting-calls.js';
 import { boot, type Booted } from '../support/boot.js';
 import { commandLine } from '../support/command-line.js';
 import { createOutbox, transact, type TestDatabase } from '../support/outbox-database.js';
@@ -87,8 +88,10 @@ describe.each(['postgres', 'mysql', 'sqlite', 'sqlite without a log'] as const)(
     await expect(booted.queue.handle('"no id').status()).rejects.toThrow(TaskNotFoundError);
     // A handle by id, which does not know that the call went through an outbox.
     const results = Promise.all(handles.map(({ id }) => booted.queue.handle(id).result({ timeout: '20s' })));
-    // The waiting callers look again every 100 ms while the call is not moved.
-    await new Promise((resolve) => setTimeout(resolve, 250));
+    // While the call is not moved, each of the waiting callers looks again and again.
+    const find = jest.spyOn(WaitingCalls.prototype, 'find');
+    await until(() => handles.every(({ id }) => find.mock.calls.filter(([asked]) => asked === id).length > 1));
+    find.mockRestore();
     gate.open();
     await expect(results).resolves.toEqual(['first', { id: mentioned }]);
     moving.mockRestore();

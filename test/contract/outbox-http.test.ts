@@ -5,6 +5,7 @@ import { Task, TaskQueue, TaskQueueModule, type TaskHandle, type Tasks } from 'n
 import type { AddressInfo } from 'node:net';
 import { newTaskId } from '../../lib/engine/task-id.js';
 import { OutboxMover } from '../../lib/transactions/outbox/outbox-mover.js';
+import { WaitingCalls } from '../../lib/transactions/outbox/waiting-calls.js';
 import { describeEachEngine } from '../support/engines.js';
 import { Gate } from '../support/gate.js';
 import { openEvents, request } from '../support/http-client.js';
@@ -100,8 +101,9 @@ describeEachEngine('a call in an outbox, over HTTP', (engine) => {
 
   it('is cancelled by DELETE /tasks/:id once it is moved', async () => {
     const { id } = await store('1h');
+    const find = jest.spyOn(WaitingCalls.prototype, 'find');
     const deleted = request(url, `/tasks/${id}`, { method: 'DELETE' });
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await until(() => find.mock.calls.length > 1, 'the request waits until the call is moved');
     gate.open();
     expect((await deleted).status).toBe(202);
     const end = await request(url, `/tasks/${id}?wait=20`);

@@ -10,7 +10,7 @@ import {
   ValidationPipe,
 } from '@nestjs/common';
 import { IsEmail } from 'class-validator';
-import { chain, chord, group, Task, TaskContext, TaskQueue, type Tasks } from 'nestjs-task-queue';
+import { chain, chord, group, Task, TaskAdmin, TaskContext, TaskQueue, type Tasks } from 'nestjs-task-queue';
 import { boot, type Booted } from '../support/boot.js';
 import { describeEachEngine } from '../support/engines.js';
 import { Gate } from '../support/gate.js';
@@ -126,6 +126,23 @@ class Work {
     await this.task.progress('after the end');
     await this.task.log('after the end');
     Work.reported.open();
+  }
+
+  /** Its first attempt goes on while the second one runs. */
+  @Task({ timeout: 500, retries: 1, backoff: { type: 'fixed', delay: 1 } })
+  async overtaken(): Promise<string> {
+    if (this.task.attempt === 1) {
+      await Work.gate.opened;
+      await this.task.progress('first attempt');
+      await this.task.log('first attempt');
+      Work.reported.open();
+      return 'first attempt';
+    }
+    await this.task.progress('second attempt');
+    await this.task.log('second attempt');
+    Work.gate.open();
+    await Work.reported.opened;
+    return 'second attempt';
   }
 
   @Task({ expires: 300, retries: 1, backoff: { type: 'fixed', delay: 600, jitter: 0 } })
@@ -254,6 +271,14 @@ describeEachEngine('the outcome of a task', (engine) => {
     await Work.reported.opened;
     expect(await handle.status()).toEqual(ended);
     expect(ended.progress).toBeNull();
+  });
+
+  it('is told by the attempt that runs, and by no earlier one that goes on', async () => {
+    const handle = await work.overtaken.enqueue();
+    await expect(handle.result({ timeout: '10s' })).resolves.toBe('second attempt');
+    expect(await handle.status()).toMatchObject({ attempt: 2, progress: 'second attempt' });
+    const lines = (await booted.app.get(TaskAdmin).logs(handle.id)).map(({ text }) => text);
+    expect(lines).toEqual(['second attempt']);
   });
 
   it('is that of the second attempt, although the expiry time passed after the first', async () => {

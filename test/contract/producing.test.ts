@@ -62,6 +62,11 @@ class Letters {
     this.order.push(text);
   }
 
+  @Task({ queue: 'ordered', priority: 7 })
+  urgent(text: string): void {
+    this.order.push(text);
+  }
+
   @InjectTasks(Letters)
   private readonly own!: Tasks<Letters>;
 }
@@ -185,17 +190,20 @@ describeEachEngine('a producer', (engine) => {
 
   it('a worker starts tasks of higher priority first', async () => {
     const native = booted.app.get(Letters);
-    const { hold, note } = letters;
+    const { hold, note, urgent } = letters;
     const holding = await hold.enqueue();
     for await (const { state } of holding.updates()) if (state === 'running') break;
     const handles = [
       await note.enqueue('low'),
+      // Also 0 takes precedence over the declaration.
+      await urgent.with({ priority: 0 }).enqueue('as low'),
+      await urgent.enqueue('declared'),
       await note.with({ priority: 9 }).enqueue('high'),
       await note.with({ priority: 5 }).enqueue('middle'),
     ];
     native.gate.open();
     await Promise.all(handles.map((handle) => handle.result({ timeout: '10s' })));
-    expect(native.order).toEqual(['high', 'middle', 'low']);
+    expect(native.order).toEqual(['high', 'declared', 'middle', 'low', 'as low']);
   });
 
   it('a producer refuses a priority on a queue without priorities, and invalid options', async () => {

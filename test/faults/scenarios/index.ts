@@ -17,6 +17,7 @@ import { restartedPooler } from './poolers.js';
 import { killedInTick, missedTicks, noOverlap, replicasComeAndGo } from './schedules.js';
 import { closing, closingUnconnected, deafClients, graceIsOver, rollingDeploy } from './shutdown.js';
 import { sabotage } from './sabotage.js';
+import { killedBeforeEachCommand } from './settling.js';
 import { sentinelFailover } from './sentinel.js';
 import { versionsSideBySide } from './versions.js';
 import { killedWorkflows } from './workflows.js';
@@ -59,6 +60,11 @@ export function scenarios(size: 'quick' | 'full'): Scenario[] {
       'workers are killed again and again while workflows run': (world) =>
         killedWorkflows(world, full ? { kills: 8, each: 30 } : { kills: 2, each: 15 }),
       'four processes enqueue the same task, a hundred times at once': manyCallers,
+      // `npm test` does it for each way in which a task can end (settling.test.ts).
+      ...(full && {
+        'a worker is killed before each command that stores an end': (world: World) =>
+          killedBeforeEachCommand(world, { commands: 4 }),
+      }),
     }),
     ...some('batches', {
       'a worker is killed while it runs batches': killedWithBatches,

@@ -9,7 +9,11 @@ export type JournalEvent = 'started' | 'finished' | 'aborted' | 'ticked' | 'link
  */
 const journal = process.env['JOURNAL'] as string;
 
+/** The tasks whose methods have finished in this process. */
+export const finishedHere = new Set<string>();
+
 /** @param detail text without spaces */
 export function record(event: JournalEvent, id: string, detail: string | number = ''): void {
+  if (event === 'finished') finishedHere.add(id);
   appendFileSync(journal, `${event} ${id} ${process.pid} ${detail}\n`);
 }

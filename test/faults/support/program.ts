@@ -2,7 +2,8 @@
  * One process of an application. The environment configures it: the journal file in `JOURNAL`, the options of the
  * module in `OPTIONS`, decorated schedules when `SCHEDULED` is set, a task with
  * batches when `BATCHED` is set, and the same task without batches when `SINGLE` is set. With `KILL_BEFORE_TICK`, it kills itself before that
- * command that concerns a tick of the schedule `made`. With `HTTP`, it serves `/tasks/:id`. Its parent calls its methods through messages.
+ * command that concerns a tick of the schedule `made`, and with `KILL_BEFORE_END` before that command that names a task whose method has
+ * finished here. With `HTTP`, it serves `/tasks/:id`. Its parent calls its methods through messages.
  * The process runs until it is closed, stopped by a signal or killed, or until its parent has ended.
  */
 import 'reflect-metadata';
@@ -23,18 +24,26 @@ import {
 import { SHAPE_LISTENER, ShapeTasks, signatureOf } from '../../support/shape-tasks.js';
 import type { Shape } from '../../support/workflow-shapes.js';
 import { BatchWork } from './batch-work.js';
+import { finishedHere } from './journal.js';
 import { SHAPE_JOURNAL } from './shape-journal.js';
 import { SingleWork } from './single-work.js';
 import { TimedWork } from './timed-work.js';
 import { Work } from './work.js';
 
-const { KILL_BEFORE_TICK } = process.env;
+const { KILL_BEFORE_END, KILL_BEFORE_TICK } = process.env;
 // The task of a tick has the schedule in its headers, and the schedule has the tick in its record.
 if (KILL_BEFORE_TICK) {
   // Loaded only here: it needs the packages of both databases.
   const { killBeforeCommand } = await import('./kill-before-command.js');
   killBeforeCommand(Number(KILL_BEFORE_TICK), (parts) =>
     parts.some((part) => part.includes('"schedule":"made"') || part.includes('"tick":') || part.endsWith(':made')),
+  );
+}
+
+if (KILL_BEFORE_END) {
+  const { killBeforeCommand } = await import('./kill-before-command.js');
+  killBeforeCommand(Number(KILL_BEFORE_END), (parts) =>
+    [...finishedHere].some((id) => parts.some((part) => part.includes(id))),
   );
 }
 

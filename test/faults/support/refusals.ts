@@ -62,8 +62,8 @@ async function blockByScript(server: Server, admin: Redis): Promise<Allow> {
 
 /** The last snapshot could not be written: a folder has its name. */
 async function refuseSnapshots(admin: Redis): Promise<Allow> {
-  const [, folder = ''] = (await admin.config('GET', 'dir')) as string[];
-  const [, file = ''] = (await admin.config('GET', 'dbfilename')) as string[];
+  const [, folder = ''] = await admin.config('GET', 'dir');
+  const [, file = ''] = await admin.config('GET', 'dbfilename');
   const snapshot = async (status: 'ok' | 'err') => {
     await admin.bgsave();
     await until(async () => {

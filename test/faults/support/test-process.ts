@@ -57,6 +57,7 @@ export class TestProcess {
       TASK_QUEUE_PACKAGE?: string;
       CLOCK_AHEAD?: string;
       KILL_BEFORE_TICK?: string;
+      KILL_BEFORE_END?: string;
     },
   ): Promise<TestProcess> {
     const loaders = ['typescript-loader.js', ...(env.CLOCK_AHEAD === undefined ? [] : ['shifted-clock.js'])];

@@ -50,6 +50,8 @@ interface StartOptions {
   readonly clockAhead?: number;
   /** The process kills itself before this command of those that concern a tick of the schedule `made`. */
   readonly killBeforeTick?: number;
+  /** The process kills itself before this command of those that name a task whose method has finished there. */
+  readonly killBeforeEnd?: number;
   /** The version of this package that the process uses. Default: the source in `lib`. */
   readonly version?: EarlierVersion;
 }
@@ -107,6 +109,7 @@ export class World {
       http = false,
       clockAhead,
       killBeforeTick,
+      killBeforeEnd,
       version,
     }: StartOptions = {},
   ): Promise<TestProcess> {
@@ -127,6 +130,7 @@ export class World {
         ...(http && { HTTP: 'yes' }),
         ...(clockAhead !== undefined && { CLOCK_AHEAD: `${clockAhead}` }),
         ...(killBeforeTick !== undefined && { KILL_BEFORE_TICK: `${killBeforeTick}` }),
+        ...(killBeforeEnd !== undefined && { KILL_BEFORE_END: `${killBeforeEnd}` }),
         ...(version && { TASK_QUEUE_PACKAGE: mainFileOf(version) }),
       },
     );
