@@ -42,6 +42,7 @@ export type Undo = readonly [name: string, body: object, told: string];
  * @returns false when it was refused
  */
 export async function perform(
+ * @throws ApiError when it was refused and a question is open, which then tells why
   name: string,
   body: object,
   told: string | undefined,
@@ -64,6 +65,8 @@ export async function perform(
     toast(`Not done: ${(error as ApiError).message}`, { isBad: true });
     return false;
   }
+    // What stands behind an open question cannot be read.
+    if (question.peek()) throw error;
 }
 
 /** Requests of {@link performEach} at the same time. */

@@ -4,6 +4,7 @@ import type { ScheduleView, Schedules } from '../../lib/dashboard/api/api-types.
 import { ago, duration, exact, hourOf, plural } from '../format.js';
 import { now, overview } from '../live.js';
 import { Act, ask, perform, type Undo } from '../parts/acts.js';
+import { parseArguments } from '../parts/arguments.js';
 import { Ago, capital, Card, Cell, Empty, Head, Row, State, stateIcon, Table, Text, Title } from '../parts/bits.js';
 import { Icon } from '../parts/icon.js';
 import { Part, useResource } from '../parts/resource.js';
@@ -279,7 +280,7 @@ function inWords({ cron, every }: ScheduleView): string {
 /** What stores the schedule as it is now; `undefined` when the page does not know all of it. */
 function restore(schedule: ScheduleView, told: string): Undo | undefined {
   const { id, broken, task, args, cron, timezone, expression, overlap } = schedule;
-  if (broken !== null || !isWhole(schedule)) return undefined;
+  if (broken !== null || !schedule.args.isStored) return undefined;
   const timing = cron === null ? { every: expression.replace('every ', '') } : { cron, timezone };
   return [
     'saveSchedule',
@@ -291,10 +292,6 @@ function restore(schedule: ScheduleView, told: string): Undo | undefined {
 /** Settings that the form does not show. */
 function keptOf({ catchUp, limit, endsAt }: ScheduleView): object {
   return { catchUp, ...(limit !== null && { limit }), ...(endsAt !== null && { endsAt }) };
-}
-
-function isWhole({ args }: ScheduleView): boolean {
-  return args.masked.length === 0 && Object.keys(args.cut).length === 0;
 }
 
 function remove(schedule: ScheduleView): void {
@@ -311,10 +308,10 @@ function remove(schedule: ScheduleView): void {
 
 function edit(schedule: ScheduleView | undefined): void {
   const tasks = [...new Set(overview.value?.queues.flatMap((queue) => queue.tasks) ?? [])];
-  if (schedule && !isWhole(schedule)) {
+  if (schedule && !schedule.args.isStored) {
     ask({
       title: `Edit ${schedule.id}`,
-      text: 'Its arguments have masked or very long values, so it cannot be edited here: what is stored would be replaced by what is shown.',
+      text: 'Its arguments have hidden or very long values, so it cannot be edited here: what is stored would be replaced by what is shown.',
       button: 'Close',
       run: async () => true,
     });
@@ -374,7 +371,7 @@ function edit(schedule: ScheduleView | undefined): void {
       const name = schedule?.id ?? id;
       return perform(
         'saveSchedule',
-        { schedule: name, settings: { ...kept, task, args: JSON.parse(args) as unknown, ...timing, overlap } },
+        { schedule: name, settings: { ...kept, task, args: parseArguments(args), ...timing, overlap } },
         schedule ? `${name} is changed.` : `${name} is created.`,
         {
           undo: schedule

@@ -5,6 +5,7 @@ import { read } from '../api.js';
 import { count, duration, exact, plural } from '../format.js';
 import { now, overview, statuses, watchTasks } from '../live.js';
 import { Act, ask, perform } from '../parts/acts.js';
+import { parseArguments } from '../parts/arguments.js';
 import { Ago, Card, Copy, Empty, Head, Progress, QueueLink, State, stateIcon, Tabs, Text } from '../parts/bits.js';
 import { Icon } from '../parts/icon.js';
 import { Part, useResource } from '../parts/resource.js';
@@ -242,18 +243,17 @@ function Acts({ task }: { task: TaskView }): JSX.Element {
 
 /** Arguments that are masked or cut off cannot be edited: what is stored would be replaced by what is shown. */
 function edit({ id, args, options }: TaskView): void {
-  const isWhole = args.masked.length === 0 && Object.keys(args.cut).length === 0;
   const before = JSON.stringify(args.value, null, 2);
   ask({
     title: 'Edit the task',
-    text: isWhole
+    text: args.isStored
       ? 'A task can be changed until it starts.'
-      : 'Its arguments have masked or very long values, so only its time and priority can be changed here.',
+      : 'Its arguments have hidden or very long values, so only its time and priority can be changed here.',
     button: 'Change the task',
     initial: { args: before, delay: '', priority: options.priority === undefined ? '' : String(options.priority) },
     fields: (values, set) => (
       <>
-        {isWhole && (
+        {args.isStored && (
           <label class="stack">
             <span>Arguments, a list in JSON</span>
             <textarea
@@ -285,7 +285,7 @@ function edit({ id, args, options }: TaskView): void {
     ),
     run: async ({ args: text = before, delay = '', priority = '' }) => {
       const change = {
-        ...(text !== before && { args: JSON.parse(text) as unknown }),
+        ...(text !== before && { args: parseArguments(text) }),
         ...(delay !== '' && { delay }),
         ...(priority !== '' && { priority: Number(priority) }),
       };

@@ -34,6 +34,8 @@ export interface ShownValue {
   readonly masked: readonly string[];
   /** Values that are not complete: texts by their length, lists and objects by their number of values. */
   readonly cut: Readonly<Record<string, number>>;
+  /** Whether it is what is stored: nothing is hidden, also not a part of a text, and nothing is cut off. */
+  readonly isStored: boolean;
 }
 
 type Redact = (path: string, value: unknown) => unknown;
@@ -66,7 +68,10 @@ export class ValueView {
    * @param whole nothing is cut off
    */
   static of(what: string, value: Json, redact: Redact | undefined, whole = false): ShownValue {
-    return ValueView.within(whole ? WHOLE : OF_PAGE, what, value, redact);
+    // The function may change the value that it gets.
+    const stored = JSON.stringify(value);
+    const shown = ValueView.within(whole ? WHOLE : OF_PAGE, what, value, redact);
+    return { ...shown, isStored: JSON.stringify(shown.value) === stored };
   }
 
   /** The arguments of a task as one short line: JSON without the outer brackets. */
@@ -76,7 +81,12 @@ export class ValueView {
     return text.length > LONGEST_ROW ? `${text.slice(0, LONGEST_ROW)}…` : text;
   }
 
-  private static within(limits: Limits, what: string, value: Json, redact: Redact | undefined): ShownValue {
+  private static within(
+    limits: Limits,
+    what: string,
+    value: Json,
+    redact: Redact | undefined,
+  ): Omit<ShownValue, 'isStored'> {
     const view = new ValueView(redact, limits);
     const shown = view.show(value, { name: undefined, pointer: '', path: what, depth: 0, isMade: false });
     return { value: shown, masked: view.masked, cut: view.cut };

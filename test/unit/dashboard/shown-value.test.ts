@@ -121,6 +121,26 @@ describe('a value that is shown', () => {
     }
   });
 
+  it.each<[string, Json, Redact | undefined]>([
+    ['has a name of a secret', [{ password: 'p' }], undefined],
+    ['has a secret in a text', ['redis://ann:f@host'], undefined],
+    ['is too long', ['x'.repeat(3_000)], undefined],
+    ['is redacted', [{ email: 'a@b.c' }], (path, value) => (path.endsWith('.email') ? '…' : value)],
+    [
+      'is changed by redact, which returns it',
+      [{ email: 'a@b.c' }],
+      (path, value) => (path === 'args.0' ? Object.assign(value as object, { email: '…' }) : value),
+    ],
+  ])('is not what is stored when a value %s', (_, value, redact) => {
+    expect(of(value, redact).isStored).toBe(false);
+  });
+
+  it('is what is stored when nothing of it is hidden', () => {
+    const value = [{ email: 'a@b.c', 2: ['x', 1.5, null, true], 1: {} }, 'text'];
+    expect(of(value).isStored).toBe(true);
+    expect(of(value, (_, inner) => inner).isStored).toBe(true);
+  });
+
   it('has the name __proto__ as any other', () => {
     const value = JSON.parse('[{"__proto__":{"email":"a"}}]') as Json;
     const { value: shown } = of(value, (path, inner) => (path.endsWith('.email') ? undefined : inner));
