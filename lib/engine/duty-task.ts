@@ -21,9 +21,7 @@ export const FIRST_LOOK = 60_000;
  */
 export function dutyTask(duty: Duty, { workflowQueue }: Topology): TaskTree {
   const queue = workflowQueue(queueOfTask(duty.id) ?? '');
-  // A task expires once, however often a caller runs it again, but its members may expire one after the other.
-  const end = duty.kind === 'expiry' ? `${duty.ofMembers ? 'members:' : ''}${duty.at}` : duty.reruns;
-  const id = memberId(duty.id, `${duty.kind}:${end}`, queue);
+  const id = memberId(duty.id, `${duty.kind}:${endOf(duty)}`, queue);
   return {
     id,
     name: DUTY_TASKS[duty.kind],
@@ -35,6 +33,13 @@ export function dutyTask(duty: Duty, { workflowQueue }: Topology): TaskTree {
     root: id,
     note: { duty },
   };
+}
+
+/** What tells apart the ends of one task that leave a duty of the same kind behind. */
+function endOf({ kind, at, ofMembers, reruns }: Duty): string {
+  // A task expires once, however often a caller runs it again, but its members may expire one after the other.
+  if (kind === 'expiry') return `${ofMembers ? 'members:' : ''}${at}`;
+  return kind === 'run again' ? `${reruns}:${at}` : `${reruns}`;
 }
 
 /**
@@ -91,4 +96,20 @@ export function failureDuty(
     ...dutyTask({ kind: 'fail wholes', id, whole, reruns }, topology),
     options: { startAt: now + WORKERS_FIRST },
   };
+}
+
+/**
+ * The task that runs another one again whose run was cancelled and has not ended. The worker of that run does so itself, unless it dies
+ * right after it has stored the end.
+ *
+ * @param cancelledAt the time of the cancellation
+ */
+export function retryDuty(
+  { id, reruns = 0 }: Pick<TaskRecord, 'id' | 'reruns'>,
+  cancelledAt: number,
+  now: number,
+  topology: Topology,
+): TaskTree {
+  const duty = dutyTask({ kind: 'run again', id, at: cancelledAt, reruns }, topology);
+  return { ...duty, options: { startAt: now + WORKERS_FIRST } };
 }

@@ -53,11 +53,12 @@ export type ItemState = { readonly value: Json } | { readonly member: number };
 export interface Duty {
   /**
    * Enqueue its `onSuccess` or `onError`, cancel its members that have not ended, or fail the tasks that fail because of it, when no
-   * worker takes them. `expiry`: report that the task, or a member of it, has expired, when no worker takes it.
+   * worker takes them. `expiry`: report that the task, or a member of it, has expired, when no worker takes it. `run again`: run the
+   * task again whose cancelled run has ended, when its worker died before it did so.
    */
-  readonly kind: 'callbacks' | 'cancel members' | 'fail wholes' | 'expiry';
+  readonly kind: 'callbacks' | 'cancel members' | 'fail wholes' | 'expiry' | 'run again';
   readonly id: string;
-  /** The time at which the task expires, or members of it do. Only of an expiry. */
+  /** Of an expiry: the time at which the task expires, or members of it do. Of another run: the time of the cancellation. */
   readonly at?: number;
   /** The members expire at this time, and not the task itself. Only of an expiry. */
   readonly ofMembers?: true;
@@ -97,6 +98,7 @@ export const DUTY_TASKS: Readonly<Record<Duty['kind'], string>> = {
   'cancel members': 'workflow cancellation',
   'fail wholes': 'workflow failure',
   expiry: 'workflow expiry',
+  'run again': 'task retry',
 };
 
 const DUTY_NAMES: ReadonlySet<string> = new Set(Object.values(DUTY_TASKS));

@@ -15,6 +15,7 @@ export const SERVED_PORTS = {
       'discard',
       'forget',
       'failWhole',
+      'retryLeftBehind',
       'ping',
       'diagnose',
       'foreignWorkers',

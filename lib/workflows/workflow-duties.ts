@@ -33,7 +33,7 @@ const DEATHS = 100;
 const DONE: Outcome = { kind: 'succeeded', result: undefined };
 
 export interface WorkflowDutiesDeps {
-  readonly engine: Pick<Engine, 'find' | 'cancel' | 'failWhole' | 'now'>;
+  readonly engine: Pick<Engine, 'find' | 'cancel' | 'failWhole' | 'retryLeftBehind' | 'now'>;
   /** Stores the tasks that no application enqueues: later members, callbacks and duties. */
   readonly calls: Pick<InstrumentedEnqueue, 'enqueueTree' | 'membersOf'>;
   /** Bytes of JSON of the arguments of a task. */
@@ -53,6 +53,7 @@ export class WorkflowDuties {
     try {
       if (duty.kind === 'fail wholes') return (await this.failWholes(delivery, duty)) ? DONE : later(delivery);
       if (duty.kind === 'expiry') return await this.awaitExpiry(delivery, duty);
+      if (duty.kind === 'run again') return (await this.deps.engine.retryLeftBehind(duty.id)) ? DONE : later(delivery);
       const record = await this.find(duty);
       if (record && !isFinal(record.state)) return later(delivery);
       if (duty.kind === 'callbacks') {

@@ -1,6 +1,8 @@
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, expect, it, jest } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
 import { chain, group, Task, TaskCancelledError, type TaskHandle, type Tasks } from 'nestjs-task-queue';
+import { OutcomeTranslator } from '../../lib/engine/bullmq/consumer/outcome-translator.js';
+import { TaskRetries } from '../../lib/engine/bullmq/operations/retries.js';
 import { boot, type Booted } from '../support/boot.js';
 import { describeEachEngine } from '../support/engines.js';
 import { until } from '../support/until.js';
@@ -37,6 +39,18 @@ function blockEventLoop(): void {
   while (performance.now() < end);
 }
 
+/** The next end that is no success is stored later than a retry waits for it. */
+function delayNextEnd(): void {
+  const { translate } = OutcomeTranslator.prototype;
+  jest.spyOn(OutcomeTranslator.prototype, 'translate').mockImplementationOnce(async function (
+    this: OutcomeTranslator,
+    ...args
+  ) {
+    await new Promise((resolve) => setTimeout(resolve, 3_500));
+    return translate.apply(this, args);
+  });
+}
+
 describeEachEngine('a retry while a cancelled run still ends', (engine) => {
   let booted: Booted;
   let work: Tasks<Work>;
@@ -45,6 +59,7 @@ describeEachEngine('a retry while a cancelled run still ends', (engine) => {
     booted = await boot(await engine.place(), [Work]);
     work = booted.queue.of(Work);
   });
+  afterEach(() => void jest.restoreAllMocks());
   afterAll(() => booted.app.close());
 
   const running = (handle: TaskHandle) => until(async () => (await handle.status()).state === 'running');
@@ -90,6 +105,34 @@ describeEachEngine('a retry while a cancelled run still ends', (engine) => {
     await expect((await work.echo.enqueue('next')).result({ timeout: '10s' })).resolves.toBe('next');
     expect(Work.runs).toBe(before + 1);
   }, 30_000);
+
+  // A memory engine ends with the process of its worker.
+  if (engine.name !== 'memory') {
+    it('runs the task again also when its worker dies right after it has stored the end', async () => {
+      const retries = jest.spyOn(TaskRetries.prototype, 'retryIfAsked').mockResolvedValueOnce(undefined);
+      delayNextEnd();
+      const handle = await work.deaf.enqueue();
+      await running(handle);
+      await handle.cancel();
+      expect(await handle.retry()).toMatchObject({ state: 'running' });
+      await until(() => retries.mock.calls.length === 1, 'the worker has stored the end', 10_000);
+      expect(await handle.status()).toMatchObject({ state: 'queued', finishedAt: null });
+      await expect(handle.result({ timeout: '20s' })).resolves.toBe('heard nothing');
+    }, 40_000);
+
+    it('leaves the task cancelled whose retry a caller has withdrawn', async () => {
+      delayNextEnd();
+      const handle = await work.deaf.enqueue();
+      await running(handle);
+      await handle.cancel();
+      await handle.retry();
+      await handle.cancel();
+      await expect(handle.result({ timeout: '20s' })).rejects.toThrow(TaskCancelledError);
+      // The duty that was to run it again looks a second after the end.
+      await new Promise((resolve) => setTimeout(resolve, 2_500));
+      expect((await handle.status()).state).toBe('cancelled');
+    }, 40_000);
+  }
 
   it('runs a workflow again whose other members end much later', async () => {
     Work.fails = true;

@@ -175,6 +175,10 @@ export class FakeEngine implements Engine {
     return false;
   }
 
+  async retryLeftBehind(): Promise<boolean> {
+    return true;
+  }
+
   async cancel(id: string): Promise<TaskRecord | undefined> {
     if (this.failure) throw this.failure;
     this.cancelled.push(id);

@@ -165,6 +165,8 @@ export class BullMQEngine implements Engine {
       feed: this.feed,
       availability: this.availability,
       queueNamed,
+      enqueue: (calls) => this.enqueuer.enqueue(calls),
+      topology: options.topology ?? ONE_SHARD,
     });
     this.log = new TaskLog({
       driver,
@@ -260,6 +262,10 @@ export class BullMQEngine implements Engine {
 
   retry(id: string): Promise<TaskRecord | undefined> {
     return this.retries.retry(id);
+  }
+
+  retryLeftBehind(id: string): Promise<boolean> {
+    return this.retries.retryLeftBehind(id);
   }
 
   promote(id: string): Promise<TaskRecord | undefined> {

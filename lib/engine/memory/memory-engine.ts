@@ -250,6 +250,11 @@ export class MemoryEngine implements Engine {
     return true;
   }
 
+  /** Nothing is left behind here: the process that stores the end runs the task again in the same step. */
+  async retryLeftBehind(): Promise<boolean> {
+    return true;
+  }
+
   async retry(id: string): Promise<TaskRecord | undefined> {
     const task = this.openPlace('retry').store.find(id);
     if (!task) return undefined;

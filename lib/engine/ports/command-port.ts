@@ -43,6 +43,12 @@ export interface CommandPort {
    */
   retry(id: string): Promise<TaskRecord | undefined>;
   /**
+   * Runs a task again whose cancelled run has ended, when a caller has asked for that while it ran and the worker of that run is gone.
+   *
+   * @returns false while the run goes on, or its worker is about to run the task again
+   */
+  retryLeftBehind(id: string): Promise<boolean>;
+  /**
    * Makes a task due now that waits for its time: of a delay, or of its next attempt.
    *
    * @returns the record afterwards; `undefined` when there is no such task

@@ -169,6 +169,10 @@ export class ShardedEngine implements Engine {
     return this.recordOf(id, this.ofTask(id).retry(id));
   }
 
+  retryLeftBehind(id: string): Promise<boolean> {
+    return this.ofTask(id).retryLeftBehind(id);
+  }
+
   promote(id: string): Promise<TaskRecord | undefined> {
     return this.recordOf(id, this.ofTask(id).promote(id));
   }

@@ -29,6 +29,7 @@ const find = jest.fn<WorkflowDutiesDeps['engine']['find']>();
 const enqueueTree = jest.fn<WorkflowDutiesDeps['calls']['enqueueTree']>();
 const cancel = jest.fn<WorkflowDutiesDeps['engine']['cancel']>();
 const failWhole = jest.fn<WorkflowDutiesDeps['engine']['failWhole']>();
+const retryLeftBehind = jest.fn<WorkflowDutiesDeps['engine']['retryLeftBehind']>();
 const stored = () => enqueueTree.mock.calls.map(([tree]) => tree);
 
 beforeEach(() => void jest.resetAllMocks());
@@ -54,7 +55,7 @@ function handle(
 ): Promise<Outcome> {
   if (record || find.getMockImplementation() === undefined) find.mockResolvedValue(record);
   const duties = new WorkflowDuties({
-    engine: { find, cancel, failWhole, now: () => NOW },
+    engine: { find, cancel, failWhole, retryLeftBehind, now: () => NOW },
     calls: { enqueueTree, membersOf: (_, trees) => trees },
     maxPayload: 200,
     hasRateLimit: () => false,
@@ -72,6 +73,23 @@ describe('the task of a duty', () => {
     expect(dutyTask(CALLBACKS, ONE_SHARD).id).toBe(id);
     expect(dutyTask({ ...CALLBACKS, reruns: 1 }, ONE_SHARD).id).not.toBe(id);
     expect(dutyTask({ ...CALLBACKS, kind: 'cancel members' }, ONE_SHARD).id).not.toBe(id);
+  });
+});
+
+describe('another run of a cancelled task', () => {
+  const duty: Duty = { kind: 'run again', id: ID, at: NOW, reruns: 0 };
+
+  it('begins once the cancelled run has ended', async () => {
+    retryLeftBehind.mockResolvedValueOnce(false).mockResolvedValueOnce(true);
+    expect(await handle(duty, undefined, { returns: 1 })).toEqual({ kind: 'postponed', delay: 50 });
+    expect(await handle(duty, undefined, { returns: 2 })).toEqual(DONE);
+    expect(retryLeftBehind.mock.calls).toEqual([[ID], [ID]]);
+  });
+
+  it('is one task for each cancellation', () => {
+    const ids = [duty, { ...duty, at: NOW + 1 }, { ...duty, reruns: 1 }].map((each) => dutyTask(each, ONE_SHARD).id);
+    expect(new Set(ids).size).toBe(3);
+    expect(dutyTask(duty, ONE_SHARD).id).toBe(ids[0]);
   });
 });
 

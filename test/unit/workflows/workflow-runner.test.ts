@@ -57,6 +57,7 @@ function run(note: WorkflowNote | undefined, members: readonly MemberResult[] = 
     engine: {
       cancel,
       failWhole: () => Promise.resolve(false),
+      retryLeftBehind: () => Promise.resolve(true),
       find: () => Promise.resolve(undefined),
       now: () => Date.now(),
     },

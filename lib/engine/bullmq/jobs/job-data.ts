@@ -33,6 +33,8 @@ export interface JobData {
     readonly abandoned: number;
     /** The stacks of earlier attempts, where BullMQ removes them from a job that runs again. */
     readonly stacks?: readonly string[];
+    /** A caller has asked for this run before the one before had ended, so the job is about to run, whoever finds it. */
+    readonly asked?: true;
   };
 }
 

@@ -46,8 +46,10 @@ function readableRecord(
   { queue, jobState, retention, now }: RecordFacts,
 ): TaskRecord | undefined {
   const opts: JobOptions = json.opts;
-  const { cancelled, failed } = data ?? {};
-  const finishedByBullMQ = jobState === 'completed' || jobState === 'failed';
+  const { failed } = data ?? {};
+  // A task that a caller has asked to run again goes on, also when the worker of its cancelled run has died.
+  const cancelled = data?.cancelled?.again && !isFinishedInBullMQ(jobState) ? undefined : data?.cancelled;
+  const finishedByBullMQ = isFinishedInBullMQ(jobState);
   const failure =
     jobState === 'failed' ? readFailure(json) : jobState === 'completed' ? null : (failed?.failure ?? null);
   const state = taskState(json, jobState, {
@@ -96,6 +98,10 @@ function readableRecord(
     ...(data?.rerun && { reruns: data.rerun.count }),
     ...(opts.priority && { isOrdered: true as const }),
   };
+}
+
+function isFinishedInBullMQ(jobState: JobState): boolean {
+  return jobState === 'completed' || jobState === 'failed';
 }
 
 /** A job that is about to be queued again, with all its attempts. */

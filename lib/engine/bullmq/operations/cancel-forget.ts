@@ -64,15 +64,16 @@ export class TaskCommands {
   private async cancelTask({ id, queue }: TaskRecord, reason: string | undefined): Promise<TaskRecord | undefined> {
     const { changes, driver, lookup } = this.deps;
     const by = changes.wants('cancelled') ? randomUUID() : undefined;
-    const marked = await this.cancels.call({
+    const cancelled = await this.cancels.call({
       queue,
       id,
       at: driver.clock.now(),
       ...(reason !== undefined && { reason }),
       ...(by !== undefined && { by }),
     });
-    if (marked && by !== undefined) this.emitCancelled(marked, { id, queue, by });
-    if (marked && markOf(marked.json)?.again) await this.withdrawRetry({ id, queue });
+    if (cancelled && by !== undefined) this.emitCancelled(cancelled, { id, queue, by });
+    const isAsked = cancelled && markOf(cancelled.json)?.again;
+    const marked = isAsked ? await this.withdrawRetry({ id, queue }) : cancelled;
     if (marked?.state !== 'active') return marked && lookup.recordOf(id, marked.json, queue, marked.state);
     const now = (await lookup.find(id))?.record;
     // The task began to wait at this moment, and stored its data over the mark.
@@ -90,9 +91,9 @@ export class TaskCommands {
   }
 
   /** A caller had asked to run the task again once its cancelled run has ended. */
-  private async withdrawRetry(job: JobRef): Promise<void> {
+  private withdrawRetry(job: JobRef): Promise<FoundJob | undefined> {
     const { availability, driver } = this.deps;
-    await availability.withRetries('cancel', () => driver.runAgainAfterEnd(job, false));
+    return availability.withRetries('cancel', () => driver.runAgainAfterEnd(job, false));
   }
 
   private async cancelTogether(

@@ -2,7 +2,9 @@ import type { Queue } from 'bullmq';
 import { inBatches } from '../../../concurrency.js';
 import { RetryRefusedError, type UnreadableTaskError } from '../../../errors.js';
 import { CANCELLED_WITHIN } from '../../cancelled-within.js';
-import { isFinal, type TaskRecord } from '../../task.js';
+import { retryDuty } from '../../duty-task.js';
+import type { Topology } from '../../shards/topology.js';
+import { isFinal, type Receipt, type TaskCall, type TaskRecord } from '../../task.js';
 import { memberIds } from '../../task-id.js';
 import type { Availability } from '../availability.js';
 import type { ChangeFeed } from '../changes/change-feed.js';
@@ -18,6 +20,8 @@ import type { FoundTask, JobLookup } from './job-lookup.js';
 const MEMBERS_AT_ONCE = 100;
 /** The pause before a task is read again, in {@link CANCELLED_WITHIN}. */
 const READ_AGAIN_AFTER = 20;
+/** Milliseconds that a worker has to run a task again whose end it has stored, before a duty does it. */
+const WORKER_FIRST = 1_000;
 
 export interface TaskRetriesDeps {
   readonly driver: Driver;
@@ -25,6 +29,8 @@ export interface TaskRetriesDeps {
   readonly feed: ChangeFeed;
   readonly availability: Availability;
   readonly queueNamed: (name: string) => Queue;
+  readonly enqueue: (calls: readonly TaskCall[]) => Promise<Receipt[]>;
+  readonly topology: Topology;
 }
 
 /**
@@ -32,7 +38,9 @@ export interface TaskRetriesDeps {
  *
  * A task that was cancelled may still run, and cannot run a second time until its worker has stored the end. A caller waits for that for
  * a moment ({@link CANCELLED_WITHIN}), and then leaves a mark: the worker runs the task again as soon as its end is stored. Readers
- * report such an end as no end ({@link runsAgain}), so no workflow fails by it, and callers go on to wait for the result.
+ * report such an end as no end ({@link runsAgain}), so no workflow fails by it, and callers go on to wait for the result. A worker may die
+ * right after it has stored the end. So the caller also leaves a duty behind, which runs the task again then, in any process that runs
+ * tasks.
  */
 export class TaskRetries {
   private readonly turns = new Turns(CHANGES_AT_ONCE);
@@ -59,6 +67,23 @@ export class TaskRetries {
       await this.deps.availability.withRetries('retry', () => this.deps.driver.runAgainAfterEnd({ queue, id }, false));
       await this.deps.feed.changedByRequest([id]);
     }
+  }
+
+  /** See `CommandPort.retryLeftBehind`. */
+  async retryLeftBehind(id: string): Promise<boolean> {
+    const { clock } = this.deps.driver;
+    const found = await this.deps.lookup.find(id);
+    if (!found) return true;
+    if (!this.isAskedFor(found)) return !isEnding(found) && !isStillAsked(found);
+    if (clock.now() < (found.json.finishedOn ?? 0) + WORKER_FIRST) return false;
+    try {
+      await this.retryIfAsked(id);
+    } catch (error) {
+      const now = await this.deps.lookup.find(id);
+      // Its worker was slow, and has just run the task again.
+      if (now && this.isAskedFor(now)) throw error;
+    }
+    return true;
   }
 
   private canRunAgain(found: FoundTask): boolean {
@@ -102,7 +127,7 @@ export class TaskRetries {
           await this.takeKeyBack(found);
           // Data that is none of a task stays as it is.
           const data = readData(unmarked ?? job.data);
-          if (data) await job.updateData(rerunOf(data, found, driver));
+          if (data) await job.updateData(rerunOf(data, found, isAsked && isPromised(job.data), driver));
           await job.retry('failed', { resetAttemptsMade: true, resetAttemptsStarted: true });
         }
         await feed.changedByRequest([id]);
@@ -112,13 +137,14 @@ export class TaskRetries {
 
   /** Asks the worker that still runs the task to run it again. */
   private async retryAfterEnd(found: FoundTask): Promise<TaskRecord | undefined> {
-    const { availability, driver, feed, lookup } = this.deps;
+    const { availability, driver, feed, lookup, enqueue, topology } = this.deps;
     const { id, queue } = found.record;
     await this.retryMembers(found.record);
-    const marked = await availability.withRetries('retry', async () => {
-      await this.takeKeyBack(found);
-      return driver.runAgainAfterEnd({ queue, id }, true);
-    });
+    await availability.withRetries('retry', () => this.takeKeyBack(found));
+    const cancelledAt = readData(parse(found.json.data))?.cancelled?.at ?? 0;
+    // Before the mark: it does nothing without it.
+    await enqueue([retryDuty(found.record, cancelledAt, driver.clock.now(), topology)]);
+    const marked = await availability.withRetries('retry', () => driver.runAgainAfterEnd({ queue, id }, true));
     if (!marked) return undefined;
     // The worker has stored the end meanwhile.
     if (marked.json.finishedOn !== undefined) return this.retry(id);
@@ -159,6 +185,11 @@ export class TaskRetries {
   }
 }
 
+/** Whether a caller has asked to run the task again, whose cancelled run has not ended: its worker may have died. */
+function isStillAsked({ json }: FoundTask): boolean {
+  return json.finishedOn === undefined && readData(parse(json.data))?.cancelled?.again === true;
+}
+
 /** Whether a worker still runs the task, although it was cancelled, and will store its end. */
 function isEnding({ record, json }: FoundTask): boolean {
   return record.state === 'running' && readData(parse(json.data))?.cancelled !== undefined;
@@ -175,9 +206,27 @@ function anotherRun({ rerun }: JobData): JobData['rerun'] {
   return { abandoned: 0, ...rerun, count: (rerun?.count ?? 0) + 1 };
 }
 
-/** The data of a job that runs again: its callbacks run again too, and earlier deaths of its processes do not count. */
-function rerunOf(data: JobData, { json, record }: FoundTask, { dropsStacks }: Pick<Driver, 'dropsStacks'>): JobData {
+/** Whether a duty runs the task again if this process dies before it does. */
+function isPromised(data: JobData): boolean {
+  const { cancelled, rerun } = readData(data) ?? {};
+  return cancelled?.again === true || rerun?.asked === true;
+}
+
+/**
+ * The data of a job that runs again: its callbacks run again too, and earlier deaths of its processes do not count.
+ *
+ * @param promised see {@link isPromised}
+ */
+function rerunOf(
+  data: JobData,
+  { json, record }: FoundTask,
+  promised: boolean,
+  { dropsStacks }: Pick<Driver, 'dropsStacks'>,
+): JobData {
   const { looks: _looks, returns: _returns, ...rest } = data;
-  const rerun = { count: (record.reruns ?? 0) + 1, abandoned: json.stalledCounter ?? 0 };
+  const rerun = {
+    ...{ count: (record.reruns ?? 0) + 1, abandoned: json.stalledCounter ?? 0 },
+    ...(promised && { asked: true as const }),
+  };
   return { ...rest, rerun: dropsStacks ? { ...rerun, stacks: shortenStacks(stacksOf(json)) } : rerun };
 }

@@ -287,6 +287,20 @@ describe('the state of a task', () => {
       { attempt: 1, error: null, finishedAt: null },
     ],
     [
+      'retrying',
+      'the worker of its cancelled run has died, and a caller has asked to run it again',
+      'waiting',
+      { ...taken(NOW - 5), data: { cancelled: { at: NOW - 3, starts: 1, again: true } } },
+      { error: null, finishedAt: null },
+    ],
+    [
+      'running',
+      'a worker took it to end its cancelled run, and a caller has asked to run it again',
+      'active',
+      { ...taken(NOW - 2, 2), data: { cancelled: { at: NOW - 3, starts: 1, again: true } } },
+      { error: null, finishedAt: null },
+    ],
+    [
       'cancelled',
       'a worker took it only to end it: that is no attempt',
       'failed',
