@@ -82,10 +82,11 @@ export function resolveOptions(
   isChild = false,
 ): ResolvedOptions {
   checkOptionNames(options);
-  const named = options.connection ?? (env['TASK_QUEUE_URL']?.trim() || undefined);
-  const directUrl = env['TASK_QUEUE_DIRECT_URL']?.trim();
+  const variable = (name: string) => env[`TASK_QUEUE_${name}`]?.trim() || undefined;
+  const named = options.connection ?? variable('URL');
+  const directUrl = variable('DIRECT_URL');
   const connection = parseConnection(named ?? defaultConnection(env), directUrl);
-  const prefix = resolvePrefix(options.prefix ?? (env['TASK_QUEUE_PREFIX'] || 'tasks'), connection);
+  const prefix = resolvePrefix(options.prefix ?? variable('PREFIX') ?? 'tasks', connection);
   const places = resolveShards(options.shards, {
     ...{ connection, prefix, directUrl, checkPrefix: resolvePrefix },
     shardOfQueue: shardOfQueue(options.queues ?? {}),
@@ -93,7 +94,7 @@ export function resolveOptions(
   });
   for (const place of [{ connection }, ...places.shards])
     if (worker) checkProcesses(worker.processes, place.connection);
-  const role = worker ? 'worker' : isChild ? 'producer' : resolveRole(options.role, env['TASK_QUEUE_ROLE']);
+  const role = worker ? 'worker' : isChild ? 'producer' : resolveRole(options.role, variable('ROLE'));
   const consume = worker?.queues ?? options.consume;
   const source = worker?.queuesFrom ?? consumeSource(options.consume);
   const defaults = options.defaults ?? {};
@@ -106,11 +107,11 @@ export function resolveOptions(
     isDefaultConnection: named === undefined,
     prefix,
     ...places,
-    mayMigrate: resolveMigrations(options.migrations, env['TASK_QUEUE_MIGRATIONS']),
+    mayMigrate: resolveMigrations(options.migrations, variable('MIGRATIONS')),
     role,
     queues: resolveQueues(options.queues ?? {}),
     concurrency: worker?.concurrency,
-    consume: resolveConsume(consume, env['TASK_QUEUE_CONSUME'], source),
+    consume: resolveConsume(consume, variable('CONSUME'), source),
     consumeSource: source,
     outbox: resolveOutbox(options.outbox),
     isolation: resolveIsolation(options.isolation ?? {}, worker?.application),
@@ -128,7 +129,7 @@ export function resolveOptions(
     enqueueTimeout: resolveEnqueueTimeout(options.enqueueTimeout ?? '5s'),
     abandonedAfter: resolveAbandonedAfter(options.abandonedAfter ?? '30s'),
     grace: parseTimerDuration(worker?.grace ?? options.shutdown?.grace ?? defaultGrace(env), 'shutdown.grace'),
-    application: resolveApplication(options.application ?? (env['TASK_QUEUE_APPLICATION'] || applicationName())),
+    application: resolveApplication(options.application ?? variable('APPLICATION') ?? applicationName()),
     transaction: resolveTransaction(options.transaction),
   };
 }
@@ -220,7 +221,7 @@ function resolvePrefix(prefix: string, { kind }: Connection, option = 'prefix'):
 }
 
 function resolveRole(option: string | undefined, variable: string | undefined): Role {
-  const role = option ?? (variable || 'both');
+  const role = option ?? variable ?? 'both';
   if (role === 'both' || role === 'producer' || role === 'worker') return role;
   throw new ConfigurationError(
     `${option === undefined ? 'TASK_QUEUE_ROLE' : 'role'} is ${JSON.stringify(role)}. Use 'both', 'producer' or 'worker'.`,
@@ -228,7 +229,7 @@ function resolveRole(option: string | undefined, variable: string | undefined): 
 }
 
 function resolveMigrations(option: string | undefined, variable: string | undefined): boolean {
-  const migrations = option ?? (variable || 'auto');
+  const migrations = option ?? variable ?? 'auto';
   if (migrations === 'auto' || migrations === 'check') return migrations === 'auto';
   throw new ConfigurationError(
     `${option === undefined ? 'TASK_QUEUE_MIGRATIONS' : 'migrations'} is ${JSON.stringify(migrations)}. Use 'auto' or 'check'.`,
@@ -279,14 +280,15 @@ function resolveConsume(
   variable: string | undefined,
   source: string,
 ): '*' | readonly string[] {
-  const names =
-    option ??
-    (variable
-      ? variable
-          .split(',')
-          .map((name) => name.trim())
-          .filter(Boolean)
-      : '*');
+  const named = variable
+    ?.split(',')
+    .map((name) => name.trim())
+    .filter(Boolean);
+  if (option === undefined && named?.length === 0)
+    throw new ConfigurationError(
+      `TASK_QUEUE_CONSUME is ${JSON.stringify(variable)}. Name the queues, with commas between them.`,
+    );
+  const names = option ?? named ?? '*';
   if (names === '*' || (Array.isArray(names) && names.length === 1 && names[0] === '*')) return '*';
   if (!Array.isArray(names)) {
     throw new ConfigurationError(`consume is ${JSON.stringify(names)}. Use '*' or a list of queue names.`);

@@ -42,7 +42,7 @@ export function storeOptions(flags: StoreFlags, env: NodeJS.ProcessEnv): TaskQue
   const connection = flags.url ?? (env['TASK_QUEUE_URL']?.trim() || DEFAULT_URL);
   return {
     connection: aroundPooler(connection, flags.url === undefined),
-    prefix: flags.prefix ?? (env['TASK_QUEUE_PREFIX'] || 'tasks'),
+    prefix: flags.prefix ?? (env['TASK_QUEUE_PREFIX']?.trim() || 'tasks'),
     role: 'producer',
     consume: '*',
     http: false,

@@ -54,12 +54,12 @@ export function resolveSettings(flags: WorkerFlags, env: NodeJS.ProcessEnv): Sup
     const text = flag ?? env[VARIABLES[option]]?.trim();
     return text ? parse(text, flag === undefined ? VARIABLES[option] : nameOf(option)) : undefined;
   };
-  const queues = read('queues', (text, name) => ({ names: namesIn(text), name }));
+  const queues = read('queues', (text, name) => ({ names: someNames(text, name), name }));
   // The variable of an application without the command means the same.
   const consumed = env['TASK_QUEUE_CONSUME']?.trim();
   const port = read('healthPort', portOf);
   return {
-    queues: queues?.names ?? (consumed ? namesIn(consumed) : undefined),
+    queues: queues?.names ?? (consumed ? someNames(consumed, 'TASK_QUEUE_CONSUME') : undefined),
     queuesFrom: queues?.name ?? (consumed ? 'TASK_QUEUE_CONSUME' : undefined),
     concurrency: read('concurrency', wholeNumber),
     processes: read('processes', processesOf) ?? 1,
@@ -79,11 +79,13 @@ function nameOf(option: string): string {
 }
 
 /** An empty list of queues would run nothing. */
-function namesIn(text: string): string[] {
-  return text
+function someNames(text: string, name: string): string[] {
+  const names = text
     .split(',')
-    .map((name) => name.trim())
+    .map((part) => part.trim())
     .filter(Boolean);
+  if (names.length > 0) return names;
+  throw new ConfigurationError(`${name} is ${JSON.stringify(text)}. Name the queues, with commas between them.`);
 }
 
 function wholeNumber(text: string, name: string): number {

@@ -42,6 +42,15 @@ describe('resolveOptions without options', () => {
   });
 });
 
+it.each(['', ' ', '\t\n'])('takes a variable that is empty (%j) for one that is not set', (empty) => {
+  const names = ['URL', 'DIRECT_URL', 'PREFIX', 'ROLE', 'CONSUME', 'MIGRATIONS', 'APPLICATION'];
+  const env = Object.fromEntries(names.map((name) => [`TASK_QUEUE_${name}`, empty]));
+  const { connection, prefix, role, consume, mayMigrate, application } = resolveOptions({}, {});
+  expect(resolveOptions({}, env)).toMatchObject({ connection, prefix, role, consume, mayMigrate, application });
+  const spaced = { TASK_QUEUE_ROLE: ' worker ', TASK_QUEUE_PREFIX: 'shop ', TASK_QUEUE_MIGRATIONS: ' check' };
+  expect(resolveOptions({}, spaced)).toMatchObject({ role: 'worker', prefix: 'shop', mayMigrate: false });
+});
+
 it('migrates unless migrations or its variable says otherwise', () => {
   expect(resolveOptions({}, {}).mayMigrate).toBe(true);
   expect(resolveOptions({}, { TASK_QUEUE_MIGRATIONS: 'check' }).mayMigrate).toBe(false);
@@ -117,6 +126,7 @@ it.each<[string, object, NodeJS.ProcessEnv?]>([
   ['role', { role: 'server' }],
   ['TASK_QUEUE_ROLE', {}, { TASK_QUEUE_ROLE: 'server' }],
   ['TASK_QUEUE_CONSUME', {}, { TASK_QUEUE_CONSUME: 'a:b' }],
+  ['TASK_QUEUE_CONSUME', {}, { TASK_QUEUE_CONSUME: ' , ' }],
   ['consume', { consume: 'mail' }],
   ['queues', { queues: { 'a:b': {} } }],
   ['queues.mail.concurrency', { queues: { mail: { concurrency: 0 } } }],

@@ -51,6 +51,7 @@ describe('resolveSettings', () => {
   });
 
   it.each<[flags: WorkerFlags, message: string]>([
+    [{ queues: ',' }, '--queues is ",". Name the queues'],
     [{ concurrency: '0' }, '--concurrency is "0". Give a whole number, at least 1.'],
     [{ processes: 'many' }, '--processes is "many". Give a number of processes, at least 1, or auto'],
     [{ maxTasks: '1.5' }, '--max-tasks is "1.5".'],
