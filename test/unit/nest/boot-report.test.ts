@@ -125,6 +125,19 @@ describe('an application that starts', () => {
     expect(warned).toEqual([]);
   });
 
+  it('warns in production when nothing names a server', async () => {
+    const { NODE_ENV, TASK_QUEUE_URL } = process.env;
+    process.env['NODE_ENV'] = 'production';
+    delete process.env['TASK_QUEUE_URL'];
+    try {
+      const { warned } = await start({ connection: undefined }, [Reports]);
+      expect(warned).toEqual([expect.stringMatching(/^NODE_ENV is "production".*TASK_QUEUE_URL=redis:/)]);
+    } finally {
+      process.env['NODE_ENV'] = NODE_ENV;
+      if (TASK_QUEUE_URL !== undefined) process.env['TASK_QUEUE_URL'] = TASK_QUEUE_URL;
+    }
+  });
+
   it('warns of a queue that it consumes without a task, unless the option queues names it', async () => {
     const { warned } = await start({ consume: ['default', 'mial', 'slow'], queues: { slow: {} } }, [Reports]);
     expect(warned).toEqual([

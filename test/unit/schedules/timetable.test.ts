@@ -28,6 +28,23 @@ describe('timetableOf', () => {
     ]);
   });
 
+  it('takes either match of day of month and day of week, and with a + both', () => {
+    expect(ticks('0 7 1-7 * MON', 'UTC', '2026-02-05T12:00Z', 4)).toEqual([
+      '2026-02-06T07:00',
+      '2026-02-07T07:00',
+      '2026-02-09T07:00', // the next Monday
+      '2026-02-16T07:00',
+    ]);
+    // The first Monday of each month.
+    expect(ticks('0 7 1-7 * +MON', 'UTC', '2026-01-06T00:00Z', 3)).toEqual([
+      '2026-02-02T07:00',
+      '2026-03-02T07:00',
+      '2026-04-06T07:00',
+    ]);
+    const both = timetableOf({ cron: '0 7 1-7 * +MON', timezone: 'UTC' });
+    expect(both.previous(Date.parse('2026-03-31T00:00Z'))).toBe(Date.parse('2026-03-02T07:00Z'));
+  });
+
   it('loses no day when midnight does not exist in spring', () => {
     expect(ticks('@daily', 'America/Havana', '2026-03-07T00:00Z', 3)).toEqual([
       '2026-03-07T05:00',
