@@ -15,6 +15,12 @@ export function contextIn(headers: Headers): Context {
   return propagation.extract(ROOT_CONTEXT, headers);
 }
 
+/** A context with the baggage of an active one, if that has some. Baggage travels also where no span is active. */
+export function withBaggageOf(active: Context, other: Context): Context {
+  const baggage = propagation.getBaggage(active);
+  return baggage ? propagation.setBaggage(other, baggage) : other;
+}
+
 /** Whether a context has a place in a trace. */
 export function isInTrace(context: Context): boolean {
   const spanContext = trace.getSpanContext(context);

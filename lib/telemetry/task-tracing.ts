@@ -3,7 +3,7 @@ import type { AttemptOutcome, HeaderChanges, Instrumentation, Sending } from '..
 import type { Delivery } from '../engine/ports/worker-port.js';
 import type { Receipt } from '../engine/task.js';
 import { isDutyTask } from '../engine/workflow-note.js';
-import { contextIn, fromMark, headersOf, isInTrace, linksTo, toMark } from './propagation.js';
+import { contextIn, fromMark, headersOf, isInTrace, linksTo, toMark, withBaggageOf } from './propagation.js';
 import { attributesOfRun, attributesOfSending, nameOfSending } from './span-attributes.js';
 import { setError, setOutcome, setReceipts } from './span-end.js';
 
@@ -93,7 +93,7 @@ export class TaskTracing implements Instrumentation {
       return isInTrace(own) ? own : inHeaders();
     }
     const active = context.active();
-    return isInTrace(active) ? active : inHeaders();
+    return isInTrace(active) ? active : withBaggageOf(active, inHeaders());
   }
 }
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { context, propagation, SpanStatusCode, trace, type Attributes } from '@opentelemetry/api';
+import { context, propagation, ROOT_CONTEXT, SpanStatusCode, trace, type Attributes } from '@opentelemetry/api';
 import type { ReadableSpan } from '@opentelemetry/sdk-trace-base';
 import {
   chain,
@@ -204,6 +204,22 @@ describeEachEngine('traces', (engine) => {
         headers: { traceparent: `00-${placeOfSpan(senderOf(forwarded))}-01`, tracestate: 'vendor=1' },
         baggage: 'umbrella',
       });
+    });
+
+    it('has the baggage of its enqueue also when no span is active there', async () => {
+      const baggage = propagation.createBaggage({ tenant: { value: 'acme' } });
+      const withBaggage = <T>(body: () => T) => context.with(propagation.setBaggage(ROOT_CONTEXT, baggage), body);
+      const remote = `${'a'.repeat(32)}-${'b'.repeat(16)}`;
+      const headers = { traceparent: `00-${remote}-01`, baggage: 'tenant=umbrella' };
+      for (const [producer, parent] of [
+        [work.look, undefined],
+        [work.look.with({ headers }), remote],
+      ] as const) {
+        const handle = await withBaggage(() => producer.enqueue());
+        await spans.run(handle.id);
+        expect(parentOf(senderOf(handle))).toBe(parent);
+        expect(seen.get(handle.id)).toMatchObject({ headers: { baggage: 'tenant=acme' }, baggage: 'acme' });
+      }
     });
 
     it('loses the state of another trace when its enqueue belongs to a new one', async () => {

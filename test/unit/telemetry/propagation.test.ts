@@ -1,7 +1,15 @@
 import { describe, expect, it } from '@jest/globals';
 import { propagation, ROOT_CONTEXT, trace } from '@opentelemetry/api';
 import type { Headers } from '../../../lib/engine/task.js';
-import { contextIn, fromMark, headersOf, isInTrace, linksTo, toMark } from '../../../lib/telemetry/propagation.js';
+import {
+  contextIn,
+  fromMark,
+  headersOf,
+  isInTrace,
+  linksTo,
+  toMark,
+  withBaggageOf,
+} from '../../../lib/telemetry/propagation.js';
 import { Spans } from '../../support/spans.js';
 
 new Spans().register();
@@ -32,6 +40,16 @@ describe('headers', () => {
 
   it('of a context outside of traces remove what another context left behind', () => {
     expect(headersOf(ROOT_CONTEXT)).toEqual({ traceparent: undefined, tracestate: undefined, baggage: undefined });
+  });
+
+  it('carry the active baggage where no span is active, and else their own', () => {
+    const given = contextIn({ traceparent: toMark(PLACE), baggage: 'tenant=umbrella' });
+    const active = propagation.setBaggage(ROOT_CONTEXT, propagation.createBaggage({ tenant: { value: 'acme' } }));
+    expect(headersOf(withBaggageOf(active, given))).toMatchObject({
+      traceparent: toMark(PLACE),
+      baggage: 'tenant=acme',
+    });
+    expect(withBaggageOf(ROOT_CONTEXT, given)).toBe(given);
   });
 
   it.each<Headers>([{}, { traceparent: 'x' }, { traceparent: '00-0-0-00' }])('%j are in no trace', (headers) => {
