@@ -26,6 +26,9 @@ class Work {
     this.ticks.record({ schedule, tick: Date.parse(tick) });
   }
 
+  @Task({ queue: 'limited' })
+  async limited(): Promise<void> {}
+
   @Task()
   async echo(text: string): Promise<string> {
     return text;
@@ -51,7 +54,8 @@ describeEachEngine('a process whose clock is wrong', (engine) => {
 
   async function start(): Promise<{ app: Booted; work: Work; schedules: TaskSchedules }> {
     await running?.app.close();
-    running = await boot({ ...place, results: { ttl: '1m' }, queues: { default: { concurrency: 20 } } }, [Work]);
+    const queues = { default: { concurrency: 20 }, limited: { rateLimit: { max: 1, per: 300 } } };
+    running = await boot({ ...place, results: { ttl: '1m' }, queues }, [Work]);
     return { app: running, work: running.app.get(Work), schedules: running.app.get(TaskSchedules) };
   }
 
@@ -101,6 +105,25 @@ describeEachEngine('a process whose clock is wrong', (engine) => {
       await ticksOnTime(work, ['declared']);
       const task = await app.queue.of(Work).echo.enqueue('here');
       await expect(task.result({ timeout: '10s' })).resolves.toBe('here');
+    },
+    TIME_LIMIT,
+  );
+
+  it.each([DAY, -DAY])(
+    'by %i ms for a while goes on in a queue with a rate limit, then and afterwards',
+    async (ahead) => {
+      const { app } = await start();
+      const runTwo = async () => {
+        const tasks = await app.queue.of(Work).limited.enqueueMany([[], []]);
+        // An engine in the process removes results by the clock of the process, so only the end of the wait counts.
+        const ends = tasks.map((task) => task.result({ timeout: '15s' }).catch(({ code }: { code: string }) => code));
+        expect(await Promise.all(ends)).not.toContain('RESULT_TIMEOUT');
+      };
+      await runTwo();
+      putClockAhead(ahead);
+      await runTwo();
+      jest.restoreAllMocks();
+      await runTwo();
     },
     TIME_LIMIT,
   );

@@ -170,6 +170,13 @@ export interface Driver {
   wake(queue: string): Promise<void>;
   /** Lets the current window of the queue's rate limit end after `per` milliseconds, unless it ends earlier. */
   shortenRateWindow(queue: string, per: number): Promise<void>;
+  /**
+   * Lets the current window of the queue's rate limit end after its whole length, unless it ends earlier: one that is longer began before
+   * the clock was put back.
+   *
+   * @param declared the window that the worker declares; that of a stored limit takes precedence
+   */
+  limitRateWindow(queue: string, declared: number | undefined): Promise<void>;
   /** Ends the current window of the queue's rate limit. */
   endRateWindow(queue: string): Promise<void>;
   /**

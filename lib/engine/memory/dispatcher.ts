@@ -26,8 +26,8 @@ export class Dispatcher {
   private readonly windows = new Map<string, RateWindow>();
   /** Queues that have perhaps something to hand out. */
   private readonly woken = new Set<string>();
-  /** Queues whose rate limit is used up, with the time at which the next task may start. */
-  private readonly limited = new Map<string, number>();
+  /** Queues whose rate limit is used up, with the time at which the next task may start, and the length of the period. */
+  private readonly limited = new Map<string, { readonly at: number; readonly per: number }>();
   private timer: { readonly at: number; readonly remove: () => void } | undefined;
 
   constructor(
@@ -38,7 +38,7 @@ export class Dispatcher {
 
   /** Milliseconds until the rate limit of a queue allows the next start. */
   limitedFor(queue: string): number {
-    return Math.max((this.limited.get(queue) ?? 0) - this.clock.now(), 0);
+    return Math.max((this.limited.get(queue)?.at ?? 0) - this.clock.now(), 0);
   }
 
   add(consumer: Runner): void {
@@ -78,7 +78,7 @@ export class Dispatcher {
 
   /** Sets the timer to the next time at which a task is due, while there is a consumer. */
   setTimer(): void {
-    const at = Math.min(this.store.nextDue ?? Infinity, ...this.limited.values());
+    const at = Math.min(this.store.nextDue ?? Infinity, ...Array.from(this.limited.values(), (limit) => limit.at));
     if (this.timer && (this.timer.at > at || this.consumers.size === 0)) {
       this.timer.remove();
       this.timer = undefined;
@@ -90,8 +90,10 @@ export class Dispatcher {
   private onTimer(): void {
     this.timer = undefined;
     this.store.queueDue();
-    for (const [queue, at] of this.limited) {
-      if (at > this.clock.now()) continue;
+    const now = this.clock.now();
+    for (const [queue, { at, per }] of this.limited) {
+      // A time that is further away than the length of a period: the clock was put back.
+      if (at > now && at <= now + per) continue;
       this.limited.delete(queue);
       this.wake(queue);
     }
@@ -165,9 +167,9 @@ export class Dispatcher {
     if (!rateLimit || hasExpiredUnstarted(task, now)) return true;
     let window = this.windows.get(queue);
     if (!window) this.windows.set(queue, (window = new RateWindow()));
-    const nextStart = window.nextStart(rateLimit);
+    const nextStart = window.nextStart(rateLimit, now);
     if (nextStart > now) {
-      this.limited.set(queue, nextStart);
+      this.limited.set(queue, { at: nextStart, per: rateLimit.per });
       this.setTimer();
       return false;
     }

@@ -38,6 +38,7 @@ import {
 } from './outcome-translator.js';
 import { failRefusedEnds } from './patched-ends.js';
 import { waitUntilRoom } from './patched-limit-wait.js';
+import { endFutureWindows } from './patched-rate-window.js';
 import { sweepRegularly } from './retention-sweep.js';
 import { TaskCompletion, type TaskCompletionDeps } from './task-completion.js';
 import { UnusedStarts } from './unused-starts.js';
@@ -132,6 +133,7 @@ export class QueueConsumer {
       this.logger.error(`Task ${job.name} (${job.id}) failed: ${failure.message}`);
       return this.translator.refusedEnd(job, failure);
     });
+    endFutureWindows(backend, { queue, driver, window: options.rateLimit?.per });
     const onRoom = waitUntilRoom(this.worker);
     this.unusedStarts = new UnusedStarts({ queue, backend, driver, window: options.rateLimit?.per, onRoom });
     this.stopSweeping = sweepRegularly(driver, queue, options.keep, { onForbidden: deps.onError });

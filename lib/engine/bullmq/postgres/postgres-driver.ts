@@ -344,6 +344,10 @@ export class PostgresDriver implements Driver {
     await this.pools.queries.query(SHORTEN_WINDOW, [queue, this.clock.now() + per]);
   }
 
+  async limitRateWindow(queue: string, declared: number | undefined): Promise<void> {
+    await this.pools.queries.query(LIMIT_WINDOW, [queue, this.clock.now(), declared ?? null]);
+  }
+
   async endRateWindow(queue: string): Promise<void> {
     await this.pools.queries.query('DELETE FROM rate_limit WHERE queue = $1', [queue]);
   }
@@ -546,3 +550,9 @@ const RETURN_TOKEN = `UPDATE rate_limit SET points = points - 1
       <= COALESCE((SELECT value::bigint FROM meta WHERE queue = $1 AND field = 'duration'), $3::bigint)`;
 
 const SHORTEN_WINDOW = 'UPDATE rate_limit SET expire_at_ms = $2::bigint WHERE queue = $1 AND expire_at_ms > $2::bigint';
+
+/** A limit of BullMQ's `rateLimit()` has so many points that none is left, and may last for any time. */
+const LIMIT_WINDOW = `UPDATE rate_limit SET expire_at_ms = $2::bigint + length FROM (
+    SELECT COALESCE((SELECT value::bigint FROM meta WHERE queue = $1 AND field = 'duration'), $3::bigint) AS length
+  ) AS declared
+  WHERE queue = $1 AND points < 1000000000000000 AND expire_at_ms > $2::bigint + length`;

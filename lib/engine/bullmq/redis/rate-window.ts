@@ -16,3 +16,14 @@ export const RETURN_TOKEN = `
 export const SHORTEN_WINDOW = `
   if redis.call('PTTL', KEYS[1]) > tonumber(ARGV[1]) then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
 `;
+
+/**
+ * Lets the window of the counter `KEYS[1]` end after its whole length, unless it ends earlier. `KEYS[2]` is the metadata of the queue,
+ * whose limit takes precedence; `ARGV[1]` the window that the worker declares (0: none). A limit of BullMQ's `rateLimit()` has so many
+ * points that none is left, and may last for any time.
+ */
+export const LIMIT_WINDOW = `
+  local window = tonumber(redis.call('HGET', KEYS[2], 'duration') or ARGV[1])
+  local used = tonumber(redis.call('GET', KEYS[1]) or '0')
+  if window > 0 and used < 1e15 and redis.call('PTTL', KEYS[1]) > window then redis.call('PEXPIRE', KEYS[1], window) end
+`;

@@ -70,7 +70,7 @@ import type {
 } from '../driver.js';
 import { editJob } from './edit-job.js';
 import { REPLACE_META } from './replace-meta.js';
-import { RETURN_TOKEN, SHORTEN_WINDOW } from './rate-window.js';
+import { LIMIT_WINDOW, RETURN_TOKEN, SHORTEN_WINDOW } from './rate-window.js';
 import { WAKE } from './wake.js';
 import type { MessageBus } from '../message-bus.js';
 import type { JobEntry } from '../jobs/job-data.js';
@@ -343,6 +343,11 @@ export class RedisDriver implements Driver {
 
   async shortenRateWindow(queue: string, per: number): Promise<void> {
     await this.commands.eval(SHORTEN_WINDOW, 1, `${this.prefix}:${queue}:limiter`, per);
+  }
+
+  async limitRateWindow(queue: string, declared: number | undefined): Promise<void> {
+    const keys = [`${this.prefix}:${queue}:limiter`, `${this.prefix}:${queue}:meta`];
+    await this.commands.eval(LIMIT_WINDOW, keys.length, ...keys, declared ?? 0);
   }
 
   async endRateWindow(queue: string): Promise<void> {
