@@ -39,6 +39,17 @@ class Rows {
     return calls.map(({ args: [what] }) => what);
   }
 
+  @Task({ queue: 'urgent', batch: { size: 5, wait: '5s' } })
+  async urgent(calls: TaskBatch<[number]>): Promise<void> {
+    this.runs.push(calls.map(({ args: [value] }) => value));
+    await this.gate.opened;
+  }
+
+  @Task({ queue: 'brief', batch: { size: 2, wait: '5s' }, resultTtl: '1s' })
+  async brief(calls: TaskBatch<[number]>): Promise<number[]> {
+    return calls.map(({ args: [value] }) => value * 2);
+  }
+
   @Task({ queue: 'transactional', batch: { size: 10, wait: '10ms' } })
   async transactional(_calls: TaskBatch<[number]>): Promise<void> {
     await this.task.completeIn({});
@@ -51,7 +62,11 @@ describeEachEngine('the rules of batches', (engine) => {
   let provider: Rows;
 
   beforeAll(async () => {
-    const queues = { held: { concurrency: 2 }, limited: { rateLimit: { max: 4, per: '1h' as const } } };
+    const queues = {
+      held: { concurrency: 2 },
+      limited: { rateLimit: { max: 4, per: '1h' as const } },
+      urgent: { concurrency: 1, priorities: true },
+    };
     booted = await boot({ ...(await engine.place()), queues }, [Rows]);
     rows = booted.queue.of(Rows);
     provider = booted.app.get(Rows);
@@ -86,6 +101,31 @@ describeEachEngine('the rules of batches', (engine) => {
     expect(waiting.items).toHaveLength(2);
     expect(provider.runs.flat()).toHaveLength(4);
     await Promise.all(handles.map((handle) => handle.cancel()));
+  });
+
+  it('calls of a higher priority come into the next batch', async () => {
+    const numbers = (from: number, count: number) => Array.from({ length: count }, (_, n): [number] => [from + n]);
+    const handles = await rows.urgent.enqueueMany(numbers(1, 5));
+    await until(() => provider.runs.length === 1);
+    handles.push(...(await rows.urgent.enqueueMany(numbers(10, 10))));
+    handles.push(...(await rows.urgent.with({ priority: 9 }).enqueueMany(numbers(90, 5))));
+    provider.gate.open();
+    await Promise.all(handles.map((handle) => handle.result({ timeout: '15s' })));
+    expect(provider.runs.map(({ length }) => length)).toEqual([5, 5, 5, 5]);
+    expect(provider.runs[1]?.toSorted((a, b) => a - b)).toEqual([90, 91, 92, 93, 94]);
+  });
+
+  it('the result of each call is kept for the resultTtl of the task', async () => {
+    const handles = await rows.brief.enqueueMany([[1], [2]]);
+    expect(await Promise.all(handles.map((handle) => handle.result({ timeout: '15s' })))).toEqual([2, 4]);
+    for (const handle of handles) {
+      const code = () =>
+        handle.status().then(
+          () => undefined,
+          (error: { code?: string }) => error.code,
+        );
+      await until(async () => (await code()) === 'TASK_NOT_FOUND', 'the result is gone');
+    }
   });
 
   it('takes the tasks of schedules', async () => {
