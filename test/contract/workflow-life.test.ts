@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, beforeEach, expect, it, jest } from '@jest/globals';
 import fc from 'fast-check';
 import {
   chain,
@@ -16,7 +17,7 @@ import { Gate } from '../support/gate.js';
 import { SHAPE_LISTENER, ShapeTasks, signatureOf, type ShapeListener } from '../support/shape-tasks.js';
 import { storedTasks, unfinishedTasks } from '../support/unfinished-tasks.js';
 import { until } from '../support/until.js';
-import { tagged, timedShapes } from '../support/workflow-shapes.js';
+import { tagged, timedShapes, type Shape } from '../support/workflow-shapes.js';
 
 /** Milliseconds for all runs of a property together. */
 const TIME_LIMIT = 60_000;
@@ -26,6 +27,13 @@ const WITHIN = { timeout: '20s' } as const;
 
 /** Workflows of which a property tries so many: the engine that stores nothing is the fastest place for bad luck. */
 const RUNS: Readonly<Record<TestEngine['name'], number>> = { memory: 80, redis: 15, postgres: 10, embedded: 4 };
+
+/** Workflows that run at the same time, while the results of their members are removed. */
+const AT_ONCE = 8;
+/** Milliseconds: longer than a result is kept, and than the time between two sweeps. */
+const LAST_DELAY = 1_500;
+const HOUR = 3_600_000;
+const hostTime = Date.now.bind(Date);
 
 /** What happened to the tasks of all workflows so far. */
 interface Seen {
@@ -155,6 +163,86 @@ describeEachEngine('random workflows with delays, dates and priorities', (engine
           if (act !== 'cancel and retry') expectNoAttemptTwice();
         }),
         runs,
+      );
+    },
+    TIME_LIMIT,
+  );
+
+  const leaps = fc.record({
+    /** The number of attempts after which the clock is changed. */
+    after: fc.nat(8),
+    ahead: fc.constantFrom(HOUR, -HOUR),
+    /** Milliseconds after which it is put right. */
+    lasts: fc.integer({ min: 20, max: 200 }),
+  });
+  // Where the engine is in the process, its clock is that of the process: delays end when that says so.
+  if (engine.name === 'embedded' || engine.name === 'memory') return;
+  // A date that the application computes by a wrong clock is wrong.
+  const withoutDates = timedShapes(3).filter((shape) => !JSON.stringify(shape).includes('"startIn"'));
+  it(
+    'end as evaluate() computes while the clock of their process leaps',
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(withoutDates, leaps, async (described, { after, ahead, lasts }) => {
+          seen = { attempts: [], links: [] };
+          const moment = new Gate();
+          onAttempt = () => seen.attempts.length > after && moment.open();
+          const shape = tagged(described, 'x');
+          const { result } = evaluate(shape, 2);
+          const whole: Signature = chain(tasks.give.signature(2), signatureOf(shape, tasks));
+          const handle = await whole.enqueue();
+          const end = handle.result(WITHIN).then(
+            (value: unknown) => ({ value }),
+            (error: unknown) => ({ error }),
+          );
+          try {
+            await Promise.race([moment.opened, end]);
+            jest.spyOn(Date, 'now').mockImplementation(() => hostTime() + ahead);
+            await sleep(lasts);
+          } finally {
+            jest.restoreAllMocks();
+          }
+          const ended = await end;
+          if (result.ok) expect('value' in ended ? comparable(ended.value) : ended.error).toEqual(result.value);
+          else expect(ended).toEqual({ error: expect.any(WorkflowFailedError) });
+          await expectNothingLeft(handle);
+          expectNoAttemptTwice();
+        }),
+        runs,
+      );
+    },
+    TIME_LIMIT,
+  );
+});
+
+describeEachEngine('random workflows that take longer than results are kept', (engine) => {
+  let booted: Booted;
+
+  beforeAll(async () => {
+    const listener: ShapeListener = { started: async () => undefined, linked: () => undefined, ended: () => undefined };
+    booted = await boot(
+      { ...(await engine.place()), results: { ttl: 1 }, queues: { default: { concurrency: 5, priorities: true } } },
+      [ShapeTasks, { provide: SHAPE_LISTENER, useValue: listener }],
+    );
+  });
+  afterAll(() => booted.app.close());
+
+  it(
+    'end as evaluate() computes',
+    async () => {
+      const tasks = booted.queue.of(ShapeTasks);
+      const many = fc.array(timedShapes(3), { minLength: AT_ONCE, maxLength: AT_ONCE });
+      const endsAsComputed = async (shape: Shape) => {
+        const { result } = evaluate(shape, 2);
+        const last = tasks.end.signature().with({ delay: LAST_DELAY });
+        const inner = signatureOf(shape, tasks) as Signature<unknown, unknown>;
+        const given: Promise<unknown> = (await chain(tasks.give.signature(2), inner, last).enqueue()).result(WITHIN);
+        if (result.ok) expect(comparable(await given)).toEqual(result.value);
+        else await expect(given).rejects.toBeInstanceOf(WorkflowFailedError);
+      };
+      await fc.assert(
+        fc.asyncProperty(many, async (shapes) => void (await Promise.all(shapes.map(endsAsComputed)))),
+        { numRuns: engine.name === 'embedded' ? 1 : 4, endOnFailure: true },
       );
     },
     TIME_LIMIT,

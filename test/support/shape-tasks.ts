@@ -125,8 +125,8 @@ export class ShapeTasks {
     this.listener.linked(this.task.id, { tag, value: FAILED });
   }
 
-  /** The last step of a workflow, for listeners that need to know its end. */
-  @Task()
+  /** The last step of a workflow, for listeners that need to know its end. Its result is kept when those of the members are not. */
+  @Task({ resultTtl: '1h' })
   async end(result: unknown): Promise<unknown> {
     await this.started();
     this.listener.ended(this.task.id);
