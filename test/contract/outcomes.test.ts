@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, expect, it, jest } from '@jest/globals';
 import {
   BadRequestException,
   type ArgumentsHost,
@@ -177,6 +177,7 @@ class Work {
   async careless(): Promise<string> {
     void this.task.progress(Number.NaN);
     void this.task.progress(1n as never);
+    void this.task.log('a line', 'no level' as never);
     return 'goes on';
   }
 }
@@ -302,8 +303,14 @@ describeEachEngine('the outcome of a task', (engine) => {
   });
 
   it('is a success when a report that nobody awaits cannot be stored', async () => {
+    const unhandled = jest.fn();
+    process.on('unhandledRejection', unhandled);
     const handle = await work.careless.enqueue();
     await expect(handle.result({ timeout: '10s' })).resolves.toBe('goes on');
     await until(async () => (await handle.status()).state === 'succeeded', 'the task succeeded');
+    await new Promise(setImmediate);
+    process.off('unhandledRejection', unhandled);
+    // It would end the worker.
+    expect(unhandled).not.toHaveBeenCalled();
   });
 });

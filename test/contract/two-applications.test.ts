@@ -39,8 +39,26 @@ async function start(place: Place, provider: Type, application?: string) {
   return { app, log, tasks: app.get(TaskQueue), schedules: app.get(TaskSchedules), engine: app.get<Engine>(ENGINE) };
 }
 
+/** The names of the engines in the log. */
+const ENGINES = {
+  redis: 'Redis at ',
+  postgres: 'PostgreSQL at ',
+  embedded: 'the embedded engine in ',
+  memory: 'the memory engine ',
+};
+
 /** Both have the default queue and the same prefix, because neither knows of the other. */
 describeEachEngine('two applications on one queue', (engine) => {
+  it('each names the engine, its place and the queues in one line when it starts', async () => {
+    const place = await engine.place();
+    const { app, log } = await start(place, Shop);
+    const line = new RegExp(
+      `^LOG Running the queue default on ${ENGINES[engine.name]}.*, (prefix|schema) ${place.prefix}\\.$`,
+    );
+    expect(log.lines.filter((each) => each.includes(' on '))).toEqual([expect.stringMatching(line)]);
+    await app.close();
+  });
+
   // Only one process at a time can open the embedded engine.
   if (engine.name === 'embedded') {
     it('a process that runs tasks is in the list of workers until it closes', async () => {
