@@ -9,7 +9,7 @@ import { until } from '../support/until.js';
 class Work {
   @Task({ queue: 'work' })
   add(...numbers: unknown[]): number {
-    return numbers.flat().reduce<number>((sum, number) => sum + Number(number), 0);
+    return numbers.flat(Infinity).reduce<number>((sum, number) => sum + Number(number), 0);
   }
 
   @Task({ queue: 'other' })
@@ -110,5 +110,28 @@ describeEachEngine('TaskAdmin and workflows', (engine) => {
     const failed = await admin.tasks({ workflow: true, state: 'failed' });
     expect(failed.items.map((task) => task.id)).toContain(whole.id);
     await admin.resume('work');
+  });
+
+  it('workflow() shows the workflows inside of a workflow as parts of it', async () => {
+    const inner = chain(work.add.signature(3), group([work.add.signature(4), work.add.signature(5)]));
+    const whole = await booted.queue.enqueue(
+      chain(
+        group([chain(work.add.signature(1), work.add.signature(2)), inner]) as never,
+        work.add.signature() as never,
+      ) as never,
+    );
+    await whole.result();
+    const graph = await admin.workflow(whole.id);
+    const own = graph.tasks.filter(({ kind }) => kind === 'task');
+    expect(own.map(({ status }) => [status?.name, status?.state])).toEqual(
+      Array.from({ length: 6 }, () => ['Work.add', 'succeeded']),
+    );
+    const after = new Map(graph.tasks.map((task) => [task.id, task.after]));
+    const isBefore = (one: string, other: string): boolean =>
+      (after.get(other) ?? []).some((before) => before === one || isBefore(one, before));
+    // Every task leads to the last one, and the two first ones of the inner chains wait for nothing.
+    expect(own.filter((task) => task.id !== whole.id).every((task) => isBefore(task.id, whole.id))).toBe(true);
+    expect(own.filter((task) => task.after.length === 0)).toHaveLength(2);
+    expect(graph.complete).toBe(true);
   });
 });

@@ -72,6 +72,18 @@ describeEachDatabase('the dashboard', (engine) => {
 
   const text = (what: string | RegExp) => page.getByText(what).first().waitFor();
 
+  /** What axe finds on the page as it is. Not by a script element, which the policy of the page refuses. */
+  async function violations(): Promise<string> {
+    const session = await context.newCDPSession(page);
+    const { result } = await session.send('Runtime.evaluate', {
+      expression: `${axe};axe.run().then(({ violations }) => JSON.stringify(violations.map(({ id, nodes }) => [id, nodes[0].html.slice(0, 200)])))`,
+      awaitPromise: true,
+      returnByValue: true,
+    });
+    await session.detach();
+    return String(result.value);
+  }
+
   const views = (): Record<string, readonly [path: string, shows: string | RegExp]> => ({
     overview: ['', 'Slowest by name'],
     tasks: ['/tasks?state=failed', /SmtpError: connect/],
@@ -95,7 +107,6 @@ describeEachDatabase('the dashboard', (engine) => {
     ] as const;
     for (const shape of isFirst ? allShapes : allShapes.slice(0, 1)) {
       await open('', shape);
-      const session = await context.newCDPSession(page);
       for (const [name, [path, shows]] of Object.entries(views())) {
         await page.goto(base + path);
         await text(shows);
@@ -104,13 +115,7 @@ describeEachDatabase('the dashboard', (engine) => {
           shape,
           shape.viewport.width,
         ]);
-        // Not by a script element, which the policy of the page refuses.
-        const { result } = await session.send('Runtime.evaluate', {
-          expression: `${axe};axe.run().then(({ violations }) => JSON.stringify(violations.map(({ id, nodes }) => [id, nodes[0].html.slice(0, 200)])))`,
-          awaitPromise: true,
-          returnByValue: true,
-        });
-        expect([name, shape, result.value]).toEqual([name, shape, '[]']);
+        expect([name, shape, await violations()]).toEqual([name, shape, '[]']);
       }
       await context.close();
     }
@@ -152,11 +157,45 @@ describeEachDatabase('the dashboard', (engine) => {
   test('all tasks that match are retried after a question, with progress', async () => {
     await open('/errors');
     await page.getByRole('button', { name: /Retry all 1\d/ }).click();
+    await page.getByRole('dialog').getByLabel('At most, in a second').fill('5');
     await page
       .getByRole('dialog')
       .getByRole('button', { name: /Retry 1\d tasks/ })
       .click();
+    await page.getByRole('progressbar', { name: /Retry 1\d tasks/ }).waitFor();
+    await page.getByRole('button', { name: 'Stop' }).waitFor();
     await text(/Done: 1\d tasks\./);
+  });
+
+  test('a declared task is enqueued by hand, and a mistake is told where it was made', async () => {
+    await open('/tasks');
+    await page.getByRole('button', { name: 'Enqueue a task' }).click();
+    const dialog = page.getByRole('dialog');
+    const enqueue = dialog.getByRole('button', { name: 'Enqueue the task' });
+    expect(await dialog.locator('#enqueue-tasks option[value="MailTasks.welcome"]').count()).toBe(1);
+    if (isFirst) expect(await violations()).toBe('[]');
+    await dialog.getByLabel('Task', { exact: true }).fill('MailTasks.wellcome');
+    await dialog.getByLabel(/Arguments/).fill('["by-hand@example.com"');
+    await enqueue.click();
+    await dialog.getByRole('alert').getByText('The arguments are no JSON').waitFor();
+    await dialog.getByLabel(/Arguments/).fill('["by-hand@example.com"]');
+    await enqueue.click();
+    await dialog.getByRole('alert').getByText('No live worker declares the task "MailTasks.wellcome"').waitFor();
+    await dialog.getByLabel('Task', { exact: true }).fill('MailTasks.welcome');
+    await enqueue.click();
+    await dialog.waitFor({ state: 'detached' });
+    await text('MailTasks.welcome is enqueued.');
+    await page.getByRole('link', { name: 'See the task' }).click();
+    await page.locator('h1 .state', { hasText: 'Succeeded' }).waitFor();
+    await text('sent to by-hand@example.com');
+    await page.getByRole('button', { name: 'Enqueue again' }).click();
+    expect(JSON.parse(await dialog.getByLabel(/Arguments/).inputValue())).toEqual(['by-hand@example.com']);
+    await dialog.getByLabel('Starts in').fill('3h');
+    await enqueue.click();
+    await page.getByRole('link', { name: 'See the task' }).click();
+    await page.locator('h1 .state', { hasText: 'Scheduled' }).waitFor();
+    // The browser notes the refusal.
+    problems = problems.filter((one) => !one.includes('400'));
   });
 
   test('a queue is paused and resumed, with undo', async () => {
@@ -208,6 +247,189 @@ describeEachDatabase('the dashboard', (engine) => {
     await page.goForward();
     await page.getByRole('link', { name: /Remove the filter queue/ }).click();
     await page.waitForURL((url) => !url.searchParams.has('queue'));
+  });
+
+  test('a search suggests what may come next', async () => {
+    await open('/tasks?state=succeeded');
+    await page
+      .getByRole('row', { name: /MailTasks.welcome/ })
+      .first()
+      .waitFor();
+    const search = page.getByLabel('Search tasks');
+    const suggested = () =>
+      page.locator('#task-conditions option').evaluateAll((all) => all.map((one) => one.getAttribute('value') ?? ''));
+    expect(await suggested()).toEqual(
+      expect.arrayContaining(['name:MailTasks.welcome', 'queue:mail', 'state:failed', 'since:1h', 'header.owner:']),
+    );
+    await search.fill('queue:mail er');
+    await page
+      .locator('#task-conditions option[label^="error: SmtpError, connect"]')
+      .first()
+      .waitFor({ state: 'attached' });
+    const all = await suggested();
+    expect(all.every((one) => one.startsWith('queue:mail '))).toBe(true);
+    expect(all.some((one) => one.startsWith('queue:mail queue:'))).toBe(false);
+    const error = all.find((one) => one.includes('error:')) ?? '';
+    await search.fill(error);
+    await page.keyboard.press('Enter');
+    await page.waitForURL((url) => url.searchParams.has('error') && url.searchParams.get('queue') === 'mail');
+  });
+
+  test('keys lead to each view, show their list, and open, choose and leave rows', async () => {
+    await open('');
+    await text('Queues');
+    for (const [key, heading] of [
+      ['t', 'Tasks'],
+      ['e', 'Errors'],
+      ['f', 'Workflows'],
+      ['s', 'Schedules'],
+      ['w', 'Workers'],
+      ['o', 'Overview'],
+    ] as const) {
+      await page.keyboard.press('g');
+      await page.keyboard.press(key);
+      await page.getByRole('heading', { name: heading, exact: true }).waitFor();
+    }
+    await page.keyboard.press('?');
+    await page.getByRole('dialog').getByRole('heading', { name: 'Keys' }).waitFor();
+    expect(await violations()).toBe('[]');
+    await page.keyboard.press('Escape');
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
+    await page.goto(`${base}/tasks?state=succeeded`);
+    await page
+      .getByRole('row', { name: /MailTasks.welcome/ })
+      .first()
+      .waitFor();
+    await page.locator('h1').click();
+    for (const key of ['j', 'j', 'x', 'j', 'j', 'Shift+X']) await page.keyboard.press(key);
+    await text('3 chosen');
+    expect(await violations()).toBe('[]');
+    await page.keyboard.press('c');
+    await page.getByRole('dialog').getByRole('heading', { name: 'Cancel 3 tasks?' }).waitFor();
+    await page.keyboard.press('Escape');
+    await page.keyboard.press('Escape');
+    await page.getByText('3 chosen').waitFor({ state: 'detached' });
+    await page.locator('h1').click();
+    await page.keyboard.press('j');
+    await page.keyboard.press('Enter');
+    await page.waitForURL(/tasks\/mail\./);
+    await page.getByRole('button', { name: 'Enqueue again' }).waitFor();
+  });
+
+  test('what is changed is taken back by undo', async () => {
+    const admin = app.get(TaskAdmin);
+    const waits = await app.get(TaskQueue).of(MailTasks).welcome.with({ delay: '5h' }).enqueue('before@x');
+    const args = async () => (await admin.task(waits.id)).args;
+    await open(`/tasks/${waits.id}`);
+    await page.getByRole('button', { name: 'Edit' }).click();
+    await page
+      .getByRole('dialog')
+      .getByLabel(/Arguments/)
+      .fill('["after@x"]');
+    await page.getByRole('dialog').getByRole('button', { name: 'Change the task' }).click();
+    await text('The task is changed.');
+    expect(await args()).toEqual(['after@x']);
+    await page.getByRole('button', { name: 'Undo' }).click();
+    await text('The task is as before.');
+    expect(await args()).toEqual(['before@x']);
+    await waits.cancel();
+    await page.goto(base);
+    await page.getByRole('button', { name: 'Limits of catalogue' }).click();
+    await page.getByRole('dialog').getByLabel('Tasks that run at once').fill('3');
+    await page.getByRole('dialog').getByRole('button', { name: 'Set the limits' }).click();
+    await text('The limits of catalogue are set.');
+    const limit = async () =>
+      (await admin.queues()).find(({ name }) => name === 'catalogue')?.globalConcurrency.override?.value ?? null;
+    expect(await limit()).toBe(3);
+    await page.getByRole('button', { name: 'Undo' }).click();
+    await text('The limits of catalogue are as before.');
+    expect(await limit()).toBeNull();
+    await page.goto(`${base}/schedules`);
+    await page.getByRole('button', { name: 'Pause nightly-report' }).click();
+    await text('nightly-report is paused.');
+    await page.getByRole('button', { name: 'Undo' }).click();
+    await text('nightly-report goes on.');
+    expect(await app.get(TaskSchedules).get('nightly-report')).toMatchObject({ paused: false });
+  });
+
+  test('a part that cannot be read tells what failed, and comes back without a new page', async () => {
+    await open('');
+    await text('Queues');
+    for (const [path, what, shows] of [
+      ['', 'The charts', 'Run time'],
+      ['/tasks', 'The tasks', 'MailTasks.welcome'],
+      [`/tasks/${filled.bad.id}`, 'The task', 'Error of attempt 2'],
+      ['/errors', 'The errors', 'connect ECONNREFUSED'],
+      ['/workflows', 'The workflows', 'ReportTasks.index'],
+      [`/workflows/${filled.failed.id}`, 'The workflow', 'As a list'],
+      ['/schedules', 'The schedules', 'nightly-report'],
+    ] as const) {
+      const refuse = /\/api\/(?!events)/;
+      await page.route(refuse, (route) =>
+        route.fulfill({ status: 400, contentType: 'application/json', body: '{"detail":"The store is away."}' }),
+      );
+      await page.goto(base + path);
+      const notice = page.getByRole('alert').filter({ hasText: `${what} could not be read. The store is away.` });
+      await notice.waitFor();
+      expect(await page.getByRole('navigation', { name: 'Views' }).count()).toBe(1);
+      await page.unroute(refuse);
+      // Some views try again by themselves.
+      const button = notice.getByRole('button', { name: 'Try now' });
+      await button.click({ timeout: 2_000 }).catch(() => undefined);
+      await notice.waitFor({ state: 'detached' });
+      await text(shows);
+    }
+    await page.goto(base);
+    await page.route(/view-\w+\.js/, (route) => route.abort());
+    await page.getByRole('link', { name: 'Workers', exact: true }).click();
+    await text('This view could not be loaded');
+    await page.getByRole('button', { name: 'Load the page again' }).waitFor();
+    problems = problems.filter((one) => !/400|net::ERR/.test(one));
+  });
+
+  test('times are those of the reader, exact on hover, and nothing moves for who wants no motion', async () => {
+    await open(`/tasks/${filled.running.id}`, { timezoneId: 'Asia/Tokyo', locale: 'en-GB' });
+    await text('Sheet 12 of 18 of 2026-11');
+    const time = page.locator('dl.facts time').first();
+    const title = (await time.getAttribute('title')) ?? '';
+    const at = new Date((await time.getAttribute('datetime')) ?? '');
+    expect(title).toContain(at.toLocaleTimeString('en-GB', { timeZone: 'Asia/Tokyo' }));
+    expect(title).toMatch(/GMT\+9|JST/);
+    const movesOf = () =>
+      page
+        .locator('h1 .state .icon')
+        .evaluate((icon) => icon.ownerDocument.defaultView?.getComputedStyle(icon).animationName);
+    expect(await movesOf()).toBe('none');
+    await context.close();
+    await open(`/tasks/${filled.running.id}`, { reducedMotion: 'no-preference' });
+    await text('Sheet 12 of 18 of 2026-11');
+    expect(await movesOf()).toBe('turn');
+  });
+
+  test('a screen of 4k is used: the text is larger, and its lines are not longer', async () => {
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await open('', { viewport: { width: 3840, height: 2160 }, colorScheme });
+      for (const [name, [path, shows]] of Object.entries(views())) {
+        await page.goto(base + path);
+        await text(shows);
+        const [scrolled, font, width, longest] = await page.evaluate<[number, number, number, number]>(`[
+          document.documentElement.scrollWidth,
+          parseFloat(getComputedStyle(document.body).fontSize),
+          document.querySelector('main').clientWidth,
+          Math.max(0, ...[...document.querySelectorAll('main p')].map((one) => one.clientWidth / parseFloat(getComputedStyle(one).fontSize))),
+        ]`);
+        expect([name, scrolled]).toEqual([name, 3840]);
+        expect(font).toBeGreaterThan(18);
+        expect(width).toBeGreaterThan(2_400);
+        expect(width).toBeLessThan(2_800);
+        // In units of the font: a line of 80 has about 160 letters.
+        expect([name, longest <= 80]).toEqual([name, true]);
+      }
+      await context.close();
+    }
+    await open('', { viewport: { width: 3840, height: 2160 } });
+    await text('Run time');
+    expect((await page.locator('.plot canvas').first().boundingBox())?.height).toBeGreaterThan(200);
   });
 
   test('errors are searched, and the search is a part of the address', async () => {
@@ -351,7 +573,7 @@ describe('the dashboard of a queue with batches', () => {
 });
 
 describe('the dashboard that is read-only', () => {
-  test('has no button that changes something', async () => {
+  test('has no button that changes something, in no view', async () => {
     @Module({
       imports: [TaskQueueModule.forRoot({ connection: 'memory:' }), TaskDashboardModule.forRoot({ readOnly: true })],
       providers: [Holds, MailTasks, ReportTasks],
@@ -359,11 +581,59 @@ describe('the dashboard that is read-only', () => {
     class App {}
     const app = await NestFactory.create(App, { logger: false });
     await app.listen(0, '127.0.0.1');
+    const filled = await fillDashboard(app.get(TaskQueue), app.get(TaskAdmin));
+    await app.get(TaskSchedules).upsert('mine', { task: 'MailTasks.welcome', args: ['x@x'], every: '1d' });
     const page = await browser.newPage();
     page.setDefaultTimeout(PATIENCE);
-    await page.goto(`${await app.getUrl()}/admin/tasks`);
-    await page.getByRole('row', { name: /mail/ }).waitFor();
-    expect(await page.getByRole('button', { name: /Pause|Limits/ }).count()).toBe(0);
+    for (const [path, shows] of [
+      ['', 'catalogue'],
+      ['/tasks', 'MailTasks.welcome'],
+      [`/tasks/${filled.bad.id}`, 'Error of attempt 2'],
+      [`/tasks/${filled.later.id}`, 'Its time comes'],
+      ['/errors', 'connect ECONNREFUSED'],
+      [`/workflows/${filled.failed.id}`, 'As a list'],
+      ['/schedules', 'mine'],
+      ['/workers', /pid \d+/],
+    ] as const) {
+      await page.goto(`${await app.getUrl()}/admin/tasks${path}`);
+      await page.getByText(shows).first().waitFor();
+      const names = await page
+        .locator('main')
+        .getByRole('button')
+        .evaluateAll((all) => all.map((one) => one.getAttribute('aria-label') ?? one.textContent));
+      expect([path, names.filter((name) => !/^Copy|show all|^The list has changed/.test(name ?? ''))]).toEqual([
+        path,
+        [],
+      ]);
+      expect([path, await page.locator('main').getByRole('checkbox').count()]).toEqual([path, 0]);
+    }
+    await page.close();
+    app.get(Holds).gate.open();
+    await app.close();
+  });
+});
+
+describe('the dashboard of an application without tasks', () => {
+  test('tells in each view what would be there', async () => {
+    @Module({
+      imports: [TaskQueueModule.forRoot({ connection: 'memory:', role: 'producer' }), TaskDashboardModule.forRoot()],
+    })
+    class App {}
+    const app = await NestFactory.create(App, { logger: false });
+    await app.listen(0, '127.0.0.1');
+    const page = await browser.newPage();
+    page.setDefaultTimeout(PATIENCE);
+    for (const [path, ...texts] of [
+      ['', 'No queue yet', 'No task ran', 'No worker reports a running task'],
+      ['/tasks', 'Nothing is stored yet.'],
+      ['/errors', 'Failed tasks appear here, grouped by their error.'],
+      ['/workflows', 'They appear here as soon as the application enqueues one.'],
+      ['/schedules', 'or make one here'],
+      ['/workers', 'Tasks are kept and run when one comes up.'],
+    ] as const) {
+      await page.goto(`${await app.getUrl()}/admin/tasks${path}`);
+      for (const shown of texts) await page.getByText(shown).first().waitFor();
+    }
     await page.close();
     await app.close();
   });
