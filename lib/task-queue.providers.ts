@@ -24,7 +24,7 @@ import { PARENT_LINK, type ParentLink } from './isolation/isolated-process.js';
 import { setupOf } from './isolation/application-setup.js';
 import { Isolation } from './isolation/isolation.js';
 import { CHILD_PROVIDERS } from './isolation/isolation.providers.js';
-import { OPERATOR_PROVIDERS } from './operator/operator.providers.js';
+import { OPERATOR, OPERATOR_PROVIDERS } from './operator/operator.providers.js';
 import type { TaskProducer } from './producers/task-producer.js';
 import { TaskQueue } from './producers/task-queue.js';
 import { TaskResults } from './results/task-results.js';
@@ -446,6 +446,7 @@ export const EXPORTS = [
   RESOLVED_OPTIONS,
   ENGINE,
   Instrumentations,
+  OPERATOR,
 ];
 
 function rateLimitsOf(queues: ResolvedOptions['queues']): (queue: string) => boolean {

@@ -1,6 +1,7 @@
 import { signal } from '@preact/signals';
 import type { ComponentChildren, JSX } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
+import type { ActAnswer } from '../../lib/dashboard/api/api-types.js';
 import { act, ApiError } from '../api.js';
 import { count, plural } from '../format.js';
 import { href } from '../router.js';
@@ -38,23 +39,25 @@ export type Undo = readonly [name: string, body: object, told: string];
 /**
  * Changes something, and tells what came of it.
  *
+ * @param told what the reader is told; it may depend on the answer
  * @param more.total how many tasks an act on many is about
  * @returns false when it was refused
+ * @throws ApiError when it was refused and a question is open, which then tells why
  */
 export async function perform(
- * @throws ApiError when it was refused and a question is open, which then tells why
   name: string,
   body: object,
-  told: string | undefined,
+  told: string | ((answer: ActAnswer) => string) | undefined,
   { undo, total }: { readonly undo?: Undo | undefined; readonly total?: number } = {},
 ): Promise<boolean> {
   try {
     const answer = await act(name, body);
     const isBulk = answer.id !== undefined && /All$|^purge$/.test(name);
+    const text = typeof told === 'function' ? told(answer) : told;
     if (isBulk) {
-      addJob({ id: answer.id, text: told ?? name, total });
-    } else if (told !== undefined) {
-      toast(told, {
+      addJob({ id: answer.id, text: text ?? name, total });
+    } else if (text !== undefined) {
+      toast(text, {
         ...(undo && { undo: () => void perform(...undo) }),
         ...(answer.id !== undefined && { link: ['See the task', href(['tasks', answer.id])] as const }),
       });
@@ -62,11 +65,11 @@ export async function perform(
     changes.value++;
     return true;
   } catch (error) {
+    // What stands behind an open question cannot be read.
+    if (question.peek()) throw error;
     toast(`Not done: ${(error as ApiError).message}`, { isBad: true });
     return false;
   }
-    // What stands behind an open question cannot be read.
-    if (question.peek()) throw error;
 }
 
 /** Requests of {@link performEach} at the same time. */

@@ -3,6 +3,7 @@ import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import uPlot from 'uplot';
 import { dayAndHour, dayOf, hourOf } from '../format.js';
 import { Copy } from './bits.js';
+import { scaleOfFont } from './scale.js';
 import { theme } from './theme.js';
 
 export interface ChartSeries {
@@ -36,6 +37,7 @@ export interface ChartMark {
 /** Charts of one key move their cursors together. */
 const sync = uPlot.sync('overview');
 const HEIGHT = 164;
+const FONT = 11;
 
 export function Chart({ title, times, series, format, sentence, isLong, marks }: ChartProps): JSX.Element {
   const box = useRef<HTMLDivElement>(null);
@@ -44,6 +46,7 @@ export function Chart({ title, times, series, format, sentence, isLong, marks }:
   const data = [times, ...series.map(({ values }) => values)] as unknown as uPlot.AlignedData;
   const latest = useRef({ series, format, marks });
   latest.current = { series, format, marks };
+  const [scale, setScale] = useState(scaleOfFont());
   const shape = series.map(({ name, kind }) => name + kind).join();
 
   useLayoutEffect(() => {
@@ -66,8 +69,8 @@ export function Chart({ title, times, series, format, sentence, isLong, marks }:
     };
     const options: uPlot.Options = {
       width: Math.max(element.clientWidth, 100),
-      height: HEIGHT,
-      padding: [20, 14, 0, 14],
+      height: HEIGHT * scale,
+      padding: [20 * scale, 14, 0, 14],
       legend: { show: false },
       cursor: { sync: { key: sync.key }, points: { size: 6 }, y: false, drag: { setScale: false, x: false, y: false } },
       scales: { y: { range: (_, __, most) => [0, niceTop(most)] } },
@@ -76,9 +79,9 @@ export function Chart({ title, times, series, format, sentence, isLong, marks }:
           stroke: color('soft'),
           grid: { show: false },
           ticks: { show: false },
-          font: '11px system-ui, sans-serif',
-          size: 24,
-          space: 64,
+          font: `${FONT * scale}px system-ui, sans-serif`,
+          size: 24 * scale,
+          space: 64 * scale,
           values: (_, splits) =>
             splits.map((at) =>
               isLong && splits.length > 1 && (splits[1] as number) - (splits[0] as number) >= 43_200
@@ -90,7 +93,7 @@ export function Chart({ title, times, series, format, sentence, isLong, marks }:
           stroke: color('soft'),
           grid: { stroke: color('line'), width: 1 },
           ticks: { show: false },
-          font: '11px system-ui, sans-serif',
+          font: `${FONT * scale}px system-ui, sans-serif`,
           size: 0,
           values: () => [],
           splits: (chart) => {
@@ -99,20 +102,21 @@ export function Chart({ title, times, series, format, sentence, isLong, marks }:
           },
         },
       ],
-      series: [{}, ...series.map((one) => styleOf(one, color))],
+      series: [{}, ...series.map((one) => styleOf(one, color, scale))],
       hooks: {
         draw: [
           (chart) => drawMarks(chart, color, latest.current.marks),
-          (chart) => drawLabels(chart, color, (value) => latest.current.format(value)),
+          (chart) => drawLabels(chart, color, { scale, format: (value) => latest.current.format(value) }),
         ],
         setCursor: [show],
       },
     };
     const chart = new uPlot(options, data, element);
     plot.current = chart;
-    const observer = new ResizeObserver(() =>
-      chart.setSize({ width: Math.max(element.clientWidth, 100), height: HEIGHT }),
-    );
+    const observer = new ResizeObserver(() => {
+      setScale(scaleOfFont());
+      chart.setSize({ width: Math.max(element.clientWidth, 100), height: HEIGHT * scale });
+    });
     observer.observe(element);
     const move = (event: KeyboardEvent) => {
       const by = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0;
@@ -129,7 +133,7 @@ export function Chart({ title, times, series, format, sentence, isLong, marks }:
       chart.destroy();
       plot.current = undefined;
     };
-  }, [shape, theme.value, isLong]);
+  }, [shape, theme.value, isLong, scale]);
 
   useLayoutEffect(() => plot.current?.setData(data), [times, series, marks]);
 
@@ -237,20 +241,32 @@ function timeOf(at: number, isLong: boolean): string {
   return isLong ? dayAndHour(at * 1_000) : hourOf(at * 1_000);
 }
 
-function styleOf({ tone, kind, name }: ChartSeries, color: (name: string) => string): uPlot.Series {
+function styleOf({ tone, kind, name }: ChartSeries, color: (name: string) => string, scale: number): uPlot.Series {
   const stroke = color(tone);
-  const base: uPlot.Series = { label: name, stroke, width: 1.75, spanGaps: false, points: { show: false } };
+  const base: uPlot.Series = {
+    ...{ label: name, stroke, width: 1.75 * scale, spanGaps: false },
+    points: { show: false, size: 5 * scale, fill: stroke, filter: (chart, place) => lonely(chart.data[place] ?? []) },
+  };
   if (kind === 'area') return { ...base, fill: alpha(stroke, 0.12) };
-  if (kind === 'dash') return { ...base, dash: [5, 3] };
-  if (kind === 'dots') return { ...base, dash: [1.5, 3] };
+  if (kind === 'dash') return { ...base, dash: [5 * scale, 3 * scale] };
+  if (kind === 'dots') return { ...base, dash: [1.5 * scale, 3 * scale] };
   if (kind === 'bars')
     return {
       ...base,
       width: 0,
       fill: stroke,
-      paths: uPlot.paths.bars?.({ size: [0.7, 14], align: 0 }) ?? (() => null),
+      points: { show: false },
+      paths: uPlot.paths.bars?.({ size: [0.7, 14 * scale], align: 0 }) ?? (() => null),
     };
   return base;
+}
+
+/** The places of values that no line shows, because there is none before and none after them. */
+function lonely(values: ArrayLike<number | null | undefined>): number[] {
+  const isNone = (place: number) => values[place] === null || values[place] === undefined;
+  return Array.from(values, (_, place) => place).filter(
+    (place) => !isNone(place) && isNone(place - 1) && isNone(place + 1),
+  );
 }
 
 /** A dotted line with a triangle at its top for each mark. */
@@ -280,12 +296,16 @@ function drawMarks(chart: uPlot, color: (name: string) => string, marks: readonl
 }
 
 /** The labels of the y axis stand inside of the plot, on the lines. */
-function drawLabels(chart: uPlot, color: (name: string) => string, format: (value: number) => string): void {
+function drawLabels(
+  chart: uPlot,
+  color: (name: string) => string,
+  { scale, format }: { readonly scale: number; readonly format: (value: number) => string },
+): void {
   const { ctx } = chart;
-  const ratio = devicePixelRatio;
+  const ratio = devicePixelRatio * scale;
   const top = chart.scales['y']?.max ?? 1;
   ctx.save();
-  ctx.font = `${11 * ratio}px system-ui, sans-serif`;
+  ctx.font = `${FONT * ratio}px system-ui, sans-serif`;
   ctx.textAlign = 'left';
   ctx.textBaseline = 'alphabetic';
   ctx.lineWidth = 3 * ratio;

@@ -5,6 +5,7 @@ import { withQuery } from '../router.js';
 import type { FlowNode } from './flow-nodes.js';
 import { stateIcon } from './bits.js';
 import { Icon } from './icon.js';
+import { scaleOfFont } from './scale.js';
 
 const HEIGHT = 52;
 
@@ -43,13 +44,14 @@ export function Flow({ nodes, chosen }: { nodes: readonly FlowNode[]; chosen: st
   }, []);
   const shape = nodes.map(({ id, after }) => `${id}<${after.join('+')}`).join();
   const { width, height, at } = useMemo(() => place(nodes, drawn), [shape, drawn]);
+  const scale = scaleOfFont();
   const states = new Map(nodes.map(({ id, state }) => [id, state]));
   return (
     <div class="graph" tabIndex={0} role="region" aria-label="Graph of the workflow">
       <svg
         class="flow"
-        width={width}
-        height={height}
+        width={width * scale}
+        height={height * scale}
         viewBox={`0 0 ${width} ${height}`}
         role="group"
         aria-label="Tasks and their order; the list has the same"

@@ -79,7 +79,7 @@ export function ErrorsView(): JSX.Element {
             <option value="new">newest reason</option>
           </select>
         </label>
-        <Search text={text ?? ''} names={errors.data?.items.flatMap(({ tasks: of }) => of) ?? []} />
+        <Search text={text ?? ''} names={errors.data?.items.flatMap(({ name, tasks: of }) => [name, ...of]) ?? []} />
         {series.data && (
           <span class="row soft all-failed">
             All failures <Bars values={series.data.points.map(({ failed }) => failed)} />
@@ -150,7 +150,7 @@ function Search({ text, names: known }: { text: string; names: readonly string[]
         type="search"
         data-search
         aria-label="Search errors"
-        list="error-tasks"
+        list="error-words"
         placeholder="Words of a message, an error or a task"
         value={typed}
         onInput={({ currentTarget: { value } }) => {
@@ -160,7 +160,7 @@ function Search({ text, names: known }: { text: string; names: readonly string[]
         }}
       />
       <kbd aria-hidden="true">/</kbd>
-      <datalist id="error-tasks">
+      <datalist id="error-words">
         {[...new Set(known)].map((name) => (
           <option key={name} value={name} />
         ))}

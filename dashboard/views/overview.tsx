@@ -2,6 +2,7 @@ import type { JSX } from 'preact';
 import { useMemo } from 'preact/hooks';
 import type { QueueInfo } from '../../lib/admin/queue-overview.js';
 import type { StatsGroup } from '../../lib/admin/statistics-groups.js';
+import type { Percentiles } from '../../lib/admin/task-stats.js';
 import type { WorkerInfo } from '../../lib/admin/worker-info.js';
 import type { Overview, Series, Span } from '../../lib/dashboard/api/api-types.js';
 import type { Finding } from '../../lib/engine/ports/diagnosis-port.js';
@@ -25,7 +26,7 @@ import {
   Text,
   Title,
 } from '../parts/bits.js';
-import { Chart, type ChartMark } from '../parts/chart.js';
+import { Chart, type ChartMark, type ChartSeries } from '../parts/chart.js';
 import { Icon } from '../parts/icon.js';
 import { Part, useResource } from '../parts/resource.js';
 import { Spark } from '../parts/spark.js';
@@ -349,7 +350,7 @@ function startsOf(workers: readonly WorkerInfo[]): readonly ChartMark[] {
 }
 
 function Charts({ series, workers }: { series: Series; workers: readonly WorkerInfo[] }): JSX.Element {
-  const { points, span } = series;
+  const { points, span, depth } = series;
   const times = points.map(({ at }) => Date.parse(at) / 1_000);
   const last = points.at(-1);
   const isLong = span !== 'hour';
@@ -357,7 +358,7 @@ function Charts({ series, workers }: { series: Series; workers: readonly WorkerI
   const marks = useMemo(() => startsOf(workers).filter(({ at }) => at >= (times[0] ?? 0)), [starts, times[0]]);
   const common = { times, isLong, marks };
   const most = points.reduce((top, point) => Math.max(top, point.failed + point.retried), 0);
-  const ms = (value: number | null | undefined) => (value === null || value === undefined ? 'none' : duration(value));
+  const newest = depth.findLast((one) => one !== null);
   return (
     <section class="card charts" aria-label={`The last ${span}`}>
       <Chart
@@ -410,39 +411,54 @@ function Charts({ series, workers }: { series: Series; workers: readonly WorkerI
       />
       <Chart
         {...common}
+        title="Queue depth, at most"
+        format={(value) => count(Math.round(value))}
+        sentence={`${count(newest?.queued ?? 0)} tasks wait and ${count(newest?.running ?? 0)} run. The line begins when this process of the application has started.`}
+        series={[
+          {
+            name: 'waiting',
+            tone: 'cool',
+            kind: 'area',
+            values: depth.map((one) => one?.queued ?? null),
+            newest: count(newest?.queued ?? 0),
+          },
+          {
+            name: 'running',
+            tone: 'accent',
+            kind: 'dash',
+            values: depth.map((one) => one?.running ?? null),
+            newest: count(newest?.running ?? 0),
+          },
+        ]}
+      />
+      <Chart
+        {...common}
         title="Wait before a start"
         format={duration}
         sentence={`Half of the tasks of the last step waited ${ms(last?.wait.p50)}, the slowest hundredth ${ms(last?.wait.p99)}.`}
-        series={[
-          {
-            name: 'p50',
-            tone: 'accent',
-            kind: 'line',
-            values: points.map(({ wait }) => wait.p50),
-            newest: ms(lastOf(points.map(({ wait }) => wait.p50))),
-          },
-          {
-            name: 'p95',
-            tone: 'cool',
-            kind: 'dash',
-            values: points.map(({ wait }) => wait.p95),
-            newest: ms(lastOf(points.map(({ wait }) => wait.p95))),
-          },
-          {
-            name: 'p99',
-            tone: 'warn',
-            kind: 'dots',
-            values: points.map(({ wait }) => wait.p99),
-            newest: ms(lastOf(points.map(({ wait }) => wait.p99))),
-          },
-        ]}
+        series={percentiles(points.map(({ wait }) => wait))}
+      />
+      <Chart
+        {...common}
+        title="Run time"
+        format={duration}
+        sentence={`Half of the attempts of the last step took ${ms(last?.run.p50)}, the slowest hundredth ${ms(last?.run.p99)}.`}
+        series={percentiles(points.map(({ run }) => run))}
       />
     </section>
   );
 }
 
-function lastOf(values: readonly (number | null)[]): number | null {
-  return values.findLast((value) => value !== null) ?? null;
+function percentiles(values: readonly Percentiles[]): readonly ChartSeries[] {
+  const line = (name: keyof Percentiles, tone: ChartSeries['tone'], kind: ChartSeries['kind']): ChartSeries => {
+    const own = values.map((value) => value[name]);
+    return { name, tone, kind, values: own, newest: ms(own.findLast((value) => value !== null)) };
+  };
+  return [line('p50', 'accent', 'line'), line('p95', 'cool', 'dash'), line('p99', 'warn', 'dots')];
+}
+
+function ms(value: number | null | undefined): string {
+  return value === null || value === undefined ? 'none' : duration(value);
 }
 
 function Queues({

@@ -12,6 +12,7 @@ import { Part, useResource } from '../parts/resource.js';
 import { Timeline } from '../parts/timeline.js';
 import { Tree } from '../parts/tree.js';
 import { go, href, place, withQuery } from '../router.js';
+import { enqueueTask } from './enqueue-task.js';
 
 const FINAL = ['succeeded', 'failed', 'cancelled', 'expired'];
 
@@ -232,6 +233,11 @@ function Acts({ task }: { task: TaskView }): JSX.Element {
           Cancel
         </Act>
       )}
+      {isOver && isAlone(task) && task.args.isStored && (
+        <Act icon="plus" onClick={() => enqueueTask({ name, args: task.args.value, queue: task.queue })}>
+          Enqueue again
+        </Act>
+      )}
       {isOver && (
         <Act class="danger" icon="trash" onClick={forget}>
           Forget
@@ -241,7 +247,12 @@ function Acts({ task }: { task: TaskView }): JSX.Element {
   );
 }
 
-/** Arguments that are masked or cut off cannot be edited: what is stored would be replaced by what is shown. */
+/** A task of a workflow has arguments from the tasks before it too. */
+function isAlone({ parent, members }: TaskView): boolean {
+  return parent === null && members.length === 0;
+}
+
+/** Arguments that are not shown as they are stored cannot be edited: what is stored would be replaced by what is shown. */
 function edit({ id, args, options }: TaskView): void {
   const before = JSON.stringify(args.value, null, 2);
   ask({

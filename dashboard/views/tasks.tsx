@@ -25,20 +25,11 @@ import {
 } from '../parts/bits.js';
 import { Icon } from '../parts/icon.js';
 import { Part, useResource } from '../parts/resource.js';
-import { go, href, place, withQuery } from '../router.js';
+import { href, place, withQuery } from '../router.js';
 import { settings } from '../settings.js';
+import { enqueueTask } from './enqueue-task.js';
+import { STATES, TaskSearch, type Filter } from './task-search.js';
 
-const STATES = [
-  'running',
-  'queued',
-  'waiting',
-  'scheduled',
-  'retrying',
-  'failed',
-  'succeeded',
-  'cancelled',
-  'expired',
-] as const;
 const FILTERS = [
   'queue',
   'state',
@@ -59,9 +50,7 @@ const ORDERS: Readonly<Record<string, string>> = {
   mixed: 'list by list',
 };
 
-export type Filter = Readonly<Record<string, string>>;
-
-export function filterOfPlace(): Filter {
+function filterOfPlace(): Filter {
   return Object.fromEntries(
     [...place.value.query].filter(([name]) => FILTERS.includes(name) || name.startsWith('header.')),
   );
@@ -78,12 +67,21 @@ export function TasksView(): JSX.Element {
     <>
       <Head
         title={workflows ? 'Workflows' : 'Tasks'}
-        acts={<Copy text={location.href} label="Copy the address of this list" />}
+        acts={
+          <div class="row">
+            <Copy text={location.href} label="Copy the address of this list" />
+            {!workflows && (
+              <Act class="main" icon="plus" onClick={() => enqueueTask({ name: filter['name'] })}>
+                Enqueue a task
+              </Act>
+            )}
+          </div>
+        }
       >
         {headline(filter, total, rows.data)}
       </Head>
       <States filter={filter} />
-      <Search filter={filter} />
+      <TaskSearch filter={filter} headers={rows.data?.headers ?? []} />
       <Part of={rows} what="The tasks" rows={8}>
         {(data) => (
           <List
@@ -165,105 +163,6 @@ function States({ filter }: { filter: Filter }): JSX.Element {
         };
       })}
     />
-  );
-}
-
-/** What a search text means: an id, conditions such as `queue:mail`, or a name. */
-function conditionsOf(text: string): { readonly id?: string; readonly query: Record<string, string> } {
-  const query: Record<string, string> = {};
-  for (const word of text.trim().split(/\s+/)) {
-    const [, key, value] = /^(queue|name|args|state|error|since|header\.[^:]+):(.+)$/.exec(word) ?? [];
-    if (key && value) query[key] = value;
-    else if (/^[\w-]+\.[\w-]{22}$/.test(word)) return { id: word, query };
-    else if (word !== '') query['name'] = word;
-  }
-  return { query };
-}
-
-function Search({ filter }: { filter: Filter }): JSX.Element {
-  const input = useRef<HTMLInputElement>(null);
-  const [text, setText] = useState('');
-  const names = [...new Set(overview.value?.queues.flatMap(({ tasks }) => tasks) ?? [])];
-  const submit = (event: Event) => {
-    event.preventDefault();
-    const { id, query } = conditionsOf(text);
-    setText('');
-    go(id === undefined ? withQuery(query) : href(['tasks', id]));
-  };
-  return (
-    <div class="row">
-      <form class="find" role="search" onSubmit={submit}>
-        <Icon name="search" />
-        <input
-          ref={input}
-          data-search
-          aria-label="Search tasks"
-          list="task-names"
-          placeholder="An id, a name, queue:mail, args:ann@example.com …"
-          value={text}
-          onInput={(event) => setText(event.currentTarget.value)}
-        />
-        <kbd aria-hidden="true">/</kbd>
-        <datalist id="task-names">
-          {names.map((name) => (
-            <option key={name} value={`name:${name}`} />
-          ))}
-        </datalist>
-      </form>
-      <div class="chips">
-        {Object.entries(filter)
-          .filter(([key]) => key !== 'state')
-          .map(([key, value]) => (
-            <a
-              key={key}
-              class="chip"
-              href={withQuery({ [key]: undefined })}
-              aria-label={`Remove the filter ${key} ${value}`}
-            >
-              <span>{key}</span>{' '}
-              <b>
-                <Text>{value}</Text>
-              </b>
-              <Icon name="close" />
-            </a>
-          ))}
-        <AddFilter filter={filter} />
-      </div>
-    </div>
-  );
-}
-
-function AddFilter({ filter }: { filter: Filter }): JSX.Element {
-  const options = [
-    ...(filter['queue']
-      ? []
-      : (overview.value?.queues ?? []).map(({ name }) => ['queue', name, `queue ${name}`] as const)),
-    ...(filter['since']
-      ? []
-      : (['15m', '1h', '24h', '7d'] as const).map(
-          (since) => ['since', since, `enqueued in the last ${since}`] as const,
-        )),
-    ...(filter['workflow'] ? [] : [['workflow', 'true', 'whole workflows'] as const]),
-    ...(filter['state'] === 'running' ? [['runningFor', '10m', 'running for 10 minutes'] as const] : []),
-  ];
-  return (
-    <select
-      class="chip add"
-      aria-label="Add a filter"
-      value=""
-      onChange={(event) => {
-        const [key, value] = JSON.parse(event.currentTarget.value) as [string, string];
-        event.currentTarget.value = '';
-        go(withQuery({ [key]: value }));
-      }}
-    >
-      <option value="">+ Filter</option>
-      {options.map(([key, value, text]) => (
-        <option key={text} value={JSON.stringify([key, value])}>
-          {text}
-        </option>
-      ))}
-    </select>
   );
 }
 

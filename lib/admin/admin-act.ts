@@ -2,7 +2,7 @@ import type { TaskFilter } from './task-filter.js';
 
 /** What an act is about. */
 export interface ActSubject {
-  /** The name of the method of `TaskAdmin`, for example `pause`; of acts on schedules, `pauseSchedule` and its like. */
+  /** The name of the method of `TaskAdmin`, for example `pause`; of acts of the dashboard on schedules, `pauseSchedule` and its like, and `enqueue`. */
   readonly act: string;
   /** The queue, for acts on a queue. */
   readonly queue?: string;
@@ -14,7 +14,7 @@ export interface ActSubject {
   readonly worker?: string;
   /** The id of the schedule, for acts of the dashboard on a schedule: `pauseSchedule`, `runSchedule` and their like. */
   readonly schedule?: string;
-  /** What was given: the limit, the change of a task, `{ rate }`, `{ grace }`. */
+  /** What was given: the limit, the change of a task, `{ rate }`, `{ grace }`, the call of `enqueue`. */
   readonly value?: unknown;
 }
 

@@ -4,6 +4,8 @@ import { HttpAdapterHost } from '@nestjs/core';
 import { AdminActs } from '../admin/admin-acts.js';
 import { TaskAdmin } from '../admin/task-admin.js';
 import type { Engine } from '../engine/engine.js';
+import type { Operator } from '../operator/operations.js';
+import { OPERATOR } from '../operator/operator.providers.js';
 import { packageFolder } from '../package-location.cjs';
 import { TaskResults } from '../results/task-results.js';
 import { TaskSchedules } from '../schedules/task-schedules.js';
@@ -14,6 +16,8 @@ import { Assets } from './assets.js';
 import { CsrfTokens } from './csrf-tokens.js';
 import { Dashboard } from './dashboard.js';
 import { DASHBOARD_OPTIONS, type ResolvedDashboardOptions } from './dashboard-options.js';
+import { DepthHistory } from './depth/depth-history.js';
+import { DepthWatch } from './depth/depth-watch.js';
 import { LiveFeed } from './live/live-feed.js';
 import { LiveStreams } from './live/live-streams.js';
 import { SharedReads } from './shared-reads.js';
@@ -28,23 +32,31 @@ export const DASHBOARD_PROVIDERS: readonly Provider[] = [
     },
   },
   { provide: SharedReads, useFactory: () => new SharedReads() },
+  { provide: DepthHistory, useFactory: () => new DepthHistory() },
+  { provide: DepthWatch, inject: [Reads], useFactory: (reads: Reads) => new DepthWatch(reads) },
   {
     provide: Reads,
-    inject: [TaskAdmin, TaskSchedules, TaskResults, ENGINE, SharedReads, DASHBOARD_OPTIONS],
+    inject: [TaskAdmin, TaskSchedules, TaskResults, ENGINE, SharedReads, DepthHistory, DASHBOARD_OPTIONS],
     useFactory: (
       admin: TaskAdmin,
       schedules: TaskSchedules,
       results: TaskResults,
       engine: Engine,
       shared: SharedReads,
+      depth: DepthHistory,
       { redact }: ResolvedDashboardOptions,
-    ) => new Reads({ admin, schedules, results, engine, shared, redact }),
+    ) => new Reads({ admin, schedules, results, engine, shared, depth, redact }),
   },
   {
     provide: Acts,
-    inject: [TaskAdmin, TaskSchedules, AdminActs, Reads],
-    useFactory: (admin: TaskAdmin, schedules: TaskSchedules, acts: AdminActs, reads: Reads) =>
-      new Acts({ admin, schedules, acts, reads }),
+    inject: [TaskAdmin, TaskSchedules, AdminActs, OPERATOR, Reads],
+    useFactory: (
+      admin: TaskAdmin,
+      schedules: TaskSchedules,
+      acts: AdminActs,
+      operator: Pick<Operator, 'enqueue'>,
+      reads: Reads,
+    ) => new Acts({ admin, schedules, acts, operator, reads }),
   },
   {
     provide: LiveFeed,

@@ -3,7 +3,9 @@ import type { AdminActs } from '../../admin/admin-acts.js';
 import type { TaskAdmin } from '../../admin/task-admin.js';
 import type { TaskFilter } from '../../admin/task-filter.js';
 import type { Duration } from '../../duration.js';
+import type { Json } from '../../engine/json.js';
 import { ConfigurationError, InvalidArgumentsError, ScheduleNotFoundError } from '../../errors.js';
+import type { CallToEnqueue, Operator } from '../../operator/operations.js';
 import type { CallChange } from '../../producers/call-change.js';
 import type { TaskStatus } from '../../results/task-status.js';
 import type { ScheduleSettings } from '../../schedules/schedule-options.js';
@@ -19,6 +21,7 @@ export interface ActsDeps {
   readonly admin: TaskAdmin;
   readonly schedules: TaskSchedules;
   readonly acts: AdminActs;
+  readonly operator: Pick<Operator, 'enqueue'>;
   readonly reads: Pick<Reads, 'row' | 'filter'>;
 }
 
@@ -46,6 +49,7 @@ export class Acts {
       };
     };
     this.all = {
+      enqueue: (body, options) => this.enqueue(callOf(body), options),
       retry: one((id, options) => admin.retry(id, options)),
       cancel: one((id, options) => admin.cancel(id, options)),
       promote: one((id, options) => admin.promote(id, options)),
@@ -96,6 +100,15 @@ export class Acts {
     return (this.all[act] as Act)(body, options);
   }
 
+  /** Stores a call as the command line does: in the queue for which live workers declare the task, unless another one is given. */
+  private async enqueue(call: CallToEnqueue, options: ActOptions): Promise<ActAnswer> {
+    const { acts, operator } = this.deps;
+    const { queue } = call.options;
+    const subject = { act: 'enqueue', ...(queue !== undefined && { queue }), value: call };
+    const { id, deduplicated } = await acts.perform(subject, options, () => operator.enqueue(call));
+    return { id, deduplicated };
+  }
+
   private onSchedule(act: string, run: (id: string, body: ActBody) => Promise<string | void>): Act {
     return async (body, options) => {
       const schedule = text(body, 'schedule');
@@ -114,6 +127,15 @@ export class Acts {
       );
     return this.deps.reads.filter(query as Query);
   }
+}
+
+/** @throws InvalidArgumentsError; the values of options are checked where calls are stored */
+function callOf(body: ActBody): CallToEnqueue {
+  const { args = [], delay, queue, priority } = body;
+  if (!Array.isArray(args))
+    throw new InvalidArgumentsError(`args is ${JSON.stringify(args)}. Give a list, with one value for each argument.`);
+  const given = Object.entries({ delay, queue, priority }).filter(([, value]) => value !== undefined);
+  return { name: text(body, 'name'), args: args as Json[], options: Object.fromEntries(given) as CallToEnqueue['options'] };
 }
 
 function text(body: ActBody, name: string): string {

@@ -22,11 +22,19 @@ export interface Overview {
 
 export type Span = 'hour' | 'day' | 'week';
 
+/** The most tasks that waited, and that ran, at one of the times at which a process looked. */
+export interface Depth {
+  readonly queued: number;
+  readonly running: number;
+}
+
 export interface Series {
   readonly span: Span;
   /** Milliseconds. */
   readonly step: number;
   readonly points: readonly TaskStats[];
+  /** For each point the most tasks that waited and that ran at once; `null` where this process has not looked. */
+  readonly depth: readonly (Depth | null)[];
   /** The span of the same length before. */
   readonly before: Pick<TaskStats, 'enqueued' | 'succeeded' | 'failed' | 'retried'>;
   readonly queues: readonly StatsGroup[];
@@ -54,6 +62,8 @@ export interface TaskRows {
   readonly cursor: string | null;
   readonly complete: boolean;
   readonly order: string;
+  /** The names of the headers that these tasks have, for suggestions. */
+  readonly headers: readonly string[];
 }
 
 export interface TaskView
@@ -109,8 +119,10 @@ export interface Schedules {
 
 /** What an act answers. */
 export interface ActAnswer {
-  /** The id of the task that performs an act on many tasks, or of the task that a schedule started. */
+  /** The id of the task that performs an act on many tasks, of the task that a schedule started, or of the stored call. */
   readonly id?: string;
+  /** Whether the call was not stored, because an equal one is: `id` is that one's. */
+  readonly deduplicated?: boolean;
   readonly status?: TaskRow;
   /** Whether the record of a task was removed. */
   readonly removed?: boolean;

@@ -1,5 +1,5 @@
 import type { TaskAdmin } from '../../admin/task-admin.js';
-import { TaskLists } from '../../admin/task-lists.js';
+import { TaskLists, type ListedTask } from '../../admin/task-lists.js';
 import { shapeOf } from '../../admin/error-fingerprint.js';
 import { maskText } from '../../admin/mask-secrets.js';
 import { problemsOf } from '../../admin/problems.js';
@@ -13,6 +13,8 @@ import type { TaskResults } from '../../results/task-results.js';
 import { toStatus, type TaskStatus } from '../../results/task-status.js';
 import type { ScheduledRun, ScheduleStatus } from '../../schedules/schedule-status.js';
 import type { TaskSchedules } from '../../schedules/task-schedules.js';
+import type { DepthHistory } from '../depth/depth-history.js';
+import { SPANS } from '../depth/spans.js';
 import { SharedReads } from '../shared-reads.js';
 import type {
   Errors,
@@ -36,14 +38,10 @@ export interface ReadsDeps {
   readonly results: Pick<TaskResults, 'find' | 'withBlock'>;
   readonly engine: Pick<Engine, 'now' | 'lists' | 'workers' | 'missingShards'>;
   readonly shared: SharedReads;
+  readonly depth: DepthHistory;
   readonly redact: ((path: string, value: unknown) => unknown) | undefined;
 }
 
-const SPANS: Readonly<Record<Span, { readonly length: number; readonly step: number }>> = {
-  hour: { length: 3_600_000, step: 60_000 },
-  day: { length: 86_400_000, step: 20 * 60_000 },
-  week: { length: 7 * 86_400_000, step: 2 * 3_600_000 },
-};
 /** The most schedules of one view. */
 const MOST_SCHEDULES = 500;
 /** Milliseconds for which the list of broken schedules counts as fresh. */
@@ -73,9 +71,10 @@ export class Reads {
 
   overview(): Promise<Overview> {
     return this.deps.shared.get('overview', async () => {
-      const { admin, engine } = this.deps;
+      const { admin, engine, depth } = this.deps;
       const [queues, workers, schedules] = await Promise.all([admin.queues(), admin.workers(), this.scheduleStates()]);
       const now = engine.now();
+      depth.note(queues, now);
       const shards = engine.missingShards().map((name) => ({ name, reachable: false, error: null }));
       const problems = problemsOf({ shards, queues, workers, schedules, now });
       return { at: new Date(now).toISOString(), queues, workers, problems };
@@ -88,7 +87,7 @@ export class Reads {
       throw new InvalidArgumentsError(`span is ${JSON.stringify(span)}. Give hour, day or week.`);
     const queue = query['queue'];
     return this.deps.shared.get(JSON.stringify(['series', span, queue]), async () => {
-      const { admin, engine } = this.deps;
+      const { admin, engine, depth } = this.deps;
       const { length, step } = SPANS[span];
       const to = engine.now();
       const range = { ...(queue !== undefined && { queue }), from: to - length, to, step } as const;
@@ -98,7 +97,12 @@ export class Reads {
         admin.statsBy('name', { ...range, limit: MOST_NAMES }),
         admin.stats({ ...range, from: to - 2 * length, to: to - length }),
       ]);
-      return { span, step, points, queues, names, before: sumOf(before) };
+      const depths = depth.read(
+        span,
+        points.map(({ at }) => Date.parse(at)),
+        queue,
+      );
+      return { span, step, points, depth: depths, queues, names, before: sumOf(before) };
     });
   }
 
@@ -124,6 +128,7 @@ export class Reads {
       const page = await this.lists.page(filter, { limit, ...(cursor !== undefined && { cursor }) });
       return {
         ...page,
+        headers: namesOfHeaders(page.items),
         items: page.items.map(({ record, args }) => ({
           ...this.row(toStatus(record)),
           args: ValueView.line(args(), redact),
@@ -273,6 +278,10 @@ export class Reads {
   private now(): number {
     return this.deps.engine.now();
   }
+}
+
+function namesOfHeaders(items: readonly ListedTask[]): string[] {
+  return [...new Set(items.flatMap(({ record }) => Object.keys(record.headers)))].toSorted();
 }
 
 function maskRun(run: ScheduledRun): ScheduledRun {

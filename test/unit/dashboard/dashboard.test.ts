@@ -15,6 +15,7 @@ import {
 } from '../../support/dashboard-app.js';
 import { platforms } from '../../support/http-app.js';
 import { until } from '../../support/until.js';
+import { Acts } from '../../../lib/dashboard/api/acts.js';
 
 @Injectable()
 class Mails {
@@ -210,7 +211,7 @@ describe.each(platforms)('the dashboard on %s', (platform) => {
     );
     await Promise.allSettled(handles.map((handle) => handle.result()));
     const all = await json('/admin/tasks/api/tasks?queue=mail&limit=2&state=succeeded&since=1h');
-    expect(all['items']).toHaveLength(2);
+    expect(all).toMatchObject({ items: [{}, {}], headers: ['owner'] });
     expect(await json('/admin/tasks/api/tasks?header.owner=no@x')).toMatchObject({ items: [{ state: 'failed' }] });
     const errors = await json('/admin/tasks/api/errors?since=1h');
     expect(errors['items']).toMatchObject([
@@ -224,6 +225,11 @@ describe.each(platforms)('the dashboard on %s', (platform) => {
     expect((await get('/admin/tasks/api/toString')).status).toBe(404);
     const series = await json('/admin/tasks/api/series?span=day');
     expect(series['points']).toHaveLength(73);
+    await json('/admin/tasks/api/overview');
+    for (const query of ['', '&queue=mail'])
+      expect((await json(`/admin/tasks/api/series?span=hour${query}`))['depth']).toEqual(
+        expect.arrayContaining([null, { queued: 0, running: 0 }]),
+      );
   });
 
   test('shows arguments in rows, short and masked', async () => {
@@ -351,6 +357,60 @@ describe.each(platforms)('the dashboard on %s', (platform) => {
       expect.arrayContaining(['saveSchedule', 'runSchedule', 'removeSchedule', 'retryAll']),
     );
     expect(acts.find(({ act, error }) => act === 'saveSchedule' && error)).toMatchObject({ schedule: 'bad' });
+  });
+
+  test('enqueues a declared task by hand, as its queue and options say', async () => {
+    await start({ options: { guards: [HeaderGuard] } });
+    const ada = { 'x-user': 'ada' };
+    const own = { ...ada, 'x-csrf-token': await token(ada) };
+    const answer = async (body: object) => {
+      const response = await post('enqueue', body, own);
+      return [response.status, (await response.json()) as { id: string; detail: string }] as const;
+    };
+    const [status, { id }] = await answer({ name: 'Mails.send', args: ['a@x'] });
+    expect([status, await started.queue.handle(id).result()]).toEqual([200, 'sent a@x']);
+    const [, later] = await answer({ name: 'Mails.send', args: ['b@x'], queue: 'later', delay: '1h' });
+    expect(await started.admin.task(later.id)).toMatchObject({ queue: 'later', state: 'scheduled', args: ['b@x'] });
+    for (const [body, message] of [
+      [{ name: 'Mails.sent', args: [] }, /No live worker declares the task "Mails.sent".*Mails.send/],
+      [{ name: 'Mails.send', args: 'a@x' }, /args is "a@x".*list/],
+      [{ name: 'Mails.send', args: [], delay: 'soon' }, /delay/],
+      [{ name: 'Mails.send', args: [], priority: 3 }, /no priorities/],
+      [{ name: 'Mails.send', args: [], queue: 'a b' }, /queue/],
+      [{ args: [] }, /name/],
+    ] as const) {
+      const [refusal, { detail }] = await answer(body);
+      expect([body, refusal, detail]).toEqual([body, 400, expect.stringMatching(message)]);
+    }
+    const { acts } = started.app.get(Audit);
+    await until(() => acts.some(({ queue }) => queue === 'later'), 'the listener has heard the acts');
+    expect(acts.find(({ queue }) => queue === 'later')).toMatchObject({
+      act: 'enqueue',
+      by: 'ada',
+      value: { name: 'Mails.send', args: ['b@x'], options: { delay: '1h', queue: 'later' } },
+      result: { id: later.id },
+    });
+  });
+
+  test('checks each of its acts for a token and for leave to act, and tells each to @OnAdmin()', async () => {
+    let readOnly = true;
+    await start({ options: { readOnly: () => readOnly } });
+    const { acts } = started.app.get(Audit);
+    const names = Object.keys(started.app.get(Acts)['all']);
+    expect(names.length).toBeGreaterThanOrEqual(20);
+    const own = { 'x-csrf-token': await token() };
+    const body = { id: 'mail.none', queue: 'mail', worker: 'none', schedule: 'none', name: 'none', value: null };
+    const codeOf = async (name: string, headers: Record<string, string>) => {
+      const response = await post(name, { ...body, change: {}, filter: {}, settings: {} }, headers);
+      return ((await response.json()) as { code?: string }).code;
+    };
+    for (const name of names) expect([name, await codeOf(name, {})]).toEqual([name, 'CSRF_TOKEN']);
+    for (const name of names) expect([name, await codeOf(name, own)]).toEqual([name, 'READ_ONLY']);
+    expect(acts).toEqual([]);
+    readOnly = false;
+    for (const name of names) await codeOf(name, own);
+    await until(() => acts.length >= names.length, 'the listener has heard the acts');
+    expect(acts.map(({ act }) => act).toSorted()).toEqual(names.toSorted());
   });
 
   test('changes nothing when it is read-only', async () => {
