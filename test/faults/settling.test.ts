@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { getQueueToken } from '@nestjs/bullmq';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Queue } from 'bullmq';
-import { chain, type TaskHandle, type TaskQueueOptions, type Tasks } from 'nestjs-task-queue';
+import { chain, type Duration, type TaskHandle, type TaskQueueOptions, type Tasks } from 'nestjs-task-queue';
 import { boot, type Booted } from '../support/boot.js';
 import { freePrefix, startPostgres, startRedis, type Server } from '../support/servers.js';
 import { until } from '../support/until.js';
@@ -19,6 +19,12 @@ const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.u
 interface End {
   readonly what: string;
   readonly enqueue: (work: Tasks<SettlingWork>, journal: string) => Promise<TaskHandle>;
+  /** The commands before which a worker is killed. Default: each, one after the other, until it sends fewer. */
+  readonly kills?: readonly [number, number];
+  /** Default: a second. */
+  readonly abandonedAfter?: Duration;
+  /** What a caller does while the worker runs the task. Default: nothing. */
+  readonly meanwhile?: (handle: TaskHandle) => Promise<unknown>;
   /** More than the commands that store this end, so the worker survives before the last of them. */
   readonly commands: number;
   /** How often the method may run: once more than without a kill, because the task is delivered at least once. */
@@ -78,6 +84,22 @@ const ENDS: readonly End[] = [
     result: /^done$/,
   },
   {
+    what: 'a cancelled run that a caller has asked to follow by another one',
+    enqueue: (work, journal) => work.deaf.enqueue(journal),
+    meanwhile: async (handle) => {
+      await until(async () => (await handle.status()).state === 'running');
+      await handle.cancel();
+      await handle.retry();
+    },
+    // After it has stored the end, and while it runs the task again: each kill takes long, because the worker blocks its process first.
+    kills: [2, 4],
+    abandonedAfter: '8s',
+    commands: 4,
+    mostRuns: 3,
+    tasks: 1,
+    result: /^done$/,
+  },
+  {
     what: 'the success of a step of a chain',
     enqueue: (work, journal) => chain(work.succeed.signature(journal), work.part.signature()).enqueue(),
     commands: 4,
@@ -108,6 +130,11 @@ describe.each([
   it.each(ENDS)('$what leaves the task to another worker, which ends it once', endsOnce, PATIENCE);
 
   async function endsOnce(end: End): Promise<void> {
+    if (end.kills) {
+      const isKilled = await Promise.all(end.kills.map((n) => endAfterKill(end, n)));
+      expect(isKilled).toEqual([true, true]);
+      return;
+    }
     const killed: boolean[] = [];
     // Two at a time: each starts a process.
     for (let before = 1; before <= end.commands; before += 2) {
@@ -123,13 +150,13 @@ describe.each([
   /** @returns whether the worker was killed: it was not if it sent fewer commands */
   async function endAfterKill(end: End, killBefore: number): Promise<boolean> {
     const prefix = freePrefix();
-    const options: TaskQueueOptions = { connection: server.url, prefix, abandonedAfter: '1s' };
+    const options: TaskQueueOptions = { connection: server.url, prefix, abandonedAfter: end.abandonedAfter ?? '1s' };
     const journal = join(folder, prefix);
     const producer = await boot({ ...options, role: 'producer' }, [SettlingWork]);
     let other: Booted | undefined;
     try {
       const handle = await end.enqueue(producer.queue.of(SettlingWork), journal);
-      const isKilled = await runWorker(options, killBefore, handle);
+      const isKilled = await runWorker(options, killBefore, { handle, meanwhile: end.meanwhile });
       other = await boot(options, [SettlingWork]);
       const result = await handle.result({ timeout: '20s' }).catch((error: Error) => error.message);
       expect(result).toMatch(end.result);
@@ -144,13 +171,18 @@ describe.each([
   }
 
   /** Resolves once the worker was killed or has ended the task. */
-  async function runWorker(options: TaskQueueOptions, killBefore: number, handle: TaskHandle): Promise<boolean> {
+  async function runWorker(
+    options: TaskQueueOptions,
+    killBefore: number,
+    { handle, meanwhile }: { readonly handle: TaskHandle } & Pick<End, 'meanwhile'>,
+  ): Promise<boolean> {
     const child = fork(path('support/settling-program.ts'), [], {
       execArgv: ['--import', path('../support/typescript-loader.js')],
       env: { ...process.env, NODE_ENV: 'production', OPTIONS: JSON.stringify(options), KILL_BEFORE: `${killBefore}` },
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
     const exited = once(child, 'exit').then(() => true);
+    await meanwhile?.(handle);
     const ended = handle.result({ timeout: '30s' }).then(
       () => false,
       () => false,

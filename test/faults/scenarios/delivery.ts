@@ -62,11 +62,14 @@ export async function poisonTask(world: World): Promise<void> {
   assert.equal(world.recorded('linked').length, 1);
 }
 
-/** A process dies while it runs at-most-once tasks. The tasks fail and do not run again. */
+/** A process dies while it runs at-most-once tasks. The tasks fail, their `onError` runs once, and they do not run again. */
 export async function atMostOnce(world: World): Promise<void> {
   const web = await world.start({ role: 'producer' });
   const victim = await world.start({ role: 'worker' });
-  const ids = await world.enqueue(web, 'once', [60_000], 5);
+  const ids = await world.enqueue(web, 'once', [60_000], 4);
+  const heard = await web.ask.enqueueWithOnError('once', 'once', [60_000]);
+  world.enqueued.push(heard);
+  ids.push(heard);
   world.failedOnPurpose.push(...ids);
   await world.started(ids);
   await victim.kill();
@@ -77,6 +80,8 @@ export async function atMostOnce(world: World): Promise<void> {
     assert.match(error.message, /at-most-once/);
   }
   assert.equal(world.recorded('started').length, ids.length);
+  await world.until(() => world.recorded('linked').length > 0, 'the callback of the failure runs');
+  assert.equal(world.recorded('linked').length, 1);
 }
 
 /** A task blocks the event loop for longer than `abandonedAfter`. The log reports the block with the task's name. */

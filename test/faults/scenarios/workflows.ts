@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { comparable, evaluate } from '../../support/evaluate-shape.js';
-import { shapes, tagged, type Shape } from '../../support/workflow-shapes.js';
+import { tagged, timedShapes, type Shape } from '../../support/workflow-shapes.js';
 import { linkAsText } from '../support/shape-journal.js';
 import type { TestProcess } from '../support/test-process.js';
 import type { World } from '../support/world.js';
@@ -10,6 +10,11 @@ import type { World } from '../support/world.js';
 const SEED = 20_261_124;
 /** With two workers, one goes on while the other is dead. */
 const WORKERS = 2;
+/** Results are kept for less time than a workflow takes. */
+const OPTIONS = {
+  results: { ttl: '100ms' },
+  queues: { default: { concurrency: 5, priorities: true, rateLimit: { max: 50, per: 20 } } },
+} as const;
 /** Milliseconds that a workflow may take while its workers are killed. */
 const PATIENCE = 60_000;
 
@@ -20,14 +25,14 @@ interface Workflow {
 }
 
 /**
- * Random nested workflows run while a worker is killed many times, each time at a random moment. Each workflow gives
+ * Random nested workflows with delays, dates and priorities, in a queue with a rate limit, run while a worker is killed many times, each time at a random moment. Each workflow gives
  * the result that `evaluate` computes in memory, each link is one task, and no task is left waiting.
  */
 export async function killedWorkflows(world: World, { kills, each }: { kills: number; each: number }): Promise<void> {
   const random = fc.sample(fc.nat(200), { numRuns: kills, seed: SEED });
-  const described = fc.sample(shapes(3), { numRuns: kills * each, seed: SEED });
-  const web = await world.start({ role: 'producer' });
-  const start = () => world.start({ role: 'worker', queues: { default: { concurrency: 5 } } });
+  const described = fc.sample(timedShapes(3), { numRuns: kills * each, seed: SEED });
+  const web = await world.start({ role: 'producer', ...OPTIONS });
+  const start = () => world.start({ role: 'worker', ...OPTIONS });
   const workers = await Promise.all(Array.from({ length: WORKERS }, start));
   const workflows: Workflow[] = [];
   for (const [kill, moment] of random.entries()) {

@@ -14,6 +14,7 @@ import type { Queue } from 'bullmq';
 import {
   chain,
   type EnqueueOptions,
+  TaskNotFoundError,
   TaskQueue,
   TaskQueueModule,
   TaskSchedules,
@@ -96,9 +97,15 @@ const methods = {
     ).id;
   },
   /** Enqueues a task with an `onError` that writes the tag into the journal. Returns its id. */
-  async enqueueWithOnError(task: string, tag: string): Promise<string> {
+  async enqueueWithOnError(task: string, tag: string, args: unknown[] = []): Promise<string> {
     const onError = queue.of(ShapeTasks).failed.signature(tag);
-    return (await queue.of(`Work.${task}`).signature().onError(onError).enqueue()).id;
+    return (
+      await queue
+        .of(`Work.${task}`)
+        .signature(...args)
+        .onError(onError)
+        .enqueue()
+    ).id;
   },
   async result(id: string, timeout?: number): Promise<{ result?: unknown; error?: Described }> {
     try {
@@ -129,8 +136,14 @@ const methods = {
     const counts = await native().getJobCounts('wait', 'prioritized', 'delayed', 'active', 'waiting-children');
     return Object.values(counts).reduce((sum, count) => sum + count, 0);
   },
+  /** Whether a task has ended. Its result may be gone already. */
   async isFinal(id: string): Promise<boolean> {
-    return (await queue.handle(id).status()).finishedAt !== null;
+    try {
+      return (await queue.handle(id).status()).finishedAt !== null;
+    } catch (error) {
+      if (error instanceof TaskNotFoundError) return true;
+      throw error;
+    }
   },
   /** Sets a schedule of `TimedWork.tick`. */
   async schedule(id: string, { every, args = [], ...settings }: TimedSettings): Promise<ScheduleStatus> {

@@ -8,6 +8,9 @@ export interface Armed {
   armKill?: (id: string) => void;
 }
 
+/** Milliseconds. A caller who runs a cancelled task again waits up to 2 s for the end of the cancelled run. */
+const DEAF_FOR = 3_000;
+
 const QUICK = { retries: 1, backoff: { type: 'fixed', delay: 50, jitter: 0 } } as const;
 
 /**
@@ -57,6 +60,19 @@ export class SettlingWork {
   async become(journal: string): Promise<string> {
     this.begin(journal);
     return this.task.replaceWith(chain(this.work.part.signature(''), this.work.part.signature()));
+  }
+
+  /** Blocks its process in its first run once a caller has cancelled it, for longer than a retry waits for the end. */
+  @Task()
+  async deaf(journal: string): Promise<string> {
+    appendFileSync(journal, `${process.pid}\n`);
+    if (runsIn(journal) > 1) return 'done';
+    const { signal } = this.task;
+    await new Promise((resolve) => signal.addEventListener('abort', resolve));
+    const end = performance.now() + DEAF_FOR;
+    while (performance.now() < end);
+    (globalThis as Armed).armKill?.(this.task.id);
+    throw signal.reason as Error;
   }
 
   @Task()
