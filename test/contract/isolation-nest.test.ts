@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import type { INestApplicationContext } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { TaskQueue } from 'nestjs-task-queue';
+import { defineTask, TaskQueue } from 'nestjs-task-queue';
 import { describeEachEngine } from '../support/engines.js';
 import { childEnvironment } from '../support/isolated-children.js';
-import { AppModule, LaterTasks, PerRun, Renderer } from '../support/isolated-corners.js';
+import { AppModule, LaterTasks, PerRun, Posters, Renderer } from '../support/isolated-corners.js';
 
 childEnvironment();
 
@@ -37,6 +37,15 @@ describeEachEngine('isolated tasks of an application with forRootAsync()', (engi
     const runs = await Promise.all(handles.map((handle) => handle.result({ timeout: '25s' })));
     expect(new Set(runs.map(({ number }) => number)).size).toBe(2);
     expect(runs.map(({ id }) => id)).toEqual(handles.map(({ id }) => id));
+  });
+
+  it('run what waits under an earlier name of their task', async () => {
+    const earlier = defineTask<Posters['print']>('OldPosters.print', { queue: 'corners' });
+    for (const producer of [queue.of(earlier), queue.of(Posters).print]) {
+      const handle = await producer.enqueue('circus');
+      expect(await handle.result({ timeout: '25s' })).toEqual({ title: 'circus', pid: expect.any(Number) });
+      expect((await handle.result()).pid).not.toBe(process.pid);
+    }
   });
 
   it('run in a module that the application loads at its start', async () => {

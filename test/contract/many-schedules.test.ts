@@ -1,6 +1,8 @@
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
 import { Task, TaskSchedules } from 'nestjs-task-queue';
+import type { Engine } from '../../lib/engine/engine.js';
+import { ENGINE } from '../../lib/task-queue-tokens.js';
 import { boot, type Booted } from '../support/boot.js';
 import { describeEachEngine } from '../support/engines.js';
 import { Recorder } from '../support/recorder.js';
@@ -49,6 +51,21 @@ describeEachEngine('many schedules', (engine) => {
     expect([...first, ...second, ...third].map((one) => one.id)).toEqual(all.map((one) => one.id));
     expect(third).toHaveLength(100);
     await expect(schedules.list({ limit: 0 })).rejects.toMatchObject({ code: 'CONFIGURATION' });
+  });
+
+  it('a call reads what is stored of its own schedule, and not of the others', async () => {
+    const { schedules: store } = booted.app.get<Engine>(ENGINE);
+    const [scan, get] = [jest.spyOn(store, 'scan'), jest.spyOn(store, 'get')];
+    for (let user = 0; user < 10; user++) {
+      await set(user, '0 9 * * 1');
+      await schedules.get(id(user));
+      await schedules.pause(id(user));
+      await schedules.resume(id(user));
+    }
+    // Every ten seconds the worker reads all of them.
+    expect(scan.mock.calls.filter(([cursor]) => cursor === undefined).length).toBeLessThanOrEqual(1);
+    expect(Math.max(...get.mock.calls.map(([keys]) => keys.length))).toBeLessThan(30);
+    jest.restoreAllMocks();
   });
 
   it('a change of one of them reaches the workers, and its ticks run', async () => {

@@ -65,6 +65,15 @@ export class LaterTasks {
   }
 }
 
+/** Had another name before. */
+@Injectable()
+export class Posters {
+  @Task({ queue: 'corners', isolate: true, aliases: ['OldPosters.print'] })
+  print(title: string): { title: string; pid: number } {
+    return { title, pid: process.pid };
+  }
+}
+
 @Module({ providers: [LaterTasks] })
 class LaterModule {}
 
@@ -86,6 +95,6 @@ async function optionsOfEnvironment(): Promise<TaskQueueOptions> {
 
 @Module({
   imports: [TaskQueueModule.forRootAsync({ useFactory: optionsOfEnvironment })],
-  providers: [{ provide: Renderer, useFactory: () => new PdfRenderer() }, PerRun, Loader],
+  providers: [{ provide: Renderer, useFactory: () => new PdfRenderer() }, PerRun, Posters, Loader],
 })
 export class AppModule {}
