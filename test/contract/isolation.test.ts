@@ -95,6 +95,21 @@ describeEachEngine('isolated tasks', (engine) => {
     expect(await each.result({ timeout: '20s' })).toEqual([4, 10]);
   });
 
+  it('run each item of a map by itself, also one that is retried or becomes another task', async () => {
+    const { double, retried, replaced } = booted.queue.of(IsolatedTasks);
+    const doubled = await booted.queue.enqueue(double.map([2, 5, 1]));
+    expect(await doubled.result({ timeout: '25s' })).toEqual([4, 10, 2]);
+    const again = await booted.queue.enqueue(retried.starmap([[], []]));
+    expect(await again.result({ timeout: '25s' })).toEqual([3, 3]);
+    const others = await booted.queue.enqueue(replaced.chunks([[6], [7]], 2));
+    expect(await others.result({ timeout: '25s' })).toEqual([
+      [
+        { sum: 7, pid: process.pid },
+        { sum: 8, pid: process.pid },
+      ],
+    ]);
+  }, 60_000);
+
   it('end by their timeout also while they compute, and by a cancel', async () => {
     await expect(run('isolated.computes', 60_000)).rejects.toMatchObject({ cause: { code: 'TASK_TIMEOUT' } });
     await expect(run('isolated.listens')).rejects.toMatchObject({ cause: { code: 'TASK_TIMEOUT' } });
