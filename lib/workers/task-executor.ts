@@ -207,9 +207,9 @@ export class TaskExecutor implements DeliveryHandler<RunOutcome> {
   }
 }
 
-/** A task that has started once never expires. */
-function hasExpired({ options: { expiresAt }, starts }: Delivery, now: () => number): boolean {
-  return starts <= 1 && expiresAt !== undefined && expiresAt <= now();
+/** A task that has started once never expires, and neither does one that a caller has run again. */
+function hasExpired({ options: { expiresAt }, starts, reruns }: Delivery, now: () => number): boolean {
+  return starts <= 1 && !(reruns > 0) && expiresAt !== undefined && expiresAt <= now();
 }
 
 /** Whether a task that runs at most once has run in a process that did not tell its end. */

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
-import { Task, TaskContext, type TaskBatch, type TaskHandle, type Tasks } from 'nestjs-task-queue';
+import { Task, TaskAdmin, TaskContext, type TaskBatch, type TaskHandle, type Tasks } from 'nestjs-task-queue';
 import { boot, type Booted } from '../support/boot.js';
 import { describeEachEngine, type Place } from '../support/engines.js';
 import { until } from '../support/until.js';
@@ -25,6 +25,12 @@ class Work {
   @Task({ expires: EXPIRES })
   async snoozed(): Promise<string> {
     if (++Work.runs === 1) this.task.retry({ in: LATER });
+    return 'done';
+  }
+
+  @Task({ expires: EXPIRES })
+  async failed(): Promise<string> {
+    if (++Work.runs === 1) throw new Error('once');
     return 'done';
   }
 
@@ -78,6 +84,32 @@ describeEachEngine('a task that has started in time never expires', (engine) => 
     const handle = await enqueue();
     await expect(handle.result({ timeout: '20s' })).resolves.toBe('done');
     expect(Work.runs).toBe(2);
+  });
+
+  it('when a caller retries it', async () => {
+    const handle = await work.failed.enqueue();
+    await expect(handle.result({ timeout: '15s' })).rejects.toThrow('once');
+    await expiryPassed(handle);
+    await handle.retry();
+    await expect(handle.result({ timeout: '15s' })).resolves.toBe('done');
+  });
+
+  it('nor does one that expired and that a caller retries, before a worker has cleared it away and after', async () => {
+    const admin = booted.app.get(TaskAdmin);
+    Work.runs = 1;
+    await admin.pause('default');
+    const waiting = await work.failed.with({ expires: 50 }).enqueue();
+    await until(async () => (await waiting.status()).state === 'expired', 'the task has expired');
+    await expect(waiting.retry()).resolves.toMatchObject({ id: waiting.id });
+    expect((await waiting.status()).state).toBe('queued');
+    const ended = await work.failed.with({ expires: 1 }).enqueue();
+    await until(async () => (await ended.status()).state === 'expired', 'the task has expired');
+    await admin.resume('default');
+    await expect(waiting.result({ timeout: '15s' })).resolves.toBe('done');
+    await expect(ended.result({ timeout: '15s' })).rejects.toMatchObject({ code: 'TASK_EXPIRED' });
+    await (await work.failed.with({ expires: '1m' }).enqueue()).result({ timeout: '15s' });
+    await ended.retry();
+    await expect(ended.result({ timeout: '15s' })).resolves.toBe('done');
   });
 
   it('when it is given back at a deploy', async () => {

@@ -51,7 +51,7 @@ export class ActOnTask {
     this.roots.add(root);
     if (record.root !== undefined) {
       const whole = await this.engine.find(root);
-      if (whole && whole.state !== 'failed' && whole.state !== 'cancelled')
+      if (whole && !['failed', 'cancelled', 'expired'].includes(whole.state))
         return { refused: `Its workflow ${root} is ${whole.state}, and goes on without it or has ended.` };
       if (!whole) return { refused: `Its workflow ${root} is no longer stored.` };
     }

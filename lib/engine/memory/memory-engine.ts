@@ -430,11 +430,13 @@ export class MemoryEngine implements Engine {
   private retryAll(task: StoredTask): void {
     const state = stateOf(task, this.now());
     const isStillRunning = hasCancelledRun(task);
-    if (state !== 'failed' && state !== 'cancelled' && !isStillRunning) return;
+    if (state !== 'failed' && state !== 'cancelled' && state !== 'expired' && !isStillRunning) return;
     for (const member of task.workflow?.members ?? []) if (member.place !== 'removed') this.retryAll(member);
     this.refuseSecond(task);
     // The end of that run then queues the task again.
     if (isStillRunning) task.cancelled = { reason: task.cancelled?.reason, again: true };
+    // No worker has taken it yet: it is still in its queue, and runs when its turn comes.
+    else if (state === 'expired' && !hasEnded(task)) task.reruns++;
     else this.place.store.revive(task);
   }
 

@@ -77,11 +77,17 @@ function noteOf({ workflow }: StoredTask): WorkflowNote | undefined {
 }
 
 /** A worker that takes a task after it expired ends it without running it. */
-function wasTakenExpired({ starts, looks, startedAt, options: { expiresAt } }: StoredTask): boolean {
-  return expiresAt !== undefined && startedAt !== null && starts - looks <= 1 && startedAt >= expiresAt;
+function wasTakenExpired({ starts, looks, reruns, startedAt, options: { expiresAt } }: StoredTask): boolean {
+  return reruns === 0 && expiresAt !== undefined && startedAt !== null && starts - looks <= 1 && startedAt >= expiresAt;
 }
 
-/** Whether the task has expired before a worker took it. A worker then only clears it away. */
-export function hasExpiredUnstarted({ starts, looks, options: { expiresAt } }: StoredTask, now: number): boolean {
-  return starts === looks && expiresAt !== undefined && expiresAt <= now;
+/**
+ * Whether the task has expired before a worker took it. A worker then only clears it away. A task that a caller has run again does not
+ * expire.
+ */
+export function hasExpiredUnstarted(
+  { starts, looks, reruns, options: { expiresAt } }: StoredTask,
+  now: number,
+): boolean {
+  return reruns === 0 && starts === looks && expiresAt !== undefined && expiresAt <= now;
 }

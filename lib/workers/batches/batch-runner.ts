@@ -113,8 +113,9 @@ export class BatchRunner {
     const { size, wait } = definition.batch;
     const { delivery, args } = member;
     const { expiresAt } = delivery.options;
-    // A task that has started once never expires.
-    const within = expiresAt === undefined || delivery.starts > 1 ? Infinity : Math.max(expiresAt - this.deps.now(), 0);
+    // A task that has started once never expires, and neither does one that a caller has run again.
+    const mayStart = expiresAt === undefined || delivery.starts > 1 || delivery.reruns > 0;
+    const within = mayStart ? Infinity : Math.max(expiresAt - this.deps.now(), 0);
     return {
       member,
       group: groupOf(definition, args),

@@ -52,11 +52,13 @@ function readableRecord(
   const finishedByBullMQ = isFinishedInBullMQ(jobState);
   const failure =
     jobState === 'failed' ? readFailure(json) : jobState === 'completed' ? null : (failed?.failure ?? null);
+  // The expiry time concerns the start that the call asked for. A caller who runs the task again asks for another one.
+  const startBy = data?.rerun ? undefined : opts.task?.expiresAt;
   const state = taskState(json, jobState, {
     failure,
     data,
     cancelled,
-    expiresAt: opts.task?.expiresAt,
+    expiresAt: startBy,
     now,
   });
   // What the worker clears away later has ended before.
@@ -64,7 +66,7 @@ function readableRecord(
   const finishedAt = finishedByBullMQ
     ? (endedBefore ?? json.finishedOn ?? now)
     : isEnded(state)
-      ? (endedBefore ?? cancelled?.at ?? opts.task?.expiresAt ?? now)
+      ? (endedBefore ?? cancelled?.at ?? startBy ?? now)
       : null;
   const expiresAt = finishedAt === null ? null : finishedAt + timeToLive(state, opts.task?.resultTtl, retention);
   // A member is kept as long as the task that waits for it, so that the whole can be looked at and run again.

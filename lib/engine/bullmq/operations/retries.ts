@@ -34,7 +34,7 @@ export interface TaskRetriesDeps {
 }
 
 /**
- * Runs failed and cancelled tasks again; of a workflow, its members too.
+ * Runs failed, cancelled and expired tasks again; of a workflow, its members too. A task that runs again does not expire.
  *
  * A task that was cancelled may still run, and cannot run a second time until its worker has stored the end. A caller waits for that for
  * a moment ({@link CANCELLED_WITHIN}), and then leaves a mark: the worker runs the task again as soon as its end is stored. Readers
@@ -90,7 +90,7 @@ export class TaskRetries {
     const { record, json } = found;
     // It counts as failed already, and the worker that takes it next fails it.
     if (isUnreadable(record) && !json.finishedOn) return false;
-    return record.state === 'failed' || record.state === 'cancelled' || this.isAskedFor(found);
+    return ['failed', 'cancelled', 'expired'].includes(record.state) || this.isAskedFor(found);
   }
 
   /** Whether the task has ended and a caller has asked to run it again, which its worker has not done yet. */
@@ -123,6 +123,9 @@ export class TaskRetries {
           if (!isAsked) await job.updateData(job.data.failed ? { ...unmarked, rerun: anotherRun(unmarked) } : unmarked);
           await removeCancelRequest(queueNamed(queue).getBackend(), id);
         }
+        // No worker has taken it yet: it is still in its queue, and runs when its turn comes.
+        const isQueued = found.record.state === 'expired' && found.json.finishedOn === undefined;
+        if (isQueued && readData(job.data)) await job.updateData({ ...job.data, rerun: anotherRun(job.data) });
         if ((await lookup.stateAfterEnd(found.record)) === 'failed') {
           await this.takeKeyBack(found);
           // Data that is none of a task stays as it is.
