@@ -23,7 +23,10 @@ export interface EndMessages {
 }
 
 /** BullMQ's options of a worker. */
-export type DriverWorkerOptions = Omit<WorkerOptions, 'connection' | 'prefix'>;
+export interface DriverWorkerOptions extends Omit<WorkerOptions, 'connection' | 'prefix'> {
+  /** Whether the worker runs its jobs in batches, so that it takes as many as it has places for at once. */
+  readonly inBatches?: boolean;
+}
 
 /**
  * What differs between the databases that BullMQ runs on: connecting, looking a job up, storing many jobs, and sending

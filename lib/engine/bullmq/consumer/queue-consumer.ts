@@ -176,11 +176,12 @@ export class QueueConsumer {
     return this.intake?.isFull(this.running.size) ?? this.running.size >= this.options.concurrency;
   }
 
-  private createWorker({ concurrency, rateLimit, worker: name }: ConsumerOptions): Worker {
+  private createWorker({ concurrency, rateLimit, batchSize, worker: name }: ConsumerOptions): Worker {
     const { driver, feed, abandonedAfter } = this.deps;
     const options: Parameters<Driver['createWorker']>[2] = {
       autorun: false,
       concurrency,
+      inBatches: batchSize !== undefined,
       // BullMQ stores it with each job that the worker takes.
       ...(name !== undefined && { name }),
       ...(rateLimit && { limiter: { max: rateLimit.max, duration: rateLimit.per } }),

@@ -1,4 +1,5 @@
 import type { IQueueBackend, Job } from 'bullmq';
+import { setTimeout as wait } from 'node:timers/promises';
 import { RunUp } from './run-up.js';
 import type { NextJob, TakenAhead } from './taken-ahead.js';
 
@@ -65,24 +66,28 @@ function isPlain({ parent, parentKey, deduplicationId, repeatJobKey }: Partial<J
  * Makes a worker take many jobs at once through the lane while it fills its places.
  *
  * @param free the places that are free beside the one for which the worker asks; 0 to take each job in BullMQ's own way
+ * @param inBatches whether the worker runs its jobs in batches
  */
 export function takeTogether(
   backend: Pick<IQueueBackend, 'moveToActive'>,
   lane: Pick<Lane, 'take'>,
   ahead: Pick<TakenAhead, 'add'>,
   free: () => number,
+  inBatches: boolean | undefined,
 ): void {
   const moveToActive = backend.moveToActive.bind(backend);
-  const runUp = new RunUp();
+  const runUp = new RunUp(inBatches);
   const tookAlone = (next: NextJob): NextJob => {
-    runUp.took(next[0] ? 1 : 0);
+    runUp.took(next[0] ? 1 : 0, 1);
     return next;
   };
   const takeAlone = (token: string, name: string | undefined) => moveToActive(token, name).then(tookAlone);
   const takeMany = async (tokens: readonly string[], token: string, name: string | undefined): Promise<NextJob> => {
+    const pause = runUp.pause();
+    if (pause > 0) await wait(pause);
     const { jobs, none } = await lane.take(tokens);
     const taken = tokens.filter((one) => jobs.has(one));
-    runUp.took(taken.length);
+    runUp.took(taken.length, tokens.length);
     for (const one of taken) if (one !== token) ahead.add(one, jobs.get(one) as NextJob);
     return jobs.get(token) ?? none ?? takeAlone(token, name);
   };

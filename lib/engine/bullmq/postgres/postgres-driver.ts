@@ -225,13 +225,19 @@ export class PostgresDriver implements Driver {
     return flows as unknown as FlowProducer;
   }
 
-  createWorker(name: string, processor: Processor, options: DriverWorkerOptions, ends: EndMessages): Worker {
+  createWorker(
+    name: string,
+    processor: Processor,
+    { inBatches, ...options }: DriverWorkerOptions,
+    ends: EndMessages,
+  ): Worker {
     this.pools.reserveListeners(this.consumedQueues.add(name));
     const worker = new this.classes.Worker(name, processor, {
       ...options,
       connection: this.pools.queries,
     }) as unknown as Worker;
     const lane = {
+      inBatches,
       laneSwitch: this.laneSwitch,
       clockDifference: () => this.clock.difference,
       isOutage: (error: unknown) => !bullmq.isNotConnectionError(error as Error),

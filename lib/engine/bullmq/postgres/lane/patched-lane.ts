@@ -11,7 +11,9 @@ interface Inside {
   readonly closing?: Promise<void>;
 }
 
-export type UseLaneDeps = Pick<LaneDeps, 'query' | 'isOutage' | 'clockDifference' | 'laneSwitch'>;
+export interface UseLaneDeps extends Pick<LaneDeps, 'query' | 'isOutage' | 'clockDifference' | 'laneSwitch'> {
+  readonly inBatches: boolean | undefined;
+}
 
 /**
  * Makes a worker store the ends of jobs that succeeded together, and take many jobs at once, see {@link Lane}. By itself, BullMQ
@@ -39,7 +41,7 @@ export function useLane(worker: Worker, deps: UseLaneDeps, patch: (backend: Post
     isOn: () => deps.laneSwitch.isOn(queue),
     isClosing: () => inside.closing !== undefined,
   });
-  takeTogether(backend, lane, ahead, () => (deps.laneSwitch.isOn(queue) ? freePlaces(worker) : 0));
+  takeTogether(backend, lane, ahead, () => (deps.laneSwitch.isOn(queue) ? freePlaces(worker) : 0), deps.inBatches);
   patch(backend);
   handOver(backend, ahead);
 }

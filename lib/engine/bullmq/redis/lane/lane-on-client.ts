@@ -10,7 +10,10 @@ import { useRedisLane, type UseRedisLaneDeps } from './patched-redis-lane.js';
 type LaneClient = Record<typeof LANE_COMMAND, (...args: (string | number)[]) => Promise<LaneReply>>;
 
 /** Defines the script of the lane on a client, and makes workers of this client use it. */
-export function laneOn(client: RedisClient, deps: Pick<UseRedisLaneDeps, 'clock' | 'worker' | 'ends'>): InLane {
+export function laneOn(
+  client: RedisClient,
+  deps: Pick<UseRedisLaneDeps, 'clock' | 'worker' | 'ends' | 'inBatches'>,
+): InLane {
   if (!(LANE_COMMAND in client))
     client.defineCommand(LANE_COMMAND, { lua: LANE_SCRIPT, numberOfKeys: LANE_KEYS.length });
   const send = (keys: readonly string[], args: readonly (string | number)[]) =>

@@ -18,6 +18,7 @@ interface Inside {
 }
 
 export interface UseRedisLaneDeps {
+  readonly inBatches: boolean | undefined;
   readonly clock: Clock;
   readonly isOutage: (error: unknown) => boolean;
   readonly ends: Pick<EndMessages, 'ending'>;
@@ -73,10 +74,11 @@ export function useRedisLane(
   });
   const ahead = new TakenAhead((id, token) => backend.moveJobFromActiveToWait(id, token));
   storeTogether(backend, lane, { isOn: () => laneSwitch.isOn, isClosing: () => inside.queue.closing !== undefined });
-  takeTogether(backend, lane, ahead, () => {
+  const free = () => {
     const worker = deps.worker();
     return laneSwitch.isOn && worker ? Math.min(freePlaces(worker), MOST_JOBS - 1) : 0;
-  });
+  };
+  takeTogether(backend, lane, ahead, free, deps.inBatches);
   const patched = patch(backend);
   handOver(patched, ahead);
   return patched;

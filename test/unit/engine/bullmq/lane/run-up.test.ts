@@ -12,7 +12,7 @@ function fill(places: number, pause = 0): number[] {
   for (let filled = 0; filled < places;) {
     const tokens = runUp.tokens(`worker:${filled}`, places - filled - 1);
     expect(tokens).toEqual(tokens.map((_, ahead) => `worker:${filled + ahead}`));
-    runUp.took(tokens.length);
+    runUp.took(tokens.length, tokens.length);
     counts.push(tokens.length);
     filled += tokens.length;
     now += pause;
@@ -34,10 +34,26 @@ it('a call for the next job of a place, or without a number, is for one job', ()
   const runUp = new RunUp();
   for (const token of ['worker:0', 'worker:1']) {
     expect(runUp.tokens(token, 50)).toEqual([token]);
-    runUp.took(1);
+    runUp.took(1, 1);
   }
   expect(runUp.tokens('worker:0', 50)).toHaveLength(1);
-  runUp.took(1);
+  runUp.took(1, 1);
   expect(runUp.tokens('worker:1', 50)).toHaveLength(1);
   expect(runUp.tokens('foreign', 50)).toEqual(['foreign']);
+});
+
+it('a worker of batches takes what it has places for, and gathers for 10 ms when it has emptied the queue', () => {
+  let now = 0;
+  jest.spyOn(performance, 'now').mockImplementation(() => now);
+  const runUp = new RunUp(true);
+  expect(runUp.tokens('worker:0', 499)).toHaveLength(500);
+  expect(runUp.pause()).toBe(0);
+  runUp.took(500, 500);
+  expect(runUp.pause()).toBe(0);
+  runUp.took(20, 500);
+  expect(runUp.pause()).toBe(10);
+  now = 4;
+  expect(runUp.pause()).toBe(6);
+  now = 5_000;
+  expect(runUp.pause()).toBe(0);
 });
