@@ -25,7 +25,7 @@ export interface EndMessages {
 /** BullMQ's options of a worker. */
 export interface DriverWorkerOptions extends Omit<WorkerOptions, 'connection' | 'prefix'> {
   /** Whether the worker runs its jobs in batches, so that it takes as many as it has places for at once. */
-  readonly inBatches?: boolean;
+  readonly runsBatches?: boolean;
 }
 
 /**

@@ -181,7 +181,7 @@ export class QueueConsumer {
     const options: Parameters<Driver['createWorker']>[2] = {
       autorun: false,
       concurrency,
-      inBatches: batchSize !== undefined,
+      runsBatches: batchSize !== undefined,
       // BullMQ stores it with each job that the worker takes.
       ...(name !== undefined && { name }),
       ...(rateLimit && { limiter: { max: rateLimit.max, duration: rateLimit.per } }),

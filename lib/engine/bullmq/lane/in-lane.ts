@@ -66,17 +66,17 @@ function isPlain({ parent, parentKey, deduplicationId, repeatJobKey }: Partial<J
  * Makes a worker take many jobs at once through the lane while it fills its places.
  *
  * @param free the places that are free beside the one for which the worker asks; 0 to take each job in BullMQ's own way
- * @param inBatches whether the worker runs its jobs in batches
+ * @param runsBatches whether the worker runs its jobs in batches
  */
 export function takeTogether(
   backend: Pick<IQueueBackend, 'moveToActive'>,
   lane: Pick<Lane, 'take'>,
   ahead: Pick<TakenAhead, 'add'>,
   free: () => number,
-  inBatches: boolean | undefined,
+  runsBatches: boolean | undefined,
 ): void {
   const moveToActive = backend.moveToActive.bind(backend);
-  const runUp = new RunUp(inBatches);
+  const runUp = new RunUp(runsBatches);
   const tookAlone = (next: NextJob): NextJob => {
     runUp.took(next[0] ? 1 : 0, 1);
     return next;

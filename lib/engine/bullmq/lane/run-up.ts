@@ -20,8 +20,8 @@ export class RunUp {
   private lastAt = 0;
   private foundFewer = false;
 
-  /** @param inBatches whether the worker runs its jobs in batches */
-  constructor(private readonly inBatches = false) {}
+  /** @param runsBatches whether the worker runs its jobs in batches */
+  constructor(private readonly runsBatches = false) {}
 
   /**
    * @param free the places that are free beside that of this token
@@ -36,7 +36,7 @@ export class RunUp {
     if (colon === -1 || !isNew) return [token];
     this.lastNumber = place;
     if (performance.now() - this.lastAt > AT_ONCE) this.inARow = 0;
-    const most = this.inBatches ? 1 + free : Math.min(1 + free, 2 * this.inARow);
+    const most = this.runsBatches ? 1 + free : Math.min(1 + free, 2 * this.inARow);
     if (most < FEWEST_JOBS) return [token];
     const tokens = Array.from({ length: most }, (_, ahead) => `${token.slice(0, colon + 1)}${place + ahead}`);
     this.lastNumber += most - 1;
@@ -45,7 +45,7 @@ export class RunUp {
 
   /** Milliseconds for which jobs that come for the next batch are gathered, before the worker takes them with one call. */
   pause(): number {
-    return this.inBatches && this.foundFewer ? Math.max(GATHERING - (performance.now() - this.lastAt), 0) : 0;
+    return this.runsBatches && this.foundFewer ? Math.max(GATHERING - (performance.now() - this.lastAt), 0) : 0;
   }
 
   /**

@@ -228,7 +228,7 @@ export class PostgresDriver implements Driver {
   createWorker(
     name: string,
     processor: Processor,
-    { inBatches, ...options }: DriverWorkerOptions,
+    { runsBatches, ...options }: DriverWorkerOptions,
     ends: EndMessages,
   ): Worker {
     this.pools.reserveListeners(this.consumedQueues.add(name));
@@ -237,7 +237,7 @@ export class PostgresDriver implements Driver {
       connection: this.pools.queries,
     }) as unknown as Worker;
     const lane = {
-      inBatches,
+      runsBatches,
       laneSwitch: this.laneSwitch,
       clockDifference: () => this.clock.difference,
       isOutage: (error: unknown) => !bullmq.isNotConnectionError(error as Error),

@@ -231,14 +231,14 @@ export class RedisDriver implements Driver {
   createWorker(
     name: string,
     processor: Processor,
-    { inBatches, ...options }: DriverWorkerOptions,
+    { runsBatches, ...options }: DriverWorkerOptions,
     ends: EndMessages,
   ): Worker {
     this.useQueues([name]);
     this.workerClient ??= withBareCopies(patchSendCommand(this.openCopy()), this.reportRemoved);
     const { workerClient, clock } = this;
     let worker: Worker | undefined;
-    const inLane = laneOn(workerClient, { clock, ends, inBatches, worker: () => worker });
+    const inLane = laneOn(workerClient, { clock, ends, runsBatches, worker: () => worker });
     const classes = bullmq.withBackend(backendFactory(clock, { inLane, onForbidden: this.report }));
     worker = new classes.Worker(name, processor, { ...options, connection: workerClient, prefix: this.prefix });
     return worker;

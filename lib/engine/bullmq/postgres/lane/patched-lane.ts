@@ -12,7 +12,7 @@ interface Inside {
 }
 
 export interface UseLaneDeps extends Pick<LaneDeps, 'query' | 'isOutage' | 'clockDifference' | 'laneSwitch'> {
-  readonly inBatches: boolean | undefined;
+  readonly runsBatches: boolean | undefined;
 }
 
 /**
@@ -41,7 +41,7 @@ export function useLane(worker: Worker, deps: UseLaneDeps, patch: (backend: Post
     isOn: () => deps.laneSwitch.isOn(queue),
     isClosing: () => inside.closing !== undefined,
   });
-  takeTogether(backend, lane, ahead, () => (deps.laneSwitch.isOn(queue) ? freePlaces(worker) : 0), deps.inBatches);
+  takeTogether(backend, lane, ahead, () => (deps.laneSwitch.isOn(queue) ? freePlaces(worker) : 0), deps.runsBatches);
   patch(backend);
   handOver(backend, ahead);
 }

@@ -12,7 +12,7 @@ type LaneClient = Record<typeof LANE_COMMAND, (...args: (string | number)[]) => 
 /** Defines the script of the lane on a client, and makes workers of this client use it. */
 export function laneOn(
   client: RedisClient,
-  deps: Pick<UseRedisLaneDeps, 'clock' | 'worker' | 'ends' | 'inBatches'>,
+  deps: Pick<UseRedisLaneDeps, 'clock' | 'worker' | 'ends' | 'runsBatches'>,
 ): InLane {
   if (!(LANE_COMMAND in client))
     client.defineCommand(LANE_COMMAND, { lua: LANE_SCRIPT, numberOfKeys: LANE_KEYS.length });

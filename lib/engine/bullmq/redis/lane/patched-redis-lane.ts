@@ -18,7 +18,7 @@ interface Inside {
 }
 
 export interface UseRedisLaneDeps {
-  readonly inBatches: boolean | undefined;
+  readonly runsBatches: boolean | undefined;
   readonly clock: Clock;
   readonly isOutage: (error: unknown) => boolean;
   readonly ends: Pick<EndMessages, 'ending'>;
@@ -78,7 +78,7 @@ export function useRedisLane(
     const worker = deps.worker();
     return laneSwitch.isOn && worker ? Math.min(freePlaces(worker), MOST_JOBS - 1) : 0;
   };
-  takeTogether(backend, lane, ahead, free, deps.inBatches);
+  takeTogether(backend, lane, ahead, free, deps.runsBatches);
   const patched = patch(backend);
   handOver(patched, ahead);
   return patched;
