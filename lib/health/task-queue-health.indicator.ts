@@ -207,7 +207,7 @@ export class TaskQueueHealthIndicator {
     }
   }
 
-  /** Why the engine serves nobody, or not this process; `undefined` when it does. */
+  /** The reason why the engine does not serve this process; `undefined` when the engine serves it. */
   async #outage(timeout: number): Promise<string | undefined> {
     try {
       await this.#ping(timeout);

@@ -33,7 +33,7 @@ export interface JobData {
     readonly abandoned: number;
     /** The stacks of earlier attempts, where BullMQ removes them from a job that runs again. */
     readonly stacks?: readonly string[];
-    /** A caller has asked for this run before the one before had ended, so the job is about to run, whoever finds it. */
+    /** A caller asked for this run before the last run had ended. Any worker that finds the job runs it. */
     readonly asked?: true;
   };
 }

@@ -5,7 +5,7 @@ import { readFailure, runOfFailure } from './job-failure.js';
 
 /**
  * Milliseconds in which a caller runs a task again that has ended. The process of a caller that died in between leaves the task as it ended:
- * cancelled. Nobody has told that caller that the task runs again.
+ * cancelled. That caller does not learn that the task runs again.
  */
 const AGAIN_WITHIN = 30_000;
 

@@ -3,8 +3,8 @@ const AT_ONCE = 10;
 /** With fewer jobs, a call of BullMQ's own function is faster. */
 const FEWEST_JOBS = 4;
 /**
- * Milliseconds between two calls that take jobs for batches, when the first one has emptied the queue. Each call takes some 3 ms of
- * PostgreSQL's time, however few jobs it takes.
+ * Milliseconds between two calls that take jobs for batches, when the first one has emptied the queue. PostgreSQL
+ * plans the statement of each call anew, however few jobs it takes.
  */
 const GATHERING = 10;
 

@@ -557,7 +557,7 @@ const RETURN_TOKEN = `UPDATE rate_limit SET points = points - 1
 
 const SHORTEN_WINDOW = 'UPDATE rate_limit SET expire_at_ms = $2::bigint WHERE queue = $1 AND expire_at_ms > $2::bigint';
 
-/** A limit of BullMQ's `rateLimit()` has so many points that none is left, and may last for any time. */
+/** BullMQ's `rateLimit()` stores a limit with so many points that none is left. Such a limit may last for any time. */
 const LIMIT_WINDOW = `UPDATE rate_limit SET expire_at_ms = $2::bigint + length FROM (
     SELECT COALESCE((SELECT value::bigint FROM meta WHERE queue = $1 AND field = 'duration'), $3::bigint) AS length
   ) AS declared
