@@ -95,7 +95,7 @@ export class TaskExecutor implements DeliveryHandler<RunOutcome> {
     const args = argumentsOf(delivery, task.definition);
     if (!args) return this.journal.ended(delivery, { kind: 'failed', failure: noTask(delivery) });
     if (isLost(delivery, task.definition)) return this.journal.ended(delivery, { kind: 'failed', failure: lost() });
-    if (isBatchTask(task)) return this.batches.handle({ ...delivery, args }, task);
+    if (isBatchTask(task)) return this.batches.handle(delivery, args, task);
     const { places } = this.options;
     if (!places.counts(delivery.queue)) return this.runTask(delivery, task, args);
     const place = await places.takeUnless([this.closing, delivery.interruption], delivery.queue);

@@ -42,7 +42,8 @@ export class TaskInvokerFactory {
   /** @throws the error of Nest when a dependency of an enhancer cannot be resolved */
   async create(task: FoundTask): Promise<TaskInvoker> {
     if (!task.definition.batch) return this.createPart(task, whole);
-    return new BatchMethod(await this.createPart(task, admission), await this.createPart(task, batch));
+    const ofCall = await this.createPart(task, admission);
+    return new BatchMethod(ofCall instanceof BareMethod ? undefined : ofCall, await this.createPart(task, batch));
   }
 
   private async createPart(task: FoundTask, partOf: PartOf): Promise<TaskInvoker> {

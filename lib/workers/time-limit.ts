@@ -82,16 +82,25 @@ export class TimeLimit {
    * @param runInContext runs the call with the context of the task, and later the listeners of the signal
    */
   race<T>(call: () => T, runInContext: <R>(body: () => R) => R): Promise<Awaited<T>> {
-    this.runInContext = runInContext;
+    this.interruptIn(runInContext);
     return new Promise<Awaited<T>>((resolve, reject) => {
       if (this.interruption.isRequested) return reject(this.reason);
-      const { abortGrace = ABORT_GRACE } = this.listener;
-      this.interruption.onRequest(() => {
-        if (abortGrace !== Infinity) this.graceTimers.push(setTimeout(() => reject(this.reason as Error), abortGrace));
-      });
+      this.whenOverdue(reject);
       // Inside the executor of the promise, so that an error which a synchronous method throws rejects the promise too.
       Promise.resolve(runInContext(call)).then(resolve, reject);
     });
+  }
+
+  /** @param runInContext calls the listeners of the signal with the context of the task */
+  interruptIn(runInContext: (body: () => void) => void): void {
+    this.runInContext = runInContext;
+  }
+
+  /** Calls `end` with the reason of an interruption, {@link ABORT_GRACE} after it. */
+  whenOverdue(end: (reason: unknown) => void): void {
+    const { abortGrace = ABORT_GRACE } = this.listener;
+    if (abortGrace === Infinity) return;
+    this.interruption.onRequest(() => this.graceTimers.push(setTimeout(() => end(this.reason), abortGrace)));
   }
 
   clear(): void {

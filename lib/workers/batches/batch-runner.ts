@@ -15,6 +15,7 @@ import { SlowRun } from '../slow-run.js';
 import type { TaskContext, TaskRun } from '../task-context.js';
 import { TimeLimit } from '../time-limit.js';
 import { BatchMember } from './batch-member.js';
+import { BatchMemberCall } from './batch-member-call.js';
 import { BatchQueue, type Batchable } from './batch-queue.js';
 import { mostOf, resultsOf } from './batch-results.js';
 import type { RunPlaces } from './run-places.js';
@@ -50,12 +51,15 @@ export class BatchRunner {
 
   constructor(private readonly deps: BatchRunnerDeps) {}
 
-  async handle(delivery: Delivery, task: BatchTask): Promise<RunOutcome> {
+  /** @param args the arguments that the call was enqueued with */
+  async handle(delivery: Delivery, args: readonly unknown[], task: BatchTask): Promise<RunOutcome> {
     const { ends } = this.deps;
     const { definition } = task;
-    const member = new BatchMember(delivery, (error) => ends.journal.listenerThrew(delivery, error));
+    const member = new BatchMember(delivery, args, (error) => ends.journal.listenerThrew(delivery, error));
     try {
-      member.args = await this.admit(member, task);
+      const inRun = <R>(body: () => R): R => this.deps.context.run(this.runOf(member, definition), body);
+      if (definition.schema || task.invoker.admit) member.args = await this.admit(member, task, inRun);
+      else member.limit.interruptIn(inRun);
       const returned = await this.runInBatch(member, task);
       if (!member.log.isIdle) await member.log.flush();
       if (member.decided) throw member.decided.error;
@@ -79,20 +83,26 @@ export class BatchRunner {
   }
 
   /** The arguments of a call, checked and changed by what acts on each call. */
-  private async admit(member: BatchMember, { definition, invoker }: BatchTask): Promise<readonly unknown[]> {
-    const { delivery, limit, log } = member;
-    const args = await limit.race(
-      () => validateArguments(definition, member.args),
+  private async admit(
+    { limit, args }: BatchMember,
+    { definition, invoker }: BatchTask,
+    inRun: <R>(body: () => R) => R,
+  ): Promise<readonly unknown[]> {
+    const checked = await limit.race(
+      () => validateArguments(definition, args),
       (body) => body(),
     );
-    const progress = (value: unknown) =>
-      delivery.progress(this.deps.ends.checked(value, 'progress', 'The progress report'));
-    const checkedResult = (value: unknown) => this.deps.ends.checked(value, 'result', 'The result');
-    const run = openRun(delivery, definition, { limit, log, progress, checkedResult });
-    return limit.race(
-      () => invoker.admit?.(args) ?? args,
-      (body) => this.deps.context.run(run, body),
-    );
+    return limit.race(() => invoker.admit?.(checked) ?? checked, inRun);
+  }
+
+  /** The run of one call, in which what acts on each call runs, and the listeners of its signal. */
+  private runOf({ delivery, limit, log }: BatchMember, definition: BatchTask['definition']): TaskRun {
+    const { ends } = this.deps;
+    return openRun(delivery, definition, {
+      ...{ limit, log },
+      progress: (value) => delivery.progress(ends.checked(value, 'progress', 'The progress report')),
+      checkedResult: (value) => ends.checked(value, 'result', 'The result'),
+    });
   }
 
   private runInBatch(member: BatchMember, task: BatchTask): Promise<unknown> {
@@ -103,10 +113,10 @@ export class BatchRunner {
     const waiting = this.waiting(member, task);
     const queue = this.queueOf(member.delivery.queue, task);
     queue.add(waiting);
-    const stopListening = member.limit.interruption.onRequest(() => {
+    member.limit.interruption.onRequest(() => {
       if (queue.remove(waiting)) member.reject(member.reason);
     });
-    return member.returned.finally(stopListening);
+    return member.returned;
   }
 
   private waiting(member: BatchMember, { definition }: BatchTask): Waiting {
@@ -161,7 +171,7 @@ export class BatchRunner {
     for (const { delivery } of members) delivery.started();
     try {
       const returned = await limit.race(
-        () => invoker.invoke([members.map(({ call }) => call)]),
+        () => invoker.invoke([members.map((member) => new BatchMemberCall(member))]),
         (body) => this.deps.context.run(runOfBatch(members, limit), body),
       );
       limit.checkTime();

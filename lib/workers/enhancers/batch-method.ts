@@ -28,13 +28,14 @@ export const batch: PartOf = (method, around) => ({
 
 /** Calls a method that takes batches. */
 export class BatchMethod implements TaskInvoker {
-  constructor(
-    private readonly ofCall: TaskInvoker,
-    private readonly ofBatch: TaskInvoker,
-  ) {}
+  readonly admit?: (args: readonly unknown[]) => Promise<readonly unknown[]>;
 
-  async admit(args: readonly unknown[]): Promise<readonly unknown[]> {
-    return (await this.ofCall.invoke(args)) as readonly unknown[];
+  /** @param ofCall calls what acts on each call; `undefined` when nothing does */
+  constructor(
+    ofCall: TaskInvoker | undefined,
+    private readonly ofBatch: TaskInvoker,
+  ) {
+    if (ofCall) this.admit = async (args) => (await ofCall.invoke(args)) as readonly unknown[];
   }
 
   invoke(args: readonly unknown[]): unknown {

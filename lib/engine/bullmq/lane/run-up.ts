@@ -38,9 +38,7 @@ export class RunUp {
     if (performance.now() - this.lastAt > AT_ONCE) this.inARow = 0;
     const most = this.runsBatches ? 1 + free : Math.min(1 + free, 2 * this.inARow);
     if (most < FEWEST_JOBS) return [token];
-    const tokens = Array.from({ length: most }, (_, ahead) => `${token.slice(0, colon + 1)}${place + ahead}`);
-    this.lastNumber += most - 1;
-    return tokens;
+    return Array.from({ length: most }, (_, ahead) => `${token.slice(0, colon + 1)}${place + ahead}`);
   }
 
   /** Milliseconds for which jobs that come for the next batch are gathered, before the worker takes them with one call. */
@@ -49,10 +47,11 @@ export class RunUp {
   }
 
   /**
-   * @param count how many jobs the worker got
+   * @param count how many jobs the worker got: for the first ones of its tokens
    * @param asked for how many it asked
    */
   took(count: number, asked: number): void {
+    this.lastNumber += Math.max(count - 1, 0);
     this.foundFewer = count < asked;
     this.inARow = count === 0 ? 0 : this.inARow + count;
     this.lastAt = performance.now();

@@ -57,3 +57,14 @@ it('a worker of batches takes what it has places for, and gathers for 10 ms when
   now = 5_000;
   expect(runUp.pause()).toBe(0);
 });
+
+it('a worker that got fewer jobs than it asked for asks for many again with its next token', () => {
+  const runUp = new RunUp(true);
+  expect(runUp.tokens('worker:0', 499)).toHaveLength(500);
+  runUp.took(20, 500);
+  expect(runUp.tokens('worker:19', 480)).toEqual(['worker:19']);
+  runUp.took(0, 1);
+  expect(runUp.tokens('worker:20', 479)).toHaveLength(480);
+  runUp.took(0, 480);
+  expect(runUp.tokens('worker:21', 479)).toHaveLength(480);
+});
