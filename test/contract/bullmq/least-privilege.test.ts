@@ -60,8 +60,8 @@ describe('roles of PostgreSQL', () => {
     const serving = await boot({ connection: urlOf(web), prefix, migrations: 'check', role: 'producer' }, [Work]);
     try {
       await usesEverything(serving, running, Work, 'default');
-      // The queue `default-later` is new, so its sequence is missing.
-      expect(warnings.filter((line) => String(line).includes('"default-later" are stored one by one'))).toHaveLength(1);
+      // The queue `default-later` is new, and neither role may create the sequence that BullMQ makes for a new queue.
+      expect(warnings.filter((line) => String(line).includes('default-later'))).toEqual([]);
     } finally {
       await serving.app.close();
       await running.app.close();

@@ -30,6 +30,7 @@ import {
 } from './job-rows.js';
 import { ADD_LOG_LINES, LOG_CONFLICT, READ_LOG_LINES, type LogRow } from './job-log.js';
 import { ADD_KEYED_JOBS, toFlowEntry, type KeyedRow } from './add-keyed-jobs.js';
+import { ADD_PLAIN_JOBS, orderOf, toPlainEntries, type PlainJobsRow } from './plain-jobs.js';
 import { diagnosePostgres } from './diagnose-postgres.js';
 import { foreignWorkersOnPostgres } from './foreign-workers.js';
 import type { Finding } from '../../ports/diagnosis-port.js';
@@ -40,7 +41,7 @@ import { passServerTime } from './patched-postgres-time.js';
 import { readReplaced, REPLACE_META, type ReplacedRow } from './replace-meta.js';
 import { PostgresLists } from './postgres-lists.js';
 import { claimStatement, patchClaims, readClaim } from './patched-claims.js';
-import { isAnswer, isForbidden, isOutage, lacksRight } from './outage.js';
+import { isAnswer, isForbidden, isOutage } from './outage.js';
 import { LaneSwitch } from './lane/lane-switch.js';
 import { useLane } from './lane/patched-lane.js';
 import { LANE_STATEMENT, type LaneRow } from './lane/lane-statement.js';
@@ -100,11 +101,11 @@ export class PostgresDriver implements Driver {
   readonly transactions: PostgresTransactions | undefined;
   private preparing: Promise<void> | undefined;
   private isPrepared = false;
-  /** Queues in which jobs are stored one by one. */
-  private readonly slowQueues = new Set<string>();
   private readonly consumedQueues = new Set<string>();
   /** Runs {@link LANE_STATEMENT}. */
   protected readonly laneStatement: string = LANE_STATEMENT;
+  /** Runs {@link ADD_PLAIN_JOBS}. */
+  protected readonly addPlainJobs: string = ADD_PLAIN_JOBS;
   private readonly laneSwitch = new LaneSwitch(new PackageLogger());
   private closing: Promise<void> | undefined;
 
@@ -178,19 +179,23 @@ export class PostgresDriver implements Driver {
   }
 
   async addJobs(queue: Queue, jobs: readonly JobEntry[], stored: OnStored): Promise<readonly number[]> {
+    if (jobs.some(({ job }) => job.deduplicationId !== undefined)) return this.addKeyed(queue, jobs, stored);
     const backend = queue.getBackend();
     const [first] = jobs;
-    try {
-      if (jobs.some(({ job }) => job.deduplicationId !== undefined)) return await this.addKeyed(queue, jobs, stored);
-      // Storing several jobs takes four times as long as storing one, however many they are.
-      const ids =
-        jobs.length === 1 && first ? [await backend.addJob(first.job, first.jobId)] : await backend.addJobs([...jobs]);
-      ids.forEach((id, index) => stored(index, id));
-    } catch (error) {
-      if (jobs.length === 1 || !lacksRight(error)) throw error;
-      await this.addEach(queue, jobs, stored);
-    }
+    if (jobs.length === 1 && first) stored(0, await backend.addJob(first.job, first.jobId));
+    else if (!this.laneSwitch.isOff && (await this.addPlain(queue.name, jobs)))
+      jobs.forEach(({ jobId }, index) => stored(index, jobId));
+    else (await backend.addJobs([...jobs])).forEach((id, index) => stored(index, id));
     return [];
+  }
+
+  /** @returns false when the tables have another version than the statement is for, so that it has stored nothing */
+  private async addPlain(queue: string, jobs: readonly JobEntry[]): Promise<boolean> {
+    const params = [queue, toPlainEntries(jobs), orderOf(this.schema)];
+    const { rows } = await this.pools.queries.query<PlainJobsRow>(this.addPlainJobs, params);
+    if (rows[0]?.fits) return true;
+    this.laneSwitch.turnOff();
+    return false;
   }
 
   private async addKeyed({ name }: Queue, jobs: readonly JobEntry[], stored: OnStored): Promise<readonly number[]> {
@@ -198,22 +203,6 @@ export class PostgresDriver implements Driver {
     const { rows } = await this.pools.queries.query<KeyedRow>(ADD_KEYED_JOBS, [entries]);
     for (const { place, id } of rows) if (id !== null) stored(place, id);
     return rows.flatMap(({ place, id }) => (id === null ? [place] : []));
-  }
-
-  /**
-   * Stores jobs one by one. BullMQ's statement for several creates a sequence in a queue that is new, which this package does not use,
-   * and which a role that may create nothing is refused. `grant()` creates it for queues that are known.
-   */
-  private async addEach(queue: Queue, jobs: readonly JobEntry[], stored: OnStored): Promise<void> {
-    const backend = queue.getBackend();
-    if (!this.slowQueues.has(queue.name)) {
-      this.slowQueues.add(queue.name);
-      new PackageLogger().warn(
-        `Tasks that are enqueued together in the queue "${queue.name}" are stored one by one, because the role of this process may not create ` +
-          `the sequence of the queue. Run this as the owner of the tables: npx nestjs-task-queue migrate --url postgres://<owner>@<host>/<database> --prefix ${this.schema} --grant <role>`,
-      );
-    }
-    for (const [index, { job, jobId }] of jobs.entries()) stored(index, await backend.addJob(job, jobId));
   }
 
   /** The tables themselves have the names of the queues. */

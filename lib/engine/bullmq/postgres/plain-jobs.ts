@@ -1,0 +1,73 @@
+import { bullmq } from '../bullmq-package.cjs';
+import type { JobEntry } from '../jobs/job-data.js';
+import { LANE_SCHEMA } from './lane/lane-statement.js';
+
+/**
+ * Stores jobs that are neither keyed nor members of others, as BullMQ's `add_jobs_bulk` does it: the same rows, events and
+ * notifications. That function makes two temporary tables at each call, which takes several times as long as storing the jobs. This is
+ * one statement, which leaves nothing behind in the catalog of the database, and needs no right to create anything.
+ *
+ * $1 is the queue, $2 the list of {@link toPlainEntries}, $3 the sequence that orders the jobs.
+ */
+export const ADD_PLAIN_JOBS = `
+WITH gate AS MATERIALIZED (
+  SELECT versions.fits, versions.fits
+      AND pg_advisory_xact_lock_shared(hashtext('bullmq:finalization'), hashtext($1))::text IS NOT NULL AS is_open,
+    COALESCE((SELECT value FROM meta WHERE queue = $1 AND field = 'opts.maxLenEvents'), '10000')::bigint AS kept_events
+  FROM (SELECT max(version) = ${LANE_SCHEMA} AS fits FROM migration) AS versions
+), added AS (
+  INSERT INTO job (queue, id, seq, name, state, data, opts, priority, delay_ms, max_attempts, added_at_ms, process_at_ms)
+  SELECT $1, id, seq, name, (CASE WHEN delay > 0 THEN 'delayed' ELSE 'waiting' END)::job_state, data,
+    COALESCE(opts, '{}'), COALESCE(priority, 0), COALESCE(delay, 0), COALESCE(attempts, 1), added,
+    CASE WHEN delay > 0 THEN added + delay END
+  FROM (
+    SELECT *, nextval($3::regclass) AS seq FROM json_to_recordset($2::json) AS list (
+      id text, name text, data jsonb, opts jsonb, priority integer, delay bigint, attempts integer, added bigint)
+  ) AS entries
+  WHERE (SELECT is_open FROM gate)
+  ON CONFLICT (queue, id) DO NOTHING
+  RETURNING id, name, seq, state, process_at_ms
+), news AS (
+  INSERT INTO event (queue, event, data, created_at_ms)
+  SELECT $1, told.event, told.data, (extract(epoch FROM clock_timestamp()) * 1000)::bigint
+  FROM added CROSS JOIN LATERAL (VALUES
+    (1, 'added', jsonb_build_object('jobId', id, 'name', name)),
+    (2, state::text, CASE WHEN state = 'delayed' THEN jsonb_build_object('jobId', id, 'delay', process_at_ms)
+      ELSE jsonb_build_object('jobId', id) END)
+  ) AS told (step, event, data)
+  ORDER BY seq, step
+  RETURNING id
+), trimmed AS (
+  DELETE FROM event
+  WHERE queue = $1 AND id <= (SELECT max(id) FROM news WHERE id % 256 = 0) - (SELECT kept_events FROM gate)
+    AND (SELECT bool_or(id % 256 = 0 AND id > kept_events AND kept_events > 0)
+      AND pg_try_advisory_xact_lock(hashtext('bullmq:evtrim:' || $1)) FROM news, gate)
+)
+SELECT fits,
+  CASE WHEN EXISTS (SELECT FROM added) THEN pg_notify('bullmq_jobs', $1)::text END AS told_workers,
+  CASE WHEN EXISTS (SELECT FROM news) AND pg_try_advisory_xact_lock(hashtext('bullmq:evnotify:' || $1))
+    THEN pg_notify('bullmq_events', $1)::text END AS told_listeners
+FROM gate`;
+
+/** The row that {@link ADD_PLAIN_JOBS} gives. */
+export interface PlainJobsRow {
+  /** Whether the tables have the version {@link LANE_SCHEMA}. If not, the statement has done nothing. */
+  readonly fits: boolean;
+}
+
+/** The sequence that orders the jobs, as {@link ADD_PLAIN_JOBS} takes it. */
+export function orderOf(schema: string): string {
+  return `${bullmq.quoteSchemaName(schema)}.job_seq`;
+}
+
+/** Jobs as {@link ADD_PLAIN_JOBS} takes them. The data of a job is JSON already. */
+export function toPlainEntries(jobs: readonly JobEntry[]): string {
+  return `[${jobs.map(toPlainEntry).join(',')}]`;
+}
+
+function toPlainEntry({ jobId, job: { name, data, opts, priority, delay, timestamp } }: JobEntry): string {
+  const { attempts } = opts;
+  const isPlain = Object.keys(opts).length === 0;
+  const fields = { id: jobId, name, added: timestamp, ...(!isPlain && { opts, priority, delay, attempts }) };
+  return `${JSON.stringify(fields).slice(0, -1)},"data":${data}}`;
+}
