@@ -32,7 +32,7 @@ const SHOWN = 'shown after ';
 
 /** Runs in the page, and tells when its charts and its queues are shown. */
 const TELL_DASHBOARD = `(function look() {
-  if (document.querySelector('.chart canvas') && document.querySelector('table.cards tbody tr'))
+  if (document.querySelector('.chart .plot path.line') && document.querySelector('table.cards tbody tr'))
     console.debug('${SHOWN}' + performance.now());
   else requestAnimationFrame(look);
 })()`;

@@ -1,22 +1,41 @@
-const whole = new Intl.NumberFormat('en-US');
-const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
-const day = new Intl.DateTimeFormat(undefined, { month: 'short', day: 'numeric' });
-const exactTime = new Intl.DateTimeFormat(undefined, {
-  ...({
-    year: 'numeric',
-    month: 'short',
-    day: 'numeric',
-    hour: '2-digit',
-    minute: '2-digit',
-    second: '2-digit',
-  } as const),
-  fractionalSecondDigits: 3,
-  timeZoneName: 'short',
-  hourCycle: 'h23',
-});
+import { signal } from '@preact/signals';
 
+/**
+ * Whether the time zone of the reader is known. A server does not know it, and a page that begins with the markup of a server begins
+ * as that: without the times of the reader's clock.
+ */
+export const isZoneKnown = signal(false);
+
+// The first use of `Intl` takes a while, so nothing is made of it before it is needed.
+const clock = once(() => new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }));
+const day = once(() => new Intl.DateTimeFormat(undefined, { month: 'short', day: 'numeric' }));
+const exactTime = once(
+  () =>
+    new Intl.DateTimeFormat(undefined, {
+      ...({
+        year: 'numeric',
+        month: 'short',
+        day: 'numeric',
+        hour: '2-digit',
+        minute: '2-digit',
+        second: '2-digit',
+      } as const),
+      fractionalSecondDigits: 3,
+      timeZoneName: 'short',
+      hourCycle: 'h23',
+    }),
+);
+
+function once<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => (made ??= make());
+}
+
+/** A number with commas between its thousands, alike in every browser and on every server. */
 export function count(value: number): string {
-  return whole.format(value);
+  const [whole = '', fraction] = String(Math.round(value * 1_000) / 1_000).split('.');
+  const grouped = whole.replaceAll(/\B(?=(\d{3})+$)/g, ',');
+  return fraction === undefined ? grouped : `${grouped}.${fraction}`;
 }
 
 export function plural(value: number, noun: string, nouns = `${noun}s`): string {
@@ -58,20 +77,21 @@ export function rough(distance: number): string {
   return plural(Math.floor(hours / 24), 'day');
 }
 
+/** Like the others below, empty as long as {@link isZoneKnown} is not. */
 export function exact(time: number): string {
-  return exactTime.format(time);
+  return isZoneKnown.value ? exactTime().format(time) : '';
 }
 
 export function hourOf(time: number): string {
-  return clock.format(time);
+  return isZoneKnown.value ? clock().format(time) : '';
 }
 
 export function dayAndHour(time: number): string {
-  return `${day.format(time)}, ${clock.format(time)}`;
+  return isZoneKnown.value ? `${day().format(time)}, ${clock().format(time)}` : '';
 }
 
 export function dayOf(time: number): string {
-  return day.format(time);
+  return isZoneKnown.value ? day().format(time) : '';
 }
 
 export function bytes(value: number): string {

@@ -1,32 +1,25 @@
 import { signal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { capital } from './bits.js';
-import { Icon, type IconName } from './icon.js';
+import { Icon } from './icon.js';
 
 type Theme = 'auto' | 'light' | 'dark';
 const KEY = 'task-dashboard-theme';
-const dark = matchMedia('(prefers-color-scheme: dark)');
 
-const chosen = signal<Theme>(kept());
-/** What is in force; changes when the reader or the system chooses another. */
-export const theme = signal('');
+const chosen = signal<Theme>('auto');
 
-function kept(): Theme {
+/** Takes the theme that the reader has chosen. The style sheet does all else. */
+export function startTheme(): void {
   try {
-    return (localStorage.getItem(KEY) ?? 'auto') as Theme;
+    chosen.value = (localStorage.getItem(KEY) ?? 'auto') as Theme;
   } catch {
-    return 'auto';
+    // A browser may refuse to keep anything.
   }
+  apply();
 }
 
 function apply(): void {
   document.documentElement.dataset['theme'] = chosen.value;
-  theme.value = chosen.value === 'auto' ? (dark.matches ? 'dark' : 'light') : chosen.value;
-}
-
-export function startTheme(): void {
-  apply();
-  dark.addEventListener('change', apply);
 }
 
 function choose(next: Theme): void {
@@ -45,7 +38,7 @@ export function Themes(): JSX.Element {
       <legend class="quiet">Theme</legend>
       {(['auto', 'light', 'dark'] as const).map((one) => (
         <label key={one} title={one === 'auto' ? 'As the system' : capital(one)}>
-          <Icon name={one as IconName} />
+          <Icon name={one} />
           <span class="quiet">{one === 'auto' ? 'As the system' : capital(one)}</span>
           <input type="radio" name="theme" value={one} checked={chosen.value === one} onChange={() => choose(one)} />
         </label>

@@ -429,7 +429,7 @@ describeEachDatabase('the dashboard', (engine) => {
     }
     await open('', { viewport: { width: 3840, height: 2160 } });
     await text('Run time');
-    expect((await page.locator('.plot canvas').first().boundingBox())?.height).toBeGreaterThan(200);
+    expect((await page.locator('.plot').first().boundingBox())?.height).toBeGreaterThan(200);
   });
 
   test('errors are searched, and the search is a part of the address', async () => {
@@ -452,6 +452,23 @@ describeEachDatabase('the dashboard', (engine) => {
     const values = page.getByRole('region', { name: /Values of Failures/ });
     await values.getByRole('columnheader', { name: 'failed', exact: true }).waitFor();
     expect(await values.getByRole('row').count()).toBeGreaterThan(50);
+    const readouts = page.locator('.readout:visible');
+    expect(await readouts.count()).toBe(0);
+    const plots = page.getByRole('img', { name: /Throughput|Failures|depth|Wait|Run time/ });
+    const places = await plots.count();
+    expect(places).toBe(5);
+    await plots.first().focus();
+    for (const key of ['ArrowLeft', 'ArrowLeft', 'ArrowRight']) await page.keyboard.press(key);
+    await until(async () => (await readouts.count()) === places, 'all charts show the values of the same time');
+    await readouts
+      .first()
+      .getByText(/^\d\d:\d\d · succeeded [\d,]+ · enqueued [\d,]+/)
+      .waitFor();
+    await plots.last().hover();
+    await until(
+      async () => new Set((await readouts.allInnerTexts()).map((one) => one.slice(0, 5))).size === 1,
+      'one time',
+    );
     await context.close();
     await open(`/workflows/${filled.done.id}`, { viewport: { width: 360, height: 740 } });
     const box = await page.locator('svg.flow').boundingBox();
