@@ -19,13 +19,15 @@ const shared = {
     '^nestjs-task-queue/testing$': '<rootDir>/lib/testing/index.ts',
     '^nestjs-task-queue/testing/matchers$': '<rootDir>/lib/testing/matchers.ts',
     '^nestjs-task-queue/telemetry$': '<rootDir>/lib/telemetry/index.ts',
-    '^(\\.{1,2}/.*)\\.js$': '$1',
-    // A package's own file, or the source of ours.
-    '^(\\.{1,2}/.*)\\.cjs$': ['$1.cjs', '$1.cts'],
   },
+  resolver: '<rootDir>/test/support/resolver.js',
 };
 
-/** A project is a folder of `test/`. Its global setup prepares programs and servers before the first test. */
+/**
+ * A project is a folder of `test/`. Its global setup prepares programs and servers before the first test.
+ *
+ * @param {string} name
+ */
 const project = (name) => ({
   ...shared,
   displayName: name,
