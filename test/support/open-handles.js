@@ -1,5 +1,6 @@
 import { TestEnvironment } from 'jest-environment-node';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { disableAsyncStores } from './async-stores.js';
 
 /** Milliseconds in which a handle may still close by itself: a socket, for example, that has just been ended. */
 const GRACE_MS = 2000;
@@ -27,6 +28,12 @@ export default class OpenHandleEnvironment extends TestEnvironment {
       const leaked = await stillOpenAfterGrace(this.#before.kinds);
       if (leaked.length) state.unhandledErrors.push(openHandlesError(leaked, this.#before.handles));
     }
+  }
+
+  /** @override */
+  async teardown() {
+    await super.teardown();
+    disableAsyncStores();
   }
 }
 
