@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { disableAsyncStores } from './async-stores.js';
 
 /** Milliseconds in which a handle may still close by itself: a socket, for example, that has just been ended. */
-const GRACE_MS = 2000;
+const GRACE = 2_000;
 
 /**
  * Writes that the system has not taken yet. A stream that a suite leaves open is found by itself. What Jest tells its parent process
@@ -17,6 +17,14 @@ const WRITES = new Set(['SimpleWriteWrap', 'WriteWrap']);
  */
 export default class OpenHandleEnvironment extends TestEnvironment {
   #before = openHandles();
+  #grace = GRACE;
+
+  /** @param {ConstructorParameters<typeof TestEnvironment>} args the option of the environment is `grace`, in milliseconds */
+  constructor(...args) {
+    super(...args);
+    const [{ projectConfig }] = args;
+    this.#grace = Number(projectConfig.testEnvironmentOptions['grace'] ?? GRACE);
+  }
 
   /**
    * @param {import('@jest/types').Circus.AsyncEvent} event
@@ -25,7 +33,7 @@ export default class OpenHandleEnvironment extends TestEnvironment {
   async handleTestEvent(event, state) {
     if (event.name === 'setup') this.#before = openHandles();
     if (event.name === 'run_finish') {
-      const leaked = await stillOpenAfterGrace(this.#before.kinds);
+      const leaked = await stillOpenAfterGrace(this.#before.kinds, this.#grace);
       if (leaked.length) state.unhandledErrors.push(openHandlesError(leaked, this.#before.handles));
     }
   }
@@ -37,9 +45,12 @@ export default class OpenHandleEnvironment extends TestEnvironment {
   }
 }
 
-/** @param {string[]} before */
-async function stillOpenAfterGrace(before) {
-  const deadline = Date.now() + GRACE_MS;
+/**
+ * @param {string[]} before
+ * @param {number} grace
+ */
+async function stillOpenAfterGrace(before, grace) {
+  const deadline = Date.now() + grace;
   for (;;) {
     const leaked = without(openHandles().kinds, before);
     if (!leaked.length || Date.now() > deadline) return leaked;

@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import type { TaskRecord } from '../../../lib/engine/task.js';
 import { TaskHandle } from '../../../lib/results/task-handle.js';
 import { TaskResults } from '../../../lib/results/task-results.js';
@@ -79,13 +79,17 @@ describe('once the application closes', () => {
     ['after close', async (results: TaskResults) => results.close()],
     ['during close', async (results: TaskResults) => void results.close()],
     ['after a second close', async (results: TaskResults) => (await results.close(), results.close())],
-  ])('result and updates fail at once %s, and watch nothing', async (_, close) => {
+  ])('result and updates fail at once %s, and watch nothing', async (name, close) => {
     const engine = new NeverFinds();
     const results = new TaskResults(engine);
     const handle = new TaskHandle(results, { id: engine.add({ state: 'succeeded' }) });
     // `close` fetches the tasks of all watchers once more, and this fetch takes its time.
     const earlier = new TaskHandle(results, { id: engine.add() }).result().catch((error: unknown) => error);
-    await close(results);
+    // Only `close` waits, for a second.
+    jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask', 'performance'] });
+    const closed = close(results);
+    await jest.advanceTimersByTimeAsync(name === 'during close' ? 0 : 2_000);
+    await closed;
     const before = engine.watched;
     for (const wait of [
       () => handle.result(),
@@ -98,6 +102,8 @@ describe('once the application closes', () => {
       expect(performance.now() - began).toBeLessThan(500);
     }
     expect(engine.watched).toBe(before);
+    await jest.advanceTimersByTimeAsync(1_000);
+    jest.useRealTimers();
     expect(await earlier).toMatchObject(CLOSED);
   });
 

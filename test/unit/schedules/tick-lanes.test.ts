@@ -1,4 +1,4 @@
-import { expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
 import { topologyOf } from '../../../lib/engine/shards/topology.js';
 import { EngineUnavailableError } from '../../../lib/errors.js';
 import type { DueTick } from '../../../lib/schedules/schedule-book.js';
@@ -12,6 +12,12 @@ const scheduleOf = (queue: string) => ({ stored: { template: { queue } } }) as u
 const [film, mail] = [scheduleOf('films'), scheduleOf('mail')];
 const dueOf = (...schedules: Schedule[]): DueTick[] => schedules.map((schedule) => ({ schedule, tick: 1_000 }));
 const outage = new EngineUnavailableError('away');
+
+const now = performance.now.bind(performance);
+let passed = 0;
+beforeAll(() => void jest.spyOn(performance, 'now').mockImplementation(() => now() + passed));
+afterAll(() => void jest.restoreAllMocks());
+const passASecond = () => void (passed += 1_000);
 
 function lanesWith(run: TickLanesDeps['run'], ping = async () => undefined as void) {
   const ended = jest.fn();
@@ -44,27 +50,32 @@ it('the ticks of one shard do not wait for those of another', async () => {
 it('the ticks of a shard that could not be reached count as missed, and are tried again once it answers', async () => {
   let answers = false;
   const run = jest.fn<TickLanesDeps['run']>(async () => ({ isComplete: false, outage }));
-  const { lanes } = lanesWith(run, async () => {
+  const { lanes, ended } = lanesWith(run, async () => {
     if (!answers) throw outage;
   });
   lanes.start(dueOf(film));
-  await until(() => run.mock.calls.length === 1);
+  await until(() => ended.mock.calls.length === 1);
   expect([lanes.isHeld(film), lanes.isHeld(mail)]).toEqual([true, false]);
-  await until(() => !lanes.isHeld(film));
+  passASecond();
+  expect(lanes.isHeld(film)).toBe(false);
   lanes.start(dueOf(film));
-  await until(() => !lanes.isHeld(film));
-  expect([run.mock.calls.length, lanes.since(film)]).toEqual([1, -Infinity]);
+  await until(() => ended.mock.calls.length === 2);
+  expect([run.mock.calls.length, lanes.isHeld(film), lanes.since(film)]).toEqual([1, true, -Infinity]);
+  passASecond();
   answers = true;
   lanes.start(dueOf(film));
-  await until(() => !lanes.isHeld(film));
-  expect([run.mock.calls.length, lanes.since(film)]).toEqual([1, 5_000]);
+  await until(() => ended.mock.calls.length === 3);
+  expect([run.mock.calls.length, lanes.isHeld(film), lanes.since(film)]).toEqual([1, false, 5_000]);
 });
 
 it('an error of another kind is told, and its shard is tried again', async () => {
-  const { lanes, onError } = lanesWith(async () => {
+  const { lanes, ended, onError } = lanesWith(async () => {
     throw new Error('broken');
   });
   lanes.start(dueOf(film));
-  await until(() => !lanes.isHeld(film));
+  await until(() => ended.mock.calls.length === 1);
+  expect(lanes.isHeld(film)).toBe(true);
+  passASecond();
+  expect(lanes.isHeld(film)).toBe(false);
   expect(onError).toHaveBeenCalledWith(expect.objectContaining({ message: 'broken' }));
 });

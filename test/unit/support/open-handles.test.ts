@@ -10,7 +10,10 @@ let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'task-queue-test-'));
   const testEnvironment = join(root, 'test/support/open-handles.js');
-  writeFileSync(join(folder, 'jest.config.json'), JSON.stringify({ testEnvironment }));
+  writeFileSync(
+    join(folder, 'jest.config.json'),
+    JSON.stringify({ testEnvironment, testEnvironmentOptions: { grace: 100 } }),
+  );
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 

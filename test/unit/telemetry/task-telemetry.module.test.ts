@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Injectable, Module, type ModuleMetadata } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { diag, propagation, trace } from '@opentelemetry/api';
@@ -10,6 +10,7 @@ import { Instrumentations } from '../../../lib/engine/instrumentation.js';
 import { boot, type Booted } from '../../support/boot.js';
 import { LogLines } from '../../support/log-lines.js';
 import { Spans } from '../../support/spans.js';
+import { until } from '../../support/until.js';
 
 @Injectable()
 class Work {
@@ -26,6 +27,7 @@ let booted: Booted | undefined;
 afterEach(async () => {
   await booted?.app.close();
   booted = undefined;
+  jest.useRealTimers();
   trace.disable();
   propagation.disable();
 });
@@ -102,9 +104,14 @@ describe('spans that wait in a batch', () => {
     ['fails', () => Promise.reject(new Error('no collector'))],
     ['does not end', () => new Promise(() => undefined)],
   ])('do not keep an application open whose export %s', async (_, forceFlush) => {
-    const provider = Object.assign(new Spans().provider, { forceFlush });
+    const provider = Object.assign(new Spans().provider, { forceFlush: jest.fn(forceFlush) });
     const { app } = await start({ tracerProvider: provider });
-    await app.close();
+    booted = undefined;
+    jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
+    const closed = app.close();
+    await until(() => provider.forceFlush.mock.calls.length > 0);
+    await jest.advanceTimersByTimeAsync(2_000);
+    await closed;
   });
 });
 
