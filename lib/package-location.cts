@@ -8,11 +8,15 @@ import path = require('node:path');
 /** The name of this package, by which its own package.json is found. */
 const NAME = 'nestjs-task-queue';
 
+/** What {@link packageFolder} has found. It is asked for each task that is declared, and reads several files. */
+let found: { readonly folder: string | undefined } | undefined;
+
 /**
  * The folder with this package's package.json; `undefined` in a bundle, where there is none.
  */
 function packageFolder(): string | undefined {
-  return typeof __dirname === 'string' ? folderOfPackage(NAME, __dirname) : undefined;
+  found ??= { folder: typeof __dirname === 'string' ? folderOfPackage(NAME, __dirname) : undefined };
+  return found.folder;
 }
 
 /** The version in this package's package.json; `undefined` in a bundle. */

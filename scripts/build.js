@@ -4,12 +4,13 @@
  */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { dashboard, embeddedSnapshot, entries, node, root, tsc } from './project.js';
+import { bundle, dashboard, embeddedSnapshot, entries, node, root, tsc } from './project.js';
 
 rmSync(join(root, 'dist'), { recursive: true, force: true });
 const steps = [
   [tsc, '-p', 'tsconfig.build.json'],
   [tsc, '-p', 'tsconfig.build.cjs.json'],
+  [bundle],
   [dashboard],
   [embeddedSnapshot],
   [entries],

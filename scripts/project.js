@@ -11,6 +11,7 @@ export const root = fileURLToPath(new URL('..', import.meta.url));
 export const tsc = 'node_modules/@typescript/native/bin/tsc';
 export const embeddedSnapshot = 'scripts/build-embedded-snapshot.mjs';
 export const dashboard = 'scripts/build-dashboard.mjs';
+export const bundle = 'scripts/bundle-esm.mjs';
 export const entries = 'scripts/build-entries.mjs';
 
 /** Runs a Node program in the project and shows its output. Resolves to whether the program succeeded. */

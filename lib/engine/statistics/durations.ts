@@ -1,4 +1,5 @@
-import { build, decodeFromCompressedBase64, encodeIntoCompressedBase64, type Histogram } from 'hdr-histogram-js';
+import type { Histogram } from 'hdr-histogram-js';
+import { histograms } from './histogram-package.cjs';
 
 /** Longer times count as this one: thirty days in milliseconds. */
 const LONGEST = 30 * 86_400_000;
@@ -28,7 +29,7 @@ export class Durations {
   }
 
   write(): string {
-    if (this.text === '' && this.histogram) this.text = encodeIntoCompressedBase64(this.histogram);
+    if (this.text === '' && this.histogram) this.text = histograms().encodeIntoCompressedBase64(this.histogram);
     return this.text;
   }
 
@@ -39,19 +40,19 @@ export class Durations {
   }
 
   private decoded(): Histogram {
-    this.histogram ??= this.text === '' ? build(OPTIONS) : decode(this.text);
+    this.histogram ??= this.text === '' ? histograms().build(OPTIONS) : decode(this.text);
     return this.histogram;
   }
 }
 
 function decode(text: string): Histogram {
   try {
-    const histogram = decodeFromCompressedBase64(text, OPTIONS.bitBucketSize, OPTIONS.useWebAssembly);
+    const histogram = histograms().decodeFromCompressedBase64(text, OPTIONS.bitBucketSize, OPTIONS.useWebAssembly);
     // By itself, a decoded histogram takes no larger value than it was encoded for.
     histogram.autoResize = true;
     return histogram;
   } catch {
     // Any client of the store may write any text.
-    return build(OPTIONS);
+    return histograms().build(OPTIONS);
   }
 }
