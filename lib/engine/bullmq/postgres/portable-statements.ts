@@ -51,34 +51,52 @@ export class PortableStatements {
     this.texts.clear();
   }
 
-  /** Runs a statement by itself. */
-  run<R>(client: PoolClient, text: string, params?: readonly unknown[]): Promise<PgQueryResult<R>> {
-    return this.needsTransaction ? this.runInTransaction(client, text, params) : this.send(client, text, params);
+  /**
+   * Runs a statement by itself.
+   *
+   * @param limit see {@link send}
+   */
+  run<R>(client: PoolClient, text: string, params?: readonly unknown[], limit?: number): Promise<PgQueryResult<R>> {
+    return this.needsTransaction
+      ? this.runInTransaction(client, text, params, limit)
+      : this.send(client, text, params, limit);
   }
 
   private async runInTransaction<R>(
     client: PoolClient,
     text: string,
-    params?: readonly unknown[],
+    params: readonly unknown[] | undefined,
+    limit: number | undefined,
   ): Promise<PgQueryResult<R>> {
-    await client.query(`BEGIN ISOLATION LEVEL ${READ_COMMITTED}`);
+    const limited = (statement: string) =>
+      client.query({ text: statement, ...(limit !== undefined && { query_timeout: limit }) });
+    await limited(`BEGIN ISOLATION LEVEL ${READ_COMMITTED}`);
     try {
-      const result = await this.send<R>(client, text, params);
-      await client.query('COMMIT');
+      const result = await this.send<R>(client, text, params, limit);
+      await limited('COMMIT');
       return result;
     } catch (error) {
       // It fails only when the connection is broken, and then the pool drops the connection.
-      await client.query('ROLLBACK').catch(() => undefined);
+      await limited('ROLLBACK').catch(() => undefined);
       throw error;
     }
   }
 
-  /** Runs a statement in the transaction that the caller has begun, if there is one. */
-  send<R>(client: PoolClient, text: string, params?: readonly unknown[]): Promise<PgQueryResult<R>> {
+  /**
+   * Runs a statement in the transaction that the caller has begun, if there is one.
+   *
+   * @param limit milliseconds after which it has failed, on a client of the application; those of this package have a limit of their own
+   */
+  send<R>(client: PoolClient, text: string, params?: readonly unknown[], limit?: number): Promise<PgQueryResult<R>> {
     const values = params && [...params];
     const qualified = this.qualify(text);
     if (this.typesOf === 'client') return client.query(qualified, values) as never;
-    return client.query({ text: qualified, ...(values && { values }), types: ownTypes }) as never;
+    return client.query({
+      text: qualified,
+      ...(values && { values }),
+      types: ownTypes,
+      ...(limit !== undefined && { query_timeout: limit }),
+    }) as never;
   }
 
   /** The statement with qualified names and without comments. */

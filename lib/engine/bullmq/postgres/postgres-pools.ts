@@ -79,7 +79,7 @@ export function openPools(
     }),
   );
   return {
-    ...wrap(queries.pool, listeners.pool, deps, 'client'),
+    ...wrap(queries.pool, listeners.pool, deps, { typesOf: 'client' }),
     dropIdle: () => queries.dropIdle(),
     close: async () => {
       await Promise.all([queries.end(), listeners.end()]);
@@ -89,7 +89,9 @@ export function openPools(
 
 /** Uses the application's pool. */
 export function sharePool(pool: Pool, deps: PoolsDeps): PostgresPools {
-  return wrap(pool, pool, deps, 'statement', () => {
+  // By itself, pg has no limits.
+  const limit = pool.options.query_timeout ?? QUERY_LIMIT;
+  return wrap(pool, pool, deps, { typesOf: 'statement', limit }, () => {
     const max = pool.options.max ?? POOL_SIZE;
     if (max > 1) return;
     throw new ConfigurationError(
@@ -104,15 +106,15 @@ function wrap(
   queryPool: Pool,
   listenerPool: Pool,
   { schema, deadline, onDeaf }: PoolsDeps,
-  typesOf: TypesOf,
+  { typesOf, limit }: { readonly typesOf: TypesOf; readonly limit?: number },
   checkRoom: () => void = () => undefined,
 ): PostgresPools {
   const statements = new PortableStatements(schema, typesOf);
   const onQuery = (text: string) => polling.statementRan(text);
-  const queries = safePool({ pool: queryPool, deadline, statements, onQuery });
-  const sessions = safePool({ pool: listenerPool, deadline, statements, onLease: startHeartbeat });
+  const queries = safePool({ pool: queryPool, deadline, statements, limit, onQuery });
+  const sessions = safePool({ pool: listenerPool, deadline, statements, limit, onLease: startHeartbeat });
   // A heartbeat would wait behind a statement that takes long, and then end the connection.
-  const unlimited = safePool({ pool: listenerPool, deadline, statements });
+  const unlimited = safePool({ pool: listenerPool, deadline, statements, limit });
   let consumed: ReadonlySet<string> = new Set();
   const polling = new PollingListeners(queries, () => consumed);
   const listeners = new Listeners(sessions, polling, onDeaf, checkRoom);

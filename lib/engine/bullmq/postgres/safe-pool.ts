@@ -2,6 +2,7 @@ import type { PgPool } from 'bullmq';
 import type { Socket } from 'node:net';
 import type { Pool, PoolClient } from 'pg';
 import { TooLateError, type PoolDeadline } from '../call-deadline.js';
+import { leaseWithin } from '../../lease-within.js';
 import { resetSocket } from '../reset-socket.js';
 import { cancelStatement } from './cancel-statement.js';
 import { LeasedClient } from './leased-client.js';
@@ -16,6 +17,8 @@ export interface SafePoolDeps {
   readonly pool: Pool;
   readonly deadline: PoolDeadline;
   readonly statements: PortableStatements;
+  /** Milliseconds after which a lease has failed, or a statement that ran by itself, in a pool that sets no limit itself. */
+  readonly limit?: number | undefined;
   /** Starts something on each connection that is checked out. @returns stops it */
   readonly onLease?: (client: PoolClient) => () => void;
   /** Called after each statement that ran by itself. */
@@ -28,19 +31,21 @@ export interface SafePool extends PgPool {
 }
 
 /**
- * Wraps a pool of pg for BullMQ and this package. The wrapper differs from the pool in three points:
+ * Wraps a pool of pg for BullMQ and this package. The wrapper differs from the pool in four points:
  *
  * - Every connection has an error listener for as long as it lives. By itself, pg removes its listener from a
  *   connection that is checked out, and an `error` event without a listener ends the process.
  * - A call that waited too long for a connection sends nothing, because its caller has got an error.
  * - Statements are portable.
+ * - With a `limit`, a connection on which no answer comes is broken.
  */
-export function safePool({ pool, deadline, statements, onLease, onQuery }: SafePoolDeps): SafePool {
+export function safePool({ pool, deadline, statements, limit, onLease, onQuery }: SafePoolDeps): SafePool {
   const errorListeners: ((error: Error) => void)[] = [];
   // From the start: the server may end a connection right after it accepted it.
   pool.on('connect', keepErrorListener);
+  const lease = () => (limit === undefined ? pool.connect() : leaseWithin<PoolClient>(pool, limit));
   const connect = async (): Promise<LeasedClient> => {
-    const client = await pool.connect();
+    const client = await lease();
     keepErrorListener(client);
     return new LeasedClient(client, statements, onLease?.(client) ?? ignore);
   };
@@ -48,22 +53,22 @@ export function safePool({ pool, deadline, statements, onLease, onQuery }: SafeP
     connect,
     // Runs several times for each task, so it makes no more objects and promises than it needs.
     query: async (text, params) => {
-      const client = await pool.connect();
+      const client = await lease();
       keepErrorListener(client);
       // The server must not run the query later, after its caller has got an error.
-      const limit = new StatementLimit(client, deadline);
+      const timeOfCaller = new StatementLimit(client, deadline);
       try {
         deadline.check();
-        const result = await statements.run(client, text, params);
-        client.release(limit.isCancelled);
+        const result = await statements.run(client, text, params, limit);
+        client.release(timeOfCaller.isCancelled);
         onQuery?.(text);
         return result as never;
       } catch (error) {
         if (isUnanswered(error)) await cancelStatement(client);
-        client.release(limit.isCancelled || isBroken(error));
+        client.release(timeOfCaller.isCancelled || isBroken(error));
         throw error;
       } finally {
-        limit.clear();
+        timeOfCaller.clear();
       }
     },
     end: async () => undefined,
