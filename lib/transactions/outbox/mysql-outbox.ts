@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Pool, PoolConnection, ResultSetHeader, RowDataPacket } from 'mysql2/promise';
+import type { Pool, PoolConnection, RowDataPacket } from 'mysql2/promise';
 import { bareError, bareMessage } from '../../engine/bare-error.js';
 import { withoutPassword } from '../../engine/connection.js';
 import { ConfigurationError } from '../../errors.js';
@@ -19,9 +19,7 @@ import {
 import { figuresOf, PolledOutbox } from './polled-outbox.js';
 import { FORMAT } from './outbox-format.js';
 import type { OutboxPart } from './outbox-part.js';
-
-/** Seconds after which the server ends a session of a relay that vanished, and with it its lock. */
-const SESSION_LIMIT = 60;
+import { SILENCE_LIMIT, STATEMENT_LIMIT, whileAlive } from './relay-session.js';
 
 /** A pool of mysql2 that the application owns: of `mysql2/promise`, or of `mysql2`. */
 export interface MysqlPoolLike {
@@ -66,19 +64,14 @@ class MysqlOutbox extends PolledOutbox implements OutboxDatabase {
   }
 
   async check(): Promise<void> {
-    await this.explained(() =>
-      this.pool.query(`SELECT seq, store, queue, calls, format, payload, failed_at FROM ${this.table} LIMIT 0`),
-    );
+    await this.ask(`SELECT seq, store, queue, calls, format, payload, failed_at FROM ${this.table} LIMIT 0`);
   }
 
-  hasRows({ store, condition }: OutboxPart): Promise<boolean> {
-    return this.explained(async () => {
-      const [found] = await this.pool.query<RowDataPacket[]>(
-        `SELECT 1 FROM ${this.table} WHERE store = ? AND ${WAITING} ${condition} LIMIT 1`,
-        [store],
-      );
-      return found.length > 0;
-    });
+  async hasRows({ store, condition }: OutboxPart): Promise<boolean> {
+    const found = await this.ask(`SELECT 1 FROM ${this.table} WHERE store = ? AND ${WAITING} ${condition} LIMIT 1`, [
+      store,
+    ]);
+    return found.length > 0;
   }
 
   take(
@@ -86,92 +79,99 @@ class MysqlOutbox extends PolledOutbox implements OutboxDatabase {
     limit: number,
     move: (rows: readonly OutboxRow[]) => Promise<MovedRows>,
   ): Promise<Taken> {
-    return this.explained(async () => {
-      const waiting = `FROM ${this.table} WHERE store = ? AND ${WAITING} ${condition}`;
-      return this.locked(lock, async (connection) => {
-        const [rows] = await connection.query<RowDataPacket[]>(
-          `SELECT CAST(seq AS CHAR) AS seq, payload ${waiting} ORDER BY ${this.table}.seq LIMIT ${limit}`,
-          [store],
-        );
-        if (rows.length === 0) return 'empty';
-        const { moved, rejected } = await move(rows as unknown as OutboxRow[]);
-        if (moved.length > 0)
-          await connection.query<ResultSetHeader>(`DELETE FROM ${this.table} WHERE seq IN (?)`, [moved]);
-        for (const { seq, reason } of rejected) {
-          await connection.query<ResultSetHeader>(
-            `UPDATE ${this.table} SET failed_at = CURRENT_TIMESTAMP(3), error = ? WHERE seq = ?`,
-            [cutReason(reason), seq],
-          );
-        }
-        return moved.length + rejected.length;
-      });
+    const waiting = `FROM ${this.table} WHERE store = ? AND ${WAITING} ${condition}`;
+    return this.locked(lock, async (connection) => {
+      const rows = await send(
+        connection,
+        `SELECT CAST(seq AS CHAR) AS seq, payload ${waiting} ORDER BY ${this.table}.seq LIMIT ${limit}`,
+        [store],
+      );
+      if (rows.length === 0) return 'empty';
+      const { moved, rejected } = await whileAlive(
+        () => send(connection, 'SELECT 1'),
+        () => move(rows as unknown as OutboxRow[]),
+      );
+      if (moved.length > 0) await send(connection, `DELETE FROM ${this.table} WHERE seq IN (?)`, [moved]);
+      for (const { seq, reason } of rejected) {
+        await send(connection, `UPDATE ${this.table} SET failed_at = CURRENT_TIMESTAMP(3), error = ? WHERE seq = ?`, [
+          cutReason(reason),
+          seq,
+        ]);
+      }
+      return moved.length + rejected.length;
     });
   }
 
-  findRows(store: string, text: string): Promise<readonly FoundRow[]> {
-    return this.explained(async () => {
-      const [rows] = await this.pool.query<RowDataPacket[]>(
-        `SELECT payload, UNIX_TIMESTAMP(created_at) * 1000 AS created
+  async findRows(store: string, text: string): Promise<readonly FoundRow[]> {
+    const rows = await this.ask(
+      `SELECT payload, UNIX_TIMESTAMP(created_at) * 1000 AS created
 FROM (SELECT payload, created_at FROM ${this.table} WHERE store = ? AND ${WAITING} ORDER BY seq DESC LIMIT ${SEARCHED_ROWS}) newest
 WHERE INSTR(payload, BINARY ?) > 0 LIMIT ${FOUND_ROWS}`,
-        [store, text],
-      );
-      return rows.map(({ payload, created }) => ({ payload: String(payload), createdAt: Math.trunc(Number(created)) }));
-    });
+      [store, text],
+    );
+    return rows.map(({ payload, created }) => ({ payload: String(payload), createdAt: Math.trunc(Number(created)) }));
   }
 
-  figures(store: string): Promise<TableFigures> {
-    return this.explained(async () => {
-      const [rows] = await this.pool.query<RowDataPacket[]>(
-        `SELECT queue, SUM(IF(failed_at IS NULL, calls, 0)) AS calls,
+  async figures(store: string): Promise<TableFigures> {
+    const rows = await this.ask(
+      `SELECT queue, SUM(IF(failed_at IS NULL, calls, 0)) AS calls,
   TIMESTAMPDIFF(MICROSECOND, MIN(IF(failed_at IS NULL, created_at, NULL)), CURRENT_TIMESTAMP(3)) / 1000 AS age,
   COUNT(failed_at) AS rejected, SUM(failed_at IS NULL AND format > ${FORMAT}) AS newer
 FROM ${this.table} WHERE store = ? GROUP BY queue`,
-        [store],
-      );
-      return figuresOf(rows);
-    });
+      [store],
+    );
+    return figuresOf(rows);
   }
 
   async close(): Promise<void> {
     if (this.ownsPool) await this.pool.end();
   }
 
-  private async locked(name: string, run: (connection: PoolConnection) => Promise<Taken>): Promise<Taken> {
-    const connection = await this.pool.getConnection();
-    let isBroken = true;
-    try {
-      if (this.ownsPool) await connection.query(`SET SESSION wait_timeout = ${SESSION_LIMIT}`);
-      const [[lock]] = await connection.query<RowDataPacket[]>(
+  private locked(name: string, run: (connection: PoolConnection) => Promise<Taken>): Promise<Taken> {
+    return this.leased(async (connection) => {
+      await send(
+        connection,
+        `SET @task_outbox_wait_timeout = @@SESSION.wait_timeout, SESSION wait_timeout = ${SILENCE_LIMIT / 1_000}`,
+      );
+      const [lock] = await send(
+        connection,
         "SELECT GET_LOCK(CONCAT(?, LEFT(SHA1(COALESCE(DATABASE(), '')), 16)), 0) AS locked",
         [this.lockName(name)],
       );
-      if (Number(lock?.['locked']) !== 1) {
-        isBroken = false;
-        return 'busy';
-      }
-      const taken = await run(connection);
-      await connection.query('SELECT RELEASE_ALL_LOCKS()');
-      isBroken = false;
+      const taken = Number(lock?.['locked']) === 1 ? await run(connection) : 'busy';
+      await send(
+        connection,
+        'SET @task_outbox_unlocked = RELEASE_ALL_LOCKS(), SESSION wait_timeout = @task_outbox_wait_timeout',
+      );
       return taken;
+    });
+  }
+
+  private ask(text: string, values?: readonly unknown[]): Promise<RowDataPacket[]> {
+    return this.leased((connection) => send(connection, text, values));
+  }
+
+  /** Runs statements on a connection, which is not used again after an error: a statement may still be at work on it. */
+  private async leased<T>(run: (connection: PoolConnection) => Promise<T>): Promise<T> {
+    let connection: PoolConnection | undefined;
+    let isBroken = true;
+    try {
+      connection = await this.pool.getConnection();
+      const result = await run(connection);
+      isBroken = false;
+      return result;
+    } catch (error) {
+      throw this.explain(error);
     } finally {
-      // The end of the connection ends the lock too.
-      if (isBroken) connection.destroy();
-      else connection.release();
+      // The end of the connection ends its lock too.
+      if (isBroken) connection?.destroy();
+      else connection?.release();
     }
   }
 
   /** Locks are named for the whole server, in at most 64 characters. */
   private lockName(name: string): string {
     return `task_outbox_${createHash('sha1').update(`${this.table} ${name}`).digest('hex').slice(0, 20)}_`;
-  }
-
-  private async explained<T>(run: () => Promise<T>): Promise<T> {
-    try {
-      return await run();
-    } catch (error) {
-      throw this.explain(error);
-    }
   }
 
   private explain(error: unknown): unknown {
@@ -189,6 +189,16 @@ FROM ${this.table} WHERE store = ? GROUP BY queue`,
     }
     return error;
   }
+}
+
+/** Sends a statement and waits for the answer no longer than the limit. By itself, mysql2 waits for many minutes. */
+async function send(
+  connection: PoolConnection,
+  sql: string,
+  values: readonly unknown[] = [],
+): Promise<RowDataPacket[]> {
+  const [rows] = await connection.query<RowDataPacket[]>({ sql, timeout: STATEMENT_LIMIT }, [...values]);
+  return rows;
 }
 
 /** A bundler would look for a name that stands in an import, also in applications without MySQL. */

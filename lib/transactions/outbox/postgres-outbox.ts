@@ -1,7 +1,8 @@
-import type { Pool, PoolClient, PoolConfig, QueryConfig, QueryResult } from 'pg';
+import type { Pool, PoolClient, PoolConfig, QueryConfig, QueryResult, QueryResultRow } from 'pg';
 import { bareError, bareMessage } from '../../engine/bare-error.js';
 import { withoutPassword } from '../../engine/connection.js';
 import { hostAndPort } from '../../engine/describe-connection.js';
+import { leaseWithin } from '../../engine/lease-within.js';
 import { hasSession } from '../../engine/session-pooling.js';
 import { ConfigurationError } from '../../errors.js';
 import { loadDriver } from './load-driver.js';
@@ -21,16 +22,15 @@ import {
 import { FORMAT } from './outbox-format.js';
 import type { OutboxPart } from './outbox-part.js';
 import { CHANNEL } from './outbox-table.js';
+import { SILENCE_LIMIT, STATEMENT_LIMIT, whileAlive } from './relay-session.js';
 
 /** Milliseconds between the loss of the connection that listens and the next attempt. Polling goes on meanwhile. */
 const LISTEN_AGAIN_AFTER = 1_000;
 /** Milliseconds between two statements that show whether the connection that listens is alive. */
 const HEARTBEAT = 15_000;
-/** Milliseconds after which a statement has failed: a connection that is open and silent is as good as broken. */
-const QUERY_LIMIT = 10_000;
 
-/** A relay that vanished without closing its connection keeps the lock for no longer than this. */
-const BEGIN = `BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = '60s'`;
+/** A relay that vanished without closing its connection keeps the lock for no longer than that. */
+const BEGIN = `BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = ${SILENCE_LIMIT}`;
 
 /** Whether the server takes no writes. A relay that only reads would not notice that a failover has left it with the former primary. */
 const READ_ONLY = `current_setting('transaction_read_only') AS "readOnly"`;
@@ -66,7 +66,7 @@ export async function openPostgresOutbox(
   const own = new PoolClass({
     connectionTimeoutMillis: 5_000,
     keepAlive: true,
-    query_timeout: QUERY_LIMIT,
+    query_timeout: STATEMENT_LIMIT,
     ...config,
     max: 2 + parts,
     application_name: config.application_name ?? 'nestjs-task-queue outbox',
@@ -95,37 +95,16 @@ class PostgresOutbox implements OutboxDatabase {
   }
 
   async check(): Promise<void> {
-    try {
-      await this.deps.pool.query(
-        this.limited(`SELECT seq, store, queue, calls, format, payload, failed_at FROM ${this.deps.table} LIMIT 0`),
-      );
-    } catch (error) {
-      throw this.explain(error);
-    }
+    await this.ask(`SELECT seq, store, queue, calls, format, payload, failed_at FROM ${this.deps.table} LIMIT 0`);
   }
 
   async hasRows({ store, condition }: OutboxPart): Promise<boolean> {
-    const { pool, table } = this.deps;
-    let client: PoolClient | undefined;
-    let isBroken = true;
-    try {
-      client = await pool.connect();
-      client.on('error', ignore);
-      const { rows } = await client.query<{ found: string; readOnly: string }>(
-        this.limited(
-          `SELECT (EXISTS (SELECT 1 FROM ${table} WHERE store = $1 AND ${WAITING} ${condition}))::text AS found, ${READ_ONLY}`,
-          [store],
-        ),
-      );
-      checkWritable(rows[0]);
-      isBroken = false;
-      return rows[0]?.found === 'true';
-    } catch (error) {
-      throw this.explain(error);
-    } finally {
-      client?.off('error', ignore);
-      client?.release(isBroken);
-    }
+    const { table } = this.deps;
+    const rows = await this.ask<{ found: string; readOnly: string }>(
+      `SELECT (EXISTS (SELECT 1 FROM ${table} WHERE store = $1 AND ${WAITING} ${condition}))::text AS found, ${READ_ONLY}`,
+      [store],
+    );
+    return rows[0]?.found === 'true';
   }
 
   async take(
@@ -133,14 +112,9 @@ class PostgresOutbox implements OutboxDatabase {
     limit: number,
     move: (rows: readonly OutboxRow[]) => Promise<MovedRows>,
   ): Promise<Taken> {
-    const { pool, table } = this.deps;
-    let client: PoolClient | undefined;
-    // After an error the connection may lead to a former primary, so it is not used again. Its end rolls back.
-    let isBroken = true;
-    try {
-      client = await pool.connect();
-      // pg reports a connection that breaks between two statements here.
-      client.on('error', ignore);
+    const { table } = this.deps;
+    return this.leased(async (client) => {
+      const tell = () => client.query(this.limited('SELECT 1'));
       // Several statements in one round trip. The rows are read by a statement of their own, after the lock: only then it sees
       // what the relay before has removed. Without the lock it reads none.
       const results = (await client.query(
@@ -154,7 +128,8 @@ ORDER BY ${table}.seq LIMIT ${limit}`),
       checkWritable(lock?.rows[0] as { readOnly?: string } | undefined);
       const rows = (found?.rows ?? []) as OutboxRow[];
       const isLocked = (lock?.rows[0] as { locked?: string } | undefined)?.locked === 'true';
-      const { moved, rejected } = isLocked && rows.length > 0 ? await move(rows) : { moved: [], rejected: [] };
+      const { moved, rejected } =
+        isLocked && rows.length > 0 ? await whileAlive(tell, () => move(rows)) : { moved: [], rejected: [] };
       for (const { seq, reason } of rejected) {
         await client.query(
           this.limited(`UPDATE ${table} SET failed_at = clock_timestamp(), error = $2::text WHERE seq = $1::bigint`, [
@@ -170,48 +145,29 @@ ORDER BY ${table}.seq LIMIT ${limit}`),
             : 'COMMIT',
         ),
       );
-      isBroken = false;
       if (!isLocked) return 'busy';
       return rows.length === 0 ? 'empty' : moved.length + rejected.length;
-    } catch (error) {
-      throw this.explain(error);
-    } finally {
-      client?.off('error', ignore);
-      client?.release(isBroken);
-    }
+    });
   }
 
   async findRows(store: string, text: string): Promise<readonly FoundRow[]> {
-    const { pool, table } = this.deps;
-    const { rows } = await pool
-      .query<{ payload: string; created: string }>(
-        this.limited(
-          `SELECT payload, (extract(epoch FROM created_at) * 1000)::text AS created
-FROM (SELECT payload, created_at FROM ${table} WHERE store = $1 AND ${WAITING} ORDER BY seq DESC LIMIT ${SEARCHED_ROWS}) newest
+    const rows = await this.ask<{ payload: string; created: string }>(
+      `SELECT payload, (extract(epoch FROM created_at) * 1000)::text AS created
+FROM (SELECT payload, created_at FROM ${this.deps.table} WHERE store = $1 AND ${WAITING} ORDER BY seq DESC LIMIT ${SEARCHED_ROWS}) newest
 WHERE strpos(payload, $2::text) > 0 LIMIT ${FOUND_ROWS}`,
-          [store, text],
-        ),
-      )
-      .catch((error: unknown) => {
-        throw this.explain(error);
-      });
+      [store, text],
+    );
     return rows.map(({ payload, created }) => ({ payload, createdAt: Math.trunc(Number(created)) }));
   }
 
   async figures(store: string): Promise<TableFigures> {
-    const { rows } = await this.deps.pool
-      .query<{ queue: string | null; calls: string; age: string; rejected: string; newer: string }>(
-        this.limited(
-          `SELECT queue, (coalesce(sum(calls) FILTER (WHERE failed_at IS NULL), 0))::text AS calls,
+    const rows = await this.ask<{ queue: string | null; calls: string; age: string; rejected: string; newer: string }>(
+      `SELECT queue, (coalesce(sum(calls) FILTER (WHERE failed_at IS NULL), 0))::text AS calls,
   (coalesce(extract(epoch FROM clock_timestamp() - min(created_at) FILTER (WHERE failed_at IS NULL)) * 1000, 0))::text AS age,
   count(failed_at)::text AS rejected, (count(*) FILTER (WHERE failed_at IS NULL AND format > ${FORMAT}))::text AS newer
 FROM ${this.deps.table} WHERE store = $1 GROUP BY queue`,
-          [store],
-        ),
-      )
-      .catch((error: unknown) => {
-        throw this.explain(error);
-      });
+      [store],
+    );
     return {
       queues: rows
         .filter(({ calls }) => Number(calls) > 0)
@@ -222,10 +178,8 @@ FROM ${this.deps.table} WHERE store = $1 GROUP BY queue`,
   }
 
   async isOpen(transaction: string): Promise<boolean> {
-    const { rows } = await this.deps.pool.query<{ status: string | null }>(
-      this.limited('SELECT txid_status($1::bigint) AS status', [transaction]),
-    );
-    return rows[0]?.status === 'in progress';
+    const [row] = await this.ask<{ status: string | null }>('SELECT txid_status($1::bigint) AS status', [transaction]);
+    return row?.status === 'in progress';
   }
 
   listen(store: string, wake: () => void): void {
@@ -242,8 +196,7 @@ FROM ${this.deps.table} WHERE store = $1 GROUP BY queue`,
   }
 
   private async openListener(store: string, wake: () => void): Promise<void> {
-    const { pool } = this.deps;
-    const client = await pool.connect();
+    const client = await this.connect();
     if (this.isClosed) return client.release(true);
     if (!(await this.canListen(client))) return;
     this.listener = client;
@@ -275,7 +228,7 @@ FROM ${this.deps.table} WHERE store = $1 GROUP BY queue`,
   private async canListen(client: PoolClient): Promise<boolean> {
     client.on('error', ignore);
     try {
-      this.hears ??= await hasSession(client, client, () => this.deps.pool.connect());
+      this.hears ??= await hasSession(this.sessionOf(client), client, async () => this.sessionOf(await this.connect()));
     } catch (error) {
       client.release(true);
       throw error;
@@ -286,15 +239,57 @@ FROM ${this.deps.table} WHERE store = $1 GROUP BY queue`,
     return !this.isClosed && this.hears;
   }
 
+  private sessionOf(client: PoolClient) {
+    return { query: (text: string) => client.query(this.limited(text)), release: () => client.release() };
+  }
+
   private listenLater(store: string, wake: () => void): void {
     if (this.isClosed) return;
     this.retry = setTimeout(() => this.listen(store, wake), LISTEN_AGAIN_AFTER).unref();
   }
 
+  private ask<R extends QueryResultRow & { readonly readOnly?: string }>(
+    text: string,
+    values?: readonly unknown[],
+  ): Promise<readonly R[]> {
+    return this.leased(async (client) => {
+      const { rows } = await client.query<R>(this.limited(text, values));
+      checkWritable(rows[0]);
+      return rows;
+    });
+  }
+
+  /**
+   * Runs statements on a connection. After an error it may lead to a former primary, or a statement may still be at work on it, so it is
+   * not used again; its end rolls back.
+   */
+  private async leased<T>(run: (client: PoolClient) => Promise<T>): Promise<T> {
+    let client: PoolClient | undefined;
+    let isBroken = true;
+    try {
+      client = await this.connect();
+      // pg reports a connection that breaks between two statements here.
+      client.on('error', ignore);
+      const result = await run(client);
+      isBroken = false;
+      return result;
+    } catch (error) {
+      throw this.explain(error);
+    } finally {
+      client?.off('error', ignore);
+      client?.release(isBroken);
+    }
+  }
+
+  private connect(): Promise<PoolClient> {
+    const { pool, ownsPool } = this.deps;
+    return ownsPool ? pool.connect() : leaseWithin<PoolClient>(pool, STATEMENT_LIMIT);
+  }
+
   /** The statement with a limit for its time: a pool of the application mostly has none, and a server that vanished sends no answer. */
   private limited(text: string, values?: readonly unknown[]): QueryConfig {
     const { pool, ownsPool } = this.deps;
-    const limit = ownsPool ? undefined : ((pool as { options?: PoolConfig }).options?.query_timeout ?? QUERY_LIMIT);
+    const limit = ownsPool ? undefined : ((pool as { options?: PoolConfig }).options?.query_timeout ?? STATEMENT_LIMIT);
     return { text, ...(values && { values: [...values] }), ...(limit !== undefined && { query_timeout: limit }) };
   }
 
