@@ -38,6 +38,7 @@ const project = (name) => ({
 export default {
   projects: [
     { ...project('unit'), testMatch: ['<rootDir>/{test/unit,sample/test}/**/*.test.ts'] },
+    project('http'),
     project('contract'),
     project('limits'),
     project('types'),

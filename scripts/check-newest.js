@@ -1,7 +1,7 @@
 /**
- * `npm run check-newest`: runs the unit and contract tests with the newest versions of BullMQ and its drivers that the
+ * `npm run check-newest`: runs the unit, HTTP and contract tests with the newest versions of BullMQ and its drivers that the
  * peer ranges allow, in a copy of the project, which is removed afterwards. docs/upstream.md says what to do with the
- * result. Phases other than these two can be named: `npm run check-newest -- unit contract faults`.
+ * result. Phases other than these three can be named: `npm run check-newest -- unit contract faults`.
  */
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { npm, root } from './project.js';
 
 const packages = ['bullmq', 'ioredis', 'pg', '@electric-sql/pglite'];
-const phases = process.argv.length > 2 ? process.argv.slice(2) : ['unit', 'contract'];
+const phases = process.argv.length > 2 ? process.argv.slice(2) : ['unit', 'http', 'contract'];
 
 const { peerDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const newest = packages.map((name) => `${name}@${newestVersion(name, peerDependencies[name])}`);

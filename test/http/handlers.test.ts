@@ -29,11 +29,11 @@ import {
   RetryRefusedError,
   TaskNotFoundError,
   TaskQueueError,
-} from '../../../lib/errors.js';
-import { TaskHandle } from '../../../lib/results/task-handle.js';
-import { TaskResults } from '../../../lib/results/task-results.js';
-import { platforms, startApp } from '../../support/http-app.js';
-import { request } from '../../support/http-client.js';
+} from '../../lib/errors.js';
+import { TaskHandle } from '../../lib/results/task-handle.js';
+import { TaskResults } from '../../lib/results/task-results.js';
+import { platforms, startApp } from '../support/http-app.js';
+import { request } from '../support/http-client.js';
 
 const ERRORS = {
   invalid: new InvalidArgumentsError('Reports.build: month is wrong', [{ path: 'args[0]', message: 'no month' }]),

@@ -5,10 +5,10 @@ import { Task, TaskQueueModule } from 'nestjs-task-queue';
 import { TaskMetrics, TaskMetricsModule } from 'nestjs-task-queue/metrics';
 import { Counter, Registry } from 'prom-client';
 import { map, type Observable } from 'rxjs';
-import { ConfigurationError } from '../../../lib/errors.js';
-import { platforms } from '../../support/http-app.js';
-import { request } from '../../support/http-client.js';
-import { startMetricsApp, type MetricsApp } from '../../support/metrics-app.js';
+import { ConfigurationError } from '../../lib/errors.js';
+import { platforms } from '../support/http-app.js';
+import { request } from '../support/http-client.js';
+import { startMetricsApp, type MetricsApp } from '../support/metrics-app.js';
 
 class Mails {
   @Task()

@@ -2,11 +2,11 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import { once } from 'node:events';
 import { request as sendRequest } from 'node:http';
 import { connect, type Socket } from 'node:net';
-import { ClientConnections } from '../../../lib/http/client-connections.js';
-import { HeldRequests } from '../../../lib/http/held-requests.js';
-import { platforms, startApp, type Setting } from '../../support/http-app.js';
-import { open, openEvents, request } from '../../support/http-client.js';
-import { until } from '../../support/until.js';
+import { ClientConnections } from '../../lib/http/client-connections.js';
+import { HeldRequests } from '../../lib/http/held-requests.js';
+import { platforms, startApp, type Setting } from '../support/http-app.js';
+import { open, openEvents, request } from '../support/http-client.js';
+import { until } from '../support/until.js';
 
 const EVENTS = 'Accept: text/event-stream\r\n';
 /** The text of a request on a kept-alive connection. */

@@ -12,10 +12,10 @@ import {
   startDashboard,
   type DashboardSetting,
   type StartedDashboard,
-} from '../../support/dashboard-app.js';
-import { platforms } from '../../support/http-app.js';
-import { until } from '../../support/until.js';
-import { Acts } from '../../../lib/dashboard/api/acts.js';
+} from '../support/dashboard-app.js';
+import { platforms } from '../support/http-app.js';
+import { until } from '../support/until.js';
+import { Acts } from '../../lib/dashboard/api/acts.js';
 
 @Injectable()
 class Mails {

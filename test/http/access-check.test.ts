@@ -1,11 +1,11 @@
 import { ForbiddenException } from '@nestjs/common';
 import { describe, expect, test } from '@jest/globals';
 import { EMPTY, NEVER, Observable, of, throwError } from 'rxjs';
-import type { TaskFailure } from '../../../lib/engine/task.js';
-import type { HttpOptions } from '../../../lib/http/http-options.js';
-import { platforms, startApp } from '../../support/http-app.js';
-import { request } from '../../support/http-client.js';
-import { until } from '../../support/until.js';
+import type { TaskFailure } from '../../lib/engine/task.js';
+import type { HttpOptions } from '../../lib/http/http-options.js';
+import { platforms, startApp } from '../support/http-app.js';
+import { request } from '../support/http-client.js';
+import { until } from '../support/until.js';
 
 type Authorize = NonNullable<HttpOptions['authorize']>;
 

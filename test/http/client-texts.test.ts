@@ -1,15 +1,15 @@
 import { Controller, Delete, Get, Headers, Post, Query } from '@nestjs/common';
 import { describe, expect, test } from '@jest/globals';
 import { z } from 'zod';
-import type { ProducerDeps } from '../../../lib/producers/task-producer.js';
-import { TaskQueue } from '../../../lib/producers/task-queue.js';
-import { TaskResults } from '../../../lib/results/task-results.js';
-import { defineTask } from '../../../lib/tasks/task-contract.js';
-import { FakeEngine } from '../../support/fake-engine.js';
-import { storesOf } from '../../support/stores-of.js';
-import { platforms, startApp } from '../../support/http-app.js';
-import { request } from '../../support/http-client.js';
-import { ONE_SHARD } from '../../../lib/engine/shards/topology.js';
+import type { ProducerDeps } from '../../lib/producers/task-producer.js';
+import { TaskQueue } from '../../lib/producers/task-queue.js';
+import { TaskResults } from '../../lib/results/task-results.js';
+import { defineTask } from '../../lib/tasks/task-contract.js';
+import { FakeEngine } from '../support/fake-engine.js';
+import { storesOf } from '../support/stores-of.js';
+import { platforms, startApp } from '../support/http-app.js';
+import { request } from '../support/http-client.js';
+import { ONE_SHARD } from '../../lib/engine/shards/topology.js';
 
 const charge = defineTask<(cents: number) => void>('charge');
 const welcome = defineTask<(email: string) => void>('welcome', {

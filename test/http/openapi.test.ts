@@ -1,7 +1,7 @@
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import { describe, expect, test } from '@jest/globals';
-import type { HttpOptions } from '../../../lib/http/http-options.js';
-import { platforms, startApp } from '../../support/http-app.js';
+import type { HttpOptions } from '../../lib/http/http-options.js';
+import { platforms, startApp } from '../support/http-app.js';
 
 async function documentOf(platform: (typeof platforms)[number], http?: false | HttpOptions) {
   let document: ReturnType<typeof SwaggerModule.createDocument> | undefined;

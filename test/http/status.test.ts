@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { request as sendRequest } from 'node:http';
-import { EngineUnavailableError } from '../../../lib/errors.js';
-import { anyText } from '../../support/any-text.js';
-import { platforms, startApp } from '../../support/http-app.js';
-import { open, request } from '../../support/http-client.js';
-import { until } from '../../support/until.js';
+import { EngineUnavailableError } from '../../lib/errors.js';
+import { anyText } from '../support/any-text.js';
+import { platforms, startApp } from '../support/http-app.js';
+import { open, request } from '../support/http-client.js';
+import { until } from '../support/until.js';
 
 const NOT_FOUND = {
   type: 'about:blank',

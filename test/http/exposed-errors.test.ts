@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
-import type { TaskFailure, TaskRecord } from '../../../lib/engine/task.js';
-import { platforms, startApp } from '../../support/http-app.js';
-import { openEvents, request } from '../../support/http-client.js';
-import { until } from '../../support/until.js';
+import type { TaskFailure, TaskRecord } from '../../lib/engine/task.js';
+import { platforms, startApp } from '../support/http-app.js';
+import { openEvents, request } from '../support/http-client.js';
+import { until } from '../support/until.js';
 
 const HIDDEN_ERROR = { name: 'Error', message: 'The task failed' };
 const FAILURE: TaskFailure = {

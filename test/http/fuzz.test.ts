@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { anyQueryValue } from '../../support/any-text.js';
-import { platforms, startApp } from '../../support/http-app.js';
-import { open } from '../../support/http-client.js';
+import { anyQueryValue } from '../support/any-text.js';
+import { platforms, startApp } from '../support/http-app.js';
+import { open } from '../support/http-client.js';
 
 /** The characters that a header may contain. Node's client refuses all others. */
 const text = fc.string({

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { HeldRequests } from '../../../lib/http/held-requests.js';
-import { TaskResults } from '../../../lib/results/task-results.js';
-import { platforms, startApp } from '../../support/http-app.js';
-import { open, openEvents, request } from '../../support/http-client.js';
-import { until } from '../../support/until.js';
+import { HeldRequests } from '../../lib/http/held-requests.js';
+import { TaskResults } from '../../lib/results/task-results.js';
+import { platforms, startApp } from '../support/http-app.js';
+import { open, openEvents, request } from '../support/http-client.js';
+import { until } from '../support/until.js';
 
 describe.each(platforms)('event streams on %s', (platform) => {
   let tasks: Awaited<ReturnType<typeof startApp>>;

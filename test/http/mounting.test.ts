@@ -13,13 +13,13 @@ import {
 import { APP_GUARD, RouterModule } from '@nestjs/core';
 import { describe, expect, test } from '@jest/globals';
 import { catchError, throwError, timeout } from 'rxjs';
-import { ConfigurationError } from '../../../lib/errors.js';
-import { TaskHandle } from '../../../lib/results/task-handle.js';
-import { TaskResults } from '../../../lib/results/task-results.js';
-import { FakeEngine } from '../../support/fake-engine.js';
-import { platforms, startApp, TasksOverHttpModule, type Setting } from '../../support/http-app.js';
-import { openEvents, request } from '../../support/http-client.js';
-import { until } from '../../support/until.js';
+import { ConfigurationError } from '../../lib/errors.js';
+import { TaskHandle } from '../../lib/results/task-handle.js';
+import { TaskResults } from '../../lib/results/task-results.js';
+import { FakeEngine } from '../support/fake-engine.js';
+import { platforms, startApp, TasksOverHttpModule, type Setting } from '../support/http-app.js';
+import { openEvents, request } from '../support/http-client.js';
+import { until } from '../support/until.js';
 
 @Controller({ path: 'reports', version: ['1', '2'] })
 class ReportsController {
