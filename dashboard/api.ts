@@ -12,7 +12,8 @@ export class ApiError extends Error {
   }
 }
 
-let token = settings.token;
+/** A newer token than that of the page. */
+let token: string | undefined;
 
 export async function read<T>(
   resource: readonly string[],
@@ -31,7 +32,7 @@ export async function act(name: string, body: object): Promise<ActAnswer> {
   const post = () =>
     request(`${root}/api/acts/${name}`, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', 'x-csrf-token': token },
+      headers: { 'content-type': 'application/json', 'x-csrf-token': token ?? settings.token },
       body: JSON.stringify(body),
     }) as Promise<ActAnswer>;
   try {

@@ -1,4 +1,4 @@
-import { effect, signal } from '@preact/signals';
+import { signal } from '@preact/signals';
 import type { ComponentType, JSX } from 'preact';
 import { exact } from './format.js';
 import { Keys, showKeys } from './keys.js';
@@ -10,42 +10,20 @@ import { Jobs } from './parts/jobs.js';
 import { Themes } from './parts/theme.js';
 import { Toasts } from './parts/toasts.js';
 import { href, place } from './router.js';
-import { settings } from './settings.js';
+import { root, settings } from './settings.js';
 import { OverviewView } from './views/overview.js';
-import { TasksView } from './views/tasks.js';
 
 const VIEWS = ['overview', 'tasks', 'errors', 'workflows', 'schedules', 'workers'] as const;
-const icon = document.querySelector<HTMLLinkElement>('link[rel=icon]')?.href ?? '';
 
-/** Views that are loaded when a reader opens them first. */
-const LAZY: Readonly<Record<string, () => Promise<ComponentType>>> = {
-  task: async () => (await import('./views/task.js')).TaskViewPage,
-  errors: async () => (await import('./views/errors.js')).ErrorsView,
-  workflow: async () => (await import('./views/workflow.js')).WorkflowView,
-  workflows: async () => (await import('./views/workflows.js')).WorkflowsView,
-  schedules: async () => (await import('./views/schedules.js')).SchedulesView,
-  workers: async () => (await import('./views/workers.js')).WorkersView,
-};
-const loaded = signal<Readonly<Record<string, ComponentType>>>({ overview: OverviewView, tasks: TasksView });
+/** The views that an address may name, as far as they are loaded. */
+export const loaded = signal<Readonly<Record<string, ComponentType>>>({ overview: OverviewView });
+const KNOWN: readonly string[] = [...VIEWS, 'task', 'workflow'];
 
-function viewName(): string {
+export function viewName(): string {
   const [first = 'overview', id] = place.value.path;
   if (id !== undefined) return first === 'tasks' ? 'task' : first === 'workflows' ? 'workflow' : 'none';
   return first;
 }
-
-effect(() => {
-  const name = viewName();
-  if (loaded.peek()[name] || !LAZY[name]) return;
-  LAZY[name]()
-    .then((view) => (loaded.value = { ...loaded.peek(), [name]: view }))
-    .catch(() => (loaded.value = { ...loaded.peek(), [name]: Outdated }));
-});
-
-effect(() => {
-  const [view = 'overview', id] = place.value.path;
-  document.title = `${id ?? capital(view)} · ${settings.title}`;
-});
 
 export function App(): JSX.Element {
   return (
@@ -72,7 +50,7 @@ function View(): JSX.Element {
   const name = viewName();
   const Found = loaded.value[name];
   if (Found) return <Found key={place.value.path.join('/')} />;
-  if (LAZY[name])
+  if (KNOWN.includes(name))
     return (
       <Card>
         <Bones />
@@ -98,24 +76,6 @@ function View(): JSX.Element {
   );
 }
 
-function Outdated(): JSX.Element {
-  return (
-    <Card>
-      <Empty
-        icon="errors"
-        title="This view could not be loaded"
-        acts={
-          <button type="button" class="main" onClick={() => location.reload()}>
-            Load the page again
-          </button>
-        }
-      >
-        The application was restarted with another version, or it cannot be reached.
-      </Empty>
-    </Card>
-  );
-}
-
 function Side(): JSX.Element {
   const [current = 'overview'] = place.value.path;
   const lost = overview.value?.workers.filter(({ state }) => state === 'lost').length ?? 0;
@@ -126,7 +86,7 @@ function Side(): JSX.Element {
   return (
     <header class="side">
       <a class="brand" href={href([])}>
-        <img src={icon} alt="" width="32" height="32" />
+        <img src={`${root}/assets/${settings.icon}`} alt="" width="32" height="32" />
         <span>
           <b>{settings.title}</b>
           <small>{settings.readOnly ? 'tasks · read-only' : 'tasks'}</small>

@@ -17,18 +17,19 @@ const PRESSES = ['r', 'c', 'Escape'];
 
 const isShown = signal(false);
 const KEY = 'task-dashboard-keys';
-export const areKeysOn = signal(localStorageValue() !== 'off');
+export const areKeysOn = signal(true);
 
-function localStorageValue(): string | null {
+function areKept(): boolean {
   try {
-    return localStorage.getItem(KEY);
+    return localStorage.getItem(KEY) !== 'off';
   } catch {
-    return null;
+    return true;
   }
 }
 
 /** Single keys work outside of fields only, and none of them does what cannot be undone. */
 export function startKeys(): void {
+  areKeysOn.value = areKept();
   let before = '';
   addEventListener('keydown', (event) => {
     const target = event.target as HTMLElement;

@@ -33,6 +33,13 @@ const CLOSE_HIDDEN = 60_000;
 /** Milliseconds by which the store's clock is ahead of this browser's. */
 let ahead = 0;
 
+export function takeOverview(told: Overview): void {
+  const at = Date.parse(told.at);
+  ahead = at - Date.now();
+  overview.value = told;
+  now.value = at;
+}
+
 export function startLive(): void {
   let source: EventSource | undefined;
   let retry: number | undefined;
@@ -42,12 +49,9 @@ export function startLive(): void {
     source = new EventSource(`${root}/api/events${ids === '' ? '' : `?watch=${encodeURIComponent(ids)}`}`);
     source.addEventListener('open', () => (isLive.value = true));
     source.addEventListener('overview', ({ data }) => {
-      const told = JSON.parse(data as string) as Overview;
-      ahead = Date.parse(told.at) - Date.now();
-      overview.value = told;
+      takeOverview(JSON.parse(data as string) as Overview);
       storeError.value = undefined;
       isLive.value = true;
-      now.value = Date.now() + ahead;
     });
     source.addEventListener('failed', ({ data }) => {
       storeError.value = (JSON.parse(data as string) as { message: string }).message;

@@ -8,7 +8,7 @@ export interface Place {
 }
 
 /** Where the reader is. Views and filters are addresses, so `back` works and a colleague sees the same. */
-export const place = signal<Place>(current());
+export const place = signal<Place>({ path: [], query: new URLSearchParams() });
 
 function current(): Place {
   const path = location.pathname.slice(root.length).split('/').filter(Boolean).map(decodeURIComponent);
@@ -40,6 +40,7 @@ export function go(address: string, { replace = false } = {}): void {
 
 /** Links inside of the dashboard load no page. */
 export function startRouter(): void {
+  place.value = current();
   addEventListener('popstate', () => (place.value = current()));
   addEventListener('click', (event) => {
     const link = (event.target as Element).closest('a');

@@ -1,6 +1,6 @@
 /**
  * Builds the page of the dashboard into `dist/dashboard`: one script that is split by view, a style and an icon, whose names change
- * with their content. `names.json` tells the server the names.
+ * with their content. `names.json` tells the server the names, and `server/overview.cjs` renders the overview there.
  */
 import { build } from 'esbuild';
 import { createHash } from 'node:crypto';
@@ -15,25 +15,38 @@ const target = join(root, 'dist', 'dashboard');
 
 rmSync(target, { recursive: true, force: true });
 mkdirSync(target, { recursive: true });
-const { metafile } = await build({
-  entryPoints: { app: join(source, 'main.tsx'), style: join(source, 'style.css') },
-  outdir: target,
+/** @type {import('esbuild').BuildOptions} */
+const common = {
   bundle: true,
-  splitting: true,
-  format: 'esm',
   minify: true,
-  target: ['es2023', 'chrome120', 'firefox121', 'safari17.5'],
   jsx: 'automatic',
   jsxImportSource: 'preact',
-  entryNames: '[name]-[hash]',
-  chunkNames: 'view-[hash]',
   metafile: true,
   // scripts/notices.mjs writes the licences of all packages into one file.
   legalComments: 'none',
   tsconfigRaw: '{}',
   logLevel: 'warning',
+};
+const { metafile } = await build({
+  ...common,
+  entryPoints: { app: join(source, 'start.ts'), style: join(source, 'style.css') },
+  outdir: target,
+  splitting: true,
+  format: 'esm',
+  target: ['es2023', 'chrome120', 'firefox121', 'safari17.5'],
+  entryNames: '[name]-[hash]',
+  chunkNames: 'view-[hash]',
 });
-writeNotices(root, Object.keys(metafile.inputs));
+// What the server renders the overview with. The folder is not among the files that a browser can load.
+const server = await build({
+  ...common,
+  entryPoints: [join(source, 'server.tsx')],
+  outfile: join(target, 'server', 'overview.cjs'),
+  platform: 'node',
+  format: 'cjs',
+  target: 'node20',
+});
+writeNotices(root, [...new Set([metafile, server.metafile].flatMap(({ inputs }) => Object.keys(inputs)))]);
 const outputs = Object.keys(metafile.outputs).map((path) => basename(path));
 const find = (pattern) => outputs.find((name) => pattern.test(name));
 const script = find(/^app-.*\.js$/);
@@ -45,14 +58,15 @@ writeFileSync(
   `${JSON.stringify({ script, parts: partsOf(script), style: find(/^style-.*\.css$/), icon: iconName })}\n`,
 );
 
-/** The files that a script cannot start without, and those that they cannot start without. */
-function partsOf(name, found = new Set()) {
-  const [, { imports }] = Object.entries(metafile.outputs).find(([path]) => basename(path) === name);
-  for (const { path, kind } of imports) {
-    const part = basename(path);
-    if (kind !== 'import-statement' || found.has(part)) continue;
-    found.add(part);
-    partsOf(part, found);
-  }
+/** The script that another one starts, and those that it cannot start without. */
+function partsOf(name) {
+  const [started] = importsOf(name, 'dynamic-import');
+  const found = new Set([started]);
+  for (const part of found) for (const needed of importsOf(part, 'import-statement')) found.add(needed);
   return [...found];
+}
+
+function importsOf(name, kind) {
+  const [, { imports }] = Object.entries(metafile.outputs).find(([path]) => basename(path) === name);
+  return imports.filter((one) => one.kind === kind).map(({ path }) => basename(path));
 }

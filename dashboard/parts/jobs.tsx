@@ -22,8 +22,12 @@ interface Job {
 
 /** The list outlives a reload of the page. */
 const KEY = 'task-dashboard-jobs';
-const jobs = signal<readonly Job[]>(stored());
-watchActs(jobs.value.map(({ id }) => id));
+const jobs = signal<readonly Job[]>([]);
+
+export function startJobs(): void {
+  jobs.value = stored();
+  watchActs(jobs.value.map(({ id }) => id));
+}
 
 function stored(): readonly Job[] {
   try {

@@ -14,6 +14,19 @@ export interface Resource<T> {
   readonly reload: () => void;
 }
 
+/** What came with the page, by address. */
+const given = new Map<string, unknown>();
+/** Milliseconds for which what came with the page is not read again. */
+const GIVEN_FRESH = 5_000;
+
+export function give(resource: readonly string[], query: object, data: unknown): void {
+  given.set(JSON.stringify([resource, query]), data);
+}
+
+export function forget(): void {
+  given.clear();
+}
+
 /**
  * Something of the API. It is read again when its address or `version` changes, after a change by this page, and every few seconds
  * while it could not be read. Data stays on the page while newer data is read, and when that fails.
@@ -27,14 +40,19 @@ export function useResource<T>(
   { keep = false } = {},
 ): Resource<T> {
   const key = JSON.stringify([resource, query]);
-  const [state, setState] = useState<{ key: string; data?: T; error?: ApiError; at: number }>({ key, at: 0 });
+  const [state, setState] = useState<{ key: string; data?: T; error?: ApiError; at: number }>(() =>
+    given.has(key) ? { key, data: given.get(key) as T, at: Date.now() } : { key, at: 0 },
+  );
   const [round, setRound] = useState(0);
   const reload = useCallback(() => setRound((before) => before + 1), []);
+  const changed = changes.value;
+  const [begun] = useState(() => ({ key, changed, until: given.delete(key) ? Date.now() + GIVEN_FRESH : 0 }));
   const current = useRef(key);
   current.current = key;
-  const changed = changes.value;
   // An effect would begin to read only after the browser has painted the page without the data.
   useLayoutEffect(() => {
+    const isFresh = begun.key === key && begun.changed === changed && round === 0;
+    if (isFresh && Date.now() < begun.until) return undefined;
     const abort = new AbortController();
     let timer: number | undefined;
     void (async () => {

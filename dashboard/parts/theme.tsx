@@ -1,35 +1,25 @@
 import { signal } from '@preact/signals';
 import type { JSX } from 'preact';
+import type { Theme } from '../../lib/dashboard/page.js';
+import { root } from '../settings.js';
 import { capital } from './bits.js';
 import { Icon } from './icon.js';
 
-type Theme = 'auto' | 'light' | 'dark';
-const KEY = 'task-dashboard-theme';
+/** Seconds for which a choice is kept. */
+const KEPT = 365 * 86_400;
 
 const chosen = signal<Theme>('auto');
 
-/** Takes the theme that the reader has chosen. The style sheet does all else. */
-export function startTheme(): void {
-  try {
-    chosen.value = (localStorage.getItem(KEY) ?? 'auto') as Theme;
-  } catch {
-    // A browser may refuse to keep anything.
-  }
-  apply();
+/** Takes the theme that the reader has chosen before. */
+export function takeTheme(theme: Theme): void {
+  chosen.value = theme;
 }
 
-function apply(): void {
-  document.documentElement.dataset['theme'] = chosen.value;
-}
-
-function choose(next: Theme): void {
-  chosen.value = next;
-  apply();
-  try {
-    localStorage.setItem(KEY, next);
-  } catch {
-    // The choice lasts as long as the page then.
-  }
+/** The style sheet does all else. A cookie keeps the choice, so that the server knows it and the next page begins with it. */
+function choose(theme: Theme): void {
+  chosen.value = theme;
+  document.documentElement.dataset['theme'] = theme;
+  document.cookie = `task-dashboard-theme=${theme}; path=${root || '/'}; max-age=${KEPT}; samesite=strict`;
 }
 
 export function Themes(): JSX.Element {

@@ -20,7 +20,7 @@ export interface Asset {
 /** The names of the files that the page loads first. */
 export interface AssetNames {
   readonly script: string;
-  /** Scripts that {@link script} cannot start without. */
+  /** The scripts that {@link script} starts. */
   readonly parts: readonly string[];
   readonly style: string;
   readonly icon: string;

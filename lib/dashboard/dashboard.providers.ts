@@ -14,22 +14,27 @@ import { Acts } from './api/acts.js';
 import { Reads } from './api/reads.js';
 import { Assets } from './assets.js';
 import { CsrfTokens } from './csrf-tokens.js';
-import { Dashboard } from './dashboard.js';
+import { Dashboard, PATIENCE } from './dashboard.js';
 import { DASHBOARD_OPTIONS, type ResolvedDashboardOptions } from './dashboard-options.js';
 import { DepthHistory } from './depth/depth-history.js';
 import { DepthWatch } from './depth/depth-watch.js';
+import { FirstView } from './first-view.js';
 import { LiveFeed } from './live/live-feed.js';
 import { LiveStreams } from './live/live-streams.js';
+import { PageRenderer } from './page-renderer.js';
 import { SharedReads } from './shared-reads.js';
 
 /** The providers of one dashboard, besides its options. */
 export const DASHBOARD_PROVIDERS: readonly Provider[] = [
   {
     provide: Assets,
-    useFactory: () => {
-      const folder = packageFolder();
-      return new Assets(folder === undefined ? undefined : join(folder, 'dist', 'dashboard'));
-    },
+    useFactory: () => new Assets(folderOfPage()),
+  },
+  { provide: PageRenderer, useFactory: () => new PageRenderer(folderOfPage()) },
+  {
+    provide: FirstView,
+    inject: [Reads, PageRenderer],
+    useFactory: (reads: Reads, renderer: PageRenderer) => new FirstView({ reads, renderer, patience: PATIENCE }),
   },
   { provide: SharedReads, useFactory: () => new SharedReads() },
   { provide: DepthHistory, useFactory: () => new DepthHistory() },
@@ -67,7 +72,18 @@ export const DASHBOARD_PROVIDERS: readonly Provider[] = [
   { provide: CsrfTokens, inject: [ENGINE], useFactory: (engine: Engine) => new CsrfTokens(engine) },
   {
     provide: Dashboard,
-    inject: [DASHBOARD_OPTIONS, Assets, Reads, Acts, CsrfTokens, LiveFeed, LiveStreams, SharedReads, HttpAdapterHost],
+    inject: [
+      DASHBOARD_OPTIONS,
+      Assets,
+      Reads,
+      Acts,
+      CsrfTokens,
+      LiveFeed,
+      LiveStreams,
+      SharedReads,
+      FirstView,
+      HttpAdapterHost,
+    ],
     useFactory: (
       options: ResolvedDashboardOptions,
       assets: Assets,
@@ -77,7 +93,14 @@ export const DASHBOARD_PROVIDERS: readonly Provider[] = [
       feed: LiveFeed,
       streams: LiveStreams,
       shared: SharedReads,
+      firstView: FirstView,
       adapterHost: HttpAdapterHost,
-    ) => new Dashboard({ options, reads, acts, assets, tokens, feed, streams, shared, adapterHost }),
+    ) => new Dashboard({ options, reads, acts, assets, tokens, feed, streams, shared, firstView, adapterHost }),
   },
 ];
+
+/** The folder with the built page; `undefined` in a bundle, which has none. */
+function folderOfPage(): string | undefined {
+  const folder = packageFolder();
+  return folder === undefined ? undefined : join(folder, 'dist', 'dashboard');
+}

@@ -10,10 +10,12 @@ import type { CsrfTokens } from './csrf-tokens.js';
 import type { DashboardRequest, ResolvedDashboardOptions } from './dashboard-options.js';
 import type { LiveFeed } from './live/live-feed.js';
 import type { LiveStreams } from './live/live-streams.js';
-import { pageOf, rootFrom } from './page.js';
+import type { FirstView } from './first-view.js';
+import { pageOf, rootFrom, themeOf } from './page.js';
 import { DashboardRefusal, internalProblem, problemAnswerOf } from './problem-answer.js';
 import type { SharedReads } from './shared-reads.js';
 import { PackageLogger } from '../package-logger.js';
+import { within } from './within.js';
 
 export interface DashboardDeps {
   readonly options: ResolvedDashboardOptions;
@@ -24,6 +26,7 @@ export interface DashboardDeps {
   readonly feed: LiveFeed;
   readonly streams: LiveStreams;
   readonly shared: SharedReads;
+  readonly firstView: FirstView;
   readonly adapterHost: HttpAdapterHost;
 }
 
@@ -42,6 +45,8 @@ const PAGE_HEADERS: Readonly<Record<string, string>> = {
 /** The views, and those that show one of what they list. */
 export const VIEWS: readonly string[] = ['tasks', 'errors', 'workflows', 'schedules', 'workers'];
 export const DETAILED: readonly string[] = ['tasks', 'workflows'];
+/** Milliseconds for which a page waits for the store before it comes without what is in it. */
+export const PATIENCE = 250;
 const NOT_STORED = 'private, no-store';
 /** The most bytes of a body that a platform has not parsed. */
 const LARGEST_BODY = 2_000_000;
@@ -88,17 +93,22 @@ export class Dashboard {
   /** @param depth how many segments the view has below the root */
   page(request: unknown, response: unknown, depth: number): Promise<void> {
     return this.answer(request, response, async (exchange, asked) => {
-      const { options, assets, tokens } = this.deps;
+      const { options, assets, tokens, firstView } = this.deps;
       const user = await this.userOf(asked);
+      const [address, names] = [asked.originalUrl ?? asked.url, await assets.names()];
       const settings = {
-        root: options.publicPath ?? rootFrom(asked.originalUrl ?? asked.url, depth),
+        root: options.publicPath ?? rootFrom(address, depth),
         title: options.title,
         readOnly: await isReadOnly(options, asked),
-        token: await tokens.create(user ?? ''),
+        // A page without one asks for it when the reader changes something.
+        token: (await within(tokens.create(user ?? ''), PATIENCE)) ?? '',
         user: user ?? null,
         version: packageVersion() ?? null,
+        theme: themeOf(exchange.header('cookie')),
+        icon: names.icon,
       };
-      const html = pageOf(settings, await assets.names());
+      const search = address.includes('?') ? address.slice(address.indexOf('?')) : '';
+      const html = pageOf(settings, names, depth === 0 ? await firstView.render(settings, search) : undefined);
       send(exchange, 200, { 'Content-Type': 'text/html; charset=utf-8', 'Cache-Control': NOT_STORED }, html);
     });
   }

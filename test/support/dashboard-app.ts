@@ -10,6 +10,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { INestApplication } from '@nestjs/common';
 import { Assets } from '../../lib/dashboard/assets.js';
+import { FirstView } from '../../lib/dashboard/first-view.js';
+import { PageRenderer } from '../../lib/dashboard/page-renderer.js';
 import { ErrorLog, type Platform } from './http-app.js';
 
 export interface DashboardSetting {
@@ -18,8 +20,8 @@ export interface DashboardSetting {
   readonly tasks?: Provider[];
   readonly providers?: Provider[];
   readonly queue?: TaskQueueOptions;
-  /** Uses the built page; otherwise made-up files. */
-  readonly built?: boolean;
+  /** The folder of what renders pages. Default: none, so that pages come without markup. */
+  readonly server?: string;
   prepare?(app: INestApplication): void;
 }
 
@@ -42,7 +44,9 @@ export async function startDashboard(platform: Platform, setting: DashboardSetti
     JSON.stringify({ script: 'app-1.js', parts: ['view-1.js'], style: 'style-1.css', icon: 'icon-1.svg' }),
   );
   const builder = Test.createTestingModule({ imports: [App] }).setLogger(log);
-  if (!setting.built) builder.overrideProvider(Assets).useValue(new Assets(folder));
+  builder.overrideProvider(Assets).useValue(new Assets(folder));
+  if (setting.server === undefined) builder.overrideProvider(FirstView).useValue({ render: async () => undefined });
+  else builder.overrideProvider(PageRenderer).useValue(new PageRenderer(setting.server));
   const moduleRef = await builder.compile();
   const app = moduleRef.createNestApplication(
     platform === 'express' ? new ExpressAdapter() : new FastifyAdapter({ bodyLimit: 1_048_576 }),

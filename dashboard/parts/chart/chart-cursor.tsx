@@ -54,7 +54,7 @@ export function ChartCursor({
       {series.map(({ name, tone, values }) => {
         const value = values[place];
         if (value === null || value === undefined) return null;
-        return <circle key={name} class={`bars ${colorOf(tone)}`} cx={x} cy={`${scale.y(value)}%`} r="3" />;
+        return <circle key={name} class={`bars ${colorOf(tone)}`} cx={x} cy={`${scale.y(value)}%`} r="0.2rem" />;
       })}
     </>
   );

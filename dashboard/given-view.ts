@@ -1,0 +1,9 @@
+import type { GivenView } from '../lib/dashboard/page.js';
+import { takeOverview } from './live.js';
+import { give } from './parts/resource.js';
+
+/** Takes the data that came with the page, so that it is not read again. */
+export function takeView({ overview, series }: GivenView): void {
+  takeOverview(overview);
+  for (const { query, data } of series) give(['series'], query, data);
+}
