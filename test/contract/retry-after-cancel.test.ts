@@ -1,22 +1,25 @@
-import { afterAll, afterEach, beforeAll, expect, it, jest } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it, jest } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
 import { chain, group, Task, TaskCancelledError, type TaskHandle, type Tasks } from 'nestjs-task-queue';
 import { OutcomeTranslator } from '../../lib/engine/bullmq/consumer/outcome-translator.js';
 import { TaskRetries } from '../../lib/engine/bullmq/operations/retries.js';
 import { boot, type Booted } from '../support/boot.js';
 import { describeEachEngine } from '../support/engines.js';
+import { Gate } from '../support/gate.js';
 import { until } from '../support/until.js';
 
 @Injectable()
 class Work {
   static fails = true;
   static runs = 0;
+  static ends = new Gate();
+  static otherMembersRun = new Gate();
 
-  /** Ignores its signal: its cancelled attempt ends 250 ms after the cancel. */
+  /** Ignores its signal: its cancelled attempt ends 250 ms after the cancel, and another one when the test says so. */
   @Task()
   async deaf(): Promise<string> {
     Work.runs++;
-    await new Promise((resolve) => setTimeout(resolve, 800));
+    await Work.ends.opened;
     return 'heard nothing';
   }
 
@@ -27,7 +30,7 @@ class Work {
 
   @Task()
   async failing(): Promise<string> {
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await Work.otherMembersRun.opened;
     if (Work.fails) throw new Error('the first time');
     return 'good';
   }
@@ -39,16 +42,22 @@ function blockEventLoop(): void {
   while (performance.now() < end);
 }
 
-/** The next end that is no success is stored later than a retry waits for it. */
-function delayNextEnd(): void {
+/**
+ * The next end that is no success is stored later than a retry waits for it.
+ *
+ * @returns lets the end be stored
+ */
+function holdNextEnd(): () => void {
+  const gate = new Gate();
   const { translate } = OutcomeTranslator.prototype;
   jest.spyOn(OutcomeTranslator.prototype, 'translate').mockImplementationOnce(async function (
     this: OutcomeTranslator,
     ...args
   ) {
-    await new Promise((resolve) => setTimeout(resolve, 3_500));
+    await gate.opened;
     return translate.apply(this, args);
   });
+  return () => gate.open();
 }
 
 describeEachEngine('a retry while a cancelled run still ends', (engine) => {
@@ -59,25 +68,36 @@ describeEachEngine('a retry while a cancelled run still ends', (engine) => {
     booted = await boot(await engine.place(), [Work]);
     work = booted.queue.of(Work);
   });
-  afterEach(() => void jest.restoreAllMocks());
+  beforeEach(() => void Object.assign(Work, { runs: 0, ends: new Gate(), otherMembersRun: new Gate() }));
+  afterEach(() => {
+    Work.ends.open();
+    jest.restoreAllMocks();
+  });
   afterAll(() => booted.app.close());
 
   const running = (handle: TaskHandle) => until(async () => (await handle.status()).state === 'running');
+  const otherMembersRun = async () => {
+    await until(() => Work.runs === 2);
+    Work.otherMembersRun.open();
+  };
 
   it('runs the task again', async () => {
     const handle = await work.deaf.enqueue();
     await running(handle);
     await handle.cancel();
     await handle.retry();
+    Work.ends.open();
     await expect(handle.result({ timeout: '10s' })).resolves.toBe('heard nothing');
   });
 
   it('runs a workflow again whose other members were cancelled because one failed', async () => {
     Work.fails = true;
     const handle = await group([work.failing.signature(), work.deaf.signature(), work.deaf.signature()]).enqueue();
+    await otherMembersRun();
     await expect(handle.result({ timeout: '10s' })).rejects.toThrow('the first time');
     Work.fails = false;
     await handle.retry();
+    Work.ends.open();
     await expect(handle.result({ timeout: '10s' })).resolves.toEqual(['good', 'heard nothing', 'heard nothing']);
   });
 
@@ -87,6 +107,7 @@ describeEachEngine('a retry while a cancelled run still ends', (engine) => {
     await running(first as TaskHandle);
     await handle.cancel();
     await handle.retry();
+    Work.ends.open();
     await expect(handle.result({ timeout: '10s' })).resolves.toEqual(['heard nothing', ['heard nothing']]);
   });
 
@@ -94,39 +115,45 @@ describeEachEngine('a retry while a cancelled run still ends', (engine) => {
     const handle = await work.deaf.enqueue();
     await running(handle);
     await handle.cancel();
-    const before = Work.runs;
     const retried = handle.retry();
     blockEventLoop();
     expect(['running', 'queued']).toContain((await retried).state);
+    Work.ends.open();
     await expect(handle.result({ timeout: '10s' })).resolves.toBe('heard nothing');
-    expect(Work.runs).toBe(before + 1);
+    expect(Work.runs).toBe(2);
     expect(await handle.status()).toMatchObject({ state: 'succeeded', attempt: 1 });
     // The task has ended: nothing runs it once more.
     await expect((await work.echo.enqueue('next')).result({ timeout: '10s' })).resolves.toBe('next');
-    expect(Work.runs).toBe(before + 1);
+    expect(Work.runs).toBe(2);
   }, 30_000);
 
   // A memory engine ends with the process of its worker.
   if (engine.name !== 'memory') {
     it('runs the task again also when its worker dies right after it has stored the end', async () => {
       const retries = jest.spyOn(TaskRetries.prototype, 'retryIfAsked').mockResolvedValueOnce(undefined);
-      delayNextEnd();
+      const store = holdNextEnd();
       const handle = await work.deaf.enqueue();
       await running(handle);
       await handle.cancel();
       expect(await handle.retry()).toMatchObject({ state: 'running' });
+      store();
       await until(() => retries.mock.calls.length === 1, 'the worker has stored the end', 10_000);
-      expect(await handle.status()).toMatchObject({ state: 'queued', finishedAt: null });
+      // Queued, until a duty runs it.
+      const { state, finishedAt } = await handle.status();
+      expect(['queued', 'running']).toContain(state);
+      expect(finishedAt).toBeNull();
+      Work.ends.open();
       await expect(handle.result({ timeout: '20s' })).resolves.toBe('heard nothing');
     }, 40_000);
 
     it('leaves the task cancelled whose retry a caller has withdrawn', async () => {
-      delayNextEnd();
+      const store = holdNextEnd();
       const handle = await work.deaf.enqueue();
       await running(handle);
       await handle.cancel();
       await handle.retry();
       await handle.cancel();
+      store();
       await expect(handle.result({ timeout: '20s' })).rejects.toThrow(TaskCancelledError);
       // The duty that was to run it again looks a second after the end.
       await new Promise((resolve) => setTimeout(resolve, 2_500));
@@ -142,11 +169,13 @@ describeEachEngine('a retry while a cancelled run still ends', (engine) => {
       chain(work.deaf.signature(), work.echo.signature()),
     ];
     const handle = await group(members).enqueue();
+    await otherMembersRun();
     await expect(handle.result({ timeout: '10s' })).rejects.toThrow('the first time');
     Work.fails = false;
     const retried = handle.retry();
     blockEventLoop();
     await retried;
+    Work.ends.open();
     await expect(handle.result({ timeout: '15s' })).resolves.toEqual(['good', 'heard nothing', 'heard nothing']);
   }, 30_000);
 
