@@ -152,10 +152,10 @@ describeEachEngine('places for batches', (engine) => {
         return Math.max(...runs.sizes) > 2;
       },
       'the places count runs again',
-      20_000,
+      60_000,
     );
     await later.app.close();
-  }, 60_000);
+  }, 120_000);
 
   it('a single task that waits for one can be cancelled', async () => {
     const blocking = await rows.one.with({ queue: 'rows' }).enqueueMany([[], []]);

@@ -61,7 +61,8 @@ describe('lists of very many tasks on PostgreSQL', () => {
            'waiting'])[n % 10 + 1] AS state, CASE n % 10 WHEN 9 THEN 5 ELSE 0 END AS priority) AS kind`,
       [time, TASKS],
     );
-  });
+    // A server that is busy takes long for so many rows.
+  }, 120_000);
   afterAll(async () => {
     await client.end();
     await database.drop();
