@@ -4,11 +4,11 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { CsrfTokens } from '../../../lib/dashboard/csrf-tokens.js';
-import { startDashboard, type DashboardSetting, type StartedDashboard } from '../../support/dashboard-app.js';
-import { platforms } from '../../support/http-app.js';
+import { CsrfTokens } from '../../lib/dashboard/csrf-tokens.js';
+import { startDashboard, type DashboardSetting, type StartedDashboard } from '../support/dashboard-app.js';
+import { platforms } from '../support/http-app.js';
 
-const root = join(import.meta.dirname, '../../..');
+const root = join(import.meta.dirname, '../..');
 const HOSTILE = '</script><img/src=x/onerror=alert(1)>&"\'';
 
 class Mails {
