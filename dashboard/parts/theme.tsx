@@ -1,7 +1,6 @@
 import { signal } from '@preact/signals';
 import type { JSX } from 'preact';
 import type { Theme } from '../../lib/dashboard/page.js';
-import { root } from '../settings.js';
 import { capital } from './bits.js';
 import { Icon } from './icon.js';
 
@@ -15,11 +14,14 @@ export function takeTheme(theme: Theme): void {
   chosen.value = theme;
 }
 
-/** The style sheet does all else. A cookie keeps the choice, so that the server knows it and the next page begins with it. */
+/**
+ * The style sheet does all else. A cookie keeps the choice, so that the server knows it and the next page begins with it. Other pages of the
+ * same host may read it too.
+ */
 function choose(theme: Theme): void {
   chosen.value = theme;
   document.documentElement.dataset['theme'] = theme;
-  document.cookie = `task-dashboard-theme=${theme}; path=${root || '/'}; max-age=${KEPT}; samesite=strict`;
+  document.cookie = `task-dashboard-theme=${theme}; path=/; max-age=${KEPT}; samesite=lax`;
 }
 
 export function Themes(): JSX.Element {

@@ -1,23 +1,19 @@
-/* The chosen theme, before the first paint. The dashboard has the same key, so one choice counts for both. */
+/* The chosen theme, before the first paint. The dashboard has the same cookie, so one choice counts for both. */
 {
   const KEY = 'task-dashboard-theme';
   const THEMES = ['auto', 'light', 'dark'];
   const names = { auto: 'as the system', light: 'light', dark: 'dark' };
 
   const chosen = () => {
-    try {
-      const theme = localStorage.getItem(KEY);
-      return THEMES.includes(theme) ? theme : 'auto';
-    } catch {
-      return 'auto';
-    }
+    const theme = new RegExp(`(?:^|; )${KEY}=(\\w+)`).exec(document.cookie)?.[1];
+    return THEMES.includes(theme) ? theme : 'auto';
   };
   const apply = () => {
     document.documentElement.dataset.theme = chosen();
   };
 
   apply();
-  addEventListener('storage', apply);
+  addEventListener('focus', apply);
   addEventListener('DOMContentLoaded', () => {
     const button = document.getElementById('theme');
     const name = () => {
@@ -25,8 +21,10 @@
     };
     button.hidden = false;
     name();
+    addEventListener('focus', name);
     button.addEventListener('click', () => {
-      localStorage.setItem(KEY, THEMES[(THEMES.indexOf(chosen()) + 1) % THEMES.length]);
+      const next = THEMES[(THEMES.indexOf(chosen()) + 1) % THEMES.length];
+      document.cookie = `${KEY}=${next}; path=/; max-age=31536000; samesite=lax`;
       apply();
       name();
     });
