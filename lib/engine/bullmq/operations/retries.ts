@@ -7,6 +7,7 @@ import type { Topology } from '../../shards/topology.js';
 import { isFinal, type Receipt, type TaskCall, type TaskRecord } from '../../task.js';
 import { memberIds } from '../../task-id.js';
 import type { Availability } from '../availability.js';
+import { bullmq } from '../bullmq-package.cjs';
 import type { ChangeFeed } from '../changes/change-feed.js';
 import type { Driver } from '../driver.js';
 import { shortenStacks, stacksOf } from '../jobs/job-attempts.js';
@@ -44,6 +45,8 @@ export interface TaskRetriesDeps {
  */
 export class TaskRetries {
   private readonly turns = new Turns(CHANGES_AT_ONCE);
+  /** By the id of the task. Callers, its worker and a duty may run a task again at the same time. */
+  private readonly underWay = new Map<string, Promise<void>>();
 
   constructor(private readonly deps: TaskRetriesDeps) {}
 
@@ -110,7 +113,17 @@ export class TaskRetries {
     await inBatches(memberIds(id, members), MEMBERS_AT_ONCE, (member) => this.retry(member));
   }
 
-  private async retryOne(found: FoundTask): Promise<void> {
+  private retryOne(found: FoundTask): Promise<void> {
+    const { id } = found.record;
+    let retrying = this.underWay.get(id);
+    if (!retrying) {
+      retrying = this.retryAlone(found).finally(() => this.underWay.delete(id));
+      this.underWay.set(id, retrying);
+    }
+    return retrying;
+  }
+
+  private async retryAlone(found: FoundTask): Promise<void> {
     const { availability, driver, feed, lookup, queueNamed } = this.deps;
     const { id, queue } = found.record;
     const retry = () =>
@@ -131,7 +144,7 @@ export class TaskRetries {
           // Data that is none of a task stays as it is.
           const data = readData(unmarked ?? job.data);
           if (data) await job.updateData(rerunOf(data, found, isAsked && isPromised(job.data), driver));
-          await job.retry('failed', { resetAttemptsMade: true, resetAttemptsStarted: true });
+          await job.retry('failed', { resetAttemptsMade: true, resetAttemptsStarted: true }).catch(unlessItRunsAgain);
         }
         await feed.changedByRequest([id]);
       });
@@ -202,6 +215,11 @@ const UNREADABLE: UnreadableTaskError['code'] = 'UNREADABLE_TASK';
 
 export function isUnreadable({ error }: TaskRecord): boolean {
   return error?.code === UNREADABLE;
+}
+
+/** Another process has run the task again in the same moment. */
+function unlessItRunsAgain(error: unknown): void {
+  if ((error as { readonly code?: unknown }).code !== bullmq.ErrorCode.JobNotInState) throw error;
 }
 
 /** Another run of a job that failed before a worker took it: its callbacks run again too. */
