@@ -45,7 +45,7 @@ export interface TaskRetriesDeps {
  */
 export class TaskRetries {
   private readonly turns = new Turns(CHANGES_AT_ONCE);
-  /** By the id of the task. Callers, its worker and a duty may run a task again at the same time. */
+  /** By the id of the task and the number of its run. Callers, its worker and a duty may run a task again at the same time. */
   private readonly underWay = new Map<string, Promise<void>>();
 
   constructor(private readonly deps: TaskRetriesDeps) {}
@@ -114,11 +114,12 @@ export class TaskRetries {
   }
 
   private retryOne(found: FoundTask): Promise<void> {
-    const { id } = found.record;
-    let retrying = this.underWay.get(id);
+    const { id, reruns = 0 } = found.record;
+    const run = `${id} ${reruns}`;
+    let retrying = this.underWay.get(run);
     if (!retrying) {
-      retrying = this.retryAlone(found).finally(() => this.underWay.delete(id));
-      this.underWay.set(id, retrying);
+      retrying = this.retryAlone(found).finally(() => this.underWay.delete(run));
+      this.underWay.set(run, retrying);
     }
     return retrying;
   }
