@@ -11,6 +11,8 @@ import { resetSocket } from '../../lib/engine/bullmq/reset-socket.js';
 interface Line {
   readonly sockets: readonly [Socket, Socket];
   dead: boolean;
+  /** Neither side hears any more of the other, also not of its end. */
+  forgotten: boolean;
   held: { readonly to: Socket; readonly chunk: Buffer | null }[];
 }
 
@@ -24,7 +26,7 @@ export async function startProxy(target: number) {
 
   const server = createServer({ allowHalfOpen: true }, (client) => {
     const upstream = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
-    const line: Line = { sockets: [client, upstream], dead: frozen, held: [] };
+    const line: Line = { sockets: [client, upstream], dead: frozen, forgotten: false, held: [] };
     lines.add(line);
     forward(line, client, upstream);
     forward(line, upstream, client);
@@ -37,7 +39,7 @@ export async function startProxy(target: number) {
       line.held = line.held.filter((held) => held.to !== to);
     });
     from.on('close', () => {
-      if (line.dead && line.held.length > 0) return;
+      if (line.forgotten || (line.dead && line.held.length > 0)) return;
       drop(line);
     });
   }
@@ -62,7 +64,8 @@ export async function startProxy(target: number) {
     thaw(): void {
       frozen = false;
       for (const line of lines) {
-        line.dead = false;
+        line.dead = line.forgotten;
+        if (line.dead) continue;
         for (const { to, chunk } of line.held.splice(0)) {
           if (to.destroyed) continue;
           if (chunk) to.write(chunk);
@@ -72,7 +75,7 @@ export async function startProxy(target: number) {
     },
     /** Open connections never pass anything on again, without an error on either side. New connections work. */
     forget(): void {
-      for (const line of lines) line.dead = true;
+      for (const line of lines) Object.assign(line, { dead: true, forgotten: true });
     },
     /** Resets all open connections. */
     cut(): void {

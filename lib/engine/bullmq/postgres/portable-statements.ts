@@ -70,7 +70,7 @@ export class PortableStatements {
   ): Promise<PgQueryResult<R>> {
     const limited = (statement: string) =>
       client.query({ text: statement, ...(limit !== undefined && { query_timeout: limit }) });
-    await limited(`BEGIN ISOLATION LEVEL ${READ_COMMITTED}`);
+    await limited(BEGIN);
     try {
       const result = await this.send<R>(client, text, params, limit);
       await limited('COMMIT');
@@ -120,6 +120,14 @@ export class PortableStatements {
 }
 
 const READ_COMMITTED = 'read committed';
+
+/**
+ * Milliseconds after which the server ends a transaction of one statement that hears nothing more of its client: the network has forgotten the
+ * connection. Until then its locks hold up the statements of others.
+ */
+export const SILENCE_LIMIT = 15_000;
+
+const BEGIN = `BEGIN ISOLATION LEVEL ${READ_COMMITTED}; SET LOCAL idle_in_transaction_session_timeout = ${SILENCE_LIMIT}`;
 
 /** The named parts of {@link PLACES}. */
 type Place = Readonly<Partial<Record<'keyword' | 'table' | 'cast' | 'type' | 'called', string>>>;
