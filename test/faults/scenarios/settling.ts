@@ -11,8 +11,9 @@ export async function killedBeforeEachCommand(world: World, { commands }: { comm
   const web = await world.start({ role: 'producer' });
   const wasKilled: boolean[] = [];
   for (let killBeforeEnd = 1; killBeforeEnd <= commands; killBeforeEnd++) {
-    const [id = ''] = await world.enqueue(web, 'slow', [1]);
+    // It runs before there is a task: otherwise it may be killed before it tells that it runs.
     const victim = await world.start({ role: 'worker' }, { killBeforeEnd });
+    const [id = ''] = await world.enqueue(web, 'slow', [1]);
     const ended = web.ask.result(id, 20_000).then(() => false);
     wasKilled.push(await Promise.race([victim.exited.then(() => true), ended]));
     await victim.kill();
