@@ -5,7 +5,9 @@ import type { CheckedBus, Subscriber } from '../checked-bus.js';
 import type { PreparedMessage } from '../message-bus.js';
 import {
   changeMessages,
+  isInbox,
   readRequest,
+  replyChannelOf,
   WATCHERS,
   WORKERS,
   type CancelRequest,
@@ -23,7 +25,8 @@ import { TaskSubscriptions, type Listener } from './task-subscriptions.js';
  * queue is.
  */
 export class ChangeFeed {
-  private readonly replyChannel = `inbox:${randomUUID()}`;
+  private readonly inbox = randomUUID();
+  private readonly replyChannel = replyChannelOf(this.inbox);
   private readonly subscriptions: TaskSubscriptions;
   /** Only in a process that runs tasks. */
   private publisher: ChangePublisher | undefined;
@@ -38,6 +41,20 @@ export class ChangeFeed {
       subscribe: (channel, subscriber) => this.subscribe(channel, subscriber),
       hasJustChanged: (id, endOnly) => this.publisher?.hasJustChanged(id, endOnly) ?? false,
     });
+  }
+
+  /**
+   * Called before this process makes the jobs of these tasks.
+   *
+   * @returns the inbox that the jobs are to name: of this process, when it probably waits for the ends of the tasks
+   */
+  inboxFor(tasks: readonly { readonly id: string }[]): string | undefined {
+    return this.subscriptions.mayNameInbox(tasks) ? this.inbox : undefined;
+  }
+
+  /** Called by a worker that has taken a job. @param inbox what the job names: anything, if another program has stored it */
+  taken(id: string, inbox: unknown): void {
+    if (isInbox(inbox)) this.publisher?.takenFor(id, replyChannelOf(inbox));
   }
 
   /** Called before this process stores these tasks: a watcher that comes next need not fetch them. */

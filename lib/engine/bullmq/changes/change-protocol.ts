@@ -56,8 +56,21 @@ export interface CancelRequest {
   readonly id: string;
 }
 
-/** The name of a reply channel: `inbox:<uuid>`. */
-const INBOX = /^inbox:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const UUID = '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}';
+/** The inbox of a process, as jobs name it. */
+const INBOX = new RegExp(`^${UUID}$`);
+/** The name of a reply channel. */
+const REPLY_CHANNEL = new RegExp(`^inbox:${UUID}$`);
+
+/** The channel on which other processes reach the process with this inbox. */
+export function replyChannelOf(inbox: string): string {
+  return `inbox:${inbox}`;
+}
+
+/** A job may name anything as the inbox of the process that stored it. */
+export function isInbox(inbox: unknown): inbox is string {
+  return typeof inbox === 'string' && INBOX.test(inbox);
+}
 
 /** An id has at most 86 characters, and a message on PostgreSQL 5,800. */
 const IDS_PER_REQUEST = 60;
@@ -134,7 +147,7 @@ export function isTaskId(id: unknown): id is string {
 
 function toWatchRequest({ ids, inbox, endOnly }: Fields): WatchRequest | undefined {
   if (!isListOf(ids, isTaskId) || ids.length > MOST_IDS) return undefined;
-  if (typeof inbox !== 'string' || !INBOX.test(inbox) || typeof endOnly !== 'boolean') return undefined;
+  if (typeof inbox !== 'string' || !REPLY_CHANNEL.test(inbox) || typeof endOnly !== 'boolean') return undefined;
   return { type: 'watch', ids, inbox, endOnly };
 }
 

@@ -60,6 +60,11 @@ export class ChangePublisher {
     for (const id of request.ids) this.addWatcher(id, request.inbox, { endOnly: request.endOnly, isFew });
   }
 
+  /** A worker of this process has taken a task that names the process which probably waits for its end. */
+  takenFor(id: string, replyChannel: string): void {
+    if (replyChannel !== this.ownReplyChannel) this.addWatcher(id, replyChannel, { endOnly: true, isFew: true });
+  }
+
   /** Whether a task changed a moment ago. @param endOnly whether it may have become final a moment ago */
   hasJustChanged(id: string, endOnly: boolean): boolean {
     return this.recentChanges.has(id, endOnly);

@@ -15,6 +15,7 @@ import {
   type ChangeMessage,
   type WatchRequest,
 } from './change-protocol.js';
+import { ExpectedWatches } from './expected-watches.js';
 import { RecentIds } from './recent-ids.js';
 
 /** Called when a task may have changed; of a task that succeeded, perhaps with what is stored of it. */
@@ -57,6 +58,11 @@ export class TaskSubscriptions {
   private readonly unannounced = new Map<string, boolean>();
   /** Tasks that this process stored a moment ago. */
   private readonly justStored = new RecentIds();
+  /** Those of them that name the inbox of this process, so that no request has to tell the workers of it. */
+  private readonly withInbox = new RecentIds();
+  /** Those of {@link withInbox} of which there was news before anything in this process waited for them. */
+  private readonly toldEarly = new RecentIds();
+  private readonly expected = new ExpectedWatches();
   private listening: Promise<void> | undefined;
   private isListening = false;
   private announcedAgainAt = -Infinity;
@@ -68,8 +74,23 @@ export class TaskSubscriptions {
 
   /** Remembers for a moment that this process stores these tasks, so that {@link watch} does not fetch them at once. */
   noteStored(ids: Iterable<string>): void {
-    for (const id of ids) this.justStored.add(id);
+    let count = 0;
+    for (const id of ids) {
+      this.justStored.add(id);
+      count++;
+    }
+    this.expected.stored(count);
     this.agingTimer ??= setInterval(() => this.age(), JUST_STORED / 2).unref();
+  }
+
+  /**
+   * Called before this process stores tasks. When it probably waits for their ends, the tasks are to name its inbox: then a worker that
+   * takes one knows who waits for it, before and without a request.
+   */
+  mayNameInbox(tasks: readonly { readonly id: string }[]): boolean {
+    const mayName = this.isListening && this.expected.areLikely && !this.closed && !this.deps.bus.isDeaf;
+    if (mayName) for (const { id } of tasks) this.withInbox.add(id);
+    return mayName;
   }
 
   /** The task was changed by a caller of this process, so it is no longer known to be as it was stored. */
@@ -81,12 +102,16 @@ export class TaskSubscriptions {
   watch(id: string, listener: Listener, { endOnly }: WatchOptions): () => void {
     const known = this.watches.get(id);
     // A task that ends in this process is announced to no channel, so the recent changes are checked here.
-    const callSoon = !(endOnly && this.justStored.has(id)) || this.deps.hasJustChanged(id, endOnly);
+    const isJustStored = endOnly && this.justStored.has(id);
+    const callSoon = !isJustStored || this.deps.hasJustChanged(id, endOnly);
     if (!known) {
+      if (isJustStored) this.expected.watched();
       const listeners = new Set([listener]);
       const first = performance.now() + FIRST_POLL;
       this.watches.set(id, { listeners, endOnly, nextRequest: first, nextPoll: first, pollAfter: FIRST_POLL });
-      this.announce(id, callSoon);
+      if (isJustStored && this.toldEarly.has(id)) queueMicrotask(() => listener());
+      // Workers of earlier versions do not know of inboxes in tasks: the first poll asks them.
+      else if (callSoon || !this.withInbox.has(id)) this.announce(id, callSoon);
     } else {
       known.listeners.add(listener);
       if (callSoon) queueMicrotask(() => listener());
@@ -191,9 +216,14 @@ export class TaskSubscriptions {
   }
 
   private receive({ ids = [], successes = [], repeat }: ChangeMessage): void {
-    for (const id of ids) this.wake(id);
-    for (const [id, stored] of successes) this.wake(id, stored);
+    for (const id of ids) this.tell(id);
+    for (const [id, stored] of successes) this.tell(id, stored);
     if (repeat) this.announceAgain();
+  }
+
+  private tell(id: string, success?: JobSuccess): void {
+    if (!this.watches.has(id) && this.withInbox.has(id)) this.toldEarly.add(id);
+    this.wake(id, success);
   }
 
   /** Announces and fetches all tasks: now, or with the next poll when that has just been done. */
@@ -231,6 +261,8 @@ export class TaskSubscriptions {
 
   private age(): void {
     this.justStored.age();
+    this.withInbox.age();
+    this.toldEarly.age();
     if (!this.justStored.isEmpty) return;
     clearInterval(this.agingTimer);
     this.agingTimer = undefined;

@@ -270,6 +270,7 @@ export class QueueConsumer {
     if ((job.opts as JobOptions).task?.uniqueWhilePending) await job.removeDeduplicationKey();
     this.deps.feed.changed(id);
     const data = readData(job.data);
+    if (data?.inbox !== undefined) this.deps.feed.taken(id, data.inbox);
     // Only a job that was taken before can have a success whose end is not stored.
     const completion =
       job.attemptsStarted > 1 ? await this.completionOf(job, token) : this.completionWith(job, token, undefined);

@@ -23,6 +23,8 @@ export interface JobData {
   readonly adding?: true;
   /** The process that stored the job, where several processes may store it at the same time. */
   readonly by?: string;
+  /** The inbox of the process that stored the job, if it probably waits for the end. See changes/expected-watches.ts. */
+  readonly inbox?: string;
   /** How often a worker took the task and did not call its method: members or a delay were not over yet, or it gave the task back. */
   readonly looks?: number;
   /** How many of the looks gave the task back: the worker did not know its name, had no place for it, or closed. */
@@ -108,9 +110,14 @@ export interface JobEntry {
  * The job of a call for a backend. It is written out here because BullMQ's `Job` class takes as long to make it as all
  * other steps of an enqueue together.
  *
- * @param by the process that stores the call, if several processes may store it
+ * @param from what the job is to tell of the process that stores it
  */
-export function toJobEntry(call: TaskCall | TaskTree, now: number, priorities: boolean, by?: string): JobEntry {
+export function toJobEntry(
+  call: TaskCall | TaskTree,
+  now: number,
+  priorities: boolean,
+  from?: Pick<JobData, 'by' | 'inbox'>,
+): JobEntry {
   const { id, name, unique } = call;
   const opts = toOptions(call, now, priorities);
   return {
@@ -118,7 +125,7 @@ export function toJobEntry(call: TaskCall | TaskTree, now: number, priorities: b
     job: {
       id,
       name,
-      data: JSON.stringify(by === undefined ? toData(call) : { ...toData(call), by }),
+      data: JSON.stringify(from ? { ...toData(call), ...from } : toData(call)),
       opts,
       timestamp: now,
       progress: 0,

@@ -16,7 +16,7 @@ export function entryOf(
   parent?: TaskTree,
 ): JobOfTransaction[] {
   const { id, queue, unique, members } = tree;
-  const { job } = toJobEntry(tree, now, hasPriorities(queue), TRANSACTION);
+  const { job } = toJobEntry(tree, now, hasPriorities(queue), { by: TRANSACTION });
   const opts = job.opts as JobOptions;
   return [
     {

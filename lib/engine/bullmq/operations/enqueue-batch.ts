@@ -3,9 +3,15 @@ import type { BatchLimits, OnStored } from '../driver.js';
 import type { JobEntry } from '../jobs/job-data.js';
 import { JobsBehindKeys } from './jobs-behind-keys.js';
 
-/** Jobs that one caller added together. */
+/** Jobs that a caller adds together. Each is made when it is needed: those of later calls of the store while earlier ones are under way. */
+export interface AddedJobs {
+  readonly length: number;
+  at(index: number): JobEntry | undefined;
+}
+
+/** What one caller added. */
 interface Addition {
-  readonly jobs: readonly JobEntry[];
+  readonly jobs: AddedJobs;
   /** The ids that are known so far, each at the index of its job. */
   readonly ids: string[];
   missing: number;
@@ -50,7 +56,7 @@ export class EnqueueBatch {
   }
 
   /** @returns for each job the id it is stored under: its own, or that of an earlier job with the same deduplication key */
-  add(jobs: readonly JobEntry[]): Promise<readonly string[]> {
+  add(jobs: AddedJobs): Promise<readonly string[]> {
     return new Promise((resolve, reject) => {
       const addition: Addition = { jobs, ids: [], missing: jobs.length, resolve, reject };
       if (jobs.length === 0) return resolve([]);
@@ -65,18 +71,23 @@ export class EnqueueBatch {
     const { size, atOnce } = this.deps.limits;
     const begun: Promise<void>[] = [];
     for (let start = 0; start < all.length; start += size) {
+      const batch = all.slice(start, start + size);
+      const jobs = batch.map(jobOf);
       if (begun.length === atOnce) await begun.shift();
-      begun.push(this.storeTogether(all.slice(start, start + size)));
+      begun.push(this.storeTogether(batch, jobs));
     }
   }
 
-  private storeTogether(batch: readonly PendingJob[]): Promise<void> {
-    return this.storeOrReject(batch).then((locked) => this.behindKeys.add(locked));
+  private storeTogether(batch: readonly PendingJob[], jobs: readonly JobEntry[]): Promise<void> {
+    return this.storeOrReject(batch, jobs).then((locked) => this.behindKeys.add(locked));
   }
 
   /** @returns the jobs whose keys are locked. All others are stored, or their callers have got an error */
-  private storeOrReject(batch: readonly PendingJob[]): Promise<readonly PendingJob[]> {
-    return this.store(batch).catch((error: unknown) => this.storeOneByOne(batch, error));
+  private storeOrReject(
+    batch: readonly PendingJob[],
+    jobs: readonly JobEntry[] = batch.map(jobOf),
+  ): Promise<readonly PendingJob[]> {
+    return this.store(batch, jobs).catch((error: unknown) => this.storeOneByOne(batch, error));
   }
 
   private async storeOneByOne(batch: readonly PendingJob[], error: unknown): Promise<readonly PendingJob[]> {
@@ -88,7 +99,7 @@ export class EnqueueBatch {
     // before the failure has its id already and is not stored twice.
     const locked = await Promise.all(
       batch.map((pending) =>
-        this.store([pending]).catch((own: unknown) => {
+        this.store([pending], [jobOf(pending)]).catch((own: unknown) => {
           pending.addition.reject(own);
           return [];
         }),
@@ -97,9 +108,9 @@ export class EnqueueBatch {
     return locked.flat();
   }
 
-  private store(batch: readonly PendingJob[]): Promise<readonly PendingJob[]> {
+  private store(batch: readonly PendingJob[], jobs: readonly JobEntry[]): Promise<readonly PendingJob[]> {
     const onStored: OnStored = (index, id) => setId(batch[index] as PendingJob, id);
-    const stored = this.deps.store(batch.map(jobOf), onStored);
+    const stored = this.deps.store(jobs, onStored);
     return stored.then((locked) => locked.map((index) => batch[index] as PendingJob));
   }
 }
@@ -111,7 +122,7 @@ function lockedKey(timeout: number): EngineUnavailableError {
 }
 
 function jobOf({ addition, index }: PendingJob): JobEntry {
-  return addition.jobs[index] as JobEntry;
+  return addition.jobs.at(index) as JobEntry;
 }
 
 function setId({ addition, index }: PendingJob, id: string): void {

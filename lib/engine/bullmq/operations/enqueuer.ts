@@ -95,9 +95,15 @@ export class Enqueuer {
     const [first] = calls;
     if (!first) return [];
     const { queue } = first;
+    const inbox = this.deps.feed.inboxFor(calls);
+    const unshared = inbox === undefined ? undefined : { inbox };
     const entryOf = (call: TaskCall) =>
-      toJobEntry(call, now, this.deps.hasPriorities(call.queue), call.isShared ? this.origin : undefined);
-    if (calls.every((call) => call.queue === queue)) return this.batch(queue).add(calls.map(entryOf));
+      toJobEntry(
+        ...([call, now, this.deps.hasPriorities(call.queue)] as const),
+        call.isShared ? { ...unshared, by: this.origin } : unshared,
+      );
+    if (calls.every((call) => call.queue === queue))
+      return this.batch(queue).add({ length: calls.length, at: (index) => entryOf(calls[index] as TaskCall) });
     const ids = await Promise.all(calls.map((call) => this.batch(call.queue).add([entryOf(call)])));
     return ids.flat();
   }

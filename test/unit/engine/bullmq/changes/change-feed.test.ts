@@ -420,3 +420,85 @@ it('a message of a later version is dropped with one line, and the watched tasks
   ]);
   warn.mockRestore();
 });
+
+/** Stores tasks, waits for each, and ends them, as a caller does who wants every result. */
+async function waitForMany(first: number, count: number): Promise<void> {
+  for (let task = first; task < first + count; task++) {
+    const inbox = web.inboxFor([{ id: idOf(task) }]);
+    const unwatch = watchNew(web, idOf(task), () => undefined);
+    await deliverMessages();
+    worker.taken(idOf(task), inbox);
+    worker.changed(idOf(task), true);
+    await deliverMessages();
+    unwatch();
+  }
+}
+
+it('a process that waits for most of its tasks names its inbox in the next ones, which need no request then', async () => {
+  const [soon, late] = [jest.fn(), jest.fn()];
+  expect(web.inboxFor([{ id: idOf(1) }])).toBeUndefined();
+  await waitForMany(100, 10);
+  const inbox = web.inboxFor([{ id: idOf(1) }, { id: idOf(2) }]);
+  expect(inbox).toBeDefined();
+  web.willStore([idOf(1), idOf(2)]);
+  network.sent.length = 0;
+  web.watch(idOf(1), soon, END);
+  worker.taken(idOf(1), inbox);
+  worker.changed(idOf(1));
+  worker.changed(idOf(1), true, () => successOf('Reports.build'));
+  await deliverMessages();
+  expect(soon.mock.calls).toEqual([[successOf('Reports.build')]]);
+  expect(network.sent).toEqual([`inbox:${inbox}`]);
+
+  // The task ends before anything waits for it.
+  worker.taken(idOf(2), inbox);
+  worker.changed(idOf(2), true);
+  await deliverMessages();
+  web.watch(idOf(2), late, END);
+  await deliverMessages();
+  expect(late).toHaveBeenCalledTimes(1);
+});
+
+it('the worker that takes over a task tells the process that the task names', async () => {
+  const listener = jest.fn();
+  await waitForMany(100, 10);
+  const inbox = web.inboxFor([{ id: idOf(1) }]);
+  watchNew(web, idOf(1), listener);
+  const second = new ChangeFeed(checked(network.bus()));
+  await second.serve(cancelled);
+  worker.taken(idOf(1), inbox);
+  second.taken(idOf(1), inbox);
+  second.changed(idOf(1), true);
+  await deliverMessages();
+  expect(listener).toHaveBeenCalled();
+  await second.close();
+});
+
+it('a worker of an earlier version, which knows no inboxes in tasks, is asked by the first poll', async () => {
+  const listener = jest.fn();
+  await waitForMany(100, 10);
+  expect(web.inboxFor([{ id: idOf(1) }])).toBeDefined();
+  watchNew(web, idOf(1), listener);
+  await deliverMessages();
+  await jest.advanceTimersByTimeAsync(1_000);
+  await deliverMessages();
+  const before = listener.mock.calls.length;
+  worker.changed(idOf(1), true);
+  await deliverMessages();
+  expect(listener).toHaveBeenCalledTimes(before + 1);
+});
+
+it('a process that stops waiting for its tasks stops naming its inbox', async () => {
+  await waitForMany(100, 20);
+  web.willStore([idOf(1), idOf(2), idOf(3), idOf(4), idOf(5), idOf(6), idOf(7)]);
+  expect(web.inboxFor([{ id: idOf(8) }])).toBeUndefined();
+});
+
+it('a worker takes no notice of an inbox that is none', async () => {
+  for (const inbox of [undefined, null, 7, '', 'workers', 'a:b', { inbox: 1 }, `${'0'.repeat(36)}`])
+    worker.taken(idOf(1), inbox);
+  network.sent.length = 0;
+  worker.changed(idOf(1), true);
+  await deliverMessages();
+  expect(network.sent).toEqual([]);
+});
