@@ -69,13 +69,13 @@ function isPlain({ parent, parentKey, deduplicationId, repeatJobKey }: Partial<J
  * @param runsBatches whether the worker runs its jobs in batches
  */
 export function takeTogether(
-  backend: Pick<IQueueBackend, 'moveToActive'>,
+  backend: Pick<IQueueBackend, 'moveToActive' | 'waitForJob'>,
   lane: Pick<Lane, 'take'>,
   ahead: Pick<TakenAhead, 'add'>,
   free: () => number,
   runsBatches: boolean | undefined,
 ): void {
-  const moveToActive = backend.moveToActive.bind(backend);
+  const [moveToActive, waitForJob] = [backend.moveToActive.bind(backend), backend.waitForJob.bind(backend)];
   const runUp = new RunUp(runsBatches);
   const tookAlone = (next: NextJob): NextJob => {
     runUp.took(next[0] ? 1 : 0, 1);
@@ -90,6 +90,10 @@ export function takeTogether(
     runUp.took(taken.length, tokens.length);
     for (const one of taken) if (one !== token) ahead.add(one, jobs.get(one) as NextJob);
     return jobs.get(token) ?? none ?? takeAlone(token, name);
+  };
+  backend.waitForJob = (timeout) => {
+    runUp.waits();
+    return waitForJob(timeout);
   };
   backend.moveToActive = (token, name) => {
     const tokens = runUp.tokens(token, free());

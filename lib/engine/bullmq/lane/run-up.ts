@@ -41,6 +41,11 @@ export class RunUp {
     return Array.from({ length: most }, (_, ahead) => `${token.slice(0, colon + 1)}${place + ahead}`);
   }
 
+  /** The worker waits, because the queue is empty. For jobs that come one by one, a call that takes one is faster. */
+  waits(): void {
+    this.inARow = 0;
+  }
+
   /** Milliseconds for which jobs that come for the next batch are gathered, before the worker takes them with one call. */
   pause(): number {
     return this.runsBatches && this.foundFewer ? Math.max(GATHERING - (performance.now() - this.lastAt), 0) : 0;

@@ -30,6 +30,16 @@ it('a worker whose tasks keep its event loop busy takes one job at a time', () =
   expect(fill(20, 50)).toEqual(Array.from({ length: 20 }, () => 1));
 });
 
+it('a worker that has waited takes the next jobs alone again, however soon they come', () => {
+  jest.spyOn(performance, 'now').mockReturnValue(0);
+  const runUp = new RunUp();
+  for (let place = 0; place < 9; place++) {
+    expect(runUp.tokens(`worker:${place}`, 99)).toEqual([`worker:${place}`]);
+    runUp.took(1, 1);
+    runUp.waits();
+  }
+});
+
 it('a call for the next job of a place, or without a number, is for one job', () => {
   const runUp = new RunUp();
   for (const token of ['worker:0', 'worker:1']) {
