@@ -16,7 +16,7 @@ export const CREATE_FUNCTIONS = [
   asFunction(
     'add_plain_jobs',
     ADD_PLAIN_JOBS,
-    'text, json, regclass',
+    'text, regclass, text, text, text, text, text',
     'fits boolean, told_workers text, told_listeners text',
   ),
 ];
@@ -24,7 +24,7 @@ export const CREATE_FUNCTIONS = [
 /** Runs {@link LANE_STATEMENT}. */
 export const CALL_LANE = 'SELECT * FROM pg_temp.task_queue_lane($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)';
 /** Runs {@link ADD_PLAIN_JOBS}. */
-export const CALL_ADD_PLAIN_JOBS = 'SELECT * FROM pg_temp.task_queue_add_plain_jobs($1, $2, $3)';
+export const CALL_ADD_PLAIN_JOBS = 'SELECT * FROM pg_temp.task_queue_add_plain_jobs($1, $2, $3, $4, $5, $6, $7)';
 
 function asFunction(name: string, statement: string, parameters: string, columns: string): string {
   return `

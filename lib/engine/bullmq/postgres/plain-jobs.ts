@@ -2,12 +2,23 @@ import { bullmq } from '../bullmq-package.cjs';
 import type { JobEntry } from '../jobs/job-data.js';
 import { LANE_SCHEMA } from './lane/lane-statement.js';
 
+/** Between two values of a column. JSON has no such character outside of escapes, and neither have ids and names. */
+const SEPARATOR = '\x1e';
+const COLUMNS = 5;
+
+/** @param first the number of the first parameter */
+function columnsFrom(first: number): string {
+  const columns = Array.from({ length: COLUMNS }, (_, place) => `string_to_array($${first + place}, chr(30), '')`);
+  return columns.join(', ');
+}
+
 /**
  * Stores jobs that are neither keyed nor members of others, as BullMQ's `add_jobs_bulk` does it: the same rows, events and
  * notifications. That function makes two temporary tables at each call, which takes several times as long as storing the jobs. This is
  * one statement, which leaves nothing behind in the catalog of the database, and needs no right to create anything.
  *
- * $1 is the queue, $2 the list of {@link toPlainEntries}, $3 the sequence that orders the jobs.
+ * $1 is the queue, $2 the sequence that orders the jobs, the others are the columns of {@link toColumns}. A list of JSON objects would
+ * be easier to read, but takes PostgreSQL five times as long.
  */
 export const ADD_PLAIN_JOBS = `
 WITH gate AS MATERIALIZED (
@@ -17,13 +28,12 @@ WITH gate AS MATERIALIZED (
   FROM (SELECT max(version) = ${LANE_SCHEMA} AS fits FROM migration) AS versions
 ), added AS (
   INSERT INTO job (queue, id, seq, name, state, data, opts, priority, delay_ms, max_attempts, added_at_ms, process_at_ms)
-  SELECT $1, id, seq, name, (CASE WHEN delay > 0 THEN 'delayed' ELSE 'waiting' END)::job_state, data,
-    COALESCE(opts, '{}'), COALESCE(priority, 0), COALESCE(delay, 0), COALESCE(attempts, 1), added,
-    CASE WHEN delay > 0 THEN added + delay END
-  FROM (
-    SELECT *, nextval($3::regclass) AS seq FROM json_to_recordset($2::json) AS list (
-      id text, name text, data jsonb, opts jsonb, priority integer, delay bigint, attempts integer, added bigint)
-  ) AS entries
+  SELECT $1, id, nextval($2::regclass), name, (CASE WHEN delay > 0 THEN 'delayed' ELSE 'waiting' END)::job_state, data::jsonb,
+    COALESCE(entry.opts, '{}'), COALESCE((entry.opts ->> 'priority')::integer, 0), COALESCE(delay, 0),
+    COALESCE((entry.opts ->> 'attempts')::integer, 1), entry.added, CASE WHEN delay > 0 THEN entry.added + delay END
+  FROM unnest(${columnsFrom(3)}) AS list (id, name, data, opts, added)
+    CROSS JOIN LATERAL (SELECT list.opts::jsonb, list.added::bigint) AS entry (opts, added)
+    CROSS JOIN LATERAL (SELECT (entry.opts ->> 'delay')::bigint) AS later (delay)
   WHERE (SELECT is_open FROM gate)
   ON CONFLICT (queue, id) DO NOTHING
   RETURNING id, name, seq, state, process_at_ms
@@ -60,14 +70,16 @@ export function orderOf(schema: string): string {
   return `${bullmq.quoteSchemaName(schema)}.job_seq`;
 }
 
-/** Jobs as {@link ADD_PLAIN_JOBS} takes them. The data of a job is JSON already. */
-export function toPlainEntries(jobs: readonly JobEntry[]): string {
-  return `[${jobs.map(toPlainEntry).join(',')}]`;
-}
-
-function toPlainEntry({ jobId, job: { name, data, opts, priority, delay, timestamp } }: JobEntry): string {
-  const { attempts } = opts;
-  const isPlain = Object.keys(opts).length === 0;
-  const fields = { id: jobId, name, added: timestamp, ...(!isPlain && { opts, priority, delay, attempts }) };
-  return `${JSON.stringify(fields).slice(0, -1)},"data":${data}}`;
+/**
+ * Jobs as {@link ADD_PLAIN_JOBS} takes them: their ids, names, data, options and times, each column as one text. A column with nothing is
+ * empty: the job has no options.
+ */
+export function toColumns(jobs: readonly JobEntry[]): string[] {
+  return [
+    jobs.map(({ jobId }) => jobId),
+    jobs.map(({ job: { name } }) => name),
+    jobs.map(({ job: { data } }) => data),
+    jobs.map(({ job: { opts } }) => (Object.keys(opts).length === 0 ? '' : JSON.stringify(opts))),
+    jobs.map(({ job: { timestamp } }) => timestamp),
+  ].map((column) => column.join(SEPARATOR));
 }

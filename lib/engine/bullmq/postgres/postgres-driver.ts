@@ -30,7 +30,7 @@ import {
 } from './job-rows.js';
 import { ADD_LOG_LINES, LOG_CONFLICT, READ_LOG_LINES, type LogRow } from './job-log.js';
 import { ADD_KEYED_JOBS, toFlowEntry, type KeyedRow } from './add-keyed-jobs.js';
-import { ADD_PLAIN_JOBS, orderOf, toPlainEntries, type PlainJobsRow } from './plain-jobs.js';
+import { ADD_PLAIN_JOBS, orderOf, toColumns, type PlainJobsRow } from './plain-jobs.js';
 import { diagnosePostgres } from './diagnose-postgres.js';
 import { foreignWorkersOnPostgres } from './foreign-workers.js';
 import type { Finding } from '../../ports/diagnosis-port.js';
@@ -191,7 +191,7 @@ export class PostgresDriver implements Driver {
 
   /** @returns false when the tables have another version than the statement is for, so that it has stored nothing */
   private async addPlain(queue: string, jobs: readonly JobEntry[]): Promise<boolean> {
-    const params = [queue, toPlainEntries(jobs), orderOf(this.schema)];
+    const params = [queue, orderOf(this.schema), ...toColumns(jobs)];
     const { rows } = await this.pools.queries.query<PlainJobsRow>(this.addPlainJobs, params);
     if (rows[0]?.fits) return true;
     this.laneSwitch.turnOff();
