@@ -42,7 +42,7 @@ it('a process whose connection the network forgets in the middle of a transactio
     isForgotten = true;
     proxy.forget();
     return result;
-  } as typeof send);
+  });
   const cancelling = forgotten.queue
     .handle(handle.id)
     .cancel()

@@ -495,7 +495,7 @@ it('a process that stops waiting for its tasks stops naming its inbox', async ()
 });
 
 it('a worker takes no notice of an inbox that is none', async () => {
-  for (const inbox of [undefined, null, 7, '', 'workers', 'a:b', { inbox: 1 }, `${'0'.repeat(36)}`])
+  for (const inbox of [undefined, null, 7, '', 'workers', 'a:b', { inbox: 1 }, '0'.repeat(36)])
     worker.taken(idOf(1), inbox);
   network.sent.length = 0;
   worker.changed(idOf(1), true);
