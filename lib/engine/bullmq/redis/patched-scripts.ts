@@ -35,7 +35,7 @@ local repairedCall = function(reason, command, key, ...)
       local kind = redis.call('TYPE', list).ok
       if kind ~= 'list' and kind ~= 'none' then remove(list) end
     end
-  elseif command == 'INCR' and (isWrongType or isCounter) then
+  elseif (command == 'INCR' or command == 'INCRBY') and (isWrongType or isCounter) then
     remove(key)
     redis.call('SET', key, string.format('%.0f', redis.call('TIME')[1] * 1000))
   elseif isWrongType then

@@ -69,6 +69,7 @@ import type {
   UnusedToken,
 } from '../driver.js';
 import { editJob } from './edit-job.js';
+import { PlainJobs } from './plain-jobs.js';
 import { REPLACE_META } from './replace-meta.js';
 import { LIMIT_WINDOW, RETURN_TOKEN, SHORTEN_WINDOW } from './rate-window.js';
 import { WAKE } from './wake.js';
@@ -104,6 +105,7 @@ export class RedisDriver implements Driver {
   readonly lists: RedisLists;
   readonly transactions = undefined;
   private readonly classes: ReturnType<typeof bullmq.withBackend<RedisQueueBackend, ConnectionOptions>>;
+  private readonly plainJobs: PlainJobs;
   private readonly copies: RedisClient[] = [];
   private readonly listeners: ((error: Error) => void)[] = [];
   private connecting: Promise<void> | undefined;
@@ -122,6 +124,7 @@ export class RedisDriver implements Driver {
   ) {
     commands.on('error', this.report);
     if (ownsCommands) repairKeyTypes(patchScripts(commands), this.reportRemoved);
+    this.plainJobs = new PlainJobs(commands);
     this.clock = new ServerClock({
       address,
       read: () => this.readTime(),
@@ -194,14 +197,19 @@ export class RedisDriver implements Driver {
   }
 
   /**
-   * Sends each job as a command of its own, all in one packet. BullMQ's `addJobs` sends them in a pipeline. For each
-   * pipeline ioredis makes the methods of BullMQ's fifty scripts anew, and no caller gets an answer before all answers
+   * Stores jobs with one script, or sends each as a command of its own, all in one packet. BullMQ's `addJobs` sends them in a pipeline. For
+   * each pipeline ioredis makes the methods of BullMQ's fifty scripts anew, and no caller gets an answer before all answers
    * are there.
    */
   async addJobs(queue: Queue, jobs: readonly JobEntry[], stored: OnStored): Promise<readonly number[]> {
     const backend = queue.getBackend();
     const client = await backend.client;
     this.useQueues([queue.name]);
+    if (this.plainJobs.fit(backend, jobs)) {
+      await this.plainJobs.add(backend, jobs);
+      for (const [index, { jobId }] of jobs.entries()) stored(index, jobId);
+      return [];
+    }
     await this.inOnePacket(jobs, ({ job, jobId }, index) =>
       backend.addJobToTransaction(client, job, jobId).then((id) => stored(index, id)),
     );
