@@ -18,6 +18,8 @@ const WRITERS = 4;
 /** Batches that the worker runs at once. */
 const BATCHES = 2;
 const SIZE = 500;
+/** Rows that each process writes before the measurement, so that its code is loaded and compiled. */
+const WARM_UP = 500;
 /** The code of the error with which PostgreSQL refuses a connection too many, and of a deadlock. */
 const TOO_MANY = '53300';
 const DEADLOCK = '40P01';
@@ -25,7 +27,7 @@ const DEADLOCK = '40P01';
 export const about =
   `${PRODUCERS} producers in ${PROCESSES} processes write rows with an index and two of 10 counters each into one PostgreSQL, as fast as they can (--rows=100000): ` +
   `in transactions of their own, as a task for each row (concurrency ${WRITERS}), and as a task with batches of ${SIZE} (${BATCHES} at once). ` +
-  'The rate counts until all rows are in the table, and a call is the transaction, or enqueue(). ' +
+  'The rate counts until all rows are in the table, and a call is the transaction, or enqueue(). Each process has written 500 rows before. ' +
   'Transactions change their counters in the order of the ids, so that none ends in a deadlock; the lines "not sorted" show 200 rows of them without that, and the line with 400 connections a tenth of the rows, because the server refuses most of them. The time that a batch waits for rows counts too.';
 
 /** What the processes of one measurement need to know. */
@@ -58,13 +60,17 @@ export const contenders: Contenders = {
         await write(pool, row);
       }
     };
+    const writeOne = (caller: number) => write(pools[caller % pools.length], randomRow());
+    const callersOfAll = pools.length * callers;
+    const warmUp = async () => {
+      await share(WARM_UP, callersOfAll, writeOne);
+      return {};
+    };
     const produce = async () => {
-      await share(rows, pools.length * callers, (caller) =>
-        latencies.measure(() => write(pools[caller % pools.length], randomRow())),
-      );
+      await share(rows, callersOfAll, (caller) => latencies.measure(() => writeOne(caller)));
       return latencies.figures;
     };
-    return helper(() => endAll(pools), { steps: { produce, refused: async () => ({ refused }) } });
+    return helper(() => endAll(pools), { steps: { warmUp, produce, refused: async () => ({ refused }) } });
   },
 
   async producer(place) {
@@ -72,12 +78,17 @@ export const contenders: Contenders = {
     const { app, queue } = await appAt(place, { role: 'producer' });
     const latencies = new Latencies();
     const store = queue.of<(row: NewRow) => void>(`Rows.${task}`);
+    const callersOfAll = (PRODUCERS / PROCESSES) * callers;
+    const enqueue = () => store.enqueue(randomRow());
+    const warmUp = async () => {
+      await share(WARM_UP, callersOfAll, enqueue);
+      return {};
+    };
     const produce = async () => {
-      const all = (PRODUCERS / PROCESSES) * callers;
-      await share(rows, all, () => latencies.measure(() => store.enqueue(randomRow())));
+      await share(rows, callersOfAll, () => latencies.measure(enqueue));
       return latencies.figures;
     };
-    return helper(() => app.close(), { steps: { produce, refused: async () => ({ refused: 0 }) } });
+    return helper(() => app.close(), { steps: { warmUp, produce, refused: async () => ({ refused: 0 }) } });
   },
 
   async worker(place) {
@@ -129,7 +140,7 @@ async function withClient(pool: pg.Pool, work: (client: pg.PoolClient) => Promis
 }
 
 /** Lets callers work at the same time, each on one row after the other, until all rows of the process have been taken. */
-async function share(rows: number, callers: number, work: (caller: number) => Promise<void>): Promise<void> {
+async function share(rows: number, callers: number, work: (caller: number) => Promise<unknown>): Promise<void> {
   let left = rows;
   await Promise.all(
     Array.from({ length: callers }, async (_, caller) => {
@@ -165,6 +176,7 @@ async function measure(course: Course, store: 'redis' | 'postgres', { task, ...w
   const start = (name: string) => Rival.start(course.file, name, place, 0, course.profiles);
   const worker = task && (await start('worker'));
   const producers = await Promise.all(Array.from({ length: PROCESSES }, () => start(task ? 'producer' : 'direct')));
+  if (way.sorted && !isRefused) await writeUntimed(database, producers);
   const watch = await ServerWatch.start(database);
   const begun = performance.now();
   const calls = producers.map((producer) => producer.step('produce'));
@@ -176,6 +188,15 @@ async function measure(course: Course, store: 'redis' | 'postgres', { task, ...w
   for (const rival of [...producers, ...(worker ? [worker] : [])]) await rival.close();
   const [p50, p99] = [50, 99].map((percent) => Latencies.percentile(latencies, percent));
   return { ...watched, rate, p50, p99, refused: refused.reduce((sum, one) => sum + one['refused'], 0) };
+}
+
+/** Lets each process write rows that do not count. */
+async function writeUntimed(database: string, producers: readonly Rival[]): Promise<void> {
+  const watch = await ServerWatch.start(database);
+  await Promise.all(producers.map((producer) => producer.step('warmUp')));
+  await watch.untilWritten(WARM_UP * producers.length);
+  await watch.end();
+  await createTables(database);
 }
 
 async function createTables(database: string): Promise<void> {
