@@ -58,7 +58,7 @@ describe('tasks that are stored together on Redis', () => {
       ids,
       jobs: await Promise.all(ids.map((id) => readable(key(queue, id)))),
       events: (await redis.xrange(key(queue, 'events'), '-', '+')).map(([, fields]) => fields),
-      marker: await redis.zrange(key(queue, 'marker'), 0, -1, 'WITHSCORES'),
+      marker: await redis.zrange(key(queue, 'marker'), '0', '-1', 'WITHSCORES'),
       counter: await redis.get(key(queue, 'id')),
       keptEvents: meta['opts.maxLenEvents'],
     };
@@ -109,11 +109,11 @@ describe('tasks that are stored together on Redis', () => {
     expect(await redis.exists(key('mails', 'marker'))).toBe(0);
     await own.setGlobalConcurrency(2);
     await mails.send.enqueue('e');
-    expect(await redis.zrange(key('mails', 'marker'), 0, -1)).toEqual(['0']);
+    expect(await redis.zrange(key('mails', 'marker'), '0', '-1')).toEqual(['0']);
   });
 
   it('are stored once, and the second time is told as BullMQ tells it', async () => {
-    const [{ id }] = (await mails.send.enqueueMany([['a']])) as [{ readonly id: string }];
+    const { id } = await mails.send.enqueue('a');
     await storeNatively([id]);
     await storeNatively([id]);
     const { name = '', data = '', timestamp } = await redis.hgetall(key('mails', id));

@@ -20,8 +20,9 @@ export const LANE_KEYS = [
  *   script ends.
  * - It takes no job while the queue has a limit, or delayed jobs that are due, which BullMQ's own script makes wait first.
  *
- * Returns the ids of the ended jobs; for each taken job its token, id and fields; 1 when BullMQ's own script has to take the next
- * jobs; and the time of the next delayed job, unless jobs were taken.
+ * Returns the ids of the jobs that it has not ended; for each taken job its token, id and fields, as JSON; 1 when BullMQ's own script has to
+ * take the next jobs; and the time of the next delayed job, unless jobs were taken. A client reads one long text much faster than twenty
+ * short ones for each job.
  */
 export const LANE_SCRIPT = `
 local rcall = redis.call
@@ -41,7 +42,7 @@ local function isPlain(key)
   return rcall('SCARD', key .. ':dependencies') == 0 and rcall('ZCARD', key .. ':unsuccessful') == 0
 end
 
-local ended, tokens = {}, {}
+local left, tokens, hasEnded = {}, {}, false
 for index = 6, 1 + 5 * ends, 5 do
   local id, token, result, finishedOn = ARGV[index], ARGV[index + 1], ARGV[index + 2], ARGV[index + 3]
   local key = prefix .. id
@@ -52,8 +53,10 @@ for index = 6, 1 + 5 * ends, 5 do
     rcall('ZADD', completedKey, finishedOn, id)
     rcall('HSET', key, 'returnvalue', result, 'finishedOn', finishedOn)
     rcall('XADD', eventsKey, '*', 'event', 'completed', 'jobId', id, 'returnvalue', result, 'prev', 'active')
-    ended[#ended + 1] = id
+    hasEnded = true
     if ARGV[index + 4] == '1' then tokens[#tokens + 1] = token end
+  else
+    left[#left + 1] = id
   end
 end
 for index = 6 + 5 * ends, #ARGV do tokens[#tokens + 1] = ARGV[index] end
@@ -98,19 +101,23 @@ end
 
 local nextDelay = '0'
 if #taken == 0 then
-  if #ended > 0 and rcall('LLEN', waitKey) == 0 and rcall('LLEN', activeKey) == 0 and rcall('ZCARD', prioritizedKey) == 0 then
+  if hasEnded and rcall('LLEN', waitKey) == 0 and rcall('LLEN', activeKey) == 0 and rcall('ZCARD', prioritizedKey) == 0 then
     rcall('XADD', eventsKey, '*', 'event', 'drained')
   end
   local first = rcall('ZRANGE', delayedKey, 0, 0, 'WITHSCORES')[2]
   if first then nextDelay = string.format('%.0f', tonumber(first) / 0x1000) end
 end
-return { ended, taken, refers, nextDelay }
+return { left, #taken == 0 and '' or cjson.encode(taken), refers, nextDelay }
 `;
 
 /** What {@link LANE_SCRIPT} returns. */
 export type LaneReply = readonly [
-  ended: readonly string[],
-  taken: readonly (readonly [token: string, id: string, fields: string[]])[],
+  left: readonly string[],
+  /** JSON of a list of {@link TakenJob}; empty when there is none. */
+  taken: string,
   refers: number,
   nextDelay: string,
 ];
+
+/** A job that {@link LANE_SCRIPT} has taken. */
+export type TakenJob = readonly [token: string, id: string, fields: string[]];

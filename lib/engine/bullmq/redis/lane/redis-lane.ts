@@ -1,6 +1,6 @@
 import type { End, PlainEnd, Taken } from '../../lane/in-lane.js';
 import type { NextJob } from '../../lane/taken-ahead.js';
-import type { LaneReply } from './lane-script.js';
+import type { LaneReply, TakenJob } from './lane-script.js';
 
 /** The most jobs that one script ends or takes. Redis serves nothing else meanwhile, for some 2 ms. */
 export const MOST_JOBS = 50;
@@ -94,7 +94,7 @@ export class RedisLane {
     try {
       if (ends.length === 1) this.deps.onEndAlone((ends[0] as Waiting).id);
       const reply = await this.deps.run(this.now(), args, []);
-      this.answer(ends, new Set(reply[0]), this.takenIn(reply));
+      this.answer(ends, reply[0], this.takenIn(reply));
     } catch (error) {
       if (this.deps.isOutage(error)) for (const { reject } of ends) reject(error);
       else {
@@ -104,9 +104,9 @@ export class RedisLane {
     }
   }
 
-  private answer(ends: readonly Waiting[], ended: ReadonlySet<string>, { jobs, none }: Taken): void {
+  private answer(ends: readonly Waiting[], left: readonly string[], { jobs, none }: Taken): void {
     for (const { id, token, finishedOn, wantsNext, storeAlone, resolve } of ends) {
-      if (!ended.has(id)) resolve(storeAlone());
+      if (left.includes(id)) resolve(storeAlone());
       else if (!wantsNext) resolve({ result: undefined, finishedOn });
       else {
         const result = jobs.get(token) ?? none;
@@ -122,7 +122,8 @@ export class RedisLane {
   }
 
   private takenIn([, taken, refers, nextDelay]: LaneReply): Taken {
-    const jobs = new Map(taken.map(([token, id, fields]) => [token, this.deps.toJob(fields, id)] as const));
+    const list = taken === '' ? [] : (JSON.parse(taken) as TakenJob[]);
+    const jobs = new Map(list.map(([token, id, fields]) => [token, this.deps.toJob(fields, id)] as const));
     return { jobs, none: refers ? undefined : [undefined, '', 0, Number(nextDelay)] };
   }
 
