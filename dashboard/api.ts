@@ -1,5 +1,5 @@
 import type { ActAnswer } from '../lib/dashboard/api/api-types.js';
-import { root, settings } from './settings.js';
+import { root } from './settings.js';
 
 /** A request failed. The message is for the reader. */
 export class ApiError extends Error {
@@ -12,8 +12,12 @@ export class ApiError extends Error {
   }
 }
 
-/** A newer token than that of the page. */
-let token: string | undefined;
+/** Proves to the server that a change comes from this page. */
+let token = '';
+
+export function takeToken(given: string): void {
+  token = given;
+}
 
 export async function read<T>(
   resource: readonly string[],
@@ -32,7 +36,7 @@ export async function act(name: string, body: object): Promise<ActAnswer> {
   const post = () =>
     request(`${root}/api/acts/${name}`, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', 'x-csrf-token': token ?? settings.token },
+      headers: { 'content-type': 'application/json', 'x-csrf-token': token },
       body: JSON.stringify(body),
     }) as Promise<ActAnswer>;
   try {

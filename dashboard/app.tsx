@@ -7,10 +7,11 @@ import { Dialog } from './parts/acts.js';
 import { Bones, Card, capital, Empty, Head } from './parts/bits.js';
 import { Icon } from './parts/icon.js';
 import { Jobs } from './parts/jobs.js';
+import { Logo } from './parts/logo.js';
 import { Themes } from './parts/theme.js';
 import { Toasts } from './parts/toasts.js';
 import { href, place } from './router.js';
-import { root, settings } from './settings.js';
+import { settings } from './settings.js';
 import { OverviewView } from './views/overview.js';
 
 const VIEWS = ['overview', 'tasks', 'errors', 'workflows', 'schedules', 'workers'] as const;
@@ -86,7 +87,7 @@ function Side(): JSX.Element {
   return (
     <header class="side">
       <a class="brand" href={href([])}>
-        <img src={`${root}/assets/${settings.icon}`} alt="" width="32" height="32" />
+        <Logo />
         <span>
           <b>{settings.title}</b>
           <small>{settings.readOnly ? 'tasks · read-only' : 'tasks'}</small>

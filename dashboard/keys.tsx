@@ -15,6 +15,9 @@ const VIEWS: Readonly<Record<string, readonly [address: () => string, text: stri
 /** Keys that press a button of the view: those that can be undone, or that ask first. */
 const PRESSES = ['r', 'c', 'Escape'];
 
+/** What takes letters, or other keys than those of a link and a button. */
+const FIELD = 'input:not([type=checkbox]), select, textarea, [contenteditable]';
+
 const isShown = signal(false);
 const KEY = 'task-dashboard-keys';
 export const areKeysOn = signal(true);
@@ -32,8 +35,8 @@ export function startKeys(): void {
   areKeysOn.value = areKept();
   let before = '';
   addEventListener('keydown', (event) => {
-    const target = event.target as HTMLElement;
-    const isField = target.matches('input:not([type=checkbox]), select, textarea, [contenteditable]');
+    // A key that is repeated may have been pressed after one that leads to a field.
+    const isField = [event.target as HTMLElement, document.activeElement].some((one) => one?.matches(FIELD));
     if (event.ctrlKey || event.metaKey || event.altKey || isField || document.querySelector('dialog[open]')) return;
     const { key } = event;
     if (key === '?') isShown.value = true;

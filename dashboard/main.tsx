@@ -1,5 +1,6 @@
 import { hydrate, render } from 'preact';
-import type { GivenView, PageSettings } from '../lib/dashboard/page.js';
+import type { GivenView, SentSettings } from '../lib/dashboard/page.js';
+import { takeToken } from './api.js';
 import { App } from './app.js';
 import { isZoneKnown } from './format.js';
 import { takeView } from './given-view.js';
@@ -11,16 +12,16 @@ import { startRouter } from './router.js';
 import { takeSettings } from './settings.js';
 import { startViews } from './load-views.js';
 
-const told = document.querySelector<HTMLMetaElement>('meta[name="task-dashboard"]')?.content ?? '{}';
-const settings = JSON.parse(told) as PageSettings;
+const { token, ...settings } = dataOf<SentSettings>('page-settings') as SentSettings;
+takeToken(token);
 takeSettings(settings, new URL(settings.root, location.href).pathname.replace(/\/$/, ''));
 takeTheme(settings.theme);
 startRouter();
 makeAbsolute();
 const element = document.querySelector('#app') as HTMLElement;
-const given = document.querySelector('#given-view')?.textContent;
-if (given) {
-  takeView(JSON.parse(given) as GivenView);
+const view = dataOf<GivenView>('given-view');
+if (view) {
+  takeView(view);
   hydrate(<App />, element);
 }
 isZoneKnown.value = true;
@@ -28,7 +29,13 @@ startViews();
 startJobs();
 startLive();
 startKeys();
-if (!given) render(<App />, element);
+if (!view) render(<App />, element);
+
+/** Data that came with the document. */
+function dataOf<T>(id: string): T | undefined {
+  const json = document.querySelector(`#${id}`)?.textContent;
+  return json ? (JSON.parse(json) as T) : undefined;
+}
 
 /** A server knows no path of the browser, so its addresses are relative. They have to lead there from every view. */
 function makeAbsolute(): void {

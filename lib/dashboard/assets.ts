@@ -1,15 +1,12 @@
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
-import { brotliCompress, constants, gzip } from 'node:zlib';
+import { compress, encodingOf, type Encoding } from './content-encoding.js';
 
 const TYPES: Readonly<Record<string, string>> = {
   js: 'text/javascript; charset=utf-8',
-  css: 'text/css; charset=utf-8',
   svg: 'image/svg+xml; charset=utf-8',
 };
-
-type Encoding = 'br' | 'gzip' | 'identity';
 
 export interface Asset {
   readonly type: string;
@@ -17,8 +14,8 @@ export interface Asset {
   readonly body: Buffer;
 }
 
-/** The names of the files that the page loads first. */
-export interface AssetNames {
+/** The names of the files of the page, as `scripts/build-dashboard.mjs` writes them. */
+interface FileNames {
   readonly script: string;
   /** The scripts that {@link script} starts. */
   readonly parts: readonly string[];
@@ -26,17 +23,28 @@ export interface AssetNames {
   readonly icon: string;
 }
 
+/** The files that a page begins with: the names of those that it loads, and the style sheet that stands in it. */
+export interface PageFiles extends Omit<FileNames, 'style'> {
+  readonly style: Style;
+}
+
+export interface Style {
+  readonly text: string;
+  /** The hash of {@link text} as a policy names it. */
+  readonly hash: string;
+}
+
 /** Reads the files of the page from the package, once each, and keeps them compressed. */
 export class Assets {
   private readonly files = new Map<string, Promise<Asset | undefined>>();
-  private found: Promise<AssetNames> | undefined;
+  private found: Promise<PageFiles> | undefined;
 
   /** @param folder the folder with the built page; `undefined` in a bundle, which has none */
   constructor(private readonly folder: string | undefined) {}
 
   /** @throws Error when the page was not built, or the package was bundled without it */
-  names(): Promise<AssetNames> {
-    this.found ??= this.readNames().catch((error: unknown) => {
+  pageFiles(): Promise<PageFiles> {
+    this.found ??= this.readPageFiles().catch((error: unknown) => {
       this.found = undefined;
       throw new Error(
         'The files of the dashboard are missing. They are in dist/dashboard of the package nestjs-task-queue: ' +
@@ -51,7 +59,7 @@ export class Assets {
   async read(name: string, accepted: string | undefined): Promise<Asset | undefined> {
     const type = TYPES[name.split('.').at(-1) ?? ''];
     if (type === undefined || !/^[\w-]+\.\w+$/.test(name) || this.folder === undefined) return undefined;
-    const encoding = encodingOf(accepted ?? '');
+    const encoding = encodingOf(accepted);
     const key = `${encoding}:${name}`;
     let file = this.files.get(key);
     if (!file) {
@@ -73,18 +81,11 @@ export class Assets {
     }
   }
 
-  private async readNames(): Promise<AssetNames> {
+  private async readPageFiles(): Promise<PageFiles> {
     if (this.folder === undefined) throw new Error('The package has no folder.');
-    return JSON.parse(await readFile(join(this.folder, 'names.json'), 'utf8')) as AssetNames;
+    const names = JSON.parse(await readFile(join(this.folder, 'names.json'), 'utf8')) as FileNames;
+    const text = await readFile(join(this.folder, names.style), 'utf8');
+    const hash = `sha256-${createHash('sha256').update(text).digest('base64')}`;
+    return { ...names, style: { text, hash } };
   }
-}
-
-function encodingOf(accepted: string): Encoding {
-  if (/\bbr\b/.test(accepted)) return 'br';
-  return /\bgzip\b/.test(accepted) ? 'gzip' : 'identity';
-}
-
-function compress(body: Buffer, encoding: Encoding): Promise<Buffer> | Buffer {
-  if (encoding === 'br') return promisify(brotliCompress)(body, { params: { [constants.BROTLI_PARAM_QUALITY]: 9 } });
-  return encoding === 'gzip' ? promisify(gzip)(body, { level: 9 }) : body;
 }

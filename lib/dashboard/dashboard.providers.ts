@@ -14,7 +14,7 @@ import { Acts } from './api/acts.js';
 import { Reads } from './api/reads.js';
 import { Assets } from './assets.js';
 import { CsrfTokens } from './csrf-tokens.js';
-import { Dashboard, PATIENCE } from './dashboard.js';
+import { Dashboard } from './dashboard.js';
 import { DASHBOARD_OPTIONS, type ResolvedDashboardOptions } from './dashboard-options.js';
 import { DepthHistory } from './depth/depth-history.js';
 import { DepthWatch } from './depth/depth-watch.js';
@@ -22,6 +22,7 @@ import { FirstView } from './first-view.js';
 import { LiveFeed } from './live/live-feed.js';
 import { LiveStreams } from './live/live-streams.js';
 import { PageRenderer } from './page-renderer.js';
+import { PATIENCE, Pages } from './pages.js';
 import { SharedReads } from './shared-reads.js';
 
 /** The providers of one dashboard, besides its options. */
@@ -71,6 +72,12 @@ export const DASHBOARD_PROVIDERS: readonly Provider[] = [
   { provide: LiveStreams, inject: [LiveFeed], useFactory: (feed: LiveFeed) => new LiveStreams(feed) },
   { provide: CsrfTokens, inject: [ENGINE], useFactory: (engine: Engine) => new CsrfTokens(engine) },
   {
+    provide: Pages,
+    inject: [DASHBOARD_OPTIONS, Assets, CsrfTokens, FirstView],
+    useFactory: (options: ResolvedDashboardOptions, assets: Assets, tokens: CsrfTokens, firstView: FirstView) =>
+      new Pages({ options, assets, tokens, firstView }),
+  },
+  {
     provide: Dashboard,
     inject: [
       DASHBOARD_OPTIONS,
@@ -81,7 +88,7 @@ export const DASHBOARD_PROVIDERS: readonly Provider[] = [
       LiveFeed,
       LiveStreams,
       SharedReads,
-      FirstView,
+      Pages,
       HttpAdapterHost,
     ],
     useFactory: (
@@ -93,9 +100,9 @@ export const DASHBOARD_PROVIDERS: readonly Provider[] = [
       feed: LiveFeed,
       streams: LiveStreams,
       shared: SharedReads,
-      firstView: FirstView,
+      pages: Pages,
       adapterHost: HttpAdapterHost,
-    ) => new Dashboard({ options, reads, acts, assets, tokens, feed, streams, shared, firstView, adapterHost }),
+    ) => new Dashboard({ options, reads, acts, assets, tokens, feed, streams, shared, pages, adapterHost }),
   },
 ];
 

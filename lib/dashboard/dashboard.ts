@@ -1,21 +1,20 @@
-import type { IncomingMessage } from 'node:http';
 import type { HttpAdapterHost } from '@nestjs/core';
 import { HttpExchange } from '../http/http-exchange.js';
-import { packageVersion } from '../package-location.cjs';
-import type { Acts, ActBody } from './api/acts.js';
+import { PackageLogger } from '../package-logger.js';
+import { NOT_STORED, setHeaders } from './answer-headers.js';
+import type { Acts } from './api/acts.js';
 import { queryOf, type Query } from './api/query.js';
 import type { Reads } from './api/reads.js';
 import type { Assets } from './assets.js';
 import type { CsrfTokens } from './csrf-tokens.js';
-import type { DashboardRequest, ResolvedDashboardOptions } from './dashboard-options.js';
+import type { ResolvedDashboardOptions } from './dashboard-options.js';
 import type { LiveFeed } from './live/live-feed.js';
 import type { LiveStreams } from './live/live-streams.js';
-import type { FirstView } from './first-view.js';
-import { pageOf, rootFrom, themeOf } from './page.js';
+import type { Pages } from './pages.js';
+import { bodyOf, type PlatformRequest } from './platform-request.js';
 import { DashboardRefusal, internalProblem, problemAnswerOf } from './problem-answer.js';
+import { isReadOnly, userOf } from './requester.js';
 import type { SharedReads } from './shared-reads.js';
-import { PackageLogger } from '../package-logger.js';
-import { within } from './within.js';
 
 export interface DashboardDeps {
   readonly options: ResolvedDashboardOptions;
@@ -26,42 +25,15 @@ export interface DashboardDeps {
   readonly feed: LiveFeed;
   readonly streams: LiveStreams;
   readonly shared: SharedReads;
-  readonly firstView: FirstView;
+  readonly pages: Pages;
   readonly adapterHost: HttpAdapterHost;
 }
 
-/** The page loads only its own files, and no script or style stands in its HTML. */
-const PAGE_HEADERS: Readonly<Record<string, string>> = {
-  'Content-Security-Policy':
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'",
-  'X-Content-Type-Options': 'nosniff',
-  'X-Frame-Options': 'DENY',
-  'Referrer-Policy': 'no-referrer',
-  'Cross-Origin-Opener-Policy': 'same-origin',
-  'Cross-Origin-Resource-Policy': 'same-origin',
-  'X-Robots-Tag': 'noindex',
-};
 /** The views, and those that show one of what they list. */
 export const VIEWS: readonly string[] = ['tasks', 'errors', 'workflows', 'schedules', 'workers'];
 export const DETAILED: readonly string[] = ['tasks', 'workflows'];
-/** Milliseconds for which a page waits for the store before it comes without what is in it. */
-export const PATIENCE = 250;
-const NOT_STORED = 'private, no-store';
-/** The most bytes of a body that a platform has not parsed. */
-const LARGEST_BODY = 2_000_000;
 /** The most tasks that one page follows. */
 const MOST_FOLLOWED = 200;
-
-/** A request whose properties both platforms have. */
-interface PlatformRequest extends DashboardRequest {
-  readonly url: string;
-  readonly originalUrl?: string;
-  readonly params: Readonly<Record<string, string>>;
-  readonly query: unknown;
-  readonly body?: unknown;
-  readonly raw?: IncomingMessage;
-}
 
 /** What a read of the API gets. */
 interface ReadRequest {
@@ -92,25 +64,7 @@ export class Dashboard {
 
   /** @param depth how many segments the view has below the root */
   page(request: unknown, response: unknown, depth: number): Promise<void> {
-    return this.answer(request, response, async (exchange, asked) => {
-      const { options, assets, tokens, firstView } = this.deps;
-      const user = await this.userOf(asked);
-      const [address, names] = [asked.originalUrl ?? asked.url, await assets.names()];
-      const settings = {
-        root: options.publicPath ?? rootFrom(address, depth),
-        title: options.title,
-        readOnly: await isReadOnly(options, asked),
-        // A page without one asks for it when the reader changes something.
-        token: (await within(tokens.create(user ?? ''), PATIENCE)) ?? '',
-        user: user ?? null,
-        version: packageVersion() ?? null,
-        theme: themeOf(exchange.header('cookie')),
-        icon: names.icon,
-      };
-      const search = address.includes('?') ? address.slice(address.indexOf('?')) : '';
-      const html = pageOf(settings, names, depth === 0 ? await firstView.render(settings, search) : undefined);
-      send(exchange, 200, { 'Content-Type': 'text/html; charset=utf-8', 'Cache-Control': NOT_STORED }, html);
-    });
+    return this.answer(request, response, (exchange, asked) => this.deps.pages.answer(exchange, asked, depth));
   }
 
   /** On Fastify a view with an id or with a slash at the end of its address; or no view. */
@@ -135,6 +89,7 @@ export class Dashboard {
       const asset = await this.deps.assets.read(params['name'] ?? '', headers['accept-encoding']);
       if (!asset) throw new DashboardRefusal(404, 'Not Found', 'ASSET_NOT_FOUND', 'The page has no such file.');
       const { type, encoding, body } = asset;
+      exchange.vary('Accept-Encoding');
       send(
         exchange,
         200,
@@ -143,7 +98,6 @@ export class Dashboard {
           // The name of a file changes with its content.
           'Cache-Control': 'private, max-age=31536000, immutable',
           ...(encoding !== 'identity' && { 'Content-Encoding': encoding }),
-          Vary: 'Accept-Encoding',
         },
         body,
       );
@@ -166,7 +120,7 @@ export class Dashboard {
     return this.answer(request, response, async (exchange, asked) => {
       const { options, acts, shared, feed } = this.deps;
       const act = asked.params['act'] ?? '';
-      const user = await this.userOf(asked);
+      const user = await userOf(options, asked);
       await this.checkOrigin(exchange, user ?? '');
       if (await isReadOnly(options, asked))
         throw new DashboardRefusal(
@@ -192,8 +146,9 @@ export class Dashboard {
   }
 
   private async token(exchange: HttpExchange): Promise<void> {
-    const user = await this.userOf(exchange.request as PlatformRequest);
-    sendJson(exchange, 200, { token: await this.deps.tokens.create(user ?? '') });
+    const { options, tokens } = this.deps;
+    const user = await userOf(options, exchange.request);
+    sendJson(exchange, 200, { token: await tokens.create(user ?? '') });
   }
 
   /** Only a page of this dashboard can know a token, and only a page of the same origin can send the header. */
@@ -207,11 +162,6 @@ export class Dashboard {
         'CSRF_TOKEN',
         'The request has no valid token of this dashboard. Load the page again.',
       );
-  }
-
-  private async userOf(request: PlatformRequest): Promise<string | undefined> {
-    const user: unknown = await this.deps.options.user(request);
-    return typeof user === 'string' && user !== '' ? user : undefined;
   }
 
   private async answer(
@@ -228,14 +178,10 @@ export class Dashboard {
       if (!problem) this.logger.error(error);
       const body = problem ?? internalProblem();
       if (!exchange.isOver) sendJson(exchange, body.status, body, 'application/problem+json; charset=utf-8');
+      // The client has the status, and must not take what it has for the whole answer.
+      else exchange.raw.destroy();
     }
   }
-}
-
-/** A function that gives anything but `false` allows nothing. */
-async function isReadOnly({ readOnly }: ResolvedDashboardOptions, request: DashboardRequest): Promise<boolean> {
-  const answer: unknown = await readOnly(request);
-  return answer !== false;
 }
 
 function sendJson(
@@ -257,41 +203,4 @@ function send(
   setHeaders(exchange);
   const response = exchange.detach();
   response.writeHead(status, { ...headers, 'Content-Length': Buffer.byteLength(body) }).end(body);
-}
-
-/** These headers replace those that a middleware such as helmet has set for the pages of the application. */
-function setHeaders(exchange: HttpExchange): void {
-  for (const [name, value] of Object.entries(PAGE_HEADERS)) exchange.setHeader(name, value);
-}
-
-/** The body as the platform has parsed it, or parsed here when the application has switched parsing off. */
-async function bodyOf(request: PlatformRequest): Promise<ActBody> {
-  const type = request.headers['content-type'] ?? '';
-  if (!/^application\/json\b/.test(type))
-    throw new DashboardRefusal(415, 'Unsupported Media Type', 'JSON_ONLY', 'The body of a request has to be JSON.');
-  const body = request.body ?? (await readBody(request.raw ?? (request as unknown as IncomingMessage)));
-  if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body as ActBody;
-  throw new DashboardRefusal(400, 'Bad Request', 'JSON_ONLY', 'The body of a request has to be a JSON object.');
-}
-
-async function readBody(request: IncomingMessage): Promise<unknown> {
-  if (request.readableEnded) return undefined;
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > LARGEST_BODY)
-      throw new DashboardRefusal(
-        413,
-        'Content Too Large',
-        'BODY_TOO_LARGE',
-        `The body is larger than ${LARGEST_BODY} bytes.`,
-      );
-    chunks.push(chunk);
-  }
-  try {
-    return JSON.parse(Buffer.concat(chunks).toString());
-  } catch {
-    return undefined;
-  }
 }

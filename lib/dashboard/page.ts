@@ -1,22 +1,24 @@
 import type { Overview, Series, Span } from './api/api-types.js';
-import type { AssetNames } from './assets.js';
+import type { PageFiles } from './assets.js';
 
 export type Theme = 'auto' | 'light' | 'dark';
 
-/** What the script of the page has to know before its first request. It stands in the page as JSON. */
+/** What a view of the page depends on, besides the data of the store. */
 export interface PageSettings {
   /** The path of the dashboard: relative to the address of this page, so that the browser finds everything behind a proxy. */
   readonly root: string;
   readonly title: string;
   readonly readOnly: boolean;
-  readonly token: string;
   readonly user: string | null;
   /** The version of this package. */
   readonly version: string | null;
   /** The theme that the reader has chosen. */
   readonly theme: Theme;
-  /** The name of the file with the icon. */
-  readonly icon: string;
+}
+
+/** What the script of the page has to know before its first request. It stands in the page as JSON. */
+export interface SentSettings extends PageSettings {
+  readonly token: string;
 }
 
 /** The data of the overview as a page begins with it. */
@@ -35,15 +37,16 @@ export interface PageMarkup {
 }
 
 /**
- * The HTML of every view: the script draws the view that the address names, or goes on with the markup of the server. The browser loads the parts of the script with the
- * script; by itself it would learn of them only when it has read the script.
+ * The HTML of every view up to its body. The style sheet stands in it, so that the browser needs no other file to show the page.
+ *
+ * @param isRendered whether the server renders the view. The browser then shows nothing before it has the markup, and
+ * the scripts are loaded once it is shown. Otherwise the browser loads all parts of the script with the script: by itself it would learn of them only when it has read it.
  */
-export function pageOf(
-  settings: PageSettings,
-  { script, parts, style, icon }: AssetNames,
-  markup: PageMarkup | undefined,
+export function headOfPage(
+  { root, title, theme }: PageSettings,
+  { script, parts, style, icon }: PageFiles,
+  isRendered: boolean,
 ): string {
-  const { root, title, theme } = settings;
   const asset = (name: string) => escaped(`${root}/assets/${name}`);
   return `<!doctype html>
 <html lang="en" data-theme="${theme}">
@@ -52,26 +55,39 @@ export function pageOf(
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta name="robots" content="noindex, nofollow">
-<meta name="task-dashboard" content="${escaped(JSON.stringify(settings))}">
 <title>${escaped(title)}</title>
+<style>${style.text}</style>
 <link rel="icon" href="${asset(icon)}" type="image/svg+xml">
-<link rel="stylesheet" href="${asset(style)}">
-${parts.map((part) => `<link rel="modulepreload" href="${asset(part)}">\n`).join('')}<script type="module" src="${asset(script)}"></script>
+${isRendered ? shownFirst(parts.map(asset)) : parts.map((part) => `<link rel="modulepreload" href="${asset(part)}">`).join('\n')}
+<script type="module" src="${asset(script)}"></script>
 </head>
-<body>
-${markup ? beginning(markup) : EMPTY}
+`;
+}
+
+function shownFirst(parts: readonly string[]): string {
+  return `<link rel="expect" href="#app" blocking="render">
+<meta name="task-dashboard-parts" content="${parts.join(' ')}">`;
+}
+
+/** The rest of a page: the script draws the view that the address names, or goes on with the markup of the server. */
+export function bodyOfPage(settings: SentSettings, markup: PageMarkup | undefined): string {
+  return `<body>
+<div id="app">${markup?.html ?? ''}</div>
+${jsonScript('page-settings', settings)}
+${markup ? jsonScript('given-view', markup.given) : ''}
+<noscript>${markup ? STAYS : EMPTY}</noscript>
 </body>
 </html>
 `;
 }
 
-const EMPTY = `<div id="app"></div>
-<noscript>This page needs JavaScript. The command line shows the same: npx nestjs-task-queue status</noscript>`;
+const EMPTY = 'This page needs JavaScript. The command line shows the same: npx nestjs-task-queue status';
+const STAYS = 'Without JavaScript this page stays as it is, and its buttons do nothing.';
 
-function beginning({ html, given }: PageMarkup): string {
-  return `<div id="app">${html}</div>
-<script type="application/json" id="given-view">${jsonInHtml(given)}</script>
-<noscript>Without JavaScript this page stays as it is, and its buttons do nothing.</noscript>`;
+/** Data for the script of the page. The browser does not run it, and no text inside of it ends the element. */
+function jsonScript(id: string, value: unknown): string {
+  const json = JSON.stringify(value).replaceAll('<', String.raw`\u003c`);
+  return `<script type="application/json" id="${id}">${json}</script>`;
 }
 
 /**
@@ -88,11 +104,6 @@ export function rootFrom(url: string, depth: number): string {
   return up === 0
     ? `./${path.split('/').at(-1) ?? ''}`
     : ['.', ...Array.from({ length: up - 1 }, () => '..')].join('/');
-}
-
-/** No text inside of it ends the element that it stands in. */
-function jsonInHtml(value: unknown): string {
-  return JSON.stringify(value).replaceAll('<', String.raw`\u003c`);
 }
 
 /** The theme that a cookie of the page names. */

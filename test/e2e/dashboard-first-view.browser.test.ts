@@ -8,6 +8,7 @@ import { type Browser, type BrowserContext, chromium, type Page } from 'playwrig
 import { CHROMIUM_FLAGS } from '../support/chromium.js';
 import { fillDashboard, Holds, MailTasks, ReportTasks } from '../support/dashboard-data.js';
 import { describeEachDatabase } from '../support/engines.js';
+import { Gate } from '../support/gate.js';
 import { findChromium } from '../support/programs.js';
 import { until } from '../support/until.js';
 
@@ -38,7 +39,11 @@ describeEachDatabase('the first view of the dashboard', (engine) => {
     app = await NestFactory.create(App, { logger: false });
     await app.listen(0, '127.0.0.1');
     base = `http://127.0.0.1:${(app.getHttpServer().address() as AddressInfo).port}/admin/tasks`;
-    await fillDashboard(app.get(TaskQueue), app.get(TaskAdmin));
+    const admin = app.get(TaskAdmin);
+    await fillDashboard(app.get(TaskQueue), admin);
+    // A row that comes later would move what is below it.
+    const reports = async () => (await admin.workers()).some(({ runningCount }) => runningCount > 0);
+    await until(reports, 'the worker reports what it runs');
   }, 120_000);
 
   afterAll(async () => {
@@ -64,10 +69,25 @@ describeEachDatabase('the first view of the dashboard', (engine) => {
       if (['error', 'warning'].includes(message.type())) problems.push(`${message.text()} ${message.location().url}`);
     });
     page.on('request', (request) => requests.push(new URL(request.url()).pathname.replace(/^\/admin\/tasks/, '')));
-    // The first page of a process loads what renders pages, and the store may be slow on a busy machine.
-    await until(async () => (await (await fetch(base)).text()).includes('given-view'), 'pages come with their data');
     await prepare?.();
-    await page.goto(base, { waitUntil: 'commit' });
+    // The first page of a process loads what renders pages, and a store on a busy machine may need longer than a page waits for it.
+    await until(async () => {
+      requests = [];
+      const document = await page.goto(base, { waitUntil: 'commit' });
+      return (await document?.text())?.includes('given-view') === true;
+    }, 'the page comes with its data');
+  }
+
+  /** Opens a page without some of its scripts, which come once the gate is opened. */
+  async function openWithout(scripts: RegExp): Promise<Gate> {
+    const held = new Gate();
+    await open({}, () =>
+      page.route(scripts, async (route) => {
+        await held.opened;
+        await route.continue();
+      }),
+    );
+    return held;
   }
 
   /** Waits until the scripts have given the charts the times of the reader's clock. */
@@ -90,14 +110,7 @@ describeEachDatabase('the first view of the dashboard', (engine) => {
   });
 
   test('is gone on with by the scripts: nothing moves, and nothing is read again', async () => {
-    let go: () => void = () => undefined;
-    const held = new Promise<void>((resolve) => (go = resolve));
-    await open({}, () =>
-      page.route(/app-\w+\.js/, async (route) => {
-        await held;
-        await route.continue();
-      }),
-    );
+    const held = await openWithout(/app-\w+\.js/);
     await page.getByRole('row', { name: /reports/ }).waitFor();
     const boxes = () =>
       page
@@ -105,7 +118,7 @@ describeEachDatabase('the first view of the dashboard', (engine) => {
         .evaluateAll((all) => all.map((one) => JSON.stringify(one.getBoundingClientRect())));
     const before = await boxes();
     expect(await page.locator('.plot text[text-anchor]').count()).toBe(0);
-    go();
+    held.open();
     await started();
     expect(await boxes()).toEqual(before);
     expect(requests.filter((path) => /^\/api\/(overview|series)/.test(path))).toEqual([]);
@@ -120,6 +133,40 @@ describeEachDatabase('the first view of the dashboard', (engine) => {
   });
 
   if (engine.name !== 'redis') return;
+
+  test('needs no file but its document', async () => {
+    await open({}, () => page.route(/\/assets\//, () => undefined));
+    await page.getByRole('row', { name: /catalogue/ }).waitFor();
+    const { width } = (await page.locator('.logo').boundingBox()) ?? {};
+    expect(width).toBe(32);
+    // The script that keeps what the reader does is small; the others come once the view is shown.
+    expect(requests.filter((path) => !/^\/assets\/(app-\w+\.js|icon-\w+\.svg)$/.test(path))).toEqual(['']);
+  });
+
+  test('keeps what a reader does before the scripts run, and does it then', async () => {
+    const held = await openWithout(/view-\w+\.js/);
+    await page.waitForLoadState('domcontentloaded');
+    await page.locator('.themes label', { hasText: 'Dark' }).click();
+    await page.getByText('Values of Failures').click();
+    await page
+      .getByRole('row', { name: /catalogue/ })
+      .getByRole('button', { name: 'Pause' })
+      .click();
+    expect(await page.getByRole('dialog').count()).toBe(0);
+    held.open();
+    await page.getByRole('dialog').getByLabel(/Why/).waitFor();
+    expect(await page.locator('html').getAttribute('data-theme')).toBe('dark');
+    expect(await page.getByRole('radio', { name: 'Dark', includeHidden: true }).isChecked()).toBe(true);
+    await page.locator('.values td').first().waitFor();
+  });
+
+  test('keeps the keys that are pressed before the scripts run', async () => {
+    const held = await openWithout(/view-\w+\.js/);
+    await page.waitForLoadState('domcontentloaded');
+    for (const key of ['g', 't']) await page.keyboard.press(key);
+    held.open();
+    await page.getByRole('heading', { name: 'Tasks', exact: true }).waitFor();
+  });
 
   test('begins with the theme that was chosen', async () => {
     await open({ colorScheme: 'light' });

@@ -1,11 +1,12 @@
 import { afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { Task } from 'nestjs-task-queue';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CsrfTokens } from '../../lib/dashboard/csrf-tokens.js';
 import { startDashboard, type DashboardSetting, type StartedDashboard } from '../support/dashboard-app.js';
+import { Gate } from '../support/gate.js';
 import { platforms } from '../support/http-app.js';
 
 const root = join(import.meta.dirname, '../..');
@@ -71,6 +72,10 @@ describe.each(platforms)('the document of the overview on %s', (platform) => {
     // Nothing that the policy of the page refuses, and no time of a clock that is not the reader's.
     expect(html).not.toMatch(/ style=| on[a-z]+=/);
     expect(html).not.toMatch(/text-anchor/);
+    // The logo of the page is the picture of its icon.
+    const shapes = readFileSync(join(root, 'dashboard/icon.svg'), 'utf8').match(/ d="[^"]+"/g) ?? [];
+    expect(shapes.length).toBe(4);
+    for (const shape of shapes) expect(html).toContain(shape);
   });
 
   test('is that of its address: the span, the queue, the theme of a cookie, and links relative to it', async () => {
@@ -116,6 +121,18 @@ describe('a document of a store that does not answer', () => {
     await new Promise((resolve) => setTimeout(resolve, 1_100));
     read(queues as never);
     expect(await page()).toContain('id="given-view"');
+  });
+
+  test('has sent its head by then', async () => {
+    await start('express');
+    const gate = new Gate();
+    read(() => gate.opened as Promise<never>);
+    const reader = (await fetch(`${started.url}/admin/tasks`)).body?.pipeThrough(new TextDecoderStream()).getReader();
+    let text = '';
+    while (!text.includes('</style>')) text += (await reader?.read())?.value ?? '';
+    expect(text).not.toContain('<body>');
+    await reader?.cancel();
+    gate.open();
   });
 
   test('comes without data when it could not be rendered, and the log tells why', async () => {

@@ -87,7 +87,7 @@ describe.each(platforms)('the dashboard on %s', (platform) => {
       const html = await response.text();
       expect(settingsOf(html).root).toBe(root);
       expect(html).not.toContain('<Shop>');
-      expect(html).not.toMatch(/<script(?![^>]* src=)/);
+      expect(html).not.toMatch(/<script(?! type="application\/json")(?![^>]* src=)/);
       const script = new URL(/src="([^"]+)"/.exec(html)?.[1] ?? '', response.url);
       expect(script.pathname).toBe('/admin/tasks/assets/app-1.js');
     }
@@ -147,7 +147,7 @@ describe.each(platforms)('the dashboard on %s', (platform) => {
       expect(response.headers.get('cache-control')).toContain('immutable');
       expect(await response.text()).toContain('app-1.js');
     }
-    for (const name of ['names.json', 'other.js', '..%2fnames.json', 'a.js%00']) {
+    for (const name of ['names.json', 'style-1.css', 'other.js', '..%2fnames.json', 'a.js%00']) {
       expect((await get(`/admin/tasks/assets/${name}`)).status).toBeGreaterThanOrEqual(400);
     }
   });

@@ -79,7 +79,7 @@ export class HeaderGuard implements CanActivate {
   }
 }
 
-/** What a page has in its head for its script. */
+/** What a page has for its script. */
 export function settingsOf(html: string): {
   root: string;
   token: string;
@@ -87,13 +87,7 @@ export function settingsOf(html: string): {
   readOnly: boolean;
   user: string | null;
 } {
-  const content = /name="task-dashboard" content="([^"]*)"/.exec(html)?.[1] ?? '';
   return JSON.parse(
-    content
-      .replaceAll('&quot;', '"')
-      .replaceAll('&lt;', '<')
-      .replaceAll('&gt;', '>')
-      .replaceAll('&#39;', "'")
-      .replaceAll('&amp;', '&'),
+    /<script type="application\/json" id="page-settings">(.*?)<\/script>/.exec(html)?.[1] ?? '',
   ) as never;
 }
