@@ -92,7 +92,7 @@ CREATE OR REPLACE TRIGGER turnstile BEFORE INSERT ON "SCHEMA".event FOR EACH ROW
 /** The processes of the server that store ends, and wait for a lock. */
 async function statementsOf(client: pg.Client): Promise<number[]> {
   const { rows } = await client.query<{ pid: number }>(
-    "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%WITH gate AS%' AND pid <> pg_backend_pid()",
+    "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%task_queue_lane%' AND pid <> pg_backend_pid()",
   );
   return rows.map(({ pid }) => pid);
 }

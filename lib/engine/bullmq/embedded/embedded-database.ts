@@ -4,7 +4,6 @@ import type { PgPool } from 'bullmq';
 import type { AnswerRequest } from '../../ports/request-port.js';
 import { bullmq } from '../bullmq-package.cjs';
 import { type EmbeddedLogger, openFolder, openInMemory, type ReadPrepared } from './data-directory.js';
-import { CREATE_FUNCTIONS } from './prepared-functions.js';
 import { type FolderLock, lockFolder } from './lock/folder-lock.js';
 import { loadPGlite } from './start-pglite.js';
 import { PGlitePool } from './pool/pglite-pool.js';
@@ -64,7 +63,6 @@ export async function openEmbeddedDatabase(options: EmbeddedOptions): Promise<Em
     }
     const pool = new PGlitePool(db, folder === undefined ? undefined : () => checkFolder(folder));
     await migrate(pool, schema);
-    for (const statement of CREATE_FUNCTIONS) await pool.query(statement);
     return embeddedDatabase(pool, db, lock);
   } catch (error) {
     await db?.close().catch(() => undefined);

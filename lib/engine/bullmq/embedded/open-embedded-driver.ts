@@ -5,7 +5,6 @@ import { PoolDeadline } from '../call-deadline.js';
 import type { Finding } from '../../ports/diagnosis-port.js';
 import { diagnoseEmbedded } from './diagnose-embedded.js';
 import { OWN_CLOCK } from '../clock.js';
-import { CALL_ADD_PLAIN_JOBS, CALL_LANE } from './prepared-functions.js';
 import { LocalBus } from './local-bus.js';
 import { PostgresDriver } from '../postgres/postgres-driver.js';
 import type { Driver } from '../driver.js';
@@ -49,9 +48,6 @@ export function openEmbeddedDriver(folder: string | undefined, schema: string, a
   };
   const address = folder === undefined ? 'The embedded engine (in memory)' : `The embedded engine in ${folder}`;
   class EmbeddedDriver extends PostgresDriver {
-    protected override readonly laneStatement = CALL_LANE;
-    protected override readonly addPlainJobs = CALL_ADD_PLAIN_JOBS;
-
     /** No other process can connect. */
     override async foreignWorkers(): Promise<[]> {
       return [];

@@ -4,6 +4,7 @@ import { fine, finding, fullness, type Finding } from '../../ports/diagnosis-por
 import type { IndexState } from './delayed-index.js';
 import { lacksRight } from './outage.js';
 import type { PostgresTables } from './postgres-tables.js';
+import type { SchemaFunctions } from './schema-functions.js';
 
 /** Connections that one process opens: its pool, and one that listens. */
 const CONNECTIONS_OF_A_PROCESS = 11;
@@ -49,6 +50,7 @@ export async function diagnosePostgres(
   schema: string,
   address: string,
   tables: Pick<PostgresTables, 'version' | 'indexState'>,
+  functions: Pick<SchemaFunctions, 'missing'>,
 ): Promise<Finding[]> {
   const start = performance.now();
   await client.query('SELECT 1');
@@ -56,11 +58,12 @@ export async function diagnosePostgres(
   const settings = (await client.query<Settings>(SETTINGS)).rows[0] as Settings;
   const { installed, latest } = await tables.version();
   const index = installed === 0 ? 'missing' : await tables.indexState();
+  const hasFunctions = installed > 0 && (await functions.missing()).length === 0;
   const privileges = (await client.query<Privileges>(PRIVILEGES, [schema])).rows[0] as Privileges;
   return [
     fine('engine', `PostgreSQL ${settings.version}: ${address} answers in ${took} ms`),
     role(settings),
-    migrations(schema, installed, latest, index),
+    migrations(schema, { installed, latest, index, hasFunctions }),
     rights(schema, settings.role, privileges),
     persistence(settings),
     await connections(client, settings),
@@ -77,7 +80,14 @@ function role({ isReplica }: Settings): Finding {
   );
 }
 
-function migrations(schema: string, installed: number, latest: number, index: IndexState): Finding {
+interface SchemaState {
+  readonly installed: number;
+  readonly latest: number;
+  readonly index: IndexState;
+  readonly hasFunctions: boolean;
+}
+
+function migrations(schema: string, { installed, latest, index, hasFunctions }: SchemaState): Finding {
   if (installed >= latest && (index === 'missing' || index === 'broken')) {
     return finding(
       'migrations',
@@ -85,6 +95,15 @@ function migrations(schema: string, installed: number, latest: number, index: In
       `The schema "${schema}" is up to date (version ${installed}), but lacks the index of delayed tasks: where very many tasks are due at ` +
         'the same time, pages of them take long.',
       `npx nestjs-task-queue migrate --prefix ${schema} builds it. Workers and callers go on meanwhile.`,
+    );
+  }
+  if (installed >= latest && !hasFunctions) {
+    return finding(
+      'migrations',
+      'warn',
+      `The schema "${schema}" is up to date (version ${installed}), but lacks functions of this version of the package: fewer tasks run ` +
+        'in a second, and calls in transactions may be refused.',
+      `npx nestjs-task-queue migrate --prefix ${schema} creates them. Then start workers and callers again.`,
     );
   }
   if (installed >= latest) return fine('migrations', `The schema "${schema}" is up to date (version ${installed}).`);

@@ -1,6 +1,7 @@
 import { bullmq } from '../bullmq-package.cjs';
 import type { JobEntry } from '../jobs/job-data.js';
 import { LANE_SCHEMA } from './lane/lane-statement.js';
+import { PlannedStatement } from './planned-statement.js';
 
 /** Between two values of a column. JSON has no such character outside of escapes, and neither have ids and names. */
 const SEPARATOR = '\x1e';
@@ -20,7 +21,7 @@ function columnsFrom(first: number): string {
  * $1 is the queue, $2 the sequence that orders the jobs, the others are the columns of {@link toColumns}. A list of JSON objects would
  * be easier to read, but takes PostgreSQL five times as long.
  */
-export const ADD_PLAIN_JOBS = `
+const STATEMENT = `
 WITH gate AS MATERIALIZED (
   SELECT versions.fits, versions.fits
       AND pg_advisory_xact_lock_shared(hashtext('bullmq:finalization'), hashtext($1))::text IS NOT NULL AS is_open,
@@ -58,6 +59,14 @@ SELECT fits,
   CASE WHEN EXISTS (SELECT FROM news) AND pg_try_advisory_xact_lock(hashtext('bullmq:evnotify:' || $1))
     THEN pg_notify('bullmq_events', $1)::text END AS told_listeners
 FROM gate`;
+
+/** The statement that stores jobs, with the parameters of {@link STATEMENT}. */
+export const ADD_PLAIN_JOBS = new PlannedStatement({
+  name: 'add_plain_jobs',
+  statement: STATEMENT,
+  parameters: 'text, regclass, text, text, text, text, text',
+  columns: 'fits boolean, told_workers text, told_listeners text',
+});
 
 /** The row that {@link ADD_PLAIN_JOBS} gives. */
 export interface PlainJobsRow {

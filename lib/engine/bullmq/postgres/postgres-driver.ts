@@ -44,9 +44,11 @@ import { claimStatement, patchClaims, readClaim } from './patched-claims.js';
 import { isAnswer, isForbidden, isOutage } from './outage.js';
 import { LaneSwitch } from './lane/lane-switch.js';
 import { useLane } from './lane/patched-lane.js';
-import { LANE_STATEMENT, type LaneRow } from './lane/lane-statement.js';
+import { LANE, type LaneRow } from './lane/lane-statement.js';
 import type { PostgresPools } from './postgres-pools.js';
 import { PostgresTables } from './postgres-tables.js';
+import { PlannedStatements } from './planned-statement.js';
+import { SchemaFunctions } from './schema-functions.js';
 import type {
   CancelOfJob,
   Driver,
@@ -70,7 +72,7 @@ import { isObject, MOST_RUNS, unreadableOptions } from '../jobs/unreadable-job.j
 import { patchWorkerBackend } from '../patched-worker-backend.js';
 import { SELECT_JOBS_AND_COMPLETIONS } from './in-transaction/completion-statements.js';
 import { withCompletion, type CompletedJobRow } from './in-transaction/postgres-completions.js';
-import { PostgresTransactions } from './in-transaction/postgres-transactions.js';
+import { PostgresTransactions, TRANSACTION_FUNCTIONS } from './in-transaction/postgres-transactions.js';
 import { PackageLogger } from '../../../package-logger.js';
 
 /**
@@ -102,10 +104,8 @@ export class PostgresDriver implements Driver {
   private preparing: Promise<void> | undefined;
   private isPrepared = false;
   private readonly consumedQueues = new Set<string>();
-  /** Runs {@link LANE_STATEMENT}. */
-  protected readonly laneStatement: string = LANE_STATEMENT;
-  /** Runs {@link ADD_PLAIN_JOBS}. */
-  protected readonly addPlainJobs: string = ADD_PLAIN_JOBS;
+  private readonly functions: SchemaFunctions;
+  private readonly planned: PlannedStatements;
   private readonly laneSwitch = new LaneSwitch(new PackageLogger());
   private closing: Promise<void> | undefined;
 
@@ -118,10 +118,19 @@ export class PostgresDriver implements Driver {
     /** Whether the application may have transactions in the same database. */
     isShared = true,
     /** Whether this process may create and change the tables. */
-    private readonly mayMigrate = true,
+    mayMigrate = true,
   ) {
     this.deadline = pools.deadline;
-    this.transactions = isShared ? new PostgresTransactions(pools.queries, schema, address, bus) : undefined;
+    this.functions = new SchemaFunctions({
+      pool: pools.queries,
+      schema,
+      mayCreate: mayMigrate,
+      functions: [LANE, ADD_PLAIN_JOBS, ...(isShared ? TRANSACTION_FUNCTIONS : [])],
+    });
+    this.planned = new PlannedStatements(pools.queries, this.functions);
+    this.transactions = isShared
+      ? new PostgresTransactions(pools.queries, this.functions, schema, address, bus)
+      : undefined;
     this.tables = new PostgresTables({ pools, schema, address, mayMigrate });
     this.lists = new PostgresLists(
       { query: async (text, params) => markOptions(await pools.queries.query(text, params)) },
@@ -149,7 +158,7 @@ export class PostgresDriver implements Driver {
   }
 
   diagnose(): Promise<Finding[]> {
-    return diagnosePostgres(this.pools.queries, this.schema, this.address, this.tables);
+    return diagnosePostgres(this.pools.queries, this.schema, this.address, this.tables, this.functions);
   }
 
   /** Checks the tables too: after an outage, another server may answer, perhaps an empty one. */
@@ -166,7 +175,7 @@ export class PostgresDriver implements Driver {
 
   private async prepare(): Promise<void> {
     await this.tables.prepare();
-    await this.transactions?.prepare(this.mayMigrate);
+    await this.functions.prepare();
     await this.pools.load();
     await this.transactions?.sweep();
     this.isPrepared = true;
@@ -192,8 +201,8 @@ export class PostgresDriver implements Driver {
   /** @returns false when the tables have another version than the statement is for, so that it has stored nothing */
   private async addPlain(queue: string, jobs: readonly JobEntry[]): Promise<boolean> {
     const params = [queue, orderOf(this.schema), ...toColumns(jobs)];
-    const { rows } = await this.pools.queries.query<PlainJobsRow>(this.addPlainJobs, params);
-    if (rows[0]?.fits) return true;
+    const [row] = await this.planned.run<PlainJobsRow>(ADD_PLAIN_JOBS, params);
+    if (row?.fits) return true;
     this.laneSwitch.turnOff();
     return false;
   }
@@ -446,7 +455,7 @@ export class PostgresDriver implements Driver {
 
   private async runLane(params: readonly unknown[]): Promise<readonly LaneRow[]> {
     try {
-      return (await this.pools.queries.query<LaneRow>(this.laneStatement, params)).rows;
+      return await this.planned.run<LaneRow>(LANE, params);
     } catch (error) {
       return this.throwToWorker(error);
     }

@@ -1,7 +1,14 @@
+import type { SchemaFunction } from '../schema-functions.js';
+
 /** The table of the successes that tasks have stored in transactions of their own, until their ends are stored. */
-export const COMPLETION_TABLE = 'task_queue_completion';
+const COMPLETION_TABLE = 'task_queue_completion';
 /** The function that stores such a success. Its answers are those of the function in enqueue-function.ts. */
-export const COMPLETE_FUNCTION = 'task_queue_complete_1';
+export const COMPLETE_FUNCTION: SchemaFunction = {
+  name: 'task_queue_complete_1',
+  parameters: 'text',
+  table: COMPLETION_TABLE,
+  create: createCompletion,
+};
 
 /**
  * The statements that create table, trigger and function. @param schema the quoted name of the schema
@@ -14,7 +21,7 @@ export const COMPLETE_FUNCTION = 'task_queue_complete_1';
  * - The trigger runs at the commit. It refuses a transaction that is older than `abandonedAfter`, or whose attempt has ended
  *   meanwhile, and locks the job's row until the commit is done, so that the attempt cannot end in between.
  */
-export function createCompletion(schema: string): string {
+function createCompletion(schema: string): string {
   const head = `SET search_path = ${schema}, pg_catalog, pg_temp`;
   return `
 CREATE TABLE ${schema}.${COMPLETION_TABLE} (
@@ -39,7 +46,7 @@ $task_queue$;
 CREATE CONSTRAINT TRIGGER check_at_commit AFTER INSERT ON ${schema}.${COMPLETION_TABLE}
   DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ${schema}.task_queue_check_completion();
 
-CREATE FUNCTION ${schema}.${COMPLETE_FUNCTION}(p_request text) RETURNS text LANGUAGE plpgsql ${head}
+CREATE FUNCTION ${schema}.${COMPLETE_FUNCTION.name}(p_request text) RETURNS text LANGUAGE plpgsql ${head}
 SET lock_timeout = 0
 AS $task_queue$
 DECLARE

@@ -1,3 +1,5 @@
+import type { SchemaFunction } from '../schema-functions.js';
+
 /**
  * The function that stores calls in a transaction of the application, in one statement. It lives in the schema of the tasks,
  * because the connection belongs to the application: the statement may set nothing, and an error in it would abort the
@@ -10,12 +12,15 @@
  * - `{ "error": "busy" }`: another transaction that has not ended has stored a task with one of the keys.
  * - `{ "ids", "earlier", "xid" }`: for each call the id that stands for it; the jobs that were stored before; the transaction.
  */
-export const ENQUEUE_FUNCTION = 'task_queue_enqueue_1';
+export const ENQUEUE_FUNCTION: SchemaFunction = {
+  name: 'task_queue_enqueue_1',
+  parameters: 'text',
+  create: createEnqueueFunction,
+};
 
-/** The statement that creates the function. @param schema the quoted name of the schema */
-export function createEnqueueFunction(schema: string): string {
+function createEnqueueFunction(schema: string): string {
   return `
-CREATE FUNCTION ${schema}.${ENQUEUE_FUNCTION}(p_request text) RETURNS text
+CREATE FUNCTION ${schema}.${ENQUEUE_FUNCTION.name}(p_request text) RETURNS text
 LANGUAGE plpgsql
 SET search_path = ${schema}, pg_catalog, pg_temp
 -- It is set again below. PostgreSQL gives the caller's value back when the function ends.

@@ -33,7 +33,7 @@ export class PostgresCompletions implements JobCompletions {
   }
 
   async find({ queue, id }: JobRef): Promise<{ readonly result: Json } | undefined> {
-    if (!this.functions.hasCompletions) return undefined;
+    if (!this.functions.has(COMPLETE_FUNCTION)) return undefined;
     const { rows } = await this.pool.query<{ result: Json }>(SELECT_COMPLETION, [queue, id]);
     return rows[0];
   }

@@ -11,7 +11,9 @@ import type {
   StoreOptions,
 } from '../../driver.js';
 import { toFoundJob, type JobRow } from '../job-rows.js';
+import type { SchemaFunctions } from '../schema-functions.js';
 import { CommitNotices } from './commit-notices.js';
+import { COMPLETE_FUNCTION } from './completion-statements.js';
 import { ENQUEUE_FUNCTION } from './enqueue-function.js';
 import { PostgresCompletions } from './postgres-completions.js';
 import { TransactionFunctions } from './transaction-functions.js';
@@ -27,6 +29,9 @@ type Answer =
       readonly xid: string;
     };
 
+/** The functions that the connections of the application call. */
+export const TRANSACTION_FUNCTIONS = [ENQUEUE_FUNCTION, COMPLETE_FUNCTION];
+
 /** Stores jobs in transactions of the application, which are transactions of the database in which the tasks are. */
 export class PostgresTransactions implements JobTransactions {
   readonly completions: PostgresCompletions;
@@ -34,15 +39,11 @@ export class PostgresTransactions implements JobTransactions {
 
   private readonly notices: CommitNotices;
 
-  constructor(pool: PgPool, schema: string, address: string, bus: MessageBus) {
+  /** @param functions among them {@link TRANSACTION_FUNCTIONS} */
+  constructor(pool: PgPool, functions: SchemaFunctions, schema: string, address: string, bus: MessageBus) {
     this.notices = new CommitNotices(bus);
-    this.functions = new TransactionFunctions(pool, schema, address);
+    this.functions = new TransactionFunctions(functions, schema, address);
     this.completions = new PostgresCompletions(pool, this.functions);
-  }
-
-  /** @param mayCreate whether this process may change the schema */
-  prepare(mayCreate: boolean): Promise<void> {
-    return this.functions.prepare(mayCreate);
   }
 
   /** Removes what workers left that died at the wrong moment. */
@@ -52,7 +53,7 @@ export class PostgresTransactions implements JobTransactions {
 
   /** Whether there may be jobs whose successes are committed and whose ends are not stored. */
   get hasCompletions(): boolean {
-    return this.functions.hasCompletions;
+    return this.functions.has(COMPLETE_FUNCTION);
   }
 
   async store(

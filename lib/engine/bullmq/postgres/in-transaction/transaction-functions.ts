@@ -1,58 +1,19 @@
 import { createHash } from 'node:crypto';
-import type { PgPool } from 'bullmq';
 import { ConfigurationError } from '../../../../errors.js';
 import type { TransactionAdapter } from '../../../ports/transaction-port.js';
-import { bullmq } from '../../bullmq-package.cjs';
-import { COMPLETE_FUNCTION, COMPLETION_TABLE, createCompletion } from './completion-statements.js';
-import { createEnqueueFunction, ENQUEUE_FUNCTION } from './enqueue-function.js';
+import type { SchemaFunction, SchemaFunctions } from '../schema-functions.js';
 import { codeOf } from './server-error.js';
 
-/** What exists in the schema. */
-interface Found {
-  readonly enqueue: boolean;
-  readonly complete: boolean;
-  /** Whether the role may use the table of completions. */
-  readonly permitted: boolean;
-}
-
-/** The functions that this package keeps in its schema, for the connections of the application. */
+/** Calls functions of the schema on the connections of the application. */
 export class TransactionFunctions {
-  private readonly schema: string;
-  private found: Found = { enqueue: false, complete: false, permitted: false };
-  /** Why something could not be created. */
-  private refusal: Error | undefined;
-  private mayCreate = true;
-
   constructor(
-    private readonly pool: PgPool,
+    private readonly functions: SchemaFunctions,
     private readonly name: string,
     private readonly address: string,
-  ) {
-    this.schema = bullmq.quoteSchemaName(name);
-  }
+  ) {}
 
-  /** Whether successes can be stored in transactions, and may be found. */
-  get hasCompletions(): boolean {
-    return this.found.complete && this.found.permitted;
-  }
-
-  /**
-   * Creates what is missing, once the tables exist. A role that may not do that can still do all else.
-   *
-   * @param mayCreate whether this process may change the schema
-   */
-  async prepare(mayCreate = this.mayCreate): Promise<void> {
-    this.mayCreate = mayCreate;
-    this.refusal = undefined;
-    this.found = await this.look();
-    if (this.found.enqueue && this.found.complete) return;
-    if (!mayCreate) {
-      this.refusal = new Error("migrations: 'check'");
-      return;
-    }
-    if (!this.found.enqueue) await this.create(createEnqueueFunction(this.schema));
-    if (!this.found.complete) await this.create(createCompletion(this.schema));
-    this.found = await this.look();
+  has(wanted: SchemaFunction): boolean {
+    return this.functions.has(wanted);
   }
 
   /**
@@ -65,19 +26,19 @@ export class TransactionFunctions {
    */
   async call(
     transaction: TransactionAdapter,
-    name: string,
+    wanted: SchemaFunction,
     what: string,
     request: { readonly secret: string },
     notice?: { readonly channel: string; readonly token: string },
   ): Promise<unknown> {
     const { secret, ...rest } = request;
-    await this.checkPrepared(name, what);
+    await this.checkPrepared(wanted, what);
     const store = createHash('sha256').update(secret).digest('hex');
     const text = JSON.stringify({ store, ...rest });
     try {
       // As text, because some drivers cannot read a column of the type void.
       const notify = notice ? ', pg_notify($2::text, $3::text)::text AS notified' : '';
-      const rows = await transaction.query(`SELECT ${this.schema}.${name}($1::text) AS answer${notify}`, [
+      const rows = await transaction.query(`SELECT ${this.functions.nameOf(wanted)}($1::text) AS answer${notify}`, [
         text,
         ...(notice ? [notice.channel, notice.token] : []),
       ]);
@@ -92,40 +53,15 @@ export class TransactionFunctions {
     }
   }
 
-  private async checkPrepared(name: string, what: string): Promise<void> {
-    const isThere = () => (name === COMPLETE_FUNCTION ? this.hasCompletions : this.found.enqueue);
+  private async checkPrepared(wanted: SchemaFunction, what: string): Promise<void> {
+    const { functions } = this;
     // Another role may have created it meanwhile.
-    if (!isThere()) await this.prepare();
-    if (isThere()) return;
+    if (!functions.has(wanted)) await functions.prepare();
+    if (functions.has(wanted)) return;
     throw new ConfigurationError(
       `${what}: the schema "${this.name}" of ${this.address} lacks a function or a table, and the role of this application may not create ` +
-        `or use it${this.refusal ? ` (${this.refusal.message})` : ''}. Run this once as the owner of the schema: ${this.migrate}`,
+        `or use it${functions.refusal ? ` (${functions.refusal.message})` : ''}. Run this once as the owner of the schema: ${this.migrate}`,
     );
-  }
-
-  private async create(statements: string): Promise<void> {
-    try {
-      await this.pool.query(statements);
-    } catch (error) {
-      const { code = '' } = error as { code?: string };
-      // Another process was faster, or the role may not.
-      if (code === NOT_PERMITTED) this.refusal = error as Error;
-      else if (!IS_THERE.test(code)) throw error;
-    }
-  }
-
-  private async look(): Promise<Found> {
-    const { rows } = await this.pool.query<Found>(
-      `SELECT to_regprocedure($1) IS NOT NULL AS enqueue, to_regprocedure($2) IS NOT NULL AS complete,
-        has_table_privilege(to_regclass($3), 'SELECT') IS TRUE AND has_table_privilege(to_regclass($3), 'INSERT') IS TRUE
-          AND has_table_privilege(to_regclass($3), 'DELETE') IS TRUE AS permitted`,
-      [
-        `${this.schema}.${ENQUEUE_FUNCTION}(text)`,
-        `${this.schema}.${COMPLETE_FUNCTION}(text)`,
-        `${this.schema}.${COMPLETION_TABLE}`,
-      ],
-    );
-    return rows[0] ?? { enqueue: false, complete: false, permitted: false };
   }
 
   private otherStore(what: string, cause?: unknown): ConfigurationError {
@@ -150,8 +86,6 @@ export class TransactionFunctions {
   }
 }
 
-/** SQLSTATE: it exists, or is just being created. */
-const IS_THERE = /^(42723|42P07|42710|23505)$/;
 /** SQLSTATE: the role lacks a privilege. */
 const NOT_PERMITTED = '42501';
 /** SQLSTATE: no such schema, function or table. */

@@ -1,6 +1,7 @@
 import type { JobRow } from '../job-rows.js';
+import { PlannedStatement } from '../planned-statement.js';
 
-/** The version of BullMQ's tables for which {@link LANE_STATEMENT} was written. */
+/** The version of BullMQ's tables for which {@link LANE} was written. */
 export const LANE_SCHEMA = 11;
 
 /**
@@ -17,7 +18,7 @@ export const LANE_SCHEMA = 11;
  * - A row is found by its primary key and changed at its physical place, which holds because the statement has locked it. So no
  *   statistics lead PostgreSQL to read the whole queue. The cast of `state` hides the index of active jobs from it.
  */
-export const LANE_STATEMENT = `
+const STATEMENT = `
 WITH gate AS MATERIALIZED (
   SELECT versions.fits, versions.fits
       AND pg_try_advisory_xact_lock_shared(hashtext('bullmq:finalization'), hashtext($1)) AS is_open,
@@ -95,7 +96,15 @@ SELECT fits, is_open AND (limited OR due) AS refers, limited,
     THEN pg_notify('bullmq_events', $1)::text END AS notified
 FROM gate`;
 
-/** The row that {@link LANE_STATEMENT} gives. */
+/** The statement that stores ends and takes jobs, with the parameters of {@link STATEMENT}. */
+export const LANE = new PlannedStatement({
+  name: 'lane',
+  statement: STATEMENT,
+  parameters: 'text, text[], text[], text[], bigint[], text[], text[], bigint, bigint, text',
+  columns: 'fits boolean, refers boolean, limited boolean, ended json, taken json, next_delay bigint, notified text',
+});
+
+/** The row that {@link LANE} gives. */
 export interface LaneRow {
   /** Whether the tables have the version {@link LANE_SCHEMA}. If not, the statement has done nothing. */
   readonly fits: boolean;

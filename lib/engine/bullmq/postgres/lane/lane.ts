@@ -8,7 +8,7 @@ import type { LaneSwitch } from './lane-switch.js';
 
 /** Statements of one queue that may be under way at the same time. While one runs on the server, this process handles another. */
 const STATEMENTS_AT_ONCE = 2;
-/** With fewer jobs, calls of BullMQ's own function are faster: the server prepares the statement anew each time. */
+/** With fewer jobs, calls of BullMQ's own function are faster: the statement takes its time to begin. */
 const FEWEST_JOBS = 4;
 /** Own calls that may be under way at the same time. More of them would only wait for a connection. */
 const OWN_CALLS_AT_ONCE = 8;
