@@ -15,8 +15,9 @@ SELECT name FROM unnest($1::text[]) AS queues(name)
      OR EXISTS (SELECT 1 FROM job WHERE job.queue = queues.name AND state = 'delayed'
                    AND process_at_ms <= extract(epoch FROM clock_timestamp()) * 1000))`;
 
-/** Matches the statements of BullMQ after which a job may wait that did not wait before. */
-const STORING = /\b(?:add_|move_to_(?:completed|failed)|retry_job|reprocess_job|promote|change_delay)/;
+/** Matches the statements of BullMQ and of this package after which a job may wait that did not wait before. */
+const STORING =
+  /\b(?:add_|move_to_(?:completed|failed)|retry_job|reprocess_job|promote|change_delay)|_add_plain_jobs_|'bullmq_jobs'/;
 
 /**
  * Stands in for the connections that listen where LISTEN does not work. One query for all workers of the process finds
