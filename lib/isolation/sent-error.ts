@@ -12,8 +12,13 @@ export interface SentError {
 
 export function toSentError(thrown: unknown): SentError {
   const error = readable(() => (thrown instanceof Error ? thrown : undefined)) ?? new Error(thrownText(thrown));
-  const name = readable(() => error.name) ?? 'Error';
-  return { name, message: thrownText(error), stack: thrownStack(error), fields: readable(() => fieldsOf(error)) ?? {} };
+  const name: unknown = readable(() => error.name);
+  return {
+    name: typeof name === 'string' ? name : 'Error',
+    message: thrownText(error),
+    stack: thrownStack(error),
+    fields: readable(() => fieldsOf(error)) ?? {},
+  };
 }
 
 /** The error with the class that it has in this package, so that `instanceof` holds; an `Error` with its name for any other. */

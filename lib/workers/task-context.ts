@@ -6,10 +6,11 @@ import type { Headers } from '../engine/task.js';
 import type { Interruption } from '../engine/interruption.js';
 import type { Json } from '../engine/json.js';
 import { LOG_LEVELS, type LogLevel } from '../engine/log-line.js';
-import { InvalidArgumentsError } from '../errors.js';
-import { thrownText } from '../thrown-text.js';
+import { ConfigurationError, InvalidArgumentsError } from '../errors.js';
+import { readable, thrownText } from '../thrown-text.js';
 import type { TransactionLike } from '../transactions/transaction-adapter.js';
 import type { Signature } from '../workflows/signature.js';
+import { toFailure } from './failure.js';
 import { BecomeAnother, NoMoreAttempts, RunAgainLater } from './run-decisions.js';
 import { PackageLogger } from '../package-logger.js';
 
@@ -204,18 +205,20 @@ export class TaskContext {
    */
   fail(message: string): never {
     this.#refuseInBatch('fail');
-    throw new NoMoreAttempts(message);
+    // Plain JavaScript may pass an error, or anything else.
+    throw new NoMoreAttempts(typeof message === 'string' ? message : toFailure(message).message);
   }
 
   /**
    * Ends this run and lets another task or workflow take its place. The task waits for it without using the concurrency
    * of the worker, and takes over its result. It throws, so no code after it runs.
    *
-   * @param signature a task or a workflow with all its arguments
+   * @param signature a task or a workflow with all its arguments; with anything else the task fails
    * @example this.task.replaceWith(group(pages.map((page) => this.reports.render.signature(page))));
    */
   replaceWith(signature: Signature<void>): never {
     this.#refuseInBatch('replaceWith');
+    if (!isSignature(signature)) throw noSignature();
     throw new BecomeAnother(signature);
   }
 
@@ -308,4 +311,17 @@ export class TaskContext {
         'or work that a task left behind without awaiting it, has no context.',
     );
   }
+}
+
+/** Also one of another build of this package in the same process. */
+function isSignature(value: unknown): boolean {
+  return readable(() => typeof (value as Signature).plan === 'object') === true;
+}
+
+/** Another attempt would make the same mistake. */
+function noSignature(): NoMoreAttempts {
+  const error = new ConfigurationError(
+    'replaceWith() takes a signature: producer.signature(…), or what chain(), group() and chord() return.',
+  );
+  return new NoMoreAttempts(error.message, { error });
 }

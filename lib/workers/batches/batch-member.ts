@@ -50,8 +50,9 @@ export class BatchMember {
     return this.reasonNotToRun;
   }
 
-  resolve(value: unknown): void {
-    this.resolveReturned(value);
+  endAs(end: PromiseSettledResult<unknown>): void {
+    if (end.status === 'fulfilled') this.resolveReturned(end.value);
+    else this.rejectReturned(end.reason);
   }
 
   reject(error: unknown): void {

@@ -4,7 +4,7 @@
  * @param returned what the method returned: nothing, or a list with one result for each call
  * @throws TypeError when the list has another length, or when something else was returned
  */
-export function resultsOf(returned: unknown, calls: number, task: string): readonly unknown[] {
+function resultsOf(returned: unknown, calls: number, task: string): readonly unknown[] {
   if (returned === undefined || returned === null) return Array.from({ length: calls });
   if (!Array.isArray(returned))
     throw new TypeError(
@@ -15,6 +15,21 @@ export function resultsOf(returned: unknown, calls: number, task: string): reado
       `The method of task ${task} returned ${returned.length} results for ${calls} calls. Return one for each call, in the order of the calls.`,
     );
   return returned;
+}
+
+/**
+ * How the method ended for each call of a batch, in order. What cannot be read, or is a promise that is rejected, is the end of its own
+ * call alone. The batch has not ended before all promises in the list are settled, so its time limit counts for them too.
+ *
+ * @throws TypeError as {@link resultsOf}
+ */
+export async function endsOf(
+  returned: unknown,
+  calls: number,
+  task: string,
+): Promise<readonly PromiseSettledResult<unknown>[]> {
+  const results = resultsOf(returned, calls, task);
+  return Promise.allSettled(Array.from({ length: calls }, async (_, place) => results[place]));
 }
 
 /**

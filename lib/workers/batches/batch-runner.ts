@@ -17,7 +17,7 @@ import { TimeLimit } from '../time-limit.js';
 import { BatchMember } from './batch-member.js';
 import { BatchMemberCall } from './batch-member-call.js';
 import { BatchQueue, type Batchable } from './batch-queue.js';
-import { mostOf, resultsOf } from './batch-results.js';
+import { endsOf, mostOf } from './batch-results.js';
 import type { RunPlaces } from './run-places.js';
 
 export interface BatchRunnerDeps {
@@ -170,14 +170,14 @@ export class BatchRunner {
     const slowRun = slow === undefined ? undefined : new SlowRun(slow, (taken) => journal.slow(about, taken, slow));
     for (const { delivery } of members) delivery.started();
     try {
-      const returned = await limit.race(
-        () => invoker.invoke([members.map((member) => new BatchMemberCall(member))]),
+      const calls = members.map((member) => new BatchMemberCall(member));
+      const ends = await limit.race(
+        async () => endsOf(await invoker.invoke([calls]), members.length, definition.name),
         (body) => this.deps.context.run(runOfBatch(members, limit), body),
       );
       limit.checkTime();
       if (limit.reason instanceof TaskTimeoutError) throw limit.reason;
-      const results = resultsOf(returned, members.length, definition.name);
-      for (const [index, member] of members.entries()) member.resolve(results[index]);
+      for (const [index, member] of members.entries()) member.endAs(ends[index] as PromiseSettledResult<unknown>);
     } catch (error) {
       limit.checkTime();
       const { reason } = limit;
