@@ -129,9 +129,11 @@ export function checkHeaders(headers: Headers, task: string): Headers {
     if (typeof value !== 'string')
       throw new NotSerializableError(`headers.${name}`, `is ${typeof value}; headers are text.`);
   }
-  const size = sizeBeyond(toJson(headers, 'headers'), MAX_HEADERS);
+  const json = toJson(headers, 'headers') as Headers;
+  const size = sizeBeyond(json, MAX_HEADERS);
   if (size !== undefined) throw new PayloadTooLargeError(`The headers of task "${task}"`, size, MAX_HEADERS);
-  return headers;
+  // The caller may change its own object before the call is stored.
+  return json;
 }
 
 function checkQueuePriority(source: OptionSource, priority: number): number {

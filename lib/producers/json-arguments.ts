@@ -14,5 +14,6 @@ export function jsonArguments(
   const json = toJson([...args], path) as readonly Json[];
   const size = sizeBeyond(json, maxPayload);
   if (size === undefined) return json;
-  throw new PayloadTooLargeError(`The arguments of task "${task}"`, size, maxPayload);
+  const which = path === 'args' ? '' : `${path} `;
+  throw new PayloadTooLargeError(`The arguments ${which}of task "${task}"`, size, maxPayload);
 }

@@ -1,4 +1,5 @@
 import type { CallOptions, Headers, Receipt, TaskCall } from '../engine/task.js';
+import { refuseConflict } from '../engine/deduplication.js';
 import type { Json } from '../engine/json.js';
 import type { Topology } from '../engine/shards/topology.js';
 import { newTaskId } from '../engine/task-id.js';
@@ -156,7 +157,7 @@ export class TaskProducer<F extends TaskFunction = TaskFunction> {
    *
    * @param list the arguments of each call
    * @returns one handle for each call, in the same order
-   * @throws the errors of {@link enqueue}; the path of a NotSerializableError names the call: `args[17][0]`
+   * @throws the errors of {@link enqueue}; the path of a value names its call: `args[17][0]`
    * @example await this.mails.welcome.enqueueMany([[1], [2], [3]]);
    */
   async enqueueMany(
@@ -167,8 +168,11 @@ export class TaskProducer<F extends TaskFunction = TaskFunction> {
     const options = this.#callOptions(store);
     const headers = this.#headers();
     const calls = list.map((args, index) => this.#call(args, options, headers, index));
-    if (this.#definition.schema) await Promise.all(calls.map((call) => validateArguments(this.#definition, call.args)));
+    if (this.#definition.schema)
+      await Promise.all(calls.map(({ args }, index) => validateArguments(this.#definition, args, `args[${index}]`)));
     const unique = calls.map((call) => this.#withUniqueness(call));
+    // They have one idempotency key, if any, so all of them have to be the same call.
+    for (const call of unique) refuseConflict(call, unique[0] as TaskCall);
     const receipts = await store.port.enqueue(await this.#byTimeOfStore(unique, store));
     return receipts.map((receipt) => this.#handle(receipt, store));
   }

@@ -64,10 +64,10 @@ const TASK_OPTIONS: FieldsOf<TaskOptions> = {
 };
 
 /**
- * Logs show the name and each task stores it, so its length is bounded. BullMQ and Redis set no bound of their own. A
- * leading "$" is reserved for tasks of this package.
+ * Logs show the name and each task stores it, so its length is bounded. BullMQ and Redis set no bound of their own. Half a surrogate
+ * pair would become another character in a store. A leading "$" is reserved for tasks of this package.
  */
-const TASK_NAME = /^(?!\$)[^\s\p{Cc}]{1,200}$/u;
+const TASK_NAME = /^(?!\$)[^\s\p{Cc}\p{Cs}]{1,200}$/u;
 
 /**
  * Merges, checks and completes the options of a task.

@@ -37,7 +37,7 @@ export interface Driver {
   readonly address: string;
   readonly bus: MessageBus;
   /** How many jobs are stored together. They are stored in their order. */
-  readonly batchLimits: BatchLimits;
+  readonly batchLimits: StoreLimits;
   /** How many jobs are read or changed together. */
   readonly lookupLimits: BatchLimits;
   /** Whether the connection of each worker has its name on the server, where BullMQ's `getWorkers()` finds it. */
@@ -293,6 +293,15 @@ export type OnStored = (index: number, id: string) => void;
 export interface BatchLimits {
   readonly size: number;
   readonly atOnce: number;
+}
+
+/** How many jobs are stored together. */
+export interface StoreLimits extends BatchLimits {
+  /**
+   * Characters of their data, which the last job may exceed: a call to the store has to end in its time, and neither the process nor
+   * the server is to hold gigabytes.
+   */
+  readonly length: number;
 }
 
 /** A job in a list. */

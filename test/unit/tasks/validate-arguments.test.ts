@@ -62,4 +62,27 @@ describe('the error', () => {
     const schema = schemaThatFinds([{ message: 'wrong', ...(path && { path }) }]);
     await expect(validate(schema, [])).rejects.toMatchObject({ issues: [{ path: text, message: 'wrong' }] });
   });
+
+  it('begins its paths with the place of the call among several', async () => {
+    const definition = defineFrom({ schema: z.tuple([z.number()]) as Schema }, {}, 'Mail.send');
+    await expect(validateArguments(definition, ['x'], 'args[17]')).rejects.toMatchObject({
+      issues: [{ path: 'args[17][0]' }],
+    });
+  });
+
+  it.each<[answer: unknown, says: string]>([
+    [undefined, 'undefined'],
+    [null, 'null'],
+    ['yes', 'string'],
+    [{ issues: 'all' }, 'issues of another form'],
+    [{ issues: [null] }, 'issues of another form'],
+    [{ issues: [{ message: 'wrong', path: [null] }] }, 'issues of another form'],
+    [{ issues: [{ message: Symbol('wrong') }] }, 'issues of another form'],
+  ])('says of the schema that it answered with %j, and nothing of the arguments', async (answer, says) => {
+    const schema = { '~standard': { version: 1, vendor: 'test', validate: () => answer } };
+    await expect(validate(schema, ['secret'])).rejects.toMatchObject({
+      code: 'CONFIGURATION',
+      message: `The schema of task "Mail.send" answered with ${says}. A Standard Schema answers with { value }, or with { issues }, a list of { message, path }.`,
+    });
+  });
 });

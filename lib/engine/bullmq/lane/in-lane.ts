@@ -20,6 +20,20 @@ export interface PlainEnd {
   readonly storeAlone: () => Promise<End>;
 }
 
+/**
+ * Characters of the results that are stored with one call to the store; the last one may exceed them. A larger call would take longer than
+ * the locks of its jobs.
+ */
+const LONGEST_RESULTS = 4_000_000;
+
+/** How many of these ends are stored with one call to the store: at most so many, and one at least. */
+export function endsAtOnce(ends: readonly Pick<PlainEnd, 'result'>[], most: number): number {
+  let count = 0;
+  for (let length = 0; count < Math.min(most, ends.length) && length < LONGEST_RESULTS; count++)
+    length += (ends[count] as Pick<PlainEnd, 'result'>).result.length;
+  return count;
+}
+
 /** The answer to {@link Lane.take}. */
 export interface Taken {
   /** By token. */

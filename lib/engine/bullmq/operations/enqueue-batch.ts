@@ -1,5 +1,5 @@
 import { EngineUnavailableError } from '../../../errors.js';
-import type { BatchLimits, OnStored } from '../driver.js';
+import type { OnStored, StoreLimits } from '../driver.js';
 import type { JobEntry } from '../jobs/job-data.js';
 import { JobsBehindKeys } from './jobs-behind-keys.js';
 
@@ -32,7 +32,7 @@ export interface EnqueueBatchDeps {
    * @returns the indexes of jobs that were not stored, because an open transaction has locked their keys
    */
   readonly store: (jobs: readonly JobEntry[], onStored: OnStored) => Promise<readonly number[]>;
-  readonly limits: BatchLimits;
+  readonly limits: StoreLimits;
   /** Milliseconds for which a job waits for its key. */
   readonly timeout: number;
 }
@@ -68,14 +68,26 @@ export class EnqueueBatch {
   private async flush(): Promise<void> {
     const all = this.pending;
     this.pending = [];
-    const { size, atOnce } = this.deps.limits;
     const begun: Promise<void>[] = [];
-    for (let start = 0; start < all.length; start += size) {
-      const batch = all.slice(start, start + size);
-      const jobs = batch.map(jobOf);
-      if (begun.length === atOnce) await begun.shift();
+    for (let start = 0; start < all.length;) {
+      const jobs = this.jobsFrom(all, start);
+      const batch = all.slice(start, start + jobs.length);
+      start += jobs.length;
+      if (begun.length === this.deps.limits.atOnce) await begun.shift();
       begun.push(this.storeTogether(batch, jobs));
     }
+  }
+
+  /** The jobs that are stored together, the first one at `start`. */
+  private jobsFrom(all: readonly PendingJob[], start: number): JobEntry[] {
+    const { size, length: most } = this.deps.limits;
+    const jobs: JobEntry[] = [];
+    for (let length = 0; jobs.length < size && length < most && start + jobs.length < all.length;) {
+      const entry = jobOf(all[start + jobs.length] as PendingJob);
+      length += entry.job.data.length;
+      jobs.push(entry);
+    }
+    return jobs;
   }
 
   private storeTogether(batch: readonly PendingJob[], jobs: readonly JobEntry[]): Promise<void> {
@@ -87,25 +99,19 @@ export class EnqueueBatch {
     batch: readonly PendingJob[],
     jobs: readonly JobEntry[] = batch.map(jobOf),
   ): Promise<readonly PendingJob[]> {
-    return this.store(batch, jobs).catch((error: unknown) => this.storeOneByOne(batch, error));
+    return this.store(batch, jobs).catch((error: unknown) => this.storeInHalves(batch, error));
   }
 
-  private async storeOneByOne(batch: readonly PendingJob[], error: unknown): Promise<readonly PendingJob[]> {
+  private async storeInHalves(batch: readonly PendingJob[], error: unknown): Promise<readonly PendingJob[]> {
     if (batch.length === 1 || error instanceof EngineUnavailableError) {
       for (const { addition } of batch) addition.reject(error);
       return [];
     }
-    // One bad job made the whole batch fail, so each is stored by itself and gets its own error. A job that was stored
-    // before the failure has its id already and is not stored twice.
-    const locked = await Promise.all(
-      batch.map((pending) =>
-        this.store([pending], [jobOf(pending)]).catch((own: unknown) => {
-          pending.addition.reject(own);
-          return [];
-        }),
-      ),
-    );
-    return locked.flat();
+    // One bad job made the whole batch fail, so each half is stored by itself, down to the bad job, which gets its own error. A
+    // job that was stored before the failure has its id already and is not stored twice.
+    const middle = Math.ceil(batch.length / 2);
+    const locked = await this.storeOrReject(batch.slice(0, middle));
+    return [...locked, ...(await this.storeOrReject(batch.slice(middle)))];
   }
 
   private store(batch: readonly PendingJob[], jobs: readonly JobEntry[]): Promise<readonly PendingJob[]> {

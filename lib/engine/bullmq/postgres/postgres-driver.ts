@@ -92,7 +92,7 @@ export class PostgresDriver implements Driver {
    * Batches run on different connections, so only one is under way at a time to keep the jobs in order. A large batch
    * takes hardly longer than a small one.
    */
-  readonly batchLimits = { size: 2_500, atOnce: 1 };
+  readonly batchLimits = { size: 2_500, atOnce: 1, length: 4_000_000 };
   /** Few connections of the pool at a time, so that the workers of a process do not wait behind its look-ups. */
   readonly lookupLimits = { size: 200, atOnce: 2 };
   readonly namesWorkers = false;

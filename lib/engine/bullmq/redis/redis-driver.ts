@@ -96,7 +96,7 @@ export class RedisDriver implements Driver {
    * Batches on one connection stay in order without waiting for answers. They are small, so that Redis works on some of
    * them while this process makes others, and answers some callers while it works on the jobs of other callers.
    */
-  readonly batchLimits = { size: 40, atOnce: 25 };
+  readonly batchLimits = { size: 40, atOnce: 25, length: 1_000_000 };
   readonly lookupLimits = { size: 100, atOnce: 2 };
   readonly namesWorkers = true;
   readonly dropsStacks = false;

@@ -1,6 +1,6 @@
 import type { JobJson } from 'bullmq';
 import { isObject, unreadableOptions } from '../../jobs/unreadable-job.js';
-import type { End, PlainEnd, Taken } from '../../lane/in-lane.js';
+import { endsAtOnce, type End, type PlainEnd, type Taken } from '../../lane/in-lane.js';
 import type { NextJob } from '../../lane/taken-ahead.js';
 import { toFoundJob } from '../job-rows.js';
 import type { LaneJobRow, LaneRow } from './lane-statement.js';
@@ -86,7 +86,7 @@ export class Lane {
     if (length >= FEWEST_JOBS || this.asking.length > 0) {
       if (this.statements === STATEMENTS_AT_ONCE) return;
       this.statements++;
-      void this.run(this.waiting.splice(0, MOST_JOBS), this.asking.splice(0)).finally(() => {
+      void this.run(this.waiting.splice(0, endsAtOnce(this.waiting, MOST_JOBS)), this.asking.splice(0)).finally(() => {
         this.statements--;
         this.schedule();
       });

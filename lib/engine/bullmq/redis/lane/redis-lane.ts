@@ -1,4 +1,4 @@
-import type { End, PlainEnd, Taken } from '../../lane/in-lane.js';
+import { endsAtOnce, type End, type PlainEnd, type Taken } from '../../lane/in-lane.js';
 import type { NextJob } from '../../lane/taken-ahead.js';
 import type { LaneReply, TakenJob } from './lane-script.js';
 
@@ -69,7 +69,7 @@ export class RedisLane {
 
   private send(): void {
     while (this.waiting.length > 0 && this.scripts < SCRIPTS_AT_ONCE) {
-      const ends = this.waiting.splice(0, this.sizeOfNext());
+      const ends = this.waiting.splice(0, endsAtOnce(this.waiting, this.sizeOfNext()));
       this.scripts++;
       this.sent += ends.length;
       void this.store(ends).finally(() => {

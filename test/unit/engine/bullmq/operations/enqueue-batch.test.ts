@@ -1,15 +1,15 @@
 import { beforeEach, describe, expect, it, jest } from '@jest/globals';
-import type { BatchLimits, OnStored } from '../../../../../lib/engine/bullmq/driver.js';
+import type { OnStored, StoreLimits } from '../../../../../lib/engine/bullmq/driver.js';
 import type { JobEntry } from '../../../../../lib/engine/bullmq/jobs/job-data.js';
 import { EnqueueBatch } from '../../../../../lib/engine/bullmq/operations/enqueue-batch.js';
 import { EngineUnavailableError } from '../../../../../lib/errors.js';
 
 type Store = (jobs: readonly JobEntry[], onStored: OnStored) => Promise<readonly number[] | void>;
 
-const LIMITS: BatchLimits = { size: 3, atOnce: 2 };
+const LIMITS: StoreLimits = { size: 3, atOnce: 2, length: 1_000 };
 
 function jobs(...ids: string[]): JobEntry[] {
-  return ids.map((jobId) => ({ jobId }) as JobEntry);
+  return ids.map((jobId) => ({ jobId, job: { data: '{}' } }) as JobEntry);
 }
 
 const idsOf = (entries: readonly JobEntry[]) => entries.map(({ jobId }) => jobId);
@@ -69,6 +69,14 @@ describe('the jobs of one turn of the event loop', () => {
 });
 
 describe('the calls of the store', () => {
+  it('have no more data together than the limit says, and one job at least', async () => {
+    const [small, large] = ['x'.repeat(400), 'x'.repeat(3_000)];
+    const data = [small, small, small, large, large, small, small];
+    const entries = data.map((text, n) => ({ jobId: `${n}`, job: { data: text } }) as JobEntry);
+    expect(await batch.add({ length: data.length, at: (index) => entries[index] })).toHaveLength(data.length);
+    expect(stored()).toEqual([['0', '1', '2'], ['3'], ['4'], ['5', '6']]);
+  });
+
   it('are at most as many at a time as the limit says', async () => {
     const finish: (() => void)[] = [];
     store.mockImplementation(async (entries, onStored) => {
@@ -140,7 +148,7 @@ describe('a failure of the store', () => {
     };
   };
 
-  it('is that of the bad job alone: each of the others is stored by itself', async () => {
+  it('is that of the bad job alone: the others are stored without it, half by half', async () => {
     store.mockImplementation(refuse('b'));
     const additions = [batch.add(jobs('a')), batch.add(jobs('b')), batch.add(jobs('c'))];
     expect(await Promise.allSettled(additions)).toEqual([
@@ -148,7 +156,7 @@ describe('a failure of the store', () => {
       { status: 'rejected', reason: new Error('bad: b') },
       { status: 'fulfilled', value: ['c'] },
     ]);
-    expect(stored()).toEqual([['a', 'b', 'c'], ['a'], ['b'], ['c']]);
+    expect(stored()).toEqual([['a', 'b', 'c'], ['a', 'b'], ['a'], ['b'], ['c']]);
   });
 
   it('is each bad job’s own', async () => {
