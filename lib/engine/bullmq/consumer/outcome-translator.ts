@@ -9,7 +9,7 @@ import { bullmq } from '../bullmq-package.cjs';
 import type { ChangeFeed } from '../changes/change-feed.js';
 import type { Driver } from '../driver.js';
 import { shortenStacks } from '../jobs/job-attempts.js';
-import { attemptOf, readData, type JobData } from '../jobs/job-data.js';
+import { attemptOf, parse, readData, type JobData } from '../jobs/job-data.js';
 import { formatOf, FORMAT } from '../jobs/unreadable-job.js';
 import { writeFailure } from '../jobs/job-failure.js';
 import type { MemberFlows } from '../operations/member-flows.js';
@@ -23,7 +23,7 @@ const READ_MEMBERS_AGAIN_AFTER = 500;
 const STORE_AGAIN_AFTER = 500;
 
 export interface OutcomeTranslatorDeps {
-  readonly driver: Pick<Driver, 'isOutage' | 'clock'>;
+  readonly driver: Pick<Driver, 'isOutage' | 'clock' | 'find'>;
   readonly feed: ChangeFeed;
   readonly flows: MemberFlows;
   /** Cancels a task and its members. */
@@ -65,6 +65,7 @@ export class OutcomeTranslator {
       case 'postponed':
         return this.postpone(run, outcome.delay, outcome.note);
       case 'waiting':
+        await this.restoreData(run);
         if (await waitForMembers(run, outcome, this.deps.flows, (step) => this.untilStored(step, run))) {
           await this.cancelIfRequested(job);
           this.deps.feed.changed(job.id as string);
@@ -103,6 +104,7 @@ export class OutcomeTranslator {
 
   private async postpone(run: JobRun, delay: number, note?: WorkflowNote): Promise<never> {
     const { job, token, hasStarted } = run;
+    if (note) await this.restoreData(run);
     const data = dataAfter(run, note);
     await this.untilStored(async () => {
       if (data) await job.updateData(data);
@@ -113,6 +115,16 @@ export class OutcomeTranslator {
     if (data) await this.cancelIfRequested(job);
     this.deps.feed.changed(job.id as string);
     throw delay > 0 ? new bullmq.DelayedError() : new bullmq.WaitingError();
+  }
+
+  /** The method may have changed its arguments, which are those of the job. So the data that is stored again is read once more. */
+  private async restoreData(run: JobRun): Promise<void> {
+    const { job, hasStarted } = run;
+    if (!hasStarted) return;
+    const ref = { queue: job.queueName, id: job.id as string };
+    const [found] = await this.untilStored(() => this.deps.driver.find([ref]), run);
+    const data = readData(parse(found?.json.data));
+    if (data) job.data = data;
   }
 
   /** A request that came after the run had ended interrupted nothing. */

@@ -50,7 +50,7 @@ beforeEach(() => {
     getDependenciesCount: async () => ({}),
   } as unknown as Job;
   const deps = {
-    driver: { isOutage: (error: unknown) => error === OUTAGE, clock: { now: () => 2_000 } },
+    driver: { isOutage: (error: unknown) => error === OUTAGE, clock: { now: () => 2_000 }, find: async () => [] },
     feed: { changed },
     flows: { addTo: async () => undefined },
     cancel,
