@@ -1,4 +1,5 @@
 import { ConfigurationError } from './errors.js';
+import { readable } from './thrown-text.js';
 
 /**
  * The answer of a function of the application that has to answer at once. JavaScript takes a promise in its place for true, whatever
@@ -13,7 +14,9 @@ export function notAPromise<T>(answer: T, what: string): T {
   throw new ConfigurationError(`${what} returned a promise. It has to answer at once: make the function synchronous.`);
 }
 
-/** Whether a value is a promise, of whatever library or realm. */
+/** Whether a value is a promise, of whatever library or realm. Never throws: a value whose `then` cannot be read is none. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+  return (
+    readable(() => typeof value === 'object' && typeof (value as PromiseLike<unknown>).then === 'function') ?? false
+  );
 }

@@ -1,18 +1,33 @@
-import { Logger } from '@nestjs/common';
+import { Logger, type LoggerService } from '@nestjs/common';
+import { isThenable } from './not-a-promise.js';
 
 type Level = 'log' | 'warn' | 'error' | 'debug';
 
 /**
  * The logger of this package. It differs from Nest's logger in two points:
  *
- * - An error of the application's logger stays here. A log line must change neither the outcome of a task nor the answer to a request,
- *   and must not end the process.
+ * - An error of the application's logger stays here, also one with which a promise is rejected that its method returns. A log line must
+ *   change neither the outcome of a task nor the answer to a request, and must not end the process.
  * - A line stays one line. Names, messages of errors and reasons come from stored tasks, which any client of the store may have written,
  *   so control characters are escaped: they could forge further lines, or change what a terminal shows.
  */
 export class PackageLogger extends Logger {
   constructor(context = 'TaskQueue') {
     super(context);
+  }
+
+  /** The logger to which Nest's logger hands each line, whose answer Nest drops. */
+  override get localInstance(): LoggerService {
+    const logger = super.localInstance as LoggerService | undefined;
+    // An application may have no logger. Of any other, Nest reads one method, for one line.
+    if (!logger) return logger as never;
+    return new Proxy(logger, {
+      get: (target, name) => {
+        const method: unknown = Reflect.get(target, name);
+        if (typeof method !== 'function') return method;
+        return (...line: unknown[]) => handleRejection(Reflect.apply(method, target, line));
+      },
+    });
   }
 
   override log(message: unknown): void {
@@ -40,6 +55,11 @@ export class PackageLogger extends Logger {
       // There is no other place to report it to.
     }
   }
+}
+
+/** A rejection that no code handles ends the process. */
+function handleRejection(answer: unknown): void {
+  if (isThenable(answer)) Promise.resolve(answer).catch(() => undefined);
 }
 
 /** A text without control characters: `\n`, `\x1b`. */

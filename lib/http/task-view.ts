@@ -2,7 +2,9 @@ import { createHash } from 'node:crypto';
 import { isFinal, type TaskFailure, type TaskRecord } from '../engine/task.js';
 import { toStatus, type TaskStatus } from '../results/task-status.js';
 import type { ResolvedHttpOptions } from './http-options.js';
+import { isThenable } from '../not-a-promise.js';
 import { PackageLogger } from '../package-logger.js';
+import { thrownStack, thrownText } from '../thrown-text.js';
 
 /** The status of a task as clients get it. */
 export interface View {
@@ -66,17 +68,20 @@ export class TaskView {
         ...(code !== undefined && { code }),
         ...(exposable !== undefined && { exposable }),
       });
-      if (answer instanceof Promise) this.reportPromise(answer);
+      if (isThenable(answer)) this.reportPromise(answer);
       return answer === true;
     } catch (error) {
-      this.logger.error(`http.exposeErrors failed, so the endpoint hides the error of task ${task} (${id})`, error);
+      this.logger.error(
+        `http.exposeErrors failed, so the endpoint hides the error of task ${task} (${id}): ${thrownText(error)}`,
+        thrownStack(error),
+      );
       return false;
     }
   }
 
   /** Also handles the rejection of the promise, which would end the process. */
-  private reportPromise(answer: Promise<unknown>): void {
-    answer.catch(() => undefined);
+  private reportPromise(answer: PromiseLike<unknown>): void {
+    Promise.resolve(answer).catch(() => undefined);
     this.logger.error('http.exposeErrors returned a promise, so the endpoint hides the error. Return true or false.');
   }
 

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Uniqueness } from '../engine/task.js';
 import type { Json } from '../engine/json.js';
 import { ConfigurationError, InvalidArgumentsError } from '../errors.js';
+import { isThenable } from '../not-a-promise.js';
 import type { TaskDefinition } from './task-definition.js';
 import type { EnqueueOptions, UniqueOption } from './task-options.js';
 
@@ -53,7 +54,7 @@ function keyOf(keyFunction: NonNullable<UniqueOption['key']>, args: readonly Jso
     throw error;
   }
   // A promise is refused below. Its rejection would end the process.
-  if (key instanceof Promise) key.catch(() => undefined);
+  if (isThenable(key)) Promise.resolve(key).catch(() => undefined);
   return checkKey(key, 'unique.key', `The key that unique.key of task "${task}" returned`);
 }
 

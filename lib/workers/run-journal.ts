@@ -64,6 +64,12 @@ export class RunJournal {
     this.write('error', `A listener on the signal of ${describe(run)} threw: ${message}`, stack);
   }
 
+  /** The method did not wait for its last report. */
+  reportRefused(run: Run, error: unknown): void {
+    const { message, stack } = toFailure(error);
+    this.write('error', `A progress report of ${describe(run)} was not stored: ${message}`, stack);
+  }
+
   /** @param what what happened to the child process of an isolated task, as a sentence */
   childLost(run: Run, what: string): void {
     this.write('warn', `${describe(run)} runs once more in another child process. ${what}`);

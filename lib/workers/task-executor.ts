@@ -141,7 +141,9 @@ export class TaskExecutor implements DeliveryHandler<RunOutcome> {
         (body) => this.context.run(run, body),
       );
       limit.checkTime();
-      if (!progress.isUnused) await progress.flush();
+      // What the store does with a report is no end of the task. A method that awaits its reports hears of it.
+      if (!progress.isUnused)
+        await progress.flush().catch((error: unknown) => this.journal.reportRefused(delivery, error));
       if (!log.isIdle) await log.flush();
       const { reason } = limit;
       if (reason instanceof TaskCancelledError || reason instanceof TaskTimeoutError) throw reason;

@@ -39,3 +39,48 @@ it('an error of the logger of the application stays here', () => {
   const logger = new PackageLogger();
   for (const level of ['log', 'warn', 'error', 'debug'] as const) expect(() => logger[level]('line')).not.toThrow();
 });
+
+it.each<[what: string, answer: () => unknown]>([
+  ['is rejected', () => Promise.reject(new Error('the disk is full'))],
+  ['is rejected with nothing', () => Promise.reject(undefined)],
+  [
+    'has a method then that throws',
+    () => ({
+      then: () => {
+        throw new Error('no then');
+      },
+    }),
+  ],
+])('a promise of the logger of the application that %s ends no process', async (_, answer) => {
+  const unhandled = jest.fn();
+  process.on('unhandledRejection', unhandled);
+  Logger.overrideLogger({ log: answer, warn: answer, error: answer, debug: answer });
+  const logger = new PackageLogger();
+  for (const level of ['log', 'warn', 'error', 'debug'] as const) logger[level]('line');
+  await new Promise(setImmediate);
+  process.off('unhandledRejection', unhandled);
+  expect(unhandled).not.toHaveBeenCalled();
+});
+
+it('a logger of the application keeps its own state', () => {
+  class Counting implements LoggerService {
+    #lines = 0;
+    log(): void {
+      this.#lines++;
+    }
+    warn(): void {
+      this.#lines++;
+    }
+    error(): void {
+      this.#lines++;
+    }
+    get lines(): number {
+      return this.#lines;
+    }
+  }
+  const counting = new Counting();
+  Logger.overrideLogger(counting);
+  const logger = new PackageLogger();
+  for (const level of ['log', 'warn', 'error', 'debug'] as const) logger[level]('line');
+  expect(counting.lines).toBe(3);
+});
