@@ -82,11 +82,10 @@ function blockIn({ by, block, next, now }: QueueState, id: string): TaskBlock {
   const position = place === -1 ? null : place;
   const { limit, limitedFor } = block;
   const isEstimated = by === 'rate-limit' && limit !== undefined && position !== null;
-  return {
-    by,
-    position,
-    estimatedStart: isEstimated ? now + limitedFor + Math.floor(position / limit.max) * limit.per : null,
-  };
+  const start = isEstimated ? now + limitedFor + Math.floor(position / limit.max) * limit.per : Number.NaN;
+  // A stored limit may be any text, and a place far behind may come after the end of time.
+  const isTime = !Number.isNaN(new Date(start).getTime());
+  return { by, position, estimatedStart: isTime ? start : null };
 }
 
 /** The first reason that applies. What a person has to change comes before what passes by itself. */

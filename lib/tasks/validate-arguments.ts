@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { ConfigurationError, InvalidArgumentsError } from '../errors.js';
 import { readable } from '../thrown-text.js';
 import type { TaskDefinition } from './task-definition.js';
@@ -22,13 +23,18 @@ export async function validateArguments(
   const { issues: found, value } = answer;
   if (!found) return Array.isArray(value) ? value : args;
   const issues = readable(() =>
-    found.map(({ message, path = [] }) => ({ path: pathText(root, path), message: `${message}` })),
+    found.map(({ message, path = [] }) => ({ path: pathText(root, path), message: textOf(message) })),
   );
   if (!issues) throw noStandardSchema(name, 'issues of another form');
   throw new InvalidArgumentsError(
     `The arguments of task "${name}" are not valid: ${issues.map(({ path, message }) => `${path}: ${message}`).join('; ')}`,
     issues,
   );
+}
+
+/** A schema may leave the message out, or give something else than a text. */
+function textOf(message: unknown): string {
+  return typeof message === 'string' ? message : inspect(message);
 }
 
 type Segment = PropertyKey | { readonly key: PropertyKey };

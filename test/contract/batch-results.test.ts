@@ -3,22 +3,14 @@ import { Injectable } from '@nestjs/common';
 import { group, Task, type TaskBatch, type TaskHandle, type TaskProducer } from 'nestjs-task-queue';
 import { boot, type Booted } from '../support/boot.js';
 import { describeEachEngine } from '../support/engines.js';
-import { REFUSED, STORED } from '../support/hostile-values.js';
+import { REFUSED, STORED, unreadableThen } from '../support/hostile-values.js';
 
 /** What single calls of a list end with, when the list itself or a promise in it is at fault. */
 const FAULTS: Readonly<Record<string, readonly [make: () => unknown, says: RegExp]>> = {
   'a promise that is rejected': [() => Promise.reject(new Error('not this one')), /^not this one$/],
   'a promise that is rejected with nothing': [() => Promise.reject(undefined), /^undefined was thrown$/],
   'a promise of what no store can keep': [async () => 1n, /^result is a BigInt/],
-  'a value whose then throws': [
-    () =>
-      Object.defineProperty({}, 'then', {
-        get: () => {
-          throw new Error('no then');
-        },
-      }),
-    /^no then$/,
-  ],
+  'a value whose then throws': [() => unreadableThen('no then'), /^no then$/],
 };
 
 const GOOD = 'a good one';
@@ -98,7 +90,7 @@ describeEachEngine('the results of a batch', (engine) => {
   });
 
   it('can be promises, which the timeout of the task ends', async () => {
-    const promises = booted.queue.of('Rows.promises') as TaskProducer<(what: string) => Promise<string>>;
+    const promises = booted.queue.of<(what: string) => Promise<string>>('Rows.promises');
     const quick = await promises.enqueueMany([['a'], ['b']]);
     expect(await Promise.all(quick.map(messageOf))).toEqual(['a', 'b']);
     const handles = await promises.enqueueMany([['a'], ['never']]);

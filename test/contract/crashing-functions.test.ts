@@ -4,6 +4,7 @@ import { OnAdmin, OnTask, Task, TaskAdmin, type TaskBatch, type TaskOptions, typ
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { boot, type Booted } from '../support/boot.js';
 import { describeEachEngine } from '../support/engines.js';
+import { unreadableThen } from '../support/hostile-values.js';
 import { LogLines } from '../support/log-lines.js';
 import { until } from '../support/until.js';
 
@@ -21,15 +22,7 @@ const CRASHES: Readonly<Record<string, () => unknown>> = {
   'is rejected': () => Promise.reject(new Error('crashed')),
   'is rejected with nothing': () => Promise.reject(undefined),
   'never ends': () => new Promise(() => undefined),
-  'returns a value with a method then': () => ({
-    then: (_: unknown, reject: (error: Error) => void) => reject(new Error('crashed')),
-  }),
-  'returns a value whose then throws': () =>
-    Object.defineProperty({}, 'then', {
-      get: () => {
-        throw new Error('crashed');
-      },
-    }),
+  'returns a value whose then throws': () => unreadableThen('crashed'),
 };
 
 let crash: () => unknown = () => undefined;

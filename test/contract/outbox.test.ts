@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
 import { chain, group, Task, TaskAdmin, TaskContext, type Tasks } from 'nestjs-task-queue';
+import { newTaskId } from '../../lib/engine/task-id.js';
 import { boot, type Booted } from '../support/boot.js';
 import { describeEachEngine } from '../support/engines.js';
 import { createOutbox, transact, type TestDatabase } from '../support/outbox-database.js';
@@ -179,6 +180,24 @@ describeEachEngine('the outbox', (engine) => {
     await until(async () => (await depth()) === 4);
     expect(await database.query(`SELECT format FROM task_outbox WHERE failed_at IS NULL`)).toEqual([{ format: 99 }]);
     await database.query('DELETE FROM task_outbox');
+  });
+
+  it('a row of a call that no engine can store stays with the reason, also when it is alone', async () => {
+    const call = { id: newTaskId('default'), name: 'Work.note', queue: 'default', headers: {}, options: {} };
+    const payloads = [
+      { calls: [{ ...call, args: ['a\0b'] }] },
+      { calls: [{ ...call, args: ['x'], options: { attempts: 'many' } }] },
+      { tree: { ...call, args: [], members: [{ ...call, args: ['\ud800'], members: [] }] } },
+    ];
+    for (const payload of payloads) {
+      await database.query(
+        `INSERT INTO task_outbox (store, queue, calls, format, payload) VALUES ('${await storeOf()}', 'default', 1, 1, '${JSON.stringify(payload)}')`,
+      );
+      const failures = () => database.query('SELECT error FROM task_outbox WHERE failed_at IS NOT NULL');
+      await until(async () => (await failures()).length === 1);
+      expect((await failures())[0]?.['error']).toMatch(/contains a NUL|neither calls nor a workflow|half a surrogate/);
+      await database.query('DELETE FROM task_outbox');
+    }
   });
 
   it('queues() shows how much waits, and since when', async () => {

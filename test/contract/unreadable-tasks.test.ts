@@ -7,7 +7,8 @@ import { boot, type Booted } from '../support/boot.js';
 import { describeEachDatabase } from '../support/engines.js';
 import { until } from '../support/until.js';
 import { LogLines } from '../support/log-lines.js';
-import { storedJobs, type Fields, type StoredJobs } from '../support/stored-jobs.js';
+import { both, damage, damagesOf, type Damage } from '../support/damaged-jobs.js';
+import { storedJobs, type StoredJobs } from '../support/stored-jobs.js';
 
 @Injectable()
 class Work {
@@ -35,128 +36,6 @@ class Work {
   }
 }
 
-/** What another program did to a stored task, and the part of the error that names it. */
-interface Damage {
-  readonly what: string;
-  readonly redis?: Fields;
-  readonly postgres?: Fields;
-  /** Redis: commands instead of fields; `KEY` is the key of the job. */
-  readonly commands?: readonly (readonly string[])[];
-  readonly says: RegExp;
-  readonly code?: string;
-  /** Only a worker finds out. Before, the task looks like any other. */
-  readonly isFoundByWorker?: true;
-}
-
-const json = (value: unknown) => JSON.stringify(value);
-/** The same fields under the names of both engines. */
-const both = (field: string, value: unknown): Pick<Damage, 'redis' | 'postgres'> => ({
-  redis: { [field]: json(value) },
-  postgres: { [field]: json(value) },
-});
-const data = (extra: object) => both('data', { args: ['damaged'], ...extra });
-const NO_TASK = { says: /not enqueued as a task/, code: 'INVALID_ARGUMENTS', isFoundByWorker: true } as const;
-
-const DAMAGES: readonly Damage[] = [
-  { what: 'options that are not JSON', redis: { opts: '{{{{' }, says: /opts is not JSON/ },
-  { what: 'options that are null', ...both('opts', null), says: /opts is not an object/ },
-  { what: 'options that are a list', ...both('opts', [1]), says: /opts is not an object/ },
-  { what: 'options that are a text', ...both('opts', 'x'), says: /opts is not an object/ },
-  { what: 'attempts that are a text', ...both('opts', { attempts: 'x' }), says: /opts.attempts/ },
-  { what: 'attempts without a bound', ...both('opts', { attempts: 1e308 }), says: /opts.attempts/ },
-  { what: 'a negative timeout', ...both('opts', { task: { timeout: -1 } }), says: /opts.task.timeout/ },
-  { what: 'task options that are a text', ...both('opts', { task: 'x' }), says: /opts.task/ },
-  {
-    what: 'a backoff of no type',
-    ...both('opts', { task: { backoff: { type: 'x' } } }),
-    says: /opts.task.backoff.type/,
-  },
-  { what: 'a backoff that is a number', ...both('opts', { task: { backoff: 5 } }), says: /opts.task.backoff/ },
-  { what: 'a rule for its parent that is a text', ...both('opts', { continueParentOnFailure: 'x' }), says: /opts\./ },
-  { what: 'no name', redis: { name: '' }, postgres: { name: '' }, says: /name is missing/ },
-  { what: 'data that is not JSON', redis: { data: '{{{{' }, says: /data is not JSON/ },
-  { what: 'data that is null', ...both('data', null), ...NO_TASK },
-  { what: 'data that is a list', ...both('data', [1]), ...NO_TASK },
-  { what: 'data that is a text', ...both('data', 'x'), ...NO_TASK },
-  { what: 'arguments that are an object', ...both('data', { args: { length: 1e9 } }), ...NO_TASK },
-  { what: 'headers that are a text', ...data({ headers: 'abc' }), ...NO_TASK },
-  { what: 'headers that are a list', ...data({ headers: [1] }), ...NO_TASK },
-  { what: 'progress that is not JSON', redis: { progress: '{{{' }, says: /progress is not JSON/ },
-  { what: 'a parent that is not JSON', redis: { parent: '{{{' }, says: /parent is not JSON/ },
-  { what: 'a time that is no number', redis: { timestamp: 'abc' }, says: /timestamp/ },
-  { what: 'a negative time', redis: { timestamp: '-5' }, postgres: { added_at_ms: '-5' }, says: /timestamp/ },
-  {
-    what: 'a time after the end of time',
-    redis: { timestamp: '9007199254740991' },
-    postgres: { added_at_ms: '9007199254740991' },
-    says: /timestamp/,
-  },
-  { what: 'attempts made that are no number', redis: { atm: 'abc' }, says: /attemptsMade/ },
-  {
-    what: 'more attempts made than there can be',
-    redis: { atm: '9223372036854775806' },
-    postgres: { attempts_made: '2147483647' },
-    says: /attemptsMade/,
-  },
-  { what: 'starts that are no number', redis: { ats: 'abc' }, says: /attemptsStarted/ },
-  {
-    what: 'more starts than there can be',
-    redis: { ats: '9223372036854775807' },
-    postgres: { attempts_started: '2147483647' },
-    says: /attemptsStarted/,
-  },
-  { what: 'negative starts', redis: { ats: '-5' }, postgres: { attempts_started: '-5' }, says: /attemptsStarted/ },
-  {
-    what: 'more lost workers than there can be',
-    redis: { stc: 'x' },
-    postgres: { stalled_count: '2147483647' },
-    says: /stalledCounter/,
-  },
-  { what: 'a mark of a cancel that is a number', ...data({ cancelled: 5 }), says: /data.cancelled/ },
-  { what: 'a mark of a cancel without a time', ...data({ cancelled: {} }), says: /data.cancelled.at/ },
-  { what: 'a root that is an object', ...data({ root: {} }), says: /data.root/ },
-  {
-    what: 'a thousand million members',
-    ...data({ members: [{ queue: 'default', count: 1e9 }] }),
-    says: /data.members/,
-  },
-  { what: 'members that are a number', ...data({ members: 5 }), says: /data.members/ },
-  { what: 'members of no queue', ...data({ members: [{ queue: '../x', count: 1 }] }), says: /data.members/ },
-  { what: 'a note that is a text', ...data({ note: 'x' }), says: /data.note/ },
-  { what: 'a note that is null', ...data({ note: null }), says: /data.note/ },
-  { what: 'a note about a step before that is missing', ...data({ note: { after: true } }), says: /data.members/ },
-  { what: 'a note about a replacement that is missing', ...data({ note: { replaced: true } }), says: /data.members/ },
-  { what: 'a note about lists of arguments that are none', ...data({ note: { each: true } }), says: /data.args/ },
-  {
-    what: 'followers that are no plans',
-    ...data({ note: { onSuccess: [5, null] } }),
-    says: /data.note.onSuccess/,
-    isFoundByWorker: true,
-  },
-  {
-    what: 'a follower in no queue',
-    ...data({ note: { onSuccess: [{ task: 'Work.secret', queue: '../x y', args: [] }] } }),
-    says: /data.note.onSuccess/,
-    isFoundByWorker: true,
-  },
-  {
-    what: 'the name of a group without its note',
-    redis: { name: '$group' },
-    postgres: { name: '$group' },
-    says: /group/,
-  },
-  {
-    what: 'a list for its hash',
-    commands: [
-      ['DEL', 'KEY'],
-      ['LPUSH', 'KEY', 'x'],
-    ],
-    says: /not a hash|name is missing/,
-  },
-  { what: 'a text for its hash', commands: [['SET', 'KEY', 'x']], says: /not a hash|name is missing/ },
-  { what: 'nothing but its id', commands: [['DEL', 'KEY']], says: /name is missing/ },
-];
-
 /** Milliseconds in which two tasks of each damage and a good one behind them have to end, on a slow machine. */
 const ALL_WITHIN = 10_000;
 
@@ -182,29 +61,21 @@ describeEachDatabase('a task that cannot be read', (engine) => {
   });
 
   /** Enqueues tasks while no worker takes any, and damages them. */
-  async function damagedTasks(damage: Damage, count = 1): Promise<TaskHandle[]> {
+  async function damagedTasks(what: Damage, count = 1): Promise<TaskHandle[]> {
     await queue.pause();
     const handles = await work.echo.enqueueMany(Array.from({ length: count }, () => ['damaged'] as const));
-    await Promise.all(handles.map(({ id }) => apply(damage, id)));
+    await Promise.all(handles.map(({ id }) => damage(engine, stored, what, id)));
     return handles;
   }
 
-  async function apply({ redis, postgres, commands = [] }: Damage, id: string): Promise<void> {
-    if (engine.name !== 'redis') return stored.change(id, postgres as Fields);
-    if (redis) await stored.change(id, redis);
-    for (const command of commands) await stored.command(id, ...command);
-  }
+  const damages = damagesOf(engine);
 
-  const damages = DAMAGES.filter(({ redis, postgres, commands }) =>
-    engine.name === 'redis' ? (redis ?? commands) : postgres,
-  );
-
-  describe.each(damages)('has $what', (damage) => {
-    const { says, code = 'UNREADABLE_TASK', isFoundByWorker } = damage;
+  describe.each(damages)('has $what', (what) => {
+    const { says, code = 'UNREADABLE_TASK', isFoundByWorker } = what;
     const failed = { state: 'failed', error: { code, message: expect.stringMatching(says) as unknown } };
 
     it('fails at once, and can be looked up, cancelled, retried and removed before a worker took it and after', async () => {
-      const [handle] = (await damagedTasks(damage)) as [TaskHandle];
+      const [handle] = (await damagedTasks(what)) as [TaskHandle];
       const isStored = await handle.status().catch(missing);
       if (isStored && !isFoundByWorker) {
         await expect(handle.status()).resolves.toMatchObject(failed);
@@ -218,7 +89,7 @@ describeEachDatabase('a task that cannot be read', (engine) => {
       }
       await queue.resume();
 
-      const [taken] = (await damagedTasks(damage)) as [TaskHandle];
+      const [taken] = (await damagedTasks(what)) as [TaskHandle];
       await queue.resume();
       await untilTaken(taken);
       await expect(taken.result()).rejects.toMatchObject({ code: 'TASK_FAILED', cause: failed.error });
@@ -232,7 +103,7 @@ describeEachDatabase('a task that cannot be read', (engine) => {
 
   it('holds no other task up, and its method does not run', async () => {
     const handles: TaskHandle[] = [];
-    for (const damage of damages) handles.push(...(await damagedTasks(damage, 2)));
+    for (const what of damages) handles.push(...(await damagedTasks(what, 2)));
     const good = await work.echo.enqueue('good');
     runs.length = 0;
     const resumed = performance.now();
@@ -250,7 +121,7 @@ describeEachDatabase('a task that cannot be read', (engine) => {
       engine.name === 'redis'
         ? { what: '', redis: { returnvalue: '{{{{' }, says: /returnvalue/ }
         : { what: '', postgres: { finished_at_ms: '-1' }, says: /finishedOn/ };
-    await apply(broken, handle.id);
+    await damage(engine, stored, broken, handle.id);
     await expect(handle.status()).resolves.toMatchObject({ state: 'failed', error: { code: 'UNREADABLE_TASK' } });
     await expect(handle.result()).rejects.toThrow(broken.says);
     await expect(handle.forget()).resolves.toBe(true);
@@ -260,7 +131,9 @@ describeEachDatabase('a task that cannot be read', (engine) => {
     const handle = await work.fail.enqueue();
     await handle.result({ timeout: '15s' }).catch(() => undefined);
     const stacks = JSON.stringify(['Error: x\n{"name":5,"member":{"id":1}}']);
-    await apply(
+    await damage(
+      engine,
+      stored,
       {
         what: '',
         redis: { failedReason: 'kaput', stacktrace: stacks },
@@ -280,7 +153,7 @@ describeEachDatabase('a task that cannot be read', (engine) => {
     await queue.pause();
     const whole = await group([work.echo.signature('good'), work.echo.signature('damaged')]).enqueue();
     const [, member] = await whole.children();
-    await apply({ what: '', ...both('opts', 'x'), says: /opts/ }, member!.id);
+    await damage(engine, stored, { what: '', ...both('opts', 'x'), says: /opts/ }, member!.id);
     await queue.resume();
     await expect(whole.result({ timeout: '15s' })).rejects.toMatchObject({
       code: 'WORKFLOW_FAILED',

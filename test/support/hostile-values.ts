@@ -22,6 +22,16 @@ const polluting = '{"__proto__":{"admin":true},"constructor":{"prototype":{"admi
 const hostileProxy = (target: object) => new Proxy(target, { get: hostile, getPrototypeOf: hostile, has: hostile });
 const withGetter = (property: string) =>
   Object.defineProperty(new Error('the disk is full'), property, { get: hostile });
+/** What waits for such a value gets an error. */
+export const unreadableThen = (message: string): object => {
+  const value = {};
+  Reflect.set(value, 'then', () => undefined);
+  const refuse = () => {
+    throw new Error(message);
+  };
+  for (const name of Object.keys(value)) Object.defineProperty(value, name, { get: refuse });
+  return value;
+};
 /** A promise that is resolved with such a value waits for ever. */
 const thenable = <T extends object>(value: T): T => {
   Reflect.set(value, 'then', () => undefined);
@@ -33,9 +43,9 @@ const circular = () => {
   return error;
 };
 const body = () => {
-  const cycle: { self?: unknown } = {};
-  cycle.self = cycle;
-  return cycle;
+  const self: { self?: unknown } = {};
+  self.self = self;
+  return self;
 };
 class Failures extends AggregateError {
   override readonly name = 'Failures';

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
 import { Logger, type LoggerService } from '@nestjs/common';
 import { oneLine, PackageLogger } from '../../lib/package-logger.js';
+import { unreadableThen } from '../support/hostile-values.js';
 
 const written: unknown[][] = [];
 const write = (...line: unknown[]) => void written.push(line);
@@ -43,14 +44,7 @@ it('an error of the logger of the application stays here', () => {
 it.each<[what: string, answer: () => unknown]>([
   ['is rejected', () => Promise.reject(new Error('the disk is full'))],
   ['is rejected with nothing', () => Promise.reject(undefined)],
-  [
-    'has a method then that throws',
-    () => ({
-      then: () => {
-        throw new Error('no then');
-      },
-    }),
-  ],
+  ['has a then that throws', () => unreadableThen('no then')],
 ])('a promise of the logger of the application that %s ends no process', async (_, answer) => {
   const unhandled = jest.fn();
   process.on('unhandledRejection', unhandled);

@@ -2,6 +2,7 @@ import type { Queue } from 'bullmq';
 import type { ControlPort, QueueSettings, RateLimit, Reason } from '../ports/control-port.js';
 import type { Availability } from './availability.js';
 import type { Driver } from './driver.js';
+import { isTime } from './jobs/unreadable-job.js';
 import {
   changesTo,
   CONCURRENCY_FIELDS,
@@ -137,7 +138,7 @@ function readReason(text: string | null | undefined): Reason | null {
     const value = JSON.parse(text ?? 'null') as Partial<Record<keyof Reason | 'format', unknown>> | null;
     if (typeof value !== 'object' || value?.format !== FORMAT) return null;
     const { by, at, reason } = value;
-    if (typeof by !== 'string' || typeof at !== 'number' || !Number.isFinite(at)) return null;
+    if (typeof by !== 'string' || !isTime(at)) return null;
     return { by, at, reason: typeof reason === 'string' ? reason : null };
   } catch {
     return null;

@@ -8,6 +8,8 @@ import {
   type WorkerRecord,
   type WorkerRegistry,
 } from '../ports/worker-registry.js';
+import { PackageLogger } from '../../package-logger.js';
+import { isObject, isTime } from './jobs/unreadable-job.js';
 import type { QueueMeta } from './queue-meta.js';
 
 /** The number of the form of a record. A process leaves records with a higher number alone. */
@@ -17,6 +19,8 @@ const CHANNEL = 'worker-requests';
 
 /** Keeps a record for each worker in the metadata of a queue in which no task waits. */
 export class QueueMetaWorkerRegistry implements WorkerRegistry {
+  private readonly logger = new PackageLogger();
+
   constructor(
     private readonly meta: QueueMeta,
     private readonly now: () => number,
@@ -35,9 +39,12 @@ export class QueueMetaWorkerRegistry implements WorkerRegistry {
     do {
       const page = await this.meta.scan(cursor);
       for (const [key, text] of page.texts) {
+        if (isShutdownKey(key)) continue;
         const worker = parseWorker(text);
+        if (worker === 'newer') continue;
         if (worker && isRemembered(worker, this.now())) workers.push(worker);
-        else if (worker) forgotten.push(key, shutdownKey(worker.id));
+        else forgotten.push(key, shutdownKey(key));
+        if (!worker) this.logger.warn(unreadableWorker(key));
       }
       cursor = page.next;
     } while (cursor !== undefined);
@@ -82,25 +89,30 @@ export class QueueMetaWorkerRegistry implements WorkerRegistry {
   }
 }
 
-/** @returns `undefined` for a text that is no record of this form: any client of the store may write any text */
-function parseWorker(text: string): WorkerRecord | undefined {
+/** A live worker stores its record again with its next sign of life. */
+function unreadableWorker(key: string): string {
+  return `The record of the worker "${key}" cannot be read, because another program has changed it. It is removed.`;
+}
+
+/** @returns `undefined` for a text that is no record: any client of the store may write any text. `newer`: one of a later version */
+function parseWorker(text: string): WorkerRecord | 'newer' | undefined {
   let value: Partial<Record<keyof WorkerRecord | 'format', unknown>> | null;
   try {
     value = JSON.parse(text) as typeof value;
   } catch {
     return undefined;
   }
-  if (typeof value !== 'object' || value === null || value.format !== FORMAT) return undefined;
+  if (typeof value !== 'object' || value === null) return undefined;
+  if (typeof value.format === 'number' && value.format > FORMAT) return 'newer';
   const { id, application, host, pid, version, startedAt, seenAt, queues, tasks, schedules, concurrency } = value;
-  if (typeof id !== 'string' || typeof host !== 'string' || typeof version !== 'string') return undefined;
+  if (value.format !== FORMAT || typeof id !== 'string' || typeof host !== 'string' || typeof version !== 'string')
+    return undefined;
   if (application !== undefined && typeof application !== 'string') return undefined;
-  if (typeof pid !== 'number' || typeof startedAt !== 'number' || typeof seenAt !== 'number') return undefined;
-  if (!isNames(queues) || !isNames(tasks) || !isNames(schedules)) return undefined;
-  if (typeof concurrency !== 'object' || concurrency === null) return undefined;
+  if (typeof pid !== 'number' || !isTime(startedAt) || !isTime(seenAt)) return undefined;
+  if (!isNames(queues) || !isNames(tasks) || !isNames(schedules) || !isSizes(concurrency)) return undefined;
   const { tasksOfQueues, batchSizes, rateLimits, shardOfQueues, load } = value;
   return {
-    ...{ id, application, host, pid, version, startedAt, seenAt, queues, tasks, schedules },
-    concurrency: concurrency as Record<string, number>,
+    ...{ id, application, host, pid, version, startedAt, seenAt, queues, tasks, schedules, concurrency },
     ...(isNamesByQueue(tasksOfQueues) && { tasksOfQueues }),
     ...(isSizes(batchSizes) && { batchSizes }),
     ...(isLimits(rateLimits) && { rateLimits }),
@@ -114,30 +126,34 @@ function isNames(value: unknown): value is string[] {
 }
 
 function isNamesByQueue(value: unknown): value is Record<string, string[]> {
-  return typeof value === 'object' && value !== null && Object.values(value).every(isNames);
+  return isObject(value) && Object.values(value).every(isNames);
 }
 
 function isTexts(value: unknown): value is Record<string, string> {
-  return typeof value === 'object' && value !== null && Object.values(value).every((text) => typeof text === 'string');
+  return isObject(value) && Object.values(value).every((text) => typeof text === 'string');
 }
 
 function isSizes(value: unknown): value is Record<string, number> {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    Object.values(value).every((size) => typeof size === 'number' && size > 0)
-  );
+  return isObject(value) && Object.values(value).every((size) => typeof size === 'number' && size > 0);
 }
 
 function isLimits(value: unknown): value is Record<string, RateLimit> {
-  if (typeof value !== 'object' || value === null) return false;
-  return Object.values(value as Record<string, Partial<RateLimit> | null>).every(
-    (limit) => typeof limit?.max === 'number' && typeof limit.per === 'number',
+  return (
+    isObject(value) &&
+    Object.values(value as Record<string, Partial<RateLimit> | null>).every(
+      (limit) => typeof limit?.max === 'number' && typeof limit.per === 'number',
+    )
   );
 }
 
+const SHUTDOWN = 'shutdown:';
+
 function shutdownKey(id: string): string {
-  return `shutdown:${id}`;
+  return SHUTDOWN + id;
+}
+
+function isShutdownKey(key: string): boolean {
+  return key.startsWith(SHUTDOWN);
 }
 
 /** @returns `undefined` for a text that is no request of this form */
@@ -164,7 +180,7 @@ function isLoad(value: unknown): value is WorkerLoad {
   >;
   return (
     (silentQueues === undefined || isNames(silentQueues)) &&
-    (schedulesSince === undefined || typeof schedulesSince === 'number') &&
+    (schedulesSince === undefined || isTime(schedulesSince)) &&
     [runningCount, eventLoopDelay, memory].every((figure) => typeof figure === 'number') &&
     Array.isArray(running) &&
     running.every(isRunningTask)
@@ -174,5 +190,5 @@ function isLoad(value: unknown): value is WorkerLoad {
 function isRunningTask(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false;
   const { id, name, since } = value as Partial<Record<'id' | 'name' | 'since', unknown>>;
-  return typeof id === 'string' && typeof name === 'string' && typeof since === 'number' && Math.abs(since) < 8.64e15;
+  return typeof id === 'string' && typeof name === 'string' && isTime(since);
 }

@@ -1,3 +1,4 @@
+import { toJson } from '../../engine/json.js';
 import { isQueueOfTasks, queueOfTask } from '../../engine/task-id.js';
 import type { TaskCall, TaskTree } from '../../engine/task.js';
 
@@ -20,6 +21,8 @@ export interface NewRow {
   readonly payload: string;
 }
 
+/** The last time that the stores take: the end of the year 9999. */
+const LAST_TIME = 253_402_300_799_999;
 /** Characters of the payload of one row. A larger call has a row of its own. */
 const ROW_LENGTH = 256 * 1024;
 /** Calls of one row. */
@@ -59,10 +62,16 @@ export function rowOfTree(tree: TaskTree): NewRow {
  */
 export function readContent(payload: string): OutboxContent {
   const content = parse(payload);
-  if (isObject(content) && isTree(content['tree'])) return { tree: content['tree'] };
+  if (isObject(content) && isTree(content['tree'])) return { tree: storable(content['tree'], 'tree') };
   if (isObject(content) && Array.isArray(content['calls']) && content['calls'].every(isCall))
-    return { calls: content['calls'] };
+    return { calls: storable(content['calls'], 'calls') };
   throw new Error('the payload contains neither calls nor a workflow');
+}
+
+/** @throws NotSerializableError with the place of a text that no engine can store */
+function storable<T>(content: T, what: string): T {
+  toJson(content, what);
+  return content;
 }
 
 /** How the id of a call stands in a payload. The same text may stand in the arguments of other calls. */
@@ -98,8 +107,28 @@ function isCall(value: unknown): value is TaskCall {
     Array.isArray(args) &&
     isObject(headers) &&
     Object.values(headers).every((header) => typeof header === 'string') &&
-    isObject(options) &&
+    isOptions(options) &&
     (unique === undefined || (isObject(unique) && typeof unique['key'] === 'string'))
+  );
+}
+
+/** The numbers among the options of a call. */
+const NUMBERS: ReadonlyMap<string, (option: number) => boolean> = new Map([
+  ['attempts', (attempts: number) => Number.isInteger(attempts) && attempts <= 1_001],
+  ['priority', (priority: number) => Number.isInteger(priority) && priority <= 9],
+  ...(['startAt', 'expiresAt', 'timeout', 'resultTtl'] as const).map(
+    (name) => [name, (time: number) => time <= LAST_TIME] as const,
+  ),
+]);
+
+function isOptions(value: unknown): value is TaskCall['options'] {
+  return (
+    isObject(value) &&
+    Object.entries(value).every(([name, option]) => {
+      const isRight = NUMBERS.get(name);
+      return !isRight || (typeof option === 'number' && option >= 0 && isRight(option));
+    }) &&
+    isObject(value['backoff'] ?? {})
   );
 }
 

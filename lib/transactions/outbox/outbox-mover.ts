@@ -70,8 +70,9 @@ export class OutboxMover {
       refusals.push(...refused);
       next += part.length;
     }
+    const [first] = refusals;
     // When nothing at all could be stored, the reason is hardly in the calls.
-    if (stored === 0 && refusals.length > 0) interruption ??= refusals[0]?.error;
+    if (stored === 0 && first) interruption ??= new Error(`row ${first.seq}: ${bareMessage(first.error)}`);
     else for (const { seq, error } of refusals) rejected.set(seq, bareMessage(error));
     // A row that is stored in part is moved once more.
     const open = new Set([...items.slice(next), ...(stored === 0 ? refusals : [])].map(({ seq }) => seq));

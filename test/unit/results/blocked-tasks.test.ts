@@ -78,6 +78,18 @@ it('tells the places of the first tasks, and when the rate limit lets them start
   });
 });
 
+it.each([
+  { max: 0, per: 1_000 },
+  { max: Number.NaN, per: 1_000 },
+  { max: 1, per: 1e300 },
+  { max: 1e-9, per: 31_557_600_000_000 },
+])('does not tell when a limit of %j lets tasks start: no clock has the time', async (limit) => {
+  const waiting: Waiting = { queued: ['mail.a', 'mail.b'] };
+  const { blocked } = blockedTasks({ ...FREE, limitedFor: 300, limit }, [worker('mail')], waiting);
+  const { block } = await blocked.withBlock(task('queued', 'mail', 'mail.b'));
+  expect(block).toEqual({ by: 'rate-limit', position: 1, estimatedStart: null });
+});
+
 it('does not tell the places behind a long queue', async () => {
   const queued = Array.from({ length: 100 }, (_, n) => `mail.${n}`);
   const { blocked } = blockedTasks(FREE, [worker('mail')], { queued, prioritized: ['mail.last'] });

@@ -58,7 +58,23 @@ describe('OutboxMover', () => {
     const { mover } = engine(() => new Error('out of memory'));
     const rows = ['a', 'b'].map((name, index) => ({ seq: `${index}`, payload: payloadOf(call(name)) }));
     const batch = await mover.move(rows);
-    expect(batch).toMatchObject({ moved: [], rejected: [], interruption: { message: 'out of memory' } });
+    expect(batch).toMatchObject({ moved: [], rejected: [], interruption: { message: 'row 0: out of memory' } });
+  });
+
+  test.each<[what: string, fields: object, reason: RegExp]>([
+    ['NUL in an argument', { args: [{ text: 'a\u0000b' }] }, /calls\[0\]\.args\[0\]\.text contains a NUL/],
+    ['half a character in a header', { headers: { user: '\ud800' } }, /headers\.user contains half a surrogate pair/],
+    ['NUL in its key', { unique: { key: 'a\u0000', while: 'running' } }, /unique\.key contains a NUL/],
+    ['half a character in its name', { name: 'a\udc00' }, /name contains half a surrogate pair/],
+    ['attempts that are a text', { options: { attempts: '3' } }, /neither calls nor a workflow/],
+    ['attempts beyond any number', { options: { attempts: 1e12 } }, /neither calls nor a workflow/],
+    ['a start that is no time', { options: { startAt: 1e300 } }, /neither calls nor a workflow/],
+    ['a priority of its own kind', { options: { priority: -1 } }, /neither calls nor a workflow/],
+  ])('rejects a row that is alone, of a call that no engine can store: %s', async (_, fields, reason) => {
+    const { stored, mover } = engine(() => undefined);
+    const batch = await mover.move([{ seq: '7', payload: payloadOf({ ...call('a'), ...fields }) }]);
+    expect(batch).toEqual({ moved: [], rejected: [{ seq: '7', reason: expect.stringMatching(reason) as unknown }] });
+    expect(stored).toEqual([]);
   });
 
   test('leaves all rows for later while the engine cannot be reached', async () => {
@@ -102,7 +118,7 @@ describe('OutboxMover', () => {
 
 describe('the form of rows', () => {
   test('a payload is ASCII and keeps every character', () => {
-    const text = 'é 漢 🚀 \u2028 \ud800 " \\ \u007f';
+    const text = 'é 漢 🚀 \u2028 \uffff " \\ \u007f';
     const [row] = rowsOfCalls([call('a', { args: [text] })]);
     expect(row?.payload).toMatch(/^[\u0020-\u007e]*$/);
     expect(readContent(row?.payload as string)).toMatchObject({ calls: [{ args: [text] }] });

@@ -18,6 +18,13 @@ end`;
 export const READ_JOB = `${READ_JOB_FUNCTION}
 return readJob(KEYS[1])`;
 
+/** A function of Lua that reads a field of a job; false when there is none, or when another program has put something else under its key. */
+export const FIELD_OF_JOB = `
+local function fieldOf(job, field)
+  local value = redis.pcall('HGET', job, field)
+  return type(value) == 'string' and value
+end`;
+
 /** A function of Lua that tells whether the text of the data, behind its first bracket, begins with a mark. */
 const HAS_MARK = `
 local function hasMark(rest)
@@ -28,10 +35,10 @@ end`;
  * Marks the job KEYS[1] as failed by a member, unless a worker has it, it has ended or has a mark, or a caller has run it again: the
  * number of its reruns has to be ARGV[2]. ARGV[1] is the JSON text of the mark. Reads the job in the same step.
  */
-export const FAIL_JOB = `${HAS_MARK}
-local data = redis.call('HGET', KEYS[1], 'data')
+export const FAIL_JOB = `${HAS_MARK}${FIELD_OF_JOB}
+local data = fieldOf(KEYS[1], 'data')
 local rest = data and string.match(data, '^%s*{%s*(.*)$')
-local isFree = not redis.call('HGET', KEYS[1], 'finishedOn') and redis.call('EXISTS', KEYS[2]) == 0
+local isFree = not fieldOf(KEYS[1], 'finishedOn') and redis.call('EXISTS', KEYS[2]) == 0
 local isMarked = 0
 if rest and isFree and not hasMark(rest) then
   local isRead, value = pcall(cjson.decode, data)
@@ -50,11 +57,11 @@ return { isMarked, readJob(KEYS[1]) }`;
  * the value of `starts`, which is followed by whether a worker has the lock of the job. The mark is put into the text of the data, because Lua does not read and write every JSON value
  * without a loss.
  */
-export const CANCEL_JOB = `${HAS_MARK}
-local data = redis.call('HGET', KEYS[1], 'data')
+export const CANCEL_JOB = `${HAS_MARK}${FIELD_OF_JOB}
+local data = fieldOf(KEYS[1], 'data')
 local rest = data and string.match(data, '^%s*{%s*(.*)$')
-if rest and not redis.call('HGET', KEYS[1], 'finishedOn') and not hasMark(rest) then
-  local mark = ARGV[1] .. (tonumber(redis.call('HGET', KEYS[1], 'ats') or '0') or 0)
+if rest and not fieldOf(KEYS[1], 'finishedOn') and not hasMark(rest) then
+  local mark = ARGV[1] .. (tonumber(fieldOf(KEYS[1], 'ats') or '0') or 0)
     .. ',"running":' .. (redis.call('EXISTS', KEYS[2]) == 1 and 'true' or 'false') .. '}'
   local comma = string.sub(rest, 1, 1) == '}' and '' or ','
   redis.call('HSET', KEYS[1], 'data', '{"cancelled":' .. mark .. comma .. rest)
@@ -65,12 +72,12 @@ ${READ_JOB}`;
  * Puts a note into the mark of the cancelled job KEYS[1], unless it has ended, or removes it, and reads the job in the same step. ARGV[1]
  * is 1 for a note. The mark is the beginning of the text, as {@link CANCEL_JOB} has put it there.
  */
-export const RUN_AGAIN = `
+export const RUN_AGAIN = `${FIELD_OF_JOB}
 local note = '"again":true,'
-local data = redis.call('HGET', KEYS[1], 'data')
+local data = fieldOf(KEYS[1], 'data')
 local mark = data and string.match(data, '^%s*{%s*"cancelled":{(.*)$')
 local isNoted = mark and string.sub(mark, 1, string.len(note)) == note
-if mark and ARGV[1] == '1' and not isNoted and not redis.call('HGET', KEYS[1], 'finishedOn') then
+if mark and ARGV[1] == '1' and not isNoted and not fieldOf(KEYS[1], 'finishedOn') then
   redis.call('HSET', KEYS[1], 'data', '{"cancelled":{' .. note .. mark)
 elseif isNoted and ARGV[1] ~= '1' then
   redis.call('HSET', KEYS[1], 'data', '{"cancelled":{' .. string.sub(mark, string.len(note) + 1))

@@ -1,23 +1,28 @@
+import { FIELD_OF_JOB } from './job-hash.js';
+
 /** A field of the job's hash. BullMQ does not read it, and it goes with the job. */
 const DROPPED = 'logsDropped';
 
 /**
  * Adds the lines `ARGV[2]`… to the log `KEYS[2]` of the job `KEYS[1]`, and drops all but the last `ARGV[1]` lines. The job counts the
- * lines that were dropped, so that each line keeps its number.
+ * lines that were dropped, so that each line keeps its number. Where another program has put something else under one of the keys, the
+ * lines are dropped: they are no end of the task.
  */
 export const ADD_LOG_LINES = `
-if redis.call('EXISTS', KEYS[1]) == 0 then return end
+if redis.call('EXISTS', KEYS[1]) == 0 or type(redis.pcall('HGET', KEYS[1], '${DROPPED}')) == 'table' then return end
 local keep = tonumber(ARGV[1])
-local kept = redis.call('RPUSH', KEYS[2], unpack(ARGV, 2))
+local kept = redis.pcall('RPUSH', KEYS[2], unpack(ARGV, 2))
+if type(kept) ~= 'number' then return end
 if kept > keep then
   redis.call('LTRIM', KEYS[2], -keep, -1)
   redis.call('HINCRBY', KEYS[1], '${DROPPED}', kept - keep)
 end`;
 
 /** Reads up to `ARGV[2]` lines of the log `KEYS[2]` behind the first `ARGV[1]` lines that the job `KEYS[1]` has ever had. */
-export const READ_LOG_LINES = `
-local dropped = tonumber(redis.call('HGET', KEYS[1], '${DROPPED}') or '0') or 0
-local kept = redis.call('LLEN', KEYS[2])
+export const READ_LOG_LINES = `${FIELD_OF_JOB}
+local dropped = tonumber(fieldOf(KEYS[1], '${DROPPED}') or '0') or 0
+local kept = redis.pcall('LLEN', KEYS[2])
+if type(kept) ~= 'number' then return { dropped, 0, {} } end
 local limit = tonumber(ARGV[2])
 local first = math.max(tonumber(ARGV[1]) - dropped, 0)
 local rows = limit > 0 and redis.call('LRANGE', KEYS[2], first, first + limit - 1) or {}

@@ -18,6 +18,7 @@ export const LANE_KEYS = [
  *
  * - It ends only jobs that run under their token and have no parent, key, scheduler or open members. What it leaves out, BullMQ's own
  *   script ends.
+ * - It reads settings of the queue as BullMQ's scripts do, by which patched-scripts.ts makes it go on when one is no number.
  * - It takes no job while the queue has a limit, or delayed jobs that are due, which BullMQ's own script makes wait first.
  *
  * Returns the ids of the jobs that it has not ended; for each taken job its token, id and fields, as JSON; 1 when BullMQ's own script has to
@@ -26,11 +27,11 @@ export const LANE_KEYS = [
  */
 export const LANE_SCRIPT = `
 local rcall = redis.call
-local waitKey, activeKey, prioritizedKey, eventsKey, stalledKey, delayedKey, metaKey, pcKey, completedKey, markerKey = unpack(KEYS)
+local waitKey, activeKey, prioritizedKey, eventsKey, stalledKey, delayedKey, queueMetaKey, pcKey, completedKey, markerKey = unpack(KEYS)
 local prefix, now, lockDuration, worker, ends = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
-local settings = rcall('HMGET', metaKey, 'paused', 'concurrency', 'max', 'opts.maxLenEvents')
+local settings = rcall("HMGET", queueMetaKey, 'paused', 'concurrency', 'max', 'opts.maxLenEvents')
 if ends > 0 then
-  if not settings[4] then rcall('HSET', metaKey, 'opts.maxLenEvents', 10000) end
+  if not settings[4] then rcall('HSET', queueMetaKey, 'opts.maxLenEvents', 10000) end
   rcall('XTRIM', eventsKey, 'MAXLEN', '~', settings[4] or 10000)
 end
 
