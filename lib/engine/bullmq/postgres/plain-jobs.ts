@@ -2,6 +2,7 @@ import { bullmq } from '../bullmq-package.cjs';
 import type { JobEntry } from '../jobs/job-data.js';
 import { LANE_SCHEMA } from './lane/lane-statement.js';
 import { PlannedStatement } from './planned-statement.js';
+import { TRIM_EVENTS } from './trim-events.js';
 
 /** Between two values of a column. JSON has no such character outside of escapes, and neither have ids and names. */
 const SEPARATOR = '\x1e';
@@ -48,12 +49,7 @@ WITH gate AS MATERIALIZED (
   ) AS told (step, event, data)
   ORDER BY seq, step
   RETURNING id
-), trimmed AS (
-  DELETE FROM event
-  WHERE queue = $1 AND id <= (SELECT max(id) FROM news WHERE id % 256 = 0) - (SELECT kept_events FROM gate)
-    AND (SELECT bool_or(id % 256 = 0 AND id > kept_events AND kept_events > 0)
-      AND pg_try_advisory_xact_lock(hashtext('bullmq:evtrim:' || $1)) FROM news, gate)
-)
+), ${TRIM_EVENTS}
 SELECT fits,
   CASE WHEN EXISTS (SELECT FROM added) THEN pg_notify('bullmq_jobs', $1)::text END AS told_workers,
   CASE WHEN EXISTS (SELECT FROM news) AND pg_try_advisory_xact_lock(hashtext('bullmq:evnotify:' || $1))

@@ -1,19 +1,11 @@
-import type {
-  BackendFactory,
-  FlowProducer,
-  PgPool,
-  PgQueryResult,
-  PostgresQueueBackend,
-  Processor,
-  Queue,
-  QueueOptions,
-  Worker,
-} from 'bullmq';
+import type { FlowProducer, PgPool, PostgresQueueBackend, Processor, Queue, QueueOptions, Worker } from 'bullmq';
 import { inBatches } from '../../../concurrency.js';
-import { bareError } from '../../bare-error.js';
 import { bullmq } from '../bullmq-package.cjs';
 import type { PoolDeadline } from '../call-deadline.js';
 import type { Clock } from '../clock.js';
+import { BackendQueries } from './backend-queries.js';
+import { markOptions } from './mark-options.js';
+import { backendFactory } from './patched-postgres-backend.js';
 import { waitByOwnClock } from '../patched-backend-time.js';
 import {
   CANCEL_FREE_JOBS,
@@ -34,13 +26,11 @@ import { ADD_PLAIN_JOBS, orderOf, toColumns, type PlainJobsRow } from './plain-j
 import { diagnosePostgres } from './diagnose-postgres.js';
 import { foreignWorkersOnPostgres } from './foreign-workers.js';
 import type { Finding } from '../../ports/diagnosis-port.js';
-import { askTogether } from './patched-wait.js';
 import type { ForeignWorker } from '../../ports/foreign-workers-port.js';
 import { moveFailedParentFirst } from './patched-parent-first.js';
-import { passServerTime } from './patched-postgres-time.js';
 import { readReplaced, REPLACE_META, type ReplacedRow } from './replace-meta.js';
 import { PostgresLists } from './postgres-lists.js';
-import { claimStatement, patchClaims, readClaim } from './patched-claims.js';
+import { patchClaims } from './patched-claims.js';
 import { isAnswer, isForbidden, isOutage } from './outage.js';
 import { LaneSwitch } from './lane/lane-switch.js';
 import { useLane } from './lane/patched-lane.js';
@@ -68,7 +58,7 @@ import type {
 } from '../driver.js';
 import type { MessageBus } from '../message-bus.js';
 import type { JobEntry } from '../jobs/job-data.js';
-import { isObject, MOST_RUNS, unreadableOptions } from '../jobs/unreadable-job.js';
+import { MOST_RUNS, unreadableOptions } from '../jobs/unreadable-job.js';
 import { patchWorkerBackend } from '../patched-worker-backend.js';
 import { SELECT_JOBS_AND_COMPLETIONS } from './in-transaction/completion-statements.js';
 import { withCompletion, type CompletedJobRow } from './in-transaction/postgres-completions.js';
@@ -76,16 +66,11 @@ import { PostgresTransactions, TRANSACTION_FUNCTIONS } from './in-transaction/po
 import { PackageLogger } from '../../../package-logger.js';
 
 /**
- * The longest time in seconds for which a worker waits for a notification when it knows a delayed job. BullMQ's own limit is an hour,
- * in which a connection that broke silently would go unnoticed. Without a delayed job BullMQ asks every five seconds.
- */
-const LONGEST_WAIT = 10;
-
-/**
  * The driver for PostgreSQL, and for PGlite behind the interface of a pool. All queues of a process share one pool; by
  * itself, BullMQ opens one for each queue that gets a URL or options.
  */
 export class PostgresDriver implements Driver {
+  private readonly backendQueries: BackendQueries;
   private readonly classes: ReturnType<typeof bullmq.withBackend<PostgresQueueBackend, PgPool>>;
   private readonly errorListeners: ((error: Error) => void)[] = [];
   /**
@@ -136,7 +121,9 @@ export class PostgresDriver implements Driver {
       { query: async (text, params) => markOptions(await pools.queries.query(text, params)) },
       () => this.tables.hasDelayedIndex,
     );
-    this.classes = bullmq.withBackend(this.backendFactory());
+    this.backendQueries = new BackendQueries(pools.queries, this.report);
+    const { backendQueries: queries } = this;
+    this.classes = bullmq.withBackend(backendFactory({ queries, listeners: pools.listeners, clock }));
     pools.queries.on('error', this.report);
     pools.listeners.on('error', this.report);
   }
@@ -239,7 +226,8 @@ export class PostgresDriver implements Driver {
       laneSwitch: this.laneSwitch,
       clockDifference: () => this.clock.difference,
       isOutage: (error: unknown) => !bullmq.isNotConnectionError(error as Error),
-      query: (params: readonly unknown[]) => this.runLane(params),
+      query: (params: readonly unknown[]) =>
+        this.backendQueries.ofWorker(() => this.planned.run<LaneRow>(LANE, params)),
     };
     patchClaims(worker.getBackend() as unknown as PostgresQueueBackend, this.clock, ends);
     useLane(worker, lane, (backend) => {
@@ -404,131 +392,10 @@ export class PostgresDriver implements Driver {
   private readonly report = (error: Error): void => {
     if (!this.closing) for (const listener of this.errorListeners) listener(error);
   };
-
-  private backendFactory(): BackendFactory<PostgresQueueBackend, PgPool> {
-    return (name, options, kind) => {
-      const ofWorker = kind?.withBlockingConnection === true;
-      const query = ofWorker ? askTogether((text, params) => this.queryOfWorker(text, params)) : this.query.bind(this);
-      const pool: PgPool = {
-        query: query as PgPool['query'],
-        // A backend checks out a single client: the one on which it listens for as long as it lives.
-        connect: () => this.pools.listeners.connect(),
-        end: async () => undefined,
-        on() {
-          return this;
-        },
-        removeAllListeners() {
-          return this;
-        },
-      };
-      const backend = passServerTime(
-        new bullmq.PostgresQueueBackend(new SharedPoolConnection(pool), name, options),
-        this.clock,
-      );
-      if (ofWorker) Object.defineProperty(backend, 'maximumBlockTimeout', { value: LONGEST_WAIT });
-      return backend;
-    };
-  }
-
-  private async query<R>(text: string, params?: readonly unknown[]): Promise<PgQueryResult<R>> {
-    try {
-      return markOptions(await this.pools.queries.query<R>(text, params));
-    } catch (error) {
-      return this.repairAndRepeat<R>(error, text, params);
-    }
-  }
-
-  /**
-   * Runs a query of a worker. BullMQ's workers wait and try again, also when they store the end of a job, only after an
-   * error with the code ECONNREFUSED; after any other error they give up. A PostgreSQL server that restarts answers
-   * with other errors too, so every outage gets that code.
-   */
-  private async queryOfWorker<R>(text: string, params?: readonly unknown[]): Promise<PgQueryResult<R>> {
-    const statement = claimStatement(text, params);
-    try {
-      return readClaim(markOptions(await this.pools.queries.query<R>(statement, params)));
-    } catch (error) {
-      const repeated = this.repairAndRepeat<R>(error, statement, params);
-      return readClaim(await repeated.catch((last: unknown) => this.throwToWorker(last)));
-    }
-  }
-
-  private async runLane(params: readonly unknown[]): Promise<readonly LaneRow[]> {
-    try {
-      return await this.planned.run<LaneRow>(LANE, params);
-    } catch (error) {
-      return this.throwToWorker(error);
-    }
-  }
-
-  private throwToWorker(error: unknown): never {
-    if (!isOutage(error)) throw error;
-    this.report(error as Error);
-    throw Object.assign(bareError(error), { code: 'ECONNREFUSED' });
-  }
-
-  /**
-   * Repairs the numbers of a queue that a query could not read, and runs the query once more: counters of jobs that are too
-   * large, and settings of the queue that are none. By itself, one of them would keep all jobs of the queue from being taken
-   * and ended.
-   */
-  private async repairAndRepeat<R>(
-    error: unknown,
-    text: string,
-    params: readonly unknown[] = [],
-  ): Promise<PgQueryResult<R>> {
-    // Each function of BullMQ has the queue as its first parameter.
-    const [queue] = params;
-    if (!NO_NUMBER.test((error as { code?: string }).code ?? '') || typeof queue !== 'string') throw error;
-    await this.pools.queries.query(LOWER_COUNTERS, [queue, MOST_RUNS + 1]);
-    const { rows } = await this.pools.queries.query<{ field: string }>(REMOVE_SETTINGS, [queue]);
-    for (const { field } of rows) {
-      this.report(
-        new Error(
-          `The setting "${field}" of the queue "${queue}" was not a number, so it was removed. What changed it?`,
-        ),
-      );
-    }
-    return markOptions(await this.pools.queries.query<R>(text, params));
-  }
 }
-
-/** Options that are no object. BullMQ takes null for no options. */
-function markOptions<R>(result: PgQueryResult<R>): PgQueryResult<R> {
-  for (const row of result.rows as { opts?: unknown }[]) {
-    if ('opts' in row && !isObject(row.opts)) row.opts = unreadableOptions('opts is not an object');
-  }
-  return result;
-}
-
-/** Lowers counters that BullMQ could not count up any more. They are still larger than any right one. */
-const LOWER_COUNTERS = `
-UPDATE job SET
-  attempts_made = LEAST(attempts_made, $2::integer),
-  attempts_started = LEAST(attempts_started, $2::integer),
-  stalled_count = LEAST(stalled_count, $2::integer)
-WHERE queue = $1 AND state NOT IN ('completed', 'failed')
-  AND GREATEST(attempts_made, attempts_started, stalled_count) > $2::integer`;
 
 const MAKE_ENDABLE = `
 UPDATE job SET opts = $3::jsonb, attempts_made = LEAST(attempts_made, $4::integer) WHERE queue = $1 AND id = $2`;
-
-/** Removes the settings of a queue that BullMQ reads as numbers, and cannot. Those of 9 digits fit into an integer. */
-const REMOVE_SETTINGS = `
-DELETE FROM meta WHERE queue = $1 AND field IN ('concurrency', 'max', 'duration', 'opts.maxLenEvents')
-  AND value !~ CASE field WHEN 'duration' THEN '^-?[0-9]{1,15}$' ELSE '^-?[0-9]{1,9}$' END
-RETURNING field`;
-
-/** SQLSTATE: a number is out of range, or a text is no number. */
-const NO_NUMBER = /^(22003|22P02)$/;
-
-/**
- * BullMQ's connection on pools that {@link PostgresDriver.connect} has prepared. BullMQ's own `waitUntilReady` looks
- * for its tables in the schema `bullmq`, because an application that gives a pool cannot name another schema.
- */
-class SharedPoolConnection extends bullmq.PostgresConnection {
-  override async waitUntilReady(): Promise<void> {}
-}
 
 /** Jobs that another transaction has locked, and whose cancels wait for it at the same time. */
 const LOCKED_AT_ONCE = 2;

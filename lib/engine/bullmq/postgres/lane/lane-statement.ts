@@ -1,5 +1,6 @@
 import type { JobRow } from '../job-rows.js';
 import { PlannedStatement } from '../planned-statement.js';
+import { TRIM_EVENTS } from '../trim-events.js';
 
 /** The version of BullMQ's tables for which {@link LANE} was written. */
 export const LANE_SCHEMA = 11;
@@ -81,12 +82,7 @@ WITH gate AS MATERIALIZED (
     SELECT 3, priority, seq, 'active', jsonb_build_object('jobId', id, 'prev', 'waiting') FROM taken
   ) AS list ORDER BY step, priority, seq
   RETURNING id
-), trimmed AS (
-  DELETE FROM event
-  WHERE queue = $1 AND id <= (SELECT max(id) FROM news WHERE id % 256 = 0) - (SELECT kept_events FROM gate)
-    AND (SELECT bool_or(id % 256 = 0 AND id > kept_events AND kept_events > 0)
-      AND pg_try_advisory_xact_lock(hashtext('bullmq:evtrim:' || $1)) FROM news, gate)
-)
+), ${TRIM_EVENTS}
 SELECT fits, is_open AND (limited OR due) AS refers, limited,
   (SELECT json_agg(id) FROM ended) AS ended,
   (SELECT json_agg(taken) FROM taken) AS taken,
