@@ -111,7 +111,7 @@ export class BullMQEngine implements Engine {
     const queueNamed = (name: string) => this.native(name);
     const readyQueue = (name: string) => this.readyQueue(name);
     this.availability = new Availability(driver, timeout);
-    const meta = { driver, availability: this.availability, queueOf: readyQueue };
+    const meta = { metadata: driver.metadata, availability: this.availability, queueOf: readyQueue };
     this.statistics = new Statistics({
       parts: new QueueMeta('statistics', meta),
       merged: new QueueMeta('history', meta),
@@ -169,7 +169,7 @@ export class BullMQEngine implements Engine {
       topology: options.topology ?? ONE_SHARD,
     });
     this.log = new TaskLog({
-      driver,
+      logs: driver.logs,
       availability: this.availability,
       lookup: this.lookup,
       keep: options.logLines,

@@ -1,16 +1,14 @@
-import type { FlowProducer, JobJson, JobState, Processor, Queue, QueueOptions, Worker, WorkerOptions } from 'bullmq';
+import type { FlowProducer, Processor, Queue, QueueOptions, Worker, WorkerOptions } from 'bullmq';
 import type { ListPosition, ListRequest, QueueFigures } from '../ports/list-port.js';
 import type { Finding } from '../ports/diagnosis-port.js';
 import type { ForeignWorker } from '../ports/foreign-workers-port.js';
-import type { TransactionAdapter } from '../ports/transaction-port.js';
-import type { Json } from '../json.js';
-import type { Retention } from '../retention.js';
-import type { TaskFailure, Uniqueness } from '../task.js';
 import type { CallDeadline } from './call-deadline.js';
 import type { Clock } from './clock.js';
+import type { JobTransactions } from './job-transactions.js';
 import type { JobEntry } from './jobs/job-data.js';
 import type { MessageBus, PreparedMessage } from './message-bus.js';
 import type { JobSuccess } from './jobs/job-success.js';
+import type { FoundJob, JobRef, StoredJobs } from './stored-jobs.js';
 
 /** The messages about ends that are sent with the statements or commands that store the ends. */
 export interface EndMessages {
@@ -48,6 +46,10 @@ export interface Driver {
   readonly deadline: CallDeadline;
   /** The store's clock. Measured once the store can be reached, and again from time to time. */
   readonly clock: Clock;
+  readonly jobs: StoredJobs;
+  readonly logs: JobLogs;
+  readonly metadata: QueueMetadata;
+  readonly rateWindows: RateWindows;
   /** The lists of jobs. Call it only after {@link connect}. */
   readonly lists: JobLists;
   /**
@@ -90,72 +92,6 @@ export interface Driver {
    */
   createWorker(name: string, processor: Processor, options: DriverWorkerOptions, ends: EndMessages): Worker;
   /**
-   * Reads jobs in one round trip, whatever the length of their queues, and answers in their order. Each job is read in one
-   * step, so its state and its fields belong to the same moment. A queue may be one that no process has ever used.
-   */
-  find(jobs: readonly JobRef[]): Promise<(FoundJob | undefined)[]>;
-  /**
-   * Stores the mark of a cancel in jobs that have not ended and have no mark, and promotes the delayed ones, so that a worker
-   * ends them. A job is marked and read in one step, so its state is the one in which it was when it got the mark.
-   *
-   * @returns the jobs with their marks, in order
-   */
-  cancel(queue: Queue, cancels: readonly CancelOfJob[]): Promise<(FoundJob | undefined)[]>;
-  /**
-   * Notes in the mark of a cancelled job that has not ended that it has to run again after its end, or removes the note, in one step.
-   *
-   * @returns the job after it; `undefined` when there is none
-   */
-  runAgainAfterEnd(job: JobRef, again: boolean): Promise<FoundJob | undefined>;
-  /**
-   * Stores the mark of a failed member in a job that waits, in one step.
-   *
-   * @returns the job with its mark; `undefined` when a worker has it, it has ended or has a mark, or a caller has run it again
-   */
-  fail(job: JobRef, failure: FailureOfJob): Promise<FoundJob | undefined>;
-  /**
-   * Overwrites those parts of a stored job that keep BullMQ from ending or removing it. The parent of the job, if it has
-   * one, still hears of its end. Needs nothing of the job but its id.
-   *
-   * @param reason why the job cannot be read
-   */
-  makeEndable(queue: string, id: string, reason: string): Promise<void>;
-  /**
-   * One page of the metadata of a queue, of about 1,000 fields. A field that is stored during the whole scan is in at least
-   * one page.
-   *
-   * @param cursor `undefined` for the first page, then `next` of the page before
-   */
-  scanMeta(queue: string, cursor: string | undefined): Promise<MetaPage>;
-  /**
-   * Replaces one text in the metadata of a queue if it is the expected one, in one step.
-   *
-   * @param fields what to read in that step: the field itself first
-   * @returns the values after it. When the text was another one, its value may be a little older
-   */
-  replaceMeta(queue: string, change: MetaChange, fields: readonly string[]): Promise<(string | null)[]>;
-  /**
-   * Makes a job hold its deduplication key, unless a job holds it.
-   *
-   * @returns the id of the job that holds the key now
-   */
-  holdKey(queue: string, key: string, id: string): Promise<string>;
-  /**
-   * Removes jobs that ended before a time, but for the members of workflows that are stored.
-   *
-   * @returns how many it removed, or looked at; when that is `atOnce`, there may be more
-   */
-  removeEnded(queue: string, jobs: EndedJobs): Promise<number>;
-  /** Gives back what a job used up of its queue's rate limit, because it was taken and did not run. */
-  returnToken(queue: string, token: UnusedToken): Promise<void>;
-  /**
-   * Adds lines to the logs of jobs, in their order, and drops all but the last `keep` lines of each job. A line of a job that
-   * is not stored is dropped.
-   */
-  addLogLines(lines: readonly LineOfJob[], keep: number): Promise<void>;
-  /** The lines behind the first `after` lines that the job has ever had, at most `limit`. */
-  readLogLines(job: JobRef, after: number, limit: number): Promise<JobLines>;
-  /**
    * The workers of BullMQ that are connected and not of this package.
    *
    * @throws any error when the server lists no connections, or not to this process
@@ -163,25 +99,8 @@ export interface Driver {
   foreignWorkers(queues: readonly string[]): Promise<ForeignWorker[]>;
   /** Checks the server and its settings. Changes nothing. */
   diagnose(): Promise<Finding[]>;
-  /**
-   * Changes a job that waits, in one step: a worker that takes the job in that moment gets all of the change or nothing of it.
-   *
-   * @returns false when the job is not in the state that the change is for, or has the mark of a cancel
-   */
-  edit(queue: string, id: string, edit: JobEdit): Promise<boolean>;
   /** Makes an idle worker of the queue ask for a job at once, unless the queue is paused or no job waits. */
   wake(queue: string): Promise<void>;
-  /** Lets the current window of the queue's rate limit end after `per` milliseconds, unless it ends earlier. */
-  shortenRateWindow(queue: string, per: number): Promise<void>;
-  /**
-   * Lets the current window of the queue's rate limit end after its whole length, unless it ends earlier: one that is longer began before
-   * the clock was put back.
-   *
-   * @param declared the window that the worker declares; that of a stored limit takes precedence
-   */
-  limitRateWindow(queue: string, declared: number | undefined): Promise<void>;
-  /** Ends the current window of the queue's rate limit. */
-  endRateWindow(queue: string): Promise<void>;
   /**
    * Whether an error means that the store cannot be reached, or serves this process no longer ({@link isForbidden}), so that another
    * attempt may help.
@@ -203,89 +122,6 @@ export interface Driver {
   close(): Promise<void>;
 }
 
-/** `before` and `next` are empty for no text. */
-export interface MetaChange {
-  readonly field: string;
-  readonly before: string;
-  readonly next: string;
-}
-
-/** A page of metadata. `next` is `undefined` after the last page. */
-export interface MetaPage {
-  readonly fields: readonly (readonly [field: string, value: string])[];
-  readonly next: string | undefined;
-}
-
-/** Where a job is stored. */
-export interface JobRef {
-  readonly queue: string;
-  readonly id: string;
-}
-
-/** A line for the log of a job. */
-export interface LineOfJob extends JobRef {
-  readonly line: string;
-}
-
-/** A part of the log of a job. */
-export interface JobLines {
-  /** How many lines were dropped in front of those that are kept. */
-  readonly dropped: number;
-  readonly kept: number;
-  readonly rows: readonly string[];
-}
-
-/** A request to cancel a job. */
-export interface CancelOfJob {
-  readonly id: string;
-  readonly at: number;
-  readonly reason?: string;
-  /** Tells this request apart from others. */
-  readonly by?: string;
-}
-
-/** The failure of a job that waits for its members. */
-export interface FailureOfJob {
-  readonly at: number;
-  readonly failure: TaskFailure;
-  /** How often a caller had run the job again when the member failed. */
-  readonly reruns: number;
-}
-
-/** A change of a job. */
-export interface JobEdit {
-  /** `unstarted`: a job that waits or is delayed, and whose method was not called. `delayed`: a delayed job, which comes first then. */
-  readonly only: 'unstarted' | 'delayed';
-  readonly now: number;
-  readonly args?: readonly Json[];
-  /** The time at which the job is due. A job that is due waits in its queue. */
-  readonly startAt?: number;
-  /** BullMQ's number, lower first. */
-  readonly priority?: number;
-}
-
-/** A job as it was at one moment. */
-export interface FoundJob {
-  readonly json: JobJson;
-  readonly state: JobState;
-}
-
-/** Jobs that ended before a time, the first ones first. */
-export interface EndedJobs {
-  readonly state: 'completed' | 'failed';
-  readonly before: number;
-  readonly atOnce: number;
-}
-
-/**
- * What a job used up of a rate limit, in milliseconds: the window of the limit that the worker declares, if it declares one, and
- * the time since the job was taken. A stored limit takes precedence.
- */
-export interface UnusedToken {
-  readonly window: number | undefined;
-  readonly heldFor: number;
-}
-
 /** Called once for each job with its index and the id it is stored under: an earlier job's id for a duplicate. */
 export type OnStored = (index: number, id: string) => void;
 
@@ -304,6 +140,87 @@ export interface StoreLimits extends BatchLimits {
   readonly length: number;
 }
 
+/** The logs of jobs. */
+export interface JobLogs {
+  /**
+   * Adds lines to the logs of jobs, in their order, and drops all but the last `keep` lines of each job. A line of a job that
+   * is not stored is dropped.
+   */
+  add(lines: readonly LineOfJob[], keep: number): Promise<void>;
+  /** The lines behind the first `after` lines that the job has ever had, at most `limit`. */
+  read(job: JobRef, after: number, limit: number): Promise<JobLines>;
+}
+
+/** A line for the log of a job. */
+export interface LineOfJob extends JobRef {
+  readonly line: string;
+}
+
+/** A part of the log of a job. */
+export interface JobLines {
+  /** How many lines were dropped in front of those that are kept. */
+  readonly dropped: number;
+  readonly kept: number;
+  readonly rows: readonly string[];
+}
+
+/** The metadata of queues. */
+export interface QueueMetadata {
+  /**
+   * One page of the metadata of a queue, of about 1,000 fields. A field that is stored during the whole scan is in at least
+   * one page.
+   *
+   * @param cursor `undefined` for the first page, then `next` of the page before
+   */
+  scan(queue: string, cursor: string | undefined): Promise<MetaPage>;
+  /**
+   * Replaces one text in the metadata of a queue if it is the expected one, in one step.
+   *
+   * @param fields what to read in that step: the field itself first
+   * @returns the values after it. When the text was another one, its value may be a little older
+   */
+  replace(queue: string, change: MetaChange, fields: readonly string[]): Promise<(string | null)[]>;
+}
+
+/** `before` and `next` are empty for no text. */
+export interface MetaChange {
+  readonly field: string;
+  readonly before: string;
+  readonly next: string;
+}
+
+/** A page of metadata. `next` is `undefined` after the last page. */
+export interface MetaPage {
+  readonly fields: readonly (readonly [field: string, value: string])[];
+  readonly next: string | undefined;
+}
+
+/** The windows of the rate limits of queues: the times in which BullMQ counts the jobs that are taken. */
+export interface RateWindows {
+  /** Gives back what a job used up of its queue's rate limit, because it was taken and did not run. */
+  returnToken(queue: string, token: UnusedToken): Promise<void>;
+  /** Lets the current window of the queue's rate limit end after `per` milliseconds, unless it ends earlier. */
+  shorten(queue: string, per: number): Promise<void>;
+  /**
+   * Lets the current window of the queue's rate limit end after its whole length, unless it ends earlier: one that is longer began before
+   * the clock was put back.
+   *
+   * @param declared the window that the worker declares; that of a stored limit takes precedence
+   */
+  limit(queue: string, declared: number | undefined): Promise<void>;
+  /** Ends the current window of the queue's rate limit. */
+  end(queue: string): Promise<void>;
+}
+
+/**
+ * What a job used up of a rate limit, in milliseconds: the window of the limit that the worker declares, if it declares one, and
+ * the time since the job was taken. A stored limit takes precedence.
+ */
+export interface UnusedToken {
+  readonly window: number | undefined;
+  readonly heldFor: number;
+}
+
 /** A job in a list. */
 export interface ListedJob extends JobRef {
   /** `undefined` when only the list still has the job. */
@@ -312,120 +229,6 @@ export interface ListedJob extends JobRef {
   readonly position: ListPosition;
   /** In a list that is ordered by time, the time by which it is; 0 in other lists. */
   readonly time: number;
-}
-
-/** A job that is stored in a transaction of the application. */
-export interface JobOfTransaction extends JobRef {
-  readonly name: string;
-  /** JSON. */
-  readonly data: string;
-  readonly opts: object;
-  /** BullMQ's number; 0 for none. */
-  readonly priority: number;
-  readonly delay: number;
-  readonly attempts: number;
-  /** How many jobs it waits for, which are stored with it. */
-  readonly children: number;
-  readonly parentQueue?: string;
-  readonly parentId?: string;
-  readonly parentKey?: string;
-  /** The deduplication key, and how long its holder stands for later jobs. */
-  readonly dedupId?: string;
-  readonly while?: Uniqueness['while'];
-  /** Milliseconds after which the key is free again. */
-  readonly keyTtl?: number;
-  /** The idempotency key: the holder must have the same arguments. */
-  readonly exactKey?: string;
-}
-
-/** What came of storing jobs in a transaction: all of them, or none. */
-export type StoredInTransaction =
-  | { readonly conflict: { readonly key: string; readonly holder: string } }
-  | {
-      /** For each job the id that stands for it. */
-      readonly ids: readonly string[];
-      /** The jobs that were stored before and stand for others, by id. */
-      readonly earlier: ReadonlyMap<string, FoundJob>;
-      /** The name of the transaction, for {@link JobTransactions.isOpen}. */
-      readonly transaction: string;
-    };
-
-/** Storing jobs in transactions of the application. */
-export interface JobTransactions {
-  /**
-   * Stores jobs in one statement on the connection of the transaction.
-   *
-   * @param options.secret the secret of this store: in another store, nothing is stored
-   * @throws ConfigurationError when the transaction is one of another store
-   * @throws EngineUnavailableError when another transaction keeps a key for longer than `options.timeout`
-   * @throws the error of the transaction's library
-   */
-  store(
-    transaction: TransactionAdapter,
-    jobs: readonly JobOfTransaction[],
-    options: StoreOptions,
-  ): Promise<StoredInTransaction>;
-  /** Whether a transaction has not ended, on a connection of this driver. */
-  isOpen(transaction: string): Promise<boolean>;
-  /** A notice for {@link StoreOptions}; `undefined` when this process cannot listen. The first one opens a connection. */
-  createNotice(): Promise<CommitNotice | undefined>;
-  /** Storing the successes of tasks in their own transactions. */
-  readonly completions: JobCompletions;
-}
-
-export interface StoreOptions {
-  readonly now: number;
-  readonly timeout: number;
-  readonly secret: string;
-  readonly retention: Retention;
-  /** Sent by the transaction, and delivered to this process after its commit. */
-  readonly notice?: CommitNotice | undefined;
-}
-
-/** Tells this process of the commit of one transaction, or of nothing when it is rolled back. */
-export interface CommitNotice {
-  /** The channel of the database on which the transaction notifies. */
-  readonly channel: string;
-  readonly token: string;
-  /** Calls the listener once, after the commit. It may never be called: a message of the database may be lost. */
-  onCommit(listener: () => void): void;
-  /** The transaction has stored nothing. */
-  cancel(): void;
-}
-
-/** The success of a job that runs. */
-export interface CompletionRequest extends JobRef {
-  /** The token of the lock under which the job runs. */
-  readonly token: string;
-  readonly result: Json;
-  readonly secret: string;
-  /** Milliseconds for which the statement waits for another attempt's transaction. */
-  readonly timeout: number;
-  /** Milliseconds after which the transaction is refused at its commit. */
-  readonly abandonedAfter: number;
-}
-
-/**
- * The transaction in which a success was stored, or why it was not. `lost`: the attempt has ended; `done`: a success is stored already;
- * `busy`: another attempt has one in a transaction that is open.
- */
-export type Completed = { readonly transaction: string } | { readonly refused: 'lost' | 'done' | 'busy' };
-
-/** Storing the successes of tasks in their own transactions. */
-export interface JobCompletions {
-  /**
-   * Stores the success of a job in a transaction, in one statement.
-   *
-   * @throws ConfigurationError when the transaction is one of another store
-   * @throws the error of the transaction's library
-   */
-  complete(transaction: TransactionAdapter, request: CompletionRequest): Promise<Completed>;
-  /** Whether one of the transactions has not ended. */
-  isOpen(transactions: readonly string[]): Promise<boolean>;
-  /** The success of a job that is committed. */
-  find(job: JobRef): Promise<{ readonly result: Json } | undefined>;
-  /** Removes the success of a job, once its end is stored. */
-  forget(job: JobRef): Promise<void>;
 }
 
 /** The lists of jobs in a database. The methods mean what those of `ListPort` mean. */

@@ -23,7 +23,7 @@ const FIELDS = [...BULLMQ_FIELDS, ...CONCURRENCY_FIELDS, PAUSED_BY, RATE_LIMIT_B
 const FORMAT = 1;
 
 export interface QueueControlDeps {
-  readonly driver: Pick<Driver, 'useQueues' | 'wake' | 'shortenRateWindow' | 'endRateWindow'>;
+  readonly driver: Pick<Driver, 'useQueues' | 'wake' | 'rateWindows'>;
   readonly availability: Availability;
   /** A queue whose connection is ready. */
   readonly readyQueue: (name: string) => Queue | Promise<Queue>;
@@ -106,12 +106,12 @@ export class QueueControl implements ControlPort {
       if (limit === null) {
         await backend.removeQueueMetaFields(['max', 'duration', RATE_LIMIT_BY]);
         // Its length is that of the override, which may be hours.
-        await this.deps.driver.endRateWindow(name);
+        await this.deps.driver.rateWindows.end(name);
         return;
       }
       const { max, per } = limit;
       await backend.setQueueMeta({ duration: per, max, [RATE_LIMIT_BY]: writeReason(reason) });
-      await this.deps.driver.shortenRateWindow(name, per);
+      await this.deps.driver.rateWindows.shorten(name, per);
     });
   }
 

@@ -10,7 +10,7 @@ const CHANNEL = 'places';
 const WHAT = 'take a place';
 
 export interface QueueMetaPlaceStoreDeps {
-  readonly driver: Pick<Driver, 'replaceMeta' | 'clock'>;
+  readonly driver: Pick<Driver, 'metadata' | 'clock'>;
   readonly availability: Availability;
   readonly bus: CheckedBus;
   readonly readyQueue: (name: string) => Queue | Promise<Queue>;
@@ -33,7 +33,7 @@ export class QueueMetaPlaceStore implements PlaceStore {
 
   replace(queue: string, before: string, next: string): Promise<StoredPlaces> {
     return this.deps.availability.withRetries(WHAT, async () =>
-      toStoredPlaces(await this.deps.driver.replaceMeta(queue, { field: BOOK, before, next }, PLACE_FIELDS)),
+      toStoredPlaces(await this.deps.driver.metadata.replace(queue, { field: BOOK, before, next }, PLACE_FIELDS)),
     );
   }
 

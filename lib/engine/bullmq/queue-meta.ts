@@ -1,7 +1,7 @@
 import type { Queue } from 'bullmq';
 import type { TextPage } from '../ports/schedule-store.js';
 import type { Availability } from './availability.js';
-import type { Driver } from './driver.js';
+import type { QueueMetadata } from './driver.js';
 import { Gatherer } from './gatherer.js';
 
 /** BullMQ stores metadata of its own in the same place. */
@@ -11,7 +11,7 @@ const READS = { size: 1_000, atOnce: 4 };
 const WRITES = { size: 500, atOnce: 1 };
 
 export interface QueueMetaDeps {
-  readonly driver: Pick<Driver, 'scanMeta'>;
+  readonly metadata: Pick<QueueMetadata, 'scan'>;
   readonly availability: Availability;
   readonly queueOf: (name: string) => Queue | Promise<Queue>;
 }
@@ -65,7 +65,7 @@ export class QueueMeta {
   }
 
   async scan(cursor: string | undefined): Promise<TextPage> {
-    const { fields, next } = await this.withQueue(() => this.deps.driver.scanMeta(this.queueName, cursor));
+    const { fields, next } = await this.withQueue(() => this.deps.metadata.scan(this.queueName, cursor));
     const texts = new Map<string, string>();
     for (const [field, text] of fields) if (field.startsWith(PREFIX)) texts.set(field.slice(PREFIX.length), text);
     return { texts, next };

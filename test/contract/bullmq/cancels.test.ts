@@ -1,7 +1,8 @@
 import { afterAll, afterEach, beforeAll, expect, it, jest } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
 import { Task, type Tasks } from 'nestjs-task-queue';
-import type { CancelOfJob, Driver } from '../../../lib/engine/bullmq/driver.js';
+import type { Driver } from '../../../lib/engine/bullmq/driver.js';
+import type { CancelOfJob } from '../../../lib/engine/bullmq/stored-jobs.js';
 import type { Engine } from '../../../lib/engine/engine.js';
 import { ENGINE } from '../../../lib/task-queue-tokens.js';
 import { boot, type Booted } from '../../support/boot.js';
@@ -61,9 +62,9 @@ describeEachDatabase('cancels', (engine) => {
   });
 
   it('are final although the clock of the process that cancels is ahead, while a worker clears the tasks away', async () => {
-    const cancel = driver.cancel.bind(driver);
+    const cancel = driver.jobs.cancel.bind(driver.jobs);
     const ahead = (list: readonly CancelOfJob[]) => list.map((one) => ({ ...one, at: one.at + 60_000 }));
-    jest.spyOn(driver, 'cancel').mockImplementation((queue, list) => cancel(queue, ahead(list)));
+    jest.spyOn(driver.jobs, 'cancel').mockImplementation((queue, list) => cancel(queue, ahead(list)));
     const handles = await work.echo.with({ delay: '1h' }).enqueueMany(Array.from({ length: 60 }, (_, n) => [n]));
     await Promise.all(handles.map((handle) => handle.cancel()));
     // The embedded engine allows one process, so the worker is started in the application that has cancelled.
@@ -73,7 +74,7 @@ describeEachDatabase('cancels', (engine) => {
     const states = new Set<string>();
     await until(async () => {
       for (const { state } of await Promise.all(handles.map((handle) => handle.status()))) states.add(state);
-      const jobs = await driver.find(handles.map(({ id }) => ({ queue: 'default', id })));
+      const jobs = await driver.jobs.find(handles.map(({ id }) => ({ queue: 'default', id })));
       return jobs.every((job) => job?.json.finishedOn !== undefined);
     });
     await consumer.stop(0);
@@ -88,7 +89,7 @@ describeEachDatabase('cancels', (engine) => {
       ...(await work.echo.enqueueMany(list(0))),
       ...(await work.echo.with({ delay: '1h' }).enqueueMany(list(count / 2))),
     ];
-    const cancel = jest.spyOn(driver, 'cancel');
+    const cancel = jest.spyOn(driver.jobs, 'cancel');
     const ends = await Promise.all(handles.map((handle) => handle.cancel('not needed')));
     expect(ends.every(({ state }) => state === 'cancelled')).toBe(true);
     expect(cancel.mock.calls.length).toBeLessThanOrEqual(count / driver.lookupLimits.size + 2);

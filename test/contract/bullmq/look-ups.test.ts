@@ -3,7 +3,8 @@ import { Injectable } from '@nestjs/common';
 import type { Queue } from 'bullmq';
 import { chain, Task, type TaskHandle, type Tasks } from 'nestjs-task-queue';
 import type { Engine } from '../../../lib/engine/engine.js';
-import type { Driver, FoundJob } from '../../../lib/engine/bullmq/driver.js';
+import type { Driver } from '../../../lib/engine/bullmq/driver.js';
+import type { FoundJob } from '../../../lib/engine/bullmq/stored-jobs.js';
 import { ENGINE } from '../../../lib/task-queue-tokens.js';
 import { boot, type Booted } from '../../support/boot.js';
 import { describeEachDatabase } from '../../support/engines.js';
@@ -67,7 +68,7 @@ describeEachDatabase('look-ups', (engine) => {
     ];
     const states = ['completed', 'completed', 'failed', 'delayed', 'active', 'delayed', 'waiting-children'];
     const backend = native.getBackend();
-    const found = await driver.find(handles.map(({ id }) => ({ queue: 'default', id })));
+    const found = await driver.jobs.find(handles.map(({ id }) => ({ queue: 'default', id })));
     expect(found.map((one) => one?.state)).toEqual(states);
     for (const [index, { id }] of handles.entries()) {
       expect(found[index]?.state).toBe(await backend.getState(id));
@@ -79,7 +80,7 @@ describeEachDatabase('look-ups', (engine) => {
   it('of thousands of callers at once take few calls to the store, and find what is there', async () => {
     const handles = await work.echo.with({ delay: '1h' }).enqueueMany(Array.from({ length: 600 }, (_, n) => [n]));
     const unknown = Array.from({ length: 400 }, (_, n) => `nowhere${n % 5}.${`${n}`.padStart(22, '0')}`);
-    const find = jest.spyOn(driver, 'find');
+    const find = jest.spyOn(driver.jobs, 'find');
     const ends = await Promise.allSettled(
       [...handles.map(({ id }) => id), ...unknown].map((id) => booted.queue.handle(id).status()),
     );

@@ -3,7 +3,7 @@ import { Injectable } from '@nestjs/common';
 import pg from 'pg';
 import { Task, type TaskQueueOptions, type Tasks } from 'nestjs-task-queue';
 import type { Engine } from '../../../lib/engine/engine.js';
-import { PostgresDriver } from '../../../lib/engine/bullmq/postgres/postgres-driver.js';
+import { PostgresJobs } from '../../../lib/engine/bullmq/postgres/postgres-jobs.js';
 import { ENGINE } from '../../../lib/task-queue-tokens.js';
 import { boot, type Booted } from '../../support/boot.js';
 import { commandLine } from '../../support/command-line.js';
@@ -164,7 +164,7 @@ it('a worker that may not remove tasks whose time is over: the log has one line'
   await take('DELETE', `${prefix}.job`);
   await until(() => linesOfServer().length > 0, 'the refusal is logged');
   // Further sweeps are refused too. A sweep begins with the tasks that succeeded, once a second.
-  const sweeps = jest.spyOn(PostgresDriver.prototype, 'removeEnded');
+  const sweeps = jest.spyOn(PostgresJobs.prototype, 'removeEnded');
   await until(() => sweeps.mock.results.length > 2, 'further sweeps were refused', 15_000);
   await Promise.allSettled(sweeps.mock.results.map(({ value }) => value as Promise<unknown>));
   sweeps.mockRestore();

@@ -54,7 +54,7 @@ describeEachDatabase('logs of tasks', (engine) => {
   });
 
   it('get all lines of a moment in one call', async () => {
-    const calls = jest.spyOn(driver, 'addLogLines');
+    const calls = jest.spyOn(driver.logs, 'add');
     const id = await run(500);
     expect(calls).toHaveBeenCalledTimes(1);
     expect(await admin.logs(id)).toHaveLength(500);
@@ -64,12 +64,12 @@ describeEachDatabase('logs of tasks', (engine) => {
     const id = await run(0);
     const lines = (writer: number): LineOfJob[] =>
       ['default.gone', id, id].map((job, line) => ({ queue: 'default', id: job, line: `${writer}.${line}` }));
-    await Promise.all([1, 2, 3, 4].map((writer) => driver.addLogLines(lines(writer), 100)));
+    await Promise.all([1, 2, 3, 4].map((writer) => driver.logs.add(lines(writer), 100)));
     const written = await admin.logs(id);
     expect(written.map(({ text }) => text).toSorted()).toEqual(
       [1, 2, 3, 4].flatMap((writer) => [`${writer}.1`, `${writer}.2`]),
     );
     expect(written.map(({ index }) => index)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
-    expect(await driver.readLogLines({ queue: 'default', id: 'default.gone' }, 0, 10)).toMatchObject({ kept: 0 });
+    expect(await driver.logs.read({ queue: 'default', id: 'default.gone' }, 0, 10)).toMatchObject({ kept: 0 });
   });
 });

@@ -3,7 +3,7 @@ import type { TaskChangeType } from '../../ports/event-port.js';
 import type { Retention } from '../../retention.js';
 import { isFinal, type TaskRecord } from '../../task.js';
 import type { TaskChanges } from '../../task-changes.js';
-import type { FoundJob } from '../driver.js';
+import type { FoundJob } from '../stored-jobs.js';
 import { parse, readData } from '../jobs/job-data.js';
 import { jsonOfRun } from '../jobs/job-of-run.js';
 import { toRecord } from '../jobs/job-to-record.js';

@@ -2,7 +2,7 @@ import type { Logger } from '@nestjs/common';
 import type { Job } from 'bullmq';
 import { unreadable } from '../../failures.js';
 import type { Outcome } from '../../ports/worker-port.js';
-import type { Driver } from '../driver.js';
+import type { StoredJobs } from '../stored-jobs.js';
 import { FORMAT, formatOf, type UnreadableOptions } from '../jobs/unreadable-job.js';
 
 /** A job of a newer format is put back for 1 s, then for twice as long each time, up to 30 s. */
@@ -16,7 +16,7 @@ export class JobCheck {
 
   constructor(
     private readonly queue: string,
-    private readonly driver: Pick<Driver, 'makeEndable'>,
+    private readonly jobs: Pick<StoredJobs, 'makeEndable'>,
     private readonly logger: Logger,
   ) {}
 
@@ -33,7 +33,7 @@ export class JobCheck {
 
   private async fail({ id = '', name }: Job, reason: string): Promise<Outcome> {
     const failure = unreadable(reason);
-    await this.driver.makeEndable(this.queue, id, reason);
+    await this.jobs.makeEndable(this.queue, id, reason);
     this.logger.error(`Task ${name} (${id}) failed: ${failure.message}`);
     return { kind: 'failed', failure };
   }

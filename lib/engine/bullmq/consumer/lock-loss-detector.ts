@@ -1,6 +1,6 @@
 import type { Job } from 'bullmq';
 import type { ChangeFeed } from '../changes/change-feed.js';
-import type { Driver, FoundJob } from '../driver.js';
+import type { FoundJob, StoredJobs } from '../stored-jobs.js';
 import type { LostTaskLog } from './lost-task-log.js';
 
 /** A job as it was when this process took it. */
@@ -8,7 +8,7 @@ type TakenJob = Pick<Job, 'name' | 'processedOn' | 'attemptsMade'>;
 
 export interface LockLossDetectorDeps {
   readonly queue: string;
-  readonly driver: Pick<Driver, 'find'>;
+  readonly jobs: Pick<StoredJobs, 'find'>;
   readonly feed: ChangeFeed;
   readonly log: LostTaskLog;
   /** Called with a job whose end is stored. */
@@ -44,8 +44,8 @@ export class LockLossDetector {
 
   /** The end is stored if no process has taken the job since and its attempt counts. */
   private async check(id: string, { name, processedOn, attemptsMade }: TakenJob): Promise<void> {
-    const { driver, queue, feed, log, onFound } = this.deps;
-    const [found] = await driver.find([{ queue, id }]).catch(() => []);
+    const { jobs, queue, feed, log, onFound } = this.deps;
+    const [found] = await jobs.find([{ queue, id }]).catch(() => []);
     const isStored = found?.json.processedOn === processedOn && (found?.json.attemptsMade ?? 0) > attemptsMade;
     if (!found || !isStored) return log.addLost(id, name);
     feed.changed(id, true);

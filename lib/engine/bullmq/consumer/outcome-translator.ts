@@ -23,7 +23,7 @@ const READ_MEMBERS_AGAIN_AFTER = 500;
 const STORE_AGAIN_AFTER = 500;
 
 export interface OutcomeTranslatorDeps {
-  readonly driver: Pick<Driver, 'isOutage' | 'clock' | 'find'>;
+  readonly driver: Pick<Driver, 'isOutage' | 'clock' | 'jobs'>;
   readonly feed: ChangeFeed;
   readonly flows: MemberFlows;
   /** Cancels a task and its members. */
@@ -122,7 +122,7 @@ export class OutcomeTranslator {
     const { job, hasStarted } = run;
     if (!hasStarted) return;
     const ref = { queue: job.queueName, id: job.id as string };
-    const [found] = await this.untilStored(() => this.deps.driver.find([ref]), run);
+    const [found] = await this.untilStored(() => this.deps.driver.jobs.find([ref]), run);
     const data = readData(parse(found?.json.data));
     if (data) job.data = data;
   }

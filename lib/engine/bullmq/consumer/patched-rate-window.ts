@@ -1,5 +1,5 @@
 import type { IQueueBackend } from 'bullmq';
-import type { Driver } from '../driver.js';
+import type { RateWindows } from '../driver.js';
 
 /** Milliseconds. The answer that a limit is reached and the length of its window are measured by different clocks. */
 const TOLERATED = 1_000;
@@ -8,7 +8,7 @@ const LOOK_AGAIN_AFTER = 2_000;
 
 export interface RateWindowDeps {
   readonly queue: string;
-  readonly driver: Pick<Driver, 'limitRateWindow'>;
+  readonly rateWindows: Pick<RateWindows, 'limit'>;
   /** Milliseconds: the window of the rate limit that the worker declares, if it declares one. */
   readonly window: number | undefined;
 }
@@ -19,7 +19,7 @@ export interface RateWindowDeps {
  */
 export function endFutureWindows(
   backend: Pick<IQueueBackend, 'moveToActive'>,
-  { queue, driver, window }: RateWindowDeps,
+  { queue, rateWindows, window }: RateWindowDeps,
 ): void {
   const moveToActive = backend.moveToActive.bind(backend);
   let lookedAt = -Infinity;
@@ -33,7 +33,7 @@ export function endFutureWindows(
         if (now - lookedAt < LOOK_AGAIN_AFTER) return;
         lookedAt = now;
         // While the server cannot be reached, no job is taken anyway.
-        driver.limitRateWindow(queue, window).catch(() => undefined);
+        rateWindows.limit(queue, window).catch(() => undefined);
       },
       () => undefined,
     );

@@ -108,11 +108,12 @@ export class QueueConsumer {
     private readonly deps: QueueConsumerDeps,
   ) {
     const { driver, feed, abandonedAfter } = deps;
+    const { jobs, rateWindows } = driver;
     this.changes = new JobChanges(queue, deps);
     this.counts = new JobCounts(queue, deps.counter, () => driver.clock.now());
     this.lockLoss = new LockLossDetector({
       queue,
-      driver,
+      jobs,
       feed,
       log: this.lostTasks,
       onFound: (id, job) => {
@@ -120,7 +121,7 @@ export class QueueConsumer {
         if (readData(parse(job.json.data))?.cancelled?.again) this.retryIfAsked(id);
       },
     });
-    this.jobCheck = new JobCheck(queue, driver, this.logger);
+    this.jobCheck = new JobCheck(queue, jobs, this.logger);
     this.worker = patchCreateJob(this.createWorker(options));
     const { places, concurrency } = options;
     this.intake = places && new LimitedIntake(this.worker, places, concurrency, () => driver.wake(queue));
@@ -133,9 +134,9 @@ export class QueueConsumer {
       this.logger.error(`Task ${job.name} (${job.id}) failed: ${failure.message}`);
       return this.translator.refusedEnd(job, failure);
     });
-    endFutureWindows(backend, { queue, driver, window: options.rateLimit?.per });
+    endFutureWindows(backend, { queue, rateWindows, window: options.rateLimit?.per });
     const onRoom = waitUntilRoom(this.worker);
-    this.unusedStarts = new UnusedStarts({ queue, backend, driver, window: options.rateLimit?.per, onRoom });
+    this.unusedStarts = new UnusedStarts({ queue, backend, rateWindows, window: options.rateLimit?.per, onRoom });
     this.stopSweeping = sweepRegularly(driver, queue, options.keep, { onForbidden: deps.onError });
   }
 

@@ -2,7 +2,7 @@ import type { ConsumerOptions } from '../../ports/worker-port.js';
 import type { Driver } from '../driver.js';
 
 type Keep = ConsumerOptions['keep'];
-type Store = Pick<Driver, 'removeEnded' | 'clock' | 'isForbidden'>;
+type Store = Pick<Driver, 'jobs' | 'clock' | 'isForbidden'>;
 
 export interface SweepOptions {
   /** Milliseconds. Default: it follows from how long tasks are kept. */
@@ -70,7 +70,7 @@ export async function sweep(
     let removed = atOnce;
     while (removed === atOnce) {
       signal?.throwIfAborted();
-      removed = await store.removeEnded(queue, { state, before, atOnce });
+      removed = await store.jobs.removeEnded(queue, { state, before, atOnce });
     }
   }
 }

@@ -3,7 +3,8 @@ import { EngineUnavailableError, WorkerLostError } from '../../../errors.js';
 import type { Json } from '../../json.js';
 import type { TransactionAdapter } from '../../ports/transaction-port.js';
 import type { CompletedTask, Completion } from '../../ports/worker-port.js';
-import type { JobCompletions, JobRef } from '../driver.js';
+import type { JobCompletions } from '../job-transactions.js';
+import type { JobRef } from '../stored-jobs.js';
 
 /** Milliseconds between two looks at a transaction that is open: the first and the longest pause. */
 const [FIRST_PAUSE, LONGEST_PAUSE] = [5, 200];

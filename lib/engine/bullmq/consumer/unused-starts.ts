@@ -1,5 +1,5 @@
 import type { IQueueBackend } from 'bullmq';
-import type { Driver } from '../driver.js';
+import type { RateWindows } from '../driver.js';
 
 /** Milliseconds for which it is not read again whether the queue has a stored rate limit. */
 const FRESH_FOR = 2_000;
@@ -9,7 +9,7 @@ const LARGEST_LIST = 10_000;
 export interface UnusedStartsDeps {
   readonly queue: string;
   readonly backend: Pick<IQueueBackend, 'getQueueMetaFields'>;
-  readonly driver: Pick<Driver, 'returnToken'>;
+  readonly rateWindows: Pick<RateWindows, 'returnToken'>;
   /** Milliseconds: the window of the rate limit that the worker declares, if it declares one. */
   readonly window: number | undefined;
   /** Called when a start was given back, so that the limit has room for another. */
@@ -62,9 +62,9 @@ export class UnusedStarts {
   }
 
   private async giveBackNow(takenAt: number): Promise<void> {
-    const { driver, queue, window, onRoom } = this.deps;
+    const { rateWindows, queue, window, onRoom } = this.deps;
     const heldFor = Math.floor(performance.now() - takenAt);
     // The next jobs wait a little longer when the server cannot be reached.
-    await driver.returnToken(queue, { window, heldFor }).then(onRoom, () => undefined);
+    await rateWindows.returnToken(queue, { window, heldFor }).then(onRoom, () => undefined);
   }
 }

@@ -1,4 +1,4 @@
-import type { JobEdit } from '../driver.js';
+import type { JobEdit } from '../stored-jobs.js';
 import type { JobData } from './job-data.js';
 import { isObject } from './unreadable-job.js';
 

@@ -1,5 +1,5 @@
 import type { TaskTree } from '../../task.js';
-import type { JobOfTransaction } from '../driver.js';
+import type { JobOfTransaction } from '../job-transactions.js';
 import { toJobEntry, type JobOptions } from './job-data.js';
 
 /**

@@ -8,7 +8,8 @@ import { memberIds } from '../../task-id.js';
 import type { Availability } from '../availability.js';
 import type { ChangeFeed } from '../changes/change-feed.js';
 import type { CheckDeadline } from '../call-deadline.js';
-import type { CancelOfJob, Driver, FoundJob, JobRef } from '../driver.js';
+import type { Driver } from '../driver.js';
+import type { CancelOfJob, FoundJob, JobRef } from '../stored-jobs.js';
 import { Gatherer } from '../gatherer.js';
 import { CHANGES_AT_ONCE, Turns } from '../turns.js';
 import { parse, readData, type CancelMark } from '../jobs/job-data.js';
@@ -93,7 +94,7 @@ export class TaskCommands {
   /** A caller had asked to run the task again once its cancelled run has ended. */
   private withdrawRetry(job: JobRef): Promise<FoundJob | undefined> {
     const { availability, driver } = this.deps;
-    return availability.withRetries('cancel', () => driver.runAgainAfterEnd(job, false));
+    return availability.withRetries('cancel', () => driver.jobs.runAgainAfterEnd(job, false));
   }
 
   private async cancelTogether(
@@ -106,7 +107,7 @@ export class TaskCommands {
       const ofQueue = cancels.filter(({ queue }) => queue === name);
       const queue = queueNamed(name);
       check();
-      const jobs = await driver.cancel(queue, ofQueue);
+      const jobs = await driver.jobs.cancel(queue, ofQueue);
       for (const [index, { id }] of ofQueue.entries()) found.set(id, jobs[index]);
       const running = ofQueue.filter(({ id }) => found.get(id)?.state === 'active');
       if (running.length === 0) continue;

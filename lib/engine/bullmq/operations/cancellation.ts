@@ -2,7 +2,7 @@
  * How a task is cancelled, from any process and whatever the task is doing. A message may be lost and a task may move
  * while it is being cancelled, so the request is stored in two places before anything is sent:
  *
- * 1. `data.cancelled` in the job (`Driver.cancel`): a worker that takes the job from now on ends it without running it, and
+ * 1. `data.cancelled` in the job (`StoredJobs.cancel`): a worker that takes the job from now on ends it without running it, and
  *    every reader already reports the task as cancelled. The mark says how often the job had been taken, so a reader
  *    knows whether a worker runs it or ends it.
  * 2. If the job was active, the field `cancel:<id>` of the queue's metadata ({@link requestCancels}): the worker that runs
@@ -18,7 +18,7 @@
  * itself, which would otherwise take them for failures.
  */
 import type { IQueueBackend } from 'bullmq';
-import type { CancelOfJob } from '../driver.js';
+import type { CancelOfJob } from '../stored-jobs.js';
 import type { JobData } from '../jobs/job-data.js';
 
 type MetaFields = Pick<IQueueBackend, 'getQueueMetaFields' | 'setQueueMeta' | 'removeQueueMetaFields'>;

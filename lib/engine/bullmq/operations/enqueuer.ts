@@ -63,7 +63,7 @@ export class Enqueuer {
     let tried = false;
     await availability.withRetries('enqueue a workflow', async (check) => {
       // Perhaps only the answer to the first attempt was lost. A tree stored twice waits for members that have ended.
-      if (tried && (await driver.find([tree]))[0]) return;
+      if (tried && (await driver.jobs.find([tree]))[0]) return;
       tried = true;
       await readyQueue(tree.queue);
       check();

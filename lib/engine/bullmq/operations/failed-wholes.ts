@@ -25,7 +25,7 @@ export interface FailedWholesDeps {
  * Fails tasks whose members failed, while no worker takes them: their queue is paused, has no worker, or is full.
  *
  * BullMQ only queues such a task, and the worker that takes it stores the failure. So a mark in the data of the job
- * (`Driver.fail`) says that the task has failed, and every reader reports it from then on. The worker that takes the job
+ * (`StoredJobs.fail`) says that the task has failed, and every reader reports it from then on. The worker that takes the job
  * clears it away, and tells nobody a second time. Version 0.1.0 does not know the mark: its workers read the members and
  * come to the same failure, and its readers report it then.
  */
@@ -49,7 +49,7 @@ export class FailedWholes {
     if (queue === undefined) return false;
     const { stack: _stack, ...rest } = failure;
     const mark = { at: driver.clock.now(), failure: rest, reruns };
-    const found = await availability.withRetries('fail', () => driver.fail({ queue, id }, mark));
+    const found = await availability.withRetries('fail', () => driver.jobs.fail({ queue, id }, mark));
     const record = found && lookup.recordOf(id, found.json, queue, found.state);
     if (!record) return found !== undefined;
     this.tell(record, mark.at);

@@ -4,7 +4,8 @@ import type { Retention } from '../../retention.js';
 import { queueOfTask } from '../../task-id.js';
 import type { Availability } from '../availability.js';
 import { bullmq } from '../bullmq-package.cjs';
-import type { Driver, FoundJob, JobRef } from '../driver.js';
+import type { Driver } from '../driver.js';
+import type { FoundJob, JobRef } from '../stored-jobs.js';
 import { Gatherer } from '../gatherer.js';
 import { Turns } from '../turns.js';
 import { parse, type JobData } from '../jobs/job-data.js';
@@ -34,7 +35,10 @@ export class JobLookup {
     private readonly queueNamed: (name: string) => Queue,
     private readonly retention: Retention,
   ) {
-    this.finds = new Gatherer((jobs) => availability.withRetries('find', () => driver.find(jobs)), driver.lookupLimits);
+    this.finds = new Gatherer(
+      (jobs) => availability.withRetries('find', () => driver.jobs.find(jobs)),
+      driver.lookupLimits,
+    );
     this.counts = new Turns(driver.lookupLimits.atOnce);
   }
 
@@ -50,7 +54,7 @@ export class JobLookup {
 
   /** The state of the job at this moment, without a second attempt. */
   async stateOf({ id, queue }: TaskRecord): Promise<JobState | undefined> {
-    const [found] = await this.driver.find([{ queue, id }]);
+    const [found] = await this.driver.jobs.find([{ queue, id }]);
     return found?.state;
   }
 
@@ -86,7 +90,7 @@ export class JobLookup {
 
   /** Makes it possible to end or remove a task that cannot be read. */
   async makeEndable({ queue, id, error }: TaskRecord): Promise<void> {
-    await this.driver.makeEndable(queue, id, error?.message ?? '');
+    await this.driver.jobs.makeEndable(queue, id, error?.message ?? '');
   }
 
   /** @throws EngineUnavailableError when the store does not answer in time */

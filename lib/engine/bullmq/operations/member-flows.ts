@@ -46,7 +46,7 @@ export class MemberFlows {
       );
       // BullMQ does not report a failed bulk. It stores all or none, so the last member shows whether it did.
       const last = some.at(-1) as TaskTree;
-      if (!(await this.driver.find([last]))[0])
+      if (!(await this.driver.jobs.find([last]))[0])
         throw new EngineUnavailableError(`The members of task ${link.id} could not be stored.`);
       for (const member of some) this.changes.emitEnqueued(member, now);
     }
@@ -54,7 +54,7 @@ export class MemberFlows {
 
   /** The members that are not stored yet. */
   async missing(members: readonly TaskTree[]): Promise<TaskTree[]> {
-    const found = await fetchJobs(this.driver, members);
+    const found = await fetchJobs(this.driver.jobs, members);
     return members.filter((_, index) => found[index] === undefined);
   }
 

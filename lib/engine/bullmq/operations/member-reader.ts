@@ -4,7 +4,8 @@ import type { Json } from '../../json.js';
 import type { FailedMemberResult } from '../../ports/worker-port.js';
 import type { MemberRange, MemberResult } from '../../task.js';
 import { memberIds, queueOfTask } from '../../task-id.js';
-import type { Driver, FoundJob, JobRef } from '../driver.js';
+import type { Driver } from '../driver.js';
+import type { FoundJob, JobRef, StoredJobs } from '../stored-jobs.js';
 import { parse, readData } from '../jobs/job-data.js';
 import { readFailure } from '../jobs/job-failure.js';
 import { whyUnreadable } from '../jobs/job-to-record.js';
@@ -27,7 +28,7 @@ export class MemberReader {
   private children: Promise<Children> | undefined;
 
   constructor(
-    private readonly driver: Pick<Driver, 'find' | 'isOutage' | 'clock'>,
+    private readonly driver: Pick<Driver, 'jobs' | 'isOutage' | 'clock'>,
     private readonly job: Pick<Job, 'id' | 'getDependencies'>,
     private readonly ranges: readonly MemberRange[],
   ) {}
@@ -57,7 +58,7 @@ export class MemberReader {
 
   private async fetch(ids: readonly string[]): Promise<Map<string, MemberResult>> {
     const found = await fetchJobs(
-      this.driver,
+      this.driver.jobs,
       ids.map((id) => ({ queue: queueOfTask(id) as string, id })),
     );
     const now = this.driver.clock.now();
@@ -88,12 +89,12 @@ export class MemberReader {
 
 /** Reads jobs in round trips of a limited size, in order. */
 export async function fetchJobs(
-  driver: Pick<Driver, 'find'>,
+  stored: Pick<StoredJobs, 'find'>,
   jobs: readonly JobRef[],
 ): Promise<(FoundJob | undefined)[]> {
   const found: (FoundJob | undefined)[] = [];
   for (let start = 0; start < jobs.length; start += FETCH_AT_ONCE) {
-    found.push(...(await driver.find(jobs.slice(start, start + FETCH_AT_ONCE))));
+    found.push(...(await stored.find(jobs.slice(start, start + FETCH_AT_ONCE))));
   }
   return found;
 }

@@ -67,7 +67,9 @@ export class TaskRetries {
       if (!(error instanceof RetryRefusedError)) throw error;
       // An equal task was enqueued in the moment between the end and this call. The task stays cancelled.
       const { queue } = found.record;
-      await this.deps.availability.withRetries('retry', () => this.deps.driver.runAgainAfterEnd({ queue, id }, false));
+      await this.deps.availability.withRetries('retry', () =>
+        this.deps.driver.jobs.runAgainAfterEnd({ queue, id }, false),
+      );
       await this.deps.feed.changedByRequest([id]);
     }
   }
@@ -161,7 +163,7 @@ export class TaskRetries {
     const cancelledAt = readData(parse(found.json.data))?.cancelled?.at ?? 0;
     // Before the mark: it does nothing without it.
     await enqueue([retryDuty(found.record, cancelledAt, driver.clock.now(), topology)]);
-    const marked = await availability.withRetries('retry', () => driver.runAgainAfterEnd({ queue, id }, true));
+    const marked = await availability.withRetries('retry', () => driver.jobs.runAgainAfterEnd({ queue, id }, true));
     if (!marked) return undefined;
     // The worker has stored the end meanwhile.
     if (marked.json.finishedOn !== undefined) return this.retry(id);
@@ -193,7 +195,7 @@ export class TaskRetries {
     // A key that is kept after the end of its task stays with it anyway.
     if (!key || json.opts.deduplication?.ttl !== undefined) return;
     for (;;) {
-      const holder = await driver.holdKey(queue, key, id);
+      const holder = await driver.jobs.holdKey(queue, key, id);
       if (holder === id) return;
       const other = holder === '' ? undefined : await lookup.find(holder);
       if (other && !isFinal(other.record.state)) throw new RetryRefusedError(id, name, holder);

@@ -3,7 +3,8 @@ import type { TaskEdit } from '../../ports/command-port.js';
 import type { TaskRecord, TaskState } from '../../task.js';
 import type { Availability } from '../availability.js';
 import type { ChangeFeed } from '../changes/change-feed.js';
-import type { Driver, JobEdit } from '../driver.js';
+import type { Driver } from '../driver.js';
+import type { JobEdit } from '../stored-jobs.js';
 import { toBullMQPriority } from '../jobs/job-data.js';
 import type { FoundTask, JobLookup } from './job-lookup.js';
 
@@ -11,7 +12,7 @@ const PROMOTABLE: ReadonlySet<TaskState> = new Set<TaskState>(['scheduled', 'ret
 const UNSTARTED: ReadonlySet<TaskState> = new Set<TaskState>(['scheduled', 'queued']);
 
 export interface TaskEditsDeps {
-  readonly driver: Pick<Driver, 'edit' | 'clock'>;
+  readonly driver: Pick<Driver, 'jobs' | 'clock'>;
   readonly lookup: JobLookup;
   readonly feed: ChangeFeed;
   readonly availability: Availability;
@@ -55,7 +56,7 @@ export class TaskEdits {
     const { availability, driver, feed } = this.deps;
     const isChanged = await availability.withRetries(what, (check) => {
       check();
-      return driver.edit(queue, id, edit);
+      return driver.jobs.edit(queue, id, edit);
     });
     if (isChanged) await feed.changedByRequest([id]);
     return isChanged;

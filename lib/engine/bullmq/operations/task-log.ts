@@ -2,7 +2,8 @@ import { readLogLine } from '../../log-line.js';
 import type { LogPage } from '../../ports/history-port.js';
 import { queueOfTask } from '../../task-id.js';
 import type { Availability } from '../availability.js';
-import type { Driver, JobRef } from '../driver.js';
+import type { JobLogs } from '../driver.js';
+import type { JobRef } from '../stored-jobs.js';
 import { Gatherer } from '../gatherer.js';
 import type { JobLookup } from './job-lookup.js';
 
@@ -10,7 +11,7 @@ import type { JobLookup } from './job-lookup.js';
 const WRITES = { size: 1_000, atOnce: 1 };
 
 export interface TaskLogDeps {
-  readonly driver: Pick<Driver, 'addLogLines' | 'readLogLines'>;
+  readonly logs: JobLogs;
   readonly availability: Availability;
   readonly lookup: Pick<JobLookup, 'find'>;
   /** How many lines are kept of each task: the last ones. */
@@ -22,10 +23,10 @@ export class TaskLog {
   private readonly writes: Gatherer<JobRef & { readonly line: string }, void>;
 
   constructor(private readonly deps: TaskLogDeps) {
-    const { driver, availability, keep } = deps;
+    const { logs, availability, keep } = deps;
     this.writes = new Gatherer(async (lines) => {
       // An outage in the middle of a call may store its lines twice.
-      await availability.withRetries('log', () => driver.addLogLines(lines, keep));
+      await availability.withRetries('log', () => logs.add(lines, keep));
       return lines.map(() => undefined);
     }, WRITES);
   }
@@ -41,12 +42,12 @@ export class TaskLog {
 
   /** See `HistoryPort.readLog`. */
   async read(id: string, after: number, limit: number): Promise<LogPage | undefined> {
-    const { driver, availability, lookup } = this.deps;
+    const { logs, availability, lookup } = this.deps;
     const queue = queueOfTask(id);
     if (queue === undefined) return undefined;
     const [found, { dropped, kept, rows }] = await Promise.all([
       lookup.find(id),
-      availability.withRetries('logs', () => driver.readLogLines({ queue, id }, after, limit)),
+      availability.withRetries('logs', () => logs.read({ queue, id }, after, limit)),
     ]);
     if (!found) return undefined;
     const first = Math.max(after, dropped) + 1;

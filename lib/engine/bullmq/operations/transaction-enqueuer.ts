@@ -4,7 +4,8 @@ import type { Retention } from '../../retention.js';
 import type { Receipt, TaskCall, TaskTree } from '../../task.js';
 import type { Availability } from '../availability.js';
 import type { TaskChanges } from '../../task-changes.js';
-import type { Driver, JobOfTransaction, JobTransactions } from '../driver.js';
+import type { Driver } from '../driver.js';
+import type { JobOfTransaction, JobTransactions } from '../job-transactions.js';
 import { entryOf } from '../jobs/job-of-transaction.js';
 import type { JobLookup } from './job-lookup.js';
 

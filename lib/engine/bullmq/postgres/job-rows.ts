@@ -1,5 +1,5 @@
 import type { JobJson, JobState } from 'bullmq';
-import type { FoundJob } from '../driver.js';
+import type { FoundJob } from '../stored-jobs.js';
 
 /** A row of BullMQ's table `job`. A bigint is a text. */
 export interface JobRow {
@@ -77,6 +77,10 @@ UPDATE job SET data = CASE WHEN $3::boolean THEN jsonb_set(data, '{cancelled,aga
 WHERE queue = $1 AND id = $2 AND jsonb_typeof(data) = 'object' AND jsonb_typeof(data -> 'cancelled') = 'object'
   AND (NOT $3::boolean OR state NOT IN ('completed', 'failed'))
 RETURNING *`;
+
+/** Gives the job $2 of the queue $1 the options $3, and counts no more than $4 attempts. */
+export const MAKE_ENDABLE = `
+UPDATE job SET opts = $3::jsonb, attempts_made = LEAST(attempts_made, $4::integer) WHERE queue = $1 AND id = $2`;
 
 /** Promotes the delayed jobs $2 of the queue $1, except those that another transaction has just locked. */
 export const PROMOTE_JOBS = `

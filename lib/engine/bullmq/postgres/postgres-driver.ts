@@ -1,69 +1,38 @@
 import type { FlowProducer, PgPool, PostgresQueueBackend, Processor, Queue, QueueOptions, Worker } from 'bullmq';
-import { inBatches } from '../../../concurrency.js';
+import { PackageLogger } from '../../../package-logger.js';
+import type { Finding } from '../../ports/diagnosis-port.js';
+import type { ForeignWorker } from '../../ports/foreign-workers-port.js';
 import { bullmq } from '../bullmq-package.cjs';
 import type { PoolDeadline } from '../call-deadline.js';
 import type { Clock } from '../clock.js';
-import { BackendQueries } from './backend-queries.js';
-import { markOptions } from './mark-options.js';
-import { backendFactory } from './patched-postgres-backend.js';
+import type { Driver, DriverWorkerOptions, EndMessages, OnStored } from '../driver.js';
+import type { JobEntry } from '../jobs/job-data.js';
+import type { MessageBus } from '../message-bus.js';
 import { waitByOwnClock } from '../patched-backend-time.js';
-import {
-  CANCEL_FREE_JOBS,
-  CANCEL_JOB,
-  FAIL_JOB,
-  RUN_AGAIN,
-  EDIT_JOB,
-  HOLD_KEY,
-  PROMOTE_JOBS,
-  REMOVE_ENDED,
-  SELECT_JOBS,
-  toFoundJob,
-  type JobRow,
-} from './job-rows.js';
-import { ADD_LOG_LINES, LOG_CONFLICT, READ_LOG_LINES, type LogRow } from './job-log.js';
+import { patchWorkerBackend } from '../patched-worker-backend.js';
 import { ADD_KEYED_JOBS, toFlowEntry, type KeyedRow } from './add-keyed-jobs.js';
-import { ADD_PLAIN_JOBS, orderOf, toColumns, type PlainJobsRow } from './plain-jobs.js';
+import { BackendQueries } from './backend-queries.js';
 import { diagnosePostgres } from './diagnose-postgres.js';
 import { foreignWorkersOnPostgres } from './foreign-workers.js';
-import type { Finding } from '../../ports/diagnosis-port.js';
-import type { ForeignWorker } from '../../ports/foreign-workers-port.js';
-import { moveFailedParentFirst } from './patched-parent-first.js';
-import { readReplaced, REPLACE_META, type ReplacedRow } from './replace-meta.js';
-import { PostgresLists } from './postgres-lists.js';
-import { patchClaims } from './patched-claims.js';
-import { isAnswer, isForbidden, isOutage } from './outage.js';
+import { PostgresTransactions, TRANSACTION_FUNCTIONS } from './in-transaction/postgres-transactions.js';
+import { LANE, type LaneRow } from './lane/lane-statement.js';
 import { LaneSwitch } from './lane/lane-switch.js';
 import { useLane } from './lane/patched-lane.js';
-import { LANE, type LaneRow } from './lane/lane-statement.js';
-import type { PostgresPools } from './postgres-pools.js';
-import { PostgresTables } from './postgres-tables.js';
+import { markOptions } from './mark-options.js';
+import { isAnswer, isForbidden, isOutage } from './outage.js';
+import { patchClaims } from './patched-claims.js';
+import { moveFailedParentFirst } from './patched-parent-first.js';
+import { backendFactory } from './patched-postgres-backend.js';
 import { PlannedStatements } from './planned-statement.js';
+import { ADD_PLAIN_JOBS, orderOf, toColumns, type PlainJobsRow } from './plain-jobs.js';
+import { PostgresJobs } from './postgres-jobs.js';
+import { PostgresLists } from './postgres-lists.js';
+import { PostgresLogs } from './postgres-logs.js';
+import { PostgresMetadata } from './postgres-metadata.js';
+import type { PostgresPools } from './postgres-pools.js';
+import { PostgresRateWindows } from './postgres-rate-windows.js';
+import { PostgresTables } from './postgres-tables.js';
 import { SchemaFunctions } from './schema-functions.js';
-import type {
-  CancelOfJob,
-  Driver,
-  DriverWorkerOptions,
-  EndedJobs,
-  EndMessages,
-  FailureOfJob,
-  FoundJob,
-  JobEdit,
-  JobLines,
-  JobRef,
-  LineOfJob,
-  MetaChange,
-  MetaPage,
-  OnStored,
-  UnusedToken,
-} from '../driver.js';
-import type { MessageBus } from '../message-bus.js';
-import type { JobEntry } from '../jobs/job-data.js';
-import { MOST_RUNS, unreadableOptions } from '../jobs/unreadable-job.js';
-import { patchWorkerBackend } from '../patched-worker-backend.js';
-import { SELECT_JOBS_AND_COMPLETIONS } from './in-transaction/completion-statements.js';
-import { withCompletion, type CompletedJobRow } from './in-transaction/postgres-completions.js';
-import { PostgresTransactions, TRANSACTION_FUNCTIONS } from './in-transaction/postgres-transactions.js';
-import { PackageLogger } from '../../../package-logger.js';
 
 /**
  * The driver for PostgreSQL, and for PGlite behind the interface of a pool. All queues of a process share one pool; by
@@ -83,6 +52,10 @@ export class PostgresDriver implements Driver {
   readonly namesWorkers = false;
   readonly dropsStacks = true;
   readonly deadline: PoolDeadline;
+  readonly jobs: PostgresJobs;
+  readonly logs: PostgresLogs;
+  readonly metadata: PostgresMetadata;
+  readonly rateWindows: PostgresRateWindows;
   readonly lists: PostgresLists;
   readonly tables: PostgresTables;
   readonly transactions: PostgresTransactions | undefined;
@@ -105,27 +78,29 @@ export class PostgresDriver implements Driver {
     /** Whether this process may create and change the tables. */
     mayMigrate = true,
   ) {
+    const { queries, listeners } = pools;
     this.deadline = pools.deadline;
     this.functions = new SchemaFunctions({
-      pool: pools.queries,
+      pool: queries,
       schema,
       mayCreate: mayMigrate,
       functions: [LANE, ADD_PLAIN_JOBS, ...(isShared ? TRANSACTION_FUNCTIONS : [])],
     });
-    this.planned = new PlannedStatements(pools.queries, this.functions);
-    this.transactions = isShared
-      ? new PostgresTransactions(pools.queries, this.functions, schema, address, bus)
-      : undefined;
+    this.planned = new PlannedStatements(queries, this.functions);
+    this.transactions = isShared ? new PostgresTransactions(queries, this.functions, schema, address, bus) : undefined;
     this.tables = new PostgresTables({ pools, schema, address, mayMigrate });
+    this.jobs = new PostgresJobs(queries, () => this.transactions?.hasCompletions === true);
+    this.logs = new PostgresLogs(queries);
+    this.metadata = new PostgresMetadata(queries);
+    this.rateWindows = new PostgresRateWindows(queries, clock);
     this.lists = new PostgresLists(
-      { query: async (text, params) => markOptions(await pools.queries.query(text, params)) },
+      { query: async (text, params) => markOptions(await queries.query(text, params)) },
       () => this.tables.hasDelayedIndex,
     );
-    this.backendQueries = new BackendQueries(pools.queries, this.report);
-    const { backendQueries: queries } = this;
-    this.classes = bullmq.withBackend(backendFactory({ queries, listeners: pools.listeners, clock }));
-    pools.queries.on('error', this.report);
-    pools.listeners.on('error', this.report);
+    this.backendQueries = new BackendQueries(queries, this.report);
+    this.classes = bullmq.withBackend(backendFactory({ queries: this.backendQueries, listeners, clock }));
+    queries.on('error', this.report);
+    listeners.on('error', this.report);
   }
 
   connect(): Promise<void> | undefined {
@@ -236,135 +211,8 @@ export class PostgresDriver implements Driver {
     return worker;
   }
 
-  /** One query for all jobs. */
-  async find(jobs: readonly JobRef[]): Promise<(FoundJob | undefined)[]> {
-    const select = this.transactions?.hasCompletions ? SELECT_JOBS_AND_COMPLETIONS : SELECT_JOBS;
-    const { rows } = markOptions(
-      await this.pools.queries.query<CompletedJobRow>(select, [
-        jobs.map(({ queue }) => queue),
-        jobs.map(({ id }) => id),
-      ]),
-    );
-    const found = new Map(rows.map((row) => [keyOf(row), withCompletion(row)]));
-    return jobs.map((job) => {
-      const row = found.get(keyOf(job));
-      return row && toFoundJob(row);
-    });
-  }
-
-  /** One statement for all jobs, another one for those that were delayed, and one for each job that is locked. */
-  async cancel({ name }: Queue, cancels: readonly CancelOfJob[]): Promise<(FoundJob | undefined)[]> {
-    const { queries } = this.pools;
-    const marks = JSON.stringify(Object.fromEntries(cancels.map(({ id, at, reason, by }) => [id, { at, reason, by }])));
-    const ids = cancels.map(({ id }) => id);
-    const { rows } = await queries.query<JobRow>(CANCEL_FREE_JOBS, [name, ids, marks]);
-    const found = new Map(rows.map((row) => [row.id, toFoundJob(row)]));
-    const delayed = rows.filter(({ state }) => state === 'delayed').map(({ id }) => id);
-    if (delayed.length > 0) await queries.query(PROMOTE_JOBS, [name, delayed]);
-    const left = ids.filter((id) => !found.has(id));
-    const locked = await inBatches(left, LOCKED_AT_ONCE, (id) =>
-      queries.query<JobRow>(CANCEL_JOB, [name, [id], marks]),
-    );
-    for (const row of locked.flatMap((result) => result.rows)) found.set(row.id, toFoundJob(row));
-    // The others have ended, have a mark, or do not exist.
-    const others = left.filter((id) => !found.has(id));
-    const ended = others.length > 0 ? await this.find(others.map((id) => ({ queue: name, id }))) : [];
-    return ids.map((id) => found.get(id) ?? ended[others.indexOf(id)]);
-  }
-
-  async runAgainAfterEnd(job: JobRef, again: boolean): Promise<FoundJob | undefined> {
-    const { rows } = await this.pools.queries.query<JobRow>(RUN_AGAIN, [job.queue, job.id, again]);
-    return rows[0] ? toFoundJob(rows[0]) : (await this.find([job]))[0];
-  }
-
-  async fail({ queue, id }: JobRef, { reruns, ...mark }: FailureOfJob): Promise<FoundJob | undefined> {
-    const values = [queue, id, JSON.stringify(mark), reruns];
-    const { rows } = await this.pools.queries.query<JobRow>(FAIL_JOB, values);
-    return rows[0] && toFoundJob(rows[0]);
-  }
-
-  /** On PostgreSQL the options say whether the parent of a job goes on without it. */
-  async makeEndable(queue: string, id: string, reason: string): Promise<void> {
-    const opts = { ...unreadableOptions(reason), continueParentOnFailure: true };
-    await this.pools.queries.query(MAKE_ENDABLE, [queue, id, JSON.stringify(opts), MOST_RUNS + 1]);
-  }
-
-  /** The primary key gives the fields in their order, so the last field of a page is where the next page begins. */
-  async scanMeta(queue: string, cursor: string | undefined): Promise<MetaPage> {
-    const { rows } = await this.pools.queries.query<{ field: string; value: string | null }>(
-      'SELECT field, value FROM meta WHERE queue = $1 AND ($2::text IS NULL OR field > $2) ORDER BY field LIMIT $3',
-      [queue, cursor ?? null, META_PAGE],
-    );
-    return {
-      fields: rows.map(({ field, value }) => [field, value ?? ''] as const),
-      next: rows.length < META_PAGE ? undefined : rows.at(-1)?.field,
-    };
-  }
-
-  async replaceMeta(queue: string, { field, before, next }: MetaChange, fields: readonly string[]) {
-    const { rows } = await this.pools.queries.query<ReplacedRow>(REPLACE_META, [queue, field, before, next, fields]);
-    return readReplaced(rows, field, next, fields);
-  }
-
-  async holdKey(queue: string, key: string, id: string): Promise<string> {
-    const { rows } = await this.pools.queries.query<{ job_id: string }>(HOLD_KEY, [queue, key, id]);
-    return rows[0]?.job_id ?? '';
-  }
-
-  async removeEnded(queue: string, { state, before, atOnce }: EndedJobs): Promise<number> {
-    const { rows } = await this.pools.queries.query(REMOVE_ENDED, [queue, state, before, atOnce]);
-    return rows.length;
-  }
-
-  async returnToken(queue: string, { window, heldFor }: UnusedToken): Promise<void> {
-    await this.pools.queries.query(RETURN_TOKEN, [queue, this.clock.now(), window ?? null, heldFor]);
-  }
-
-  async edit(queue: string, id: string, edit: JobEdit): Promise<boolean> {
-    const { only, now, args, startAt, priority } = edit;
-    const { rows } = await this.pools.queries.query(EDIT_JOB, [
-      ...[queue, id, args ? JSON.stringify(args) : null, priority ?? null, startAt ?? null, now, only === 'unstarted'],
-    ]);
-    return rows.length > 0;
-  }
-
   async wake(queue: string): Promise<void> {
     await this.pools.queries.query("SELECT pg_notify('bullmq_jobs', $1)", [queue]);
-  }
-
-  async shortenRateWindow(queue: string, per: number): Promise<void> {
-    await this.pools.queries.query(SHORTEN_WINDOW, [queue, this.clock.now() + per]);
-  }
-
-  async limitRateWindow(queue: string, declared: number | undefined): Promise<void> {
-    await this.pools.queries.query(LIMIT_WINDOW, [queue, this.clock.now(), declared ?? null]);
-  }
-
-  async endRateWindow(queue: string): Promise<void> {
-    await this.pools.queries.query('DELETE FROM rate_limit WHERE queue = $1', [queue]);
-  }
-
-  /** One statement for all jobs. */
-  async addLogLines(lines: readonly LineOfJob[], keep: number): Promise<void> {
-    const columns = [lines.map(({ queue }) => queue), lines.map(({ id }) => id), lines.map(({ line }) => line)];
-    for (let attempt = 1; ; attempt++) {
-      try {
-        await this.pools.queries.query(ADD_LOG_LINES, [...columns, keep]);
-        return;
-      } catch (error) {
-        const isConflict = LOG_CONFLICT.test((error as { code?: string }).code ?? '');
-        if (!isConflict || attempt === LOG_ATTEMPTS) throw error;
-      }
-    }
-  }
-
-  async readLogLines({ queue, id }: JobRef, after: number, limit: number): Promise<JobLines> {
-    const { rows } = await this.pools.queries.query<LogRow>(READ_LOG_LINES, [queue, id, after, limit]);
-    return {
-      dropped: Number(rows[0]?.dropped ?? 0),
-      kept: Number(rows[0]?.kept ?? 0),
-      rows: rows.flatMap(({ text }) => text ?? []),
-    };
   }
 
   isOutage(error: unknown): boolean {
@@ -393,37 +241,3 @@ export class PostgresDriver implements Driver {
     if (!this.closing) for (const listener of this.errorListeners) listener(error);
   };
 }
-
-const MAKE_ENDABLE = `
-UPDATE job SET opts = $3::jsonb, attempts_made = LEAST(attempts_made, $4::integer) WHERE queue = $1 AND id = $2`;
-
-/** Jobs that another transaction has locked, and whose cancels wait for it at the same time. */
-const LOCKED_AT_ONCE = 2;
-
-/** How often lines are added before a conflict with another process is an error. */
-const LOG_ATTEMPTS = 5;
-
-/** Neither a queue's name nor an id contains this character. */
-function keyOf({ queue, id }: JobRef): string {
-  return `${queue}\n${id}`;
-}
-
-/** Fields of a page of metadata. */
-const META_PAGE = 1_000;
-
-/**
- * Takes one from BullMQ's count of the jobs that were started in the current window of a rate limit. A job that was taken
- * before the window began is not among them. The length of the window is that of the stored limit, else $3.
- */
-const RETURN_TOKEN = `UPDATE rate_limit SET points = points - 1
-  WHERE queue = $1 AND points BETWEEN 1 AND 1000000000000000 AND expire_at_ms > $2::bigint
-    AND expire_at_ms + $4::bigint - $2::bigint
-      <= COALESCE((SELECT value::bigint FROM meta WHERE queue = $1 AND field = 'duration'), $3::bigint)`;
-
-const SHORTEN_WINDOW = 'UPDATE rate_limit SET expire_at_ms = $2::bigint WHERE queue = $1 AND expire_at_ms > $2::bigint';
-
-/** BullMQ's `rateLimit()` stores a limit with so many points that none is left. Such a limit may last for any time. */
-const LIMIT_WINDOW = `UPDATE rate_limit SET expire_at_ms = $2::bigint + length FROM (
-    SELECT COALESCE((SELECT value::bigint FROM meta WHERE queue = $1 AND field = 'duration'), $3::bigint) AS length
-  ) AS declared
-  WHERE queue = $1 AND points < 1000000000000000 AND expire_at_ms > $2::bigint + length`;

@@ -1,4 +1,4 @@
-import type { JobEdit } from '../driver.js';
+import type { JobEdit } from '../stored-jobs.js';
 import { parse, readData, type JobData } from '../jobs/job-data.js';
 import { editedData, editedOptions } from '../jobs/edited-job.js';
 
@@ -57,7 +57,7 @@ export interface EditCommands {
   eval(script: string, keys: number, ...args: (string | number)[]): Promise<unknown>;
 }
 
-/** See `Driver.edit`. @param prefix of the keys of the queue, with the colon */
+/** See `StoredJobs.edit`. @param prefix of the keys of the queue, with the colon */
 export async function editJob(commands: EditCommands, prefix: string, id: string, edit: JobEdit): Promise<boolean> {
   const job = prefix + id;
   const others = ['wait', 'prioritized', 'delayed', 'pc', 'marker', 'meta'].map((key) => prefix + key);

@@ -1,6 +1,6 @@
 import type { JobJson, JobState } from 'bullmq';
 import { bullmq } from '../bullmq-package.cjs';
-import type { CancelOfJob, FoundJob } from '../driver.js';
+import type { CancelOfJob, FoundJob } from '../stored-jobs.js';
 import { decodableHash, unreadableHash } from './decodable-hash.js';
 
 /** A function of Lua that reads a job: its fields, whether a worker has its lock, and whether it waits for members. */

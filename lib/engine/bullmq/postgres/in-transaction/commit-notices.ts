@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { CommitNotice } from '../../driver.js';
+import type { CommitNotice } from '../../job-transactions.js';
 import type { MessageBus } from '../../message-bus.js';
 
 /** The most transactions of this process whose end is not known. Those that were rolled back are never heard of. */

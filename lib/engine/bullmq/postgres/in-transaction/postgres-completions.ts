@@ -1,7 +1,8 @@
 import type { PgPool } from 'bullmq';
 import type { Json } from '../../../json.js';
 import type { TransactionAdapter } from '../../../ports/transaction-port.js';
-import type { Completed, CompletionRequest, JobCompletions, JobRef } from '../../driver.js';
+import type { Completed, CompletionRequest, JobCompletions } from '../../job-transactions.js';
+import type { JobRef } from '../../stored-jobs.js';
 import type { JobRow } from '../job-rows.js';
 import {
   COMPLETE_FUNCTION,

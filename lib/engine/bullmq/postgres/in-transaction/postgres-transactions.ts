@@ -4,12 +4,12 @@ import type { TransactionAdapter } from '../../../ports/transaction-port.js';
 import type { MessageBus } from '../../message-bus.js';
 import type {
   CommitNotice,
-  FoundJob,
   JobOfTransaction,
   JobTransactions,
   StoredInTransaction,
   StoreOptions,
-} from '../../driver.js';
+} from '../../job-transactions.js';
+import type { FoundJob } from '../../stored-jobs.js';
 import { toFoundJob, type JobRow } from '../job-rows.js';
 import type { SchemaFunctions } from '../schema-functions.js';
 import { CommitNotices } from './commit-notices.js';

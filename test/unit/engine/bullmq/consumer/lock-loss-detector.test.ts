@@ -8,7 +8,7 @@ import {
   LockLossDetector,
   type LockLossDetectorDeps,
 } from '../../../../../lib/engine/bullmq/consumer/lock-loss-detector.js';
-import type { Driver } from '../../../../../lib/engine/bullmq/driver.js';
+import type { StoredJobs } from '../../../../../lib/engine/bullmq/stored-jobs.js';
 
 const ID = 'reports.q0hQ2gD2mR7c3gYtVJm1Ng';
 const TAKEN = { name: 'Reports.build', processedOn: 1_000, attemptsMade: 1 };
@@ -46,7 +46,7 @@ describe('isLockLoss', () => {
 });
 
 describe('LockLossDetector', () => {
-  const find = jest.fn<Driver['find']>();
+  const find = jest.fn<StoredJobs['find']>();
   const changed = jest.fn<ChangeFeed['changed']>();
   const onFound = jest.fn<LockLossDetectorDeps['onFound']>();
   const addLost = jest.fn<(id: string, name: string) => void>();
@@ -56,7 +56,7 @@ describe('LockLossDetector', () => {
     for (const mock of [find, changed, addLost, onFound]) mock.mockReset();
     detector = new LockLossDetector({
       queue: 'reports',
-      driver: { find },
+      jobs: { find },
       feed: { changed } as unknown as ChangeFeed,
       log: { addLost } as never,
       onFound,

@@ -50,7 +50,11 @@ beforeEach(() => {
     getDependenciesCount: async () => ({}),
   } as unknown as Job;
   const deps = {
-    driver: { isOutage: (error: unknown) => error === OUTAGE, clock: { now: () => 2_000 }, find: async () => [] },
+    driver: {
+      isOutage: (error: unknown) => error === OUTAGE,
+      clock: { now: () => 2_000 },
+      jobs: { find: async () => [] },
+    },
     feed: { changed },
     flows: { addTo: async () => undefined },
     cancel,

@@ -1,3 +1,6 @@
+import type { RateWindows, UnusedToken } from '../driver.js';
+import type { RedisClient } from './client-options.js';
+
 /**
  * Takes one from BullMQ's counter of the jobs that were started in the current window of a rate limit. A job that was taken
  * before the window began is not among them.
@@ -5,7 +8,7 @@
  * `KEYS` the counter and the metadata of the queue, whose limit takes precedence; `ARGV` the window that the worker declares (0:
  * none) and the time since the job was taken, in milliseconds.
  */
-export const RETURN_TOKEN = `
+const RETURN_TOKEN = `
   local window = tonumber(redis.call('HGET', KEYS[2], 'duration') or ARGV[1])
   local left = redis.call('PTTL', KEYS[1])
   local used = tonumber(redis.call('GET', KEYS[1]) or '0')
@@ -13,7 +16,7 @@ export const RETURN_TOKEN = `
 `;
 
 /** Lets the window of the counter `KEYS[1]` end after `ARGV[1]` milliseconds, unless it ends earlier. */
-export const SHORTEN_WINDOW = `
+const SHORTEN_WINDOW = `
   if redis.call('PTTL', KEYS[1]) > tonumber(ARGV[1]) then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
 `;
 
@@ -22,8 +25,34 @@ export const SHORTEN_WINDOW = `
  * whose limit takes precedence; `ARGV[1]` the window that the worker declares (0: none). A limit of BullMQ's `rateLimit()` has so many
  * points that none is left, and may last for any time.
  */
-export const LIMIT_WINDOW = `
+const LIMIT_WINDOW = `
   local window = tonumber(redis.call('HGET', KEYS[2], 'duration') or ARGV[1])
   local used = tonumber(redis.call('GET', KEYS[1]) or '0')
   if window > 0 and used < 1e15 and redis.call('PTTL', KEYS[1]) > window then redis.call('PEXPIRE', KEYS[1], window) end
 `;
+
+/** Changes the windows of rate limits on Redis. */
+export class RedisRateWindows implements RateWindows {
+  constructor(
+    private readonly commands: RedisClient,
+    private readonly prefix: string,
+  ) {}
+
+  async returnToken(queue: string, { window, heldFor }: UnusedToken): Promise<void> {
+    const keys = [`${this.prefix}:${queue}:limiter`, `${this.prefix}:${queue}:meta`];
+    await this.commands.eval(RETURN_TOKEN, keys.length, ...keys, window ?? 0, heldFor);
+  }
+
+  async shorten(queue: string, per: number): Promise<void> {
+    await this.commands.eval(SHORTEN_WINDOW, 1, `${this.prefix}:${queue}:limiter`, per);
+  }
+
+  async limit(queue: string, declared: number | undefined): Promise<void> {
+    const keys = [`${this.prefix}:${queue}:limiter`, `${this.prefix}:${queue}:meta`];
+    await this.commands.eval(LIMIT_WINDOW, keys.length, ...keys, declared ?? 0);
+  }
+
+  async end(queue: string): Promise<void> {
+    await this.commands.del(`${this.prefix}:${queue}:limiter`);
+  }
+}
