@@ -1,34 +1,31 @@
 import type { Job, Worker } from 'bullmq';
 import { endsWithin } from '../../../concurrency.js';
-import { EngineUnavailableError, TaskCancelledError, WorkerClosingError, WorkerLostError } from '../../../errors.js';
-import { cancellation, DEATHS_ALLOWED, failsByItself, isCancellation } from '../../failures.js';
+import { TaskCancelledError, WorkerClosingError, WorkerLostError } from '../../../errors.js';
+import { PackageLogger } from '../../../package-logger.js';
+import { failsByItself } from '../../failures.js';
 import { GracePeriod } from '../../grace-period.js';
 import type { Json } from '../../json.js';
-import { writeLogLine } from '../../log-line.js';
+import type { ConsumerOptions, DeliveryHandler, Outcome } from '../../ports/worker-port.js';
+import { listOf, RunningTasks, type RunningTask } from '../../running-tasks.js';
 import type { TaskCounter } from '../../statistics/task-counter.js';
 import type { TaskFailure } from '../../task.js';
-import type { CompletedTask, ConsumerOptions, Delivery, DeliveryHandler, Outcome } from '../../ports/worker-port.js';
-import { bareError } from '../../bare-error.js';
 import { bullmq } from '../bullmq-package.cjs';
 import type { Driver } from '../driver.js';
-import { renewLocksByTimer } from '../patched-lock-renewal.js';
-import { parse, readData, type FailureMark, type JobData, type JobOptions } from '../jobs/job-data.js';
-import { isAbandonment, readStack } from '../jobs/job-failure.js';
-import { writeSuccess } from '../jobs/job-success.js';
+import { parse, readData } from '../jobs/job-data.js';
 import { wholeOf } from '../jobs/whole-of-job.js';
 import type { FailedWholes } from '../operations/failed-wholes.js';
-import { rootOf } from '../operations/member-flows.js';
 import type { TaskLog } from '../operations/task-log.js';
 import { patchCreateJob } from '../patched-create-job.js';
+import { renewLocksByTimer } from '../patched-lock-renewal.js';
 import { answeredAt } from '../patched-worker-backend.js';
 import { CancelPoll } from './cancel-poll.js';
-import { LimitedIntake } from './patched-intake.js';
+import { CommittedSuccesses } from './committed-successes.js';
 import { EventLoopMonitor } from './event-loop-monitor.js';
-import { JobCounts } from './job-counts.js';
 import { JobChanges, type JobChangesDeps } from './job-changes.js';
 import { JobCheck } from './job-check.js';
-import { toDelivery } from './job-to-delivery.js';
-import { isLockLoss, LockLossDetector } from './lock-loss-detector.js';
+import { JobCounts } from './job-counts.js';
+import { JobRunner } from './job-runner.js';
+import { LockLossDetector } from './lock-loss-detector.js';
 import { LostTaskLog } from './lost-task-log.js';
 import {
   delayUntilRetry,
@@ -37,14 +34,14 @@ import {
   type OutcomeTranslatorDeps,
 } from './outcome-translator.js';
 import { failRefusedEnds } from './patched-ends.js';
+import { LimitedIntake } from './patched-intake.js';
 import { waitUntilRoom } from './patched-limit-wait.js';
 import { endFutureWindows } from './patched-rate-window.js';
 import { sweepRegularly } from './retention-sweep.js';
-import { TaskCompletion, type TaskCompletionDeps } from './task-completion.js';
+import { RetriesAfterCancel } from './retries-after-cancel.js';
+import { StoredEnds } from './stored-ends.js';
+import type { TaskCompletionDeps } from './task-completion.js';
 import { UnusedStarts } from './unused-starts.js';
-import { withLook } from './wait-for-members.js';
-import { listOf, RunningTasks, type RunningTask } from '../../running-tasks.js';
-import { PackageLogger } from '../../../package-logger.js';
 
 /** Milliseconds that methods may go on after their signals are aborted, before their tasks are given back. */
 const ABORT_GRACE = 2_000;
@@ -83,34 +80,31 @@ export class QueueConsumer {
   private readonly intake: LimitedIntake | undefined;
   private readonly eventLoop: EventLoopMonitor;
   private readonly cancelPoll: CancelPoll;
-  private readonly counts: JobCounts;
   private readonly translator: OutcomeTranslator;
   private readonly jobCheck: JobCheck;
+  private readonly runner: JobRunner;
+  private readonly retries: RetriesAfterCancel;
+  private readonly ends: StoredEnds;
   private readonly stopSweeping: () => void;
   private readonly unusedStarts: UnusedStarts;
   private readonly grace = new GracePeriod();
   private stopping: Promise<void> | undefined;
-  /** The tasks whose successes were committed before their ends are stored. */
-  private readonly completed = new Set<string>();
-  /** The looks whether a task has to run again whose cancelled run has ended. */
-  private readonly looks = new Set<Promise<void>>();
   /** By `performance.now()`. */
   private runsSince = -Infinity;
-  /** The last time at which an end was stored. The answer has the next job, so a busy worker does not ask for it. */
-  private storedAt = -Infinity;
   /** The last time at which all places were taken: a full worker does not ask for jobs. */
   private fullUntil = -Infinity;
 
   constructor(
     private readonly queue: string,
     private readonly options: ConsumerOptions,
-    private readonly handler: DeliveryHandler,
+    handler: DeliveryHandler,
     private readonly deps: QueueConsumerDeps,
   ) {
-    const { driver, feed, abandonedAfter } = deps;
+    const { driver, feed, flows, log, abandonedAfter } = deps;
     const { jobs, rateWindows } = driver;
     this.changes = new JobChanges(queue, deps);
-    this.counts = new JobCounts(queue, deps.counter, () => driver.clock.now());
+    const onError = (error: Error) => this.handleError(error);
+    this.retries = new RetriesAfterCancel(deps.retryIfAsked, onError);
     this.lockLoss = new LockLossDetector({
       queue,
       jobs,
@@ -118,10 +112,17 @@ export class QueueConsumer {
       log: this.lostTasks,
       onFound: (id, job) => {
         this.changes.foundEnd(id, job);
-        if (readData(parse(job.json.data))?.cancelled?.again) this.retryIfAsked(id);
+        if (readData(parse(job.json.data))?.cancelled?.again) this.retries.retryIfAsked(id);
       },
     });
-    this.jobCheck = new JobCheck(queue, jobs, this.logger);
+    const { changes, lockLoss, lostTasks, retries, logger } = this;
+    const successes = new CommittedSuccesses(queue, deps.completion);
+    const counts = new JobCounts(queue, deps.counter, () => driver.clock.now());
+    this.ends = new StoredEnds({ lockLoss, feed, changes, counts, successes, lostTasks, retries });
+    this.runner = new JobRunner(queue, handler, {
+      ...{ driver, feed, flows, log, changes, successes, lostTasks, logger, onError },
+    });
+    this.jobCheck = new JobCheck(queue, jobs, logger);
     this.worker = patchCreateJob(this.createWorker(options));
     const { places, concurrency } = options;
     this.intake = places && new LimitedIntake(this.worker, places, concurrency, () => driver.wake(queue));
@@ -159,7 +160,9 @@ export class QueueConsumer {
   silentFor(): number {
     if (this.stopping || !this.worker.isRunning()) return Infinity;
     if (this.isFull) return 0;
-    const { fullUntil, storedAt, runsSince } = this;
+    const { fullUntil, runsSince } = this;
+    // The answer to a stored end has the next job, so a busy worker does not ask for it.
+    const storedAt = this.ends.lastAt;
     return performance.now() - Math.max(answeredAt(this.worker.getBackend()), storedAt, fullUntil, runsSince);
   }
 
@@ -197,8 +200,8 @@ export class QueueConsumer {
     const worker = driver.createWorker(this.queue, (job, token) => this.process(job, token), options, feed);
     renewLocksByTimer(worker);
     worker.on('error', (error) => this.handleError(error));
-    worker.on('completed', (job, result) => this.onCompleted(job, result));
-    worker.on('failed', (job, error) => job && this.onFailed(job, error));
+    worker.on('completed', (job, result) => this.ends.completed(job, result));
+    worker.on('failed', (job, error) => job && this.ends.failed(job, error));
     worker.on('stalled', (id) => this.onStalled(id));
     worker.on('lockRenewalFailed', (ids) => this.onLocksLost(ids));
     return worker;
@@ -223,7 +226,7 @@ export class QueueConsumer {
     }
     this.translator.abandon();
     await endsWithin(closed, CLOSE_GRACE);
-    await endsWithin(Promise.allSettled(this.looks), CLOSE_GRACE);
+    await endsWithin(this.retries.allEnd(), CLOSE_GRACE);
     this.eventLoop.stop();
     this.lostTasks.flush();
   }
@@ -263,58 +266,7 @@ export class QueueConsumer {
   private outcomeOf(job: Job, task: RunningTask, token = ''): Outcome | Promise<Outcome> {
     // The worker took the job in the moment in which the application began to close.
     if (this.stopping) return { kind: 'postponed', delay: 0 };
-    return this.jobCheck.refuse(job) ?? this.run(job, task, token);
-  }
-
-  private async run(job: Job, task: RunningTask, token: string): Promise<Outcome> {
-    const id = job.id as string;
-    if ((job.opts as JobOptions).task?.uniqueWhilePending) await job.removeDeduplicationKey();
-    this.deps.feed.changed(id);
-    const data = readData(job.data);
-    if (data?.inbox !== undefined) this.deps.feed.taken(id, data.inbox);
-    // Only a job that was taken before can have a success whose end is not stored.
-    const completion =
-      job.attemptsStarted > 1 ? await this.completionOf(job, token) : this.completionWith(job, token, undefined);
-    if (data?.cancelled && !completion?.earlier) {
-      const failure = cancellation(data.cancelled.reason);
-      // The same line as for a task that was cancelled while it ran.
-      this.logger.log(`Task ${job.name} (${id}) was cancelled: ${failure.message}`);
-      return { kind: 'failed', failure };
-    }
-    if (data?.failed?.failure) return this.clearAway(job, data, data.failed.failure);
-    const delivery = toDelivery(job, this.queue, data, task.interruption, {
-      completion,
-      flows: this.deps.flows,
-      progress: (value) =>
-        this.ignoreOutage(async () => {
-          await job.updateProgress(value as object);
-          this.deps.feed.changed(id);
-        }),
-      log: (text, level) => {
-        const line = writeLogLine(this.deps.driver.clock.now(), level, text);
-        return this.ignoreOutage(() => this.deps.log.add({ queue: this.queue, id }, line));
-      },
-      mark: (text) => {
-        task.mark = text;
-      },
-      started: () => {
-        if (task.hasStarted) return;
-        task.hasStarted = true;
-        this.changes.started(job);
-      },
-    });
-    if (delivery.abandoned > DEATHS_ALLOWED) this.lostTasks.addGivenUp(id, job.name);
-    const outcome = await this.handle(delivery);
-    if (completion?.earlier || (completion?.isUsed && (await completion.settle()))) this.completed.add(id);
-    return outcome;
-  }
-
-  /** The task has failed before, because of a member, and its listeners know. */
-  private async clearAway(job: Job, data: JobData, failure: TaskFailure): Promise<Outcome> {
-    const { at } = data.failed as FailureMark;
-    // Version 0.1.0 would not remove a mark with the failure when it runs the task again.
-    await job.updateData(withLook({ ...data, failed: { at } }, false));
-    return { kind: 'failed', failure };
+    return this.jobCheck.refuse(job) ?? this.runner.run(job, task, token);
   }
 
   private async expectFailedWhole(job: Job, failure: TaskFailure): Promise<void> {
@@ -322,71 +274,6 @@ export class QueueConsumer {
     const whole = wholeOf(job);
     if (whole === undefined || !failsByItself(id, failure)) return;
     await this.deps.wholes.expect({ id, whole, reruns: readData(data)?.rerun?.count ?? 0 });
-  }
-
-  private async completionOf(job: Job, token: string): Promise<TaskCompletion | undefined> {
-    const earlier = await this.deps.completion?.completions.find({ queue: this.queue, id: job.id as string });
-    return this.completionWith(job, token, earlier);
-  }
-
-  private completionWith(job: Job, token: string, earlier: CompletedTask | undefined): TaskCompletion | undefined {
-    const { completion } = this.deps;
-    return completion && new TaskCompletion(completion, { queue: this.queue, id: job.id as string }, token, earlier);
-  }
-
-  /**
-   * A handler rejects when the store cannot be reached: the job stays and runs again. Any other error would come again
-   * too, for example because something forged a part of the job that only the handler reads, so the task fails with it.
-   */
-  private async handle(delivery: Delivery): Promise<Outcome> {
-    try {
-      return await this.handler.handle(delivery);
-    } catch (error) {
-      if (error instanceof EngineUnavailableError || this.deps.driver.isOutage(error)) throw error;
-      const { name, message, stack } = bareError(error);
-      this.logger.error(`Task ${delivery.name} (${delivery.id}) failed: ${message}`, stack);
-      return { kind: 'failed', failure: { name, message, ...(stack !== undefined && { stack }) } };
-    }
-  }
-
-  private onCompleted(job: Job, result: unknown): void {
-    const id = job.id as string;
-    this.storedAt = performance.now();
-    this.lockLoss.hasStoredEnd(id);
-    this.deps.feed.changed(id, true, () => writeSuccess(job, result));
-    this.changes.succeeded(job, result);
-    this.counts.succeeded(job);
-    if (this.completed.delete(id)) void this.forgetCompletion(id);
-    this.announceToRoot(job);
-  }
-
-  /** A row that stays is removed later. */
-  private async forgetCompletion(id: string): Promise<void> {
-    await this.deps.completion?.completions.forget({ queue: this.queue, id }).catch(() => undefined);
-  }
-
-  private onFailed(job: Job, error: Error): void {
-    const id = job.id as string;
-    this.storedAt = performance.now();
-    this.lockLoss.hasStoredEnd(id);
-    // `finishedOn` is set only when no attempt is left.
-    this.deps.feed.changed(id, job.finishedOn !== undefined);
-    // The process that failed the task because of a member has told its listeners.
-    const isKnown = readData(job.data)?.failed !== undefined;
-    if (job.finishedOn === undefined) this.changes.retrying(job);
-    else if (!isKnown) this.changes.ended(job);
-    if (!isKnown) this.counts.failed(job);
-    this.announceToRoot(job);
-    if (isAbandonment(error.message)) this.lostTasks.addGivenUp(id, job.name);
-    if (job.finishedOn !== undefined && mayRunAgain(job, error)) this.retryIfAsked(id);
-  }
-
-  private retryIfAsked(id: string): void {
-    const look = this.deps
-      .retryIfAsked(id)
-      .catch((error: unknown) => this.handleError(error as Error))
-      .finally(() => this.looks.delete(look));
-    this.looks.add(look);
   }
 
   private onStalled(id: string): void {
@@ -404,24 +291,6 @@ export class QueueConsumer {
     }
   }
 
-  /** The watchers of a workflow watch its root. */
-  private announceToRoot({ id, data }: Job): void {
-    const root = rootOf(data);
-    if (root !== undefined && root !== id) this.deps.feed.changed(root);
-  }
-
-  /** Stores progress or a log line. An outage must not make the task fail for that. */
-  private async ignoreOutage(store: () => Promise<void>): Promise<void> {
-    try {
-      await store();
-    } catch (error) {
-      // The line was tried for as long as a call may take, and the outage is logged.
-      if (error instanceof EngineUnavailableError) return;
-      if (!this.deps.driver.isOutage(error) && !isLockLoss(error as Error)) throw bareError(error);
-      this.handleError(error as Error);
-    }
-  }
-
   private handleError(error: Error): void {
     if (!this.lockLoss.handle(error)) this.deps.onError(error);
   }
@@ -435,13 +304,4 @@ export class QueueConsumer {
         'Work that takes so long without a pause belongs in a child process: @Task({ isolate: true }).',
     );
   }
-}
-
-/**
- * Whether the job was cancelled while it ran. A caller cannot have asked to run one again that had the mark when this worker took it:
- * before that, the job could be run again at once.
- */
-function mayRunAgain({ data }: Job, error: Error): boolean {
-  const mark = readData(data)?.cancelled;
-  return isCancellation(readStack(error.stack ?? '').failure) && (!mark || mark.again === true);
 }
