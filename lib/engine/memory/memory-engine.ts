@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers';
-import { IdempotencyConflictError, RetryRefusedError, TaskCancelledError } from '../../errors.js';
+import { IdempotencyConflictError } from '../../errors.js';
 import { ATTEMPTS_KEPT, type AttemptRecord } from '../attempt.js';
 import { refuseArguments, refusePromotion, refuseUpdate } from '../act-refusals.js';
 import { closedError } from '../closed-error.js';
@@ -17,18 +17,19 @@ import type { TransactionEnqueue } from '../ports/transaction-port.js';
 import type { Consumer, ConsumerOptions, DeliveryHandler } from '../ports/worker-port.js';
 import type { Retention } from '../retention.js';
 import { isFinal, type Receipt, type TaskCall, type TaskRecord, type TaskTree } from '../task.js';
-import { CANCELLED_WITHIN } from '../cancelled-within.js';
 import { systemClock, type Clock } from '../clock.js';
 import { SharedPlaces } from '../places/shared-places.js';
 import { TaskChanges } from '../task-changes.js';
 import { DEFAULT_SHARD, ONE_SHARD, type Topology } from '../shards/topology.js';
 import type { HeldCalls } from '../held-calls.js';
+import { MemoryCancels } from './memory-cancels.js';
 import { MemoryChanges } from './memory-changes.js';
 import { MemoryConsumer } from './memory-consumer.js';
 import { MemoryLists } from './memory-lists.js';
 import { MemoryControl } from './memory-control.js';
 import { countTaken, MemoryPlaceStore } from './memory-place-store.js';
 import { openPlace, type MemoryPlace } from './memory-place.js';
+import { MemoryRetries } from './memory-retries.js';
 import { MemoryScheduleStore } from './memory-schedule-store.js';
 import { Statistics } from '../statistics/statistics.js';
 import { MemoryTexts } from '../statistics/text-store.js';
@@ -89,13 +90,14 @@ export class MemoryEngine implements Engine {
   /** No process dies and leaves its places behind. */
   readonly places = new SharedPlaces({ store: this.placeStore, lease: LEASE, onError: () => undefined });
   readonly snapshots = new MemoryTexts(() => this.openPlace('snapshots').snapshots);
-  private readonly logger = new PackageLogger();
   /** For the testing kit, which looks into it. */
   readonly place: MemoryPlace;
   /** For the testing kit, which runs tasks itself. */
   readonly changes: MemoryChanges;
   readonly statistics: Statistics;
   private readonly taskChanges: TaskChanges;
+  private readonly cancels: MemoryCancels;
+  private readonly retries: MemoryRetries;
   private readonly watchers = new Watchers((task) => this.recordOf(task));
   private readonly onChange = (task: StoredTask, isEnd: boolean) => this.watchers.changed(task, isEnd);
   private readonly consumers = new Set<MemoryConsumer>();
@@ -141,6 +143,12 @@ export class MemoryEngine implements Engine {
       now: () => this.now(),
       topology,
     });
+    this.cancels = new MemoryCancels({
+      changes: this.changes,
+      now: () => this.now(),
+      logger: new PackageLogger(),
+    });
+    this.retries = new MemoryRetries(this.place.store, () => this.now());
   }
 
   readonly shards = [{ name: DEFAULT_SHARD, ping: () => this.ping() }];
@@ -236,7 +244,7 @@ export class MemoryEngine implements Engine {
     const task = this.openPlace('cancel').store.find(id);
     if (!task) return undefined;
     const wasFinal = isFinal(stateOf(task, this.now()));
-    this.cancelAll(task, reason && storableText(reason));
+    this.cancels.cancel(task, reason && storableText(reason));
     if (!withWhole && !wasFinal) this.changes.failWhole(task);
     await this.nextTurn();
     return this.recordOf(task);
@@ -258,8 +266,7 @@ export class MemoryEngine implements Engine {
   async retry(id: string): Promise<TaskRecord | undefined> {
     const task = this.openPlace('retry').store.find(id);
     if (!task) return undefined;
-    await this.afterCancels(task);
-    this.retryAll(task);
+    await this.retries.retry(task);
     await this.onStored([id]);
     return this.recordOf(task);
   }
@@ -393,60 +400,6 @@ export class MemoryEngine implements Engine {
     return { id, deduplicated: false, state: this.place.store.find(id)?.place === 'delayed' ? 'scheduled' : 'queued' };
   }
 
-  /** The task first: otherwise it would take its cancelled members for failures. */
-  private cancelAll(root: StoredTask, reason: string | undefined): void {
-    const tasks = [root];
-    // The list grows while it is walked through.
-    for (const task of tasks) {
-      if (isFinal(stateOf(task, this.now()))) continue;
-      tasks.push(...(task.workflow?.members ?? []));
-      if (task.run) {
-        task.cancelled = { reason };
-        task.run.interruption.request(new TaskCancelledError(reason));
-      } else {
-        this.changes.cancel(task, reason);
-        this.logCancelled(task);
-      }
-    }
-  }
-
-  /** The line that a worker logs on the other engines, where it clears the task away. */
-  private logCancelled({ name, id, failure }: StoredTask): void {
-    try {
-      this.logger.log(`Task ${name} (${id}) was cancelled: ${failure?.message}`);
-    } catch {
-      // A logger of the application that throws must not leave a workflow half cancelled.
-    }
-  }
-
-  /** Waits for the ends of cancelled runs: until then a task cannot run again. */
-  private async afterCancels(root: StoredTask): Promise<void> {
-    const giveUp = performance.now() + CANCELLED_WITHIN;
-    while (isEnding(root) && performance.now() < giveUp)
-      await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_AFTER));
-  }
-
-  /** Members first: the task reads their results as soon as it runs. */
-  private retryAll(task: StoredTask): void {
-    const state = stateOf(task, this.now());
-    const isStillRunning = hasCancelledRun(task);
-    if (state !== 'failed' && state !== 'cancelled' && state !== 'expired' && !isStillRunning) return;
-    for (const member of task.workflow?.members ?? []) if (member.place !== 'removed') this.retryAll(member);
-    this.refuseSecond(task);
-    // The end of that run then queues the task again.
-    if (isStillRunning) task.cancelled = { reason: task.cancelled?.reason, again: true };
-    // No worker has taken it yet: it is still in its queue, and runs when its turn comes.
-    else if (state === 'expired' && !hasEnded(task)) task.reruns++;
-    else this.place.store.revive(task);
-  }
-
-  /** @throws RetryRefusedError when an equal task has not ended */
-  private refuseSecond({ id, name, unique }: StoredTask): void {
-    const holder = unique && this.place.store.holderOf(unique.key);
-    if (holder && holder.id !== id && !isFinal(stateOf(holder, this.now())))
-      throw new RetryRefusedError(id, name, holder.id);
-  }
-
   private recordOf(task: StoredTask): TaskRecord | undefined {
     return toRecord(task, this.retention, this.now());
   }
@@ -455,16 +408,4 @@ export class MemoryEngine implements Engine {
     if (this.isClosed) throw closedError(what);
     return this.place;
   }
-}
-
-/** The pause before a task is looked at again, in milliseconds. */
-const LOOK_AGAIN_AFTER = 5;
-
-/** Whether the task or one of its members was cancelled and still runs. */
-function isEnding(task: StoredTask): boolean {
-  return hasCancelledRun(task) || (task.workflow?.members.some(isEnding) ?? false);
-}
-
-function hasCancelledRun({ run, cancelled }: StoredTask): boolean {
-  return run !== undefined && cancelled !== undefined;
 }
