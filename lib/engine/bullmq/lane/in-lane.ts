@@ -26,7 +26,7 @@ export interface PlainEnd {
  */
 const LONGEST_RESULTS = 4_000_000;
 
-/** How many of these ends are stored with one call to the store: at most so many, and one at least. */
+/** The lane stores this many of the ends with one call to the store: one at least. @param most the most of them */
 export function endsAtOnce(ends: readonly Pick<PlainEnd, 'result'>[], most: number): number {
   let count = 0;
   for (let length = 0; count < Math.min(most, ends.length) && length < LONGEST_RESULTS; count++)

@@ -14,7 +14,8 @@ const KEYS = ['wait', 'active', 'meta', 'id', 'events', 'marker'] as const;
  * the same events.
  *
  * ARGV: the prefix of the keys; for each job its id, name, data, options and time. The settings of the queue are read as BullMQ's scripts
- * read them, so that patched-scripts.ts makes this script go on too when one is no number.
+ * read them, so that patched-scripts.ts makes this script go on too when one is no number. Where a client is not patched, the script fails
+ * before it has stored a job.
  */
 const ADD_PLAIN_JOBS = `
 local rcall = redis.call
@@ -23,6 +24,7 @@ local prefix = ARGV[1]
 local settings = rcall("HMGET", queueMetaKey, 'paused', 'concurrency', 'opts.maxLenEvents')
 local keptEvents = settings[3] or 10000
 if not settings[3] then rcall('HSET', queueMetaKey, 'opts.maxLenEvents', keptEvents) end
+local isHeld = settings[1] or (settings[2] and rcall('LLEN', activeKey) >= tonumber(settings[2]))
 rcall('INCRBY', idKey, (#ARGV - 1) / 5)
 local isNews = false
 for index = 2, #ARGV, 5 do
@@ -38,8 +40,7 @@ for index = 2, #ARGV, 5 do
     rcall('XADD', eventsKey, '*', 'event', 'waiting', 'jobId', id)
   end
 end
-local isFull = settings[2] and rcall('LLEN', activeKey) >= tonumber(settings[2])
-if isNews and not settings[1] and not isFull then rcall('ZADD', markerKey, 0, '0') end
+if isNews and not isHeld then rcall('ZADD', markerKey, 0, '0') end
 rcall('XTRIM', eventsKey, 'MAXLEN', '~', keptEvents)
 `;
 
