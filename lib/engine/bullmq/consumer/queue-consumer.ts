@@ -17,6 +17,7 @@ import type { FailedWholes } from '../operations/failed-wholes.js';
 import type { TaskLog } from '../operations/task-log.js';
 import { patchCreateJob } from '../patched-create-job.js';
 import { renewLocksByTimer } from '../patched-lock-renewal.js';
+import { pauseNoLongerThanWorker } from '../patched-stalled-check.js';
 import { answeredAt } from '../patched-worker-backend.js';
 import { CancelPoll } from './cancel-poll.js';
 import { CommittedSuccesses } from './committed-successes.js';
@@ -199,6 +200,7 @@ export class QueueConsumer {
     };
     const worker = driver.createWorker(this.queue, (job, token) => this.process(job, token), options, feed);
     renewLocksByTimer(worker);
+    pauseNoLongerThanWorker(worker);
     worker.on('error', (error) => this.handleError(error));
     worker.on('completed', (job, result) => this.ends.completed(job, result));
     worker.on('failed', (job, error) => job && this.ends.failed(job, error));
