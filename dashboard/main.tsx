@@ -12,14 +12,14 @@ import { startRouter } from './router.js';
 import { takeSettings } from './settings.js';
 import { startViews } from './load-views.js';
 
-const { token, ...settings } = dataOf<SentSettings>('page-settings') as SentSettings;
+const { token, ...settings } = settingsOfPage();
 takeToken(token);
 takeSettings(settings, new URL(settings.root, location.href).pathname.replace(/\/$/, ''));
 takeTheme(settings.theme);
 startRouter();
 makeAbsolute();
 const element = document.querySelector('#app') as HTMLElement;
-const view = dataOf<GivenView>('given-view');
+const view = givenView();
 if (view) {
   takeView(view);
   hydrate(<App />, element);
@@ -31,10 +31,16 @@ startLive();
 startKeys();
 if (!view) render(<App />, element);
 
-/** Data that came with the document. */
-function dataOf<T>(id: string): T | undefined {
-  const json = document.querySelector(`#${id}`)?.textContent;
-  return json ? (JSON.parse(json) as T) : undefined;
+function settingsOfPage(): SentSettings {
+  return JSON.parse(
+    document.querySelector<HTMLMetaElement>('meta[name="task-dashboard"]')?.content ?? '',
+  ) as SentSettings;
+}
+
+/** The data of a view that came with its markup. */
+function givenView(): GivenView | undefined {
+  const json = document.querySelector('#given-view')?.textContent;
+  return json ? (JSON.parse(json) as GivenView) : undefined;
 }
 
 /** A server knows no path of the browser, so its addresses are relative. They have to lead there from every view. */

@@ -16,7 +16,7 @@ export interface PageSettings {
   readonly theme: Theme;
 }
 
-/** What the script of the page has to know before its first request. It stands in the page as JSON. */
+/** What the script of the page has to know before its first request. It stands in the head of the page as JSON. */
 export interface SentSettings extends PageSettings {
   readonly token: string;
 }
@@ -37,12 +37,13 @@ export interface PageMarkup {
 }
 
 /**
- * The HTML of every view up to its body. The style sheet stands in it, so that the browser needs no other file to show the page.
+ * The first part of every view's HTML: its head, but for what the store has to tell. The style sheet stands in it, so that the browser needs
+ * no other file to show the page.
  *
  * @param isRendered whether the server renders the view. The browser then shows nothing before it has the markup, and
  * the scripts are loaded once it is shown. Otherwise the browser loads all parts of the script with the script: by itself it would learn of them only when it has read it.
  */
-export function headOfPage(
+export function startOfPage(
   { root, title, theme }: PageSettings,
   { script, parts, style, icon }: PageFiles,
   isRendered: boolean,
@@ -60,7 +61,6 @@ export function headOfPage(
 <link rel="icon" href="${asset(icon)}" type="image/svg+xml">
 ${isRendered ? shownFirst(parts.map(asset)) : parts.map((part) => `<link rel="modulepreload" href="${asset(part)}">`).join('\n')}
 <script type="module" src="${asset(script)}"></script>
-</head>
 `;
 }
 
@@ -70,11 +70,12 @@ function shownFirst(parts: readonly string[]): string {
 }
 
 /** The rest of a page: the script draws the view that the address names, or goes on with the markup of the server. */
-export function bodyOfPage(settings: SentSettings, markup: PageMarkup | undefined): string {
-  return `<body>
+export function restOfPage(settings: SentSettings, markup: PageMarkup | undefined): string {
+  return `<meta name="task-dashboard" content="${escaped(JSON.stringify(settings))}">
+</head>
+<body>
 <div id="app">${markup?.html ?? ''}</div>
-${jsonScript('page-settings', settings)}
-${markup ? jsonScript('given-view', markup.given) : ''}
+${markup ? givenView(markup.given) : ''}
 <noscript>${markup ? STAYS : EMPTY}</noscript>
 </body>
 </html>
@@ -85,9 +86,9 @@ const EMPTY = 'This page needs JavaScript. The command line shows the same: npx 
 const STAYS = 'Without JavaScript this page stays as it is, and its buttons do nothing.';
 
 /** Data for the script of the page. The browser does not run it, and no text inside of it ends the element. */
-function jsonScript(id: string, value: unknown): string {
-  const json = JSON.stringify(value).replaceAll('<', String.raw`\u003c`);
-  return `<script type="application/json" id="${id}">${json}</script>`;
+function givenView(view: GivenView): string {
+  const json = JSON.stringify(view).replaceAll('<', String.raw`\u003c`);
+  return `<script type="application/json" id="given-view">${json}</script>`;
 }
 
 /**

@@ -5,7 +5,7 @@ import type { Assets } from './assets.js';
 import type { CsrfTokens } from './csrf-tokens.js';
 import type { ResolvedDashboardOptions } from './dashboard-options.js';
 import type { FirstView } from './first-view.js';
-import { bodyOfPage, headOfPage, rootFrom, themeOf, type PageSettings } from './page.js';
+import { restOfPage, startOfPage, rootFrom, themeOf, type PageSettings } from './page.js';
 import type { PlatformRequest } from './platform-request.js';
 import { isReadOnly, userOf } from './requester.js';
 import { StreamedAnswer } from './streamed-answer.js';
@@ -50,13 +50,13 @@ export class Pages {
       'Cache-Control': NOT_STORED,
     });
     if (exchange.isHead) return document.end();
-    document.write(headOfPage(settings, files, isRendered));
+    document.write(startOfPage(settings, files, isRendered));
     const search = address.includes('?') ? address.slice(address.indexOf('?')) : '';
     const [token, markup] = await Promise.all([
       within(tokens.create(user ?? ''), PATIENCE),
       isRendered ? firstView.render(settings, search) : undefined,
     ]);
     // A page without a token asks for one when the reader changes something.
-    document.end(bodyOfPage({ ...settings, token: token ?? '' }, markup));
+    document.end(restOfPage({ ...settings, token: token ?? '' }, markup));
   }
 }

@@ -79,7 +79,7 @@ export class HeaderGuard implements CanActivate {
   }
 }
 
-/** What a page has for its script. */
+/** What a page has in its head for its script. */
 export function settingsOf(html: string): {
   root: string;
   token: string;
@@ -87,7 +87,13 @@ export function settingsOf(html: string): {
   readOnly: boolean;
   user: string | null;
 } {
+  const content = /name="task-dashboard" content="([^"]*)"/.exec(html)?.[1] ?? '';
   return JSON.parse(
-    /<script type="application\/json" id="page-settings">(.*?)<\/script>/.exec(html)?.[1] ?? '',
+    content
+      .replaceAll('&quot;', '"')
+      .replaceAll('&lt;', '<')
+      .replaceAll('&gt;', '>')
+      .replaceAll('&#39;', "'")
+      .replaceAll('&amp;', '&'),
   ) as never;
 }
