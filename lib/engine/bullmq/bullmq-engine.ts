@@ -19,12 +19,11 @@ import type { Retention } from '../retention.js';
 import { SharedPlaces } from '../places/shared-places.js';
 import { TaskChanges } from '../task-changes.js';
 import { DEFAULT_SHARD, ONE_SHARD, type Topology } from '../shards/topology.js';
-import { isInternalQueue, queueOfTask } from '../task-id.js';
 import { diagnoseClock, diagnoseVersions } from './diagnose.js';
 import { Availability } from './availability.js';
 import { ChangeFeed } from './changes/change-feed.js';
 import { CheckedBus } from './checked-bus.js';
-import { QueueConsumer } from './consumer/queue-consumer.js';
+import { Consumers } from './consumer/consumers.js';
 import type { TaskCompletionDeps } from './consumer/task-completion.js';
 import type { Driver } from './driver.js';
 import { TaskCommands } from './operations/cancel-forget.js';
@@ -45,10 +44,10 @@ import { QueueControl } from './queue-control.js';
 import { Statistics } from '../statistics/statistics.js';
 import { QueueMeta } from './queue-meta.js';
 import { QueueMetaPlaceStore } from './queue-meta-place-store.js';
-import { RunCounting } from './run-counting.js';
 import { QueueMetaScheduleStore } from './queue-meta-schedule-store.js';
 import { QueueMetaWorkerRegistry } from './queue-meta-worker-registry.js';
 import { RareWarnings } from './rare-warnings.js';
+import { Queues } from './queues.js';
 import { SealedBus } from './sealed-bus.js';
 
 export interface BullMQEngineOptions {
@@ -93,12 +92,8 @@ export class BullMQEngine implements Engine {
   private readonly wholes: FailedWholes;
   private readonly edits: TaskEdits;
   private readonly log: TaskLog;
-  private readonly queues = new Map<string, Queue>();
-  /** The queues whose connections are ready. */
-  private readonly ready = new WeakSet<Queue>();
-  private readonly consumers = new Map<string, QueueConsumer>();
-  /** Of the queues whose tasks this process runs in batches. */
-  private readonly runCountings = new Map<string, RunCounting>();
+  private readonly queues: Queues;
+  private readonly consumers: Consumers;
   private knownSecret: string | undefined;
   private closing: Promise<void> | undefined;
 
@@ -108,8 +103,9 @@ export class BullMQEngine implements Engine {
     private readonly desk: RequestPort,
   ) {
     const { hasPriorities, retention, timeout } = options;
-    const queueNamed = (name: string) => this.native(name);
-    const readyQueue = (name: string) => this.readyQueue(name);
+    this.queues = new Queues(driver, (queue) => this.prepare(queue));
+    const queueNamed = (name: string) => this.queues.named(name);
+    const readyQueue = (name: string) => this.queues.ready(name);
     this.availability = new Availability(driver, timeout);
     const meta = { metadata: driver.metadata, availability: this.availability, queueOf: readyQueue };
     this.statistics = new Statistics({
@@ -189,6 +185,26 @@ export class BullMQEngine implements Engine {
       store: new QueueMetaPlaceStore({ driver, availability: this.availability, bus, readyQueue }),
       lease: options.abandonedAfter,
       onError: (error) => this.availability.reportError(error),
+    });
+    this.consumers = new Consumers({
+      driver,
+      feed: this.feed,
+      changes: this.changes,
+      lookup: this.lookup,
+      retention,
+      now: () => this.now(),
+      flows: this.flows,
+      log: this.log,
+      counter: this.statistics.counter,
+      cancel: (id, reason) => this.cancel(id, reason),
+      retryIfAsked: (id) => this.retries.retryIfAsked(id),
+      wholes: this.wholes,
+      abandonedAfter: options.abandonedAfter,
+      completion: this.completionDeps(),
+      onError: (error) => this.availability.reportError(error),
+      availability: this.availability,
+      control: this.control,
+      workersOf: (queue) => this.workersOf(queue),
     });
   }
 
@@ -294,21 +310,7 @@ export class BullMQEngine implements Engine {
   }
 
   consume(queue: string, options: ConsumerOptions, handler: DeliveryHandler): Consumer {
-    let stopped = false;
-    const startOnce = async () => {
-      await this.feed.serve((id) => this.checkCancel(id));
-      if (!stopped) await this.startConsumer(queue, options, handler);
-    };
-    return {
-      started: this.availability.whenReachable(startOnce),
-      running: () => this.consumers.get(queue)?.runningTasks() ?? [],
-      silentFor: () => (stopped ? Infinity : (this.consumers.get(queue)?.silentFor() ?? Infinity)),
-      stop: async (grace) => {
-        stopped = true;
-        this.runCountings.get(queue)?.stop();
-        await this.consumers.get(queue)?.stop(grace);
-      },
-    };
+    return this.consumers.consume(queue, options, handler);
   }
 
   ping(): Promise<void> {
@@ -347,14 +349,7 @@ export class BullMQEngine implements Engine {
   }
 
   native(queue: string): Queue {
-    let known = this.queues.get(queue);
-    if (!known) {
-      known = this.driver.createQueue(queue);
-      if (!this.driver.namesWorkers) patchClientList(known, () => this.workersOf(queue));
-      patchMetrics(known, this.statistics, () => this.now());
-      this.queues.set(queue, known);
-    }
-    return known;
+    return this.queues.named(queue);
   }
 
   close(): Promise<void> {
@@ -375,52 +370,9 @@ export class BullMQEngine implements Engine {
     return this.knownSecret;
   }
 
-  private async startConsumer(queue: string, options: ConsumerOptions, handler: DeliveryHandler): Promise<void> {
-    const consumer = new QueueConsumer(queue, options, handler, {
-      driver: this.driver,
-      feed: this.feed,
-      changes: this.changes,
-      lookup: this.lookup,
-      retention: this.options.retention,
-      now: () => this.now(),
-      flows: this.flows,
-      log: this.log,
-      counter: this.statistics.counter,
-      cancel: (id, reason) => this.cancel(id, reason),
-      retryIfAsked: (id) => this.retries.retryIfAsked(id),
-      wholes: this.wholes,
-      abandonedAfter: this.options.abandonedAfter,
-      completion: this.completionDeps(),
-      onError: (error) => this.availability.reportError(error),
-    });
-    this.consumers.set(queue, consumer);
-    try {
-      if (!isInternalQueue(queue)) await this.declareGlobalConcurrency(queue, options);
-      await consumer.start();
-    } catch (error) {
-      // A worker whose connection failed at its start stays broken; the next attempt makes another.
-      await consumer.stop(0);
-      throw error;
-    }
-  }
-
-  private async declareGlobalConcurrency(queue: string, options: ConsumerOptions): Promise<void> {
-    const { globalConcurrency = null, countsRuns = false } = options;
-    if (!countsRuns) return this.control.declareGlobalConcurrency(queue, globalConcurrency, false);
-    this.runCountings.get(queue)?.stop();
-    const counting = new RunCounting(queue, {
-      workers: () => this.workersOf(queue),
-      countRuns: (counts) => this.control.countRuns(queue, counts),
-    });
-    this.runCountings.set(queue, counting);
-    await this.control.declareGlobalConcurrency(queue, globalConcurrency, await counting.canCountRuns());
-    counting.start();
-  }
-
-  /** A message says that a caller of any process cancelled the task. The consumer that runs it reads the request. */
-  private checkCancel(id: string): void {
-    const queue = queueOfTask(id);
-    if (queue !== undefined) this.consumers.get(queue)?.checkCancel(id);
+  private prepare(queue: Queue): void {
+    if (!this.driver.namesWorkers) patchClientList(queue, () => this.workersOf(queue.name));
+    patchMetrics(queue, this.statistics, () => this.now());
   }
 
   /** The workers of a queue that run now. */
@@ -429,32 +381,14 @@ export class BullMQEngine implements Engine {
     return workers.filter((worker) => worker.queues.includes(queue) && isAlive(worker, this.now()));
   }
 
-  private readyQueue(name: string): Queue | Promise<Queue> {
-    const queue = this.native(name);
-    return this.ready.has(queue) ? queue : this.whenReady(name, queue);
-  }
-
-  private async whenReady(name: string, queue: Queue): Promise<Queue> {
-    try {
-      await queue.waitUntilReady();
-      this.ready.add(queue);
-      return queue;
-    } catch (error) {
-      // A queue whose connection failed at its start stays broken; the next attempt makes another.
-      this.queues.delete(name);
-      throw error;
-    }
-  }
-
   private async shutDown(): Promise<void> {
     await this.statistics.close();
     await endsWithin(this.places.close(), PLACES_GRACE);
     this.availability.close();
-    for (const counting of this.runCountings.values()) counting.stop();
-    await Promise.all([...this.consumers.values()].map((consumer) => consumer.stop(0)));
+    await this.consumers.stop();
     await this.feed.close();
     // Connections first: a queue that never reached its server would wait for it before it closes.
     await this.driver.close();
-    await Promise.allSettled([...this.queues.values()].map((queue) => queue.close()));
+    await this.queues.close();
   }
 }

@@ -9,6 +9,11 @@ export class TooLateError extends Error {
   }
 }
 
+/** Whether a call failed because the store cannot be reached or did not answer, so that another attempt may help. */
+export function isOutage(driver: { isOutage(error: unknown): boolean }, error: unknown): boolean {
+  return error instanceof TooLateError || driver.isOutage(error);
+}
+
 /** Throws {@link TooLateError} when the time of the call is over. */
 export type CheckDeadline = () => void;
 

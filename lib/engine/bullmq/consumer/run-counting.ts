@@ -1,4 +1,4 @@
-import type { WorkerRecord } from '../ports/worker-registry.js';
+import type { WorkerRecord } from '../../ports/worker-registry.js';
 
 /** Milliseconds between two looks at the other workers of a queue with batches. */
 const INTERVAL = 5_000;
