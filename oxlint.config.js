@@ -112,7 +112,7 @@ export default defineConfig({
     ),
     // The outbox is in a database of the application, of which no engine knows.
     restrict(
-      ['lib/transactions/outbox/{postgres-outbox,create-table}.ts'],
+      ['lib/transactions/outbox/{postgres-outbox,postgres-outbox-pool,postgres-outbox-listener,create-table}.ts'],
       engines,
       otherRooms('transactions', rooms.transactions),
     ),
