@@ -1,6 +1,7 @@
 import type { PGlite, PGliteOptions } from '@electric-sql/pglite';
 import { bullmq } from '../bullmq-package.cjs';
 import { loadOptionalPackage } from '../load-optional-package.js';
+import { withLateOptimization } from './patched-wasm-tiering.js';
 
 /** The class `PGlite` of the optional peer `@electric-sql/pglite`. */
 export type PGliteDriver = typeof PGlite;
@@ -36,8 +37,8 @@ export function pgliteStarter(driver: PGliteDriver, schema: string): StartPGlite
   return async (options) => {
     const log: string[] = [];
     let starting = true;
-    try {
-      return await driver.create({
+    const create = () =>
+      driver.create({
         ...options,
         parsers: { [INT8]: (value: string) => value },
         startParams: [...driver.defaultStartParams, ...settings.flatMap((setting) => ['-c', setting])],
@@ -46,6 +47,8 @@ export function pgliteStarter(driver: PGliteDriver, schema: string): StartPGlite
           return false;
         },
       });
+    try {
+      return await withLateOptimization(create);
     } catch (error) {
       throw new Error(reasonIn(log) || (error as Error).message, { cause: error });
     } finally {
