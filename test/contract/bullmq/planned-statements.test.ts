@@ -8,6 +8,7 @@ import { boot, type Booted } from '../../support/boot.js';
 import { commandLine } from '../../support/command-line.js';
 import { LogLines } from '../../support/log-lines.js';
 import { createDatabase, freePrefix } from '../../support/servers.js';
+import { until } from '../../support/until.js';
 
 @Injectable()
 class Work {
@@ -77,6 +78,9 @@ describe('statements that the server plans once', () => {
   /** The calls of the functions, once the sessions that made them have ended. */
   const calls = async () => {
     await Promise.all(booted.splice(0).map(({ app }) => app.close()));
+    // A session counts its calls when it ends, which may be after its client has left.
+    const others = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()`;
+    await until(async () => (await admin.query(others)).rowCount === 0);
     const { rows } = await admin.query<{ name: string }>(
       'SELECT funcname AS name FROM pg_stat_user_functions WHERE schemaname = $1 AND funcname = ANY($2) AND calls > 0 ORDER BY 1',
       [prefix, PLANNED.map(({ name }) => name)],
