@@ -2,8 +2,9 @@ import { afterAll, beforeAll, beforeEach, expect, it, jest } from '@jest/globals
 import { getQueueToken } from '@nestjs/bullmq';
 import { Injectable } from '@nestjs/common';
 import type { Queue, QueueEvents } from 'bullmq';
-import { chord, Task, TaskContext, type Tasks } from 'nestjs-task-queue';
+import { chord, Task, TaskContext, type TaskBatch, type Tasks } from 'nestjs-task-queue';
 import { Lane } from '../../../lib/engine/bullmq/postgres/lane/lane.js';
+import type { LaneRow } from '../../../lib/engine/bullmq/postgres/lane/lane-statement.js';
 import { ENGINE } from '../../../lib/task-queue-tokens.js';
 import { boot, type Booted } from '../../support/boot.js';
 import { describeEachPostgres } from '../../support/engines.js';
@@ -12,6 +13,7 @@ import { LogLines } from '../../support/log-lines.js';
 import { until } from '../../support/until.js';
 
 const CONCURRENCY = 20;
+const LARGE_CALLS = 40;
 
 @Injectable()
 class Work {
@@ -26,6 +28,12 @@ class Work {
   @Task()
   async echo(value: number): Promise<number> {
     return this.run(value, () => value);
+  }
+
+  @Task({ queue: 'texts', batch: { size: LARGE_CALLS, wait: '50ms' } })
+  async lengths(calls: TaskBatch<[string]>): Promise<number[]> {
+    Work.most = Math.max(Work.most, calls.length);
+    return calls.map(({ args: [text] }) => text.length);
   }
 
   @Task({ retries: 2, backoff: { type: 'fixed', delay: 1, jitter: 0 } })
@@ -200,6 +208,22 @@ describeEachPostgres('ends that are stored together', (engine) => {
     expect(Work.most).toBeLessThanOrEqual(2);
     await native.removeGlobalConcurrency();
     await Promise.all(handles.map((handle) => handle.result()));
+  });
+
+  it('large calls are taken a few at a time, and all of them run', async () => {
+    const texts = booted.app.get<Queue>(getQueueToken('texts'));
+    const run = jest.spyOn(Lane.prototype as unknown as { answer: (...all: unknown[]) => void }, 'answer');
+    await texts.pause();
+    // PostgreSQL compresses such a text to a hundredth.
+    const text = 'x'.repeat(500_000);
+    const handles = await work.lengths.enqueueMany(Array.from({ length: LARGE_CALLS }, () => [text] as [string]));
+    await texts.resume();
+    const results = await Promise.all(handles.map((handle) => handle.result()));
+    expect(results).toEqual(handles.map(() => text.length));
+    const taken = run.mock.calls.map(([, , row]) => (row as LaneRow).taken?.length ?? 0);
+    run.mockRestore();
+    expect(Math.max(...taken)).toBeGreaterThan(10);
+    expect(Math.max(...taken)).toBeLessThan(LARGE_CALLS);
   });
 
   it('tables of another version: BullMQ stores the ends, and the log has one line', async () => {

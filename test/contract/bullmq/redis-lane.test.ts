@@ -4,6 +4,8 @@ import { Injectable } from '@nestjs/common';
 import type { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
 import { group, Task, type TaskBatch, type Tasks } from 'nestjs-task-queue';
+import type { Taken } from '../../../lib/engine/bullmq/lane/in-lane.js';
+import { LARGEST_TAKE } from '../../../lib/engine/bullmq/redis/lane/lane-script.js';
 import { MOST_JOBS, RedisLane } from '../../../lib/engine/bullmq/redis/lane/redis-lane.js';
 import { boot, type Booted } from '../../support/boot.js';
 import { Gate } from '../../support/gate.js';
@@ -29,6 +31,11 @@ class Rows {
     await this.gate?.opened;
     for (const call of calls) if (call.args[0] < 0) call.fail('negative');
     return calls.map(({ args: [value] }) => value * 2);
+  }
+
+  @Task({ queue: 'texts', batch: { size: SIZE, wait: '100ms' } })
+  async length(calls: TaskBatch<[string]>): Promise<number[]> {
+    return calls.map(({ args: [text] }) => text.length);
   }
 }
 
@@ -122,6 +129,21 @@ describe.each([
     expect(await native.getCompletedCount()).toBe(started);
     await native.resume();
     await Promise.all(handles.map((handle) => handle.result()));
+  });
+
+  it('large calls are taken a few at a time, and all of them run', async () => {
+    const take = jest.spyOn(RedisLane.prototype, 'take');
+    const texts = booted.app.get<Queue>(getQueueToken('texts'));
+    await texts.pause();
+    const text = 'x'.repeat(LARGEST_TAKE / 2);
+    const handles = await booted.queue.of(Rows).length.enqueueMany(numbers(9).map(() => [text]));
+    await texts.resume();
+    expect(await Promise.all(handles.map((handle) => handle.result()))).toEqual(handles.map(() => text.length));
+    const taken = await Promise.all(
+      take.mock.results.map(async ({ value }) => (await (value as Promise<Taken>)).jobs.size),
+    );
+    expect(Math.max(...taken)).toBe(2);
+    take.mockRestore();
   });
 
   it('a call that another worker took over is not ended', async () => {

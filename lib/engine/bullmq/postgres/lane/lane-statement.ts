@@ -6,6 +6,19 @@ import { TRIM_EVENTS } from '../trim-events.js';
 export const LANE_SCHEMA = 11;
 
 /**
+ * Bytes of the arguments of the jobs that {@link LANE} takes; the last one may exceed them. For a hundred calls of a megabyte the server
+ * would take longer than a statement may take, and the jobs that it took would be lost until their locks end.
+ */
+const LARGEST_TAKE = 2_000_000;
+/**
+ * PostgreSQL tells without reading a value how many bytes it has on the disk. Above {@link STORED_AS_IS} they may be compressed, to a tenth
+ * mostly at best.
+ */
+const STORED_SIZE = 'pg_column_size(data)';
+const STORED_AS_IS = 1_500;
+const SIZE = `COALESCE(CASE WHEN ${STORED_SIZE} > ${STORED_AS_IS} THEN 10::bigint ELSE 1 END * ${STORED_SIZE}, 0)`;
+
+/**
  * Ends the jobs of one queue and takes as many others, as BullMQ's `move_to_completed_fetch` does it for each job by itself. All of
  * it is one statement and one commit, with the same rows and the same events.
  *
@@ -16,6 +29,8 @@ export const LANE_SCHEMA = 11;
  *   being obliterated. So it takes part in no deadlock. What it skips is left out of `ended`, and BullMQ's own function ends it.
  * - It ends only jobs that run under their token and have no parent, key, scheduler or open members. It takes none while the
  *   queue has a limit (`limited`), or delayed jobs that are due (`due`), which BullMQ's own function makes wait first.
+ * - It takes no further job once it has taken {@link LARGEST_TAKE} bytes: `cut` has how many it takes. It looks at their sizes before it
+ *   locks any, so that another worker may take the others meanwhile.
  * - A row is found by its primary key and changed at its physical place, which holds because the statement has locked it. So no
  *   statistics lead PostgreSQL to read the whole queue. The cast of `state` hides the index of active jobs from it.
  */
@@ -54,11 +69,19 @@ WITH gate AS MATERIALIZED (
   RETURNING id, return_value
 ), places AS MATERIALIZED (
   SELECT ARRAY(SELECT token FROM ending WHERE token = ANY ($6::text[])) || $7::text[] AS tokens
+), cut AS MATERIALIZED (
+  SELECT count(*) FILTER (WHERE before < ${LARGEST_TAKE}) AS jobs, count(*) AS of FROM (
+    SELECT sum(size) OVER (ORDER BY priority, seq) - size AS before FROM (
+      SELECT priority, seq, ${SIZE} AS size FROM job
+      WHERE queue = $1 AND state = 'waiting' AND (SELECT is_open AND NOT (paused OR limited OR due) FROM gate)
+      ORDER BY priority, seq LIMIT cardinality($6::text[]) + cardinality($7::text[])
+    ) AS first
+  ) AS list
 ), upcoming AS MATERIALIZED (
   SELECT ctid AS place FROM job
   WHERE queue = $1 AND state = 'waiting' AND (SELECT is_open AND NOT (paused OR limited OR due) FROM gate)
   ORDER BY priority, seq FOR NO KEY UPDATE SKIP LOCKED
-  LIMIT cardinality($6::text[]) + cardinality($7::text[])
+  LIMIT (SELECT CASE WHEN jobs < of THEN jobs ELSE cardinality($6::text[]) + cardinality($7::text[]) END FROM cut)
 ), taken AS (
   UPDATE job SET
     state = 'active',
@@ -83,7 +106,7 @@ WITH gate AS MATERIALIZED (
   ) AS list ORDER BY step, priority, seq
   RETURNING id
 ), ${TRIM_EVENTS}
-SELECT fits, is_open AND (limited OR due) AS refers, limited,
+SELECT fits, is_open AND (limited OR due OR (SELECT jobs < of FROM cut)) AS refers, limited,
   (SELECT json_agg(id) FROM ended) AS ended,
   (SELECT json_agg(taken) FROM taken) AS taken,
   CASE WHEN NOT EXISTS (SELECT FROM taken) THEN

@@ -10,6 +10,12 @@ export const LANE_KEYS = [
 ] as const;
 
 /**
+ * Bytes of the jobs that {@link LANE_SCRIPT} takes; the last one may exceed them. Redis serves nothing else while it writes them as JSON:
+ * a second for 50 jobs of a megabyte.
+ */
+export const LARGEST_TAKE = 1_000_000;
+
+/**
  * Ends jobs of one queue and takes as many others, as BullMQ's `moveToFinished` does it for each job by itself, with the same
  * keys and the same events.
  *
@@ -20,6 +26,7 @@ export const LANE_KEYS = [
  *   script ends.
  * - It reads settings of the queue as BullMQ's scripts do, by which patched-scripts.ts makes it go on when one is no number.
  * - It takes no job while the queue has a limit, or delayed jobs that are due, which BullMQ's own script makes wait first.
+ * - It takes no further job once it has taken {@link LARGEST_TAKE} bytes.
  *
  * Returns the ids of the jobs that it has not ended; for each taken job its token, id and fields, as JSON; 1 when BullMQ's own script has to
  * take the next jobs; and the time of the next delayed job, unless jobs were taken. A client reads one long text much faster than twenty
@@ -81,9 +88,13 @@ local function nextId()
   return id
 end
 
-local taken = {}
+local taken, size = {}, 0
 if refers == 0 and not settings[1] then
   for _, token in ipairs(tokens) do
+    if size >= ${LARGEST_TAKE} then
+      refers = 1
+      break
+    end
     local id = nextId()
     if not id then break end
     local key = prefix .. id
@@ -95,7 +106,9 @@ if refers == 0 and not settings[1] then
       rcall('HSET', key, 'processedOn', now, 'pb', worker)
     end
     rcall('HINCRBY', key, 'ats', 1)
-    taken[#taken + 1] = { token, id, rcall('HGETALL', key) }
+    local fields = rcall('HGETALL', key)
+    for _, field in ipairs(fields) do size = size + #field end
+    taken[#taken + 1] = { token, id, fields }
   end
   if #taken > 0 then rcall('ZADD', markerKey, 0, '0') end
 end
