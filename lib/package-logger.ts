@@ -21,11 +21,12 @@ export class PackageLogger extends Logger {
     const logger = super.localInstance as LoggerService | undefined;
     // An application may have no logger. Of any other, Nest reads one method, for one line.
     if (!logger) return logger as never;
-    return new Proxy(logger, {
-      get: (target, name) => {
-        const method: unknown = Reflect.get(target, name);
+    // A proxy of the logger itself could not replace a method of a logger that is frozen.
+    return new Proxy({} as LoggerService, {
+      get: (_, name) => {
+        const method: unknown = Reflect.get(logger, name);
         if (typeof method !== 'function') return method;
-        return (...line: unknown[]) => handleRejection(Reflect.apply(method, target, line));
+        return (...line: unknown[]) => handleRejection(Reflect.apply(method, logger, line));
       },
     });
   }

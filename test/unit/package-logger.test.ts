@@ -78,3 +78,10 @@ it('a logger of the application keeps its own state', () => {
   for (const level of ['log', 'warn', 'error', 'debug'] as const) logger[level]('line');
   expect(counting.lines).toBe(3);
 });
+
+it('a logger that cannot be changed gets each line', () => {
+  Logger.overrideLogger(Object.freeze({ log: write, warn: write, error: write, debug: write }));
+  const logger = new PackageLogger();
+  for (const level of ['log', 'warn', 'error', 'debug'] as const) logger[level](level);
+  expect(written.map(([line]) => line)).toEqual(['log', 'warn', 'error', 'debug']);
+});
