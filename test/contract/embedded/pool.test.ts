@@ -1,6 +1,7 @@
 import { beforeAll, afterAll, describe, expect, it } from '@jest/globals';
 import type { PgNotification, PgPool } from 'bullmq';
 import { type EmbeddedDatabase, openEmbeddedDatabase } from '../../../lib/engine/bullmq/embedded/embedded-database.js';
+import { ARRAY_TYPES } from '../../../lib/engine/bullmq/embedded/patched-array-types.js';
 import { withPreparedDatabase } from '../../support/embedded.js';
 
 withPreparedDatabase();
@@ -18,6 +19,35 @@ const notes = async () =>
   (await pool.query<{ text: string }>('SELECT text FROM note ORDER BY text')).rows.map(({ text }) => text);
 
 describe('the pool of an embedded database', () => {
+  describe('arrays', () => {
+    it('the numbers of the array types are those of PostgreSQL', async () => {
+      const { rows } = await pool.query<{ name: keyof typeof ARRAY_TYPES; type: number; array: number }>(
+        'SELECT typname AS name, oid AS type, typarray AS array FROM pg_type WHERE typname = ANY($1::text[])',
+        [Object.keys(ARRAY_TYPES)],
+      );
+      expect(Object.fromEntries(rows.map(({ name, type, array }) => [name, [type, array]]))).toEqual(ARRAY_TYPES);
+    });
+
+    it.each([
+      ['text', ['a', 'b"c', 'd,{e}', '', null]],
+      ['varchar', ['a b']],
+      ['int2', [1]],
+      ['int4', [1, -2, null]],
+      // As pg gives them.
+      ['int8', ['9007199254740993']],
+      ['oid', [26]],
+      ['float8', [0.5]],
+      ['bool', [true, false]],
+      ['uuid', ['a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11']],
+      ['jsonb', [{ a: ['"', null] }]],
+      ['json', [{ b: 1 }]],
+      ['timestamptz', [new Date(1_795_000_000_000)]],
+    ])('%s[] goes in and comes out', async (type, values) => {
+      const { rows } = await pool.query<{ values: unknown }>(`SELECT $1::${type}[] AS values`, [values]);
+      expect(rows).toEqual([{ values }]);
+    });
+  });
+
   describe('transactions', () => {
     it('a transaction makes the statements of other clients wait until it has ended', async () => {
       await pool.query('TRUNCATE note');

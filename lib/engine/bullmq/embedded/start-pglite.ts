@@ -1,10 +1,8 @@
 import type { PGlite, PGliteOptions } from '@electric-sql/pglite';
 import { bullmq } from '../bullmq-package.cjs';
 import { loadOptionalPackage } from '../load-optional-package.js';
+import { knowingArrayTypes, type PGliteDriver } from './patched-array-types.js';
 import { withLateOptimization } from './patched-wasm-tiering.js';
-
-/** The class `PGlite` of the optional peer `@electric-sql/pglite`. */
-export type PGliteDriver = typeof PGlite;
 
 /**
  * Loads PGlite on demand, so that an application on Redis or PostgreSQL need not install it.
@@ -13,7 +11,7 @@ export type PGliteDriver = typeof PGlite;
  * @throws ConfigurationError with the command that installs PGlite
  */
 export async function loadPGlite(load = () => import('@electric-sql/pglite')): Promise<PGliteDriver> {
-  return (await loadOptionalPackage('@electric-sql/pglite', 'The embedded engine', load)).PGlite;
+  return knowingArrayTypes(await loadOptionalPackage('@electric-sql/pglite', 'The embedded engine', load));
 }
 
 /** Starts a PGlite on a folder, or in memory. @throws Error with the reason that PostgreSQL logged */
@@ -37,8 +35,9 @@ export function pgliteStarter(driver: PGliteDriver, schema: string): StartPGlite
   return async (options) => {
     const log: string[] = [];
     let starting = true;
-    const create = () =>
-      driver.create({
+    const create = async () => {
+      // Not `create()`, which makes an object of PGlite's own class.
+      const db = new driver({
         ...options,
         parsers: { [INT8]: (value: string) => value },
         startParams: [...driver.defaultStartParams, ...settings.flatMap((setting) => ['-c', setting])],
@@ -47,6 +46,9 @@ export function pgliteStarter(driver: PGliteDriver, schema: string): StartPGlite
           return false;
         },
       });
+      await db.waitReady;
+      return db;
+    };
     try {
       return await withLateOptimization(create);
     } catch (error) {

@@ -3,6 +3,9 @@ import type { PGliteSession } from './pglite-session.js';
 /** The work between two rounds: each row of a statement counts one, and so does each kilobyte that is sent with it. */
 const WORK_PER_ROUND = 1_000;
 
+/** By itself PostgreSQL adds up the dead rows once a second. */
+const COUNT_NOW = 'SELECT pg_stat_force_next_flush()';
+
 /**
  * Selects the tables that need a vacuum, by the rule of PostgreSQL's autovacuum, and the tables whose transaction
  * numbers grow old, long before these run out.
@@ -39,6 +42,7 @@ export class Vacuum {
   private async runRound(): Promise<void> {
     this.isRunning = true;
     try {
+      await this.session.run(this, (db) => db.exec(COUNT_NOW));
       const { rows } = await this.session.run(this, (db) => db.query<{ name: string }>(UNTIDY_TABLES));
       for (const { name } of rows) await this.session.run(this, (db) => db.exec(`VACUUM (ANALYZE) ${name}`));
       await this.session.run(this, (db) => db.exec('CHECKPOINT'));
