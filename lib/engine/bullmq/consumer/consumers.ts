@@ -15,7 +15,7 @@ export interface ConsumersDeps extends QueueConsumerDeps {
 
 /** The consumers of this process: one for each of its queues, once the store can be reached. */
 export class Consumers {
-  private readonly consumers = new Map<string, QueueConsumer>();
+  private readonly started = new Map<string, QueueConsumer>();
   /** Of the queues whose tasks this process runs in batches. */
   private readonly runCountings = new Map<string, RunCounting>();
 
@@ -30,24 +30,28 @@ export class Consumers {
     };
     return {
       started: availability.whenReachable(startOnce),
-      running: () => this.consumers.get(queue)?.runningTasks() ?? [],
-      silentFor: () => (stopped ? Infinity : (this.consumers.get(queue)?.silentFor() ?? Infinity)),
+      running: () => this.get(queue)?.runningTasks() ?? [],
+      silentFor: () => (stopped ? Infinity : (this.get(queue)?.silentFor() ?? Infinity)),
       stop: async (grace) => {
         stopped = true;
         this.runCountings.get(queue)?.stop();
-        await this.consumers.get(queue)?.stop(grace);
+        await this.get(queue)?.stop(grace);
       },
     };
   }
 
+  get(queue: string): QueueConsumer | undefined {
+    return this.started.get(queue);
+  }
+
   async stop(): Promise<void> {
     for (const counting of this.runCountings.values()) counting.stop();
-    await Promise.all([...this.consumers.values()].map((consumer) => consumer.stop(0)));
+    await Promise.all([...this.started.values()].map((consumer) => consumer.stop(0)));
   }
 
   private async start(queue: string, options: ConsumerOptions, handler: DeliveryHandler): Promise<void> {
     const consumer = new QueueConsumer(queue, options, handler, this.deps);
-    this.consumers.set(queue, consumer);
+    this.started.set(queue, consumer);
     try {
       if (!isInternalQueue(queue)) await this.declareGlobalConcurrency(queue, options);
       await consumer.start();
@@ -75,6 +79,6 @@ export class Consumers {
   /** A message says that a caller of any process cancelled the task. The consumer that runs it reads the request. */
   private checkCancel(id: string): void {
     const queue = queueOfTask(id);
-    if (queue !== undefined) this.consumers.get(queue)?.checkCancel(id);
+    if (queue !== undefined) this.get(queue)?.checkCancel(id);
   }
 }
