@@ -38,11 +38,6 @@ async function createOne(
       ...hooks,
     });
   }
-  if (connection.kind === 'embedded') {
-    const { compiledPGlite } = await import('./engine/bullmq/embedded/compiled-pglite.js');
-    // It goes on while the next line loads BullMQ.
-    void compiledPGlite();
-  }
   const { createBullMQEngine } = await import('./engine/bullmq/create-engine.js');
   return createBullMQEngine({
     connection,

@@ -35,11 +35,6 @@ function installedVersion(name: string): string | undefined {
   }
 }
 
-/** The path of a file that is beside the main file of an installed package, as Node resolves it from here. @throws Error when it cannot be found */
-function fileBesideMain(name: string, file: string): string {
-  return path.join(path.dirname(require.resolve(name)), file);
-}
-
 /** A package may hide its package.json behind `exports`, so it is looked for in the folders above one of its files. */
 function folderOfPackage(name: string, start: string): string | undefined {
   for (let folder = start; ; folder = path.dirname(folder)) {
@@ -59,4 +54,4 @@ function readManifest(folder: string): { readonly name?: string; readonly versio
   }
 }
 
-export = { fileBesideMain, installedVersion, packageFolder, packageVersion };
+export = { installedVersion, packageFolder, packageVersion };

@@ -1,7 +1,6 @@
 import type { PGlite, PGliteOptions } from '@electric-sql/pglite';
 import { bullmq } from '../bullmq-package.cjs';
 import { loadOptionalPackage } from '../load-optional-package.js';
-import { compiledPGlite } from './compiled-pglite.js';
 import { knowingArrayTypes, type PGliteDriver } from './patched-array-types.js';
 import { withLateOptimization } from './patched-wasm-tiering.js';
 
@@ -36,12 +35,10 @@ export function pgliteStarter(driver: PGliteDriver, schema: string): StartPGlite
   return async (options) => {
     const log: string[] = [];
     let starting = true;
-    const pgliteWasmModule = await compiledPGlite();
     const create = async () => {
       // Not `create()`, which makes an object of PGlite's own class.
       const db = new driver({
         ...options,
-        ...(pgliteWasmModule && { pgliteWasmModule: pgliteWasmModule as never }),
         parsers: { [INT8]: (value: string) => value },
         startParams: [...driver.defaultStartParams, ...settings.flatMap((setting) => ['-c', setting])],
         onStderr: (line) => {
