@@ -62,7 +62,7 @@ export class Outages {
 
   constructor(
     private readonly driver: Driver,
-    /** Asks the store for an answer within so many milliseconds. */
+    /** Pings the store. Its parameter is the time in milliseconds within which the store has to answer. */
     private readonly pingWithin: (limit: number) => Promise<void>,
   ) {}
 

@@ -11,7 +11,7 @@ const BUDGET = 1_800_000_000;
 /** V8's own budget, of Node 20 and of later versions. */
 const [OWN_BUDGET_OF_NODE_20, OWN_BUDGET] = [1_800_000, 13_000_000];
 
-/** Whoever sets flags for WebAssembly knows better. */
+/** A process that was started with flags for WebAssembly keeps them. */
 const IS_SET = /--(no-)?(wasm|liftoff)/;
 
 let starts = 0;
