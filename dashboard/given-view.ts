@@ -3,7 +3,7 @@ import { takeOverview } from './live.js';
 import { give } from './parts/resource.js';
 
 /** Takes the data that came with the page, so that it is not read again. */
-export function takeView({ overview, series }: GivenView): void {
-  takeOverview(overview);
+export function takeView({ now, overview, series }: GivenView): void {
+  takeOverview(overview, now);
   for (const { query, data } of series) give(['series'], query, data);
 }

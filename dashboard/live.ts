@@ -33,8 +33,9 @@ const CLOSE_HIDDEN = 60_000;
 /** Milliseconds by which the store's clock is ahead of this browser's. */
 let ahead = 0;
 
-export function takeOverview(told: Overview): void {
-  const at = Date.parse(told.at);
+/** @param time the time of the store's clock. Default: that of the overview, which has just been read */
+export function takeOverview(told: Overview, time = told.at): void {
+  const at = Date.parse(time);
   ahead = at - Date.now();
   overview.value = told;
   now.value = at;

@@ -3,11 +3,14 @@ import type { HttpExchange } from '../http/http-exchange.js';
 /** For answers that hold data of the store. */
 export const NOT_STORED = 'private, no-store';
 
+/**
+ * `Cross-Origin-Opener-Policy` is not among them. It would make browsers start another process for each visit from another page, which takes longer
+ * than all the rest, and a page that opens this one learns nothing of it: it has no frames and listens to no messages.
+ */
 const HEADERS: Readonly<Record<string, string>> = {
   'X-Content-Type-Options': 'nosniff',
   'X-Frame-Options': 'DENY',
   'Referrer-Policy': 'no-referrer',
-  'Cross-Origin-Opener-Policy': 'same-origin',
   'Cross-Origin-Resource-Policy': 'same-origin',
   'X-Robots-Tag': 'noindex',
 };

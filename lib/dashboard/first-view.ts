@@ -10,11 +10,14 @@ import { within } from './within.js';
 const MOST_ROWS = 300;
 
 export interface FirstViewDeps {
-  readonly reads: Pick<Reads, 'overview' | 'series'>;
+  readonly reads: Pick<Reads, 'overview' | 'series' | 'now'>;
   readonly renderer: Pick<PageRenderer, 'overview'>;
   /** Milliseconds for which a page waits for the store. */
   readonly patience: number;
 }
+
+/** Milliseconds that the data may be old: a page that is shown reads it again within seconds. */
+const RECENT = 5_000;
 
 /**
  * Renders the overview with its data, so that a browser shows it before it runs any script. When the store does not answer soon, the
@@ -44,9 +47,10 @@ export class FirstView {
     const span = Object.hasOwn(SPANS, asked) ? (asked as Span) : 'hour';
     const queries: GivenView['series'][number]['query'][] = [{ span }, ...(queue === null ? [] : [{ span, queue }])];
     const [overview, ...series] = await Promise.all([
-      reads.overview(),
-      ...queries.map((one) => reads.series({ ...one })),
+      reads.overview(RECENT),
+      ...queries.map((one) => reads.series({ ...one }, RECENT)),
     ]);
-    return { overview, series: series.map((data, place) => ({ query: queries[place] ?? { span }, data })) };
+    const now = new Date(reads.now()).toISOString();
+    return { now, overview, series: series.map((data, place) => ({ query: queries[place] ?? { span }, data })) };
   }
 }

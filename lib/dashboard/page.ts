@@ -23,6 +23,8 @@ export interface SentSettings extends PageSettings {
 
 /** The data of the overview as a page begins with it. */
 export interface GivenView {
+  /** The time of the store's clock when the page was made. The data may be some seconds older. */
+  readonly now: string;
   readonly overview: Overview;
   readonly series: readonly {
     readonly query: { readonly span: Span; readonly queue?: string };
@@ -64,8 +66,9 @@ ${isRendered ? shownFirst(parts.map(asset)) : parts.map((part) => `<link rel="mo
 `;
 }
 
+/** A browser that waits for an element shows the page as soon as the element begins, so it waits for the one behind the markup. */
 function shownFirst(parts: readonly string[]): string {
-  return `<link rel="expect" href="#app" blocking="render">
+  return `<link rel="expect" href="#after-app" blocking="render">
 <meta name="task-dashboard-parts" content="${parts.join(' ')}">`;
 }
 
@@ -75,8 +78,8 @@ export function restOfPage(settings: SentSettings, markup: PageMarkup | undefine
 </head>
 <body>
 <div id="app">${markup?.html ?? ''}</div>
+<noscript id="after-app">${markup ? STAYS : EMPTY}</noscript>
 ${markup ? givenView(markup.given) : ''}
-<noscript>${markup ? STAYS : EMPTY}</noscript>
 </body>
 </html>
 `;

@@ -8,7 +8,7 @@ export class StreamedAnswer {
   /** Sends what was written so far, when a compressor holds it back. */
   private readonly flush: () => void;
 
-  /** Sends the status and the headers with the first piece. */
+  /** Sends the status and the headers at once: a browser prepares the page while the first piece is compressed. */
   constructor(exchange: HttpExchange, headers: Readonly<Record<string, string>>) {
     const encoding = encodingOf(exchange.header('accept-encoding'));
     exchange.vary('Accept-Encoding');
@@ -19,6 +19,7 @@ export class StreamedAnswer {
       // Stops nginx from holding the first piece back.
       'X-Accel-Buffering': 'no',
     });
+    response.flushHeaders();
     const compressing = exchange.isHead ? undefined : compressor(encoding);
     if (compressing) pipeline(compressing, response, () => undefined);
     this.target = compressing ?? response;

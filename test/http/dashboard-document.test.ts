@@ -88,7 +88,8 @@ describe.each(platforms)('the document of the dashboard on %s', (platform) => {
   test('is shown before its scripts are loaded, where the server renders it', async () => {
     await start();
     const overview = await (await get('br')).text();
-    expect(overview).toContain('<link rel="expect" href="#app" blocking="render">');
+    expect(overview).toContain('<link rel="expect" href="#after-app" blocking="render">');
+    expect(overview).toMatch(/<div id="app">.*<noscript id="after-app">/s);
     expect(overview).toContain('<meta name="task-dashboard-parts" content="./tasks/assets/view-1.js">');
     expect(overview).not.toContain('modulepreload');
     const workers = await (await get('br', `${PATH}/workers`)).text();

@@ -5,7 +5,7 @@ import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CsrfTokens } from '../../lib/dashboard/csrf-tokens.js';
-import { startDashboard, type DashboardSetting, type StartedDashboard } from '../support/dashboard-app.js';
+import { settingsOf, startDashboard, type DashboardSetting, type StartedDashboard } from '../support/dashboard-app.js';
 import { Gate } from '../support/gate.js';
 import { platforms } from '../support/http-app.js';
 
@@ -46,6 +46,7 @@ async function page(path = ''): Promise<string> {
 
 /** The data in a page. */
 function givenIn(html: string): {
+  now: string;
   overview: { queues: { name: string }[] };
   series: { query: object; data: object }[];
 } {
@@ -121,6 +122,27 @@ describe('a document of a store that does not answer', () => {
     await new Promise((resolve) => setTimeout(resolve, 1_100));
     read(queues as never);
     expect(await page()).toContain('id="given-view"');
+  });
+
+  test('comes with what was read in the last five seconds, and with what was read after a change', async () => {
+    await start('express');
+    await runOne('Mails.send');
+    const before = givenIn(await page());
+    await new Promise((resolve) => setTimeout(resolve, 1_100));
+    const queues = started.admin.queues.bind(started.admin);
+    read(() => new Promise<never>(() => undefined));
+    const recent = givenIn(await page());
+    expect(recent.overview).toEqual(before.overview);
+    expect(Date.parse(recent.now)).toBeGreaterThanOrEqual(Date.parse(before.now) + 1_000);
+    read(queues as never);
+    const { token } = settingsOf(await page());
+    const change = await fetch(`${started.url}/admin/tasks/api/acts/pause`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'x-csrf-token': token },
+      body: JSON.stringify({ queue: 'mails' }),
+    });
+    expect(change.status).toBe(200);
+    expect(givenIn(await page()).overview.queues).toMatchObject([{ name: 'mails', paused: true }]);
   });
 
   test('has sent its head by then', async () => {

@@ -69,24 +69,18 @@ export class Reads {
     this.lists = new TaskLists(deps.engine);
   }
 
-  overview(): Promise<Overview> {
-    return this.deps.shared.get('overview', async () => {
-      const { admin, engine, depth } = this.deps;
-      const [queues, workers, schedules] = await Promise.all([admin.queues(), admin.workers(), this.scheduleStates()]);
-      const now = engine.now();
-      depth.note(queues, now);
-      const shards = engine.missingShards().map((name) => ({ name, reachable: false, error: null }));
-      const problems = problemsOf({ shards, queues, workers, schedules, now });
-      return { at: new Date(now).toISOString(), queues, workers, problems };
-    });
+  /** @param age milliseconds that the answer may be old, for a view that soon reads it again. Default: it is fresh */
+  overview(age = 0): Promise<Overview> {
+    return this.deps.shared.recent('overview', () => this.readOverview(), age);
   }
 
-  series(query: Query): Promise<Series> {
+  /** @param age milliseconds that the answer may be old, for a view that soon reads it again. Default: it is fresh */
+  series(query: Query, age = 0): Promise<Series> {
     const span = (query['span'] ?? 'hour') as Span;
     if (!Object.hasOwn(SPANS, span))
       throw new InvalidArgumentsError(`span is ${JSON.stringify(span)}. Give hour, day or week.`);
     const queue = query['queue'];
-    return this.deps.shared.get(JSON.stringify(['series', span, queue]), async () => {
+    const read = async (): Promise<Series> => {
       const { admin, engine, depth } = this.deps;
       const { length, step } = SPANS[span];
       const to = engine.now();
@@ -103,7 +97,8 @@ export class Reads {
         queue,
       );
       return { span, step, points, depth: depths, queues, names, before: sumOf(before) };
-    });
+    };
+    return this.deps.shared.recent(JSON.stringify(['series', span, queue]), read, age);
   }
 
   /**
@@ -259,6 +254,21 @@ export class Reads {
     return this.row(toStatus(record));
   }
 
+  /** The time of the store's clock. */
+  now(): number {
+    return this.deps.engine.now();
+  }
+
+  private async readOverview(): Promise<Overview> {
+      const { admin, engine, depth } = this.deps;
+      const [queues, workers, schedules] = await Promise.all([admin.queues(), admin.workers(), this.scheduleStates()]);
+      const now = engine.now();
+      depth.note(queues, now);
+      const shards = engine.missingShards().map((name) => ({ name, reachable: false, error: null }));
+      const problems = problemsOf({ shards, queues, workers, schedules, now });
+      return { at: new Date(now).toISOString(), queues, workers, problems };
+  }
+
   private recentRuns(id: string): Promise<ScheduledRun[]> {
     return this.slow.get(JSON.stringify(['runs', id]), async () => {
       try {
@@ -273,10 +283,6 @@ export class Reads {
 
   private scheduleStates(): Promise<ScheduleStatus[]> {
     return this.slow.get('schedules', () => this.deps.schedules.list({ limit: MOST_SCHEDULES }));
-  }
-
-  private now(): number {
-    return this.deps.engine.now();
   }
 }
 
