@@ -1,9 +1,11 @@
 import { afterAll, afterEach, beforeAll, expect, it, jest } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
 import type { Queue } from 'bullmq';
+import { randomBytes } from 'node:crypto';
 import { chain, Task, type TaskHandle, type Tasks } from 'nestjs-task-queue';
 import type { Engine } from '../../../lib/engine/engine.js';
-import type { Driver } from '../../../lib/engine/bullmq/driver.js';
+import type { Driver, ListedJob } from '../../../lib/engine/bullmq/driver.js';
+import { PostgresJobs } from '../../../lib/engine/bullmq/postgres/postgres-jobs.js';
 import type { FoundJob } from '../../../lib/engine/bullmq/stored-jobs.js';
 import { ENGINE } from '../../../lib/task-queue-tokens.js';
 import { boot, type Booted } from '../../support/boot.js';
@@ -92,6 +94,44 @@ describeEachDatabase('look-ups', (engine) => {
     expect(find.mock.calls.length).toBeLessThanOrEqual(
       1_000 / driver.lookupLimits.size + 400 / driver.lookupLimits.size + 2,
     );
+  });
+
+  it('of large jobs read a few of them at a time, and find all in their order', async () => {
+    const texts = Array.from({ length: 12 }, () => randomBytes(300_000).toString('hex'));
+    const handles = await work.echo.enqueueMany(texts.map((text) => [text] as [unknown]));
+    await Promise.all(handles.map((handle) => handle.result()));
+    const refs = handles.map(({ id }) => ({ queue: 'default', id }));
+    const nowhere = { queue: 'default', id: `default.${'0'.repeat(22)}` };
+    const asked = [nowhere, ...refs, nowhere, ...refs.slice(0, 2)];
+    const read = jest.spyOn(PostgresJobs.prototype as unknown as Record<'findFirst', () => unknown>, 'findFirst');
+    const found = await driver.jobs.find(asked);
+    const results = found.map((job) => job && JSON.stringify(job.json.returnvalue));
+    const places = [undefined, ...texts, undefined, ...texts.slice(0, 2)];
+    expect(results.map((result, place) => result?.includes(places[place] ?? ' '))).toEqual(
+      places.map((text) => (text === undefined ? undefined : true)),
+    );
+    if (engine.name !== 'redis') expect(read.mock.calls.length).toBeGreaterThan(5);
+    // The same holds for lists, of either order.
+    for (const list of ['succeeded', 'delayed', 'prioritized'] as const) {
+      const all = { list, queues: ['default'], after: undefined };
+      if (list === 'delayed')
+        await work.echo.with({ delay: '1h' }).enqueueMany(texts.map((text) => [text] as [unknown]));
+      if (list === 'prioritized') {
+        await native.pause();
+        await work.echo.enqueueMany(texts.map((text) => [text] as [unknown]));
+      }
+      const page = await driver.lists.list({ ...all, count: 10 });
+      const alone: ListedJob[] = [];
+      for (
+        let { after } = all as { after: ListedJob['position'] | undefined };
+        alone.length < 10;
+        after = alone.at(-1)?.position
+      )
+        alone.push(...(await driver.lists.list({ ...all, after, count: 1 })).slice(0, 1));
+      expect(page.map(({ id }) => id)).toEqual(alone.map(({ id }) => id));
+      expect(new Set(page.map(({ id }) => id)).size).toBe(10);
+    }
+    await native.resume();
   });
 });
 

@@ -31,12 +31,13 @@ export interface JobRow {
 }
 
 /**
- * The rows of the jobs whose queues are $1 and whose ids are $2. The subquery with a limit makes PostgreSQL use the primary
+ * The rows of the jobs whose queues are $1 and whose ids are $2, each with its place among them. The subquery with a limit makes PostgreSQL use the primary
  * key for each job. A join may read the whole table, as long as the table has no statistics.
  */
 export const SELECT_JOBS = `
-SELECT found.* FROM unnest($1::text[], $2::text[]) AS wanted (queue, id)
-CROSS JOIN LATERAL (SELECT * FROM job WHERE job.queue = wanted.queue AND job.id = wanted.id LIMIT 1) AS found`;
+SELECT found.*, place FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS wanted (queue, id, place)
+CROSS JOIN LATERAL (SELECT * FROM job WHERE job.queue = wanted.queue AND job.id = wanted.id LIMIT 1) AS found
+ORDER BY place`;
 
 /** The jobs $2 of the queue $1 that can get a mark. */
 const CANCELLABLE = `queue = $1 AND id = ANY($2::text[]) AND state NOT IN ('completed', 'failed')

@@ -2,6 +2,7 @@ import type { PgQueryable, Queue } from 'bullmq';
 import { inBatches } from '../../../concurrency.js';
 import { MOST_RUNS, unreadableOptions } from '../jobs/unreadable-job.js';
 import type { CancelOfJob, EndedJobs, FailureOfJob, FoundJob, JobEdit, JobRef, StoredJobs } from '../stored-jobs.js';
+import { inBytes, type BoundedRow } from './bytes-of-jobs.js';
 import { SELECT_JOBS_AND_COMPLETIONS } from './in-transaction/completion-statements.js';
 import { withCompletion, type CompletedJobRow } from './in-transaction/postgres-completions.js';
 import {
@@ -20,6 +21,18 @@ import {
 } from './job-rows.js';
 import { markOptions } from './mark-options.js';
 
+const WITHOUT = [SELECT_JOBS, inBytes(SELECT_JOBS)] as const;
+const WITH_COMPLETIONS = [
+  SELECT_JOBS_AND_COMPLETIONS,
+  inBytes(SELECT_JOBS_AND_COMPLETIONS, 'completion_result'),
+] as const;
+
+/** A row of a look-up. A bigint is a text. */
+interface FoundRow extends CompletedJobRow, Partial<BoundedRow> {
+  /** The place of the job among those that were looked up, from 1 on. */
+  readonly place: string;
+}
+
 /** Jobs that another transaction has locked, and whose cancels wait for it at the same time. */
 const LOCKED_AT_ONCE = 2;
 
@@ -31,17 +44,17 @@ export class PostgresJobs implements StoredJobs {
     private readonly hasCompletions: () => boolean,
   ) {}
 
-  /** One query for all jobs. */
+  /** One query for all jobs, or several when they are large. */
   async find(jobs: readonly JobRef[]): Promise<(FoundJob | undefined)[]> {
-    const select = this.hasCompletions() ? SELECT_JOBS_AND_COMPLETIONS : SELECT_JOBS;
-    const { rows } = markOptions(
-      await this.queries.query<CompletedJobRow>(select, [jobs.map(({ queue }) => queue), jobs.map(({ id }) => id)]),
-    );
-    const found = new Map(rows.map((row) => [keyOf(row), withCompletion(row)]));
-    return jobs.map((job) => {
-      const row = found.get(keyOf(job));
-      return row && toFoundJob(row);
-    });
+    const found = new Map<string, FoundJob>();
+    for (let left = jobs; left.length > 0;) {
+      const rows = await this.findFirst(left);
+      for (const row of rows) found.set(keyOf(row), toFoundJob(withCompletion(row)));
+      const last = rows.at(-1);
+      const isCut = last !== undefined && Number(last.of ?? rows.length) > rows.length;
+      left = isCut ? left.slice(Number(last.place)) : [];
+    }
+    return jobs.map((job) => found.get(keyOf(job)));
   }
 
   /** One statement for all jobs, another one for those that were delayed, and one for each job that is locked. */
@@ -97,6 +110,17 @@ export class PostgresJobs implements StoredJobs {
       ...[queue, id, args ? JSON.stringify(args) : null, priority ?? null, startAt ?? null, now, only === 'unstarted'],
     ]);
     return rows.length > 0;
+  }
+
+  /** The rows of the first of these jobs. */
+  private async findFirst(jobs: readonly JobRef[]): Promise<FoundRow[]> {
+    const [alone, bounded] = this.hasCompletions() ? WITH_COMPLETIONS : WITHOUT;
+    // Most look-ups are for one job.
+    const { rows } = await this.queries.query<FoundRow>(jobs.length === 1 ? alone : bounded, [
+      jobs.map(({ queue }) => queue),
+      jobs.map(({ id }) => id),
+    ]);
+    return markOptions({ rows }).rows;
   }
 }
 

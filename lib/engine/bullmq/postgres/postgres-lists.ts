@@ -4,6 +4,7 @@ import type { ListPosition, ListRequest, ListSizes, QueueFigures } from '../../p
 import { isQueueOfTasks } from '../../task-id.js';
 import type { JobLists, ListedJob } from '../driver.js';
 import { queuedSince, type QueuedJob } from '../jobs/queued-since.js';
+import { inBytes, type BoundedRow } from './bytes-of-jobs.js';
 import { toFoundJob, type JobRow } from './job-rows.js';
 import {
   COUNT_QUEUED,
@@ -16,7 +17,18 @@ import {
 } from './list-statements.js';
 
 /** A row of a list, with the columns that give it its place. */
-type ListRow = JobRow & Readonly<Record<string, unknown>>;
+type ListRow = JobRow & BoundedRow & Readonly<Record<string, unknown>>;
+
+interface ListOfJobs extends ListRequest {
+  readonly list: Exclude<ListRequest['list'], 'paused'>;
+}
+
+/** The jobs that one query gave. */
+interface FirstJobs {
+  readonly jobs: ListedJob[];
+  /** Whether there are more, and the query has left them out because of their size. */
+  readonly isCut: boolean;
+}
 
 /** A row of {@link FIGURES}. A bigint is a text. */
 interface FiguresRow extends Readonly<Record<keyof ListSizes, string>> {
@@ -53,18 +65,29 @@ export class PostgresLists implements JobLists {
     return rows.map(({ name }) => name).filter(isQueueOfTasks);
   }
 
-  async list({ list, queues, after, count }: ListRequest): Promise<ListedJob[]> {
+  /** One query for all jobs, or several when they are large. */
+  async list({ list, ...request }: ListRequest): Promise<ListedJob[]> {
     // Only earlier versions of BullMQ moved the jobs of a paused queue, and only on Redis.
     if (list === 'paused') return [];
+    const listed: ListedJob[] = [];
+    for (let { after } = request; ; after = listed.at(-1)?.position) {
+      const { jobs, isCut } = await this.listFirst({ ...request, list, after, count: request.count - listed.length });
+      listed.push(...jobs);
+      if (!isCut) return listed;
+    }
+  }
+
+  /** The first jobs of a list. */
+  private async listFirst({ list, queues, after, count }: ListOfJobs): Promise<FirstJobs> {
     const part = PARTS[list];
     if ('time' in part) {
       const position = after ? checkPosition(after, [0], 2, WHOLE_NUMBER).slice(0, 2) : [];
       const statement = part.hasIdsInIndex && this.hasDelayedIndex() ? indexedStatement : timedStatement;
-      const { rows } = await this.queries.query<ListRow>(statement(part, after !== undefined), [
+      const { rows } = await this.queries.query<ListRow>(inBytes(statement(part, after !== undefined)), [
         ...[queues, count],
         ...position,
       ]);
-      return rows.map((row) => toListedJob(row, [String(row[part.time]), row.id], Number(row[part.time])));
+      return firstJobs(rows, (row) => toListedJob(row, [String(row[part.time]), row.id], Number(row[part.time])));
     }
     const { order } = part;
     const numbers = order.flatMap((column, index) => (column === 'id' ? [] : [index + 1]));
@@ -72,11 +95,11 @@ export class PostgresLists implements JobLists {
       ? checkPosition(after, numbers, order.length + 1, WHOLE_NUMBER).slice(0, order.length + 1)
       : [];
     const [first = ''] = position;
-    const { rows } = await this.queries.query<ListRow>(orderedStatement(part, after !== undefined), [
+    const { rows } = await this.queries.query<ListRow>(inBytes(orderedStatement(part, after !== undefined)), [
       ...[queues.filter((name) => name >= first), count],
       ...position,
     ]);
-    return rows.map((row) => toListedJob(row, [row.queue, ...order.map((column) => String(row[column]))]));
+    return firstJobs(rows, (row) => toListedJob(row, [row.queue, ...order.map((column) => String(row[column]))]));
   }
 
   /** PostgreSQL counts by reading, so the figures of many tasks are used again for a while: counting never takes more than a part of the server. */
@@ -113,6 +136,10 @@ export class PostgresLists implements JobLists {
       };
     });
   }
+}
+
+function firstJobs(rows: readonly ListRow[], toJob: (row: ListRow) => ListedJob): FirstJobs {
+  return { jobs: rows.map(toJob), isCut: Number(rows[0]?.of ?? 0) > rows.length };
 }
 
 function toListedJob(row: ListRow, position: ListPosition, time = 0): ListedJob {

@@ -95,9 +95,10 @@ DELETE FROM ${COMPLETION_TABLE} AS completion
 
 /** The jobs whose queues are $1 and whose ids are $2, as `SELECT_JOBS` finds them, each with its success. */
 export const SELECT_JOBS_AND_COMPLETIONS = `
-SELECT found.*, completion.completed_at_ms, completion.result AS completion_result
-FROM unnest($1::text[], $2::text[]) AS wanted (queue, id)
+SELECT found.*, place, completion.completed_at_ms, completion.result AS completion_result
+FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS wanted (queue, id, place)
 CROSS JOIN LATERAL (SELECT * FROM job WHERE job.queue = wanted.queue AND job.id = wanted.id LIMIT 1) AS found
 LEFT JOIN LATERAL (
   SELECT completed_at_ms, result FROM ${COMPLETION_TABLE} AS c WHERE c.queue = wanted.queue AND c.id = wanted.id LIMIT 1
-) AS completion ON true`;
+) AS completion ON true
+ORDER BY place`;

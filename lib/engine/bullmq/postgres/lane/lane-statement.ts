@@ -1,3 +1,4 @@
+import { bytesOf } from '../bytes-of-jobs.js';
 import type { JobRow } from '../job-rows.js';
 import { PlannedStatement } from '../planned-statement.js';
 import { TRIM_EVENTS } from '../trim-events.js';
@@ -10,13 +11,7 @@ export const LANE_SCHEMA = 11;
  * would take longer than a statement may take, and the jobs that it took would be lost until their locks end.
  */
 const LARGEST_TAKE = 2_000_000;
-/**
- * PostgreSQL tells without reading a value how many bytes it has on the disk. Above {@link STORED_AS_IS} they may be compressed, to a tenth
- * mostly at best.
- */
-const STORED_SIZE = 'pg_column_size(data)';
-const STORED_AS_IS = 1_500;
-const SIZE = `COALESCE(CASE WHEN ${STORED_SIZE} > ${STORED_AS_IS} THEN 10::bigint ELSE 1 END * ${STORED_SIZE}, 0)`;
+const SIZE = bytesOf('data');
 
 /**
  * Ends the jobs of one queue and takes as many others, as BullMQ's `move_to_completed_fetch` does it for each job by itself. All of
