@@ -231,10 +231,17 @@ export interface ListedJob extends JobRef {
   readonly time: number;
 }
 
+/** A part of a list. */
+export interface ListedJobs {
+  readonly jobs: readonly ListedJob[];
+  /** Whether further jobs that were asked for are left out, because these ones are large. There is at least one then. */
+  readonly isCut: boolean;
+}
+
 /** The lists of jobs in a database. The methods mean what those of `ListPort` mean. */
 export interface JobLists {
   queueNames(): Promise<string[]>;
-  list(request: ListRequest): Promise<ListedJob[]>;
+  list(request: ListRequest): Promise<ListedJobs>;
   figures(queues: readonly string[]): Promise<QueueFigures[]>;
   countQueued(queue: string, most: number): Promise<number>;
 }

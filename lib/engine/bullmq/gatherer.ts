@@ -1,6 +1,6 @@
 import { inBatches } from '../../concurrency.js';
 import { EngineUnavailableError } from '../../errors.js';
-import type { BatchLimits } from './driver.js';
+import type { BatchLimits, StoreLimits } from './driver.js';
 
 /** Items of a batch that failed as a whole are then tried one by one, and this many of them at the same time. */
 const SINGLE_CALLS_AT_ONCE = 10;
@@ -24,10 +24,15 @@ export class Gatherer<T, R> {
   private underWay = 0;
   private isScheduled = false;
 
-  /** @param run answers for all items, in their order; a second call with the same items must be harmless */
+  /**
+   * @param run answers for the items in their order: for all, or for the first ones, at least one, when the answers are large. The others then come in
+   * the next call. A second call with the same items must be harmless
+   * @param lengthOf the length of an item. Default: the limits have none
+   */
   constructor(
     private readonly run: (items: readonly T[]) => Promise<readonly R[]>,
-    private readonly limits: BatchLimits,
+    private readonly limits: BatchLimits & Partial<StoreLimits>,
+    private readonly lengthOf: (item: T) => number = () => 0,
   ) {}
 
   /** @throws what `run` throws for this item, also when it runs alone */
@@ -50,18 +55,28 @@ export class Gatherer<T, R> {
   private start(): void {
     while (this.waiting.length > 0 && this.underWay < this.limits.atOnce) {
       this.underWay++;
-      void this.runTogether(this.waiting.splice(0, this.limits.size)).finally(() => {
+      void this.runTogether(this.takeBatch()).finally(() => {
         this.underWay--;
         this.start();
       });
     }
   }
 
+  private takeBatch(): Waiting<T, R>[] {
+    const { size, length = Infinity } = this.limits;
+    const most = Math.min(size, this.waiting.length);
+    let [count, sum] = [0, 0];
+    while (count < most && sum < length) sum += this.lengthOf((this.waiting[count++] as Waiting<T, R>).item);
+    return this.waiting.splice(0, count);
+  }
+
   private async runTogether(batch: readonly Waiting<T, R>[]): Promise<void> {
     const begun = this.places;
     try {
       const answers = await this.run(batch.map(({ item }) => item));
-      for (const [index, { resolve }] of batch.entries()) resolve(answers[index] as R);
+      if (answers.length === 0) throw new Error('A call has to answer for at least one item.');
+      for (const [index, answer] of answers.entries()) batch[index]?.resolve(answer);
+      this.waiting.unshift(...batch.slice(answers.length));
     } catch (error) {
       if (error instanceof EngineUnavailableError) this.rejectUntil(begun, error);
       if (batch.length === 1 || error instanceof EngineUnavailableError) {

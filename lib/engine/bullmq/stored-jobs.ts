@@ -7,6 +7,8 @@ export interface StoredJobs {
   /**
    * Reads jobs in one round trip, whatever the length of their queues, and answers in their order. Each job is read in one
    * step, so its state and its fields belong to the same moment. A queue may be one that no process has ever used.
+   *
+   * @returns the answers for all jobs, or for the first ones, at least one, when the jobs are large
    */
   find(jobs: readonly JobRef[]): Promise<(FoundJob | undefined)[]>;
   /**

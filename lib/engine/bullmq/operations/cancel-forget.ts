@@ -15,7 +15,7 @@ import { CHANGES_AT_ONCE, Turns } from '../turns.js';
 import { parse, readData, type CancelMark } from '../jobs/job-data.js';
 import { requestCancels } from './cancellation.js';
 import type { FailedWholes } from './failed-wholes.js';
-import type { JobLookup } from './job-lookup.js';
+import type { FoundTask, JobLookup } from './job-lookup.js';
 import { isUnreadable } from './retries.js';
 
 /** Members that are cancelled at the same time. */
@@ -32,7 +32,10 @@ export interface TaskCommandsDeps {
 }
 
 /** A request to cancel one task of any queue. */
-type Cancel = CancelOfJob & JobRef;
+interface Cancel extends CancelOfJob, JobRef {
+  /** Characters of the data of the job, which the store writes anew. */
+  readonly length: number;
+}
 
 /** Cancels and forgets stored tasks; of a workflow, its members too. */
 export class TaskCommands {
@@ -43,7 +46,8 @@ export class TaskCommands {
     const { availability, driver } = deps;
     this.cancels = new Gatherer(
       (cancels) => availability.withRetries('cancel', (check) => this.cancelTogether(cancels, check)),
-      driver.lookupLimits,
+      { ...driver.lookupLimits, length: driver.batchLimits.length },
+      ({ length }) => length,
     );
   }
 
@@ -56,18 +60,22 @@ export class TaskCommands {
     if (isFinal(record.state) && hasEnded) return record;
     if (!withWhole) await this.deps.wholes.expect(record);
     const cancelled =
-      record.state === 'cancelled' ? record : await this.cancelTask(record, reason && storableText(reason));
+      record.state === 'cancelled' ? record : await this.cancelTask(found, reason && storableText(reason));
     await inBatches(memberIds(id, record.members), MEMBERS_AT_ONCE, (member) => this.cancel(member, reason, true));
     return cancelled;
   }
 
   /** The steps are those of cancellation.ts. */
-  private async cancelTask({ id, queue }: TaskRecord, reason: string | undefined): Promise<TaskRecord | undefined> {
+  private async cancelTask(
+    { record: { id, queue }, json }: FoundTask,
+    reason: string | undefined,
+  ): Promise<TaskRecord | undefined> {
     const { changes, driver, lookup } = this.deps;
     const by = changes.wants('cancelled') ? randomUUID() : undefined;
     const cancelled = await this.cancels.call({
       queue,
       id,
+      length: json.data.length,
       at: driver.clock.now(),
       ...(reason !== undefined && { reason }),
       ...(by !== undefined && { by }),

@@ -20,8 +20,14 @@ export class TaskLists implements ListPort {
   }
 
   async list(request: ListRequest): Promise<ListEntry[]> {
-    const jobs = await this.availability.withRetries('list tasks', () => this.driver.lists.list(request));
-    return jobs.map((job) => this.entryOf(job));
+    const entries: ListEntry[] = [];
+    // Each part has the time of a call: a list of large tasks may take longer.
+    for (let { after } = request; ; after = entries.at(-1)?.position) {
+      const part = { ...request, after, count: request.count - entries.length };
+      const { jobs, isCut } = await this.availability.withRetries('list tasks', () => this.driver.lists.list(part));
+      entries.push(...jobs.map((job) => this.entryOf(job)));
+      if (!isCut) return entries;
+    }
   }
 
   figures(queues: readonly string[]): Promise<QueueFigures[]> {

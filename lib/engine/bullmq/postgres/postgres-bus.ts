@@ -64,12 +64,12 @@ export class PostgresBus implements MessageBus {
     return this.listeners.add(key, listener, listen, unlisten);
   }
 
-  private async send(messages: readonly PreparedMessage[]): Promise<void[]> {
+  private async send(messages: readonly PreparedMessage[]): Promise<undefined[]> {
     await this.pools.queries.query(NOTIFY, [
       messages.map(({ channel }) => channel),
       messages.map(({ message }) => message),
     ]);
-    return [];
+    return messages.map(() => undefined);
   }
 
   /** Gives the connection back to its pool, which could not end otherwise. */

@@ -44,17 +44,23 @@ export class PostgresJobs implements StoredJobs {
     private readonly hasCompletions: () => boolean,
   ) {}
 
-  /** One query for all jobs, or several when they are large. */
+  /** One query for all jobs. */
   async find(jobs: readonly JobRef[]): Promise<(FoundJob | undefined)[]> {
-    const found = new Map<string, FoundJob>();
-    for (let left = jobs; left.length > 0;) {
-      const rows = await this.findFirst(left);
-      for (const row of rows) found.set(keyOf(row), toFoundJob(withCompletion(row)));
-      const last = rows.at(-1);
-      const isCut = last !== undefined && Number(last.of ?? rows.length) > rows.length;
-      left = isCut ? left.slice(Number(last.place)) : [];
-    }
-    return jobs.map((job) => found.get(keyOf(job)));
+    const [alone, bounded] = this.hasCompletions() ? WITH_COMPLETIONS : WITHOUT;
+    // Most look-ups are for one job.
+    const { rows } = markOptions(
+      await this.queries.query<FoundRow>(jobs.length === 1 ? alone : bounded, [
+        jobs.map(({ queue }) => queue),
+        jobs.map(({ id }) => id),
+      ]),
+    );
+    const found = new Map(rows.map((row) => [keyOf(row), withCompletion(row)]));
+    const last = rows.at(-1);
+    const isCut = last !== undefined && Number(last.of ?? rows.length) > rows.length;
+    return jobs.slice(0, isCut ? Number(last.place) : jobs.length).map((job) => {
+      const row = found.get(keyOf(job));
+      return row && toFoundJob(row);
+    });
   }
 
   /** One statement for all jobs, another one for those that were delayed, and one for each job that is locked. */
@@ -73,7 +79,7 @@ export class PostgresJobs implements StoredJobs {
     for (const row of locked.flatMap((result) => result.rows)) found.set(row.id, toFoundJob(row));
     // The others have ended, have a mark, or do not exist.
     const others = left.filter((id) => !found.has(id));
-    const ended = others.length > 0 ? await this.find(others.map((id) => ({ queue: name, id }))) : [];
+    const ended = await this.findAll(others.map((id) => ({ queue: name, id })));
     return ids.map((id) => found.get(id) ?? ended[others.indexOf(id)]);
   }
 
@@ -112,15 +118,10 @@ export class PostgresJobs implements StoredJobs {
     return rows.length > 0;
   }
 
-  /** The rows of the first of these jobs. */
-  private async findFirst(jobs: readonly JobRef[]): Promise<FoundRow[]> {
-    const [alone, bounded] = this.hasCompletions() ? WITH_COMPLETIONS : WITHOUT;
-    // Most look-ups are for one job.
-    const { rows } = await this.queries.query<FoundRow>(jobs.length === 1 ? alone : bounded, [
-      jobs.map(({ queue }) => queue),
-      jobs.map(({ id }) => id),
-    ]);
-    return markOptions({ rows }).rows;
+  private async findAll(jobs: readonly JobRef[]): Promise<(FoundJob | undefined)[]> {
+    const found: (FoundJob | undefined)[] = [];
+    while (found.length < jobs.length) found.push(...(await this.find(jobs.slice(found.length))));
+    return found;
   }
 }
 

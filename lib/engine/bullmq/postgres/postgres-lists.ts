@@ -2,7 +2,7 @@ import type { PgQueryable } from 'bullmq';
 import { checkPosition, WHOLE_NUMBER } from '../../list-position.js';
 import type { ListPosition, ListRequest, ListSizes, QueueFigures } from '../../ports/list-port.js';
 import { isQueueOfTasks } from '../../task-id.js';
-import type { JobLists, ListedJob } from '../driver.js';
+import type { JobLists, ListedJob, ListedJobs } from '../driver.js';
 import { queuedSince, type QueuedJob } from '../jobs/queued-since.js';
 import { inBytes, type BoundedRow } from './bytes-of-jobs.js';
 import { toFoundJob, type JobRow } from './job-rows.js';
@@ -18,17 +18,6 @@ import {
 
 /** A row of a list, with the columns that give it its place. */
 type ListRow = JobRow & BoundedRow & Readonly<Record<string, unknown>>;
-
-interface ListOfJobs extends ListRequest {
-  readonly list: Exclude<ListRequest['list'], 'paused'>;
-}
-
-/** The jobs that one query gave. */
-interface FirstJobs {
-  readonly jobs: ListedJob[];
-  /** Whether there are more, and the query has left them out because of their size. */
-  readonly isCut: boolean;
-}
 
 /** A row of {@link FIGURES}. A bigint is a text. */
 interface FiguresRow extends Readonly<Record<keyof ListSizes, string>> {
@@ -65,20 +54,9 @@ export class PostgresLists implements JobLists {
     return rows.map(({ name }) => name).filter(isQueueOfTasks);
   }
 
-  /** One query for all jobs, or several when they are large. */
-  async list({ list, ...request }: ListRequest): Promise<ListedJob[]> {
+  async list({ list, queues, after, count }: ListRequest): Promise<ListedJobs> {
     // Only earlier versions of BullMQ moved the jobs of a paused queue, and only on Redis.
-    if (list === 'paused') return [];
-    const listed: ListedJob[] = [];
-    for (let { after } = request; ; after = listed.at(-1)?.position) {
-      const { jobs, isCut } = await this.listFirst({ ...request, list, after, count: request.count - listed.length });
-      listed.push(...jobs);
-      if (!isCut) return listed;
-    }
-  }
-
-  /** The first jobs of a list. */
-  private async listFirst({ list, queues, after, count }: ListOfJobs): Promise<FirstJobs> {
+    if (list === 'paused') return { jobs: [], isCut: false };
     const part = PARTS[list];
     if ('time' in part) {
       const position = after ? checkPosition(after, [0], 2, WHOLE_NUMBER).slice(0, 2) : [];
@@ -87,7 +65,7 @@ export class PostgresLists implements JobLists {
         ...[queues, count],
         ...position,
       ]);
-      return firstJobs(rows, (row) => toListedJob(row, [String(row[part.time]), row.id], Number(row[part.time])));
+      return listedJobs(rows, (row) => toListedJob(row, [String(row[part.time]), row.id], Number(row[part.time])));
     }
     const { order } = part;
     const numbers = order.flatMap((column, index) => (column === 'id' ? [] : [index + 1]));
@@ -99,7 +77,7 @@ export class PostgresLists implements JobLists {
       ...[queues.filter((name) => name >= first), count],
       ...position,
     ]);
-    return firstJobs(rows, (row) => toListedJob(row, [row.queue, ...order.map((column) => String(row[column]))]));
+    return listedJobs(rows, (row) => toListedJob(row, [row.queue, ...order.map((column) => String(row[column]))]));
   }
 
   /** PostgreSQL counts by reading, so the figures of many tasks are used again for a while: counting never takes more than a part of the server. */
@@ -138,7 +116,7 @@ export class PostgresLists implements JobLists {
   }
 }
 
-function firstJobs(rows: readonly ListRow[], toJob: (row: ListRow) => ListedJob): FirstJobs {
+function listedJobs(rows: readonly ListRow[], toJob: (row: ListRow) => ListedJob): ListedJobs {
   return { jobs: rows.map(toJob), isCut: Number(rows[0]?.of ?? 0) > rows.length };
 }
 

@@ -6,7 +6,7 @@ import {
   type QueueFigures,
   type StoredList,
 } from '../../ports/list-port.js';
-import type { JobLists, ListedJob } from '../driver.js';
+import type { JobLists, ListedJob, ListedJobs } from '../driver.js';
 import type { RedisClient } from './client-options.js';
 import { queuedSince } from '../jobs/queued-since.js';
 import { parse } from '../jobs/job-data.js';
@@ -56,7 +56,11 @@ export class RedisLists implements JobLists {
     return this.names.list();
   }
 
-  async list({ list, queues, after, count }: ListRequest): Promise<ListedJob[]> {
+  async list(request: ListRequest): Promise<ListedJobs> {
+    return { jobs: await this.read(request), isCut: false };
+  }
+
+  private async read({ list, queues, after, count }: ListRequest): Promise<ListedJob[]> {
     if (!isOrderedByTime(list)) {
       const [first] = after ?? [];
       const left = first === undefined ? queues : queues.filter((queue) => queue >= first);

@@ -56,6 +56,22 @@ it('at most as many calls as the limit says are under way, and the items that ca
   expect(await second).toEqual(['h!', 'i!']);
 });
 
+it('the items that a call does not answer for come first in the next one', async () => {
+  run.mockImplementation(async (items) => items.slice(0, 2).map(answerOf));
+  expect(await ask('abcdefg')).toEqual(['a!', 'b!', 'c!', 'd!', 'e!', 'f!', 'g!']);
+  expect(calls().slice(0, 2)).toEqual(['abc', 'def']);
+  expect(calls().at(2)).toMatch(/^[cf]g?/);
+  run.mockImplementation(async () => []);
+  await expect(gatherer.call('x')).rejects.toThrow('at least one item');
+});
+
+it('a call takes no further item once its items are as long as the limits allow', async () => {
+  const length = { a: 1, b: 5, c: 1, d: 9, e: 0 } as Readonly<Record<string, number>>;
+  gatherer = new Gatherer(run, { size: 3, atOnce: 1, length: 5 }, (item) => length[item] as number);
+  expect(await ask('abcdea')).toEqual(['a!', 'b!', 'c!', 'd!', 'e!', 'a!']);
+  expect(calls()).toEqual(['ab', 'cd', 'ea']);
+});
+
 describe('a call that fails', () => {
   it('is repeated for each item alone, so that the error concerns the bad item only', async () => {
     run.mockImplementation(async (items) => {
