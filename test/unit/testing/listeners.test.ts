@@ -118,12 +118,13 @@ it('drain() does not wait for ever for a listener that hangs, and not twice', as
     }
   }
   const { tasks, mails } = await start('manual', Hanging);
-  await mails.send.enqueue('ann');
+  const handle = await mails.send.enqueue('ann');
   jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
   const ended = jest.fn();
   const drained = tasks.drain().finally(ended);
+  // What comes before the wait takes turns of the event loop, and no time.
+  while ((await handle.status()).state !== 'succeeded') await new Promise((resolve) => setImmediate(resolve));
   let waited = 0;
-  // What comes before the wait takes some turns of the event loop, and no time.
   for (; ended.mock.calls.length === 0 && waited < 60_000; waited += 100) {
     await new Promise((resolve) => setImmediate(resolve));
     await jest.advanceTimersByTimeAsync(100);
