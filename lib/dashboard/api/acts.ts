@@ -135,7 +135,11 @@ function callOf(body: ActBody): CallToEnqueue {
   if (!Array.isArray(args))
     throw new InvalidArgumentsError(`args is ${JSON.stringify(args)}. Give a list, with one value for each argument.`);
   const given = Object.entries({ delay, queue, priority }).filter(([, value]) => value !== undefined);
-  return { name: text(body, 'name'), args: args as Json[], options: Object.fromEntries(given) as CallToEnqueue['options'] };
+  return {
+    name: text(body, 'name'),
+    args: args as Json[],
+    options: Object.fromEntries(given) as CallToEnqueue['options'],
+  };
 }
 
 function text(body: ActBody, name: string): string {

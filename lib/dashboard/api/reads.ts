@@ -260,13 +260,13 @@ export class Reads {
   }
 
   private async readOverview(): Promise<Overview> {
-      const { admin, engine, depth } = this.deps;
-      const [queues, workers, schedules] = await Promise.all([admin.queues(), admin.workers(), this.scheduleStates()]);
-      const now = engine.now();
-      depth.note(queues, now);
-      const shards = engine.missingShards().map((name) => ({ name, reachable: false, error: null }));
-      const problems = problemsOf({ shards, queues, workers, schedules, now });
-      return { at: new Date(now).toISOString(), queues, workers, problems };
+    const { admin, engine, depth } = this.deps;
+    const [queues, workers, schedules] = await Promise.all([admin.queues(), admin.workers(), this.scheduleStates()]);
+    const now = engine.now();
+    depth.note(queues, now);
+    const shards = engine.missingShards().map((name) => ({ name, reachable: false, error: null }));
+    const problems = problemsOf({ shards, queues, workers, schedules, now });
+    return { at: new Date(now).toISOString(), queues, workers, problems };
   }
 
   private recentRuns(id: string): Promise<ScheduledRun[]> {
