@@ -109,7 +109,7 @@ describe('statements that the server plans once', () => {
     );
     await drop();
     await runSome(await start());
-    const call = `SELECT ${prefix}.${theirs}('', '{}', '{}', '{}', '{}', '{}', '{}', 0, 0, '') AS whose`;
+    const call = `SELECT ${prefix}.${theirs}('', '{}', '{}', '{}', '{}', '{}', '{}', 0, 0, '', '{}', '{}', '{}') AS whose`;
     expect((await admin.query(call)).rows).toEqual([{ whose: 'theirs' }]);
     expect(await functions()).toEqual(expect.arrayContaining([theirs, LANE.name]));
   });
@@ -213,13 +213,13 @@ describe('plans that were made for empty tables', () => {
 
   const order = `${prefix}.job_seq`;
   const take = async () => {
-    const { rows } = await call(LANE, ['bulk', [], [], [], [], [], tokens('t'), 10, 30_000, 'w']);
+    const { rows } = await call(LANE, ['bulk', [], [], [], [], [], tokens('t'), 10, 30_000, 'w', [], [], []]);
     return rows[0]?.taken ?? [];
   };
   const end = async (taken: readonly { id: string; lock_token: string }[]) => {
     const [ids, locks] = [taken.map(({ id }) => id), taken.map(({ lock_token }) => lock_token)];
     const texts = ids.map(() => '1');
-    const { rows } = await call(LANE, ['bulk', ids, locks, texts, texts, locks, [], 20, 30_000, 'w']);
+    const { rows } = await call(LANE, ['bulk', ids, locks, texts, texts, locks, [], 20, 30_000, 'w', [], [], []]);
     return rows[0]?.ended ?? [];
   };
   const expectFewRows = async (name: string) => {

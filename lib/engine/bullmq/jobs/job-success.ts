@@ -30,6 +30,14 @@ export function writeSuccess(job: Job<JobData>, result: unknown): JobSuccess {
   ];
 }
 
+/** The fields of a job that succeeded as they will be stored with its end. @param finishedOn the time of the end */
+export function foretellSuccess(job: Job<JobData>, result: unknown, finishedOn: number): JobSuccess {
+  const { id, name, data, opts, progress, timestamp, processedOn, attemptsStarted } = job;
+  const attemptsMade = job.attemptsMade + 1;
+  const ended = { id, name, data, opts, progress, timestamp, processedOn, attemptsStarted, attemptsMade, finishedOn };
+  return writeSuccess(ended as Job<JobData>, result);
+}
+
 /** Whether a value of a message has the form of a {@link JobSuccess}. Its texts are not read. */
 export function isSuccess(value: unknown): value is JobSuccess {
   return (

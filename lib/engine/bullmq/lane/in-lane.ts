@@ -8,9 +8,12 @@ export type End = Awaited<ReturnType<IQueueBackend['moveToCompleted']>>;
 
 /** The end of a job that needs nothing but to be stored. */
 export interface PlainEnd {
+  readonly job: Job;
+  /** What the job gave. */
+  readonly value: unknown;
   readonly id: string;
   readonly token: string;
-  /** JSON. */
+  /** {@link value} as JSON. */
   readonly result: string;
   /** By the clock of this process. */
   readonly finishedOn: number;
@@ -60,7 +63,7 @@ export function storeTogether(
     const storeAlone = () => moveToCompleted(job, value, keep, token, fetchNext);
     if (keep || !isPlain(job) || !deps.isOn()) return storeAlone();
     return lane.end({
-      id: job.id as string,
+      ...{ job: job as unknown as Job, value, id: job.id as string },
       token,
       // As BullMQ writes it.
       result: JSON.stringify(value) ?? 'null',

@@ -2,7 +2,7 @@ import type { PgQueryable, PgQueryResult } from 'bullmq';
 import { bareError } from '../../bare-error.js';
 import { markOptions } from './mark-options.js';
 import { isOutage } from './outage.js';
-import { claimStatement, readClaim } from './patched-claims.js';
+import { dropEmptyRow, withMessages } from './patched-end-messages.js';
 import { isUnreadableNumber, repairNumbers } from './repair-numbers.js';
 
 /** Runs the queries of BullMQ's backends, so that neither an outage nor an unreadable value stops a queue. */
@@ -28,12 +28,12 @@ export class BackendQueries {
    * with other errors too, so every outage gets that code.
    */
   async queryOfWorker<R>(text: string, params?: readonly unknown[]): Promise<PgQueryResult<R>> {
-    const statement = claimStatement(text, params);
+    const statement = withMessages(text, params);
     try {
-      return readClaim(markOptions(await this.pool.query<R>(statement, params)));
+      return markOptions(dropEmptyRow(await this.pool.query<R>(statement, params)));
     } catch (error) {
       const repeated = this.repairAndRepeat<R>(error, statement, params);
-      return readClaim(await repeated.catch((last: unknown) => this.throwToWorker(last)));
+      return dropEmptyRow(await repeated.catch((last: unknown) => this.throwToWorker(last)));
     }
   }
 

@@ -20,7 +20,7 @@ import { LaneSwitch } from './lane/lane-switch.js';
 import { useLane } from './lane/patched-lane.js';
 import { markOptions } from './mark-options.js';
 import { isAnswer, isForbidden, isOutage } from './outage.js';
-import { patchClaims } from './patched-claims.js';
+import { sendMessagesWithEnds } from './patched-end-messages.js';
 import { moveFailedParentFirst } from './patched-parent-first.js';
 import { backendFactory } from './patched-postgres-backend.js';
 import { PlannedStatements } from './planned-statement.js';
@@ -197,14 +197,15 @@ export class PostgresDriver implements Driver {
       connection: this.pools.queries,
     }) as unknown as Worker;
     const lane = {
-      runsBatches,
+      ...{ runsBatches, ends },
       laneSwitch: this.laneSwitch,
+      isPlanned: () => this.functions.has(LANE),
       clockDifference: () => this.clock.difference,
       isOutage: (error: unknown) => !bullmq.isNotConnectionError(error as Error),
       query: (params: readonly unknown[]) =>
         this.backendQueries.ofWorker(() => this.planned.run<LaneRow>(LANE, params)),
     };
-    patchClaims(worker.getBackend() as unknown as PostgresQueueBackend, this.clock, ends);
+    sendMessagesWithEnds(worker.getBackend() as unknown as PostgresQueueBackend, this.clock, ends);
     useLane(worker, lane, (backend) => {
       moveFailedParentFirst(patchWorkerBackend(waitByOwnClock(backend, this.clock)));
     });

@@ -18,7 +18,8 @@ const SIZE = bytesOf('data');
  * it is one statement and one commit, with the same rows and the same events.
  *
  * $1 is the queue. $2 to $5 belong together: ids, tokens of the locks, results, and times of the ends. $6 are the tokens among $3
- * that want another job, $7 further tokens that want a job, $8 the time, $9 the length of a lock, $10 the name of the worker.
+ * that want another job, $7 further tokens that want a job, $8 the time, $9 the length of a lock, $10 the name of the worker. $11 to $13
+ * belong together: messages that are sent with the commit if the job of this id is ended, as ids, channels and texts.
  *
  * - The statement waits for nothing: it skips the rows that another transaction has locked, and does nothing while the queue is
  *   being obliterated. So it takes part in no deadlock. What it skips is left out of `ended`, and BullMQ's own function ends it.
@@ -107,15 +108,18 @@ SELECT fits, is_open AND (limited OR due OR (SELECT jobs < of FROM cut)) AS refe
   CASE WHEN NOT EXISTS (SELECT FROM taken) THEN
     (SELECT min(process_at_ms) FROM job WHERE queue = $1 AND state = 'delayed') END AS next_delay,
   CASE WHEN EXISTS (SELECT FROM news) AND pg_try_advisory_xact_lock(hashtext('bullmq:evnotify:' || $1))
-    THEN pg_notify('bullmq_events', $1)::text END AS notified
+    THEN pg_notify('bullmq_events', $1)::text END AS notified,
+  (SELECT count(pg_notify(channel, text)) FROM unnest($11::text[], $12::text[], $13::text[]) AS message (id, channel, text)
+    WHERE id IN (SELECT id FROM ended)) AS sent
 FROM gate`;
 
 /** The statement that stores ends and takes jobs, with the parameters of {@link STATEMENT}. */
 export const LANE = new PlannedStatement({
   name: 'lane',
   statement: STATEMENT,
-  parameters: 'text, text[], text[], text[], bigint[], text[], text[], bigint, bigint, text',
-  columns: 'fits boolean, refers boolean, limited boolean, ended json, taken json, next_delay bigint, notified text',
+  parameters: 'text, text[], text[], text[], bigint[], text[], text[], bigint, bigint, text, text[], text[], text[]',
+  columns:
+    'fits boolean, refers boolean, limited boolean, ended json, taken json, next_delay bigint, notified text, sent bigint',
 });
 
 /** The row that {@link LANE} gives. */

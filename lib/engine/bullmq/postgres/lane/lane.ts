@@ -1,4 +1,7 @@
 import type { JobJson } from 'bullmq';
+import type { EndMessages } from '../../driver.js';
+import { foretellSuccess } from '../../jobs/job-success.js';
+import type { PreparedMessage } from '../../message-bus.js';
 import { isObject, unreadableOptions } from '../../jobs/unreadable-job.js';
 import { endsAtOnce, type End, type PlainEnd, type Taken } from '../../lane/in-lane.js';
 import type { NextJob } from '../../lane/taken-ahead.js';
@@ -8,8 +11,10 @@ import type { LaneSwitch } from './lane-switch.js';
 
 /** Statements of one queue that may be under way at the same time. While one runs on the server, this process handles another. */
 const STATEMENTS_AT_ONCE = 2;
-/** With fewer jobs, calls of BullMQ's own function are faster: the statement takes its time to begin. */
+/** With fewer jobs, calls of BullMQ's own function are faster, where the server plans the statement at each call. */
 const FEWEST_JOBS = 4;
+/** The messages to the watchers of more jobs are fewer after the statement, where those to one watcher become one. */
+const MOST_WITH_MESSAGES = 3;
 /** Own calls that may be under way at the same time. More of them would only wait for a connection. */
 const OWN_CALLS_AT_ONCE = 8;
 /** The codes of errors that are about the statement itself: a column or a privilege is missing. */
@@ -38,6 +43,9 @@ export interface LaneDeps {
   readonly clockDifference: () => number;
   /** Runs the statement that stores ends and takes jobs, see lane-statement.ts. */
   readonly query: (params: readonly unknown[]) => Promise<readonly LaneRow[]>;
+  /** Whether the server keeps the plan of the statement. */
+  readonly isPlanned: () => boolean;
+  readonly ends: Pick<EndMessages, 'endMessages' | 'endFailed'>;
   readonly isOutage: (error: unknown) => boolean;
   /** Takes a job in BullMQ's own way. */
   readonly takeAlone: (token: string) => Promise<unknown[]>;
@@ -83,7 +91,7 @@ export class Lane {
 
   private send(): void {
     const { length } = this.waiting;
-    if (length >= FEWEST_JOBS || this.asking.length > 0) {
+    if (length >= FEWEST_JOBS || this.asking.length > 0 || (length > 0 && this.deps.isPlanned())) {
       if (this.statements === STATEMENTS_AT_ONCE) return;
       this.statements++;
       void this.run(this.waiting.splice(0, endsAtOnce(this.waiting, MOST_JOBS)), this.asking.splice(0)).finally(() => {
@@ -97,6 +105,7 @@ export class Lane {
   }
 
   private storeAlone(waiting: Waiting): void {
+    this.deps.ends.endFailed(waiting.id);
     this.ownCalls++;
     const end = waiting.storeAlone();
     waiting.resolve(end);
@@ -117,6 +126,7 @@ export class Lane {
       this.answer(ends, asking, row);
     } catch (error) {
       if (isOutage(error)) {
+        for (const { id } of ends) this.deps.ends.endFailed(id);
         for (const { reject } of [...ends, ...asking]) reject(error);
         return;
       }
@@ -131,6 +141,7 @@ export class Lane {
   private params(ends: readonly Waiting[], asking: readonly Asking[]): unknown[] {
     const { queue, worker, lockDuration, clockDifference } = this.deps;
     const difference = clockDifference();
+    const messages = ends.length > MOST_WITH_MESSAGES ? [] : ends.flatMap((end) => this.messagesOf(end, difference));
     return [
       queue,
       ends.map(({ id }) => id),
@@ -142,7 +153,19 @@ export class Lane {
       Date.now() + difference,
       lockDuration,
       worker,
+      messages.map(({ id }) => id),
+      messages.map(({ channel }) => channel),
+      messages.map(({ message }) => message),
     ];
+  }
+
+  /** The messages to the watchers of a job that the statement is to end. */
+  private messagesOf(
+    { id, job, value, finishedOn }: PlainEnd,
+    difference: number,
+  ): (PreparedMessage & { id: string })[] {
+    const messages = this.deps.ends.endMessages(id, () => foretellSuccess(job, value, finishedOn + difference));
+    return messages.map((message) => ({ ...message, id }));
   }
 
   private answer(ends: readonly Waiting[], asking: readonly Asking[], row: LaneRow): void {

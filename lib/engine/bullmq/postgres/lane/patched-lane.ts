@@ -11,7 +11,10 @@ interface Inside {
   readonly closing?: Promise<void>;
 }
 
-export interface UseLaneDeps extends Pick<LaneDeps, 'query' | 'isOutage' | 'clockDifference' | 'laneSwitch'> {
+export interface UseLaneDeps extends Pick<
+  LaneDeps,
+  'query' | 'isPlanned' | 'ends' | 'isOutage' | 'clockDifference' | 'laneSwitch'
+> {
   readonly runsBatches: boolean | undefined;
 }
 

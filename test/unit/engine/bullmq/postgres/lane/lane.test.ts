@@ -1,5 +1,7 @@
-import { beforeEach, expect, it, jest } from '@jest/globals';
+import { beforeEach, describe, expect, it, jest } from '@jest/globals';
+import type { Job } from 'bullmq';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { EndMessages } from '../../../../../../lib/engine/bullmq/driver.js';
 import type { End } from '../../../../../../lib/engine/bullmq/lane/in-lane.js';
 import { Lane } from '../../../../../../lib/engine/bullmq/postgres/lane/lane.js';
 import type { LaneRow } from '../../../../../../lib/engine/bullmq/postgres/lane/lane-statement.js';
@@ -9,14 +11,18 @@ import { Gate } from '../../../../../support/gate.js';
 type Query = (params: readonly unknown[]) => Promise<readonly LaneRow[]>;
 
 const OUTAGE = new Error('The server is gone.');
+const JOB = { name: 'Mail.send', data: { args: ['secret'] }, opts: {}, attemptsMade: 0, attemptsStarted: 1 };
 const ALONE: End = { result: [null, '', 0, 0], finishedOn: 7 };
 
 let query: jest.Mock<Query>;
 let takeAlone: jest.Mock<(token: string) => Promise<unknown[]>>;
 let storeAlone: jest.Mock<(id: string) => Promise<End>>;
 let warn: jest.Mock<(line: string) => void>;
+let endMessages: jest.Mock<EndMessages['endMessages']>;
+let endFailed: jest.Mock<(id: string) => void>;
 let laneSwitch: LaneSwitch;
 let lane: Lane;
+let isPlanned: boolean;
 
 beforeEach(() => {
   query = jest.fn<Query>().mockImplementation(async (params) => [storedAll(params)]);
@@ -24,12 +30,17 @@ beforeEach(() => {
   storeAlone = jest.fn<(id: string) => Promise<End>>().mockResolvedValue(ALONE);
   warn = jest.fn();
   laneSwitch = new LaneSwitch({ warn });
+  endMessages = jest.fn<EndMessages['endMessages']>().mockReturnValue([]);
+  endFailed = jest.fn();
+  isPlanned = false;
   lane = new Lane({
     queue: 'mails',
     worker: 'w',
     lockDuration: 30_000,
     clockDifference: () => 0,
     query: (params) => query(params),
+    isPlanned: () => isPlanned,
+    ends: { endMessages, endFailed },
     isOutage: (error) => error === OUTAGE,
     takeAlone,
     laneSwitch,
@@ -50,7 +61,8 @@ function storedAll(params: readonly unknown[], rest: Partial<LaneRow> = {}): Lan
 
 function end(id: string, wantsNext = true): Promise<End> {
   const token = `token-${id}`;
-  return lane.end({ id, token, result: '1', finishedOn: 5, wantsNext, storeAlone: () => storeAlone(id) });
+  const plain = { id, token, result: '1', finishedOn: 5, wantsNext, storeAlone: () => storeAlone(id) };
+  return lane.end({ ...plain, value: 1, job: { ...JOB, id } as unknown as Job });
 }
 
 const names = (from: number, to: number) => Array.from({ length: to - from }, (_, index) => `job-${from + index}`);
@@ -79,6 +91,44 @@ it('a few ends go their own way in the same turn, because one function of BullMQ
   expect(storeAlone.mock.calls).toEqual([['job-0'], ['job-1']]);
   expect(await ends).toEqual([ALONE, ALONE]);
   expect(query).not.toHaveBeenCalled();
+});
+
+it('a single end goes with the statement where the server keeps its plan', async () => {
+  isPlanned = true;
+  expect(await end('job-0')).toEqual({ result: [null, '', 0, 0], finishedOn: 5 });
+  expect(query.mock.calls[0]?.[0]?.[1]).toEqual(['job-0']);
+  expect(storeAlone).not.toHaveBeenCalled();
+});
+
+describe('messages to watchers', () => {
+  beforeEach(() => {
+    isPlanned = true;
+    endMessages.mockImplementation((id) => (id === 'job-1' ? [{ channel: 'inbox', message: 'sealed' }] : []));
+  });
+
+  it('are sent with the statement, and tell what it stores', async () => {
+    await endAll(0, 3);
+    expect(query.mock.calls[0]?.[0]?.slice(10)).toEqual([['job-1'], ['inbox'], ['sealed']]);
+    const success = endMessages.mock.calls[1]?.[1]();
+    expect(success?.slice(-4)).toEqual(['1', '1', '5', '1']);
+    expect(JSON.stringify(success)).not.toContain('secret');
+    expect(endFailed).not.toHaveBeenCalled();
+  });
+
+  it('come later when there are many ends', async () => {
+    await endAll(0, 4);
+    expect(query.mock.calls[0]?.[0]?.slice(10)).toEqual([[], [], []]);
+    expect(endMessages).not.toHaveBeenCalled();
+  });
+
+  it('of an end that is not stored are made anew', async () => {
+    query.mockImplementation(async (params) => [storedAll(params, { ended: null })]);
+    expect(await end('job-1')).toEqual(ALONE);
+    expect(endFailed.mock.calls).toEqual([['job-1']]);
+    query.mockRejectedValue(OUTAGE);
+    await expect(end('job-1')).rejects.toBe(OUTAGE);
+    expect(endFailed).toHaveBeenCalledTimes(2);
+  });
 });
 
 it('ends that come while statements are under way share the next one', async () => {

@@ -1,5 +1,6 @@
 import { beforeEach, expect, it, jest } from '@jest/globals';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Job } from 'bullmq';
 import type { LaneReply } from '../../../../../../lib/engine/bullmq/redis/lane/lane-script.js';
 import type { End } from '../../../../../../lib/engine/bullmq/lane/in-lane.js';
 import { MOST_JOBS, RedisLane } from '../../../../../../lib/engine/bullmq/redis/lane/redis-lane.js';
@@ -35,7 +36,8 @@ beforeEach(() => {
 
 function end(id: string, wantsNext = true): Promise<End> {
   const token = `token-${id}`;
-  return lane.end({ id, token, result: '1', finishedOn: 5, wantsNext, storeAlone: () => storeAlone(id) });
+  const plain = { id, token, result: '1', finishedOn: 5, wantsNext, storeAlone: () => storeAlone(id) };
+  return lane.end({ ...plain, value: 1, job: { id } as Job });
 }
 
 const endAll = (count: number) => Promise.all(Array.from({ length: count }, (_, n) => end(`job-${n}`)));

@@ -2,58 +2,36 @@ import { describe, expect, it, jest } from '@jest/globals';
 import type { Job, PgQueryResult, PostgresQueueBackend } from 'bullmq';
 import { OWN_CLOCK } from '../../../../../lib/engine/bullmq/clock.js';
 import type { EndMessages } from '../../../../../lib/engine/bullmq/driver.js';
-import { claimStatement, patchClaims, readClaim } from '../../../../../lib/engine/bullmq/postgres/patched-claims.js';
+import {
+  dropEmptyRow,
+  sendMessagesWithEnds,
+  withMessages,
+} from '../../../../../lib/engine/bullmq/postgres/patched-end-messages.js';
 
 const TAKE = '-- Claim the next ready job.\nSELECT * FROM move_to_active($1, $2, $3, $4, $5, $6, $7);\n';
-const END = `SELECT * FROM move_to_completed_fetch(\n  $1, ${Array.from({ length: 12 }, (_, index) => `$${index + 2}`).join(', ')}\n);`;
+const END = `SELECT * FROM move_to_completed_fetch(\n  $1, ${Array.from({ length: 12 }, (_, index) => `$${index + 2}`).join(', ')});`;
 const endParams = (limit: number | null) => [...Array<string>(12).fill('x'), limit];
 
-describe('a statement that may take a job', () => {
-  it('reads the time of the next delayed job in the same round trip', () => {
-    const text = claimStatement(TAKE, ['q', 't', 1, 1, null, null, null]);
-    expect(text).toContain('LEFT JOIN move_to_active($1, $2, $3, $4, $5, $6, $7) AS job');
-    expect(text).toContain('next_delay($1)');
-  });
-
-  it('stays as it is for a worker that declares a limit', () => {
-    expect(claimStatement(TAKE, ['q', 't', 1, 1, null, 5, 1_000])).not.toContain('next_delay');
-    expect(claimStatement(END, endParams(1_000))).not.toContain('next_delay');
+describe('a statement of a worker', () => {
+  it('stays as it is without messages', () => {
+    expect(withMessages(TAKE, ['q', 't', 1, 1, null, null, null])).toBe(TAKE);
+    expect(withMessages(END, endParams(null))).toBe(END);
+    expect(withMessages('SELECT now()')).toBe('SELECT now()');
   });
 
   it.each([null, 1_000])('sends messages that come behind its own parameters (limit: %p)', (limit) => {
-    const text = claimStatement(END, [...endParams(limit), ['channel'], ['message']]);
+    const text = withMessages(END, [...endParams(limit), ['channel'], ['message']]);
     expect(text).toContain('pg_notify');
-    expect(text).toContain('move_to_completed_fetch(');
+    expect(text).toContain('LEFT JOIN move_to_completed_fetch(');
+    expect(text.includes("field = 'duration'")).toBe(limit !== null);
   });
 
-  it('is told apart from every other statement', () => {
-    expect(claimStatement('SELECT * FROM next_signal($1, $2, $3)', ['q', null, null])).not.toContain('JOIN');
-  });
-});
-
-describe('the answer', () => {
-  const answer = (rows: object[]) => readClaim({ rows, rowCount: rows.length } as PgQueryResult);
-
-  it('with a job is that of BullMQ', () => {
-    expect(answer([{ id: '1', is_known: null, next_delay: null }]).rows).toHaveLength(1);
-    expect(answer([]).rows).toEqual([]);
-    expect(answer([{ rate_limit_ttl: null, next_delay: null }]).rows).toHaveLength(1);
-  });
-
-  it.each([
-    { next_delay: '17', answered: [null, '', 0, 17] },
-    { next_delay: null, answered: [null, '', 0, 0] },
-  ])('without a job spares the question for the next delayed one: $next_delay', async ({ next_delay, answered }) => {
-    const { backend } = backendWith(announcer([]));
-    const { rows } = answer([{ id: null, is_known: true, next_delay }]);
-    expect(rows).toEqual([]);
-    expect(await backend.buildNextJobResult(rows)).toEqual(answered);
-  });
-
-  it('without a job in a queue with a limit leaves that question to BullMQ', async () => {
-    const { backend } = backendWith(announcer([]));
-    const { rows } = answer([{ id: null, is_known: false, next_delay: '17' }]);
-    expect(await backend.buildNextJobResult(rows)).toBe('asked');
+  it('gives no row when it has taken no job', () => {
+    const answer = (rows: object[]) => dropEmptyRow({ rows, rowCount: rows.length } as PgQueryResult).rows;
+    expect(answer([{ id: '1' }])).toHaveLength(1);
+    expect(answer([{ next_delay: null }])).toHaveLength(1);
+    expect(answer([])).toEqual([]);
+    expect(answer([{ id: null, name: null }])).toEqual([]);
   });
 });
 
@@ -100,7 +78,6 @@ function backendWith(ends: EndMessages, error?: Error) {
   });
   const backend = {
     run,
-    buildNextJobResult: async (_rows: readonly unknown[]): Promise<unknown> => 'asked',
     async moveToCompleted(...args: readonly unknown[]): Promise<unknown> {
       return this.run('move_to_completed_fetch', [
         'q',
@@ -112,7 +89,7 @@ function backendWith(ends: EndMessages, error?: Error) {
       ]);
     },
   };
-  patchClaims(backend as unknown as PostgresQueueBackend, OWN_CLOCK, ends);
+  sendMessagesWithEnds(backend as unknown as PostgresQueueBackend, OWN_CLOCK, ends);
   return {
     backend,
     sent: () => run.mock.calls.map(([command, params]) => [command, params.length])[0],
