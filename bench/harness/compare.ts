@@ -1,3 +1,4 @@
+import { createDatabase } from '../../test/support/servers.js';
 import type { Figures, Place } from './contender.js';
 import { median, readable } from './figures.js';
 import { freePlace, Rival } from './rival.js';
@@ -124,11 +125,21 @@ class Team {
 
   private async start(): Promise<void> {
     const { store, beside = {} } = this.match;
-    const place: Place = freePlace(store, await this.course.server(store));
+    const place: Place = freePlace(store, await this.address());
     const helper = beside[this.entry.name];
     const { file, profiles } = this.course;
     if (helper) this.members.push(await Rival.start(file, helper, place));
     this.members.push(await Rival.start(file, this.entry.name, place, this.entry.variant, profiles));
+  }
+
+  /**
+   * Each entry has a database of its own: PostgreSQL delivers a notification in the whole database, so the idle workers of the other
+   * entries would ask for each job of this one.
+   */
+  private async address(): Promise<string> {
+    const { store } = this.match;
+    const server = await this.course.server(store);
+    return store === 'postgres' ? (await createDatabase(server)).url : server;
   }
 }
 
