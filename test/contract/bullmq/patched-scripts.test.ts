@@ -22,6 +22,15 @@ class Work {
     throw new Error('once');
   }
 
+  /** Ends when so many calls run at the same time. */
+  @Task()
+  async meets(others: number): Promise<void> {
+    Work.running++;
+    await until(() => Work.running % others === 0, 'the others run too', 2_500);
+  }
+
+  static running = 0;
+
   @Task({ unique: { while: 'running', key: (text: string) => text } })
   async unique(text: string): Promise<string> {
     return text;
@@ -44,7 +53,9 @@ describe("BullMQ's scripts and keys of a wrong type", () => {
   afterEach(() => booted.app.close());
   beforeEach(async () => {
     prefix = `scripts_${process.pid}_${++count}`;
-    booted = await boot({ connection: url, prefix, abandonedAfter: '2s' }, [Work]);
+    booted = await boot({ connection: url, prefix, abandonedAfter: '2s', queues: { default: { priorities: true } } }, [
+      Work,
+    ]);
     work = booted.queue.of(Work);
   });
   afterAll(async () => {
@@ -97,6 +108,41 @@ describe("BullMQ's scripts and keys of a wrong type", () => {
     await redis.set(key('events'), 'x');
     await handle.retry();
     await expect(handle.result({ timeout: '10s' })).resolves.toBe('again');
+  });
+
+  it.each([{}, { priority: 5 }])('a task that comes alone wakes its worker once: %j', async (options) => {
+    await (await work.echo.enqueue('first')).result({ timeout: '10s' });
+    const monitor = await redis.monitor();
+    const waits: string[] = [];
+    monitor.on('monitor', (_time: string, [command = '', name = '']: string[]) => {
+      if (command.toLowerCase() === 'bzpopmin' && name === key('marker')) waits.push(name);
+    });
+    try {
+      await (await work.echo.with(options).enqueue('alone')).result({ timeout: '10s' });
+      await until(() => waits.length > 0, 'the worker waits again');
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      expect(waits).toHaveLength(1);
+    } finally {
+      monitor.disconnect();
+    }
+  });
+
+  it('of tasks that come together, each worker with a free place gets one at once', async () => {
+    const queues = { default: { concurrency: 1, priorities: true } };
+    const other = await boot({ connection: url, prefix, queues }, [Work]);
+    await booted.app.close();
+    booted = await boot({ connection: url, prefix, queues }, [Work]);
+    try {
+      for (const options of [{}, { priority: 5 }]) {
+        const handles = await other.queue
+          .of(Work)
+          .meets.with(options)
+          .enqueueMany([[2], [2]]);
+        await Promise.all(handles.map((handle) => handle.result({ timeout: '3s' })));
+      }
+    } finally {
+      await other.app.close();
+    }
   });
 
   it('errors of another kind are those of Redis, and many arguments are passed on', async () => {

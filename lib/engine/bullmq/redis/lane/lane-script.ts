@@ -110,7 +110,9 @@ if refers == 0 and not settings[1] then
     for _, field in ipairs(fields) do size = size + #field end
     taken[#taken + 1] = { token, id, fields }
   end
-  if #taken > 0 then rcall('ZADD', markerKey, 0, '0') end
+  if #taken > 0 and (rcall('LLEN', waitKey) > 0 or rcall('ZCARD', prioritizedKey) > 0) then
+    rcall('ZADD', markerKey, 0, '0')
+  end
 end
 
 local nextDelay = '0'
