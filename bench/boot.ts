@@ -14,7 +14,9 @@ const AT_MOST = 300;
 export const about =
   'The start of a process with 200 tasks on 20 queues, until it listens and works, against the same application without the module; and how many connections it then has to Redis.';
 
-const app = fileURLToPath(new URL('peers/boot-app.js', import.meta.url));
+const path = (file: string) => fileURLToPath(new URL(`peers/${file}`, import.meta.url));
+const app = path('boot-app.js');
+const bullmqApp = path('boot-bullmq-app.js');
 
 export async function run({ rounds, server }: Course): Promise<Row[]> {
   const { connection, prefix } = freePlace('redis', await server('redis'));
@@ -24,11 +26,11 @@ export async function run({ rounds, server }: Course): Promise<Row[]> {
   const connections: number[] = [];
 
   /** Starts the application once. Resolves to the milliseconds from the start of the process until it listens. */
-  async function start(...args: string[]): Promise<number> {
-    const child = fork(app, args, { execArgv: [], env: { ...process.env, NODE_ENV: 'production' } });
+  async function start(file: string, ...args: string[]): Promise<number> {
+    const child = fork(file, args, { execArgv: [], env: { ...process.env, NODE_ENV: 'production' } });
     const exited = once(child, 'exit');
     const [answer] = (await Promise.race([once(child, 'message'), exited])) as [unknown];
-    if (args.length > 0) connections.push((await connected()) - before);
+    if (file === app && args.length > 0) connections.push((await connected()) - before);
     if (child.connected) child.disconnect();
     const [code] = (await exited) as [number | null];
     if (code !== 0) throw new Error(`The application ended with ${code}.`);
@@ -37,22 +39,35 @@ export async function run({ rounds, server }: Course): Promise<Row[]> {
 
   const without: number[] = [];
   const own: number[] = [];
+  const peer: number[] = [];
   for (let round = 0; round <= rounds; round++) {
-    without.push(await start());
-    own.push(await start(connection, prefix));
+    without.push(await start(app));
+    own.push(await start(app, connection, prefix));
+    peer.push(await start(bullmqApp, connection, `${prefix}-bullmq`));
   }
   redis.disconnect();
   // The first round does not count, because it fills the caches of the file system.
-  const more = own.map((value, round) => value - without[round]).slice(1);
+  const moreThanWithout = (values: number[]) => values.map((value, round) => value - without[round]).slice(1);
+  const shown = (values: number[]) =>
+    `${median(values).toFixed(0)} ms more (${Math.min(...values).toFixed(0)} to ${Math.max(...values).toFixed(0)})`;
+  const more = moreThanWithout(own);
   const most = Math.max(...connections);
   return [
     {
       what: 'start with 200 tasks on 20 queues',
       ours: `${median(own).toFixed(0)} ms`,
       peer: `without the module: ${median(without).toFixed(0)} ms`,
-      ratio: `${median(more).toFixed(0)} ms more (${Math.min(...more).toFixed(0)} to ${Math.max(...more).toFixed(0)})`,
+      ratio: shown(more),
       must: `at most ${AT_MOST} ms more`,
       met: median(more) <= AT_MOST,
+    },
+    {
+      what: 'the same with 20 processors of @nestjs/bullmq',
+      ours: `${median(peer).toFixed(0)} ms`,
+      peer: `without: ${median(without).toFixed(0)} ms`,
+      ratio: shown(moreThanWithout(peer)),
+      must: '',
+      met: undefined,
     },
     {
       what: 'connections to Redis',
