@@ -44,9 +44,10 @@ export class DelayedIndex {
   async prepare(mayCreate: boolean): Promise<void> {
     // It is asked for once: statements that count on an index which is gone are slower, and still right.
     if (this.isThere) return;
+    this.isThere = await this.isValid();
+    if (this.isThere || !mayCreate) return;
     const { state, size } = await this.find();
-    this.isThere = state === 'valid';
-    if (!mayCreate || state !== 'missing' || Number(size) > SMALL_TABLE) return;
+    if (state !== 'missing' || Number(size) > SMALL_TABLE) return;
     try {
       await this.client.query(createIndex(this.schema));
       this.isThere = true;
@@ -75,6 +76,12 @@ export class DelayedIndex {
     return (await this.find()).state;
   }
 
+  /** Asks less than {@link find}, which a process that starts seldom needs. */
+  private async isValid(): Promise<boolean> {
+    const { rows } = await this.client.query<{ valid: boolean }>(IS_VALID, [`${this.schema}.${NAME}`]);
+    return rows[0]?.valid === true;
+  }
+
   private async find(): Promise<Found> {
     const { rows } = await this.client.query<Found>(FIND_INDEX, [`${this.schema}.${NAME}`, `${this.schema}.job`]);
     return rows[0] ?? { state: 'missing', size: '0' };
@@ -88,6 +95,8 @@ const COLUMNS = `(queue COLLATE "C", process_at_ms, id COLLATE "C") WHERE state 
 function createIndex(schema: string): string {
   return `SET LOCAL lock_timeout = ${LOCK_LIMIT}; CREATE INDEX IF NOT EXISTS ${NAME} ON ${schema}.job ${COLUMNS}`;
 }
+
+const IS_VALID = 'SELECT indisvalid AS valid FROM pg_catalog.pg_index WHERE indexrelid = pg_catalog.to_regclass($1)';
 
 const FIND_INDEX = `
 SELECT CASE WHEN found.indexrelid IS NULL THEN 'missing' WHEN found.indisvalid THEN 'valid'
