@@ -44,6 +44,8 @@ export interface Match {
   /** The contender that all others are compared with. */
   readonly peer: Entry;
   readonly rivals: readonly Entry[];
+  /** Rounds before the rounds that count: where a round is too short for V8 to compile what runs in it. */
+  readonly warmUp?: number;
   /** Starts every round in a new process, for work that a process can do only once. */
   readonly fresh?: boolean;
   /**
@@ -54,7 +56,7 @@ export interface Match {
   readonly measure?: (rival: Rival) => Promise<Figures>;
 }
 
-/** Rounds before the rounds that count. */
+/** Rounds before the rounds that count, unless a match needs more. */
 const WARM_UP = 1;
 
 /**
@@ -65,7 +67,7 @@ const WARM_UP = 1;
 export async function compare(course: Course, match: Match): Promise<Row[]> {
   const entries = [match.peer, ...match.rivals];
   const teams = entries.map((entry) => new Team(course, match, entry));
-  for (let round = -WARM_UP; round < course.rounds; round++) {
+  for (let round = -(match.warmUp ?? WARM_UP); round < course.rounds; round++) {
     // The order is reversed in each round, so that a slow phase of the machine affects all entries alike.
     for (const team of round % 2 ? teams : teams.toReversed()) await team.play(round >= 0);
   }
