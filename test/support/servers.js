@@ -46,7 +46,7 @@ import { findProgram } from './programs.js';
 export async function startRedis({ durable = false, password, tls = false, cluster = false, replicaOf } = {}) {
   const command = findProgram('redis');
   const managed = await createManagedProcess();
-  const port = await freePort();
+  const [port, bus] = /** @type {[number, number]} */ (await freePorts(2));
   const ca = tls ? makeCertificate(managed.folder) : undefined;
   const server = await startServer(managed, {
     command,
@@ -60,7 +60,10 @@ export async function startRedis({ durable = false, password, tls = false, clust
       ...(replicaOf ? ['--replicaof', '127.0.0.1', `${replicaOf.port}`] : []),
       // A replica that connects gets the data at once, and not after five seconds.
       ...['--repl-diskless-sync-delay', '0'],
-      ...(cluster ? ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1'] : []),
+      // By itself, Redis adds 10,000 to its port for the bus, and a connection of another process may have that port.
+      ...(cluster
+        ? ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1', '--cluster-port', `${bus}`]
+        : []),
     ],
     readyText: 'Ready to accept connections',
     port,
