@@ -120,12 +120,17 @@ export class WatchedTask {
     this.found = found;
     // The counts of a workflow that goes on are repeated; those of one that has ended are made once more.
     const record = isUncounted(found) && !isFinal(found.state) ? { ...found, progress: this.progress } : found;
-    const fingerprint = JSON.stringify(record);
-    if (fingerprint === this.fingerprint) return;
-    this.fingerprint = fingerprint;
+    if (record.state !== 'succeeded' && !this.hasChanged(record)) return;
     this.latest = record;
     for (const observer of this.observers) notify(observer, record);
     if (isFinal(record.state) && isUncounted(record)) this.countEnd(record);
+  }
+
+  private hasChanged(record: TaskRecord): boolean {
+    const fingerprint = JSON.stringify(record);
+    if (fingerprint === this.fingerprint) return false;
+    this.fingerprint = fingerprint;
+    return true;
   }
 
   /** Observers that want progress get the end of a workflow with its last count. */
