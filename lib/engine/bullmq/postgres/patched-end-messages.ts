@@ -22,7 +22,7 @@ export function sendMessagesWithEnds(backend: PostgresQueueBackend, clock: Clock
   const inside = backend as unknown as Inside;
   const moveToCompleted = backend.moveToCompleted.bind(backend);
   const run = inside.run.bind(backend);
-  /** BullMQ sends the statement in the turn in which it is told to store the end. */
+  /** Set while the worker calls `moveToCompleted`: BullMQ sends the statement before that call returns. */
   let ending: { readonly job: Job; readonly result: unknown } | undefined;
   backend.moveToCompleted = (job, result, ...args) => {
     ending = { job: job as unknown as Job, result };

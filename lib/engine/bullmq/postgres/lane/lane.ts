@@ -13,7 +13,7 @@ import type { LaneSwitch } from './lane-switch.js';
 const STATEMENTS_AT_ONCE = 2;
 /** With fewer jobs, calls of BullMQ's own function are faster, where the server plans the statement at each call. */
 const FEWEST_JOBS = 4;
-/** The messages to the watchers of more jobs are fewer after the statement, where those to one watcher become one. */
+/** With more jobs, the messages follow the statement: then one message tells a watcher of all of its tasks. */
 const MOST_WITH_MESSAGES = 3;
 /** Own calls that may be under way at the same time. More of them would only wait for a connection. */
 const OWN_CALLS_AT_ONCE = 8;
