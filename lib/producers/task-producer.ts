@@ -64,6 +64,8 @@ export class TaskProducer<F extends TaskFunction = TaskFunction> {
   readonly #define: () => TaskDefinition;
   readonly #options: EnqueueOptions;
   readonly #place: CallPlace | undefined;
+  /** The options of every call of a definition, where none of them depends on the time of the call. */
+  #steady: { readonly definition: TaskDefinition; readonly options: CallOptions } | undefined;
 
   /**
    * @param define called at each use: a producer that is made by name in a constructor exists before the tasks of the
@@ -271,13 +273,21 @@ export class TaskProducer<F extends TaskFunction = TaskFunction> {
   }
 
   #callOptions({ port }: CallStore): CallOptions {
-    return callOptions(this.#source, () => port.now());
+    const source = this.#source;
+    const { definition } = source;
+    if (this.#steady?.definition === definition) return this.#steady.options;
+    const options = callOptions(source, () => port.now());
+    if (!this.#dependsOnTime(definition)) this.#steady = { definition, options };
+    return options;
+  }
+
+  #dependsOnTime({ expires }: TaskDefinition): boolean {
+    return this.#options.delay !== undefined || (this.#options.expires ?? expires) !== undefined;
   }
 
   /** The calls with the times of the store. In a process that has not reached its store yet, they were computed by its own clock. */
   #byTimeOfStore(calls: readonly TaskCall[], store: CallStore): readonly TaskCall[] | Promise<readonly TaskCall[]> {
-    const { delay, expires = this.#definition.expires } = this.#options;
-    const known = delay === undefined && expires === undefined ? undefined : store.port.untilTimeKnown?.();
+    const known = this.#dependsOnTime(this.#definition) ? store.port.untilTimeKnown?.() : undefined;
     if (!known) return calls;
     return known.then(() => {
       const options = this.#callOptions(store);

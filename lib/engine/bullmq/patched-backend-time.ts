@@ -1,4 +1,5 @@
 import type { IQueueBackend } from 'bullmq';
+import { aroundTaking } from './around-taking.js';
 import type { Clock } from './clock.js';
 
 type WaitingBackend = Pick<
@@ -46,10 +47,11 @@ export function waitByOwnClock<B extends WaitingBackend>(backend: B, clock: Cloc
     const [job, id, limitedFor, dueAt] = next as NextJob;
     return [job, id, limitedFor, toOwn(dueAt)] as N;
   };
-  const take = (token: string, name?: string) => moveToActive.call(backend, token, name).then(nextByOwn);
+  const take = (token: string, name?: string) => moveToActive.call(backend, token, name);
   // These run for each task, so they make no more promises than they need.
   backend.moveToActive = (token, name) =>
     clock.isTrusted ? take(token, name) : clock.measure().then(() => take(token, name));
+  aroundTaking(backend, { taken: nextByOwn });
   const endByOwn = <E extends { result: unknown; finishedOn: number }>(end: E): E =>
     clock.difference === 0
       ? end
@@ -59,7 +61,8 @@ export function waitByOwnClock<B extends WaitingBackend>(backend: B, clock: Cloc
   backend.moveToFailed = (job, reason, keep, token, fetchNext, fields) =>
     moveToFailed.call(backend, job, reason, keep, token, fetchNext && clock.isTrusted, fields).then(endByOwn);
   backend.moveToDelayed = async (...args) => nextByOwn(await moveToDelayed.apply(backend, args));
-  backend.waitForJob = (timeout) =>
-    waitForJob.call(backend, timeout).then((marker) => marker && { ...marker, score: toOwn(marker.score) as number });
+  const markerByOwn = (marker: Awaited<ReturnType<typeof waitForJob>>) =>
+    marker && clock.difference !== 0 ? { ...marker, score: toOwn(marker.score) as number } : marker;
+  backend.waitForJob = (timeout) => waitForJob.call(backend, timeout).then(markerByOwn);
   return backend;
 }

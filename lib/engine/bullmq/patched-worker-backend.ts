@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { IQueueBackend } from 'bullmq';
+import { aroundTaking } from './around-taking.js';
 import { bullmq } from './bullmq-package.cjs';
 
 /** Milliseconds that a worker waits after an error before it tries to take a job again. */
@@ -17,7 +18,8 @@ const ANSWERED_AT = Symbol('time of the last answer');
  * answered last.
  */
 export function patchWorkerBackend<B extends WorkerBackend>(backend: B): B {
-  return pauseAfterError(startImmediately(backend));
+  pauseAfterError(backend);
+  return startImmediately(backend);
 }
 
 /**
@@ -33,14 +35,13 @@ export function answeredAt(backend: object): number {
  * After any other error (memory is full, a table is gone, a permission was taken away) it asks for a job again at once,
  * thousands of times a second.
  */
-function pauseAfterError<B extends WorkerBackend>(backend: B): B {
-  const moveToActive = backend.moveToActive.bind(backend);
-  const pause = async (error: unknown): Promise<never> => {
-    if (bullmq.isNotConnectionError(error as Error)) await new Promise((resolve) => setTimeout(resolve, PAUSE));
-    throw error;
-  };
-  backend.moveToActive = (token, name) => moveToActive(token, name).catch(pause);
-  return backend;
+function pauseAfterError(backend: WorkerBackend): void {
+  aroundTaking(backend, {
+    failed: async (error) => {
+      if (bullmq.isNotConnectionError(error as Error)) await new Promise((resolve) => setTimeout(resolve, PAUSE));
+      throw error;
+    },
+  });
 }
 
 /**
@@ -54,7 +55,6 @@ function pauseAfterError<B extends WorkerBackend>(backend: B): B {
  * answer instead of asking the server again.
  */
 function startImmediately<B extends WorkerBackend>(backend: B): B {
-  const moveToActive = backend.moveToActive.bind(backend);
   const moveToCompleted = backend.moveToCompleted.bind(backend);
   const moveToFailed = backend.moveToFailed.bind(backend);
   /** The command that stored the last end. Its result contains the next job, if BullMQ asked for one. */
@@ -62,12 +62,14 @@ function startImmediately<B extends WorkerBackend>(backend: B): B {
   let justTook = false;
   backend.moveToCompleted = (...args) => (ending = moveToCompleted(...args));
   backend.moveToFailed = (...args) => (ending = moveToFailed(...args));
-  const taken = ([job, id, limitedFor, delayedUntil]: unknown[]): unknown[] => {
-    (backend as { [ANSWERED_AT]?: number })[ANSWERED_AT] = performance.now();
-    justTook = Boolean(job);
-    return [job, id, limitedFor, justTook ? PAST : delayedUntil];
-  };
-  const take = (token: string, name?: string) => moveToActive(token, name).then(taken);
+  aroundTaking(backend, {
+    taken: ([job, id, limitedFor, delayedUntil]) => {
+      (backend as { [ANSWERED_AT]?: number })[ANSWERED_AT] = performance.now();
+      justTook = Boolean(job);
+      return [job, id, limitedFor, justTook ? PAST : delayedUntil];
+    },
+  });
+  const take = backend.moveToActive.bind(backend);
   const takeNextTurn = async (token: string, name?: string) => {
     const before = ending;
     await nextTurn();

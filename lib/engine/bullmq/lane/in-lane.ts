@@ -63,7 +63,9 @@ export function storeTogether(
     const storeAlone = () => moveToCompleted(job, value, keep, token, fetchNext);
     if (keep || !isPlain(job) || !deps.isOn()) return storeAlone();
     return lane.end({
-      ...{ job: job as unknown as Job, value, id: job.id as string },
+      job: job as unknown as Job,
+      value,
+      id: job.id as string,
       token,
       // As BullMQ writes it.
       result: JSON.stringify(value) ?? 'null',

@@ -1,5 +1,6 @@
 import type { BackendFactory, JobJson, RedisQueueBackend } from 'bullmq';
 import { bareError } from '../../bare-error.js';
+import { aroundTaking } from '../around-taking.js';
 import { bullmq } from '../bullmq-package.cjs';
 import { decodableFields, decodableHash, unreadableHash } from './decodable-hash.js';
 import { WORKER_SILENCE_LIMIT, type RedisClient } from './client-options.js';
@@ -75,8 +76,8 @@ function refusalIsOutage(backend: RedisQueueBackend, onForbidden: (error: Error)
     if (isRefused) onForbidden(error as Error);
     throw Object.assign(bareError(error), { code: 'ECONNREFUSED' });
   };
-  const { moveToActive, moveToCompleted, moveToFailed, moveToDelayed, retryJob } = backend;
-  backend.moveToActive = (...args) => moveToActive.apply(backend, args).catch(asOutage);
+  const { moveToCompleted, moveToFailed, moveToDelayed, retryJob } = backend;
+  aroundTaking(backend, { failed: asOutage });
   backend.moveToCompleted = (...args) => moveToCompleted.apply(backend, args).catch(asOutage);
   backend.moveToFailed = (...args) => moveToFailed.apply(backend, args).catch(asOutage);
   // These store the end of an attempt that another one follows.

@@ -48,6 +48,9 @@ type AddingClient = Record<typeof COMMAND, (...args: (string | number)[]) => Pro
 
 /** Stores many jobs with one script. BullMQ runs a script for each of them. */
 export class PlainJobs {
+  /** The keys of each queue, and the beginning of the keys of its jobs. */
+  private readonly keys = new WeakMap<RedisQueueBackend, readonly string[]>();
+
   constructor(private readonly client: RedisClient) {
     if (!(COMMAND in client)) client.defineCommand(COMMAND, { lua: ADD_PLAIN_JOBS, numberOfKeys: KEYS.length });
   }
@@ -58,11 +61,19 @@ export class PlainJobs {
     return version.startsWith(`${LANE_VERSION}.`) && jobs.every(isPlain);
   }
 
-  async add(backend: RedisQueueBackend, jobs: readonly JobEntry[]): Promise<void> {
-    const args = [backend.toKey('')];
+  add(backend: RedisQueueBackend, jobs: readonly JobEntry[]): Promise<unknown> {
+    const args = [...this.keysOf(backend)];
     for (const { jobId, job } of jobs)
       args.push(jobId, job.name, job.data, JSON.stringify(job.opts), String(job.timestamp));
-    await (this.client as unknown as AddingClient)[COMMAND](...KEYS.map((key) => backend.toKey(key)), ...args);
+    return (this.client as unknown as AddingClient)[COMMAND](...args);
+  }
+
+  private keysOf(backend: RedisQueueBackend): readonly string[] {
+    const known = this.keys.get(backend);
+    if (known) return known;
+    const keys = [...KEYS, ''].map((key) => backend.toKey(key));
+    this.keys.set(backend, keys);
+    return keys;
   }
 }
 

@@ -11,6 +11,11 @@ import { SUCCESS_FIELDS } from '../jobs/job-success.js';
  */
 const HEARTBEAT = 5_000;
 
+/** The name under which a client defines {@link PUBLISH_END}. */
+const COMMAND = 'taskQueuePublishEnd';
+
+type PublishingClient = Record<typeof COMMAND, (...args: string[]) => Promise<unknown>>;
+
 /**
  * Sends messages by Redis' publish and subscribe. The first subscriber opens a second connection. After an outage,
  * ioredis connects it again and subscribes to all its channels.
@@ -37,13 +42,14 @@ export class RedisBus implements MessageBus {
     const client = this.workers() ?? this.publisher;
     const job = `${this.prefix}:${queueOfTask(id)}:${id}`;
     const keys = channels.map((channel) => this.key(channel));
+    if (!(COMMAND in client)) client.defineCommand(COMMAND, { lua: PUBLISH_END, numberOfKeys: 1 });
     // A cluster has a connection for each node and chooses one by itself.
     const stream = 'nodes' in client ? undefined : client.stream;
     // The worker sends the command that stores the end before the next tick. The script follows right behind it, and
     // the corked socket sends both in one packet.
     stream?.cork();
     process.nextTick(() => {
-      client.eval(PUBLISH_END, 1, job, id, ...keys).catch(() => undefined);
+      (client as unknown as PublishingClient)[COMMAND](job, id, ...keys).catch(() => undefined);
       stream?.uncork();
     });
   };

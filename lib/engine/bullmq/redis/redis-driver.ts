@@ -164,13 +164,13 @@ export class RedisDriver implements Driver {
    */
   async addJobs(queue: Queue, jobs: readonly JobEntry[], stored: OnStored): Promise<readonly number[]> {
     const backend = queue.getBackend();
-    const client = await backend.client;
-    this.useQueues([queue.name]);
+    this.lists.useQueue(queue.name);
     if (this.plainJobs.fit(backend, jobs)) {
       await this.plainJobs.add(backend, jobs);
       for (const [index, { jobId }] of jobs.entries()) stored(index, jobId);
       return [];
     }
+    const client = await backend.client;
     await inOnePacket(this.commands, jobs, ({ job, jobId }, index) =>
       backend.addJobToTransaction(client, job, jobId).then((id) => stored(index, id)),
     );

@@ -1,5 +1,6 @@
 import type { JobJson } from 'bullmq';
 import type { EndMessages } from '../../driver.js';
+import { EndOfTurn } from '../../end-of-turn.js';
 import { foretellSuccess } from '../../jobs/job-success.js';
 import type { PreparedMessage } from '../../message-bus.js';
 import { isObject, unreadableOptions } from '../../jobs/unreadable-job.js';
@@ -61,13 +62,14 @@ export class Lane {
   private asking: Asking[] = [];
   private statements = 0;
   private ownCalls = 0;
-  private isScheduled = false;
+  private readonly endOfTurn = new EndOfTurn(() => this.send());
 
   constructor(private readonly deps: LaneDeps) {}
 
   end(end: PlainEnd): Promise<End> {
     return new Promise((resolve, reject) => {
-      this.waiting.push({ ...end, resolve, reject });
+      // V8 makes the object much faster than one that begins with the parts of another.
+      this.waiting.push({ resolve, reject, ...end });
       this.schedule();
     });
   }
@@ -81,12 +83,7 @@ export class Lane {
   }
 
   private schedule(): void {
-    if (this.isScheduled || this.waiting.length + this.asking.length === 0) return;
-    this.isScheduled = true;
-    setImmediate(() => {
-      this.isScheduled = false;
-      this.send();
-    });
+    if (this.waiting.length + this.asking.length > 0) this.endOfTurn.schedule();
   }
 
   private send(): void {

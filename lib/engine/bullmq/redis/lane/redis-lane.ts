@@ -1,3 +1,4 @@
+import { EndOfTurn } from '../../end-of-turn.js';
 import { endsAtOnce, type End, type PlainEnd, type Taken } from '../../lane/in-lane.js';
 import type { NextJob } from '../../lane/taken-ahead.js';
 import type { LaneReply, TakenJob } from './lane-script.js';
@@ -37,13 +38,14 @@ export class RedisLane {
   private scripts = 0;
   /** Ends in these scripts. */
   private sent = 0;
-  private isScheduled = false;
+  private readonly endOfTurn = new EndOfTurn(() => this.send());
 
   constructor(private readonly deps: RedisLaneDeps) {}
 
   end(end: PlainEnd): Promise<End> {
     return new Promise((resolve, reject) => {
-      this.waiting.push({ ...end, resolve, reject });
+      // V8 makes the object much faster than one that begins with the parts of another.
+      this.waiting.push({ resolve, reject, ...end });
       this.schedule();
     });
   }
@@ -59,12 +61,7 @@ export class RedisLane {
   }
 
   private schedule(): void {
-    if (this.isScheduled || this.waiting.length === 0) return;
-    this.isScheduled = true;
-    setImmediate(() => {
-      this.isScheduled = false;
-      this.send();
-    });
+    if (this.waiting.length > 0) this.endOfTurn.schedule();
   }
 
   private send(): void {

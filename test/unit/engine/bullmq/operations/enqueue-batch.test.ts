@@ -245,11 +245,10 @@ describe('a job whose key is locked', () => {
     expect(await batch.add(jobs('d', 'e', 'f', 'g'))).toEqual(['d', 'e', 'f', 'g']);
     locked.clear();
     expect(await second).toEqual(['b', 'c']);
-    expect(
-      stored()
-        .slice(3)
-        .every((ids) => ids.join() === 'b'),
-    ).toBe(true);
+    const again = stored()
+      .slice(1)
+      .filter((ids) => ids.includes('b'));
+    expect(new Set(again.flat())).toEqual(new Set(['b']));
   });
 
   it('is refused when its time is over', async () => {
