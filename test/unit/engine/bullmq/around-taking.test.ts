@@ -8,9 +8,9 @@ const backendOf = () => ({ moveToActive: ask as Take });
 
 it('the steps change the answer in the order in which they were added', async () => {
   const backend = backendOf();
-  aroundTaking(backend, { taken: ([job]) => [`${job} first`] });
+  aroundTaking(backend, { taken: ([job]) => [`${String(job)} first`] });
   aroundTaking(backend, {});
-  aroundTaking(backend, { taken: ([job]) => [`${job} second`] });
+  aroundTaking(backend, { taken: ([job]) => [`${String(job)} second`] });
   ask.mockResolvedValueOnce(['job']);
   expect(await backend.moveToActive('token', 'worker')).toEqual(['job first second']);
   expect(ask.mock.calls).toEqual([['token', 'worker']]);
@@ -37,10 +37,10 @@ it('the steps change the error in the order in which they were added, and the an
 
 it('a step that is added after another change of the backend is outside of that change', async () => {
   const backend = backendOf();
-  aroundTaking(backend, { taken: ([job]) => [`${job} inside`] });
+  aroundTaking(backend, { taken: ([job]) => [`${String(job)} inside`] });
   const inside = backend.moveToActive;
   backend.moveToActive = async (token) => (token === 'ahead' ? ['job ahead'] : inside(token));
-  aroundTaking(backend, { taken: ([job]) => [`${job} outside`] });
+  aroundTaking(backend, { taken: ([job]) => [`${String(job)} outside`] });
   ask.mockResolvedValueOnce(['job']);
   expect(await backend.moveToActive('token')).toEqual(['job inside outside']);
   expect(await backend.moveToActive('ahead')).toEqual(['job ahead outside']);

@@ -13,7 +13,7 @@ it('what comes alone waits for the callback that brought it, with its promises, 
   const endOfTurn = new EndOfTurn(() => happened.push('action'));
   setImmediate(() => happened.push('turn'));
   endOfTurn.schedule();
-  await undefined;
+  await Promise.resolve();
   endOfTurn.schedule();
   happened.push('callback');
   await turn();
