@@ -3,6 +3,7 @@
  * one after the other. It prints their tables and writes them into `bench/RESULTS.md`.
  */
 import { parseArgs } from 'node:util';
+import { useRunFolder } from '../test/support/run-folder.js';
 import { startPostgres, startRedis } from '../test/support/servers.js';
 import type { Course, Row } from './harness/compare.js';
 import { record, table } from './harness/report.js';
@@ -42,6 +43,7 @@ const start = { redis: () => startRedis(), postgres: () => startPostgres({ durab
 const servers = new Map<'redis' | 'postgres', ReturnType<typeof startRedis>>();
 const option = (name: string, byDefault: number) => Number(values[name] ?? byDefault);
 
+await useRunFolder();
 let missed = 0;
 for (const name of ORDER) {
   if (positionals.length > 0 && !positionals.includes(name)) continue;

@@ -3,9 +3,11 @@
  * arguments. It breaks real servers, connections and processes, and prints what became of the tasks. A full run takes
  * some minutes.
  */
+import { useRunFolder } from '../support/run-folder.js';
 import { scenarios } from './scenarios/index.js';
 import { type Counts, type EngineName, World } from './support/world.js';
 
+await useRunFolder();
 const wanted = process.argv.slice(2);
 const rows: ({ scenario: string; engine: EngineName; seconds: string } & (Counts | { error: string }))[] = [];
 

@@ -7,6 +7,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import type { TaskQueueOptions } from 'nestjs-task-queue';
+import { useRunFolder } from '../support/run-folder.js';
 import type { TestProcess } from './support/test-process.js';
 import { type EngineName, World } from './support/world.js';
 
@@ -19,6 +20,7 @@ const TASK_TAKES = 20;
 /** Milliseconds between two calls of the web process. */
 const BEAT = 100;
 
+await useRunFolder();
 const world = await World.open(values.engine as EngineName, { durable: true });
 try {
   await soak(world, Number(values.minutes));

@@ -1,5 +1,6 @@
 import { installLibraries } from '../orms/install.js';
 import { programsOf, requirePrograms } from './programs.js';
+import { useRunFolder } from './run-folder.js';
 import { startPostgres, startRedis } from './servers.js';
 
 /** Projects whose tests share one Redis and one PostgreSQL. */
@@ -16,6 +17,7 @@ const WITH_SERVERS = ['contract', 'limits', 'e2e', 'matrix', 'orms'];
 export default async function prepare(_options, { displayName }) {
   const project = displayName?.name ?? '';
   requirePrograms(programsOf(project));
+  await useRunFolder();
   if (project === 'orms') installLibraries();
   if (WITH_SERVERS.includes(project)) await startServers();
 }
