@@ -44,8 +44,16 @@ export interface Match {
   /** The contender that all others are compared with. */
   readonly peer: Entry;
   readonly rivals: readonly Entry[];
-  /** Rounds before the rounds that count: where a round is too short for V8 to compile what runs in it. */
-  readonly warmUp?: number;
+  /**
+   * Runs many short rounds in several processes, for times below a millisecond: the speed of a machine changes from one second to the
+   * next, and what V8 makes of a program from one process to the next.
+   */
+  readonly short?: {
+    /** How many processes run each entry, one after the other. */
+    readonly processes: number;
+    /** How many rounds each process runs for each round of the command line. */
+    readonly rounds: number;
+  };
   /** Starts every round in a new process, for work that a process can do only once. */
   readonly fresh?: boolean;
   /**
@@ -56,7 +64,7 @@ export interface Match {
   readonly measure?: (rival: Rival) => Promise<Figures>;
 }
 
-/** Rounds before the rounds that count, unless a match needs more. */
+/** Rounds before the rounds that count. */
 const WARM_UP = 1;
 
 /**
@@ -67,11 +75,14 @@ const WARM_UP = 1;
 export async function compare(course: Course, match: Match): Promise<Row[]> {
   const entries = [match.peer, ...match.rivals];
   const teams = entries.map((entry) => new Team(course, match, entry));
-  for (let round = -(match.warmUp ?? WARM_UP); round < course.rounds; round++) {
-    // The order is reversed in each round, so that a slow phase of the machine affects all entries alike.
-    for (const team of round % 2 ? teams : teams.toReversed()) await team.play(round >= 0);
+  const { processes, rounds } = match.short ?? { processes: 1, rounds: 1 };
+  for (let process = 0; process < processes; process++) {
+    for (let round = -WARM_UP; round < course.rounds * rounds; round++) {
+      // The order is reversed in each round, so that a slow phase of the machine affects all entries alike.
+      for (const team of round % 2 ? teams : teams.toReversed()) await team.play(round >= 0);
+    }
+    await Promise.all(teams.map((team) => team.close()));
   }
-  await Promise.all(teams.map((team) => team.close()));
   const [peer, ...rivals] = teams as [Team, ...Team[]];
   return rivals.flatMap((rival) => rival.rowsAgainst(peer));
 }
