@@ -16,11 +16,13 @@ const folder = mkdtempSync(join(tmpdir(), 'tq-'));
 // PostgreSQL runs as another user.
 chmodSync(folder, 0o755);
 
-process.on('disconnect', async () => {
+process.on('disconnect', () => void removeFolder());
+
+async function removeFolder() {
   const end = performance.now() + SERVERS_STOP_WITHIN;
   while (performance.now() < end && readdirSync(folder).some((name) => SERVER.test(name))) await pause(50);
   rmSync(folder, { recursive: true, force: true, maxRetries: 10 });
   process.exit();
-});
+}
 
 process.send?.(folder);

@@ -57,14 +57,15 @@ export function useRedisLane(
   }
   const moveToActive = backend.moveToActive.bind(backend);
   const keys = LANE_KEYS.map((key) => backend.toKey(key));
+  const prefix = backend.toKey('');
   const lane = new RedisLane({
     clockDifference: () => deps.clock.difference,
-    run: (now, ends, tokens) =>
-      deps.send(keys, [
-        ...[backend.toKey(''), now, opts.lockDuration ?? 30_000, opts.name ?? '', ends.length],
-        ...ends.flat(),
-        ...tokens,
-      ]),
+    run: (now, ends, tokens) => {
+      const args = [prefix, now, opts.lockDuration ?? 30_000, opts.name ?? '', ends.length];
+      for (const end of ends) args.push(...end);
+      args.push(...tokens);
+      return deps.send(keys, args);
+    },
     toJob: deps.toJob,
     isOutage: deps.isOutage,
     onEndAlone: (id) => deps.ends.ending(id),

@@ -84,10 +84,10 @@ export class RedisLane {
 
   private async store(ends: readonly Waiting[]): Promise<void> {
     const difference = this.deps.clockDifference();
-    const args = ends.map(({ id, token, result, finishedOn, wantsNext }) => [
-      ...[id, token, result, `${finishedOn + difference}`],
-      wantsNext ? '1' : '0',
-    ]);
+    const args = ends.map(({ id, token, result, finishedOn, wantsNext }) => {
+      const endedAt = `${finishedOn + difference}`;
+      return [id, token, result, endedAt, wantsNext ? '1' : '0'];
+    });
     try {
       if (ends.length === 1) this.deps.onEndAlone((ends[0] as Waiting).id);
       const reply = await this.deps.run(this.now(), args, []);
