@@ -67,7 +67,7 @@ function read(): [string, string][] {
 const INTRODUCTION = `# Results
 
 \`npm run bench\` writes this page. Each contender works in a process of its own, in turn with its peer, for several rounds
-after one to warm up, or a few where a round is short. Figures are medians. A ratio is our figure divided by the figure of the peer: the median of the
+after one to warm up; times below a millisecond in many short rounds of several processes. Figures are medians. A ratio is our figure divided by the figure of the peer: the median of the
 ratios of all rounds, with the smallest and the largest ratio. The processor time is the time of the measured process,
 divided by the time of its peer. Absolute figures depend on the machine. Redis runs without persistence, PostgreSQL with its
 defaults, so everything that it acknowledged is on the disk. The figures come from the oldest supported version of Node,

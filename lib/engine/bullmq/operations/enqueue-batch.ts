@@ -1,6 +1,5 @@
 import { EngineUnavailableError } from '../../../errors.js';
 import type { OnStored, StoreLimits } from '../driver.js';
-import { EndOfTurn } from '../end-of-turn.js';
 import type { JobEntry } from '../jobs/job-data.js';
 import { JobsBehindKeys } from './jobs-behind-keys.js';
 
@@ -46,7 +45,6 @@ export interface EnqueueBatchDeps {
 export class EnqueueBatch {
   private pending: PendingJob[] = [];
   private readonly behindKeys: JobsBehindKeys<PendingJob>;
-  private readonly endOfTurn = new EndOfTurn(() => void this.flush());
 
   constructor(private readonly deps: EnqueueBatchDeps) {
     const { timeout, limits } = deps;
@@ -62,8 +60,8 @@ export class EnqueueBatch {
     return new Promise((resolve, reject) => {
       const addition: Addition = { jobs, ids: [], missing: jobs.length, resolve, reject };
       if (jobs.length === 0) return resolve([]);
+      if (this.pending.length === 0) setImmediate(() => void this.flush());
       for (let index = 0; index < jobs.length; index++) this.pending.push({ addition, index });
-      this.endOfTurn.schedule();
     });
   }
 

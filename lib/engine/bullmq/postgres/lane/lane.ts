@@ -1,6 +1,5 @@
 import type { JobJson } from 'bullmq';
 import type { EndMessages } from '../../driver.js';
-import { EndOfTurn } from '../../end-of-turn.js';
 import { foretellSuccess } from '../../jobs/job-success.js';
 import type { PreparedMessage } from '../../message-bus.js';
 import { isObject, unreadableOptions } from '../../jobs/unreadable-job.js';
@@ -62,7 +61,7 @@ export class Lane {
   private asking: Asking[] = [];
   private statements = 0;
   private ownCalls = 0;
-  private readonly endOfTurn = new EndOfTurn(() => this.send());
+  private isScheduled = false;
 
   constructor(private readonly deps: LaneDeps) {}
 
@@ -83,7 +82,12 @@ export class Lane {
   }
 
   private schedule(): void {
-    if (this.waiting.length + this.asking.length > 0) this.endOfTurn.schedule();
+    if (this.isScheduled || this.waiting.length + this.asking.length === 0) return;
+    this.isScheduled = true;
+    setImmediate(() => {
+      this.isScheduled = false;
+      this.send();
+    });
   }
 
   private send(): void {

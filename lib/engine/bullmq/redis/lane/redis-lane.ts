@@ -1,4 +1,3 @@
-import { EndOfTurn } from '../../end-of-turn.js';
 import { endsAtOnce, type End, type PlainEnd, type Taken } from '../../lane/in-lane.js';
 import type { NextJob } from '../../lane/taken-ahead.js';
 import type { LaneReply, TakenJob } from './lane-script.js';
@@ -38,7 +37,7 @@ export class RedisLane {
   private scripts = 0;
   /** Ends in these scripts. */
   private sent = 0;
-  private readonly endOfTurn = new EndOfTurn(() => this.send());
+  private isScheduled = false;
 
   constructor(private readonly deps: RedisLaneDeps) {}
 
@@ -61,7 +60,12 @@ export class RedisLane {
   }
 
   private schedule(): void {
-    if (this.waiting.length > 0) this.endOfTurn.schedule();
+    if (this.isScheduled || this.waiting.length === 0) return;
+    this.isScheduled = true;
+    setImmediate(() => {
+      this.isScheduled = false;
+      this.send();
+    });
   }
 
   private send(): void {
