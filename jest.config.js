@@ -24,7 +24,7 @@ const shared = {
 };
 
 /**
- * A project is a folder of `test/`. Its global setup prepares programs and servers before the first test.
+ * A project is a folder of `test/`, or the tests of the sample. Its global setup prepares programs and servers before the first test.
  *
  * @param {string} name
  */
@@ -37,7 +37,8 @@ const project = (name) => ({
 
 export default {
   projects: [
-    { ...project('unit'), testMatch: ['<rootDir>/{test/unit,sample/test}/**/*.test.ts'] },
+    project('unit'),
+    { ...project('sample'), testMatch: ['<rootDir>/sample/test/**/*.test.ts'] },
     project('http'),
     project('contract'),
     project('limits'),

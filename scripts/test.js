@@ -37,6 +37,8 @@ const phases = {
   ],
   build: async () => [await check(['scripts/build.js']), await check([tsc, '-b', 'sample'])],
   unit: () => jest('unit', { timeout }),
+  // The tests of the sample, as its team would have them.
+  sample: () => jest('sample', { timeout }),
   http: () => jest('http', { timeout }),
   contract: () => jest('contract', { timeout, repeats: true }),
   // A phase of its own: these tests measure times, so nothing else may run beside them.

@@ -91,7 +91,7 @@ describe('timetableOf', () => {
     'Pacific/Auckland',
   ])('gives a daily expression one tick on each day of the calendar in %s', (timezone) => {
     const dayOf = new Intl.DateTimeFormat('sv-SE', { timeZone: timezone, dateStyle: 'short' });
-    const days = Array.from({ length: 730 }, (_, day) =>
+    const days = Array.from({ length: 365 }, (_, day) =>
       new Date(Date.UTC(2026, 0, 2 + day)).toISOString().slice(0, 10),
     );
     for (const cron of [
@@ -104,7 +104,7 @@ describe('timetableOf', () => {
       '59 23 * * *',
     ]) {
       // Noon of the first of January is in the same day everywhere.
-      const found = ticks(cron, timezone, '2026-01-01T00:00Z', 740).map((tick) => dayOf.format(new Date(`${tick}Z`)));
+      const found = ticks(cron, timezone, '2026-01-01T00:00Z', 370).map((tick) => dayOf.format(new Date(`${tick}Z`)));
       const first = found.indexOf('2026-01-02');
       expect({ cron, days: found.slice(first, first + days.length) }).toEqual({ cron, days });
     }

@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import { streamXlsxRows } from 'hucre/xlsx';
-import { PeopleTable } from '../../../sample/src/people/people-table.js';
-import { exampleFile } from '../../../sample/src/people/example-file.js';
-import { madeUpPeople } from '../../../sample/src/people/made-up-people.js';
-import type { Cell } from '../../../sample/src/spreadsheets/read-table.js';
+import { PeopleTable } from '../src/people/people-table.js';
+import { exampleFile } from '../src/people/example-file.js';
+import { madeUpPeople } from '../src/people/made-up-people.js';
+import type { Cell } from '../src/spreadsheets/read-table.js';
 
 const table = (...rows: Cell[][]) => new PeopleTable(rows.map((cells, index) => ({ number: index + 1, cells })));
 

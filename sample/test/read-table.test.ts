@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { LIMITS, readTable } from '../../../sample/src/spreadsheets/read-table.js';
+import { LIMITS, readTable } from '../src/spreadsheets/read-table.js';
 
 let folder: string;
 beforeAll(async () => {
