@@ -7,7 +7,7 @@ import type {
   RedisQueueBackend,
   Worker,
 } from 'bullmq';
-import type { ClusterOptions } from 'ioredis';
+import type { ClusterOptions, Redis } from 'ioredis';
 import { ConfigurationError } from '../../../errors.js';
 import type { Finding } from '../../ports/diagnosis-port.js';
 import type { ForeignWorker } from '../../ports/foreign-workers-port.js';
@@ -23,9 +23,11 @@ import { openWorkerCopy, SUBSCRIBER_OPTIONS, WORKER_SILENCE_LIMIT, type RedisCli
 import { diagnoseRedis } from './diagnose-redis.js';
 import { foreignWorkersOnRedis } from './foreign-workers.js';
 import { laneOn } from './lane/lane-on-client.js';
+import { IdleWorkers } from './idle-workers.js';
 import { inOnePacket } from './one-packet.js';
 import { patchDisconnect } from './patched-disconnect.js';
 import { patchHashReplies } from './patched-hash-replies.js';
+import { askWith } from './patched-idle-wait.js';
 import { repairKeyTypes } from './patched-key-types.js';
 import { backendFactory, withBareCopies } from './patched-redis-backend.js';
 import { patchScripts } from './patched-scripts.js';
@@ -74,6 +76,8 @@ export class RedisDriver implements Driver {
   readonly transactions = undefined;
   private readonly classes: ReturnType<typeof bullmq.withBackend<RedisQueueBackend, ConnectionOptions>>;
   private readonly plainJobs: PlainJobs;
+  /** The workers of this process that ask for a job in the packet that stores it; none on a cluster or a client of the application. */
+  private readonly idleWorkers = new IdleWorkers();
   private readonly copies: RedisClient[] = [];
   private readonly listeners: ((error: Error) => void)[] = [];
   private connecting: Promise<void> | undefined;
@@ -166,7 +170,9 @@ export class RedisDriver implements Driver {
     const backend = queue.getBackend();
     this.lists.useQueue(queue.name);
     if (this.plainJobs.fit(backend, jobs)) {
-      await this.plainJobs.add(backend, jobs);
+      const add = () => this.plainJobs.add(backend, jobs);
+      const idle = this.idleWorkers.find(queue.name);
+      await (idle ? askWith(this.commands as Redis, idle, add) : add());
       for (const [index, { jobId }] of jobs.entries()) stored(index, jobId);
       return [];
     }
@@ -198,7 +204,11 @@ export class RedisDriver implements Driver {
     const { workerClient, clock } = this;
     let worker: Worker | undefined;
     const inLane = laneOn(workerClient, { clock, ends, runsBatches, worker: () => worker });
-    const classes = bullmq.withBackend(backendFactory(clock, { inLane, onForbidden: this.report }));
+    const asksEarly = this.ownsCommands && !('nodes' in this.commands) && !runsBatches;
+    const idleWait = (backend: RedisQueueBackend) => this.idleWorkers.add(name, backend, () => this.wake(name));
+    const classes = bullmq.withBackend(
+      backendFactory(clock, { inLane, onForbidden: this.report, ...(asksEarly && { idleWait }) }),
+    );
     worker = new classes.Worker(name, processor, { ...options, connection: workerClient, prefix: this.prefix });
     return worker;
   }
