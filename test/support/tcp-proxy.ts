@@ -18,8 +18,12 @@ interface Line {
 
 export type TcpProxy = Awaited<ReturnType<typeof startProxy>>;
 
-/** Starts a TCP proxy to a port of this machine. A test breaks its connections in the ways in which networks break. */
-export async function startProxy(target: number) {
+/**
+ * Starts a TCP proxy to a port of this machine. A test breaks its connections in the ways in which networks break.
+ *
+ * @param delay milliseconds that everything takes from one side to the other
+ */
+export async function startProxy(target: number, delay = 0) {
   const lines = new Set<Line>();
   let frozen = false;
   let port = target;
@@ -33,7 +37,11 @@ export async function startProxy(target: number) {
   });
 
   function forward(line: Line, from: Socket, to: Socket): void {
-    from.on('data', (chunk) => (line.dead ? line.held.push({ to, chunk }) : to.write(chunk)));
+    const write = (chunk: Buffer) => {
+      if (!to.destroyed) to.write(chunk);
+    };
+    const pass = delay === 0 ? write : (chunk: Buffer) => setTimeout(write, delay, chunk);
+    from.on('data', (chunk) => (line.dead ? line.held.push({ to, chunk }) : pass(chunk)));
     from.on('end', () => (line.dead ? line.held.push({ to, chunk: null }) : to.end()));
     from.on('error', () => {
       line.held = line.held.filter((held) => held.to !== to);

@@ -103,7 +103,8 @@ export class IdleWait {
     this.client = undefined;
     if (!client) return undefined;
     const scripts = client as unknown as Record<string, (args: unknown[]) => Promise<unknown>>;
-    return { runCommand: (script: string, args: unknown[]) => scripts[script]?.(args) } as unknown as Client;
+    const runCommand = (script: string, args: unknown[]) => scripts[script]?.(args) ?? Promise.resolve(NO_JOB);
+    return { runCommand } as unknown as Client;
   }
 
   /** @param timeout in seconds */
@@ -124,7 +125,7 @@ export class IdleWait {
         },
         reject: (error) => {
           over();
-          reject(error as Error);
+          reject(error);
         },
       };
       if (this.isWithRedis) timer = setTimeout(() => this.open?.resolve(null), timeout * 1_000);

@@ -1,0 +1,241 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import type { Redis } from 'ioredis';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import { askWith, IdleWait } from '../../../../../lib/engine/bullmq/redis/patched-idle-wait.js';
+
+type Marker = { member: string; score: number } | null;
+type Answer = unknown[];
+
+const MARKER: Marker = { member: '0', score: 0 };
+const JOB: Answer = [['name', 'x'], 'id', 0, 0];
+const NONE: Answer = [0, 0, 0, 0];
+
+/** BullMQ's backend of a worker. Its commands are answered by the test. */
+class Backend {
+  /** The waits that are with Redis, as `[seconds, how they end]`. */
+  readonly waits: { timeout: number; end(marker: Marker): void; fail(error: Error): void }[] = [];
+  answers: Answer[] = [];
+
+  waitForJob(timeout: number): Promise<Marker> {
+    return new Promise((end, fail) => this.waits.push({ timeout, end, fail }));
+  }
+
+  async moveToActive(token: string): Promise<Answer> {
+    await Promise.resolve();
+    return this.execCommand({ runCommand: async () => this.answers.shift() ?? NONE }, 'moveToActive', [token]);
+  }
+
+  async moveToCompleted(..._args: unknown[]): Promise<void> {}
+  async moveToFailed(..._args: unknown[]): Promise<void> {}
+
+  execCommand(
+    client: { runCommand(name: string, args: unknown[]): Promise<unknown> },
+    command: string,
+    args: unknown[],
+  ): Promise<Answer> {
+    return client.runCommand(`${command}:6`, args) as Promise<Answer>;
+  }
+}
+
+/** A client that counts what is sent in one packet. */
+class Client {
+  readonly packets: string[][] = [];
+  private corked: string[] | undefined;
+  answer: () => Promise<Answer> = async () => JOB;
+  readonly stream = {
+    cork: () => void (this.corked = []),
+    uncork: () => {
+      if (this.corked) this.packets.push(this.corked);
+      this.corked = undefined;
+    },
+  };
+
+  async send(text: string): Promise<void> {
+    if (this.corked) this.corked.push(text);
+    else this.packets.push([text]);
+  }
+
+  'moveToActive:6'(): Promise<Answer> {
+    void this.send('take');
+    return this.answer();
+  }
+
+  get redis(): Redis {
+    return this as unknown as Redis;
+  }
+}
+
+let backend: Backend;
+let client: Client;
+let wait: IdleWait;
+let handOn: jest.Mock<() => void>;
+
+beforeEach(() => {
+  backend = new Backend();
+  client = new Client();
+  handOn = jest.fn();
+  wait = new IdleWait(backend as never, handOn);
+  wait.watch(backend as never);
+});
+afterEach(() => {
+  for (const { end } of backend.waits) end(null);
+});
+
+/** As BullMQ's worker does it. */
+async function waitAndTake(timeout = 5): Promise<Answer | undefined> {
+  const marker = await backend.waitForJob(timeout);
+  return marker && marker.score <= 0 ? backend.moveToActive('token') : undefined;
+}
+
+const enqueue = () => askWith(client.redis, wait, () => client.send('add'));
+
+it('an idle worker asks for a job in the packet that stores it', async () => {
+  const taken = waitAndTake();
+  expect(wait.isIdle).toBe(true);
+  await enqueue();
+  expect(await taken).toEqual(JOB);
+  await nextTurn();
+  expect(client.packets).toEqual([['add', 'take']]);
+});
+
+it('a worker that does not wait is not idle', async () => {
+  expect(wait.isIdle).toBe(false);
+  const taken = waitAndTake();
+  backend.waits[0]?.end(MARKER);
+  await taken;
+  expect(wait.isIdle).toBe(false);
+});
+
+it('a worker that asks later does it on its own client', async () => {
+  const marker = backend.waitForJob(5);
+  await enqueue();
+  await marker;
+  await nextTurn();
+  backend.answers = [JOB];
+  expect(await backend.moveToActive('token')).toEqual(JOB);
+  expect(client.packets).toEqual([['add']]);
+});
+
+it('a request that fails is none, and the worker asks in its own way when the marker comes', async () => {
+  client.answer = async () => Promise.reject(new Error('Connection is closed.'));
+  const taken = waitAndTake();
+  await enqueue();
+  expect(await taken).toEqual(NONE);
+  expect(wait.isIdle).toBe(false);
+  backend.answers = [JOB];
+  const later = waitAndTake();
+  backend.waits[0]?.end(MARKER);
+  expect(await later).toEqual(JOB);
+});
+
+it('a worker whose early request got no job is not asked again until it has got one', async () => {
+  client.answer = async () => NONE;
+  const taken = waitAndTake();
+  await enqueue();
+  expect(await taken).toEqual(NONE);
+  const next = waitAndTake();
+  expect(wait.isIdle).toBe(false);
+  backend.answers = [JOB];
+  backend.waits[0]?.end(MARKER);
+  expect(await next).toEqual(JOB);
+  void backend.waitForJob(5);
+  expect(wait.isIdle).toBe(true);
+});
+
+describe('a wait that ended early', () => {
+  const busy = async (): Promise<void> => {
+    const taken = waitAndTake();
+    await enqueue();
+    await taken;
+  };
+
+  it('stays with Redis, and the next wait takes its answer', async () => {
+    await busy();
+    const next = waitAndTake();
+    expect(backend.waits).toHaveLength(1);
+    backend.answers = [JOB];
+    backend.waits[0]?.end(MARKER);
+    expect(await next).toEqual(JOB);
+    expect(handOn).not.toHaveBeenCalled();
+  });
+
+  it('does not make the next wait longer', async () => {
+    await busy();
+    expect(await backend.waitForJob(0.02)).toBeNull();
+    void backend.waitForJob(5);
+    expect(backend.waits).toHaveLength(1);
+  });
+
+  it('makes the next wait fail when its connection breaks', async () => {
+    await busy();
+    const next = backend.waitForJob(5);
+    backend.waits[0]?.fail(new Error('Connection is closed.'));
+    await expect(next).rejects.toThrow('Connection is closed.');
+    void backend.waitForJob(3);
+    expect(backend.waits.map(({ timeout }) => timeout)).toEqual([5, 3]);
+  });
+
+  it('may fail while the worker runs a job', async () => {
+    await busy();
+    backend.waits[0]?.fail(new Error('Connection is closed.'));
+    await sleep(5);
+    void backend.waitForJob(3);
+    expect(backend.waits).toHaveLength(2);
+  });
+
+  it('hands a marker on that comes while the worker runs a job and asks for no other', async () => {
+    await busy();
+    backend.waits[0]?.end(MARKER);
+    await sleep(5);
+    expect(handOn).toHaveBeenCalledTimes(1);
+    void backend.waitForJob(5);
+    expect(backend.waits).toHaveLength(2);
+  });
+
+  it('keeps a marker until the request has its answer that was sent before it came', async () => {
+    let answer: ((answer: Answer) => void) | undefined;
+    client.answer = () => new Promise((resolve) => (answer = resolve));
+    const taken = waitAndTake();
+    await enqueue();
+    await nextTurn();
+    backend.waits[0]?.end(MARKER);
+    await sleep(5);
+    expect(handOn).not.toHaveBeenCalled();
+    answer?.(JOB);
+    await taken;
+    await sleep(5);
+    expect(handOn).toHaveBeenCalledTimes(1);
+  });
+
+  it.each([
+    ['asks for another one', () => backend.moveToActive('token')],
+    ['asks for another one with the end of a job', () => backend.moveToCompleted({}, 1, 0, 'token', true)],
+    ['asks for another one with a failure', () => backend.moveToFailed({}, 'no', 0, 'token', true)],
+  ])('hands no marker on when the worker %s', async (_, ask) => {
+    await busy();
+    backend.waits[0]?.end(MARKER);
+    await Promise.resolve();
+    await Promise.resolve();
+    await ask();
+    await sleep(5);
+    expect(handOn).not.toHaveBeenCalled();
+  });
+
+  it('hands a marker on when the worker ends a job without asking for another one', async () => {
+    await busy();
+    backend.waits[0]?.end(MARKER);
+    await backend.moveToCompleted({}, 1, 0, 'token', false);
+    await sleep(5);
+    expect(handOn).toHaveBeenCalledTimes(1);
+  });
+
+  it('gives a marker that came shortly before to the next wait', async () => {
+    await busy();
+    backend.waits[0]?.end(MARKER);
+    await Promise.resolve();
+    await Promise.resolve();
+    expect(await backend.waitForJob(5)).toEqual(MARKER);
+    await sleep(5);
+    expect(handOn).not.toHaveBeenCalled();
+  });
+});
