@@ -3,9 +3,15 @@ import { ConfigurationError } from '../../../errors.js';
 import { bareError } from '../../bare-error.js';
 import type { RedisClient } from './client-options.js';
 
-/** Whether commands can be sent on the client. */
+/** Whether commands can be sent on the client. ioredis calls a client ready, too, while its connection is being closed. */
 export function isUsable(client: RedisClient): boolean {
-  return client.status === 'ready';
+  return client.status === 'ready' && !isClosing(client);
+}
+
+/** Whether ioredis has ended the connection, for example because the server is a replica now, and will open another one. */
+function isClosing(client: RedisClient): boolean {
+  // A cluster has a connection for each node.
+  return !('nodes' in client) && client.status === 'ready' && !client.stream.writable;
 }
 
 /**
@@ -20,15 +26,20 @@ export function nextAttempt(client: RedisClient): Promise<void> {
     const onError = (error: Error) => {
       reason ??= error;
       // ioredis goes on asking the sentinels by itself, without an event that ends this attempt.
-      if (error.message.startsWith('All sentinels are unreachable')) onClose();
+      if (error.message.startsWith('All sentinels are unreachable')) onEnd();
     };
     const onReady = () => settle(resolve);
-    const onClose = () => settle(() => reject(reason ?? new Error('Connection is closed.')));
+    const onEnd = () => settle(() => reject(reason ?? new Error('Connection is closed.')));
+    let isOfLastConnection = isClosing(client);
+    const onClose = () => {
+      if (!isOfLastConnection) onEnd();
+      isOfLastConnection = false;
+    };
     const settle = (end: () => void) => {
-      client.off('error', onError).off('ready', onReady).off('close', onClose).off('end', onClose);
+      client.off('error', onError).off('ready', onReady).off('close', onClose).off('end', onEnd);
       end();
     };
-    client.on('error', onError).on('ready', onReady).on('close', onClose).on('end', onClose);
+    client.on('error', onError).on('ready', onReady).on('close', onClose).on('end', onEnd);
     if (client.status === 'wait' || client.status === 'end')
       client.connect().catch((error: Error) => (reason ??= error));
   });

@@ -148,7 +148,7 @@ export class RedisDriver implements Driver {
     for (const client of clients) {
       // A connection that is being made carries no command yet. On an open connection Redis answers in order, so answers
       // that came meanwhile belong to earlier calls. Redis must not run this call later: its caller has got an error.
-      if (isUsable(client)) resetSocket(client.stream);
+      if (client.status === 'ready') resetSocket(client.stream);
     }
   }
 

@@ -1,5 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import { isOutage, OUTAGE } from '../../../../../lib/engine/bullmq/redis/redis-client.js';
+import type { Redis } from 'ioredis';
+import { EventEmitter } from 'node:events';
+import { isOutage, isUsable, nextAttempt, OUTAGE } from '../../../../../lib/engine/bullmq/redis/redis-client.js';
 
 /** The alternatives, in their order: an error that matches none of them is thrown instead of being tried again. */
 const ALTERNATIVES =
@@ -23,5 +25,36 @@ describe('isOutage', () => {
     'NOSCRIPT No matching script',
   ])('the answer "%s" is not an outage', (message) => {
     expect(isOutage(new Error(message))).toBe(false);
+  });
+});
+
+describe('a client whose connection is being closed', () => {
+  const closing = () =>
+    Object.assign(new EventEmitter(), { status: 'ready', stream: { writable: false } }) as unknown as Redis &
+      EventEmitter;
+
+  it('is not usable, although ioredis calls it ready', () => {
+    const client = closing();
+    expect(isUsable(client)).toBe(false);
+    Object.assign(client.stream, { writable: true });
+    expect(isUsable(client)).toBe(true);
+  });
+
+  it('is awaited until its next connection is ready', async () => {
+    const client = closing();
+    const attempt = nextAttempt(client);
+    client.emit('close');
+    client.emit('ready');
+    await expect(attempt).resolves.toBeUndefined();
+    expect(client.eventNames()).toEqual([]);
+  });
+
+  it.each(['close', 'end'])('is given up at the event "%s" of its next connection', async (event) => {
+    const client = closing();
+    const attempt = nextAttempt(client);
+    client.emit('close');
+    client.emit('error', new Error('connect ECONNREFUSED'));
+    client.emit(event);
+    await expect(attempt).rejects.toThrow('ECONNREFUSED');
   });
 });
