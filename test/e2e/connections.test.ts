@@ -77,9 +77,10 @@ describe.each(['redis', 'postgres'] as const)('connections to %s', (engine) => {
     await expect(handle.result({ timeout: '10s' })).resolves.toBe(1);
     // On Redis one for commands, one for messages, one for each of three queues, for that of workflows and for that of acts, and one
     // that the workers share. On PostgreSQL one for everything that listens.
-    const ofWorker = (await count()) - ofProducer;
-    if (engine === 'redis') expect(ofWorker).toBe(8);
-    else expect(ofWorker).toBeLessThanOrEqual(POOL + 1);
+    const ofBoth = await count();
+    if (engine === 'redis') expect(ofBoth - ofProducer).toBe(8);
+    // The pool of the producer may have grown since.
+    else expect(ofBoth).toBeLessThanOrEqual(2 * (POOL + 1));
 
     await worker.app.close();
     await producer.app.close();
