@@ -1,15 +1,16 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
 import { Redis } from 'ioredis';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Task, type Role, type TaskQueueOptions, type Tasks } from 'nestjs-task-queue';
 import { boot, type Booted } from '../../support/boot.js';
 import { Gate } from '../../support/gate.js';
 import { startProxy } from '../../support/tcp-proxy.js';
+import { until } from '../../support/until.js';
 
 /** The gate for which long tasks wait, and the times at which tasks started. */
 let gate: Gate;
 let startedAt = 0;
+let longStarted = false;
 
 @Injectable()
 class Work {
@@ -21,6 +22,7 @@ class Work {
 
   @Task()
   async long(): Promise<void> {
+    longStarted = true;
     await gate.opened;
   }
 }
@@ -36,6 +38,7 @@ beforeAll(() => {
 });
 beforeEach(() => {
   gate = new Gate();
+  longStarted = false;
   prefix = `early_${process.pid}_${++count}`;
 });
 afterEach(async () => {
@@ -55,10 +58,21 @@ async function start(role: Role, options: TaskQueueOptions = {}): Promise<Tasks<
   return booted.queue.of(Work);
 }
 
-/** Runs a task, and leaves the workers the time to wait again. */
-async function run(work: Tasks<Work>, text: string): Promise<void> {
-  await (await work.echo.enqueue(text)).result({ timeout: '10s' });
-  await sleep(30);
+/** Waits until so many workers of the queue wait for Redis to tell of a task. */
+async function untilIdle(workers: number): Promise<void> {
+  const name = ` name=${prefix}:${Buffer.from('default').toString('base64')}`;
+  const isIdle = (client: string) => client.includes(name) && client.includes(' cmd=bzpopmin ');
+  await until(
+    async () =>
+      String(await redis.client('LIST'))
+        .split('\n')
+        .filter(isIdle).length === workers,
+    `${workers} workers wait`,
+  );
+}
+
+async function run(work: Tasks<Work>, text: string): Promise<string> {
+  return (await work.echo.enqueue(text)).result({ timeout: '10s' });
 }
 
 /** Redis alone: its worker learns of a job by a command that waits, and PostgreSQL tells every worker with the answer to the enqueue. */
@@ -70,9 +84,9 @@ it('a task starts after one way to Redis and back in the process that enqueues i
     await run(work, 'first');
     const times: number[] = [];
     for (let n = 0; n < 5; n++) {
-      await sleep(6 * ONE_WAY);
+      await untilIdle(1);
       const begun = performance.now();
-      await (await work.echo.enqueue(`${n}`)).result({ timeout: '10s' });
+      await run(work, `${n}`);
       times.push(startedAt - begun);
     }
     // With a marker for which the worker waits there are two ways to Redis and back.
@@ -87,13 +101,14 @@ it('a task starts after one way to Redis and back in the process that enqueues i
 it('a process that is busy with its own task keeps no task from an idle one', async () => {
   const queues = { default: { concurrency: 1 } };
   await start('worker', { queues });
-  await sleep(200);
+  await untilIdle(1);
   const busy = await start('both', { queues });
   const producer = await start('producer');
-  await sleep(200);
+  await untilIdle(2);
   // Redis tells the worker that has waited for longer. The other one has asked before, and its command goes on waiting.
   await busy.long.enqueue();
-  await sleep(200);
+  await until(() => longStarted, 'the long task runs');
+  await untilIdle(2);
   // A worker that waits and is told of no task asks after five seconds.
   for (let n = 0; n < 3; n++) {
     const handle = await producer.echo.enqueue(`${n}`);
@@ -109,7 +124,7 @@ it('each of many tasks that are enqueued one by one runs once, wherever a worker
   for (const [n, text] of texts.entries()) {
     const handle = await (n % 2 === 0 ? one : other).echo.enqueue(text);
     // Now and then all workers wait again.
-    if (n % 10 === 0) await sleep(5);
+    if (n % 10 === 0) await untilIdle(2);
     results.push(await handle.result({ timeout: '2s' }));
   }
   expect(results).toEqual(texts);
