@@ -8,7 +8,7 @@ const PAUSE = 1_000;
 /** A time in the past. */
 const PAST = 1;
 
-type WorkerBackend = Pick<IQueueBackend, 'moveToActive' | 'moveToCompleted' | 'moveToFailed'>;
+type WorkerBackend = Pick<IQueueBackend, 'moveToActive' | 'moveToCompleted' | 'moveToFailed' | 'waitForJob'>;
 
 /** The time of the last answer to the request for a job, by `performance.now()`. */
 const ANSWERED_AT = Symbol('time of the last answer');
@@ -52,16 +52,21 @@ function pauseAfterError(backend: WorkerBackend): void {
  *
  * The next `moveToActive` waits for one turn of the event loop, in which a short task may end. BullMQ asks for the next
  * job in the same command that stores the end. When that answer says that there is no job, `moveToActive` returns this
- * answer instead of asking the server again.
+ * answer instead of asking the server again. A worker that has waited for a job asks at once: that answer is older than the job.
  */
 function startImmediately<B extends WorkerBackend>(backend: B): B {
   const moveToCompleted = backend.moveToCompleted.bind(backend);
   const moveToFailed = backend.moveToFailed.bind(backend);
+  const waitForJob = backend.waitForJob.bind(backend);
   /** The command that stored the last end. Its result contains the next job, if BullMQ asked for one. */
   let ending: Promise<{ result: unknown[] | void }> | undefined;
   let justTook = false;
   backend.moveToCompleted = (...args) => (ending = moveToCompleted(...args));
   backend.moveToFailed = (...args) => (ending = moveToFailed(...args));
+  backend.waitForJob = (timeout) => {
+    justTook = false;
+    return waitForJob(timeout);
+  };
   aroundTaking(backend, {
     taken: ([job, id, limitedFor, delayedUntil]) => {
       (backend as { [ANSWERED_AT]?: number })[ANSWERED_AT] = performance.now();

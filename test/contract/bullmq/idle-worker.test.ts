@@ -1,7 +1,6 @@
-import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
-import { getQueueToken } from '@nestjs/bullmq';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
-import type { IQueueBackend, Queue, Worker } from 'bullmq';
+import type { IQueueBackend, Worker } from 'bullmq';
 import { Task, type Tasks } from 'nestjs-task-queue';
 import { ENGINE } from '../../../lib/task-queue-tokens.js';
 import { boot, type Booted } from '../../support/boot.js';
@@ -37,49 +36,46 @@ class JobRequests {
     this.gate = undefined;
   }
 
-  /** @param backend an object of the class whose requests are delayed */
-  spyOn(backend: IQueueBackend): void {
-    const prototype = Object.getPrototypeOf(backend) as Pick<IQueueBackend, 'moveToActive'>;
-    const { moveToActive } = prototype;
-    const answer = async (worker: IQueueBackend, args: Parameters<typeof moveToActive>) => {
+  /** @param backend of a worker, with all changes of this package */
+  delay(backend: IQueueBackend): void {
+    const { moveToActive } = backend;
+    backend.moveToActive = async (...args) => {
       if (this.gate && this.jobFound) {
         this.delayed++;
         await this.gate.opened;
       }
-      const answered = await moveToActive.apply(worker, args);
+      const answered = await moveToActive.apply(backend, args);
       this.lastGotNone = !answered[0];
       if (this.gate && answered[0]) this.jobFound = true;
       return answered;
     };
-    jest.spyOn(prototype, 'moveToActive').mockImplementation(function (this: IQueueBackend, ...args) {
-      return answer(this, args);
-    });
   }
 }
 
 describeEachDatabase('an idle worker', (engine) => {
   const requests = new JobRequests();
-  let other: Booted;
   let worker: Booted;
+  let backend: IQueueBackend;
   let sums: Tasks<Sums>;
 
   beforeAll(async () => {
-    other = await boot({ ...(await engine.place()), role: 'producer' });
-    requests.spyOn(other.app.get<Queue>(getQueueToken('default')).getBackend());
     worker = await boot({ ...(await engine.place()), queues: { default: { concurrency: 10 } } }, [Sums]);
+    const { consumers } = worker.app.get<{ consumers: Map<string, { worker: Worker }> }>(ENGINE);
+    backend = (consumers.get('default') as { worker: Worker }).worker.getBackend();
+    requests.delay(backend);
     sums = worker.queue.of(Sums);
+    // The first request of the worker may be under way.
+    await (await sums.add.enqueue(0, 0)).result({ timeout: '10s' });
+    await until(() => requests.lastGotNone, 'a request gets no task');
   });
   afterAll(async () => {
     requests.release();
-    await Promise.all([other.app.close(), worker.app.close()]);
-    jest.restoreAllMocks();
+    await worker.app.close();
   });
 
   it('the worker asks for a task at least every ten seconds, also when it knows a delayed one', () => {
-    const { consumers } = worker.app.get<{ consumers: Map<string, { worker: Worker }> }>(ENGINE);
-    const longest = consumers.get('default')?.worker.getBackend().maximumBlockTimeout;
-    expect(longest).toBeGreaterThan(0);
-    expect(longest).toBeLessThanOrEqual(10);
+    expect(backend.maximumBlockTimeout).toBeGreaterThan(0);
+    expect(backend.maximumBlockTimeout).toBeLessThanOrEqual(10);
   });
 
   // Repeated, because it depends on the earlier runs whether BullMQ's main loop waits for that answer.
@@ -89,14 +85,14 @@ describeEachDatabase('an idle worker', (engine) => {
       requests.delayAllAfterNextJob();
       const first = await sums.add.enqueue(1, 2);
       expect(await first.result({ timeout: '10s' })).toBe(3);
-      await until(() => requests.delayed > 0);
+      await until(() => requests.delayed > 0, 'the worker asks for further tasks');
       const others = await sums.add.enqueueMany([
         [3, 4],
         [5, 6],
       ]);
       requests.release();
       expect(await Promise.all(others.map((task) => task.result({ timeout: '10s' })))).toEqual([7, 11]);
-      await until(() => requests.lastGotNone);
+      await until(() => requests.lastGotNone, 'a request gets no task');
     },
   );
 });

@@ -1,14 +1,12 @@
 import type { RedisQueueBackend } from 'bullmq';
-import { IdleWait } from './patched-idle-wait.js';
-import { ignore } from './redis-client.js';
+import { IdleWait, type IdleWaitDeps } from './patched-idle-wait.js';
 
 /** The workers of this process that may ask for a job in the packet that stores it. */
 export class IdleWorkers {
   private readonly waits = new Map<string, readonly IdleWait[]>();
 
-  /** @param wake tells another worker of the queue that there may be a job */
-  add(queue: string, backend: RedisQueueBackend, wake: () => Promise<void>): IdleWait {
-    const wait = new IdleWait(backend, () => void wake().catch(ignore));
+  add(queue: string, backend: RedisQueueBackend, deps: IdleWaitDeps): IdleWait {
+    const wait = new IdleWait(backend, deps);
     this.waits.set(queue, [...this.of(queue), wait]);
     const close = backend.close.bind(backend);
     backend.close = (force) => {

@@ -1,15 +1,22 @@
 import type { RedisClient } from './client-options.js';
 
+/** Sends all commands in one packet that are sent before `send` returns. */
+export function inOnePacket<T>(client: RedisClient, send: () => T): T {
+  // A cluster has a connection for each node and chooses one by itself.
+  const stream = 'nodes' in client ? undefined : client.stream;
+  stream?.cork();
+  try {
+    return send();
+  } finally {
+    stream?.uncork();
+  }
+}
+
 /** Sends a command for each item, all in one packet. */
-export function inOnePacket<T, R>(
+export function eachInOnePacket<T, R>(
   client: RedisClient,
   items: readonly T[],
   send: (item: T, index: number) => Promise<R>,
 ): Promise<R[]> {
-  // A cluster has a connection for each node and chooses one by itself.
-  const stream = 'nodes' in client ? undefined : client.stream;
-  stream?.cork();
-  const sent = items.map(send);
-  stream?.uncork();
-  return Promise.all(sent);
+  return Promise.all(inOnePacket(client, () => items.map(send)));
 }

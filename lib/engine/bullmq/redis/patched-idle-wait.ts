@@ -1,22 +1,41 @@
-import type { IQueueBackend, RedisQueueBackend } from 'bullmq';
-import type { Redis } from 'ioredis';
+import type { IQueueBackend, Worker, WorkerOptions } from 'bullmq';
 import { aroundTaking } from '../around-taking.js';
+import type { NextJob } from '../lane/taken-ahead.js';
+import type { RedisClient } from './client-options.js';
+import { inOnePacket } from './one-packet.js';
 
-type WaitingBackend = Pick<IQueueBackend, 'waitForJob' | 'moveToActive' | 'moveToCompleted' | 'moveToFailed'> &
-  Pick<RedisQueueBackend, 'execCommand'>;
+type WaitingBackend = Pick<IQueueBackend, 'waitForJob' | 'moveToActive' | 'moveToCompleted' | 'moveToFailed'>;
 /** Tells a worker that there may be a job, or when the next one is due. */
 type Marker = Awaited<ReturnType<IQueueBackend['waitForJob']>>;
-type Client = Parameters<RedisQueueBackend['execCommand']>[0];
+
+/** The method with which BullMQ's worker waits, if no job was left, and asks for a job. */
+export const WAIT_AND_ASK = '_getNextJob';
+
+/** How BullMQ's worker asks for a job. These methods are protected. */
+interface Requests {
+  readonly opts: Pick<WorkerOptions, 'name'>;
+  [WAIT_AND_ASK](token: string, options?: object): Promise<unknown>;
+  moveToActive(token: string, name?: string): Promise<unknown>;
+}
 
 /** Ends the wait of a worker in place of a marker. */
 const ASK_NOW: Marker = { member: '', score: 0 };
-/** The answer of the script `moveToActive` when no job waits. */
-const NO_JOB = [0, 0, 0, 0];
+
+export interface IdleWaitDeps {
+  /**
+   * Sends the request for a job before it returns, on the client that stores jobs. Gets `undefined` when the worker has to ask on its own
+   * client.
+   */
+  readonly take: (token: string) => Promise<NextJob | undefined>;
+  /** Tells another worker of the queue that there may be a job. */
+  readonly handOn: () => void;
+}
 
 /**
  * The wait of one idle worker for a job. By itself, BullMQ stores a job with a marker, Redis gives the marker to a worker that waits for
  * it, and then this worker asks for the job: two ways to Redis and back. A worker of the process that stores the job can ask at
- * once, in the packet that stores the job (see {@link askWith}): one way.
+ * once, in the packet that stores the job (see {@link askWith}): one way. Then its wait ends, and the request with which it goes on
+ * is the one that was sent.
  *
  * The command that waits for the marker stays with Redis then, and the next wait of the worker takes its answer. Redis gives each marker to
  * one worker of all processes, so a marker that comes while the worker runs a job must not get lost: if the worker does not ask for
@@ -25,57 +44,37 @@ const NO_JOB = [0, 0, 0, 0];
 export class IdleWait {
   /** Whether a command that waits for a marker is with Redis. */
   private isWithRedis = false;
+  /** The token with which the worker waits. */
+  private token: string | undefined;
+  /** Makes the request of the worker; `undefined` before {@link watch}. */
+  private request: ((token: string) => Promise<unknown>) | undefined;
   /** How the wait of the worker ends; `undefined` while it does not wait. */
   private open: { resolve(marker: Marker): void; reject(error: unknown): void } | undefined;
+  /** The request that was made for the worker before its wait ended. */
+  private early: { readonly token: string; readonly job: Promise<unknown> } | undefined;
+  /** Whether the next request goes with the packet that stores a job. */
+  private isEarly = false;
   /** The marker since which the worker has not asked for a job. */
   private unused: Marker | undefined;
   /** Requests for a job without an answer. */
   private asking = 0;
-  /** Whether a request has got a job since the last wait that {@link ask} ended. A queue may be paused, for example. */
+  /** Whether a request has got a job since the last early one. A queue may be paused, for example. */
   private helps = true;
-  /** The client on which the next request for a job is sent. */
-  private client: Redis | undefined;
   private readonly waitForJob: IQueueBackend['waitForJob'];
 
   constructor(
     backend: WaitingBackend,
-    private readonly handOn: () => void,
+    private readonly deps: IdleWaitDeps,
   ) {
     this.waitForJob = backend.waitForJob.bind(backend);
     backend.waitForJob = (timeout) => this.wait(timeout);
-    const execCommand = backend.execCommand.bind(backend);
-    backend.execCommand = (client, command, args) => {
-      const early = command === 'moveToActive' ? this.takeClient() : undefined;
-      if (!early) return execCommand(client, command, args);
-      // Whatever went wrong, the worker asks again in its own way.
-      return execCommand(early, command, args).catch(() => NO_JOB);
-    };
-  }
-
-  /** Whether the worker waits, and may get a job if it asks. */
-  get isIdle(): boolean {
-    return this.helps && this.open !== undefined;
-  }
-
-  /** Ends the wait of an idle worker, which then asks for a job in the microtasks that follow, on this client. */
-  ask(client: Redis): void {
-    this.helps = false;
-    this.client = client;
-    this.open?.resolve(ASK_NOW);
-  }
-
-  /** The worker sends further requests on its own client. */
-  asked(): void {
-    this.client = undefined;
-  }
-
-  /** Notices when the worker asks for a job, also with the end of another. Call it after the changes that ask in another way. */
-  watch(backend: WaitingBackend): void {
-    const { moveToActive, moveToCompleted, moveToFailed } = backend;
+    const moveToActive = backend.moveToActive.bind(backend);
     backend.moveToActive = (token, name) => {
       this.asking++;
       this.unused = undefined;
-      return moveToActive.call(backend, token, name);
+      if (!this.isEarly) return moveToActive(token, name);
+      this.isEarly = false;
+      return deps.take(token).then((next) => next ?? moveToActive(token, name));
     };
     aroundTaking(backend, {
       taken: (next) => {
@@ -88,6 +87,7 @@ export class IdleWait {
         throw error;
       },
     });
+    const { moveToCompleted, moveToFailed } = backend;
     backend.moveToCompleted = (job, value, keep, token, fetchNext) => {
       if (fetchNext) this.unused = undefined;
       return moveToCompleted.call(backend, job, value, keep, token, fetchNext);
@@ -98,13 +98,41 @@ export class IdleWait {
     };
   }
 
-  private takeClient(): Client | undefined {
-    const { client } = this;
-    this.client = undefined;
-    if (!client) return undefined;
-    const scripts = client as unknown as Record<string, (args: unknown[]) => Promise<unknown>>;
-    const runCommand = (script: string, args: unknown[]) => scripts[script]?.(args) ?? Promise.resolve(NO_JOB);
-    return { runCommand } as unknown as Client;
+  /** Before this is called, no request is made early. */
+  watch(worker: Worker): void {
+    const requests = worker as unknown as Requests;
+    const next = requests[WAIT_AND_ASK].bind(worker);
+    const take = requests.moveToActive.bind(worker);
+    this.request = (token) => take(token, requests.opts.name);
+    requests[WAIT_AND_ASK] = (token, options) => {
+      this.token = token;
+      return next(token, options);
+    };
+    requests.moveToActive = (token, name) => {
+      const { early } = this;
+      if (early?.token !== token) return take(token, name);
+      this.early = undefined;
+      return early.job;
+    };
+  }
+
+  /** Whether the worker waits, and may get a job if it asks. */
+  get isIdle(): boolean {
+    return this.helps && this.open !== undefined && this.token !== undefined;
+  }
+
+  /**
+   * Makes the request of an idle worker for a job, and ends its wait. The request passes through all changes of the backend. One of them may
+   * hold it, for example because there is no place; then it is sent later, on the worker's own client.
+   */
+  ask(): void {
+    const { open, token } = this;
+    if (!open || token === undefined || !this.request) return;
+    this.helps = false;
+    this.isEarly = true;
+    this.early = { token, job: this.request(token) };
+    this.isEarly = false;
+    open.resolve(ASK_NOW);
   }
 
   /** @param timeout in seconds */
@@ -165,24 +193,17 @@ export class IdleWait {
       setImmediate(() => {
         if (this.unused !== unused) return;
         this.unused = undefined;
-        this.handOn();
+        this.deps.handOn();
       }),
     );
   }
 }
 
 /** Sends a command that stores jobs, and in the same packet the request of an idle worker for a job. */
-export function askWith<T>(client: Redis, worker: IdleWait, send: () => Promise<T>): Promise<T> {
-  const { stream } = client;
-  stream.cork();
-  // These steps come after all microtasks, in which the worker asks.
-  queueMicrotask(() =>
-    process.nextTick(() => {
-      worker.asked();
-      stream.uncork();
-    }),
-  );
-  const sent = send();
-  worker.ask(client);
-  return sent;
+export function askWith<T>(client: RedisClient, worker: IdleWait, send: () => T): T {
+  return inOnePacket(client, () => {
+    const sent = send();
+    worker.ask();
+    return sent;
+  });
 }

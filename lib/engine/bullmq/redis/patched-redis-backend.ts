@@ -6,7 +6,6 @@ import { decodableFields, decodableHash, unreadableHash } from './decodable-hash
 import { WORKER_SILENCE_LIMIT, type RedisClient } from './client-options.js';
 import { isForbidden } from './answer-code.js';
 import { endWaiting, ignore, isOutage } from './redis-client.js';
-import type { IdleWait } from './patched-idle-wait.js';
 import { patchDisconnect } from './patched-disconnect.js';
 import { repairKeyTypes } from './patched-key-types.js';
 import { cutWhenSilent } from './silence-watchdog.js';
@@ -33,11 +32,10 @@ const LONGEST_WAIT = 5;
  * - It waits for a job for {@link LONGEST_WAIT} seconds at most.
  * - It takes jobs as {@link patchWorkerBackend} describes, and knows the clock ({@link waitByOwnClock}).
  * - With `inLane`, jobs end and are taken together.
- * - With `idleWait`, it asks for a job that this process stores in the packet that stores the job.
  */
 export function backendFactory(
   clock: Clock,
-  { inLane = alone, onForbidden = ignore, idleWait }: BackendOptions = {},
+  { inLane = alone, onForbidden = ignore }: BackendOptions = {},
 ): BackendFactory<RedisQueueBackend> {
   return (name, options, kind) => {
     const backend = readDefensively(passServerTime(bullmq.createRedisBackend(name, options, kind), clock));
@@ -49,11 +47,7 @@ export function backendFactory(
       await disconnectBlocking(wait);
     };
     Object.defineProperty(backend, 'maximumBlockTimeout', { value: LONGEST_WAIT });
-    const wait = idleWait?.(backend);
-    return inLane(backend, (one) => {
-      wait?.watch(one);
-      return patchWorkerBackend(refusalIsOutage(waitByOwnClock(one, clock), onForbidden));
-    });
+    return inLane(backend, (one) => patchWorkerBackend(refusalIsOutage(waitByOwnClock(one, clock), onForbidden)));
   };
 }
 
@@ -61,8 +55,6 @@ export interface BackendOptions {
   readonly inLane?: InLane;
   /** Called with an error of a worker that lacks a right. */
   readonly onForbidden?: (error: Error) => void;
-  /** Makes the wait of a worker one that can be ended; not called when no worker is to ask early. */
-  readonly idleWait?: (backend: RedisQueueBackend) => IdleWait;
 }
 
 /** Puts the ends of many jobs into one script, below the further changes of a worker's backend. */

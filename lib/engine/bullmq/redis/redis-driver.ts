@@ -7,7 +7,7 @@ import type {
   RedisQueueBackend,
   Worker,
 } from 'bullmq';
-import type { ClusterOptions, Redis } from 'ioredis';
+import type { ClusterOptions } from 'ioredis';
 import { ConfigurationError } from '../../../errors.js';
 import type { Finding } from '../../ports/diagnosis-port.js';
 import type { ForeignWorker } from '../../ports/foreign-workers-port.js';
@@ -22,16 +22,12 @@ import { isAnswer, isForbidden, lacksRight } from './answer-code.js';
 import { openWorkerCopy, SUBSCRIBER_OPTIONS, WORKER_SILENCE_LIMIT, type RedisClient } from './client-options.js';
 import { diagnoseRedis } from './diagnose-redis.js';
 import { foreignWorkersOnRedis } from './foreign-workers.js';
-import { IdleWorkers } from './idle-workers.js';
-import { laneOn } from './lane/lane-on-client.js';
-import { inOnePacket } from './one-packet.js';
+import { eachInOnePacket } from './one-packet.js';
 import { patchDisconnect } from './patched-disconnect.js';
 import { patchHashReplies } from './patched-hash-replies.js';
-import { askWith } from './patched-idle-wait.js';
 import { repairKeyTypes } from './patched-key-types.js';
-import { backendFactory, withBareCopies } from './patched-redis-backend.js';
+import { backendFactory } from './patched-redis-backend.js';
 import { patchScripts } from './patched-scripts.js';
-import { patchSendCommand } from './patched-send-command.js';
 import { PlainJobs } from './plain-jobs.js';
 import { readTime } from './read-time.js';
 import { RedisBus } from './redis-bus.js';
@@ -49,6 +45,7 @@ import { RedisLists } from './redis-lists.js';
 import { RedisLogs } from './redis-logs.js';
 import { RedisMetadata } from './redis-metadata.js';
 import { RedisRateWindows } from './redis-rate-windows.js';
+import { RedisWorkers } from './redis-workers.js';
 import { cutWhenSilent } from './silence-watchdog.js';
 import { WAKE } from './wake.js';
 
@@ -76,12 +73,10 @@ export class RedisDriver implements Driver {
   readonly transactions = undefined;
   private readonly classes: ReturnType<typeof bullmq.withBackend<RedisQueueBackend, ConnectionOptions>>;
   private readonly plainJobs: PlainJobs;
-  /** The workers of this process that ask for a job in the packet that stores it; none on a cluster or a client of the application. */
-  private readonly idleWorkers = new IdleWorkers();
+  private readonly workers: RedisWorkers;
   private readonly copies: RedisClient[] = [];
   private readonly listeners: ((error: Error) => void)[] = [];
   private connecting: Promise<void> | undefined;
-  private workerClient: RedisClient | undefined;
   private closing = false;
 
   /**
@@ -108,10 +103,20 @@ export class RedisDriver implements Driver {
     this.metadata = new RedisMetadata(commands, prefix);
     this.rateWindows = new RedisRateWindows(commands, prefix);
     this.lists = new RedisLists({ commands, prefix });
+    this.workers = new RedisWorkers({
+      prefix,
+      clock: this.clock,
+      commands,
+      asksEarly: ownsCommands && !('nodes' in commands),
+      openCopy: () => this.openCopy(),
+      report: this.report,
+      reportRemoved: this.reportRemoved,
+      wake: (queue) => this.wake(queue),
+    });
     this.bus = new RedisBus(
       prefix,
       commands,
-      () => this.workerClient,
+      () => this.workers.client,
       () => this.openCopy(SUBSCRIBER_OPTIONS),
     );
   }
@@ -171,13 +176,12 @@ export class RedisDriver implements Driver {
     this.lists.useQueue(queue.name);
     if (this.plainJobs.fit(backend, jobs)) {
       const add = () => this.plainJobs.add(backend, jobs);
-      const idle = this.idleWorkers.find(queue.name);
-      await (idle ? askWith(this.commands as Redis, idle, add) : add());
+      await this.workers.store(queue.name, add);
       for (const [index, { jobId }] of jobs.entries()) stored(index, jobId);
       return [];
     }
     const client = await backend.client;
-    await inOnePacket(this.commands, jobs, ({ job, jobId }, index) =>
+    await eachInOnePacket(this.commands, jobs, ({ job, jobId }, index) =>
       backend.addJobToTransaction(client, job, jobId).then((id) => stored(index, id)),
     );
     return [];
@@ -193,24 +197,9 @@ export class RedisDriver implements Driver {
     return flows;
   }
 
-  createWorker(
-    name: string,
-    processor: Processor,
-    { runsBatches, ...options }: DriverWorkerOptions,
-    ends: EndMessages,
-  ): Worker {
+  createWorker(name: string, processor: Processor, options: DriverWorkerOptions, ends: EndMessages): Worker {
     this.useQueues([name]);
-    this.workerClient ??= withBareCopies(patchSendCommand(this.openCopy()), this.reportRemoved);
-    const { workerClient, clock } = this;
-    let worker: Worker | undefined;
-    const inLane = laneOn(workerClient, { clock, ends, runsBatches, worker: () => worker });
-    const asksEarly = this.ownsCommands && !('nodes' in this.commands) && !runsBatches;
-    const idleWait = (backend: RedisQueueBackend) => this.idleWorkers.add(name, backend, () => this.wake(name));
-    const classes = bullmq.withBackend(
-      backendFactory(clock, { inLane, onForbidden: this.report, ...(asksEarly && { idleWait }) }),
-    );
-    worker = new classes.Worker(name, processor, { ...options, connection: workerClient, prefix: this.prefix });
-    return worker;
+    return this.workers.create(name, processor, options, ends);
   }
 
   async wake(queue: string): Promise<void> {

@@ -15,7 +15,7 @@ import {
   type JobReply,
 } from './job-hash.js';
 import { MAKE_ENDABLE } from './make-endable.js';
-import { inOnePacket } from './one-packet.js';
+import { eachInOnePacket } from './one-packet.js';
 import { ignore } from './redis-client.js';
 import { REMOVE_ENDED } from './remove-ended.js';
 
@@ -32,7 +32,7 @@ export class RedisJobs implements StoredJobs {
   /** Sends a command for each job, all in one packet. */
   async find(jobs: readonly JobRef[]): Promise<(FoundJob | undefined)[]> {
     await this.connect();
-    return inOnePacket(this.commands, jobs, async ({ queue, id }) => {
+    return eachInOnePacket(this.commands, jobs, async ({ queue, id }) => {
       const keys = keysOfJob(`${this.prefix}:${queue}:${id}`);
       return toFoundJob((await this.commands.eval(READ_JOB, keys.length, ...keys)) as JobReply);
     });
@@ -41,14 +41,14 @@ export class RedisJobs implements StoredJobs {
   /** Sends a command for each job, all in one packet, and another one for each job that was delayed. */
   async cancel(queue: Queue, cancels: readonly CancelOfJob[]): Promise<(FoundJob | undefined)[]> {
     const backend = queue.getBackend();
-    const found = await inOnePacket(this.commands, cancels, async (cancel) => {
+    const found = await eachInOnePacket(this.commands, cancels, async (cancel) => {
       const keys = keysOfJob(backend.toKey(cancel.id));
       const reply = await this.commands.eval(CANCEL_JOB, keys.length, ...keys, beginningOfMark(cancel));
       return toFoundJob(reply as JobReply);
     });
     const delayed = cancels.filter((_, index) => found[index]?.state === 'delayed');
     // A promotion fails when the job's own time came meanwhile.
-    await inOnePacket(this.commands, delayed, ({ id }) => backend.promote(id).catch(ignore));
+    await eachInOnePacket(this.commands, delayed, ({ id }) => backend.promote(id).catch(ignore));
     return found;
   }
 

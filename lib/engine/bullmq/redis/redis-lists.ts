@@ -12,7 +12,7 @@ import { queuedSince } from '../jobs/queued-since.js';
 import { parse } from '../jobs/job-data.js';
 import { isObject } from '../jobs/unreadable-job.js';
 import { toFoundJob, type JobReply } from './job-hash.js';
-import { inOnePacket } from './one-packet.js';
+import { eachInOnePacket } from './one-packet.js';
 import { QueueNames } from './queue-names.js';
 import { LIST_QUEUED_JOBS, LIST_SORTED_JOBS, QUEUE_FIGURES } from './list-jobs.js';
 
@@ -64,7 +64,7 @@ export class RedisLists implements JobLists {
     if (!isOrderedByTime(list)) {
       const [first] = after ?? [];
       const left = first === undefined ? queues : queues.filter((queue) => queue >= first);
-      const lists = await inOnePacket(this.deps.commands, left, (queue) => {
+      const lists = await eachInOnePacket(this.deps.commands, left, (queue) => {
         const position = queue === first ? after?.slice(1) : undefined;
         return UNSORTED.has(list)
           ? this.readList(queue, list, position, count)
@@ -72,7 +72,9 @@ export class RedisLists implements JobLists {
       });
       return lists.flatMap((jobs, index) => jobs.map((job) => inQueue(job, left[index] as string))).slice(0, count);
     }
-    const lists = await inOnePacket(this.deps.commands, queues, (queue) => this.readSorted(queue, list, after, count));
+    const lists = await eachInOnePacket(this.deps.commands, queues, (queue) =>
+      this.readSorted(queue, list, after, count),
+    );
     const direction = isDescending(list) ? -1 : 1;
     return lists
       .flat()
@@ -87,7 +89,7 @@ export class RedisLists implements JobLists {
 
   figures(queues: readonly string[]): Promise<QueueFigures[]> {
     const { commands } = this.deps;
-    return inOnePacket(commands, queues, async (queue) => {
+    return eachInOnePacket(commands, queues, async (queue) => {
       const prefix = `${this.deps.prefix}:${queue}:`;
       const keys = [...Object.values(KEYS), 'meta'].map((key) => prefix + key);
       const reply = (await commands.eval(QUEUE_FIGURES, keys.length, ...keys, prefix)) as FiguresReply;

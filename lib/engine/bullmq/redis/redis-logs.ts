@@ -2,7 +2,7 @@ import type { JobLines, JobLogs, LineOfJob } from '../driver.js';
 import type { JobRef } from '../stored-jobs.js';
 import type { RedisClient } from './client-options.js';
 import { FIELD_OF_JOB } from './job-hash.js';
-import { inOnePacket } from './one-packet.js';
+import { eachInOnePacket } from './one-packet.js';
 
 /** A field of the job's hash. BullMQ does not read it, and it goes with the job. */
 const DROPPED = 'logsDropped';
@@ -48,7 +48,7 @@ export class RedisLogs implements JobLogs {
       if (ofJob) ofJob.push(line);
       else jobs.set(key, [line]);
     }
-    await inOnePacket(this.commands, [...jobs], ([key, ofJob]) =>
+    await eachInOnePacket(this.commands, [...jobs], ([key, ofJob]) =>
       this.commands.eval(ADD_LOG_LINES, 2, ...keysOfLog(key), keep, ...ofJob),
     );
   }

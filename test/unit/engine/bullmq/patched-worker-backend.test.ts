@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { IQueueBackend } from 'bullmq';
 import { patchWorkerBackend } from '../../../../lib/engine/bullmq/patched-worker-backend.js';
 
-type Backend = Pick<IQueueBackend, 'moveToActive' | 'moveToCompleted' | 'moveToFailed'>;
+type Backend = Pick<IQueueBackend, 'moveToActive' | 'moveToCompleted' | 'moveToFailed' | 'waitForJob'>;
 type Answer = readonly unknown[];
 
 const NONE: Answer = [null, '', 0, 0];
@@ -12,12 +12,19 @@ const job = (id: string): Answer => [{ id }, id, 0, 0];
 
 let takeJob: jest.Mock<() => Promise<Answer>>;
 let storeEnd: jest.Mock<() => Promise<{ result: Answer | undefined }>>;
-let backend: { moveToActive(): Promise<Answer>; moveToCompleted(): Promise<unknown>; moveToFailed(): Promise<unknown> };
+let backend: Record<'moveToCompleted' | 'moveToFailed' | 'waitForJob', () => Promise<unknown>> & {
+  moveToActive(): Promise<Answer>;
+};
 
 beforeEach(() => {
   takeJob = jest.fn<() => Promise<Answer>>().mockResolvedValue(NONE);
   storeEnd = jest.fn<() => Promise<{ result: Answer | undefined }>>().mockResolvedValue({ result: NONE });
-  const bare = { moveToActive: takeJob, moveToCompleted: storeEnd, moveToFailed: storeEnd };
+  const bare = {
+    moveToActive: takeJob,
+    moveToCompleted: storeEnd,
+    moveToFailed: storeEnd,
+    waitForJob: async () => null,
+  };
   backend = patchWorkerBackend(bare as unknown as Backend) as unknown as typeof backend;
 });
 
@@ -75,6 +82,16 @@ it('the next moveToActive does not take over the answer of an earlier end', asyn
   await backend.moveToCompleted();
   await nextTurn();
   expect((await backend.moveToActive())[1]).toBe('b');
+});
+
+it('a worker that has waited for a job asks the server at once, whatever ends in this turn', async () => {
+  takeJob.mockResolvedValueOnce(job('a')).mockResolvedValueOnce(job('b'));
+  await backend.moveToActive();
+  await backend.waitForJob();
+  const more = backend.moveToActive();
+  expect(takeJob).toHaveBeenCalledTimes(2);
+  void backend.moveToCompleted();
+  expect((await more)[1]).toBe('b');
 });
 
 it('moveToActive waits for a second after an error other than a broken connection, and only then', async () => {

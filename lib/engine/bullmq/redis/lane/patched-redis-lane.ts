@@ -5,7 +5,8 @@ import { storeTogether, takeTogether } from '../../lane/in-lane.js';
 import { freePlaces, handOver } from '../../lane/patched-places.js';
 import { TakenAhead, type NextJob } from '../../lane/taken-ahead.js';
 import { LANE_KEYS, LANE_VERSION, type LaneReply } from './lane-script.js';
-import { MOST_JOBS, RedisLane } from './redis-lane.js';
+import type { IdleWaitDeps } from '../patched-idle-wait.js';
+import { MOST_JOBS, RedisLane, type RedisLaneDeps } from './redis-lane.js';
 import { PackageLogger } from '../../../../package-logger.js';
 
 /** The fields of BullMQ's backend that say what it does. They are not public. */
@@ -17,13 +18,25 @@ interface Inside {
   };
 }
 
+/** Sends the script of lane-script.ts before it returns. */
+export type SendScript = (keys: readonly string[], args: readonly (string | number)[]) => Promise<LaneReply>;
+
+/** Takes a job for a worker in the packet that stores the job. */
+export interface EarlyTaking {
+  /** Sends the script on the client that stores jobs. */
+  readonly send: SendScript;
+  /** Called with the backend of the worker, and with the function that takes a job so. */
+  readonly use: (backend: RedisQueueBackend, take: IdleWaitDeps['take']) => void;
+}
+
 export interface UseRedisLaneDeps {
   readonly runsBatches: boolean | undefined;
   readonly clock: Clock;
   readonly isOutage: (error: unknown) => boolean;
   readonly ends: Pick<EndMessages, 'ending'>;
-  /** Sends the script of lane-script.ts. */
-  readonly send: (keys: readonly string[], args: readonly (string | number)[]) => Promise<LaneReply>;
+  readonly send: SendScript;
+  /** `undefined` for a worker that never asks for a job in the packet that stores it. */
+  readonly early: EarlyTaking | undefined;
   readonly toJob: (fields: string[], id: string) => NextJob;
   /** `undefined` while BullMQ makes the worker. */
   readonly worker: () => Worker | undefined;
@@ -58,14 +71,17 @@ export function useRedisLane(
   const moveToActive = backend.moveToActive.bind(backend);
   const keys = LANE_KEYS.map((key) => backend.toKey(key));
   const prefix = backend.toKey('');
-  const lane = new RedisLane({
-    clockDifference: () => deps.clock.difference,
-    run: (now, ends, tokens) => {
+  const runWith =
+    (send: SendScript): RedisLaneDeps['run'] =>
+    (now, ends, tokens) => {
       const args = [prefix, now, opts.lockDuration ?? 30_000, opts.name ?? '', ends.length];
       for (const end of ends) args.push(...end);
       args.push(...tokens);
-      return deps.send(keys, args);
-    },
+      return send(keys, args);
+    };
+  const lane = new RedisLane({
+    clockDifference: () => deps.clock.difference,
+    run: runWith(deps.send),
     toJob: deps.toJob,
     isOutage: deps.isOutage,
     onEndAlone: (id) => deps.ends.ending(id),
@@ -80,6 +96,10 @@ export function useRedisLane(
     return laneSwitch.isOn && worker ? Math.min(freePlaces(worker), MOST_JOBS - 1) : 0;
   };
   takeTogether(backend, lane, ahead, free, deps.runsBatches);
+  if (deps.early) {
+    const run = runWith(deps.early.send);
+    deps.early.use(backend, (token) => (laneSwitch.isOn ? lane.takeOne(token, run) : Promise.resolve(undefined)));
+  }
   const patched = patch(backend);
   handOver(patched, ahead);
   return patched;

@@ -59,6 +59,22 @@ export class RedisLane {
     }
   }
 
+  /**
+   * Takes a job for a token.
+   *
+   * @param run sends the script, in place of `run` of the lane
+   * @returns `undefined`: the store has to be asked in BullMQ's own way, whatever went wrong
+   */
+  async takeOne(token: string, run: RedisLaneDeps['run']): Promise<NextJob | undefined> {
+    try {
+      const { jobs, none } = this.takenIn(await run(this.now(), [], [token]));
+      return jobs.get(token) ?? none;
+    } catch (error) {
+      if (!this.deps.isOutage(error)) this.deps.onRefused(error as Error);
+      return undefined;
+    }
+  }
+
   private schedule(): void {
     if (this.isScheduled || this.waiting.length === 0) return;
     this.isScheduled = true;

@@ -1,13 +1,15 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { Redis } from 'ioredis';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
-import { askWith, IdleWait } from '../../../../../lib/engine/bullmq/redis/patched-idle-wait.js';
+import { bullmq } from '../../../../../lib/engine/bullmq/bullmq-package.cjs';
+import { askWith, IdleWait, WAIT_AND_ASK } from '../../../../../lib/engine/bullmq/redis/patched-idle-wait.js';
 
 type Marker = { member: string; score: number } | null;
 type Answer = unknown[];
 
 const MARKER: Marker = { member: '0', score: 0 };
 const JOB: Answer = [['name', 'x'], 'id', 0, 0];
+const OTHER: Answer = [['name', 'y'], 'other', 0, 0];
 const NONE: Answer = [0, 0, 0, 0];
 
 /** BullMQ's backend of a worker. Its commands are answered by the test. */
@@ -20,28 +22,38 @@ class Backend {
     return new Promise((end, fail) => this.waits.push({ timeout, end, fail }));
   }
 
-  async moveToActive(token: string): Promise<Answer> {
-    await Promise.resolve();
-    return this.execCommand({ runCommand: async () => this.answers.shift() ?? NONE }, 'moveToActive', [token]);
+  async moveToActive(_token: string): Promise<Answer> {
+    return this.answers.shift() ?? NONE;
   }
 
   async moveToCompleted(..._args: unknown[]): Promise<void> {}
   async moveToFailed(..._args: unknown[]): Promise<void> {}
+}
 
-  execCommand(
-    client: { runCommand(name: string, args: unknown[]): Promise<unknown> },
-    command: string,
-    args: unknown[],
-  ): Promise<Answer> {
-    return client.runCommand(`${command}:6`, args) as Promise<Answer>;
+/** As BullMQ's worker asks for jobs. */
+class Requests {
+  readonly opts = {};
+  private count = 0;
+
+  next(timeout = 5): Promise<Answer | undefined> {
+    return this[WAIT_AND_ASK](`worker:${this.count++}`, { timeout });
+  }
+
+  async [WAIT_AND_ASK](token: string, { timeout }: { timeout: number }): Promise<Answer | undefined> {
+    const marker = await backend.waitForJob(timeout);
+    return marker && marker.score <= 0 ? this.moveToActive(token) : undefined;
+  }
+
+  async moveToActive(token: string): Promise<Answer> {
+    return backend.moveToActive(token);
   }
 }
 
-/** A client that counts what is sent in one packet. */
+/** A client that notes what is sent in one packet. */
 class Client {
   readonly packets: string[][] = [];
   private corked: string[] | undefined;
-  answer: () => Promise<Answer> = async () => JOB;
+  answer: () => Promise<Answer | undefined> = async () => JOB;
   readonly stream = {
     cork: () => void (this.corked = []),
     uncork: () => {
@@ -55,47 +67,65 @@ class Client {
     else this.packets.push([text]);
   }
 
-  'moveToActive:6'(): Promise<Answer> {
-    void this.send('take');
+  take(token: string): Promise<Answer | undefined> {
+    void this.send(`take for ${token}`);
     return this.answer();
-  }
-
-  get redis(): Redis {
-    return this as unknown as Redis;
   }
 }
 
 let backend: Backend;
 let client: Client;
+let requests: Requests;
 let wait: IdleWait;
 let handOn: jest.Mock<() => void>;
 
 beforeEach(() => {
   backend = new Backend();
   client = new Client();
+  requests = new Requests();
   handOn = jest.fn();
-  wait = new IdleWait(backend as never, handOn);
-  wait.watch(backend as never);
+  wait = new IdleWait(backend as never, { take: (token) => client.take(token), handOn });
+  wait.watch(requests as never);
 });
 afterEach(() => {
   for (const { end } of backend.waits) end(null);
 });
 
-/** As BullMQ's worker does it. */
-async function waitAndTake(timeout = 5): Promise<Answer | undefined> {
-  const marker = await backend.waitForJob(timeout);
-  return marker && marker.score <= 0 ? backend.moveToActive('token') : undefined;
-}
+const waitAndTake = (timeout?: number) => requests.next(timeout);
+const enqueue = () => askWith(client as unknown as Redis, wait, () => client.send('add'));
 
-const enqueue = () => askWith(client.redis, wait, () => client.send('add'));
-
-it('an idle worker asks for a job in the packet that stores it', async () => {
+it('the request of an idle worker is sent in the packet that stores the job', async () => {
   const taken = waitAndTake();
   expect(wait.isIdle).toBe(true);
-  await enqueue();
+  void enqueue();
+  // Nothing waits for a promise of the worker.
+  expect(client.packets).toEqual([['add', 'take for worker:0']]);
   expect(await taken).toEqual(JOB);
-  await nextTurn();
-  expect(client.packets).toEqual([['add', 'take']]);
+});
+
+it('a worker gets the answer to its early request once', async () => {
+  const taken = waitAndTake();
+  await enqueue();
+  await taken;
+  const later = waitAndTake();
+  backend.answers = [OTHER];
+  backend.waits[0]?.end(MARKER);
+  expect(await later).toEqual(OTHER);
+});
+
+it('the answer is for the token of the request alone', async () => {
+  const taken = waitAndTake();
+  void enqueue();
+  backend.answers = [OTHER];
+  expect(await backend.moveToActive('worker:9')).toEqual(OTHER);
+  expect(await taken).toEqual(JOB);
+});
+
+it('the workers of BullMQ have the methods with which a worker waits and asks', () => {
+  expect(bullmq.Worker.prototype).toMatchObject({
+    [WAIT_AND_ASK]: expect.any(Function),
+    moveToActive: expect.any(Function),
+  });
 });
 
 it('a worker that does not wait is not idle', async () => {
@@ -106,26 +136,39 @@ it('a worker that does not wait is not idle', async () => {
   expect(wait.isIdle).toBe(false);
 });
 
-it('a worker that asks later does it on its own client', async () => {
-  const marker = backend.waitForJob(5);
-  await enqueue();
-  await marker;
-  await nextTurn();
-  backend.answers = [JOB];
-  expect(await backend.moveToActive('token')).toEqual(JOB);
-  expect(client.packets).toEqual([['add']]);
-});
-
-it('a request that fails is none, and the worker asks in its own way when the marker comes', async () => {
-  client.answer = async () => Promise.reject(new Error('Connection is closed.'));
+it('a request that another change of the backend holds is sent later, on the client of the worker', async () => {
+  const { moveToActive } = backend;
+  let place: (() => void) | undefined;
+  backend.moveToActive = async (token) => {
+    await new Promise<void>((resolve) => (place = resolve));
+    return moveToActive.call(backend, token);
+  };
   const taken = waitAndTake();
   await enqueue();
-  expect(await taken).toEqual(NONE);
-  expect(wait.isIdle).toBe(false);
-  backend.answers = [JOB];
-  const later = waitAndTake();
+  expect(client.packets).toEqual([['add']]);
   backend.waits[0]?.end(MARKER);
-  expect(await later).toEqual(JOB);
+  await sleep(5);
+  // Nobody else asks for the job of this marker.
+  expect(handOn).toHaveBeenCalledTimes(1);
+  backend.answers = [OTHER];
+  place?.();
+  expect(await taken).toEqual(OTHER);
+});
+
+it('a worker whose tokens are unknown is not idle', () => {
+  wait = new IdleWait(backend as never, { take: (token) => client.take(token), handOn });
+  void backend.waitForJob(5);
+  expect(wait.isIdle).toBe(false);
+});
+
+it('a worker asks in its own way when its early request could not be answered', async () => {
+  client.answer = async () => undefined;
+  backend.answers = [OTHER];
+  const taken = waitAndTake();
+  await enqueue();
+  expect(await taken).toEqual(OTHER);
+  void waitAndTake();
+  expect(wait.isIdle).toBe(true);
 });
 
 it('a worker whose early request got no job is not asked again until it has got one', async () => {
@@ -138,7 +181,7 @@ it('a worker whose early request got no job is not asked again until it has got 
   backend.answers = [JOB];
   backend.waits[0]?.end(MARKER);
   expect(await next).toEqual(JOB);
-  void backend.waitForJob(5);
+  void waitAndTake();
   expect(wait.isIdle).toBe(true);
 });
 

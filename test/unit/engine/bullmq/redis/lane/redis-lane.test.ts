@@ -105,3 +105,25 @@ it('leaves the ends to BullMQ when Redis does not run the script', async () => {
   expect(await endAll(4)).toEqual([ALONE, ALONE, ALONE, ALONE]);
   expect(onRefused).toHaveBeenCalled();
 });
+
+it('takes one job with a script that is sent on another client', async () => {
+  const other = jest.fn<Run>();
+  other.mockResolvedValueOnce([[], JSON.stringify([['token', 'next', ['name', 'x']]]), 0, '0']);
+  expect(await lane.takeOne('token', other)).toEqual([{ fields: ['name', 'x'] }, 'next', 0, 0]);
+  expect(other.mock.calls).toEqual([[expect.any(Number), [], ['token']]]);
+  other.mockResolvedValueOnce([[], '', 0, '900']);
+  expect(await lane.takeOne('token', other)).toEqual([undefined, '', 0, 900]);
+  expect(run).not.toHaveBeenCalled();
+});
+
+it('leaves a request on another client to BullMQ where the queue has a limit, and whatever goes wrong', async () => {
+  const other = jest.fn<Run>();
+  other.mockResolvedValueOnce([[], '', 1, '0']);
+  expect(await lane.takeOne('token', other)).toBeUndefined();
+  other.mockRejectedValueOnce(OUTAGE);
+  expect(await lane.takeOne('token', other)).toBeUndefined();
+  expect(onRefused).not.toHaveBeenCalled();
+  other.mockRejectedValueOnce(new Error('NOPERM'));
+  expect(await lane.takeOne('token', other)).toBeUndefined();
+  expect(onRefused).toHaveBeenCalledTimes(1);
+});
