@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, jest } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
 import { chain, group, Task, TaskCancelledError, type TaskHandle, type Tasks } from 'nestjs-task-queue';
+import { bullmq } from '../../lib/engine/bullmq/bullmq-package.cjs';
 import { OutcomeTranslator } from '../../lib/engine/bullmq/consumer/outcome-translator.js';
 import { TaskRetries } from '../../lib/engine/bullmq/operations/retries.js';
 import { boot, type Booted } from '../support/boot.js';
@@ -35,6 +36,9 @@ class Work {
     return 'good';
   }
 }
+
+/** Methods by which a task is run again. */
+type Steps = Record<'takeKeyBack' | 'retry', (...args: unknown[]) => Promise<void>>;
 
 /** Stops everything in this process, so that a cancelled run ends later than a retry waits for it. */
 function blockEventLoop(): void {
@@ -158,6 +162,50 @@ describeEachEngine('a retry while a cancelled run still ends', (engine) => {
       // The duty that was to run it again looks a second after the end.
       await new Promise((resolve) => setTimeout(resolve, 2_500));
       expect((await handle.status()).state).toBe('cancelled');
+    }, 40_000);
+  }
+
+  // The memory engine runs a task again in the step that ends it.
+  if (engine.name !== 'memory') {
+    /** A task whose cancelled run has ended, and whose worker is at this step of running it again. */
+    const untilRetriedTo = async (step: 'takeKeyBack' | 'retry'): Promise<{ handle: TaskHandle; goOn(): void }> => {
+      const store = holdNextEnd();
+      const handle = await work.deaf.enqueue();
+      await running(handle);
+      await handle.cancel();
+      await handle.retry();
+      const [held, goOn] = [new Gate(), new Gate()];
+      const holder = (step === 'retry' ? bullmq.Job.prototype : TaskRetries.prototype) as unknown as Steps;
+      const original = holder[step];
+      jest.spyOn(holder, step).mockImplementationOnce(async function (this: unknown, ...args) {
+        held.open();
+        await goOn.opened;
+        return original.apply(this, args);
+      });
+      store();
+      await held.opened;
+      return { handle, goOn: () => goOn.open() };
+    };
+
+    it('leaves the task cancelled whose retry a caller withdraws when its worker has stored the end', async () => {
+      const { handle, goOn } = await untilRetriedTo('takeKeyBack');
+      expect(await handle.cancel()).toMatchObject({ state: 'cancelled' });
+      goOn();
+      await expect(handle.result({ timeout: '10s' })).rejects.toThrow(TaskCancelledError);
+      // Its worker takes no other step before the next task has run.
+      await expect((await work.echo.enqueue('next')).result({ timeout: '10s' })).resolves.toBe('next');
+      expect(await handle.status()).toMatchObject({ state: 'cancelled' });
+      expect(Work.runs).toBe(1);
+    }, 40_000);
+
+    it('cancels the task as soon as its worker has put it back into its queue', async () => {
+      const { handle, goOn } = await untilRetriedTo('retry');
+      const cancelled = handle.cancel();
+      setTimeout(goOn, 100);
+      // A worker may have taken it by then, and ends it.
+      expect(['running', 'cancelled']).toContain((await cancelled).state);
+      await expect(handle.result({ timeout: '10s' })).rejects.toThrow(TaskCancelledError);
+      expect(await handle.status()).toMatchObject({ state: 'cancelled' });
     }, 40_000);
   }
 

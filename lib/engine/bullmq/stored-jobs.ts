@@ -1,6 +1,7 @@
 import type { JobJson, JobState, Queue } from 'bullmq';
 import type { Json } from '../json.js';
 import type { TaskFailure } from '../task.js';
+import type { JobData } from './jobs/job-data.js';
 
 /** Looks up and changes stored jobs. */
 export interface StoredJobs {
@@ -24,6 +25,12 @@ export interface StoredJobs {
    * @returns the job after it; `undefined` when there is none
    */
   runAgainAfterEnd(job: JobRef, again: boolean): Promise<FoundJob | undefined>;
+  /**
+   * Replaces the data of a cancelled job if its mark still has the note of {@link runAgainAfterEnd}, in one step.
+   *
+   * @returns false when a caller has removed the note, or has run the job again
+   */
+  beginAgain(job: JobRef, data: JobData): Promise<boolean>;
   /**
    * Stores the mark of a failed member in a job that waits, in one step.
    *

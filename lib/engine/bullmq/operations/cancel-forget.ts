@@ -21,6 +21,11 @@ import { isUnreadable } from './retries.js';
 /** Members that are cancelled at the same time. */
 const MEMBERS_AT_ONCE = 100;
 
+/** Milliseconds in which a task that is being run again is in its queue, also when a duty has to do it. */
+const RUNS_AGAIN_WITHIN = 5_000;
+/** The pause before such a task is read again. */
+const READ_AGAIN_AFTER = 20;
+
 export interface TaskCommandsDeps {
   readonly driver: Driver;
   readonly lookup: JobLookup;
@@ -51,13 +56,25 @@ export class TaskCommands {
     );
   }
 
-  /** @param withWhole the task that waits for this one ends too, by the caller */
-  async cancel(id: string, reason: string | undefined, withWhole: boolean): Promise<TaskRecord | undefined> {
+  /**
+   * @param withWhole the task that waits for this one ends too, by the caller
+   * @param giveUp until when it waits for a task that is being run again, by `performance.now()`
+   */
+  async cancel(
+    id: string,
+    reason: string | undefined,
+    withWhole: boolean,
+    giveUp = performance.now() + RUNS_AGAIN_WITHIN,
+  ): Promise<TaskRecord | undefined> {
     const found = await this.deps.lookup.find(id);
     if (!found) return undefined;
     const { record } = found;
     const hasEnded = found.json.finishedOn !== undefined || !record.members || record.state === 'failed';
     if (isFinal(record.state) && hasEnded) return record;
+    if (isBetweenRuns(found) && performance.now() < giveUp) {
+      await new Promise((resolve) => setTimeout(resolve, READ_AGAIN_AFTER));
+      return this.cancel(id, reason, withWhole, giveUp);
+    }
     if (!withWhole) await this.deps.wholes.expect(record);
     const cancelled =
       record.state === 'cancelled' ? record : await this.cancelTask(found, reason && storableText(reason));
@@ -181,6 +198,11 @@ export class TaskCommands {
 
 /** The states in which no worker has a task, and no other task ends first. */
 const WAITING: ReadonlySet<TaskState> = new Set<TaskState>(['scheduled', 'queued', 'retrying']);
+
+/** Whether a cancelled run has ended, and the task is about to be put back into its queue: only then can it be cancelled. */
+function isBetweenRuns({ record, json }: FoundTask): boolean {
+  return json.finishedOn !== undefined && !isFinal(record.state) && !markOf(json)?.again;
+}
 
 function markOf({ data }: Pick<JobJson, 'data'>): CancelMark | undefined {
   return readData(parse(data))?.cancelled;

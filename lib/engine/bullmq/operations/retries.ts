@@ -1,4 +1,4 @@
-import type { Queue } from 'bullmq';
+import type { Job, Queue } from 'bullmq';
 import { inBatches } from '../../../concurrency.js';
 import { RetryRefusedError, type UnreadableTaskError } from '../../../errors.js';
 import { CANCELLED_WITHIN } from '../../cancelled-within.js';
@@ -127,7 +127,7 @@ export class TaskRetries {
   }
 
   private async retryAlone(found: FoundTask): Promise<void> {
-    const { availability, driver, feed, lookup, queueNamed } = this.deps;
+    const { availability, feed, lookup, queueNamed } = this.deps;
     const { id, queue } = found.record;
     const retry = () =>
       availability.withRetries('retry', async () => {
@@ -144,14 +144,26 @@ export class TaskRetries {
         if (isQueued && readData(job.data)) await job.updateData({ ...job.data, rerun: anotherRun(job.data) });
         if ((await lookup.stateAfterEnd(found.record)) === 'failed') {
           await this.takeKeyBack(found);
-          // Data that is none of a task stays as it is.
-          const data = readData(unmarked ?? job.data);
-          if (data) await job.updateData(rerunOf(data, found, isAsked && isPromised(job.data), driver));
-          await job.retry('failed', { resetAttemptsMade: true, resetAttemptsStarted: true }).catch(unlessItRunsAgain);
+          if (await this.beginAgain(found, job, isAsked))
+            await job.retry('failed', { resetAttemptsMade: true, resetAttemptsStarted: true }).catch(unlessItRunsAgain);
+          else await this.giveKeyUp(id);
         }
         await feed.changedByRequest([id]);
       });
     await this.turns.take(retry);
+  }
+
+  /** @returns false when a caller has withdrawn the request to run the task again */
+  private async beginAgain(found: FoundTask, job: Job<JobData>, isAsked: boolean): Promise<boolean> {
+    const { driver } = this.deps;
+    const { id, queue } = found.record;
+    // Data that is none of a task stays as it is.
+    const data = readData(withoutMark(job.data) ?? job.data);
+    if (!data) return true;
+    const rerun = rerunOf(data, found, isAsked && isPromised(job.data), driver);
+    if (isAsked && job.data.cancelled?.again) return driver.jobs.beginAgain({ queue, id }, rerun);
+    await job.updateData(rerun);
+    return true;
   }
 
   /** Asks the worker that still runs the task to run it again. */
@@ -189,11 +201,11 @@ export class TaskRetries {
    *
    * @throws RetryRefusedError when an equal task stands for them and has not ended
    */
-  private async takeKeyBack({ record: { id, queue, name }, json }: FoundTask): Promise<void> {
+  private async takeKeyBack(found: FoundTask): Promise<void> {
     const { driver, lookup, queueNamed } = this.deps;
-    const key = json.deduplicationId;
-    // A key that is kept after the end of its task stays with it anyway.
-    if (!key || json.opts.deduplication?.ttl !== undefined) return;
+    const { id, queue, name } = found.record;
+    const key = keyUntilEnd(found);
+    if (!key) return;
     for (;;) {
       const holder = await driver.jobs.holdKey(queue, key, id);
       if (holder === id) return;
@@ -202,6 +214,18 @@ export class TaskRetries {
       if (holder !== '') await queueNamed(queue).getBackend().removeDeduplicationKey(key, holder);
     }
   }
+
+  /** Makes a unique task that does not run again stand for no later calls. */
+  private async giveKeyUp(id: string): Promise<void> {
+    const found = await this.deps.lookup.find(id);
+    const key = found && isFinal(found.record.state) && keyUntilEnd(found);
+    if (key) await this.deps.queueNamed(found.record.queue).getBackend().removeDeduplicationKey(key, id);
+  }
+}
+
+/** The key for which a unique task stands until it ends; `undefined` also for a key that is kept after the end of its task. */
+function keyUntilEnd({ json }: FoundTask): string | undefined {
+  return json.opts.deduplication?.ttl === undefined ? json.deduplicationId : undefined;
 }
 
 /** Whether a caller has asked to run the task again, whose cancelled run has not ended: its worker may have died. */

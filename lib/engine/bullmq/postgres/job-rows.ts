@@ -79,6 +79,11 @@ WHERE queue = $1 AND id = $2 AND jsonb_typeof(data) = 'object' AND jsonb_typeof(
   AND (NOT $3::boolean OR state NOT IN ('completed', 'failed'))
 RETURNING *`;
 
+/** Replaces the data of the cancelled job $2 of the queue $1 by $3 if its mark has the note of {@link RUN_AGAIN}. */
+export const BEGIN_AGAIN = `
+UPDATE job SET data = $3::jsonb WHERE queue = $1 AND id = $2 AND data #> '{cancelled,again}' = 'true'::jsonb
+RETURNING id`;
+
 /** Gives the job $2 of the queue $1 the options $3, and counts no more than $4 attempts. */
 export const MAKE_ENDABLE = `
 UPDATE job SET opts = $3::jsonb, attempts_made = LEAST(attempts_made, $4::integer) WHERE queue = $1 AND id = $2`;

@@ -1,11 +1,13 @@
 import type { PgQueryable, Queue } from 'bullmq';
 import { inBatches } from '../../../concurrency.js';
+import type { JobData } from '../jobs/job-data.js';
 import { MOST_RUNS, unreadableOptions } from '../jobs/unreadable-job.js';
 import type { CancelOfJob, EndedJobs, FailureOfJob, FoundJob, JobEdit, JobRef, StoredJobs } from '../stored-jobs.js';
 import { inBytes, type BoundedRow } from './bytes-of-jobs.js';
 import { SELECT_JOBS_AND_COMPLETIONS } from './in-transaction/completion-statements.js';
 import { withCompletion, type CompletedJobRow } from './in-transaction/postgres-completions.js';
 import {
+  BEGIN_AGAIN,
   CANCEL_FREE_JOBS,
   CANCEL_JOB,
   EDIT_JOB,
@@ -86,6 +88,11 @@ export class PostgresJobs implements StoredJobs {
   async runAgainAfterEnd(job: JobRef, again: boolean): Promise<FoundJob | undefined> {
     const { rows } = await this.queries.query<JobRow>(RUN_AGAIN, [job.queue, job.id, again]);
     return rows[0] ? toFoundJob(rows[0]) : (await this.find([job]))[0];
+  }
+
+  async beginAgain({ queue, id }: JobRef, data: JobData): Promise<boolean> {
+    const { rows } = await this.queries.query(BEGIN_AGAIN, [queue, id, JSON.stringify(data)]);
+    return rows.length > 0;
   }
 
   async fail({ queue, id }: JobRef, { reruns, ...mark }: FailureOfJob): Promise<FoundJob | undefined> {

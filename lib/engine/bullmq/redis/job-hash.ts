@@ -84,6 +84,13 @@ elseif isNoted and ARGV[1] ~= '1' then
 end
 ${READ_JOB}`;
 
+/** Replaces the data of the cancelled job KEYS[1] by ARGV[1] if its mark has the note of {@link RUN_AGAIN}. Returns whether it did. */
+export const BEGIN_AGAIN = `${FIELD_OF_JOB}
+local data = fieldOf(KEYS[1], 'data')
+if not (data and string.match(data, '^%s*{%s*"cancelled":{"again":true,')) then return 0 end
+redis.call('HSET', KEYS[1], 'data', ARGV[1])
+return 1`;
+
 /** The JSON text of the mark up to the value of `starts`. */
 export function beginningOfMark({ at, reason, by }: CancelOfJob): string {
   return `${JSON.stringify({ at, reason, by }).slice(0, -1)},"starts":`;

@@ -1,5 +1,6 @@
 import type { Queue } from 'bullmq';
 import type { Clock } from '../clock.js';
+import type { JobData } from '../jobs/job-data.js';
 import { unreadableOptions } from '../jobs/unreadable-job.js';
 import type { CancelOfJob, EndedJobs, FailureOfJob, FoundJob, JobEdit, JobRef, StoredJobs } from '../stored-jobs.js';
 import type { RedisClient } from './client-options.js';
@@ -10,6 +11,7 @@ import {
   FAIL_JOB,
   keysOfJob,
   READ_JOB,
+  BEGIN_AGAIN,
   RUN_AGAIN,
   toFoundJob,
   type JobReply,
@@ -55,6 +57,11 @@ export class RedisJobs implements StoredJobs {
   async runAgainAfterEnd({ queue, id }: JobRef, again: boolean): Promise<FoundJob | undefined> {
     const keys = keysOfJob(`${this.prefix}:${queue}:${id}`);
     return toFoundJob((await this.commands.eval(RUN_AGAIN, keys.length, ...keys, again ? 1 : 0)) as JobReply);
+  }
+
+  async beginAgain({ queue, id }: JobRef, data: JobData): Promise<boolean> {
+    const key = `${this.prefix}:${queue}:${id}`;
+    return Number(await this.commands.eval(BEGIN_AGAIN, 1, key, JSON.stringify(data))) === 1;
   }
 
   async fail({ queue, id }: JobRef, { reruns, ...mark }: FailureOfJob): Promise<FoundJob | undefined> {
