@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { chain, group, Task, TaskCancelledError, type TaskHandle, type Tasks } from 'nestjs-task-queue';
 import { bullmq } from '../../lib/engine/bullmq/bullmq-package.cjs';
 import { OutcomeTranslator } from '../../lib/engine/bullmq/consumer/outcome-translator.js';
+import { JobLookup } from '../../lib/engine/bullmq/operations/job-lookup.js';
 import { TaskRetries } from '../../lib/engine/bullmq/operations/retries.js';
 import { boot, type Booted } from '../support/boot.js';
 import { describeEachEngine } from '../support/engines.js';
@@ -200,8 +201,11 @@ describeEachEngine('a retry while a cancelled run still ends', (engine) => {
 
     it('cancels the task as soon as its worker has put it back into its queue', async () => {
       const { handle, goOn } = await untilRetriedTo('retry');
+      const reads = jest.spyOn(JobLookup.prototype, 'find');
       const cancelled = handle.cancel();
-      setTimeout(goOn, 100);
+      const readsOfTask = () => reads.mock.calls.filter(([id]) => id === handle.id);
+      await until(() => readsOfTask().length > 2, 'the cancel waits and reads the task again');
+      goOn();
       // A worker may have taken it by then, and ends it.
       expect(['running', 'cancelled']).toContain((await cancelled).state);
       await expect(handle.result({ timeout: '10s' })).rejects.toThrow(TaskCancelledError);

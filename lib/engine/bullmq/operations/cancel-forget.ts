@@ -21,7 +21,10 @@ import { isUnreadable } from './retries.js';
 /** Members that are cancelled at the same time. */
 const MEMBERS_AT_ONCE = 100;
 
-/** Milliseconds in which a task that is being run again is in its queue, also when a duty has to do it. */
+/**
+ * Milliseconds for which a cancel waits until a task that runs again is back in its queue. Its worker puts it back at once; when that worker
+ * has died, a duty does it a second later.
+ */
 const RUNS_AGAIN_WITHIN = 5_000;
 /** The pause before such a task is read again. */
 const READ_AGAIN_AFTER = 20;
@@ -58,7 +61,7 @@ export class TaskCommands {
 
   /**
    * @param withWhole the task that waits for this one ends too, by the caller
-   * @param giveUp until when it waits for a task that is being run again, by `performance.now()`
+   * @param giveUp when the cancel stops waiting for a task to be back in its queue, by `performance.now()`
    */
   async cancel(
     id: string,

@@ -98,7 +98,7 @@ export class IdleWait {
     };
   }
 
-  /** Before this is called, no request is made early. */
+  /** Follows the requests of the worker. {@link ask} does nothing before. */
   watch(worker: Worker): void {
     const requests = worker as unknown as Requests;
     const next = requests[WAIT_AND_ASK].bind(worker);

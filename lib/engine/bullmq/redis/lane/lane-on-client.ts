@@ -10,7 +10,9 @@ import { useRedisLane, type EarlyTaking, type SendScript, type UseRedisLaneDeps 
 type LaneClient = Record<typeof LANE_COMMAND, (...args: (string | number)[]) => Promise<LaneReply>>;
 
 export interface LaneOnDeps extends Pick<UseRedisLaneDeps, 'clock' | 'worker' | 'ends' | 'runsBatches'> {
-  /** For workers that ask for a job in the packet that stores it: the client that stores jobs, and who is told. */
+  /**
+   * How the workers take a job in the packet that stores it: on the client that stores jobs. `undefined` for workers that never do.
+   */
   readonly early?: { readonly client: RedisClient; readonly use: EarlyTaking['use'] } | undefined;
 }
 

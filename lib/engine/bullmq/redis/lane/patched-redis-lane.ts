@@ -25,7 +25,7 @@ export type SendScript = (keys: readonly string[], args: readonly (string | numb
 export interface EarlyTaking {
   /** Sends the script on the client that stores jobs. */
   readonly send: SendScript;
-  /** Called with the backend of the worker, and with the function that takes a job so. */
+  /** Gets the backend of the worker, and the function that takes a job with this script. */
   readonly use: (backend: RedisQueueBackend, take: IdleWaitDeps['take']) => void;
 }
 

@@ -63,7 +63,7 @@ export class RedisLane {
    * Takes a job for a token.
    *
    * @param run sends the script, in place of `run` of the lane
-   * @returns `undefined`: the store has to be asked in BullMQ's own way, whatever went wrong
+   * @returns the answer; `undefined` when the worker has to ask in BullMQ's own way: the queue has a limit, or the script failed
    */
   async takeOne(token: string, run: RedisLaneDeps['run']): Promise<NextJob | undefined> {
     try {
