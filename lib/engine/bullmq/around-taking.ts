@@ -4,6 +4,8 @@ type TakingBackend = Pick<IQueueBackend, 'moveToActive'>;
 
 /** What is done around each request of a worker for a job. */
 export interface TakingStep {
+  /** Called before the request. */
+  readonly asks?: () => void;
   /** @returns the answer, or another in its place */
   readonly taken?: (next: unknown[]) => unknown[];
   /** @throws the error of the request, or another in its place */
@@ -41,6 +43,9 @@ export function aroundTaking(backend: TakingBackend, step: TakingStep): void {
     }
     throw thrown;
   };
-  backend.moveToActive = (token, name) => moveToActive(token, name).then(taken, failed);
+  backend.moveToActive = (token, name) => {
+    for (const one of steps) one.asks?.();
+    return moveToActive(token, name).then(taken, failed);
+  };
   stepsOf.set(backend.moveToActive, steps);
 }

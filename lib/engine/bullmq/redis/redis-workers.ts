@@ -2,10 +2,12 @@ import type { Processor, RedisQueueBackend, Worker } from 'bullmq';
 import { bullmq } from '../bullmq-package.cjs';
 import type { Clock } from '../clock.js';
 import type { DriverWorkerOptions, EndMessages } from '../driver.js';
+import { IdleWorkers } from '../idle-workers.js';
+import { EarlyRequest, type TakeJob } from '../patched-early-request.js';
 import type { RedisClient } from './client-options.js';
-import { IdleWorkers } from './idle-workers.js';
 import { laneOn } from './lane/lane-on-client.js';
-import { askWith, type IdleWait, type IdleWaitDeps } from './patched-idle-wait.js';
+import { inOnePacket } from './one-packet.js';
+import { MarkerWait } from './patched-marker-wait.js';
 import { backendFactory, withBareCopies } from './patched-redis-backend.js';
 import { patchSendCommand } from './patched-send-command.js';
 import { ignore } from './redis-client.js';
@@ -25,9 +27,15 @@ export interface RedisWorkersDeps {
   readonly wake: (queue: string) => Promise<void>;
 }
 
+interface IdleWorker {
+  readonly early: EarlyRequest;
+  /** Takes a job on the client that stores jobs. */
+  readonly take: TakeJob;
+}
+
 /** Makes the workers of this process. They share one connection for their commands, and each adds one on which it waits for jobs. */
 export class RedisWorkers {
-  private readonly idle = new IdleWorkers();
+  private readonly idle = new IdleWorkers<IdleWorker>();
   private opened: RedisClient | undefined;
 
   constructor(private readonly deps: RedisWorkersDeps) {}
@@ -47,27 +55,34 @@ export class RedisWorkers {
     this.opened ??= withBareCopies(patchSendCommand(this.deps.openCopy()), this.deps.reportRemoved);
     const { opened } = this;
     let worker: Worker | undefined;
-    let wait: IdleWait | undefined;
-    const handOn = () => void this.deps.wake(name).catch(ignore);
-    const early = {
+    let early: EarlyRequest | undefined;
+    const earlyTaking = {
       client: commands,
-      use: (backend: RedisQueueBackend, take: IdleWaitDeps['take']) => {
-        wait = this.idle.add(name, backend, { take, handOn });
+      use: (backend: RedisQueueBackend, take: TakeJob) => {
+        const wait = new MarkerWait(backend, () => void this.deps.wake(name).catch(ignore));
+        early = new EarlyRequest(backend, wait);
+        wait.followRequests(backend);
+        this.idle.add(name, backend, { early, take });
       },
     };
     const inLane = laneOn(opened, {
       ...{ clock, ends, runsBatches, worker: () => worker },
-      early: this.deps.asksEarly && !runsBatches ? early : undefined,
+      early: this.deps.asksEarly && !runsBatches ? earlyTaking : undefined,
     });
     const classes = bullmq.withBackend(backendFactory(clock, { inLane, onForbidden: report }));
     worker = new classes.Worker(name, processor, { ...options, connection: opened, prefix });
-    wait?.watch(worker);
+    early?.watch(worker);
     return worker;
   }
 
-  /** Sends a command that stores jobs of a queue, together with the request of an idle worker for a job. */
+  /** Sends a command that stores jobs of a queue, and in the same packet the request of an idle worker for a job. */
   store<T>(queue: string, send: () => T): T {
-    const wait = this.idle.find(queue);
-    return wait ? askWith(this.deps.commands, wait, send) : send();
+    const worker = this.idle.find(queue);
+    if (!worker) return send();
+    return inOnePacket(this.deps.commands, () => {
+      const sent = send();
+      worker.early.make(worker.take);
+      return sent;
+    });
   }
 }

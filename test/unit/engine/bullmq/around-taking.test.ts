@@ -35,6 +35,19 @@ it('the steps change the error in the order in which they were added, and the an
   expect(taken).not.toHaveBeenCalled();
 });
 
+it('each request is told to the steps before it is made', async () => {
+  const backend = backendOf();
+  const told: string[] = [];
+  aroundTaking(backend, { asks: () => told.push('first') });
+  aroundTaking(backend, { asks: () => told.push('second') });
+  ask.mockImplementationOnce(async () => {
+    told.push('request');
+    return ['job'];
+  });
+  await backend.moveToActive('token');
+  expect(told).toEqual(['first', 'second', 'request']);
+});
+
 it('a step that is added after another change of the backend is outside of that change', async () => {
   const backend = backendOf();
   aroundTaking(backend, { taken: ([job]) => [`${String(job)} inside`] });

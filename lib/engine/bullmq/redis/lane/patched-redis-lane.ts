@@ -4,8 +4,8 @@ import type { EndMessages } from '../../driver.js';
 import { storeTogether, takeTogether } from '../../lane/in-lane.js';
 import { freePlaces, handOver } from '../../lane/patched-places.js';
 import { TakenAhead, type NextJob } from '../../lane/taken-ahead.js';
+import type { TakeJob } from '../../patched-early-request.js';
 import { LANE_KEYS, LANE_VERSION, type LaneReply } from './lane-script.js';
-import type { IdleWaitDeps } from '../patched-idle-wait.js';
 import { MOST_JOBS, RedisLane, type RedisLaneDeps } from './redis-lane.js';
 import { PackageLogger } from '../../../../package-logger.js';
 
@@ -26,7 +26,7 @@ export interface EarlyTaking {
   /** Sends the script on the client that stores jobs. */
   readonly send: SendScript;
   /** Gets the backend of the worker, and the function that takes a job with this script. */
-  readonly use: (backend: RedisQueueBackend, take: IdleWaitDeps['take']) => void;
+  readonly use: (backend: RedisQueueBackend, take: TakeJob) => void;
 }
 
 export interface UseRedisLaneDeps {
