@@ -46,7 +46,8 @@ export class BackendQueries {
     }
   }
 
-  private throwToWorker(error: unknown): never {
+  /** Throws the error of a statement of a worker. An outage is reported, and gets the code for which a worker waits. */
+  throwToWorker(error: unknown): never {
     if (!isOutage(error)) throw error;
     this.report(error as Error);
     throw Object.assign(bareError(error), { code: 'ECONNREFUSED' });

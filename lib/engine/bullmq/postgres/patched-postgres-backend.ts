@@ -2,6 +2,7 @@ import type { BackendFactory, PgPool, PostgresQueueBackend } from 'bullmq';
 import { bullmq } from '../bullmq-package.cjs';
 import type { Clock } from '../clock.js';
 import type { BackendQueries } from './backend-queries.js';
+import { takeWithAdd, type TakingWithAddDeps } from './patched-add-job.js';
 import { passServerTime } from './patched-postgres-time.js';
 import { askTogether } from './patched-wait.js';
 import type { PostgresPools } from './postgres-pools.js';
@@ -16,17 +17,20 @@ export interface BackendDeps {
   readonly queries: BackendQueries;
   readonly listeners: PostgresPools['listeners'];
   readonly clock: Clock;
+  /** How a queue takes a job with the statement that stores one. */
+  readonly taking: TakingWithAddDeps;
 }
 
 /**
  * Makes BullMQ's backends for PostgreSQL. They run their queries as {@link BackendQueries} describes, and pass the server's time to
- * PostgreSQL ({@link passServerTime}). A worker's backend waits for a job for {@link LONGEST_WAIT} seconds at most, and asks for what it
+ * PostgreSQL ({@link passServerTime}). The backend of a queue takes jobs for idle workers ({@link takeWithAdd}). A worker's backend waits for a job for {@link LONGEST_WAIT} seconds at most, and asks for what it
  * has to know before it waits in one query ({@link askTogether}).
  */
 export function backendFactory({
   queries,
   listeners,
   clock,
+  taking,
 }: BackendDeps): BackendFactory<PostgresQueueBackend, PgPool> {
   return (name, options, kind) => {
     const ofWorker = kind?.withBlockingConnection === true;
@@ -49,8 +53,8 @@ export function backendFactory({
       new bullmq.PostgresQueueBackend(new SharedPoolConnection(pool), name, options),
       clock,
     );
-    if (ofWorker) Object.defineProperty(backend, 'maximumBlockTimeout', { value: LONGEST_WAIT });
-    return backend;
+    if (!ofWorker) return takeWithAdd(backend, taking);
+    return Object.defineProperty(backend, 'maximumBlockTimeout', { value: LONGEST_WAIT });
   };
 }
 

@@ -6,6 +6,7 @@ import { bullmq } from '../bullmq-package.cjs';
 import type { PoolDeadline } from '../call-deadline.js';
 import type { Clock } from '../clock.js';
 import type { Driver, DriverWorkerOptions, EndMessages, OnStored } from '../driver.js';
+import { IdleWorkers } from '../idle-workers.js';
 import type { JobEntry } from '../jobs/job-data.js';
 import type { MessageBus } from '../message-bus.js';
 import { waitByOwnClock } from '../patched-backend-time.js';
@@ -15,6 +16,7 @@ import { BackendQueries } from './backend-queries.js';
 import { diagnosePostgres } from './diagnose-postgres.js';
 import { foreignWorkersOnPostgres } from './foreign-workers.js';
 import { PostgresTransactions, TRANSACTION_FUNCTIONS } from './in-transaction/postgres-transactions.js';
+import type { IdleWorker } from './patched-add-job.js';
 import { LANE, type LaneRow } from './lane/lane-statement.js';
 import { LaneSwitch } from './lane/lane-switch.js';
 import { useLane } from './lane/patched-lane.js';
@@ -64,6 +66,7 @@ export class PostgresDriver implements Driver {
   private readonly consumedQueues = new Set<string>();
   private readonly functions: SchemaFunctions;
   private readonly planned: PlannedStatements;
+  private readonly idle = new IdleWorkers<IdleWorker>();
   private readonly laneSwitch = new LaneSwitch(new PackageLogger());
   private closing: Promise<void> | undefined;
 
@@ -98,7 +101,14 @@ export class PostgresDriver implements Driver {
       () => this.tables.hasDelayedIndex,
     );
     this.backendQueries = new BackendQueries(queries, this.report);
-    this.classes = bullmq.withBackend(backendFactory({ queries: this.backendQueries, listeners, clock }));
+    const taking = {
+      idle: this.idle,
+      clock,
+      laneSwitch: this.laneSwitch,
+      query: queries.query.bind(queries),
+      outageOfWorker: (error: unknown) => this.backendQueries.throwToWorker(error),
+    };
+    this.classes = bullmq.withBackend(backendFactory({ queries: this.backendQueries, listeners, clock, taking }));
     queries.on('error', this.report);
     listeners.on('error', this.report);
   }
@@ -198,6 +208,7 @@ export class PostgresDriver implements Driver {
     }) as unknown as Worker;
     const lane = {
       ...{ runsBatches, ends },
+      idle: this.idle,
       laneSwitch: this.laneSwitch,
       isPlanned: () => this.functions.has(LANE),
       clockDifference: () => this.clock.difference,

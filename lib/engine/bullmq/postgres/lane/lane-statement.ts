@@ -1,7 +1,7 @@
 import { bytesOf } from '../bytes-of-jobs.js';
-import type { JobRow } from '../job-rows.js';
 import { PlannedStatement } from '../planned-statement.js';
 import { TRIM_EVENTS } from '../trim-events.js';
+import type { TakenRow } from './taken-job.js';
 
 /** The version of BullMQ's tables for which {@link LANE} was written. */
 export const LANE_SCHEMA = 11;
@@ -132,12 +132,7 @@ export interface LaneRow {
   readonly refers: boolean;
   /** The ids of the jobs whose ends are stored. */
   readonly ended: readonly string[] | null;
-  /** Their numbers are numbers, also where the type says text. */
-  readonly taken: readonly LaneJobRow[] | null;
+  readonly taken: readonly TakenRow[] | null;
   /** The time at which the next delayed job is due, unless jobs were taken. */
   readonly next_delay: string | null;
-}
-
-export interface LaneJobRow extends JobRow {
-  readonly lock_token: string;
 }

@@ -4,6 +4,9 @@ import { LANE_SCHEMA } from './lane-statement.js';
 /** Milliseconds for which a queue leaves the lane after a statement that did not do what it is for. */
 const REST = 1_000;
 
+/** The codes of errors that are about a statement itself: a column or a privilege is missing. */
+const CANNOT_RUN = /^42/;
+
 /** Decides which queues of a process use the lane just now. */
 export class LaneSwitch {
   private hasTurnedOff = false;
@@ -20,12 +23,19 @@ export class LaneSwitch {
     return !this.hasTurnedOff && !(performance.now() < (this.restsUntil.get(queue) ?? 0));
   }
 
-  /** @param error why the statement cannot run; `undefined`: the tables have another version than the statement is for */
+  /** @returns whether the error means that the tables cannot run a statement of this package */
+  turnOffIfUnable(error: unknown): boolean {
+    if (!CANNOT_RUN.test((error as { code?: string }).code ?? '')) return false;
+    this.turnOff(error as Error);
+    return true;
+  }
+
+  /** @param error why a statement cannot run; `undefined`: the tables have another version than the statement is for */
   turnOff(error?: Error): void {
     if (this.hasTurnedOff) return;
     this.hasTurnedOff = true;
     const reason = error
-      ? `One statement cannot store the ends of many tasks (${error.message}).`
+      ? `A statement that does the work of several cannot run (${error.message}).`
       : `The tables of BullMQ do not have version ${LANE_SCHEMA}, for which this version of nestjs-task-queue can store many tasks, and the ends of many, with one statement.`;
     this.logger.warn(`${reason} Tasks run as before, but fewer in a second. Update nestjs-task-queue.`);
   }

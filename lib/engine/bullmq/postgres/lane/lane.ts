@@ -1,13 +1,11 @@
-import type { JobJson } from 'bullmq';
 import type { EndMessages } from '../../driver.js';
 import { foretellSuccess } from '../../jobs/job-success.js';
 import type { PreparedMessage } from '../../message-bus.js';
-import { isObject, unreadableOptions } from '../../jobs/unreadable-job.js';
 import { endsAtOnce, type End, type PlainEnd, type Taken } from '../../lane/in-lane.js';
 import type { NextJob } from '../../lane/taken-ahead.js';
-import { toFoundJob } from '../job-rows.js';
-import type { LaneJobRow, LaneRow } from './lane-statement.js';
+import type { LaneRow } from './lane-statement.js';
 import type { LaneSwitch } from './lane-switch.js';
+import { toNextJob } from './taken-job.js';
 
 /** Statements of one queue that may be under way at the same time. While one runs on the server, this process handles another. */
 const STATEMENTS_AT_ONCE = 2;
@@ -17,8 +15,6 @@ const FEWEST_JOBS = 4;
 const MOST_WITH_MESSAGES = 3;
 /** Own calls that may be under way at the same time. More of them would only wait for a connection. */
 const OWN_CALLS_AT_ONCE = 8;
-/** The codes of errors that are about the statement itself: a column or a privilege is missing. */
-const CANNOT_RUN = /^42/;
 /** The most jobs in one statement. */
 const MOST_JOBS = 500;
 
@@ -132,8 +128,7 @@ export class Lane {
         return;
       }
       // One result that cannot be stored spoils the whole statement, so each end gets a call and an error of its own.
-      if (CANNOT_RUN.test((error as { code?: string }).code ?? '')) laneSwitch.turnOff(error as Error);
-      else laneSwitch.rest(queue);
+      if (!laneSwitch.turnOffIfUnable(error)) laneSwitch.rest(queue);
       for (const waiting of ends) this.storeAlone(waiting);
       for (const { resolve } of asking) resolve({ jobs: new Map(), none: undefined });
     }
@@ -171,7 +166,7 @@ export class Lane {
 
   private answer(ends: readonly Waiting[], asking: readonly Asking[], row: LaneRow): void {
     const stored = new Set(row.ended);
-    const jobs = new Map(row.taken?.map((job): [string, NextJob] => [job.lock_token, [toJson(job), job.id, 0, 0]]));
+    const jobs = new Map(row.taken?.map((job): [string, NextJob] => [job.lock_token, toNextJob(job)]));
     const none = row.fits && !row.refers ? [null, '', 0, Number(row.next_delay ?? 0)] : undefined;
     for (const waiting of ends) {
       const { id, token, finishedOn, wantsNext, resolve } = waiting;
@@ -190,9 +185,4 @@ export class Lane {
     const result = await this.deps.takeAlone(token).catch(() => undefined);
     return { result, finishedOn };
   }
-}
-
-function toJson(row: LaneJobRow): JobJson {
-  const { json } = toFoundJob({ ...row, data: row.data ?? {} });
-  return isObject(row.opts) ? json : { ...json, opts: unreadableOptions('opts is not an object') };
 }

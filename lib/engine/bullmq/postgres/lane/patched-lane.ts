@@ -2,6 +2,10 @@ import type { PostgresQueueBackend, Worker, WorkerOptions } from 'bullmq';
 import { storeTogether, takeTogether } from '../../lane/in-lane.js';
 import { freePlaces, handOver } from '../../lane/patched-places.js';
 import { TakenAhead } from '../../lane/taken-ahead.js';
+import type { IdleWorkers } from '../../idle-workers.js';
+import { EarlyRequest } from '../../patched-early-request.js';
+import type { IdleWorker } from '../patched-add-job.js';
+import { NotificationWait } from '../notification-wait.js';
 import { Lane, type LaneDeps } from './lane.js';
 
 /** The fields of BullMQ's backend that say what it does. They are not public. */
@@ -16,6 +20,7 @@ export interface UseLaneDeps extends Pick<
   'query' | 'isPlanned' | 'ends' | 'isOutage' | 'clockDifference' | 'laneSwitch'
 > {
   readonly runsBatches: boolean | undefined;
+  readonly idle: Pick<IdleWorkers<IdleWorker>, 'add'>;
 }
 
 /**
@@ -32,11 +37,12 @@ export function useLane(worker: Worker, deps: UseLaneDeps, patch: (backend: Post
   // BullMQ counts what a worker with a limiter takes, and what a worker with metrics ends.
   if (opts.limiter || opts.metrics || opts.removeOnComplete) return patch(backend);
   const moveToActive = backend.moveToActive.bind(backend);
+  const [name, lockDuration] = [opts.name ?? null, opts.lockDuration ?? 30_000];
   const lane = new Lane({
     ...deps,
     queue,
-    worker: opts.name ?? null,
-    lockDuration: opts.lockDuration ?? 30_000,
+    worker: name,
+    lockDuration,
     takeAlone: (token) => moveToActive(token, opts.name),
   });
   const ahead = new TakenAhead((id, token) => backend.moveJobFromActiveToWait(id, token));
@@ -45,6 +51,11 @@ export function useLane(worker: Worker, deps: UseLaneDeps, patch: (backend: Post
     isClosing: () => inside.closing !== undefined,
   });
   takeTogether(backend, lane, ahead, () => (deps.laneSwitch.isOn(queue) ? freePlaces(worker) : 0), deps.runsBatches);
+  if (!deps.runsBatches) {
+    const early = new EarlyRequest(backend, new NotificationWait(backend));
+    early.watch(worker);
+    deps.idle.add(queue, backend, { early, name, lockDuration });
+  }
   patch(backend);
   handOver(backend, ahead);
 }
