@@ -11,7 +11,7 @@ import {
 import { changedClock, fiveClocks, wrongClock } from './clocks.js';
 import { atMostOnce, eventLoop, killedWorker, manyCallers, poisonTask } from './delivery.js';
 import { failover } from './failover.js';
-import { killedInStatement, mixedQueue } from './lane.js';
+import { killedInStatement, killedWhileItTakes, mixedQueue } from './lane.js';
 import { outage, repeatedCuts, type OutageKind } from './outage.js';
 import { restartedPooler } from './poolers.js';
 import { killedInTick, missedTicks, noOverlap, replicasComeAndGo } from './schedules.js';
@@ -86,6 +86,7 @@ export function scenarios(size: 'quick' | 'full'): Scenario[] {
     }).map((scenario): Scenario => ({ ...scenario, open: { durable: true } })),
     ...some('lane', {
       'a worker is killed while it stores the ends of many tasks': killedInStatement,
+      'a process is killed while one statement stores a task and takes it': killedWhileItTakes,
       'two workers share a queue of plain and other tasks': (world) => mixedQueue(world, { each: full ? 200 : 50 }),
     }).map((scenario): Scenario => ({ ...scenario, engines: ['postgres'] })),
     ...some('sabotage', {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { setTimeout } from 'node:timers/promises';
 import pg from 'pg';
 import type { Shape } from '../../support/workflow-shapes.js';
 import type { TestProcess } from '../support/test-process.js';
@@ -24,7 +25,10 @@ export async function killedInStatement(world: World): Promise<void> {
   const victim = await start();
   await inStatement(world, web, async (client, pid) => {
     await client.query('SELECT pg_terminate_backend($1)', [pid]);
-    await world.until(async () => !(await statementsOf(client)).includes(pid), 'the server ends the connection');
+    await world.until(
+      async () => !(await statementsOf(client, 'task_queue_lane')).includes(pid),
+      'the server ends the connection',
+    );
   });
   await world.finished();
   await world.finalStates(web);
@@ -51,6 +55,52 @@ async function storedEnds(world: World, ids: readonly string[]): Promise<string[
 }
 
 /**
+ * One statement stores a task and takes it for the idle worker of the same process. In the middle of it, the server ends its connection;
+ * then the process is killed in the middle of another one, which the server carries out without it. Each task finishes once.
+ */
+export async function killedWhileItTakes(world: World): Promise<void> {
+  const victim = await world.start({ role: 'both', queues: QUEUES });
+  const client = new pg.Client(world.server.url);
+  await client.connect();
+  try {
+    await client.query(TURNSTILE.replaceAll('SCHEMA', world.prefix));
+    const whileItTakes = async (disturb: (pid: number) => Promise<unknown>) => {
+      await world.enqueue(victim, 'slow', [1]);
+      await world.finished();
+      // Then the worker is idle.
+      await setTimeout(200);
+      await client.query('SELECT pg_advisory_lock(4711)');
+      const enqueued = world.enqueue(victim, 'slow', [1]).catch(() => undefined);
+      await disturb(await statementWith(world, client, 'add_job(%move_to_active('));
+      await client.query('SELECT pg_advisory_unlock(4711)');
+      await enqueued;
+    };
+    await whileItTakes((pid) => client.query('SELECT pg_terminate_backend($1)', [pid]));
+    await world.finished();
+    assert.deepEqual([world.refused, world.counts().duplicated], [0, 0]);
+    await whileItTakes(() => victim.kill());
+    const taken = async () => {
+      const { rows } = await client.query<{ id: string }>(
+        `SELECT id FROM "${world.prefix}".job WHERE state = 'active'`,
+      );
+      return rows.map(({ id }) => id);
+    };
+    await world.until(async () => (await taken()).length > 0, 'the server carries the statement out');
+    world.enqueued.push(...(await taken()));
+  } finally {
+    await client.end();
+  }
+  const other = await world.start({ role: 'both', queues: QUEUES });
+  await world.finished();
+  const states = await world.finalStates(other);
+  assert.deepEqual(
+    states.map(({ state }) => state),
+    Array.from({ length: 4 }, () => 'succeeded'),
+  );
+  assert.deepEqual([world.counts().lost, world.counts().duplicated], [0, 0]);
+}
+
+/**
  * Calls `disturb` while a worker waits for the statement that stores the ends of its tasks.
  *
  * @returns the tasks of the worker
@@ -70,9 +120,7 @@ async function inStatement(
       'the worker is full',
     );
     await client.query('SELECT pg_advisory_lock(4711)');
-    await world.until(async () => (await statementsOf(client)).length > 0, 'a statement waits for the lock');
-    const [pid = 0] = await statementsOf(client);
-    await disturb(client, pid);
+    await disturb(client, await statementWith(world, client, 'task_queue_lane'));
     await client.query('SELECT pg_advisory_unlock(4711)');
     return ids;
   } finally {
@@ -89,10 +137,18 @@ BEGIN
 END $$;
 CREATE OR REPLACE TRIGGER turnstile BEFORE INSERT ON "SCHEMA".event FOR EACH ROW EXECUTE FUNCTION "SCHEMA".turnstile()`;
 
-/** The processes of the server that store ends, and wait for a lock. */
-async function statementsOf(client: pg.Client): Promise<number[]> {
+/** Waits until a statement with this text waits for a lock. @returns the process of the server that carries it out */
+async function statementWith(world: World, client: pg.Client, text: string): Promise<number> {
+  let pids: number[] = [];
+  await world.until(async () => (pids = await statementsOf(client, text)).length > 0, 'a statement waits for the lock');
+  return pids[0] as number;
+}
+
+/** The processes of the server whose statement contains a text, and waits for a lock. */
+async function statementsOf(client: pg.Client, text: string): Promise<number[]> {
   const { rows } = await client.query<{ pid: number }>(
-    "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%task_queue_lane%' AND pid <> pg_backend_pid()",
+    "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE $1 AND pid <> pg_backend_pid()",
+    [`%${text}%`],
   );
   return rows.map(({ pid }) => pid);
 }
