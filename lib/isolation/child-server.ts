@@ -4,7 +4,7 @@ import type { LogLevel } from '../engine/log-line.js';
 import type { TransactionAdapter } from '../engine/ports/transaction-port.js';
 import type { Delivery } from '../engine/ports/worker-port.js';
 import { WorkerLostError } from '../errors.js';
-import type { ChildWaits } from './child-waits.js';
+import type { ChildWait, ChildWaits } from './child-waits.js';
 import type { FromChild, PortCall, SentAdapter, ToChild } from './messages.js';
 import { toSentAnswer } from './sent-answers.js';
 import { fromSentError, toSentError } from './sent-error.js';
@@ -23,8 +23,8 @@ export class ChildServer {
   /** The attempt that the child runs. */
   private current: { readonly run: number; readonly delivery: Delivery } | undefined;
   private readonly watches = new Map<number, () => void>();
-  /** What the attempt waits for. Each promise resolves to what ends the wait. */
-  private readonly waits = new Map<number, Promise<() => void>>();
+  /** What the attempt waits for. */
+  private readonly waits = new Map<number, Promise<ChildWait>>();
   private readonly statements = new Map<number, { resolve(rows: unknown): void; reject(error: Error): void }>();
   private lastStatement = 0;
 
@@ -117,13 +117,15 @@ export class ChildServer {
         await begun;
         return undefined;
       }
+      case 'failureOfWait':
+        return (await this.waits.get(first as number))?.failure;
       case 'endWait':
         return this.endWait(first as number);
     }
   }
 
   private endWait(wait: number): void {
-    this.waits.get(wait)?.then((end) => end(), ignore);
+    this.waits.get(wait)?.then((begun) => begun.end(), ignore);
     this.waits.delete(wait);
   }
 

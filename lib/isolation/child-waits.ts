@@ -2,8 +2,10 @@ import type { Engine } from '../engine/engine.js';
 import { memberIds } from '../engine/task-id.js';
 import { isFinal, type TaskRecord } from '../engine/task.js';
 import { SelfWaitError } from '../errors.js';
+import type { RunWait } from '../results/run-waits.js';
 import type { TaskRegistry } from '../tasks/task-registry.js';
-import type { RunWaitsOfProcess, WaitingRun } from '../workers/run-waits-of-process.js';
+import type { RunWaitsOfProcess } from '../workers/run-waits-of-process.js';
+import { WaitsForPlaces, type WaitingRun } from '../workers/waits-for-places.js';
 
 /** The most tasks of a workflow that are looked at. */
 const MOST_LOOKS = 50;
@@ -16,47 +18,57 @@ export interface ChildWaitsDeps {
   readonly processes: number;
 }
 
+/** A wait that has begun. */
+export interface ChildWait {
+  /** Rejects with a SelfWaitError when the wait can never end since another one has begun. Resolves when the wait ends. */
+  readonly failure: Promise<void>;
+  end(): void;
+}
+
 /**
  * The waits of isolated tasks for other tasks. Such a task keeps its child process while it waits, and an awaited task that is isolated
- * too needs another one. When every child is kept in that way, the last caller gets an error instead of waiting for ever.
+ * too needs another one. When every child is kept in that way, a caller gets an error instead of waiting for ever.
  */
 export class ChildWaits {
-  /** The runs that wait for isolated tasks, with the number of their waits. */
-  private readonly waiting = new Map<string, number>();
+  /** The waits for isolated tasks. */
+  private readonly forChildren: WaitsForPlaces;
 
-  constructor(private readonly deps: ChildWaitsDeps) {}
+  constructor(private readonly deps: ChildWaitsDeps) {
+    const { processes, runWaits } = deps;
+    this.forChildren = new WaitsForPlaces({
+      places: processes,
+      needsPlace: async ({ id }) => ((await this.isolatedIn(id))?.state ?? 'running') !== 'running',
+      isConsumedElsewhere: (queue) => runWaits.isConsumedElsewhere(queue),
+      error: ({ id, run }) =>
+        new SelfWaitError(id, run, processes, {
+          what: 'child processes for isolated tasks',
+          cure: 'raise isolation.processes',
+        }),
+    });
+  }
 
   /**
    * Called before a run in a child process waits for a task.
    *
-   * @returns ends the wait
    * @throws SelfWaitError when the awaited task can never start
    */
-  async begin(run: WaitingRun, id: string): Promise<() => void> {
+  async begin(run: WaitingRun, id: string): Promise<ChildWait> {
     const inQueue = this.deps.runWaits.beginFor(run, id);
-    const ends = [() => inQueue?.end()];
-    const end = () => ends.splice(0).forEach((one) => one());
+    const waits = inQueue ? [inQueue] : [];
+    const endAll = () => waits.forEach((wait) => wait.end());
     try {
       await inQueue?.checked;
       const isolated = await this.isolatedIn(id);
-      if (!isolated) return end;
-      this.waiting.set(run.id, (this.waiting.get(run.id) ?? 0) + 1);
-      ends.push(() => this.endOne(run.id));
-      if (isolated.state !== 'running') await this.check(run, id, isolated.queue);
-      return end;
+      if (isolated) {
+        const forChild = this.forChildren.begin({ run, id, queue: isolated.queue });
+        waits.push(forChild);
+        await forChild.checked;
+      }
     } catch (error) {
-      end();
+      endAll();
       throw error;
     }
-  }
-
-  private async check(run: WaitingRun, id: string, queue: string): Promise<void> {
-    const { processes, runWaits } = this.deps;
-    if (this.waiting.size < processes || (await runWaits.isConsumedElsewhere(queue))) return;
-    throw new SelfWaitError(id, run, processes, {
-      what: 'child processes for isolated tasks',
-      cure: 'raise isolation.processes',
-    });
+    return new BegunWait(waits);
   }
 
   /** An isolated task that the awaited one is or needs, and that has not ended: one that has not started before one that runs. */
@@ -77,13 +89,29 @@ export class ChildWaits {
     return running;
   }
 
-  private endOne(run: string): void {
-    const count = (this.waiting.get(run) ?? 1) - 1;
-    if (count > 0) this.waiting.set(run, count);
-    else this.waiting.delete(run);
-  }
-
   private isIsolated(task: string): boolean {
     return this.deps.registry.get(task)?.definition.isolate !== undefined;
+  }
+}
+
+class BegunWait implements ChildWait {
+  readonly failure: Promise<void>;
+  private resolve: () => void = () => undefined;
+
+  constructor(private readonly waits: readonly RunWait[]) {
+    this.failure = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      for (const { signal } of waits) {
+        if (signal.aborted) reject(signal.reason as Error);
+        else signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+      }
+    });
+    // The child may end without asking for it.
+    this.failure.catch(() => undefined);
+  }
+
+  end(): void {
+    for (const wait of this.waits) wait.end();
+    this.resolve();
   }
 }

@@ -37,7 +37,7 @@ type SubPort = 'schedules' | 'statistics' | 'snapshots' | 'workers' | 'lists' | 
 export type PortName = keyof typeof SERVED_PORTS | 'delivery' | 'transaction';
 
 /** The methods of the delivery that runs. */
-export const DELIVERY_METHODS = ['progress', 'log', 'completeIn', 'beginWait', 'endWait'] as const;
+export const DELIVERY_METHODS = ['progress', 'log', 'completeIn', 'beginWait', 'failureOfWait', 'endWait'] as const;
 
 /** The methods of storing in a transaction. */
 export const TRANSACTION_METHODS = ['enqueue', 'enqueueTree', 'isStored', 'isOpen'] as const;

@@ -11,10 +11,12 @@ export interface RunWaits {
 /** A running task that waits for another one. */
 export interface RunWait {
   /**
-   * Rejects when the wait can never end.
+   * Rejects when the wait can never end. Comes before the caller waits.
    *
    * @throws SelfWaitError
    */
   readonly checked: Promise<void>;
+  /** Aborted with a SelfWaitError when the wait can never end since another one has begun. */
+  readonly signal: AbortSignal;
   end(): void;
 }

@@ -54,7 +54,7 @@ export class TaskResults {
     const wait = this.runWaits?.begin(id);
     try {
       await wait?.checked;
-      yield* this.watcher.updates(id, signal);
+      yield* this.watcher.updates(id, either(signal, wait?.signal));
     } finally {
       wait?.end();
     }
@@ -68,7 +68,8 @@ export class TaskResults {
   untilFinal(id: string, options?: UntilFinalOptions): Promise<TaskRecord | undefined> {
     const wait = this.runWaits?.begin(id);
     if (!wait) return this.watcher.untilFinal(id, options);
-    return wait.checked.then(() => this.watcher.untilFinal(id, options)).finally(() => wait.end());
+    const signal = either(options?.signal, wait.signal);
+    return wait.checked.then(() => this.watcher.untilFinal(id, { ...options, signal })).finally(() => wait.end());
   }
 
   /** The members of a workflow, in order. */
@@ -92,4 +93,9 @@ export class TaskResults {
   close(): Promise<void> {
     return this.watcher.close();
   }
+}
+
+/** A signal that is aborted when one of both is. */
+function either(one: AbortSignal | undefined, other: AbortSignal | undefined): AbortSignal | undefined {
+  return one && other ? AbortSignal.any([one, other]) : (one ?? other);
 }

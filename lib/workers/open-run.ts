@@ -35,6 +35,7 @@ export function openRun(
     interruption: limit.interruption,
     deadline: limit.deadline,
     progress,
+    isOver: () => limit.isOver,
     methodHasEnded: () => limit.methodHasEnded(),
     completeIn: async (transaction, result) => {
       const { completion } = delivery;

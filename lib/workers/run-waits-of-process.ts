@@ -3,15 +3,13 @@ import { queueOfTask } from '../engine/task-id.js';
 import { isFinal } from '../engine/task.js';
 import { SelfWaitError } from '../errors.js';
 import type { RunWait, RunWaits } from '../results/run-waits.js';
-import type { TaskContext, TaskRun } from './task-context.js';
+import type { TaskContext } from './task-context.js';
+import { WaitsForPlaces, type WaitForPlace, type WaitingRun } from './waits-for-places.js';
 
 export interface RunWaitsDeps {
-  readonly context: TaskContext;
+  readonly context: Pick<TaskContext, 'current'>;
   readonly engine: Pick<Engine, 'find'>;
 }
-
-/** A running task that waits for another one. */
-export type WaitingRun = Pick<TaskRun, 'id' | 'name' | 'queue' | 'calls'>;
 
 /** A queue from which this process takes tasks. */
 export interface ConsumedQueue {
@@ -26,17 +24,21 @@ export interface ConsumedQueue {
 /**
  * Finds waits that can never end: a running task keeps its place in its queue while it waits, and the awaited task needs
  * a place of the same queue. When every place of the process is kept in that way, and no other process takes tasks from
- * the queue, the last caller gets an error instead of waiting for ever.
+ * the queue, a caller gets an error instead of waiting for ever.
  */
 export class RunWaitsOfProcess implements RunWaits {
-  private readonly queues = new Map<string, ConsumedQueue>();
-  /** The running tasks that wait, by queue, with the number of their waits. */
-  private readonly waiting = new Map<string, Map<WaitingRun, number>>();
+  private readonly queues = new Map<string, ConsumedQueue & { readonly waits: WaitsForPlaces }>();
 
   constructor(private readonly deps: RunWaitsDeps) {}
 
   addQueue(name: string, queue: ConsumedQueue): void {
-    this.queues.set(name, queue);
+    const waits = new WaitsForPlaces({
+      places: queue.places,
+      needsPlace: (wait) => this.needsPlace(wait, queue),
+      isConsumedElsewhere: queue.isConsumedElsewhere,
+      error: ({ id, run }) => new SelfWaitError(id, run, queue.places),
+    });
+    this.queues.set(name, { ...queue, waits });
   }
 
   begin(id: string): RunWait | undefined {
@@ -46,18 +48,13 @@ export class RunWaitsOfProcess implements RunWaits {
 
   /** The same for a run that may be in a child process. */
   beginFor(run: WaitingRun, id: string): RunWait | undefined {
-    const queue = this.queues.get(run.queue);
-    if (!queue || queueOfTask(id) !== run.queue) return undefined;
-    const runs = this.waiting.get(run.queue) ?? new Map<WaitingRun, number>();
-    this.waiting.set(run.queue, runs.set(run, (runs.get(run) ?? 0) + 1));
-    return {
-      checked: isOwn(id, run) || runs.size >= queue.places ? this.check(id, run, queue) : Promise.resolve(),
-      end() {
-        const count = (runs.get(run) ?? 1) - 1;
-        if (count > 0) runs.set(run, count);
-        else runs.delete(run);
-      },
-    };
+    const { queue } = run;
+    const consumed = queueOfTask(id) === queue ? this.queues.get(queue) : undefined;
+    if (!consumed || run.isOver?.()) return undefined;
+    const waitsForItself = run.calls?.has(id) ?? id === run.id;
+    return waitsForItself
+      ? refused(new SelfWaitError(id, run, consumed.places))
+      : consumed.waits.begin({ run, id, queue });
   }
 
   /** Whether another process runs the tasks of a queue. */
@@ -65,19 +62,15 @@ export class RunWaitsOfProcess implements RunWaits {
     return (await this.queues.get(queue)?.isConsumedElsewhere()) ?? true;
   }
 
-  private async check(id: string, run: WaitingRun, queue: ConsumedQueue): Promise<void> {
-    if (!isOwn(id, run)) {
-      const record = await this.deps.engine.find(id);
-      if (!record || isFinal(record.state)) return;
-      // Otherwise it runs in one of the places, and all of those wait, or it is held and gets none.
-      if (record.state === 'running' && !queue.holdsTasks) return;
-      if (await queue.isConsumedElsewhere()) return;
-    }
-    throw new SelfWaitError(id, run, queue.places);
+  /** A task that runs here has one of the places, unless it is held there, as the call of a later batch is. */
+  private async needsPlace({ id }: WaitForPlace, { holdsTasks }: ConsumedQueue): Promise<boolean> {
+    const record = await this.deps.engine.find(id);
+    if (!record || isFinal(record.state)) return false;
+    return record.state !== 'running' || holdsTasks;
   }
 }
 
-/** Whether a run waits for itself. */
-function isOwn(id: string, run: WaitingRun): boolean {
-  return run.calls?.has(id) ?? id === run.id;
+/** A wait that does not begin. */
+function refused(error: SelfWaitError): RunWait {
+  return { checked: Promise.reject(error), signal: AbortSignal.abort(error), end: () => undefined };
 }

@@ -27,6 +27,8 @@ export interface TaskRun {
   readonly deadline: Date | undefined;
   /** Of the run of a batch, the ids of its calls: what belongs to one call is not here. */
   readonly calls?: ReadonlySet<string>;
+  /** Whether the attempt is over. Work that its method left behind may go on. */
+  isOver?(): boolean;
   /** Called when the method has thrown, before the exception filters run: their time does not count against the timeout. */
   methodHasEnded?(): void;
   progress(value: unknown): Promise<void>;

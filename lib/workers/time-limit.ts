@@ -36,6 +36,7 @@ export class TimeLimit {
   private readonly graceTimers: NodeJS.Timeout[] = [];
   private runInContext = (body: () => void): void => body();
   private hasEnded = false;
+  private over = false;
 
   /**
    * @param delivery the interruption of the delivery
@@ -51,6 +52,11 @@ export class TimeLimit {
     if (timeout === undefined) return;
     this.deadline = new Date(Date.now() + timeout);
     this.timer = new LongTimer(() => this.timeOut(), timeout);
+  }
+
+  /** Whether the attempt is over. Work that its method left behind may go on. */
+  get isOver(): boolean {
+    return this.over;
   }
 
   /**
@@ -104,6 +110,7 @@ export class TimeLimit {
   }
 
   clear(): void {
+    this.over = true;
     this.stopListening();
     this.timer?.clear();
     for (const timer of this.graceTimers) clearTimeout(timer);

@@ -143,8 +143,8 @@ describeEachEngine('isolated tasks', (engine) => {
 
   it('wait for each other while a child is free, and fail at once when their waits keep all of them', async () => {
     expect(await run('isolated.nests', 1)).toEqual(expect.any(Number));
-    const error = await run('isolated.nests', 2).catch((thrown: unknown) => thrown);
-    expect((error as Error).message).toContain('keep all 2 places of the queue "isolated"');
+    for (const [task, ...args] of [['isolated.nests', 2], ['isolated.waits-later']] as const)
+      await expect(run(task, ...args)).rejects.toThrow('keep all 2 places of the queue "isolated"');
     expect(await run('isolated.price', 'fig')).toBe(3);
   });
 

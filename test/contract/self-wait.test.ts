@@ -3,9 +3,13 @@ import { Injectable } from '@nestjs/common';
 import { Task, TaskContext, TaskQueue, type TaskBatch, type Tasks } from 'nestjs-task-queue';
 import { boot, type Booted } from '../support/boot.js';
 import { describeEachEngine } from '../support/engines.js';
+import { until } from '../support/until.js';
 
 @Injectable()
 class Work {
+  /** The ids of the tasks in the queue `wide` that wait. */
+  static readonly waiting = new Set<string>();
+
   constructor(
     private readonly task: TaskContext,
     private readonly queue: TaskQueue,
@@ -37,7 +41,24 @@ class Work {
   @Task({ queue: 'wide' })
   async waitsInWide(depth: number): Promise<string> {
     if (depth === 0) return 'deep';
-    return await (await this.queue.of(Work).waitsInWide.enqueue(depth - 1)).result();
+    const handle = await this.queue.of(Work).waitsInWide.enqueue(depth - 1);
+    Work.waiting.add(this.task.id);
+    return await handle.result();
+  }
+
+  /** Waits for a task that waits for another one, and begins once that one does. */
+  @Task({ queue: 'wide' })
+  async waitsLater(): Promise<string> {
+    const inner = await this.queue.of(Work).waitsInWide.enqueue(1);
+    await until(() => Work.waiting.has(inner.id), 'the inner task waits');
+    return inner.result();
+  }
+
+  /** Leaves a wait behind that never ends. */
+  @Task({ queue: 'wide' })
+  async leavesWait(): Promise<void> {
+    const other = await this.queue.of(Work).waitsInWide.with({ delay: '1h' }).enqueue(0);
+    other.result().catch(() => undefined);
   }
 
   /** Waits for the call whose id it gets, for a new call of the same task, or for nothing. */
@@ -96,6 +117,17 @@ describeEachEngine('a task that waits for another one', (engine) => {
     await expect(handle.result({ timeout: '15s' })).rejects.toMatchObject({
       message: expect.stringContaining('all 2 places'),
     });
+  });
+
+  it('fails when a task that waits later takes the last place: it waits for a task that runs', async () => {
+    const handle = await work.waitsLater.enqueue();
+    const message = expect.stringMatching(/waits for task .* all 2 places of the queue "wide"/);
+    await expect(handle.result({ timeout: '15s' })).rejects.toMatchObject({ message });
+  });
+
+  it('keeps its place no longer than it runs, although it has left a wait behind', async () => {
+    await (await work.leavesWait.enqueue()).result({ timeout: '15s' });
+    expect(await (await work.waitsInWide.enqueue(1)).result({ timeout: '15s' })).toBe('deep');
   });
 
   it('fails in a batch that waits for one of its calls, or for a call of a later batch', async () => {

@@ -172,6 +172,15 @@ export class IsolatedTasks {
     return (await inner.result({ timeout: '20s' })) as number;
   }
 
+  /** Waits for a task that waits for another one, and begins later than that one does. */
+  @Task('isolated.waits-later')
+  async waitsLater(): Promise<unknown> {
+    const inner = await this.queue.of('isolated.nests').enqueue(1);
+    while ((await inner.status()).state !== 'running') await sleep(20);
+    await sleep(500);
+    return inner.result({ timeout: '20s' });
+  }
+
   /** Waits for itself. */
   @Task('isolated.waits-for-itself')
   async waitsForItself(): Promise<unknown> {

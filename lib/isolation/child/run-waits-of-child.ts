@@ -18,8 +18,13 @@ export class RunWaitsOfChild implements RunWaits {
     const { run } = parent;
     if (run === undefined || !context.current()) return undefined;
     const wait = ++this.last;
+    const failure = new AbortController();
+    const checked = parent.call('delivery', 'beginWait', [wait, id], run).then(() => {
+      parent.call('delivery', 'failureOfWait', [wait], run).catch((error: unknown) => failure.abort(error));
+    });
     return {
-      checked: parent.call('delivery', 'beginWait', [wait, id], run).then(() => undefined),
+      checked,
+      signal: failure.signal,
       end: () => void parent.call('delivery', 'endWait', [wait], run).catch(() => undefined),
     };
   }

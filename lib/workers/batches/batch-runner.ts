@@ -208,7 +208,8 @@ function kindOf(value: unknown): string {
 }
 
 /** The run of a batch, in which `TaskContext` has what its calls have in common. */
-function runOfBatch(members: readonly BatchMember[], { interruption, deadline }: TimeLimit): TaskRun {
+function runOfBatch(members: readonly BatchMember[], limit: TimeLimit): TaskRun {
+  const { interruption, deadline } = limit;
   const { id, name, queue, enqueuedAt } = (members[0] as BatchMember).delivery;
   return {
     id,
@@ -221,6 +222,7 @@ function runOfBatch(members: readonly BatchMember[], { interruption, deadline }:
     headers: {},
     interruption,
     deadline,
+    isOver: () => limit.isOver,
     progress: () => Promise.resolve(),
     log: async (text, level) => {
       await Promise.all(members.map(({ log }) => log.write(text, level)));

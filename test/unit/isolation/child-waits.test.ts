@@ -21,21 +21,22 @@ const queued = { name: 'isolated.inner', queue: 'isolated', state: 'queued' } as
 
 it('the wait that would keep the last child fails, and the ended ones do not count', async () => {
   const waits = waitsFor({ x: queued, y: queued });
-  const end = await waits.begin(run('a'), 'x');
+  const first = await waits.begin(run('a'), 'x');
   await expect(waits.begin(run('b'), 'y')).rejects.toThrow(SelfWaitError);
   await expect(waits.begin(run('b'), 'y')).rejects.toThrow('keep all 2 child processes for isolated tasks');
-  end();
+  first.end();
   const again = await waits.begin(run('b'), 'y');
-  again();
+  again.end();
 });
 
 it('waits of one task count once, and waits for tasks that need no child do not count', async () => {
+  const [a, b] = [run('a'), run('b')];
   const waits = waitsFor({ x: queued, y: queued, plain: { ...queued, name: 'plain.add' }, z: queued });
-  await waits.begin(run('a'), 'x');
-  await waits.begin(run('a'), 'y');
-  await waits.begin(run('b'), 'plain');
-  await waits.begin(run('b'), 'unknown');
-  await expect(waits.begin(run('b'), 'z')).rejects.toThrow(SelfWaitError);
+  await waits.begin(a, 'x');
+  await waits.begin(a, 'y');
+  await waits.begin(b, 'plain');
+  await waits.begin(b, 'unknown');
+  await expect(waits.begin(b, 'z')).rejects.toThrow(SelfWaitError);
 });
 
 it('a task that runs already, or that another process can run, is waited for', async () => {
@@ -62,4 +63,14 @@ it('a workflow is waited for with the children that its members need', async () 
   const without = waitsFor({ flow, ...begun, x: queued });
   await without.begin(run('a'), 'x');
   await without.begin(run('b'), 'flow');
+});
+
+it('an earlier wait fails when a later one, for a task that runs, keeps the last child', async () => {
+  const waits = waitsFor({ b: { ...queued, state: 'running' }, c: queued });
+  const inner = await waits.begin(run('b'), 'c');
+  const outer = await waits.begin(run('a'), 'b');
+  await expect(inner.failure).rejects.toThrow('Task isolated.outer (b) waits for task c, which can never start');
+  inner.end();
+  outer.end();
+  await outer.failure;
 });

@@ -1,0 +1,84 @@
+import type { SelfWaitError } from '../errors.js';
+import type { RunWait } from '../results/run-waits.js';
+import type { TaskRun } from './task-context.js';
+
+/** The most waits that one check looks at. */
+const MOST_LOOKS = 50;
+
+/** A running task that waits for another one. */
+export type WaitingRun = Pick<TaskRun, 'id' | 'name' | 'queue' | 'calls' | 'isOver'>;
+
+/** A wait for a task that needs one of the places. */
+export interface WaitForPlace {
+  readonly run: WaitingRun;
+  /** The awaited task. */
+  readonly id: string;
+  /** The queue of the awaited task. */
+  readonly queue: string;
+}
+
+export interface WaitsForPlacesDeps {
+  /** How many tasks run in the places at once. */
+  readonly places: number;
+  /** Whether the awaited task waits for a place. A task that runs has one, and an ended one needs none. */
+  readonly needsPlace: (wait: WaitForPlace) => Promise<boolean>;
+  /** Whether another process runs the tasks of a queue. */
+  readonly isConsumedElsewhere: (queue: string) => Promise<boolean>;
+  readonly error: (wait: WaitForPlace) => SelfWaitError;
+}
+
+interface OpenWait extends WaitForPlace {
+  readonly failure: AbortController;
+}
+
+/**
+ * The waits of running tasks, which keep their places meanwhile, for tasks that need a place of the same kind. When waits keep all places,
+ * and no other process has one, the newest wait that can never end gets an error. It need not be the one that has just begun: that one
+ * may wait for a task that runs, and waits itself since an earlier moment.
+ */
+export class WaitsForPlaces {
+  /** In the order in which they began. */
+  private readonly waits = new Set<OpenWait>();
+  /** The runs that wait, with the number of their waits. */
+  private readonly runs = new Map<WaitingRun, number>();
+
+  constructor(private readonly deps: WaitsForPlacesDeps) {}
+
+  begin(wait: WaitForPlace): RunWait {
+    const open: OpenWait = { ...wait, failure: new AbortController() };
+    this.waits.add(open);
+    this.runs.set(wait.run, (this.runs.get(wait.run) ?? 0) + 1);
+    return {
+      checked: this.areAllKept ? this.check(open) : Promise.resolve(),
+      signal: open.failure.signal,
+      end: () => this.end(open),
+    };
+  }
+
+  /** A run that is over keeps no place, although work that it left behind may still wait. */
+  private get areAllKept(): boolean {
+    const { places } = this.deps;
+    return this.runs.size >= places && [...this.runs.keys()].filter((run) => !run.isOver?.()).length >= places;
+  }
+
+  private async check(begun: OpenWait): Promise<void> {
+    const open = [...this.waits].filter(({ run }) => !run.isOver?.());
+    for (const wait of open.slice(-MOST_LOOKS).toReversed()) {
+      if (await this.deps.isConsumedElsewhere(wait.queue)) continue;
+      if (!(await this.deps.needsPlace(wait))) continue;
+      // Another wait may have ended or failed in the meantime, so that there is a place.
+      if (!this.areAllKept || !this.waits.has(wait)) return;
+      const error = this.deps.error(wait);
+      wait.failure.abort(error);
+      if (wait === begun) throw error;
+      return;
+    }
+  }
+
+  private end(wait: OpenWait): void {
+    if (!this.waits.delete(wait)) return;
+    const count = (this.runs.get(wait.run) ?? 1) - 1;
+    if (count > 0) this.runs.set(wait.run, count);
+    else this.runs.delete(wait.run);
+  }
+}
