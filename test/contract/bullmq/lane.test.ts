@@ -2,9 +2,10 @@ import { afterAll, beforeAll, beforeEach, expect, it, jest } from '@jest/globals
 import { getQueueToken } from '@nestjs/bullmq';
 import { Injectable } from '@nestjs/common';
 import type { Queue, QueueEvents } from 'bullmq';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { chord, Task, TaskContext, type TaskBatch, type Tasks } from 'nestjs-task-queue';
 import { Lane } from '../../../lib/engine/bullmq/postgres/lane/lane.js';
-import type { LaneRow } from '../../../lib/engine/bullmq/postgres/lane/lane-statement.js';
+import { LANE, type LaneRow } from '../../../lib/engine/bullmq/postgres/lane/lane-statement.js';
 import { ENGINE } from '../../../lib/task-queue-tokens.js';
 import { boot, type Booted } from '../../support/boot.js';
 import { describeEachPostgres } from '../../support/engines.js';
@@ -209,6 +210,39 @@ describeEachPostgres('ends that are stored together', (engine) => {
     await native.removeGlobalConcurrency();
     await Promise.all(handles.map((handle) => handle.result()));
   });
+
+  // The embedded engine runs one statement after the other.
+  if (engine.name === 'postgres')
+    it('a job that changes in the middle of the statement is left to BullMQ, and no other one is taken for it', async () => {
+      const insert = (id: string, state: string, token: string | null) =>
+        query(
+          "INSERT INTO job (queue, id, seq, name, state, data, opts, lock_token, added_at_ms) VALUES ('raced', $1, ascii($1), 'x', $2::job_state, '{}', '{}', $3, 1)",
+          [id, state, token],
+        );
+      await Promise.all([insert('a', 'active', 'ta'), insert('b', 'active', 'tb')]);
+      await Promise.all([insert('c', 'waiting', null), insert('d', 'waiting', null)]);
+      // The statement has its snapshot then, and has locked no row yet.
+      const slow = LANE.statement.replace('versions.fits\n', 'pg_sleep(0.8)::text IS NOT NULL AND versions.fits\n');
+      expect(slow).not.toBe(LANE.statement);
+      const [ids, tokens] = [
+        ['a', 'b'],
+        ['ta', 'tb'],
+      ];
+      const params = [ids, tokens, ['1', '2'], [5, 5], tokens, [], 10, 30_000, 'worker', [], [], []];
+      const stored = query(slow, ['raced', ...params]);
+      await sleep(300);
+      await query(`UPDATE job SET data = '{"cancelled": true}' WHERE queue = 'raced' AND id = 'a'`);
+      const [row] = (await stored) as LaneRow[];
+      expect(row?.ended).toEqual(['b']);
+      expect(row?.taken?.map((job) => job.lock_token)).toEqual(['tb']);
+      const jobs = await query("SELECT id, state, lock_token FROM job WHERE queue = 'raced' ORDER BY id");
+      expect(jobs).toEqual([
+        { id: 'a', state: 'active', lock_token: 'ta' },
+        { id: 'b', state: 'completed', lock_token: null },
+        { id: 'c', state: 'active', lock_token: 'tb' },
+        { id: 'd', state: 'waiting', lock_token: null },
+      ]);
+    });
 
   it('large calls are taken a few at a time, and all of them run', async () => {
     const texts = booted.app.get<Queue>(getQueueToken('texts'));

@@ -29,6 +29,8 @@ const SIZE = bytesOf('data');
  *   locks any, so that another worker may take the others meanwhile.
  * - A row is found by its primary key and changed at its physical place, which holds because the statement has locked it. So no
  *   statistics lead PostgreSQL to read the whole queue. The cast of `state` hides the index of active jobs from it.
+ * - A row that another transaction changes after the snapshot of the statement and before its lock is found at a place that the snapshot
+ *   does not see. It is not changed: a job is not in `ended` then, and its token gets no other job.
  */
 const STATEMENT = `
 WITH gate AS MATERIALIZED (
@@ -42,7 +44,7 @@ WITH gate AS MATERIALIZED (
   LEFT JOIN meta ON queue = $1 AND field IN ('paused', 'concurrency', 'max', 'opts.maxLenEvents')
   GROUP BY versions.fits
 ), ending AS MATERIALIZED (
-  SELECT found.place, wanted.token, wanted.result, wanted.finished_on
+  SELECT found.place, wanted.id, wanted.token, wanted.result, wanted.finished_on
   FROM unnest($2::text[], $3::text[], $4::text[], $5::bigint[]) AS wanted (id, token, result, finished_on)
   CROSS JOIN LATERAL (
     SELECT job.ctid AS place FROM job
@@ -64,7 +66,9 @@ WITH gate AS MATERIALIZED (
   WHERE ctid = ANY (ARRAY(SELECT place FROM ending))
   RETURNING id, return_value
 ), places AS MATERIALIZED (
-  SELECT ARRAY(SELECT token FROM ending WHERE token = ANY ($6::text[])) || $7::text[] AS tokens
+  SELECT ARRAY(
+    SELECT token FROM ending WHERE token = ANY ($6::text[]) AND id IN (SELECT id FROM ended)
+  ) || $7::text[] AS tokens
 ), cut AS MATERIALIZED (
   SELECT count(*) FILTER (WHERE before < ${LARGEST_TAKE}) AS jobs, count(*) AS of FROM (
     SELECT sum(size) OVER (ORDER BY priority, seq) - size AS before FROM (
