@@ -62,8 +62,10 @@ export interface TakingWithAddDeps {
 export function takeWithAdd(backend: PostgresQueueBackend, deps: TakingWithAddDeps): PostgresQueueBackend {
   const runner = backend as unknown as Runner;
   const run = runner.run.bind(backend);
-  runner.run = (command, params) =>
-    (command === 'add_job' ? addAndTake(params, deps, () => run(command, params)) : undefined) ?? run(command, params);
+  runner.run = (command, params) => {
+    const runAlone = () => run(command, params);
+    return (command === 'add_job' ? addAndTake(params, deps, runAlone) : undefined) ?? runAlone();
+  };
   return backend;
 }
 
