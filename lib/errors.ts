@@ -306,7 +306,7 @@ export class SelfWaitError extends TaskQueueError {
       (run.calls?.has(id) ?? id === run.id)
         ? `Task ${run.name} (${id}) waits for its own result, which it can never have.`
         : `Task ${run.name} (${run.id}) waits for task ${id}, which can never start: tasks that wait keep all ${places} ` +
-            `${kept.what}, and no other process runs it. ${cure}`,
+            `${kept.what}, and no other process can run it. ${cure}`,
     );
   }
 }

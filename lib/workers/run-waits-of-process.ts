@@ -4,7 +4,7 @@ import { isFinal } from '../engine/task.js';
 import { SelfWaitError } from '../errors.js';
 import type { RunWait, RunWaits } from '../results/run-waits.js';
 import type { TaskContext } from './task-context.js';
-import { WaitsForPlaces, type WaitForPlace, type WaitingRun } from './waits-for-places.js';
+import { WaitsForPlaces, type KeptPlaces, type WaitForPlace, type WaitingRun } from './waits-for-places.js';
 
 export interface RunWaitsDeps {
   readonly context: Pick<TaskContext, 'current'>;
@@ -19,6 +19,8 @@ export interface ConsumedQueue {
   readonly holdsTasks: boolean;
   /** Whether a worker in another process takes tasks from it too. */
   readonly isConsumedElsewhere: () => Promise<boolean>;
+  /** How many of its tasks, or batches, may run at once in all processes together; `undefined` for any number. */
+  readonly globalConcurrency: () => Promise<number | undefined>;
 }
 
 /**
@@ -36,7 +38,8 @@ export class RunWaitsOfProcess implements RunWaits {
       places: queue.places,
       needsPlace: (wait) => this.needsPlace(wait, queue),
       isConsumedElsewhere: queue.isConsumedElsewhere,
-      error: ({ id, run }) => new SelfWaitError(id, run, queue.places),
+      sharedLimit: queue.globalConcurrency,
+      error: ({ id, run }, kept) => new SelfWaitError(id, run, kept.places, placesOf(name, kept)),
     });
     this.queues.set(name, { ...queue, waits });
   }
@@ -68,6 +71,13 @@ export class RunWaitsOfProcess implements RunWaits {
     if (!record || isFinal(record.state)) return false;
     return record.state !== 'running' || holdsTasks;
   }
+}
+
+function placesOf(queue: string, { of }: KeptPlaces): { what: string; cure: string } {
+  const cure = 'give the awaited task another queue';
+  return of === 'this process'
+    ? { what: `places of the queue "${queue}"`, cure }
+    : { what: `places that its globalConcurrency gives the queue "${queue}"`, cure: `raise it, or ${cure}` };
 }
 
 /** A wait that does not begin. */

@@ -165,11 +165,19 @@ export class TaskWorkers {
         places: options.concurrency / (options.batchSize ?? 1),
         holdsTasks: options.batchSize !== undefined,
         isConsumedElsewhere: () => presence.isConsumedElsewhere(queue),
+        globalConcurrency: () => this.globalConcurrencyOf(queue),
       });
       return consumer;
     });
     await Promise.all(added.map(({ started }) => started));
     return missing.map(([queue]) => queue);
+  }
+
+  /** An administrator may have lowered the declared number for a while, and raise it again. */
+  private async globalConcurrencyOf(queue: string): Promise<number | undefined> {
+    const [settings] = await this.deps.engine.control.settings([queue]);
+    const { declaredConcurrency = null, globalConcurrency } = settings ?? {};
+    return declaredConcurrency === null ? undefined : Math.max(declaredConcurrency, globalConcurrency?.value ?? 0);
   }
 
   private logWait(running: readonly { readonly id: string; readonly name: string }[], grace: number): void {

@@ -1,13 +1,14 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
-import { Task, TaskContext, TaskQueue, type TaskBatch, type Tasks } from 'nestjs-task-queue';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Task, TaskAdmin, TaskContext, TaskQueue, type TaskBatch, type Tasks } from 'nestjs-task-queue';
 import { boot, type Booted } from '../support/boot.js';
 import { describeEachEngine } from '../support/engines.js';
 import { until } from '../support/until.js';
 
 @Injectable()
 class Work {
-  /** The ids of the tasks in the queue `wide` that wait. */
+  /** The ids of the tasks that wait. */
   static readonly waiting = new Set<string>();
 
   constructor(
@@ -54,6 +55,14 @@ class Work {
     return inner.result();
   }
 
+  @Task({ queue: 'limited' })
+  async waitsInLimited(depth: number): Promise<string> {
+    if (depth === 0) return 'deep';
+    const handle = await this.queue.of(Work).waitsInLimited.enqueue(depth - 1);
+    Work.waiting.add(this.task.id);
+    return await handle.result();
+  }
+
   /** Leaves a wait behind that never ends. */
   @Task({ queue: 'wide' })
   async leavesWait(): Promise<void> {
@@ -87,7 +96,15 @@ describeEachEngine('a task that waits for another one', (engine) => {
   beforeAll(async () => {
     const options = await engine.place();
     booted = await boot(
-      { ...options, queues: { narrow: { concurrency: 1 }, wide: { concurrency: 2 }, batched: { concurrency: 1 } } },
+      {
+        ...options,
+        queues: {
+          narrow: { concurrency: 1 },
+          wide: { concurrency: 2 },
+          batched: { concurrency: 1 },
+          limited: { concurrency: 10, globalConcurrency: 2 },
+        },
+      },
       [Work],
     );
     work = booted.queue.of(Work);
@@ -123,6 +140,27 @@ describeEachEngine('a task that waits for another one', (engine) => {
     const handle = await work.waitsLater.enqueue();
     const message = expect.stringMatching(/waits for task .* all 2 places of the queue "wide"/);
     await expect(handle.result({ timeout: '15s' })).rejects.toMatchObject({ message });
+  });
+
+  it('fails when the limit of all processes leaves no place', async () => {
+    expect(await (await work.waitsInLimited.enqueue(1)).result({ timeout: '15s' })).toBe('deep');
+    const handle = await work.waitsInLimited.enqueue(2);
+    await expect(handle.result({ timeout: '15s' })).rejects.toMatchObject({
+      message: expect.stringContaining('keep all 2 places that its globalConcurrency gives the queue "limited"'),
+    });
+  });
+
+  it('waits while an administrator has lowered the limit of all processes, and ends when it is raised again', async () => {
+    const admin = booted.app.get(TaskAdmin);
+    await admin.setGlobalConcurrency('limited', 1, { by: 'ada' });
+    const handle = await work.waitsInLimited.enqueue(1);
+    await until(() => Work.waiting.has(handle.id), 'the task waits');
+    await sleep(300);
+    expect((await handle.status()).state).toBe('running');
+    await admin.setGlobalConcurrency('limited', 3, { by: 'ada' });
+    expect(await handle.result({ timeout: '15s' })).toBe('deep');
+    expect(await (await work.waitsInLimited.enqueue(2)).result({ timeout: '15s' })).toBe('deep');
+    await admin.setGlobalConcurrency('limited', null, { by: 'ada' });
   });
 
   it('keeps its place no longer than it runs, although it has left a wait behind', async () => {

@@ -1,10 +1,12 @@
 import { beforeEach, expect, it } from '@jest/globals';
 import { SelfWaitError } from '../../../lib/errors.js';
 import { WaitsForPlaces, type WaitingRun } from '../../../lib/workers/waits-for-places.js';
+import { until } from '../../support/until.js';
 
 /** The awaited tasks that wait for a place. */
 let queued: Set<string>;
 let isElsewhere: boolean;
+let sharedLimit: number | undefined;
 let looks: string[];
 let waits: WaitsForPlaces;
 
@@ -15,6 +17,7 @@ const [a, b, c] = [run('a'), run('b'), run('c')];
 beforeEach(() => {
   queued = new Set();
   isElsewhere = false;
+  sharedLimit = undefined;
   looks = [];
   waits = new WaitsForPlaces({
     places: 2,
@@ -23,7 +26,8 @@ beforeEach(() => {
       return queued.has(id);
     },
     isConsumedElsewhere: async () => isElsewhere,
-    error: (wait) => new SelfWaitError(wait.id, wait.run, 2),
+    sharedLimit: async () => sharedLimit,
+    error: (wait, { places }) => new SelfWaitError(wait.id, wait.run, places),
   });
 });
 
@@ -83,4 +87,36 @@ it('a run that is over keeps no place', async () => {
   await begin(b, 'y').checked;
   await expect(begin(c, 'y').checked).rejects.toThrow('waits for task y');
   expect(over.signal.aborted).toBe(false);
+});
+
+it('a wait fails when the limit of all processes leaves no place, also when others run tasks of the queue', async () => {
+  isElsewhere = true;
+  sharedLimit = 1;
+  queued.add('x');
+  const wait = begin(a, 'x');
+  await wait.checked;
+  await until(() => wait.signal.aborted);
+  expect(wait.signal.reason).toMatchObject({ message: expect.stringContaining('keep all 1 places') });
+});
+
+it('the limit of all processes is read again for waits that began meanwhile, and an error of it counts for nothing', async () => {
+  queued.add('x').add('y');
+  let answer: (limit: number) => void = () => undefined;
+  const reads: number[] = [];
+  waits = new WaitsForPlaces({
+    places: 10,
+    needsPlace: async ({ id }) => queued.has(id),
+    isConsumedElsewhere: async () => false,
+    sharedLimit: () => {
+      reads.push(reads.length);
+      return reads.length === 1 ? Promise.reject(new Error('no answer')) : new Promise((resolve) => (answer = resolve));
+    },
+    error: (wait, { places }) => new SelfWaitError(wait.id, wait.run, places),
+  });
+  const first = begin(a, 'x');
+  const second = begin(b, 'y');
+  await until(() => reads.length === 2);
+  answer(2);
+  await until(() => second.signal.aborted);
+  expect(first.signal.aborted).toBe(false);
 });
