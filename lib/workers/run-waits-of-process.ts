@@ -7,7 +7,7 @@ import type { TaskContext } from './task-context.js';
 import { WaitsForPlaces, type KeptPlaces, type WaitForPlace, type WaitingRun } from './waits-for-places.js';
 
 export interface RunWaitsDeps {
-  readonly context: Pick<TaskContext, 'current'>;
+  readonly context: TaskContext;
   readonly engine: Pick<Engine, 'find'>;
 }
 
