@@ -155,6 +155,7 @@ describeEachEngine('a task that waits for another one', (engine) => {
     await admin.setGlobalConcurrency('limited', 1, { by: 'ada' });
     const handle = await work.waitsInLimited.enqueue(1);
     await until(() => Work.waiting.has(handle.id), 'the task waits');
+    // Time in which a wrong check would fail the task.
     await sleep(300);
     expect((await handle.status()).state).toBe('running');
     await admin.setGlobalConcurrency('limited', 3, { by: 'ada' });

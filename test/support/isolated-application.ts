@@ -177,6 +177,7 @@ export class IsolatedTasks {
   async waitsLater(): Promise<unknown> {
     const inner = await this.queue.of('isolated.nests').enqueue(1);
     while ((await inner.status()).state !== 'running') await sleep(20);
+    // The inner task runs in another process, so nothing here tells when it begins to wait.
     await sleep(500);
     return inner.result({ timeout: '20s' });
   }

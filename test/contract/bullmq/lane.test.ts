@@ -2,7 +2,6 @@ import { afterAll, beforeAll, beforeEach, expect, it, jest } from '@jest/globals
 import { getQueueToken } from '@nestjs/bullmq';
 import { Injectable } from '@nestjs/common';
 import type { Queue, QueueEvents } from 'bullmq';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { chord, Task, TaskContext, type TaskBatch, type Tasks } from 'nestjs-task-queue';
 import { Lane } from '../../../lib/engine/bullmq/postgres/lane/lane.js';
 import { LANE, type LaneRow } from '../../../lib/engine/bullmq/postgres/lane/lane-statement.js';
@@ -15,6 +14,8 @@ import { until } from '../../support/until.js';
 
 const CONCURRENCY = 20;
 const LARGE_CALLS = 40;
+/** The statements of the server that are in `pg_sleep`. */
+const SLEEPING = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
 
 @Injectable()
 class Work {
@@ -230,7 +231,7 @@ describeEachPostgres('ends that are stored together', (engine) => {
       ];
       const params = [ids, tokens, ['1', '2'], [5, 5], tokens, [], 10, 30_000, 'worker', [], [], []];
       const stored = query(slow, ['raced', ...params]);
-      await sleep(300);
+      await until(async () => (await query(SLEEPING)).length > 0, 'the statement sleeps');
       await query(`UPDATE job SET data = '{"cancelled": true}' WHERE queue = 'raced' AND id = 'a'`);
       const [row] = (await stored) as LaneRow[];
       expect(row?.ended).toEqual(['b']);

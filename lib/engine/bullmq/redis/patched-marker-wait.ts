@@ -13,7 +13,7 @@ const ASK_NOW: Marker = { member: '', score: 0 };
  * The wait of one idle worker for a marker, which BullMQ stores with each job. The command that waits for it cannot be ended. It stays with
  * Redis when the wait ends early, and the next wait of the worker takes its answer. Redis gives each marker to one worker of all
  * processes, so a marker that comes while the worker runs a job must not get lost: if the worker does not ask for a job soon,
- * another one is told.
+ * this class tells another worker.
  */
 export class MarkerWait implements EndableWait {
   /** Whether a command that waits for a marker is with Redis. */
